@@ -1,0 +1,55 @@
+"""portage-ext: one entry, one module a command. A command is imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, Protocol, cast
+
+from portage_ext import __version__
+from portage_ext.errors import PortageExtError, UsageError
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+COMMANDS: Final[dict[str, str]] = {}
+"""Name of each command and its line of help; the module is ``portage_ext.cli.<name>``."""
+
+
+class Command(Protocol):
+    """What a command's module offers."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> int: ...
+
+
+def _load(name: str) -> Command:
+    return cast(Command, importlib.import_module(f"portage_ext.cli.{name.replace('-', '_')}"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(prog="portage-ext", description="Binary packages for Portage, chosen and trusted.")
+    parser.add_argument("--version", action="version", version=f"portage-ext {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, help_line in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_line, description=help_line)
+        if name in arguments:
+            _load(name).arguments(sub)
+    options = parser.parse_args(arguments)
+    try:
+        return _load(options.command).run(options)
+    except UsageError as error:
+        parser.error(str(error))
+    except PortageExtError as error:
+        print(f"portage-ext {options.command}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

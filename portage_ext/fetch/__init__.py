@@ -1,0 +1,1 @@
+"""The verifying fetchcommand: transports, mirrors, resume, limits."""

@@ -1,0 +1,55 @@
+"""Files are replaced through here and nowhere else.
+
+A reader sees the old file or the new one, whole, also after a crash: the new text goes to a temporary file in the same
+directory, is flushed to the disk, and takes the name by one rename, which is flushed too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+TEMPORARY_PREFIX = ".portage-ext."
+
+
+def sync_directory(directory: Path) -> None:
+    """Flush the names in ``directory`` to the disk. Raises OSError."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o644, group: int | None = None) -> Iterator[IO[bytes]]:
+    """Yield a binary file that becomes ``path`` when the block ends well, and vanishes when it does not.
+
+    ``mode`` is set whatever the umask; ``group`` is a gid and is set when this user may. Raises OSError.
+    """
+    fd, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}.", dir=path.parent)
+    try:
+        with open(fd, "wb") as file:
+            yield file
+            if group is not None:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), -1, group)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    sync_directory(path.parent)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644, group: int | None = None) -> None:
+    """Replace ``path`` by ``data`` in one step; see :func:`replacing`."""
+    with replacing(path, mode=mode, group=group) as file:
+        file.write(data)

@@ -1,0 +1,1 @@
+"""The GLEP 78 container: bounded reading, identity, signing without recompression."""

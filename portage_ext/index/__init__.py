@@ -1,0 +1,1 @@
+"""The Packages index: parse, emit, incremental update."""

@@ -1,0 +1,1 @@
+"""What this host accepts: pure functions of values."""

@@ -1,0 +1,1 @@
+"""A binary package repository on disk: scanning PKGDIR, locking, state."""
