@@ -25,3 +25,17 @@ class UsageError(PortageExtError):
 
     def __str__(self) -> str:
         return self.what
+
+
+# Living inside Portage.
+
+
+@dataclass(slots=True, eq=False)
+class UnknownPortageError(PortageExtError):
+    """This Portage is not built the way portage-ext relies on: nothing is patched."""
+
+    version: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
