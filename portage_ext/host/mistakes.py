@@ -16,7 +16,6 @@ from portage.exception import InvalidAtom
 from portage_ext.config.package_env import PackageEnvEntry, read_package_env
 from portage_ext.host.whitelist import FROM, Whitelist
 from portage_ext.limits import CONFIG_FILE_SIZE
-from portage_ext.policy.getbinpkg import PackageRule
 
 _FROM_LINE = re.compile(rf"^\s*(?:export\s+)?{FROM}=")
 
@@ -37,10 +36,11 @@ def in_package_env(whitelist: Whitelist) -> Iterator[str]:
                 yield f"{entry.where}: {file} {reason}; this line does nothing for {entry.atom}"
         if entry.atom not in known and not _is_atom(entry.atom) and any(map(whitelist.concerns, entry.env_files)):
             yield f"{entry.where}: '{entry.atom}' is not a package atom; this line does nothing"
-        rule = whitelist.rule_of(entry.env_files)
-        unparsable = [name for name in entry.env_files if name in whitelist.unparsable]
-        if rule == PackageRule() and unparsable:
-            yield f"{entry.where}: {whitelist.unparsable[unparsable[0]]}; this line does nothing for {entry.atom}"
+        whitelist.rule_of(entry.env_files)
+        for name in entry.env_files:
+            if name in whitelist.unparsable:
+                why = f"{whitelist.env_directory / name} does not parse ({whitelist.unparsable[name]})"
+                yield f"{entry.where}: {why}; this line does nothing for {entry.atom}"
 
 
 def in_binrepos(whitelist: Whitelist, known: Collection[str]) -> Iterator[str]:

@@ -65,8 +65,10 @@ def _expectations(actions: ModuleType) -> tuple[Expected, ...]:
 
 
 def _check_function(expected: Expected) -> None:
-    function = inspect.getattr_static(expected.owner, expected.name)
     home = expected.owner.__name__ if isinstance(expected.owner, ModuleType) else expected.owner.__module__
+    function = inspect.getattr_static(expected.owner, expected.name, None)
+    if function is None:
+        raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} is not there")
     if getattr(function, "__module__", None) != home or hasattr(function, "__wrapped__"):
         raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} has been replaced by somebody else")
     code = function.__code__

@@ -7,6 +7,7 @@ Portage caches on disk stays the whole index, so that an edit of package.env hol
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import re
@@ -60,7 +61,12 @@ class Filter:
         except InvalidData:
             say.line(f"[{self._binrepo}] offers a package with an invalid name, which is passed over: {entry['CPV']!r}")
             return False
-        if self._whitelist.accepts(cpv, self._binrepo):
+        try:
+            accepted = self._whitelist.accepts(cpv, self._binrepo)
+        except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
+            say.failed(f"choosing {cpv}", error)
+            return self.everything
+        if accepted:
             return True
         if self._held_back is not None and self.everything:
             self._held_back.append((cpv, self._binrepo, self._whitelist))
@@ -103,7 +109,8 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
                 yield from self._choose(rest[: end + 1])
                 rest = rest[end + 2 :]
             elif len(rest) > INDEX_ENTRY_SIZE:
-                raise InvalidData(f"an entry of the index is larger than {INDEX_ENTRY_SIZE} bytes")
+                # Portage reports an OSError and goes on without this binhost.
+                raise OSError(errno.EFBIG, f"an entry of the index is larger than {INDEX_ENTRY_SIZE} bytes")
         yield from self._choose(rest)
 
     def _choose(self, blocks: bytes) -> Iterator[bytes]:

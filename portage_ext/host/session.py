@@ -8,7 +8,6 @@ been none.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,17 +18,14 @@ from portage_ext.host.remote_index import Filter
 from portage_ext.host.whitelist import Whitelist
 from portage_ext.policy.getbinpkg import Run, effect
 
-_PACKAGE_FILES = (".gpkg.tar", ".tbz2", ".xpak")
-
 
 class Session:
     """``hides_local``: local binaries of unlisted packages must stay out of sight, because only portage-ext asked for any."""
 
-    def __init__(self, run: Run, *, hides_local: bool, explicit: frozenset[str], explains: bool) -> None:
+    def __init__(self, run: Run, *, hides_local: bool, explains: bool) -> None:
         self.run = run
         self.hides_local = hides_local
         self.filter: Filter | None = None
-        self._explicit = explicit
         self._explains = explains
         self._whitelists: dict[str, Whitelist] = {}
         self._held_back: list[tuple[Any, str, Whitelist]] = []
@@ -76,11 +72,7 @@ class Session:
     def may_use(self, package: Any) -> bool:
         """Whether the resolver may see the binary ``package`` (an ``_emerge.Package``)."""
         try:
-            if self.whitelist(package.root_config.settings).is_on(package.cpv):
-                return True
-            if not self._explicit:
-                return False
-            return os.path.realpath(package.root_config.trees["bintree"].getname(package.cpv)) in self._explicit
+            return self.whitelist(package.root_config.settings).is_on(package.cpv)
         except Exception as error:  # noqa: BLE001 - an emerge without binaries is what would have been
             say.failed(f"choosing {package.cpv}", error)
             return False
@@ -136,7 +128,6 @@ def begin(emerge_config: Any) -> None:
         session = Session(
             run,
             hides_local=not uses_local,
-            explicit=_explicit_files(emerge_config.args, settings["PKGDIR"]),
             explains=options.get("--getbinpkgonly") is True or options.get("--usepkgonly") is True,
         )
         whitelist = session.whitelist(settings)
@@ -163,10 +154,3 @@ def end() -> None:
 def _say_all(lines: Iterable[str]) -> None:
     for text in lines:
         say.line(text)
-
-
-def _explicit_files(arguments: Iterable[str], pkgdir: str) -> frozenset[str]:
-    """Package files named on the command line: those are wanted, whatever package.env says."""
-    files = (x for x in arguments if x.endswith(_PACKAGE_FILES))
-    places = (path for x in files for path in (x, os.path.join(pkgdir, "All", x), os.path.join(pkgdir, x)))
-    return frozenset(os.path.realpath(path) for path in places if os.path.exists(path))

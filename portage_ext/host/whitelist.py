@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from portage.dep import match_from_list
-from portage.exception import ParseError
+from portage.exception import PortageException
 from portage.package.ebuild._config.helper import ordered_by_atom_specificity
 
 from portage_ext.limits import CONFIG_FILE_SIZE
@@ -134,8 +134,12 @@ class Whitelist:
         values: dict[str, str] = {}
         try:
             self.settings._grab_pkg_env(readable, values)
-        except ParseError as error:
-            self.unparsable.update(dict.fromkeys(readable, str(error)))
+        except (PortageException, ValueError) as error:  # ValueError: shlex's, which Portage passes on
+            if len(readable) == 1:
+                self.unparsable[readable[0]] = str(error)
+            else:
+                for name in readable:
+                    self.rule_of((name,))
             return _NOTHING
         binrepos = frozenset(values[FROM].split()) if values.get(FROM, "").strip() else None
         return PackageRule(effect(values.get("FEATURES", "").split()), binrepos)
