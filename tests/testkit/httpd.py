@@ -58,7 +58,7 @@ def serve(directory: Path) -> Iterator[Server]:
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield Server(httpd.server_address[1], handler.log)  # type: ignore[attr-defined]
+        yield Server(httpd.server_address[1], handler.log)
     finally:
         httpd.shutdown()
         httpd.server_close()
