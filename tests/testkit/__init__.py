@@ -1,0 +1,15 @@
+"""Real emerge in a sandbox: Portage from PyPI, an ebuild repository, a signing binhost, verifying clients.
+
+Standard library only, so that ``make demo`` can use it before anything is installed.
+
+========================  =============================================================
+``requirements``          the programs that must be there, and what to install
+``environments``          virtual environments with one Portage each, plugin or plain
+``ebuilds``               the ebuild repository, generated
+``keys``                  OpenPGP keys and keyrings
+``roots``                 one Gentoo system in a folder, in both layouts; runs commands
+``httpd``                 a binhost's web server that logs what it is asked for
+``outcome``               what a run offered, chose and merged
+``binhost``               a built, signed PKGDIR, made once and shared
+========================  =============================================================
+"""

@@ -1,0 +1,154 @@
+"""Virtual environments with one Portage each, kept below ``.cache`` of the checkout and made when first asked for.
+
+An environment is *plain* (Portage alone) or carries the plugin, which is installed from a wheel of this checkout exactly
+as an administrator would, and again whenever a source file changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.testkit import requirements
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("PORTAGE_EXT_CACHE", CHECKOUT / ".cache"))
+NEWEST = "3.0.83"
+SUPPORTED = ("3.0.77", "3.0.81.3", "3.0.82.2", NEWEST)
+PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A Portage with its programs. ``prefix`` is what ``sys.prefix`` is inside."""
+
+    prefix: Path
+    version: str
+    plugin: bool
+
+    @property
+    def bin(self) -> Path:
+        return self.prefix / "bin"
+
+    @property
+    def python(self) -> Path:
+        return self.bin / "python3"
+
+    @property
+    def tools(self) -> Path:
+        return CACHE / "toolchain"
+
+    @property
+    def site_packages(self) -> Path:
+        return next((self.prefix / "lib").glob("python3*/site-packages"))
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[Path]:
+    """Hold a lock below the cache, so that parallel test workers make a thing once."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield CACHE
+
+
+def source_digest() -> str:
+    """A digest of everything that goes into the wheel."""
+    digest = hashlib.sha256()
+    files = [CHECKOUT / "pyproject.toml", CHECKOUT / "README.md"]
+    files += sorted(
+        p for d in ("portage_ext", "dropin") for p in (CHECKOUT / d).rglob("*") if p.suffix != ".pyc" and p.is_file()
+    )
+    for file in files:
+        if file.is_file():
+            digest.update(str(file.relative_to(CHECKOUT)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def wheel() -> Path:
+    """A wheel of this checkout as it is now. The build runs in a copy, so that the checkout stays clean."""
+    directory = CACHE / f"wheel-{source_digest()}"
+    with locked("wheel"):
+        if not directory.is_dir():
+            builder = _create(CACHE / "builder", ["setuptools>=64", "wheel"])
+            for old in CACHE.glob("wheel-*/"):
+                shutil.rmtree(old)
+            partial = CACHE / "wheel.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            source = partial / "source"
+            source.mkdir(parents=True)
+            for name in ("portage_ext", "dropin"):
+                shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in ("pyproject.toml", "README.md", "LICENSE"):
+                shutil.copy(CHECKOUT / name, source)
+            _run([builder, *PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", partial / "dist", source])
+            (partial / "dist").rename(directory)
+            shutil.rmtree(partial)
+    return next(directory.glob("*.whl"))
+
+
+def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
+    """Portage ``version`` from PyPI, with this checkout's plugin or plain. Makes it when it is not there yet."""
+    requirements.check()
+    requirements.link_toolchain(CACHE / "toolchain")
+    name = f"portage-{version}{'' if plugin else '-plain'}"
+    found = Environment(CACHE / name, version, plugin)
+    stamp = found.prefix / "plugin.stamp"
+    with locked(name):
+        dependencies = ["zstandard", "python-gnupg", "requests", "packaging", "rich"] if plugin else []
+        _create(found.prefix, [f"portage=={version}", *dependencies])
+        if plugin and (not stamp.exists() or stamp.read_text() != source_digest()):
+            _run([found.python, *PIP, "install", "--no-deps", "--force-reinstall", wheel()])
+            stamp.write_text(source_digest())
+    return found
+
+
+def _create(prefix: Path, packages: list[str]) -> Path:
+    """A virtual environment with ``packages``; complete or not there at all. Returns its python."""
+    python = prefix / "bin/python3"
+    complete = prefix / "complete"
+    if not complete.exists():
+        shutil.rmtree(prefix, ignore_errors=True)
+        _run([_python(), "-m", "venv", prefix])
+        _run([python, *PIP, "install", *packages])
+        complete.write_text("\n".join(packages) + "\n")
+    return python
+
+
+def _python() -> str:
+    """This Python; or the system's, when other users cannot run this one and the tests are to run emerge as one of them."""
+    real = Path(sys.executable).resolve()
+    shared = all(parent.stat().st_mode & stat.S_IXOTH for parent in real.parents)
+    system = "/usr/bin/python3"
+    if shared or not os.access(system, os.X_OK):
+        return sys.executable
+    suitable = "import sys, ensurepip; sys.exit(sys.version_info < (3, 11))"
+    return sys.executable if subprocess.run([system, "-c", suitable], check=False).returncode else system
+
+
+def _run(command: list[str | Path]) -> None:
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+
+
+def main() -> None:
+    """Make the environments named on the command line (``plain:3.0.83``, ``3.0.83``), or all that the tests use."""
+    wanted = sys.argv[1:] or [f"plain:{NEWEST}", *SUPPORTED]
+    for name in wanted:
+        version = name.removeprefix("plain:")
+        found = environment(version, plugin=version == name)
+        print(f"Portage {version} {'with the plugin' if found.plugin else 'alone'}: ready")
+
+
+if __name__ == "__main__":
+    main()

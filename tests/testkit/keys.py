@@ -1,0 +1,72 @@
+"""OpenPGP keys for the sandbox: a signing home, and the keyring that getuto would make on a client."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A secret key without a passphrase in a home of its own. ``home`` must be short: agent sockets have long names."""
+
+    home: Path
+    fingerprint: str
+
+    def public(self) -> bytes:
+        """The ASCII-armoured public key."""
+        return gpg(self.home, "--armor", "--export", self.fingerprint)
+
+
+def gpg(home: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
+    """Run gpg in ``home`` and return what it printed; raises CalledProcessError."""
+    command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout
+
+
+def kill_agents(home: Path) -> None:
+    """Stop whatever gpg started for ``home``."""
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
+
+
+def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>", passphrase: str = "") -> SigningKey:
+    """Generate an ed25519 signing key."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    gpg(
+        home,
+        "--pinentry-mode",
+        "loopback",
+        "--passphrase",
+        passphrase,
+        "--quick-generate-key",
+        user_id,
+        "ed25519",
+        "sign",
+        "never",
+    )
+    listing = gpg(home, "--with-colons", "--list-secret-keys").decode()
+    fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+    return SigningKey(home, fingerprint)
+
+
+def trust(home: Path, key: SigningKey) -> None:
+    """Make ``home`` a keyring that trusts ``key`` and that Portage can use after it has dropped to nobody."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o755)
+    # nobody can neither lock nor write here
+    (home / "gpg.conf").write_text("lock-never\nno-permission-warning\n")
+    gpg(home, "--import", stdin=key.public())
+    gpg(home, "--import-ownertrust", stdin=f"{key.fingerprint}:6:\n".encode())
+    gpg(home, "--check-trustdb")
+    kill_agents(home)
+    for path in home.iterdir():
+        if path.name.startswith("S.") or path.suffix == ".lock" or path.name.endswith("~"):
+            path.unlink()
+    for directory, _, files in os.walk(home):
+        Path(directory).chmod(0o755)
+        for name in files:
+            (Path(directory) / name).chmod(0o644)
