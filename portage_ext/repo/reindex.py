@@ -110,7 +110,7 @@ class Reindexer:
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
-            folders = None if only is None or verify else {path.rpartition("/")[0] for path in only}
+            folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
             return self._run(force=force, verify=verify, only=folders)
 
     def _run(self, *, force: bool, verify: bool, only: Collection[str] | None) -> Report:
@@ -309,6 +309,12 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _folders(path: str) -> Iterator[Sequence[str]]:
+    """The directories above ``path``, up to PKGDIR itself: a new package may have a new directory."""
+    parts = path.split("/")[:-1]
+    return (parts[:length] for length in range(len(parts) + 1))
 
 
 def _pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:
