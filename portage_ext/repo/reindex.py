@@ -91,11 +91,19 @@ class _Work:
 class Reindexer:
     """Keeps one index. The object may live on: it then remembers the state between runs, as long as the file is its own."""
 
-    def __init__(self, repository: Repository, jobs: int = 1, progress: Progress = lambda done, total: None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        jobs: int = 1,
+        progress: Progress = lambda done, total: None,
+        *,
+        once: bool = False,
+    ) -> None:
+        """``jobs`` processes read packages; ``once`` says that the object will not live on."""
         self.repository = repository
         self._jobs = jobs
         self._progress = progress
-        self._walker = Walker(repository.pkgdir)
+        self._walker = Walker(repository.pkgdir, once=once)
         self._state: State | None = None
         self._state_stamp: FileStamp | None = None
         self._rows: dict[str, Row] = {}
