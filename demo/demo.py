@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def make_sandbox() -> None:
-    """An empty sandbox in the checkout, or where ``.sandbox`` then points to: Portage calls gpg with paths that take no spaces."""
+    """An empty sandbox in the checkout; in /tmp where the checkout's path has spaces, which Portage hands to gpg unquoted."""
     if SANDBOX.is_symlink():
         shutil.rmtree(SANDBOX.resolve(), ignore_errors=True)
         SANDBOX.unlink()
