@@ -144,8 +144,12 @@ def members(read: Callable[[int, int], bytes], size: int, most: int) -> Iterator
         raise TarTruncatedError("ends inside the padding of its last member")
 
 
-_PLAIN: Final = struct.Struct("100s24x11sx12x8sc100x8s80xc166x")
+_PLAIN: Final = struct.Struct("100s24x12s12x8sc100x8s80xc166x")
 """Name, size, checksum, type, magic with version, and the first byte of the prefix of a header."""
+
+
+def _is_octal(field: bytes) -> bool:
+    return not field.strip(b"01234567")
 
 
 @lru_cache(maxsize=8)
@@ -173,11 +177,11 @@ def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict
         name = name.partition(b"\0")[0]
         # adler32 has the sum of the bytes in its low half, modulo 65521; the checksum field itself counts as eight blanks.
         total = (zlib.adler32(view[offset : offset + BLOCK]) & 0xFFFF) - 1 - sum(stored) + 256
-        if not (digits.isdigit() and stored[:6].isdigit() and name.startswith(lead)):
+        if not (_is_octal(digits[:11]) and _is_octal(stored[:6]) and name.startswith(lead)):
             break
-        if (total - int(stored[:6], 8)) % 65521:
+        if digits[11:] != b"\0" or stored[6:] != b"\0 " or (total - int(stored[:6], 8)) % 65521:
             break
-        size = int(digits, 8)
+        size = int(digits[:11], 8)
         start = offset + BLOCK
         offset = start + (size + BLOCK - 1) // BLOCK * BLOCK
         count += 1

@@ -56,6 +56,14 @@ def test_damage_is_an_error_or_read_as_python_reads_it(files: dict[str, bytes], 
     assert ours == theirs
 
 
+@pytest.mark.parametrize(("place", "value"), [(154, 128), (154, 1), (148, ord("9")), (124, ord("8")), (135, ord("1"))])
+def test_header_field_that_is_not_quite_octal_is_an_error(place: int, value: int) -> None:
+    whole = bytearray(archive({"x": b"1"}, tarfile.USTAR_FORMAT))
+    whole[place] = value
+    with pytest.raises(TarError):
+        read_values(bytes(whole), "metadata/", None)
+
+
 @given(st.binary(max_size=3000))
 def test_any_bytes_end_in_values_or_a_tar_error(data: bytes) -> None:
     try:
