@@ -39,3 +39,194 @@ class UnknownPortageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
+
+
+@dataclass(slots=True, eq=False)
+class InvalidCpvError(PortageExtError):
+    """A text is not ``category/name-version``."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is no category/name-version (PMS 3.1, 3.2)"
+
+
+@dataclass(slots=True, eq=False)
+class InvalidEntryError(PortageExtError):
+    """An entry of an index lacks a key, or has a value that cannot be read."""
+
+    cpv: str
+    key: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"index entry {self.cpv}: {self.key} is {'missing' if not self.value else repr(self.value)}"
+
+
+@dataclass(slots=True, eq=False)
+class PackageError(PortageExtError):
+    """A binary package cannot be used; the subclasses say why. ``path`` is the file."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """The sentence without the path."""
+        return self.detail
+
+    @property
+    def lasting(self) -> bool:
+        """The verdict holds as long as the file stays as it is, so that it need not be opened again."""
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class UnreadablePackageError(PackageError):
+    """The file cannot be opened or read."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class EmptyPackageError(PackageError):
+    """The file has no bytes: an interrupted copy, or a name that a running emerge has reserved."""
+
+
+@dataclass(slots=True, eq=False)
+class TruncatedPackageError(PackageError):
+    """The file ends before what it announces."""
+
+
+@dataclass(slots=True, eq=False)
+class OversizedPackageError(PackageError):
+    """Something in the file is larger than the bound in limits.py."""
+
+
+@dataclass(slots=True, eq=False)
+class MalformedPackageError(PackageError):
+    """The container does not follow GLEP 78 (or the xpak format)."""
+
+
+@dataclass(slots=True, eq=False)
+class DigestMismatchError(PackageError):
+    """A part of the container is not what its Manifest says."""
+
+
+@dataclass(slots=True, eq=False)
+class DecompressionError(PackageError):
+    """The metadata cannot be decompressed, or the tool for it is absent."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class MissingMetadataError(PackageError):
+    """CATEGORY, PF or SLOT is not in the metadata."""
+
+
+@dataclass(slots=True, eq=False)
+class MisnamedPackageError(PackageError):
+    """The path does not agree with the names in the metadata."""
+
+
+@dataclass(slots=True, eq=False)
+class InvalidDependencyError(PackageError):
+    """A dependency, licence or restriction in the metadata cannot be evaluated."""
+
+
+@dataclass(slots=True, eq=False)
+class UnacceptedSignatureError(PackageError):
+    """The signature is missing, bad, or of a key that the verification keyring does not trust."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class ChangingPackageError(PackageError):
+    """The file changed while it was read."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class InvalidIndexError(PortageExtError):
+    """An index cannot be read."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class PkgdirError(PortageExtError):
+    """PKGDIR cannot be used."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"PKGDIR {self.path}: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class MassRemovalError(PortageExtError):
+    """An update would drop most of an index, which is the sign of a missing mount or keyring."""
+
+    path: str
+    before: int
+    after: int
+    left_out: int
+    example: str
+
+    def __str__(self) -> str:
+        why = f"; {self.left_out} packages are there but unusable, such as {self.example}" if self.left_out else ""
+        return (
+            f"{self.path} lists {self.before} packages, and {self.after} would remain{why}. Nothing was written. "
+            "Is a file system not mounted, or the verification keyring missing? If this is meant, use --force"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class VerificationUnavailableError(PortageExtError):
+    """gpg could not be run over signed packages."""
+
+    command: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"signatures cannot be checked: {self.command}: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class UnsupportedPortageError(PortageExtError):
+    """The installed Portage lacks something this project builds on."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return f"this version of Portage is not supported: {self.what}"
+
+
+@dataclass(slots=True, eq=False)
+class IndexWriteError(PortageExtError):
+    """The index could not be written; the old one stands."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path} could not be written ({self.detail}); the old index stands"

@@ -14,3 +14,50 @@ CONFIG_FILE_SIZE: Final = 4 * MIB
 # The index as it is read inside emerge.
 INDEX_READ_CHUNK: Final = 1 * MIB
 INDEX_ENTRY_SIZE: Final = 1 * MIB
+
+# --- a binary package, as it is read for the index (gpkg/, repo/)
+PACKAGE_SIZE: Final = 64 * GIB
+CONTAINER_MEMBERS: Final = 64
+"""Members of the outer archive; Portage writes six."""
+CONTAINER_NAME: Final = 4 * KIB
+PAX_HEADER: Final = 64 * KIB
+MANIFEST_SIZE: Final = 256 * KIB
+SIGNATURE_SIZE: Final = 64 * KIB
+METADATA_COMPRESSED: Final = 32 * MIB
+METADATA_SIZE: Final = 64 * MIB
+"""The metadata archive, decompressed: it holds the build environment and the file lists of the largest packages."""
+METADATA_MEMBERS: Final = 4096
+METADATA_RATIO: Final = 256
+"""Output per byte of input, once more than METADATA_RATIO_FREE came out."""
+METADATA_RATIO_FREE: Final = 4 * MIB
+METADATA_VALUE: Final = 4 * MIB
+"""One value that goes into the index."""
+XPAK_SIZE: Final = 64 * MIB
+ZSTD_WINDOW: Final = 2 * GIB
+"""What ``zstd --long=31`` takes, which is what Portage runs; memory is touched only as far as output is made."""
+DECOMPRESSOR_SECONDS: Final = 60.0
+READ_BLOCK: Final = 1 * MIB
+TRAILING_BLOCK: Final = 10240
+"""tar pads with zeros to records of this size."""
+
+# --- the package index (index/, repo/)
+INDEX_SIZE: Final = 1 * GIB
+INDEX_LINE: Final = 16 * MIB
+STATE_SIZE: Final = 1 * GIB
+"""A state file beyond this is rebuilt."""
+LOST_FEW: Final = 10
+"""Losing fewer entries than this is never "most of the index", unless nothing remains."""
+POOL_FROM: Final = 64
+"""Packages to read from which on more than one process reads them."""
+BATCH: Final = 128
+"""Packages a process reads between two reports; their signatures are checked by one run of gpg."""
+BATCH_BYTES: Final = 32 * MIB
+"""Signed bytes that wait for gpg at most."""
+PREFETCH_FROM: Final = 256
+"""Packages to read from which on they are read before the lock is taken."""
+GPG_SECONDS: Final = 600.0
+"""One run of gpg over a batch."""
+GPG_OUTPUT: Final = 64 * MIB
+READ_ATTEMPTS: Final = 3
+"""How often a package that changes while it is read is read again."""
+DIRECTORY_DEPTH: Final = 64
