@@ -230,3 +230,17 @@ class IndexWriteError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.path} could not be written ({self.detail}); the old index stands"
+
+
+# Toolchain first.
+
+
+@dataclass(slots=True, eq=False)
+class InvalidContractError(PortageExtError):
+    """A text is not the line of a symbol contract."""
+
+    text: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a symbol contract: {self.why}"

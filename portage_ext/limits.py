@@ -61,3 +61,19 @@ GPG_OUTPUT: Final = 64 * MIB
 READ_ATTEMPTS: Final = 3
 """How often a package that changes while it is read is read again."""
 DIRECTORY_DEPTH: Final = 64
+
+# --- ELF objects and contracts (elf/, model/contract.py)
+ELF_HEADERS: Final = 4096
+"""Program headers of one object."""
+ELF_RECORDS: Final = 65536
+"""Entries of one dynamic section or version table."""
+ELF_NAME: Final = 16 * KIB
+ELF_SIZE: Final = 4 * GIB
+"""An object in a package image beyond this is not opened."""
+CONTRACT_SIZE: Final = 1 * MIB
+"""Characters of a contract's line; glibc's has about eight thousand."""
+LOADER_CONF_SIZE: Final = 1 * MIB
+LOADER_CONF_FILES: Final = 1024
+"""Files that one ld.so.conf may include."""
+SYMBOLIC_LINKS: Final = 40
+"""Links followed for one name, as the kernel counts them."""
