@@ -244,3 +244,14 @@ class InvalidContractError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.text!r} is not a symbol contract: {self.why}"
+
+
+@dataclass(slots=True, eq=False)
+class ToolchainModeError(PortageExtError):
+    """The setting ``toolchain`` has a value that means nothing."""
+
+    where: str
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.where}: toolchain is {self.value!r}, and is one of "enforce", "order", "warn", "off"'

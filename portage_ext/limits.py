@@ -77,3 +77,12 @@ LOADER_CONF_FILES: Final = 1024
 """Files that one ld.so.conf may include."""
 SYMBOLIC_LINKS: Final = 40
 """Links followed for one name, as the kernel counts them."""
+ENVIRONMENT_SIZE: Final = 8 * MIB
+"""The environment of one process."""
+ELF_IN_MEMORY: Final = 64 * MIB
+"""A larger object of a package's image goes through a temporary file."""
+IMAGE_SIZE: Final = 256 * GIB
+"""An image, decompressed, from which a contract is worked out."""
+IMAGE_MEMBERS: Final = 4_000_000
+PLAN_ROUNDS: Final = 8
+"""How often a merge list is put in order again after edges were added; each round adds some that were not there."""

@@ -33,21 +33,36 @@ class System:
         self._objects: dict[str, ElfObject | None] = {}
         self._directories: dict[str, frozenset[str]] = {}
         self._judged: dict[str, bool] = {}
+        self._places: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def directories(self) -> tuple[str, ...]:
         """Where the loader looks, in its order; absolute within the root."""
-        own = list(self._configured(self.eprefix)) + [self.eprefix + place for place in DEFAULT]
-        if self.eprefix and not any(self._at(place, name) for place in own for name in _C_LIBRARIES):
-            own += [*self._configured(""), *DEFAULT]
-        return tuple(dict.fromkeys(own))
+        return tuple(dict.fromkeys((*self._own, *self._hosts)))
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        return *self._configured(self.eprefix), *(self.eprefix + place for place in DEFAULT)
+
+    @cached_property
+    def _hosts(self) -> tuple[str, ...]:
+        return (*self._configured(""), *DEFAULT) if self.eprefix else ()
+
+    def _has_c_library(self, category: str, directories: tuple[str, ...]) -> bool:
+        names = (*_C_LIBRARIES, *self._musl)
+        found = (self._at(place, name) for place in directories for name in names)
+        return any(one is not None and one.category == category for one in found)
+
+    def _searched(self, category: str) -> tuple[str, ...]:
+        if category not in self._places:
+            own = self._has_c_library(category, self._own)
+            self._places[category] = self._own if own else self.directories
+        return self._places[category]
 
     def judges(self, category: str) -> bool:
         """Whether anything of ``category`` can run here: a root without a C library is still being filled."""
         if category not in self._judged:
-            names = (*_C_LIBRARIES, *self._musl)
-            found = (self._at(place, name) for place in self.directories for name in names)
-            self._judged[category] = any(one is not None and one.category == category for one in found)
+            self._judged[category] = self._has_c_library(category, self._searched(category))
         return self._judged[category]
 
     def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
@@ -65,7 +80,7 @@ class System:
 
     def _installed(self, library: Library) -> Iterator[ElfObject]:
         category, soname = library
-        for place in self.directories:
+        for place in self._searched(category):
             one = self._at(place, soname)
             if one is not None and one.category == category:
                 yield one
