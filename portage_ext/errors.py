@@ -255,3 +255,13 @@ class ToolchainModeError(PortageExtError):
 
     def __str__(self) -> str:
         return f'{self.where}: toolchain is {self.value!r}, and is one of "enforce", "order", "warn", "off"'
+
+
+@dataclass(slots=True, eq=False)
+class NoSuchPackageError(PortageExtError):
+    """Nothing installed matches an atom, and no file is called so."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"nothing installed matches {self.text}, and it is no file; name a binary package or a directory by its path"

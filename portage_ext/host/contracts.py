@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +43,23 @@ def of_index_entry(entry: dict[str, str], soname: str) -> SymbolContract | None:
 
 def of_installed(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
     """The contract of an installed package: as recorded, else from its files as they are. Raises OSError."""
-    directory = Path(database.getpath(cpv))
+    contract = recorded(database, cpv)
+    return contract if contract is not None else from_files(database, cpv, root, eprefix)
+
+
+def recorded(database: Any, cpv: str) -> SymbolContract | None:
+    """The contract that stands in the vdb; None without one. Raises OSError."""
     try:
-        with open(directory / KEY, "rb") as file:
-            recorded = _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"))
-        if recorded is not None:
-            return recorded
+        with open(database.getpath(cpv, filename=KEY), "rb") as file:
+            return _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"))
     except FileNotFoundError:
-        pass
+        return None
+
+
+def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
+    """The contract worked out from the installed files."""
     # ``arch;path;soname;rpath;needed;category``: what Portage found by scanelf when it was built.
-    fields = (line.split(";") for line in grabfile(os.fspath(directory / "NEEDED.ELF.2")))
+    fields = (line.split(";") for line in grabfile(database.getpath(cpv, filename="NEEDED.ELF.2")))
     paths = [words[1] for words in fields if len(words) > 4]
     if not paths:
         return SymbolContract()

@@ -60,7 +60,9 @@ def _apply() -> None:
         return
     for expected in _EXPECTED:
         probe.check_function(expected)
-    probe.check_names(depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error")
+    probe.check_names(
+        depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"
+    )
     probe.check_names(depgraph.altlist, "_serialized_tasks_cache", "_scheduler_graph")
     probe.check_names(binarytree._new_pkgindex, "_pkgindex_allowed_pkg_keys")
     probe.check_names(config.environ, "_environ_whitelist")
@@ -94,13 +96,35 @@ def _serialize_tasks(original: Function) -> Function:
             if not new:
                 _settle(self, current, result, problems)
                 break
-            for earlier, later in new:
-                self._dynamic_config.digraph.add(earlier, later, priority=DepPriority(runtime=True))
             added.update(new)
-            result = original(self)
+            result = _ordered(self, original, new)
         return result
 
     return _serialize_tasks
+
+
+def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]]) -> Any:
+    """Serialize again with ``pairs`` (earlier, later) in the graph.
+
+    The edges are as hard as those that Portage itself makes for libc, so that in a cycle the declared dependency gives way and
+    not what the loader enforces. If that leaves no order at all, they are runtime dependencies, and Portage breaks the cycle.
+    """
+    dynamic = graph._dynamic_config
+    for earlier, later in pairs:
+        dynamic.digraph.add(earlier, later, priority=DepPriority(buildtime=True, runtime=True))
+    restart = dynamic._skip_restart
+    try:
+        return original(graph)
+    except graph._unknown_internal_error:
+        if dynamic._circular_deps_for_display is None:
+            raise
+    dynamic._circular_deps_for_display = None
+    dynamic._skip_restart = restart
+    for earlier, later in pairs:
+        for priority in dynamic.digraph.nodes[later][0][earlier]:
+            if isinstance(priority, DepPriority) and priority.buildtime and priority.runtime and not priority.satisfied:
+                priority.buildtime = False
+    return original(graph)
 
 
 def _judged(
