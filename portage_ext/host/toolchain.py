@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any, Final
 
 from _emerge.Dependency import Dependency
@@ -22,7 +22,7 @@ from portage_ext.host import probe, say
 from portage_ext.host.contracts import keep_in_index
 from portage_ext.host.plan import Plan
 from portage_ext.limits import PLAN_ROUNDS
-from portage_ext.policy.plan import Problem
+from portage_ext.policy.plan import Problem, on_cycle
 
 Function = Callable[..., Any]
 
@@ -97,34 +97,46 @@ def _serialize_tasks(original: Function) -> Function:
                 _settle(self, current, result, problems)
                 break
             added.update(new)
-            result = _ordered(self, original, new)
+            result = _ordered(self, original, new, on_cycle(added))
         return result
 
     return _serialize_tasks
 
 
-def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]]) -> Any:
+def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]]) -> Any:
     """Serialize again with ``pairs`` (earlier, later) in the graph.
 
     The edges are as hard as those that Portage itself makes for libc, so that in a cycle the declared dependency gives way and
-    not what the loader enforces. If that leaves no order at all, they are runtime dependencies, and Portage breaks the cycle.
+    not what the loader enforces. Those in ``circular``, and all if no order is left, are runtime dependencies: Portage breaks
+    the cycle.
     """
     dynamic = graph._dynamic_config
     for earlier, later in pairs:
-        dynamic.digraph.add(earlier, later, priority=DepPriority(buildtime=True, runtime=True))
+        dynamic.digraph.add(earlier, later, priority=DepPriority(buildtime=(earlier, later) not in circular, runtime=True))
     restart = dynamic._skip_restart
-    try:
-        return original(graph)
-    except graph._unknown_internal_error:
-        if dynamic._circular_deps_for_display is None:
-            raise
-    dynamic._circular_deps_for_display = None
-    dynamic._skip_restart = restart
-    for earlier, later in pairs:
-        for priority in dynamic.digraph.nodes[later][0][earlier]:
-            if isinstance(priority, DepPriority) and priority.buildtime and priority.runtime and not priority.satisfied:
-                priority.buildtime = False
+    # First those give way that a declared dependency contradicts, which nothing installed meets either; then all.
+    for softer in (on_cycle([*pairs, *_declared(dynamic.digraph)]), pairs):
+        try:
+            return original(graph)
+        except graph._unknown_internal_error:
+            if dynamic._circular_deps_for_display is None:
+                raise
+        dynamic._circular_deps_for_display = None
+        dynamic._skip_restart = restart
+        for earlier, later in pairs:
+            if (earlier, later) in softer:
+                for priority in dynamic.digraph.nodes[later][0][earlier]:
+                    if isinstance(priority, DepPriority) and priority.buildtime and priority.runtime and not priority.satisfied:
+                        priority.buildtime = False
     return original(graph)
+
+
+def _declared(digraph: Any) -> Iterator[tuple[Any, Any]]:
+    """The dependencies of the graph that are not met yet, as (earlier, later)."""
+    for node, (children, _, _) in digraph.nodes.items():
+        for child, priorities in children.items():
+            if any(isinstance(one, DepPriority) and not (one.satisfied or one.optional) for one in priorities):
+                yield child, node
 
 
 def _judged(

@@ -8,9 +8,9 @@ merge judges with the files in hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from portage_ext.model.contract import Library, Need, SymbolContract
 
@@ -228,6 +228,28 @@ def needs_of(contract: SymbolContract) -> Iterator[tuple[Need, tuple[str, ...]]]
     """Each need with the directories in which it is looked for besides the system's."""
     for need in contract.needs:
         yield need, contract.search.get(need.category, ())
+
+
+Node = TypeVar("Node", bound=Hashable)
+
+
+def on_cycle(pairs: Collection[tuple[Node, Node]]) -> frozenset[tuple[Node, Node]]:
+    """Those of ``pairs`` (earlier, later) that contradict each other: of each such cycle, no order keeps all."""
+    after: dict[Node, list[Node]] = {}
+    for earlier, later in pairs:
+        after.setdefault(earlier, []).append(later)
+
+    def reached(start: Node) -> set[Node]:
+        waiting, seen = [start], {start}
+        while waiting:
+            new = [node for node in after.get(waiting.pop(), ()) if node not in seen]
+            seen.update(new)
+            waiting += new
+        return seen
+
+    # Only where an edge leads to something that has edges itself can there be a cycle.
+    reach = {later: reached(later) for _, later in pairs if later in after}
+    return frozenset((earlier, later) for earlier, later in pairs if later in reach and earlier in reach[later])
 
 
 def _meets(need: Need, versions: frozenset[str]) -> bool:

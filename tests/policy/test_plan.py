@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.model.contract import Library, Need, SymbolContract
-from portage_ext.policy.plan import Edge, Step, check
+from portage_ext.policy.plan import Edge, Step, check, on_cycle
 
 A = "x86_64"
 
@@ -198,3 +198,8 @@ def test_every_edge_and_every_problem_has_a_reason(steps: list[Step], libraries:
             provided = [other.contract.defines.get(one.library, frozenset()) for other in steps if other.contract is not None]
             known = world.libraries.get(one.library, frozenset()).union(*provided)
             assert one.versions <= known
+
+
+def test_edges_that_contradict_each_other_are_told_from_the_others() -> None:
+    assert on_cycle([("a", "b"), ("b", "a"), ("c", "a"), ("b", "d")]) == {("a", "b"), ("b", "a")}
+    assert on_cycle([("a", "b"), ("b", "c"), ("a", "c")]) == frozenset()
