@@ -38,7 +38,7 @@ def of_binary(tree: Any, package: Any) -> SymbolContract | None:
 def of_index_entry(entry: dict[str, str], soname: str) -> SymbolContract | None:
     """The contract of an index entry, if it can be one that defines ``soname``."""
     text = entry.get(KEY, "")
-    return _parsed(text) if f" {soname}" in text and " < " in text else None
+    return _parsed(text) if f" {soname}" in text.partition(" < ")[2] else None
 
 
 def of_installed(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
