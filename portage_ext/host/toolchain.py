@@ -115,7 +115,7 @@ def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circu
         dynamic.digraph.add(earlier, later, priority=DepPriority(buildtime=(earlier, later) not in circular, runtime=True))
     restart = dynamic._skip_restart
     # First those give way that a declared dependency contradicts, which nothing installed meets either; then all.
-    for softer in (on_cycle([*pairs, *_declared(dynamic.digraph)]), pairs):
+    for everything in (False, True):
         try:
             return original(graph)
         except graph._unknown_internal_error:
@@ -123,6 +123,7 @@ def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circu
                 raise
         dynamic._circular_deps_for_display = None
         dynamic._skip_restart = restart
+        softer = pairs if everything else on_cycle([*pairs, *_declared(dynamic.digraph)])
         for earlier, later in pairs:
             if (earlier, later) in softer:
                 for priority in dynamic.digraph.nodes[later][0][earlier]:

@@ -203,3 +203,15 @@ def test_every_edge_and_every_problem_has_a_reason(steps: list[Step], libraries:
 def test_edges_that_contradict_each_other_are_told_from_the_others() -> None:
     assert on_cycle([("a", "b"), ("b", "a"), ("c", "a"), ("b", "d")]) == {("a", "b"), ("b", "a")}
     assert on_cycle([("a", "b"), ("b", "c"), ("a", "c")]) == frozenset()
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14))
+def test_contradiction_is_exactly_a_way_back(pairs: list[tuple[int, int]]) -> None:
+    def reaches(start: int, end: int) -> bool:
+        reached, size = {start}, 0
+        while size != len(reached):
+            size = len(reached)
+            reached |= {later for earlier, later in pairs if earlier in reached}
+        return end in reached
+
+    assert on_cycle(pairs) == {(earlier, later) for earlier, later in pairs if reaches(later, earlier)}
