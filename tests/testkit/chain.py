@@ -31,13 +31,14 @@ CXX, CXX_NEW, CXX_NEWEST = "GLIBCXX_3.4", "GLIBCXX_3.4.32", "GLIBCXX_3.4.99"
 OLD = (
     "=sys-libs/glibc-2.38", "=sys-devel/gcc-13.1", "=dev-libs/icu-73", "=dev-db/sqlite-3.43", "=app-crypt/gnupg-2.4",
     "=sys-apps/util-linux-2.39", "=sys-fs/lvm2-2.03", "=sys-apps/coreutils-9.3", "=dev-libs/foo-2", "=app-misc/usesfoo-1",
-    "=dev-libs/ring-1",
+    "=dev-libs/ring-1", "=dev-libs/wide-1",
 )  # fmt: skip
 """What the system has installed, in the order of building."""
 NEW = (
     "=sys-libs/glibc-2.39", "=sys-devel/gcc-13.2", "=dev-libs/icu-74", "=dev-db/sqlite-3.44", "=app-crypt/gnupg-2.5",
     "=sys-apps/util-linux-2.40", "=sys-fs/lvm2-2.04", "=sys-apps/coreutils-9.4", "=dev-libs/foo-1", "=app-misc/cxxtool-1",
-    "=dev-libs/ring-2", "=sys-devel/gcc-14.1", "=app-misc/cxxnewest-1",
+    "=dev-libs/ring-2", "=sys-devel/gcc-14.1", "=app-misc/cxxnewest-1", "=dev-libs/wide-2", "=app-misc/tool64-1",
+    "=app-misc/tool32-1",
 )  # fmt: skip
 
 
@@ -180,6 +181,34 @@ def repository(location: Path) -> ChainRepository:
     chain.program("app-misc/cxxnewest-1", [(cxx, CXX_NEWEST)])
     chain.library("dev-libs/ring-1", "libring.so.1", ["RING_1"], uses=[(cxx, CXX)], RDEPEND="sys-devel/gcc")
     chain.library("dev-libs/ring-2", "libring.so.1", ["RING_1"], uses=[(cxx, CXX_NEW)], RDEPEND="sys-devel/gcc")
+    # Both word sizes. There is no 32-bit C library to build with, so nothing of it is linked in, and a name stands for it.
+    bare = "${CHOST}-gcc -m32 -nostdlib -nostartfiles -fPIC"
+    for version, nodes in (("1", ["W_1"]), ("2", ["W_1", "W_2"])):
+        script = (
+            "".join(f"{node} {{{{ global: {_function(node)}; }}}};\n" for node in nodes).replace("{{", "{").replace("}}", "}")
+        )
+        chain.write(f"dev-libs/wide/files/wide-{version}-32.map", script)
+        small = f"""
+                mkdir 32 || die
+                {bare} -shared -Wl,-soname,libwide.so.1 -Wl,--version-script="${{FILESDIR}}"/wide-{version}-32.map \\
+                    -o 32/libwide.so.1 "${{FILESDIR}}"/wide-{version}.c || die
+                {bare} -shared -Wl,-soname,libc.so.6 -o 32/libc.so.6 "${{FILESDIR}}"/wide-{version}.c || die
+                exeinto /usr/lib32
+                doexe 32/*
+        """
+        chain.library(f"dev-libs/wide-{version}", "libwide.so.1", ["W_1", "W_2"], extra=small)
+    chain.program("app-misc/tool64-1", [("libwide.so.1", "W_2")], RDEPEND="dev-libs/wide")
+    chain.write("app-misc/tool32/files/tool32.c", "extern int at_W_2(void);\nint _start(void) { return at_W_2(); }\n")
+    chain.ebuild(
+        "app-misc/tool32-1",
+        f"""
+        src_compile() {{
+            {bare} -o tool32 "${{FILESDIR}}"/tool32.c -L"${{SYSROOT}}"/usr/lib32 -l:libwide.so.1 || die
+        }}
+        src_install() {{ dobin tool32; }}
+        """,
+        RDEPEND="dev-libs/wide",
+    )
     return chain
 
 

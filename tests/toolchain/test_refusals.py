@@ -77,6 +77,19 @@ def test_installed_toolchain_is_no_longer_refused(system: Callable[..., Root]) -
     assert run_program(ours, "cxxtool").ok().stdout == "cxxtool-1\n"
 
 
+def test_32_bit_and_64_bit_side_by_side(system: Callable[..., Root]) -> None:
+    """The 64-bit library has what the 32-bit program needs, and that helps nobody."""
+    ours = system()
+    ours.emerge("-1g", "app-misc/tool64").ok()
+    assert run_program(ours, "tool64").ok().stdout == "tool64-1\n"
+    without = ("--exclude", "dev-libs/wide")
+    refused(ours.emerge("-1g", *without, "app-misc/tool32"), "app-misc/tool32-1 needs libwide.so.1 (W_2) [x86_32]")
+    refused(ours.emerge("-1g", "--nodeps", "app-misc/tool32"), "libwide.so.1 (W_2) [x86_32]", "nothing of it was merged")
+    assert list(ours.emerge("-p1g", "app-misc/tool32", "dev-libs/wide").ok().plan()) == ["dev-libs/wide-2", "app-misc/tool32-1"]
+    ours.emerge("-1g", "app-misc/tool32", "dev-libs/wide").ok()
+    assert run_program(ours, "tool64").ok().stdout == "tool64-1\n"
+
+
 @pytest.mark.parametrize(("mode", "ordered", "merged"), [("order", True, True), ("warn", False, True), ("off", False, True)])
 def test_modes(system: Callable[..., Root], mode: str, ordered: bool, merged: bool) -> None:
     ours = system()
