@@ -230,3 +230,38 @@ class UnknownPortageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
+
+
+# Toolchain first.
+
+
+@dataclass(slots=True, eq=False)
+class InvalidContractError(PortageExtError):
+    """A text is not the line of a symbol contract."""
+
+    text: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a symbol contract: {self.why}"
+
+
+@dataclass(slots=True, eq=False)
+class ToolchainModeError(PortageExtError):
+    """The setting ``toolchain`` has a value that means nothing."""
+
+    where: str
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.where}: toolchain is {self.value!r}, and is one of "enforce", "order", "warn", "off"'
+
+
+@dataclass(slots=True, eq=False)
+class NoSuchPackageError(PortageExtError):
+    """Nothing installed matches an atom, and no file is called so."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"nothing installed matches {self.text}, and it is no file; name a binary package or a directory by its path"

@@ -16,6 +16,7 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
 COMMANDS: Final[dict[str, str]] = {
+    "contract": "show which symbol versions a package needs and defines",
     "reindex": "make the package index say what PKGDIR holds",
 }
 """Name of each command and its line of help; the module is ``portage_ext.cli.<name>``."""

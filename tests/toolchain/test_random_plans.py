@@ -1,0 +1,54 @@
+"""Over random lists, the plan with the plugin differs from Portage's only by edges that a contract asks for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.testkit import environments
+from tests.testkit.ebuilds import EbuildRepository
+from tests.testkit.roots import Root
+
+SEEDS = 12
+
+
+def reaches(edges: set[tuple[str, str]], start: str, end: str) -> bool:
+    """Whether ``start`` must come before ``end`` by ``edges``, taken together."""
+    waiting, seen = [start], set()
+    while waiting:
+        place = waiting.pop()
+        if place == end:
+            return True
+        if place not in seen:
+            seen.add(place)
+            waiting += [later for earlier, later in edges if earlier == place]
+    return False
+
+
+@pytest.mark.parametrize("first", [0, SEEDS])
+def test_plan_differs_only_by_edges_that_a_contract_asks_for(work: Path, first: int) -> None:
+    script = Path(__file__).with_name("random_plans.py")
+    # Portage's playground wants a system to start from, and tar by its name on BSD.
+    running = Root.create(work / "h", environments.environment(), [EbuildRepository.create(work / "repo")])
+    (work / "gtar").symlink_to(shutil.which("tar") or "/bin/tar")
+    path = f"{work}:{running.variables()['PATH']}"
+    owner = {"PORTAGE_USERNAME": running.settings["PORTAGE_USERNAME"], "PORTAGE_GRPNAME": running.settings["PORTAGE_GRPNAME"]}
+    seeds = (str(first), str(first + SEEDS))
+    done = running.run("python3", str(script), *seeds, PATH=path, PORTAGE_GNUPGHOME=str(work), TMPDIR=str(work), **owner).ok()
+    runs = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert len(runs) == SEEDS
+    assert any(run["theirs"] != run["ours"] for run in runs)
+    for run in runs:
+        theirs, ours = run["theirs"], run["ours"]
+        edges = {tuple(edge) for edge in run["edges"]}
+        assert sorted(theirs) == sorted(ours), run
+        broken = [(earlier, later) for earlier, later in edges if theirs.index(earlier) > theirs.index(later)]
+        if not broken:
+            assert theirs == ours, run
+        for earlier, later in edges:
+            # In a cycle of needs and dependencies, with nothing installed, one of them must give way.
+            if not reaches(edges | {tuple(pair) for pair in run["declared"]}, later, earlier):
+                assert ours.index(earlier) < ours.index(later), (run, earlier, later)
