@@ -62,12 +62,6 @@ READ_ATTEMPTS: Final = 3
 """How often a package that changes while it is read is read again."""
 DIRECTORY_DEPTH: Final = 64
 
-# Configuration that an administrator writes.
-CONFIG_FILE_SIZE: Final = 4 * MIB
-
-# The index as it is read inside emerge.
-INDEX_READ_CHUNK: Final = 1 * MIB
-INDEX_ENTRY_SIZE: Final = 1 * MIB
 # --- ELF objects and contracts (elf/, model/contract.py)
 ELF_HEADERS: Final = 4096
 """Program headers of one object."""
