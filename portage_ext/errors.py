@@ -6,6 +6,7 @@ An error formats itself; nobody else composes its message. Exit codes are not ma
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 
 @dataclass(slots=True, eq=False)
@@ -25,3 +26,144 @@ class UsageError(PortageExtError):
 
     def __str__(self) -> str:
         return self.what
+
+
+@dataclass(slots=True, eq=False)
+class TrustError(PortageExtError):
+    """Something offered by a binhost was refused. ``where`` names the binrepo or file, ``why`` what is wrong with it.
+
+    Its subclasses are named after the failure or the attack; each says in ``todo`` what a person can do next.
+    """
+
+    where: str
+    why: str
+    todo: ClassVar[str] = "Nothing of it was used."
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why} [{type(self).__name__}]. {self.todo}"
+
+
+class MalformedReleaseError(TrustError):
+    """A Release is not in its one canonical form."""
+
+    __slots__ = ()
+    todo = "Tell the binhost's administrator, or use another mirror."
+
+
+class MissingReleaseError(TrustError):
+    """A binrepo that must publish a Release offers none."""
+
+    __slots__ = ()
+    todo = 'If this binhost never publishes one, set release = "optional" for it in portage-ext.toml.'
+
+
+class UnsignedError(TrustError):
+    """What must be signed is not."""
+
+    __slots__ = ()
+    todo = "Somebody may be replacing files on the way; use another mirror, or tell the binhost's administrator."
+
+
+class BadSignatureError(TrustError):
+    """A signature does not fit what it signs."""
+
+    __slots__ = ()
+    todo = "The file was changed after it was signed; use another mirror, or tell the binhost's administrator."
+
+
+class UnknownKeyError(TrustError):
+    """The only signatures are by keys that this host has never seen."""
+
+    __slots__ = ()
+    todo = "If the key is right, get its fingerprint from a source you trust and run `portage-ext trust add`."
+
+
+class UntrustedKeyError(TrustError):
+    """A key that is present, but not pinned for this binrepo, made the signature."""
+
+    __slots__ = ()
+    todo = "If it should be trusted for this binrepo, run `portage-ext trust add` with that fingerprint."
+
+
+class ExpiredKeyError(TrustError):
+    """A pinned key has expired."""
+
+    __slots__ = ()
+    todo = "Get the prolonged key or its successor from the binhost and run `portage-ext trust add`."
+
+
+class ExpiredSignatureError(TrustError):
+    """A signature of a pinned key carries an expiry of its own, which has passed."""
+
+    __slots__ = ()
+    todo = "Wait for the binhost to sign again."
+
+
+class RevokedKeyError(TrustError):
+    """A pinned key is revoked."""
+
+    __slots__ = ()
+    todo = "Do not use this binhost until it has a new key; then run `portage-ext trust add`."
+
+
+class WeakSignatureError(TrustError):
+    """A signature rests on a digest that can be forged (MD5, SHA1, RIPEMD160, SHA224)."""
+
+    __slots__ = ()
+    todo = "Ask the binhost to sign with SHA512."
+
+
+class NoPinnedKeyError(TrustError):
+    """No key is pinned for a binrepo whose Release must be checked."""
+
+    __slots__ = ()
+    todo = "Run `portage-ext trust add REPO --fingerprint FPR --from FILE`."
+
+
+class RollbackError(TrustError):
+    """The Release offered is older than one that this host has accepted."""
+
+    __slots__ = ()
+    todo = "The mirror is stale or replays an old state; use another one."
+
+
+class EquivocationError(TrustError):
+    """Two different Releases carry one version number."""
+
+    __slots__ = ()
+    todo = "The binhost, or somebody with its key, shows different hosts different things; tell its administrator."
+
+
+class FarFutureVersionError(TrustError):
+    """A version number so high that no later Release could follow it."""
+
+    __slots__ = ()
+    todo = "If the binhost says that the jump is right, run `portage-ext trust forget REPO`."
+
+
+class ExpiredReleaseError(TrustError):
+    """A Release is past its expiry."""
+
+    __slots__ = ()
+    todo = "The mirror is frozen, or the binhost no longer signs; look at this host's clock too."
+
+
+class ClockError(TrustError):
+    """The host's clock and a Release contradict each other."""
+
+    __slots__ = ()
+    todo = "Set this host's clock; if it is right, the binhost's is wrong."
+
+
+class ForeignRepositoryError(TrustError):
+    """The Release is of another repository or channel than the one this binrepo stands for."""
+
+    __slots__ = ()
+    todo = "Look at sync-uri; if the repository was set up anew, run `portage-ext trust forget REPO`."
+
+
+class IndexMismatchError(TrustError):
+    """The index is not the one that the Release names."""
+
+    __slots__ = ()
+    todo = "The mirror is being updated or was tampered with; try again, or use another one."
