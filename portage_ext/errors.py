@@ -167,3 +167,35 @@ class IndexMismatchError(TrustError):
 
     __slots__ = ()
     todo = "The mirror is being updated or was tampered with; try again, or use another one."
+
+
+class GpgError(TrustError):
+    """gpg could not be run, or did not do what was asked of it."""
+
+    __slots__ = ()
+    todo = "Run the same gpg command by hand to see more."
+
+
+class KeyFileError(TrustError):
+    """A file of keys does not hold the key that was asked for."""
+
+    __slots__ = ()
+    todo = "Get the key again, and its fingerprint from a source you trust."
+
+
+class DamagedStateError(TrustError):
+    """What this host remembers of a binrepo cannot be read; nothing is guessed in its place."""
+
+    __slots__ = ()
+    todo = "Run `portage-ext trust forget REPO` to begin anew."
+
+
+@dataclass(slots=True, eq=False)
+class SettingsError(PortageExtError):
+    """A configuration file cannot be read or says something that cannot be."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
