@@ -199,3 +199,61 @@ class SettingsError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
+
+
+class MirrorError(TrustError):
+    """A mirror could not be used: no connection, an error status, an answer that is none, a transfer that broke off."""
+
+    __slots__ = ()
+    todo = "The other mirrors were tried too; look at the network, or try again later."
+
+
+class NotFoundError(MirrorError):
+    """A mirror does not have the file."""
+
+    __slots__ = ()
+
+
+class SlowMirrorError(MirrorError):
+    """A mirror is slower than low-speed for low-speed-time, or silent for timeout (portage-ext.toml, [fetch])."""
+
+    __slots__ = ()
+
+
+class OversizedFileError(MirrorError):
+    """A mirror sends more bytes than the file has; nothing behind the last right byte was read."""
+
+    __slots__ = ()
+    todo = "The mirror is broken or hostile; use another one."
+
+
+class UnsupportedUrlError(TrustError):
+    """A URL that cannot be fetched from."""
+
+    __slots__ = ()
+    todo = "Use http://, https:// or ssh:// in sync-uri and mirrors."
+
+
+class CorruptFileError(TrustError):
+    """What a mirror sent is whole, but not the file that was promised."""
+
+    __slots__ = ()
+    todo = "Every mirror was tried; it was changed on the way or on the mirror."
+
+
+class ShortFileError(MirrorError):
+    """A mirror's file ends before it has all its bytes."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class AllMirrorsFailedError(PortageExtError):
+    """No mirror gave the file. ``reasons`` holds the last failure of each."""
+
+    what: str
+    reasons: tuple[TrustError, ...]
+
+    def __str__(self) -> str:
+        lines = "".join(f"\n  {reason}" for reason in self.reasons)
+        return f"{self.what}: no mirror of {len(self.reasons)} gave it:{lines}"

@@ -19,3 +19,9 @@ MAX_RELEASE_VALIDITY: Final = 400 * 86400
 CLOCK_SKEW: Final = 600
 MAX_GPG_STATUS: Final = 4 * MIB
 GPG_TIMEOUT: Final = 120
+
+# Transfers (fetch/).
+TRANSFER_BLOCK: Final = MIB
+MAX_REDIRECTS: Final = 5
+MAX_BACKOFF: Final = 10.0
+MAX_MIRRORS: Final = 32
