@@ -25,3 +25,27 @@ TRANSFER_BLOCK: Final = MIB
 MAX_REDIRECTS: Final = 5
 MAX_BACKOFF: Final = 10.0
 MAX_MIRRORS: Final = 32
+# --- a binary package, as it is read for the index (gpkg/, repo/)
+PACKAGE_SIZE: Final = 64 * GIB
+CONTAINER_MEMBERS: Final = 64
+"""Members of the outer archive; Portage writes six."""
+CONTAINER_NAME: Final = 4 * KIB
+PAX_HEADER: Final = 64 * KIB
+MANIFEST_SIZE: Final = 256 * KIB
+SIGNATURE_SIZE: Final = 64 * KIB
+METADATA_COMPRESSED: Final = 32 * MIB
+METADATA_SIZE: Final = 64 * MIB
+"""The metadata archive, decompressed: it holds the build environment and the file lists of the largest packages."""
+METADATA_MEMBERS: Final = 4096
+METADATA_RATIO: Final = 256
+"""Output per byte of input, once more than METADATA_RATIO_FREE came out."""
+METADATA_RATIO_FREE: Final = 4 * MIB
+METADATA_VALUE: Final = 4 * MIB
+"""One value that goes into the index."""
+XPAK_SIZE: Final = 64 * MIB
+ZSTD_WINDOW: Final = 2 * GIB
+"""What ``zstd --long=31`` takes, which is what Portage runs; memory is touched only as far as output is made."""
+DECOMPRESSOR_SECONDS: Final = 60.0
+READ_BLOCK: Final = 1 * MIB
+TRAILING_BLOCK: Final = 10240
+"""tar pads with zeros to records of this size."""

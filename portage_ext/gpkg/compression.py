@@ -1,0 +1,153 @@
+"""Decompressed bytes are counted while they come out, so that a bomb costs no more than its bound.
+
+The seven methods are those of GLEP 78 and Portage; what Python has no module for goes through the tool that Portage runs.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import shutil
+import subprocess
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import zstandard
+
+from portage_ext import limits
+
+SUFFIXES: Final = {
+    ".tar": "none",
+    ".tar.gz": "gzip",
+    ".tar.bz2": "bzip2",
+    ".tar.lz4": "lz4",
+    ".tar.lz": "lzip",
+    ".tar.lzo": "lzop",
+    ".tar.xz": "xz",
+    ".tar.zst": "zstd",
+}
+"""How the name of an inner archive ends, and the method that says (GLEP 78; gpkg.ext_list in Portage)."""
+_TOOLS: Final = {"lz4": ("lz4", "-d", "-c"), "lzip": ("lzip", "-d", "-c"), "lzop": ("lzop", "-d", "-c")}
+_STEP: Final = 256 * limits.KIB
+
+
+class BadStreamError(Exception):
+    """The bytes cannot be decompressed within the bounds."""
+
+
+class BombError(BadStreamError):
+    """More comes out than the bounds allow."""
+
+
+def method_of(name: str) -> tuple[str, str] | None:
+    """``image.tar.zst`` -> ``("image", "zstd")``; None for a name that is no inner archive."""
+    stem, dot, rest = name.partition(".tar")
+    method = SUFFIXES.get(dot + rest)
+    return None if method is None else (stem, method)
+
+
+def _zstd(data: bytes) -> Iterator[bytes]:
+    reader = zstandard.ZstdDecompressor(max_window_size=limits.ZSTD_WINDOW).stream_reader(data, read_across_frames=True)
+    try:
+        while block := reader.read(_STEP):
+            yield block
+    except zstandard.ZstdError as error:
+        raise BadStreamError(str(error)) from error
+
+
+def _gzip(data: bytes) -> Iterator[bytes]:
+    try:
+        while data:
+            inflate = zlib.decompressobj(wbits=31)
+            yield inflate.decompress(data, _STEP)
+            while not inflate.eof:
+                block = inflate.decompress(inflate.unconsumed_tail, _STEP)
+                if not block and not inflate.eof:
+                    raise BadStreamError("the gzip stream is truncated")
+                yield block
+            data = inflate.unused_data.lstrip(b"\0")
+    except zlib.error as error:
+        raise BadStreamError(str(error)) from error
+
+
+def _step(data: bytes, new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> Iterator[bytes]:
+    try:
+        while data:
+            decompressor = new()
+            yield decompressor.decompress(data, max_length=_STEP)
+            while not decompressor.eof:
+                block = decompressor.decompress(b"", max_length=_STEP)
+                if not block and decompressor.needs_input:
+                    raise BadStreamError("the stream is truncated")
+                yield block
+            data = decompressor.unused_data.lstrip(b"\0")
+    except (OSError, lzma.LZMAError, EOFError) as error:
+        raise BadStreamError(str(error)) from error
+
+
+def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
+    if shutil.which(command[0]) is None:
+        raise BadStreamError(f"{command[0]} is not installed, and nothing else reads this compression")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin = process.stdin
+
+        def feed() -> None:
+            # The tool may stop reading early, at damage or at its own end of stream.
+            try:
+                stdin.write(data)
+                stdin.close()
+            except OSError:
+                return
+
+        feeder = threading.Thread(target=feed, daemon=True)
+        watchdog = threading.Timer(limits.DECOMPRESSOR_SECONDS, process.kill)
+        feeder.start()
+        watchdog.start()
+        try:
+            while block := process.stdout.read(_STEP):
+                yield block
+            status = process.wait()
+        finally:
+            process.kill()
+            watchdog.cancel()
+            feeder.join()
+        if status != 0:
+            raise BadStreamError(f"{command[0]} failed with status {status}")
+
+
+def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> bytes:
+    """All of ``data`` decompressed: at most ``most`` bytes and, beyond a free amount, a bounded ratio.
+
+    ``method`` is a value of :data:`SUFFIXES`. Raises BadStreamError.
+    """
+    if method == "none":
+        if len(data) > most:
+            raise BombError(f"{len(data)} bytes, more than {most}")
+        return data
+    source: Iterator[bytes]
+    if method == "zstd":
+        source = _zstd(data)
+    elif method == "gzip":
+        source = _gzip(data)
+    elif method == "bzip2":
+        source = _step(data, bz2.BZ2Decompressor)
+    elif method == "xz":
+        source = _step(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ))
+    else:
+        source = _tool(_TOOLS[method], data)
+    blocks: list[bytes] = []
+    total = 0
+    for block in source:
+        total += len(block)
+        if total > most:
+            raise BombError(f"decompresses to more than {most} bytes")
+        if total > limits.METADATA_RATIO_FREE and total > limits.METADATA_RATIO * len(data):
+            raise BombError(f"decompresses to more than {limits.METADATA_RATIO} times its size")
+        blocks.append(block)
+    if total == 0:
+        raise BadStreamError("nothing comes out")
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)

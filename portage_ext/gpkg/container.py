@@ -1,0 +1,166 @@
+"""A gpkg is one directory of plain files that its Manifest lists completely (GLEP 78); anything else is refused.
+
+Stricter than Portage where Portage would index what nobody builds: links and devices, a second image or metadata archive,
+and data behind the end of the archive (docs/adr/0301-what-reindex-leaves-out.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors import (
+    DecompressionError,
+    DigestMismatchError,
+    MalformedPackageError,
+    OversizedPackageError,
+    TruncatedPackageError,
+)
+from portage_ext.gpkg.compression import BadStreamError, BombError, decompress, method_of
+from portage_ext.gpkg.manifest import Manifest, ManifestError, Record, parse_manifest
+from portage_ext.gpkg.source import Source
+from portage_ext.gpkg.tar import Member, TarError, TarTruncatedError, fast_values, members
+from portage_ext.model import Hasher
+
+VERSION_FILE: Final = "gpkg-1"
+SIGNATURE_SUFFIX: Final = ".sig"
+
+
+@dataclass(frozen=True, slots=True)
+class InnerArchive:
+    """``metadata.tar.*`` or ``image.tar.*``: where it is and how it is compressed (a value of compression.SUFFIXES)."""
+
+    member: Member
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The structure of one gpkg. ``members`` has every member by its name without the directory ``prefix``."""
+
+    prefix: str
+    members: Mapping[str, Member]
+    metadata: InnerArchive
+    image: InnerArchive
+    manifest: Manifest
+    manifest_data: bytes
+    signed: bool
+    """There is a signature on the Manifest or on any member: Portage then demands that all are good."""
+
+
+def _structure(source: Source) -> list[Member]:
+    try:
+        found = list(members(source.read, source.size, limits.CONTAINER_MEMBERS))
+    except TarTruncatedError as error:
+        raise TruncatedPackageError(source.name, str(error)) from error
+    except TarError as error:
+        raise MalformedPackageError(source.name, str(error)) from error
+    if not found:
+        raise MalformedPackageError(source.name, "an empty archive")
+    rest = source.size - found[-1].end
+    if rest > limits.MIB:
+        raise MalformedPackageError(source.name, f"{rest} bytes behind the end of the archive")
+    if rest > 0 and source.read(found[-1].end, rest).strip(b"\0"):
+        raise MalformedPackageError(source.name, "data behind the end of the archive")
+    return found
+
+
+def _inner(source: Source, by_name: Mapping[str, Member], stem: str) -> InnerArchive:
+    found = [
+        InnerArchive(member, known[1])
+        for name, member in by_name.items()
+        if (known := method_of(name)) is not None and known[0] == stem
+    ]
+    if len(found) != 1:
+        raise MalformedPackageError(source.name, f"{len(found) or 'no'} {stem} archive{'s' if found else ''}")
+    return found[0]
+
+
+def read_container(source: Source) -> Container:
+    """The structure of the gpkg and its Manifest, with every name and size compared; digests are not computed here.
+
+    Raises PackageError.
+    """
+    by_name: dict[str, Member] = {}
+    prefix: str | None = None
+    for member in _structure(source):
+        directory, slash, name = member.name.partition("/")
+        if not slash or not name or "/" in name or directory in ("", ".", "..") or prefix not in (None, directory):
+            raise MalformedPackageError(source.name, f"member {member.name!r} is not in the package's one directory")
+        if name in by_name:
+            raise MalformedPackageError(source.name, f"member {name!r} is there twice")
+        prefix = directory
+        by_name[name] = member
+    if VERSION_FILE not in by_name:
+        raise MalformedPackageError(source.name, f"no {VERSION_FILE} member")
+    place = by_name.get("Manifest")
+    if place is None:
+        raise MalformedPackageError(source.name, "no Manifest")
+    if place.size > limits.MANIFEST_SIZE:
+        raise OversizedPackageError(source.name, f"a Manifest of {place.size} bytes")
+    data = source.read(place.offset, place.size)
+    try:
+        manifest = parse_manifest(data)
+    except ManifestError as error:
+        raise MalformedPackageError(source.name, f"Manifest: {error}") from error
+    _compare(source, by_name, manifest.by_name())
+    signed = manifest.signature is not None or any(name.endswith(SIGNATURE_SUFFIX) for name in by_name)
+    return Container(
+        prefix or "",
+        by_name,
+        _inner(source, by_name, "metadata"),
+        _inner(source, by_name, "image"),
+        manifest,
+        data,
+        signed,
+    )
+
+
+def _compare(source: Source, by_name: Mapping[str, Member], records: Mapping[str, Record]) -> None:
+    for name, member in by_name.items():
+        if name == "Manifest":
+            continue
+        record = records.get(name)
+        if record is None:
+            raise DigestMismatchError(source.name, f"{name} is not in the Manifest")
+        if record.size != member.size:
+            raise DigestMismatchError(source.name, f"{name} has {member.size} bytes, the Manifest says {record.size}")
+    missing = records.keys() - by_name.keys()
+    if missing:
+        raise DigestMismatchError(source.name, f"the Manifest lists {', '.join(sorted(missing))}, which is not there")
+
+
+def check_members(source: Source, container: Container, *, image: bool) -> None:
+    """Compare the digests of the members with the Manifest; those of the image and its signature only with ``image``.
+
+    Portage's index, too, is made without hashing images. Raises DigestMismatchError and what reading raises.
+    """
+    records = container.manifest.by_name()
+    for name, member in container.members.items():
+        if name == "Manifest" or (name.startswith("image") and not image):
+            continue
+        hasher = Hasher()
+        for block in source.blocks(member.offset, member.offset + member.size):
+            hasher.update(block)
+        record = records[name]
+        if hasher.values() != {"BLAKE2B": record.blake2b, "SHA512": record.sha512}:
+            raise DigestMismatchError(source.name, f"{name} is not what the Manifest says")
+
+
+def read_metadata(source: Source, container: Container, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
+    """The metadata files of a gpkg by name, those in ``wanted`` (None: all). Raises PackageError."""
+    archive = container.metadata
+    if archive.member.size > limits.METADATA_COMPRESSED:
+        raise OversizedPackageError(source.name, f"metadata of {archive.member.size} bytes")
+    try:
+        data = decompress(source.read(archive.member.offset, archive.member.size), archive.method)
+    except BombError as error:
+        raise OversizedPackageError(source.name, f"metadata: {error}") from error
+    except BadStreamError as error:
+        raise DecompressionError(source.name, f"metadata: {error}") from error
+    try:
+        return fast_values(data, b"metadata/", wanted)
+    except TarError as error:
+        raise MalformedPackageError(source.name, f"metadata: {error}") from error

@@ -1,0 +1,89 @@
+"""A package is who its metadata says it is; a path or an index only repeats it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors import InvalidCpvError, MalformedPackageError, MissingMetadataError, OversizedPackageError
+from portage_ext.gpkg.container import check_members, read_container, read_metadata
+from portage_ext.gpkg.source import Source, open_package
+from portage_ext.gpkg.xpak import read_xpak
+from portage_ext.model import Cpv
+
+GPKG_SUFFIX: Final = ".gpkg.tar"
+XPAK_SUFFIXES: Final = (".tbz2", ".xpak")
+PACKAGE_SUFFIXES: Final = (*XPAK_SUFFIXES, GPKG_SUFFIX)
+IDENTITY_KEYS: Final = frozenset(("CATEGORY", "PF", "SLOT", "BUILD_ID", "BUILD_TIME", "repository", "EAPI"))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What names one binary package. ``slot`` has the sub-slot behind a slash when there is one."""
+
+    cpv: Cpv
+    slot: str
+    build_id: int | None
+    build_time: int | None
+    repository: str | None
+
+
+def as_text(name: str, metadata: Mapping[str, bytes]) -> dict[str, str]:
+    """Values as Portage's index holds them: UTF-8 with replacement, runs of white space made one blank.
+
+    Raises OversizedPackageError for a value beyond the bound; ``name`` is the file.
+    """
+    texts: dict[str, str] = {}
+    for key, value in metadata.items():
+        if len(value) > limits.METADATA_VALUE:
+            raise OversizedPackageError(name, f"{key} has {len(value)} bytes")
+        texts[key] = " ".join(value.decode("utf-8", "replace").split())
+    return texts
+
+
+def _build_time(text: str) -> int | None:
+    try:
+        return int(text) if text else None
+    except ValueError:
+        return -1  # as Portage counts it: a curiosity, and no reason to lose the package
+
+
+def identity_of(name: str, values: Mapping[str, str]) -> Identity:
+    """The identity in metadata values (:func:`as_text`). Raises MissingMetadataError, MalformedPackageError."""
+    missing = [key for key in ("CATEGORY", "PF", "SLOT") if not values.get(key)]
+    if missing:
+        raise MissingMetadataError(name, f"the metadata has no {', '.join(missing)}")
+    try:
+        cpv = Cpv.parse(f"{values['CATEGORY']}/{values['PF']}")
+    except InvalidCpvError as error:
+        raise MalformedPackageError(name, f"metadata: {error}") from error
+    build_id = values.get("BUILD_ID", "")
+    try:
+        number = int(build_id) if build_id else None
+    except ValueError:
+        raise MalformedPackageError(name, f"BUILD_ID is {build_id!r}") from None
+    return Identity(cpv, values["SLOT"], number, _build_time(values.get("BUILD_TIME", "")), values.get("repository") or None)
+
+
+def read_identity(path: Path, *, image: bool = False) -> Identity:
+    """Who the package at ``path`` is, from its own metadata, its digests checked (the image's with ``image``).
+
+    Signatures are not judged here. Raises PackageError.
+    """
+    fd = open_package(path)
+    try:
+        source = Source(fd, str(path))
+        if path.name.endswith(GPKG_SUFFIX):
+            container = read_container(source)
+            check_members(source, container, image=image)
+            metadata = read_metadata(source, container, IDENTITY_KEYS)
+        else:
+            metadata = read_xpak(source, IDENTITY_KEYS)
+        source.unchanged()
+        return identity_of(str(path), as_text(str(path), metadata))
+    finally:
+        os.close(fd)

@@ -1,0 +1,103 @@
+"""A package is read through one descriptor, so that every byte judged comes from the same file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+
+from portage_ext import limits
+from portage_ext.errors import (
+    ChangingPackageError,
+    EmptyPackageError,
+    MalformedPackageError,
+    OversizedPackageError,
+    TruncatedPackageError,
+    UnreadablePackageError,
+)
+
+_HEAD = 128 * limits.KIB
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells a changed file from an unchanged one: size in bytes, modification time in ns, inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileStamp:
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+class Source:
+    """Random access to an open package. Raises PackageError; ``name`` is how errors call the file."""
+
+    __slots__ = ("_fd", "_head", "name", "stamp")
+
+    def __init__(self, fd: int, name: str) -> None:
+        status = os.fstat(fd)
+        if not S_ISREG(status.st_mode):
+            raise MalformedPackageError(name, "not a regular file")
+        if status.st_size == 0:
+            raise EmptyPackageError(name, "the file is empty")
+        if status.st_size > limits.PACKAGE_SIZE:
+            raise OversizedPackageError(name, f"{status.st_size} bytes, more than {limits.PACKAGE_SIZE}")
+        self._fd = fd
+        self.name = name
+        self.stamp = FileStamp.of(status)
+        # Most packages are small, and the headers of the others stand in front: one read serves them.
+        self._head = self._pread(0, min(_HEAD, status.st_size))
+
+    def _pread(self, offset: int, size: int) -> bytes:
+        try:
+            data = os.pread(self._fd, size, offset)
+            while len(data) < size:
+                more = os.pread(self._fd, size - len(data), offset + len(data))
+                if not more:
+                    raise TruncatedPackageError(self.name, f"ends at byte {offset + len(data)} of {offset + size}")
+                data += more
+        except OSError as error:
+            raise UnreadablePackageError(self.name, f"cannot be read: {error.strerror}") from error
+        return data
+
+    @property
+    def size(self) -> int:
+        return self.stamp.size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """``size`` bytes at ``offset``, all of them."""
+        if offset + size > self.stamp.size:
+            raise TruncatedPackageError(self.name, f"announces {offset + size} bytes and has {self.stamp.size}")
+        if offset + size <= len(self._head):
+            return self._head[offset : offset + size]
+        return self._pread(offset, size)
+
+    def blocks(self, offset: int = 0, end: int | None = None) -> Iterator[bytes | memoryview]:
+        """The bytes from ``offset`` to ``end`` in blocks of bounded size."""
+        stop = self.stamp.size if end is None else end
+        if offset < len(self._head):
+            until = min(stop, len(self._head))
+            yield memoryview(self._head)[offset:until]
+            offset = until
+        while offset < stop:
+            block = self.read(offset, min(limits.READ_BLOCK, stop - offset))
+            yield block
+            offset += len(block)
+
+    def unchanged(self) -> None:
+        """Raises ChangingPackageError when the file was written to since it was opened."""
+        if FileStamp.of(os.fstat(self._fd)) != self.stamp:
+            raise ChangingPackageError(self.name, "changed while it was read")
+
+
+def open_package(path: Path | str, name: str | None = None) -> int:
+    """A descriptor of ``path``, never through a symbolic link. Raises UnreadablePackageError; the caller closes it."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadablePackageError(name or str(path), f"cannot be opened: {error.strerror}") from error

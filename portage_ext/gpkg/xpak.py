@@ -1,0 +1,66 @@
+"""An xpak segment is believed only where its own lengths agree with each other and with the file.
+
+Layout (Portage's xpak.py, xpak(5)): ``XPAKPACK`` index-length data-length index data ``XPAKSTOP`` segment-length ``STOP``
+at the very end of the file; each index record is name-length name data-offset data-length, all lengths 32-bit big-endian.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors import MalformedPackageError, OversizedPackageError
+from portage_ext.gpkg.source import Source
+
+_TRAILER: Final = 16
+_HEADER: Final = 16
+
+
+def _number(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 4], "big")
+
+
+def read_xpak(source: Source, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
+    """The metadata of an xpak package by name, those in ``wanted`` (None: all). Raises PackageError."""
+    if source.size < _TRAILER + _HEADER:
+        raise MalformedPackageError(source.name, "too short for an xpak package")
+    trailer = source.read(source.size - _TRAILER, _TRAILER)
+    if trailer[:8] != b"XPAKSTOP" or trailer[12:] != b"STOP":
+        raise MalformedPackageError(source.name, "no xpak segment at the end")
+    length = _number(trailer, 8)
+    if length > limits.XPAK_SIZE:
+        raise OversizedPackageError(source.name, f"an xpak segment of {length} bytes")
+    start = source.size - 8 - length
+    if start < 0 or length < _HEADER + 8:
+        raise MalformedPackageError(source.name, f"an xpak segment of {length} bytes")
+    segment = source.read(start, length)
+    index_size, data_size = _number(segment, 8), _number(segment, 12)
+    if segment[:8] != b"XPAKPACK" or _HEADER + index_size + data_size + 8 != length:
+        raise MalformedPackageError(source.name, "the lengths in the xpak segment do not agree")
+    return _records(source, segment, index_size, data_size, wanted)
+
+
+def _records(
+    source: Source, segment: bytes, index_size: int, data_size: int, wanted: frozenset[str] | None
+) -> dict[str, bytes]:
+    index = segment[_HEADER : _HEADER + index_size]
+    data = segment[_HEADER + index_size : _HEADER + index_size + data_size]
+    values: dict[str, bytes] = {}
+    offset = 0
+    count = 0
+    while offset + 8 < len(index):
+        name_size = _number(index, offset)
+        after = offset + 4 + name_size
+        if after + 8 > len(index):
+            raise MalformedPackageError(source.name, "an xpak record reaches beyond its index")
+        value_offset, value_size = _number(index, after), _number(index, after + 4)
+        if value_offset + value_size > data_size:
+            raise MalformedPackageError(source.name, "an xpak record reaches beyond its data")
+        count += 1
+        if count > limits.METADATA_MEMBERS:
+            raise OversizedPackageError(source.name, f"more than {limits.METADATA_MEMBERS} xpak records")
+        name = index[offset + 4 : after].decode("utf-8", "surrogateescape")
+        if wanted is None or name in wanted:
+            values[name] = data[value_offset : value_offset + value_size]
+        offset = after + 8
+    return values

@@ -1,0 +1,68 @@
+"""Digests are computed together in one pass over the bytes, and compared as lower-case hexadecimal text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+_NEW: Final[Mapping[str, Callable[[], _Hash]]] = {
+    # MD5 and SHA1 are what Portage's index knows; nothing is decided by them.
+    "MD5": lambda: hashlib.md5(usedforsecurity=False),
+    "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
+    "BLAKE2B": hashlib.blake2b,
+    "SHA512": hashlib.sha512,
+}
+
+STRONG: Final = ("BLAKE2B", "SHA512")
+"""What GLEP 74 Manifests carry, and what this project trusts."""
+WEAK: Final = ("MD5", "SHA1")
+"""What Portage's own index carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The value of one algorithm (a name of GLEP 74: BLAKE2B, SHA512, …) in hexadecimal."""
+
+    algorithm: str
+    value: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", self.value.lower())
+
+
+class Hasher:
+    """Several digests of one stream of bytes."""
+
+    __slots__ = ("_hashes", "size")
+
+    def __init__(self, algorithms: tuple[str, ...] = STRONG) -> None:
+        self._hashes = {name: _NEW[name]() for name in algorithms}
+        self.size = 0
+
+    def update(self, data: bytes | memoryview) -> None:
+        self.size += len(data)
+        for one in self._hashes.values():
+            one.update(data)
+
+    def values(self) -> dict[str, str]:
+        """Hexadecimal value by name of algorithm."""
+        return {name: one.hexdigest() for name, one in self._hashes.items()}
+
+    def digests(self) -> tuple[Digest, ...]:
+        return tuple(Digest(name, value) for name, value in self.values().items())
+
+
+def hexdigests(data: bytes | memoryview, algorithms: tuple[str, ...] = STRONG) -> dict[str, str]:
+    """Hexadecimal value by name of algorithm, of one piece of bytes."""
+    hasher = Hasher(algorithms)
+    hasher.update(data)
+    return hasher.values()

@@ -1,0 +1,68 @@
+"""An entry of the package index is its keys and values, exactly as they stand in the index; nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portage_ext.errors import InvalidEntryError
+from portage_ext.model.cpv import Cpv
+from portage_ext.model.digest import STRONG, Digest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexEntry:
+    """One package of an index. ``values`` are the keys of the text (``MTIME``, ``REPO``, ``DESC``), no defaults filled in."""
+
+    values: Mapping[str, str]
+
+    def get(self, key: str, default: str = "") -> str:
+        return self.values.get(key, default)
+
+    def _required(self, key: str) -> str:
+        value = self.values.get(key)
+        if not value:
+            raise InvalidEntryError(self.values.get("CPV", "?"), key, value or "")
+        return value
+
+    @property
+    def cpv(self) -> Cpv:
+        """Raises InvalidEntryError without a CPV, InvalidCpvError for a malformed one."""
+        return Cpv.parse(self._required("CPV"))
+
+    @property
+    def path(self) -> str:
+        """Relative to PKGDIR, as the index says it: not checked here."""
+        return self._required("PATH")
+
+    @property
+    def size(self) -> int:
+        """Bytes. Raises InvalidEntryError when it is missing or no plain decimal number."""
+        value = self._required("SIZE")
+        if not (value.isascii() and value.isdigit()):
+            raise InvalidEntryError(self.values.get("CPV", "?"), "SIZE", value)
+        return int(value)
+
+    @property
+    def build_id(self) -> int | None:
+        value = self.values.get("BUILD_ID", "")
+        if not value:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            raise InvalidEntryError(self.values.get("CPV", "?"), "BUILD_ID", value) from None
+
+    @property
+    def slot(self) -> str:
+        return self.values.get("SLOT", "0")
+
+    @property
+    def repository(self) -> str | None:
+        """None when the entry inherits the header's ``repository``."""
+        return self.values.get("REPO") or self.values.get("repository")
+
+    @property
+    def strong_digests(self) -> tuple[Digest, ...]:
+        """BLAKE2B and SHA512, as far as the entry carries them."""
+        return tuple(Digest(name, self.values[name]) for name in STRONG if self.values.get(name))
