@@ -257,6 +257,8 @@ class AllMirrorsFailedError(PortageExtError):
     def __str__(self) -> str:
         lines = "".join(f"\n  {reason}" for reason in self.reasons)
         return f"{self.what}: no mirror of {len(self.reasons)} gave it:{lines}"
+
+
 class InvalidCpvError(PortageExtError):
     """A text is not ``category/name-version``."""
 
