@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.errors import GpgError
+from portage_ext.errors import GpgError, TrustError
+from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
 
 _VERIFY: Final = (
@@ -117,3 +118,22 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
     if len(result.stdout) > limits.MAX_GPG_STATUS and "--multifile" not in arguments:
         raise GpgError("gpg", "gpg reported more than can be believed of one file")
     return result.stdout.decode("utf-8", "replace").split("\n")
+
+
+def judge_many(
+    keyrings: Sequence[Path], trusted: frozenset[str]
+) -> Callable[[Sequence[bytes], Sequence[str]], list[TrustError | None]]:
+    """A judge of many clear-signed texts by one gpg: says of each why it is not believed, None when it is."""
+
+    def judge(texts: Sequence[bytes], names: Sequence[str]) -> list[TrustError | None]:
+        reasons: list[TrustError | None] = []
+        for found, name in zip(verify_many(keyrings, texts), names, strict=True):
+            try:
+                openpgp.judge(found, trusted, name)
+            except TrustError as error:
+                reasons.append(error)
+            else:
+                reasons.append(None)
+        return reasons
+
+    return judge
