@@ -354,3 +354,63 @@ class UnacceptedSignatureError(PackageError):
 @dataclass(slots=True, eq=False)
 class ChangingPackageError(PackageError):
     """The file changed while it was read."""
+
+
+class UnsafePathError(TrustError):
+    """An entry of an index names a path that could lead out of its place."""
+
+    __slots__ = ()
+
+
+class EntryIdentityError(TrustError):
+    """An entry of an index contradicts itself, or another entry."""
+
+    __slots__ = ()
+
+
+class WeakDigestError(TrustError):
+    """An entry of an index lacks the digests or the size that a package can be trusted by."""
+
+    __slots__ = ()
+    todo = 'The binhost must index with `portage-ext reindex`; for one that cannot, set release = "optional".'
+
+
+class ForeignUriError(TrustError):
+    """An index sends its readers to another place than the ones configured."""
+
+    __slots__ = ()
+    todo = "If that place is right, name it in mirrors of this binrepo in portage-ext.toml."
+
+
+class IndexClockError(TrustError):
+    """An index is stamped in the future, not at all, or asks not to be looked at again for long."""
+
+    __slots__ = ()
+    todo = "Look at this host's clock; if it is right, tell the binhost's administrator."
+
+
+class DamagedIndexError(TrustError):
+    """An index cannot be decompressed within its bounds."""
+
+    __slots__ = ()
+
+
+class UnknownPackageError(TrustError):
+    """A package is asked for that the verified index does not list."""
+
+    __slots__ = ()
+    todo = "Run emerge again, so that it reads the index anew."
+
+
+class WrongPackageError(TrustError):
+    """The file is a good package, but not the one that was asked for."""
+
+    __slots__ = ()
+    todo = "The binhost serves one package as another; tell its administrator."
+
+
+class ChangedMetadataError(TrustError):
+    """The index says of a package what the package does not say of itself."""
+
+    __slots__ = ()
+    todo = "The index was changed after the package was built; tell the binhost's administrator."

@@ -49,3 +49,14 @@ DECOMPRESSOR_SECONDS: Final = 60.0
 READ_BLOCK: Final = 1 * MIB
 TRAILING_BLOCK: Final = 10240
 """tar pads with zeros to records of this size."""
+
+# An index offered by a binhost (trust/).
+MAX_INDEX_TTL: Final = 86400
+MAX_INDEX_ENTRIES: Final = 1_000_000
+MAX_OFFERED_INDEX: Final = 512 * MIB
+"""The plain index of a binrepo, whatever its Release says of the size."""
+MAX_OFFERED_FORM: Final = 128 * MIB
+"""A compressed form of it, where no Release says how large it is."""
+EXPANSION_FREE: Final = 16 * MIB
+EXPANSION_RATIO: Final = 64
+"""Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""

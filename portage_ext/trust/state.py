@@ -29,10 +29,14 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """``seen`` is None for a binrepo without a Release. ``timestamp`` (seconds) and ``index`` (BLAKE2B of the published
-    plain index) belong to the index that Portage was handed last; 0 and empty when there was none."""
+    """``seen`` is None for a binrepo without a Release, ``expires`` when its last one does (seconds since the epoch).
+
+    ``timestamp`` (seconds) and ``index`` (BLAKE2B of the published plain index) belong to the index that Portage was
+    handed last; 0 and empty when there was none.
+    """
 
     seen: Seen | None = None
+    expires: int = 0
     timestamp: int = 0
     index: str = ""
 
@@ -97,6 +101,7 @@ def _to_json(memory: Memory) -> dict[str, object]:
     seen = memory.seen
     return {
         "format": _FORMAT,
+        "expires": memory.expires,
         "timestamp": memory.timestamp,
         "index": memory.index,
         "seen": None
@@ -120,6 +125,7 @@ def _from_json(document: dict[str, object]) -> Memory:
     seen = document["seen"]
     return Memory(
         None if seen is None else _seen(_Fields(seen)),
+        _Fields(document).number("expires"),
         _Fields(document).number("timestamp"),
         _Fields(document).text("index"),
     )

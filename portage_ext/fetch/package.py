@@ -1,0 +1,98 @@
+"""Fetch one package: what arrives is held to the verified index while it arrives, and to itself when it is there.
+
+Size and digests come from the index that was checked and kept when emerge read it; the process that fetches a package needs
+no network but for the package itself. A file that fails is not left behind.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from portage_ext.errors import PortageExtError, UnknownPackageError, UnsignedError
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.direct import DirectTransport, suits
+from portage_ext.fetch.sinks import FileSink
+from portage_ext.gpkg.container import read_container, read_metadata
+from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
+from portage_ext.gpkg.source import Source, open_package
+from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.trust.entries import find_entry
+from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
+
+
+def split(uri: str, index: bytes) -> tuple[str, str, IndexEntry] | None:
+    """Base, path and entry of the package at ``uri``, as far as the index has it; its path has two or three parts."""
+    parts = uri.split("/")
+    for length in (3, 2):
+        base, path = "/".join(parts[:-length]), "/".join(parts[-length:])
+        if base and (entry := find_entry(index, path)) is not None:
+            return base, path, entry
+    return None
+
+
+def fetch(binrepo: Binrepo, uri: str, path: str, entry: IndexEntry, output: Path, *, resume: bool) -> str:
+    """Fetch the package of ``entry`` into ``output``; returns the mirror it came from. Raises a PortageExtError, OSError."""
+    strong = all(entry.get(name) for name in STRONG)
+    digests = {name: entry.get(name) for name in (STRONG if strong else WEAK) if entry.get(name)}
+    sink = FileSink(output, entry.size, digests, resume=resume)
+    try:
+        first = DirectTransport() if suits(uri, sink.offset) else None
+        base = binrepo.mirrors().fetch(path, entry.size, sink, sink.offset, first)
+        sink.close()
+        check(binrepo, path, entry, output, strong=strong)
+    except PortageExtError:
+        output.unlink(missing_ok=True)
+        raise
+    finally:
+        sink.close()
+    return base
+
+
+def check(binrepo: Binrepo, path: str, entry: IndexEntry, output: Path, *, strong: bool) -> None:
+    """Hold the file to its entry: who it is, and what the index said of it. Raises PortageExtError.
+
+    Where no Release binds the index, the signature in the package must be by a key pinned for this binrepo, if any is.
+    """
+    where = f"{binrepo.name}: {path}"
+    fd = open_package(output, where)
+    try:
+        source = Source(fd, where)
+        wanted = IDENTITY_KEYS | COMPARED
+        if path.endswith(GPKG_SUFFIX):
+            container = read_container(source)
+            if not strong:
+                _check_signature(binrepo, where, container.manifest_data, signed=container.manifest.signature is not None)
+            values = as_text(where, read_metadata(source, container, wanted))
+        else:
+            from portage_ext.gpkg.xpak import read_xpak
+
+            values = as_text(where, read_xpak(source, wanted))
+        source.unchanged()
+    finally:
+        os.close(fd)
+    check_identity(where, entry, identity_of(where, values))
+    check_metadata(where, entry, values)
+
+
+def _check_signature(binrepo: Binrepo, where: str, manifest: bytes, *, signed: bool) -> None:
+    pins = binrepo.trust.pins(binrepo.name)
+    if not pins:
+        return
+    if not signed:
+        raise UnsignedError(where, "the package is not signed")
+    from portage_ext.trust import gpg, openpgp
+
+    openpgp.judge(gpg.verify_clearsigned(binrepo.keyrings(), manifest), pins, where)
+
+
+def entry_for(binrepo: Binrepo, uri: str) -> tuple[str, str, IndexEntry]:
+    """What the verified index says of the package at ``uri``. Raises UnknownPackageError."""
+    try:
+        index = binrepo.state.index_file.read_bytes()
+    except FileNotFoundError:
+        raise UnknownPackageError(binrepo.name, "no index of it was verified yet") from None
+    found = split(uri, index)
+    if found is None:
+        raise UnknownPackageError(binrepo.name, f"its verified index does not list {uri.rpartition('/')[2]}")
+    return found
