@@ -295,10 +295,19 @@ class PackageError(PortageExtError):
         """The sentence without the path."""
         return self.detail
 
+    @property
+    def lasting(self) -> bool:
+        """The verdict holds as long as the file stays as it is, so that it need not be opened again."""
+        return True
+
 
 @dataclass(slots=True, eq=False)
 class UnreadablePackageError(PackageError):
     """The file cannot be opened or read."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
 
 
 @dataclass(slots=True, eq=False)
@@ -330,6 +339,10 @@ class DigestMismatchError(PackageError):
 class DecompressionError(PackageError):
     """The metadata cannot be decompressed, or the tool for it is absent."""
 
+    @property
+    def lasting(self) -> bool:
+        return False
+
 
 @dataclass(slots=True, eq=False)
 class MissingMetadataError(PackageError):
@@ -349,6 +362,10 @@ class InvalidDependencyError(PackageError):
 @dataclass(slots=True, eq=False)
 class UnacceptedSignatureError(PackageError):
     """The signature is missing, bad, or of a key that the verification keyring does not trust."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
 
 
 @dataclass(slots=True, eq=False)
@@ -414,3 +431,78 @@ class ChangedMetadataError(TrustError):
 
     __slots__ = ()
     todo = "The index was changed after the package was built; tell the binhost's administrator."
+    @property
+    def lasting(self) -> bool:
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class InvalidIndexError(PortageExtError):
+    """An index cannot be read."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class PkgdirError(PortageExtError):
+    """PKGDIR cannot be used."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"PKGDIR {self.path}: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class MassRemovalError(PortageExtError):
+    """An update would drop most of an index, which is the sign of a missing mount or keyring."""
+
+    path: str
+    before: int
+    after: int
+    left_out: int
+    example: str
+
+    def __str__(self) -> str:
+        why = f"; {self.left_out} packages are there but unusable, such as {self.example}" if self.left_out else ""
+        return (
+            f"{self.path} lists {self.before} packages, and {self.after} would remain{why}. Nothing was written. "
+            "Is a file system not mounted, or the verification keyring missing? If this is meant, use --force"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class VerificationUnavailableError(PortageExtError):
+    """gpg could not be run over signed packages."""
+
+    command: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"signatures cannot be checked: {self.command}: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class UnsupportedPortageError(PortageExtError):
+    """The installed Portage lacks something this project builds on."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return f"this version of Portage is not supported: {self.what}"
+
+
+@dataclass(slots=True, eq=False)
+class IndexWriteError(PortageExtError):
+    """The index could not be written; the old one stands."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path} could not be written ({self.detail}); the old index stands"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -53,3 +53,43 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, group: int | Non
     """Replace ``path`` by ``data`` in one step; see :func:`replacing`."""
     with replacing(path, mode=mode, group=group) as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def replacing_together(
+    paths: Sequence[Path], *, mode: int = 0o644, group: int | None = None, mtime: int | None = None
+) -> Iterator[list[IO[bytes]]]:
+    """Yield one binary file for each of ``paths`` (all in one directory); when the block ends well they take the names.
+
+    The renames follow each other with nothing in between but themselves: everything that can fail for want of space is done
+    before the first. The last of ``paths`` is renamed last. ``mtime`` (seconds since 1970) is set on all. Raises OSError.
+    """
+    names: list[str] = []
+    files: list[IO[bytes]] = []
+    try:
+        for path in paths:
+            fd, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}.", dir=path.parent)
+            names.append(name)
+            files.append(open(fd, "wb"))  # noqa: SIM115 (closed below, whatever happens)
+        yield files
+        for file in files:
+            if group is not None:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), -1, group)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            if mtime is not None:
+                os.utime(file.fileno(), (mtime, mtime))
+            os.fsync(file.fileno())
+            file.close()
+        for name, path in zip(names, paths, strict=True):
+            os.replace(name, path)
+    except BaseException:
+        for file in files:
+            with contextlib.suppress(OSError):
+                file.close()
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+        raise
+    sync_directory(paths[0].parent)

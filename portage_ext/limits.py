@@ -60,3 +60,24 @@ MAX_OFFERED_FORM: Final = 128 * MIB
 EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
+# --- the package index (index/, repo/)
+INDEX_SIZE: Final = 1 * GIB
+INDEX_LINE: Final = 16 * MIB
+STATE_SIZE: Final = 1 * GIB
+"""A state file beyond this is rebuilt."""
+LOST_FEW: Final = 10
+"""Losing fewer entries than this is never "most of the index", unless nothing remains."""
+POOL_FROM: Final = 64
+"""Packages to read from which on more than one process reads them."""
+BATCH: Final = 128
+"""Packages a process reads between two reports; their signatures are checked by one run of gpg."""
+BATCH_BYTES: Final = 32 * MIB
+"""Signed bytes that wait for gpg at most."""
+PREFETCH_FROM: Final = 256
+"""Packages to read from which on they are read before the lock is taken."""
+GPG_SECONDS: Final = 600.0
+"""One run of gpg over a batch."""
+GPG_OUTPUT: Final = 64 * MIB
+READ_ATTEMPTS: Final = 3
+"""How often a package that changes while it is read is read again."""
+DIRECTORY_DEPTH: Final = 64

@@ -15,7 +15,9 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "reindex": "make the package index say what PKGDIR holds",
+}
 """Name of each command and its line of help; the module is ``portage_ext.cli.<name>``."""
 
 

@@ -1,0 +1,125 @@
+"""What Portage's settings say about PKGDIR and its index, asked from Portage itself and handed on as values.
+
+The tables and the header come from a ``binarytree`` of the installed Portage, so that every version is followed exactly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext.errors import PkgdirError, UnsupportedPortageError
+from portage_ext.index.format import MTIME, IndexFormat
+from portage_ext.repo.signatures import SignaturePolicy
+
+_TABLES: Final = (
+    "_pkgindex_allowed_pkg_keys",
+    "_pkgindex_default_header_data",
+    "_pkgindex_default_pkg_data",
+    "_pkgindex_hashes",
+    "_pkgindex_inherited_keys",
+    "_pkgindex_translated_keys",
+    "_pkgindex_use_evaluated_keys",
+    "_update_pkgindex_header",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PkgdirSettings:
+    """PKGDIR and how its index is written on this host. ``header`` lacks TIMESTAMP and PACKAGES."""
+
+    pkgdir: Path
+    format: IndexFormat
+    header: Mapping[str, str]
+    compress: bool
+    """FEATURES=compress-index: Packages.gz is kept beside Packages."""
+    policy: SignaturePolicy
+    portage_version: str
+
+
+def pkgdir_settings(pkgdir: Path | None = None) -> PkgdirSettings:
+    """The settings for ``pkgdir``, by default Portage's own PKGDIR.
+
+    Raises UnsupportedPortageError when this Portage has not the tables, PkgdirError when there is no such directory.
+    """
+    import portage
+    from portage.dbapi.bintree import binarytree
+
+    settings = portage.settings
+    place = Path(os.path.abspath(pkgdir if pkgdir is not None else settings["PKGDIR"]))
+    if not place.is_dir():
+        raise PkgdirError(str(place), "no such directory")
+    tree = binarytree(pkgdir=str(place), settings=settings)
+    missing = [name for name in _TABLES if not hasattr(tree, name)]
+    if missing or not hasattr(tree.dbapi, "_aux_cache_keys"):
+        raise UnsupportedPortageError(f"binarytree has no {', '.join(missing) or 'dbapi._aux_cache_keys'}")
+    header = dict(tree._pkgindex_default_header_data)
+    tree._update_pkgindex_header(header)
+    return PkgdirSettings(
+        place,
+        _format(tree),
+        header,
+        "compress-index" in settings.features,
+        _policy(settings),
+        str(portage.VERSION),
+    )
+
+
+def _format(tree: Any) -> IndexFormat:
+    keys = frozenset(tree.dbapi._aux_cache_keys) & frozenset(tree._pkgindex_allowed_pkg_keys)
+    hashes = tuple(tree._pkgindex_hashes)
+    return IndexFormat(
+        metadata_keys=keys - {"SIZE", MTIME, "CPV", *hashes},
+        evaluated_keys=tuple(tree._pkgindex_use_evaluated_keys),
+        hashes=hashes,
+        defaults=dict(tree._pkgindex_default_pkg_data),
+        inherited=tuple(tree._pkgindex_inherited_keys),
+        translated=dict(tree._pkgindex_translated_keys),
+    )
+
+
+def _policy(settings: Any) -> SignaturePolicy:
+    from portage.util import varexpand
+
+    required = "binpkg-request-signature" in settings.features
+    verify = required or "binpkg-ignore-signature" not in settings.features
+    command = settings.get("BINPKG_GPG_VERIFY_BASE_COMMAND", "")
+    home = settings.get("BINPKG_GPG_VERIFY_GPG_HOME")
+    command = command.replace("[PORTAGE_CONFIG]", f"--homedir {home} ").replace("[SIGNATURE]", "")
+    user = group = None
+    if os.getuid() == 0:
+        user = settings.get("GPG_VERIFY_USER_DROP", "nobody") or None
+        group = settings.get("GPG_VERIFY_GROUP_DROP", "nogroup") or None
+    environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if key in os.environ}
+    return SignaturePolicy(
+        verify,
+        required,
+        tuple(word for word in shlex.split(varexpand(command, mydict=settings)) if word),
+        user,
+        group,
+        environment,
+    )
+
+
+@contextlib.contextmanager
+def index_lock(pkgdir: Path) -> Iterator[None]:
+    """Hold Portage's own lock on PKGDIR/Packages, the one that emerge takes to inject a package. Waits for it.
+
+    Raises PkgdirError when the lock file cannot be made.
+    """
+    from portage.exception import PortageException
+    from portage.locks import lockfile, unlockfile
+
+    try:
+        lock = lockfile(str(pkgdir / "Packages"), wantnewlockfile=1)
+    except (OSError, PortageException) as error:
+        raise PkgdirError(str(pkgdir), f"cannot be locked: {error}") from error
+    try:
+        yield
+    finally:
+        unlockfile(lock)

@@ -1,0 +1,63 @@
+"""What Portage writes for a package is decided by tables that its own version brings; here they are values.
+
+The tables are read from the installed Portage (host/pkgdir.py), so that a new key of a new Portage needs no change here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from portage_ext.model import STRONG
+
+MTIME: Final = "_mtime_"
+"""How Portage calls MTIME inside; the order of the keys in the text follows the inner names."""
+
+
+@dataclass(frozen=True)
+class IndexFormat:
+    """The keys of an index entry. All names are Portage's inner ones; ``translated`` maps them to those in the text."""
+
+    metadata_keys: frozenset[str]
+    """Copied from the package's metadata."""
+    evaluated_keys: tuple[str, ...]
+    """Of these, the ones whose USE conditionals are evaluated."""
+    hashes: tuple[str, ...]
+    """Digests of the whole file that Portage writes."""
+    defaults: Mapping[str, str]
+    """A value equal to this is not written."""
+    inherited: tuple[str, ...]
+    """A value equal to the header's is not written."""
+    translated: Mapping[str, str]
+
+    @cached_property
+    def columns(self) -> tuple[tuple[str, bytes, str | None], ...]:
+        """Every key in the order of the text: inner name, how its line begins, the default that is not written."""
+        keys = self.metadata_keys | set(self.hashes) | set(STRONG) | {"CPV", "PATH", "SIZE", MTIME}
+        return tuple((key, f"{self.translated.get(key, key)}: ".encode(), self.defaults.get(key)) for key in sorted(keys))
+
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """What is read from a package's metadata."""
+        return self.metadata_keys | {"CATEGORY", "PF"}
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """What is computed of the whole file: Portage's digests, and those that can be trusted."""
+        return tuple(dict.fromkeys((*self.hashes, *STRONG)))
+
+    def emit(self, values: Mapping[str, str], header: Mapping[str, str]) -> bytes:
+        """The text of one entry without the empty line that ends it.
+
+        ``values`` by inner name, ``header`` as it will be written (PackageIndex.write of Portage).
+        """
+        lines = []
+        inherited = self.inherited
+        for key, begin, default in self.columns:
+            value = values.get(key)
+            if not value or value == default or (key in inherited and value == header.get(key)):
+                continue
+            lines.append(begin + value.encode("utf-8", "replace"))
+        return b"\n".join(lines) + b"\n"

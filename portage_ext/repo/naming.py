@@ -1,0 +1,33 @@
+"""A file is indexed only where Portage would look for it: its path must repeat what its metadata says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portage_ext.errors import MisnamedPackageError
+from portage_ext.gpkg.identity import GPKG_SUFFIX, PACKAGE_SUFFIXES, Identity, identity_of
+
+
+def place(path: str, values: Mapping[str, str]) -> Identity:
+    """The identity of the package at ``path`` (relative to PKGDIR), if it may stand there.
+
+    Multi-instance: ``category/name/PF-BUILDID.gpkg.tar`` or ``.xpak``; else ``category/PF.gpkg.tar`` or ``.tbz2``, or ``All``
+    for the category (binarytree._populate_local in Portage). Raises MisnamedPackageError and what :func:`identity_of` raises.
+    """
+    identity = identity_of(path, values)
+    cpv = identity.cpv
+    directory, _, base = path.rpartition("/")
+    suffix = next(suffix for suffix in PACKAGE_SUFFIXES if base.endswith(suffix))
+    stem = base[: -len(suffix)]
+    instance = stem[len(cpv.pf) + 1 :] if stem.startswith(f"{cpv.pf}-") else ""
+    multi = instance.isascii() and instance.isdigit() and instance[0] != "0"
+    if suffix == ".tbz2" or (suffix == GPKG_SUFFIX and not multi):
+        if stem != cpv.pf:
+            raise MisnamedPackageError(path, f"the metadata says {cpv}")
+        if directory not in (cpv.category, "All"):
+            raise MisnamedPackageError(path, f"belongs into {cpv.category}/")
+    elif not multi:
+        raise MisnamedPackageError(path, f"the metadata says {cpv}, and no build id follows it in the name")
+    elif directory != cpv.cp:
+        raise MisnamedPackageError(path, f"belongs into {cpv.cp}/")
+    return identity

@@ -1,0 +1,301 @@
+"""The index is made to say what PKGDIR holds, under Portage's lock, and only what changed is read, packed and stored again.
+
+The order of every step that writes: forms of the index first, state last. A run that ends anywhere between leaves a state
+that does not fit the forms, and the next run writes both again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from portage_ext import errors, limits
+from portage_ext.errors import PackageError
+from portage_ext.gpkg.source import FileStamp
+from portage_ext.index.blocks import Block, Row, arrange
+from portage_ext.index.format import IndexFormat
+from portage_ext.index.stamp import next_timestamp, parse_timestamp
+from portage_ext.index.text import parse_index, read_header
+from portage_ext.repo.plan import Survey, build_blocks, guard, sort_outcomes, stored_entries, survey
+from portage_ext.repo.publish import FORMS, GZIP, PLAIN, permissions, remove_leftovers, stamps, write_forms
+from portage_ext.repo.read import Evaluate, Indexed, LeftOut, Outcome, ReadPlan
+from portage_ext.repo.scan import Scan, scan
+from portage_ext.repo.signatures import SignaturePolicy
+from portage_ext.repo.state import NAME, Aside, DamagedStateError, State, discard, load, save
+from portage_ext.repo.workers import Progress, read_all
+
+Lock = Callable[[Path], AbstractContextManager[None]]
+KEPT_HEADER: Final = ("REPO_REVISIONS",)
+"""What emerge writes into the header at injection and nobody can work out again from the packages."""
+_ROUNDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A PKGDIR and how its index is made: values from Portage's settings, and the three ways to the world."""
+
+    pkgdir: Path
+    format: IndexFormat
+    header: Mapping[str, str]
+    compress: bool
+    policy: SignaturePolicy
+    version: str
+    lock: Lock
+    evaluate: Evaluate
+    clock: Callable[[], float] = time.time
+
+    @property
+    def context(self) -> str:
+        """Everything but the files that entries depend on: with another context nothing known is used."""
+        inherited = {key: self.header.get(key, "") for key in self.format.inherited}
+        return repr(
+            (self.version, self.format.columns, self.format.evaluated_keys, inherited, self.policy.verify, self.policy.required)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run found and did. Paths are relative to PKGDIR."""
+
+    packages: int
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    left_out: tuple[PackageError, ...]
+    silent: tuple[str, ...]
+    """Files whose content is another although size, mtime and inode are the same (``--verify``)."""
+    opened: int
+    """Packages that were read."""
+    written: bool
+    timestamp: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """One look at PKGDIR under the lock: what was known, what is there, what follows."""
+
+    state: State
+    survey: Survey
+    unreadable: list[PackageError] = field(default_factory=list)
+
+
+class Reindexer:
+    """Keeps one index. The object may live on: it then remembers the state between runs, as long as the file is its own."""
+
+    def __init__(self, repository: Repository, jobs: int = 1, progress: Progress = lambda done, total: None) -> None:
+        self.repository = repository
+        self._jobs = jobs
+        self._progress = progress
+        self._state: State | None = None
+        self._state_stamp: FileStamp | None = None
+
+    def run(self, *, force: bool = False, verify: bool = False) -> Report:
+        """Bring the index up to date and say what changed; ``verify`` reads every package again.
+
+        Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
+        """
+        pkgdir = self.repository.pkgdir
+        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        for last in (False,) * (_ROUNDS - 1) + (True,):
+            with self.repository.lock(pkgdir):
+                remove_leftovers(pkgdir)
+                work = self._look(verify)
+                pending = _pending(work.survey, ready)
+                if last or len(pending) < limits.PREFETCH_FROM:
+                    self._read(pending, ready, work.survey, verify)
+                    return self._update(work, ready, force=force, verify=verify)
+            # Many to read: not while emerge waits for the lock.
+            self._read(pending, ready, work.survey, verify)
+        raise AssertionError("the last round returns")
+
+    def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
+        """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
+        work = self._look(verify)
+        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        self._read(work.survey.todo, ready, work.survey, verify)
+        outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
+        listed, _ = arrange(outcome.rows)
+        known = {row.path: entry for block in work.state.blocks for row, entry in stored_entries(block)} | outcome.texts
+        left = self._left_out(work, outcome.left_out)
+        report = self._report(work, listed, left, ready, outcome.texts, work.state.timestamp, verify=verify, written=False)
+        return report, [(row, known[row.path]) for row in listed]
+
+    # --- looking
+
+    def _look(self, verify: bool) -> _Work:
+        repository = self.repository
+        state = self._known()
+        found: Scan = scan(repository.pkgdir)
+        rows = {row.path: row for block in state.blocks for row in block.rows}
+        return _Work(state, survey(found.files, rows, state.aside, everything=verify), list(found.unreadable))
+
+    def _known(self) -> State:
+        pkgdir = self.repository.pkgdir
+        stamp = _stamp(pkgdir / NAME)
+        if self._state is None or stamp is None or stamp != self._state_stamp:
+            try:
+                self._state = load(pkgdir)
+            except DamagedStateError:
+                self._state = State()
+            self._state_stamp = stamp
+        if self._state.context != self.repository.context:
+            # What was written still counts for TIMESTAMP and for the guard; no entry of it is used.
+            self._state = State(timestamp=self._state.timestamp)
+        return self._state
+
+    # --- reading
+
+    def _read(self, paths: Sequence[str], ready: dict[str, tuple[FileStamp, Outcome]], survey: Survey, verify: bool) -> None:
+        if not paths:
+            return
+        repository = self.repository
+        found = {file[0]: FileStamp(*file[1:]) for file in survey.files}
+        plan = ReadPlan(
+            repository.pkgdir, repository.format, repository.header, repository.policy, repository.evaluate, image=verify
+        )
+        for outcome in read_all(paths, plan, self._jobs, self._progress):
+            path = outcome.row.path if isinstance(outcome, Indexed) else outcome.path
+            ready[path] = (found[path], outcome)
+
+    # --- writing
+
+    def _update(self, work: _Work, ready: Mapping[str, tuple[FileStamp, Outcome]], *, force: bool, verify: bool) -> Report:
+        repository = self.repository
+        outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
+        listed, _ = arrange(outcome.rows)
+        left = self._left_out(work, outcome.left_out)
+        before = self._listed_before(work.state)
+        if not force:
+            guard(str(repository.pkgdir / PLAIN), before, {row.path for row in listed}, left)
+        try:
+            blocks = build_blocks(listed, work.state.blocks, outcome.texts, self._jobs)
+            for block in blocks[:1]:
+                block.text()
+        except DamagedStateError:
+            discard(repository.pkgdir)
+            self._state = None
+            return self._again(force=force, verify=verify)
+        old = work.state
+        there = stamps(repository.pkgdir)
+        previous = {} if there and there == old.forms else self._header()
+        header = dict(repository.header)
+        for key in KEPT_HEADER:
+            value = previous.get(key) if previous else old.header.get(key)
+            if value:
+                header[key] = value
+        header["PACKAGES"] = str(len(listed))
+        same_blocks = len(blocks) == len(old.blocks) and all(a is b for a, b in zip(blocks, old.blocks, strict=True))
+        current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
+        timestamp = old.timestamp
+        if not current:
+            earlier = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
+            timestamp = next_timestamp(repository.clock(), earlier)
+            write_forms(repository.pkgdir, {**header, "TIMESTAMP": str(timestamp)}, blocks, compress=repository.compress)
+        report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=verify, written=not current)
+        aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
+        if not current or aside != old.aside:
+            self._remember(State(repository.context, header, timestamp, stamps(repository.pkgdir), blocks, aside), old)
+        return report
+
+    def _again(self, *, force: bool, verify: bool) -> Report:
+        work = self._look(verify)
+        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        self._read(work.survey.todo, ready, work.survey, verify)
+        return self._update(work, ready, force=force, verify=verify)
+
+    def _names(self) -> set[str]:
+        return {name for name in FORMS if self.repository.compress or name != GZIP}
+
+    def _remember(self, state: State, old: State) -> None:
+        pkgdir = self.repository.pkgdir
+        mode, group = permissions(pkgdir)
+        try:
+            save(pkgdir, state, old.blocks, mode=mode & 0o666, group=group)
+        except (OSError, sqlite3.Error):
+            # The index is written and whole; without a state the next run reads everything, which is the worst of it.
+            discard(pkgdir)
+        self._state = state
+        self._state_stamp = _stamp(pkgdir / NAME)
+
+    # --- telling
+
+    def _left_out(self, work: _Work, fresh: Sequence[LeftOut]) -> list[LeftOut]:
+        again = [LeftOut(path, aside.stamp, _error(path, aside)) for path, aside in work.survey.aside.items()]
+        return sorted([*fresh, *again, *(LeftOut(one.path, None, one) for one in work.unreadable)], key=lambda one: one.path)
+
+    def _report(
+        self,
+        work: _Work,
+        listed: Sequence[Row],
+        left: Sequence[LeftOut],
+        ready: Mapping[str, tuple[FileStamp, Outcome]],
+        texts: Mapping[str, bytes],
+        timestamp: int,
+        *,
+        verify: bool,
+        written: bool,
+    ) -> Report:
+        before = work.survey.known
+        now = {row.path for row in listed}
+        silent: list[str] = []
+        if verify:
+            old = {row.path: (row, entry) for block in work.state.blocks for row, entry in stored_entries(block)}
+            silent = [
+                row.path
+                for row in listed
+                if row.path in old and old[row.path][0] == row and texts.get(row.path, old[row.path][1]) != old[row.path][1]
+            ]
+        return Report(
+            len(listed),
+            tuple(sorted(now - before.keys())),
+            tuple(sorted(row.path for row in listed if row.path in before and before[row.path] != row)),
+            tuple(sorted(before.keys() - now)),
+            tuple(one.error for one in left),
+            tuple(silent),
+            len(ready),
+            written,
+            timestamp,
+        )
+
+    def _header(self) -> dict[str, str]:
+        try:
+            with open(self.repository.pkgdir / PLAIN, "rb") as file:
+                return read_header(file)
+        except (OSError, errors.InvalidIndexError):
+            return {}
+
+    def _listed_before(self, state: State) -> set[str]:
+        if state.blocks:
+            return {row.path for block in state.blocks for row in block.rows}
+        try:
+            with open(self.repository.pkgdir / PLAIN, "rb") as file:
+                return {entry.get("PATH") or entry.get("CPV") + ".tbz2" for entry in parse_index(file)[1]}
+        except (OSError, errors.InvalidIndexError):
+            return set()
+
+
+def _pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:
+    stamps_now = {file[0]: FileStamp(*file[1:]) for file in survey.files} if ready else {}
+    return [path for path in survey.todo if path not in ready or ready[path][0] != stamps_now[path]]
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    try:
+        return FileStamp.of(path.stat())
+    except OSError:
+        return None
+
+
+def _error(path: str, aside: Aside) -> PackageError:
+    kind = getattr(errors, aside.error, PackageError)
+    if not (isinstance(kind, type) and issubclass(kind, PackageError)):
+        kind = PackageError
+    return kind(path, aside.detail)
+
+
+__all__ = ["Block", "Reindexer", "Report", "Repository"]
