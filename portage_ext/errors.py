@@ -506,3 +506,15 @@ class IndexWriteError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.path} could not be written ({self.detail}); the old index stands"
+# Living inside Portage.
+
+
+@dataclass(slots=True, eq=False)
+class UnknownPortageError(PortageExtError):
+    """This Portage is not built the way portage-ext relies on: nothing is patched."""
+
+    version: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"

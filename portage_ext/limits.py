@@ -81,3 +81,9 @@ GPG_OUTPUT: Final = 64 * MIB
 READ_ATTEMPTS: Final = 3
 """How often a package that changes while it is read is read again."""
 DIRECTORY_DEPTH: Final = 64
+# Configuration that an administrator writes.
+CONFIG_FILE_SIZE: Final = 4 * MIB
+
+# The index as it is read inside emerge.
+INDEX_READ_CHUNK: Final = 1 * MIB
+INDEX_ENTRY_SIZE: Final = 1 * MIB

@@ -11,9 +11,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,10 +118,21 @@ def _create(prefix: Path, packages: list[str]) -> Path:
     complete = prefix / "complete"
     if not complete.exists():
         shutil.rmtree(prefix, ignore_errors=True)
-        venv.create(prefix, with_pip=True, symlinks=True)
+        _run([_python(), "-m", "venv", prefix])
         _run([python, *PIP, "install", *packages])
         complete.write_text("\n".join(packages) + "\n")
     return python
+
+
+def _python() -> str:
+    """This Python; or the system's, when other users cannot run this one and the tests are to run emerge as one of them."""
+    real = Path(sys.executable).resolve()
+    shared = all(parent.stat().st_mode & stat.S_IXOTH for parent in real.parents)
+    system = "/usr/bin/python3"
+    if shared or not os.access(system, os.X_OK):
+        return sys.executable
+    suitable = "import sys, ensurepip; sys.exit(sys.version_info < (3, 11))"
+    return sys.executable if subprocess.run([system, "-c", suitable], check=False).returncode else system
 
 
 def _run(command: list[str | Path]) -> None:

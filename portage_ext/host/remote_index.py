@@ -1,0 +1,173 @@
+"""A remote Packages index of which only the packages that this host accepts become entries.
+
+Portage parses every entry of a binhost's index, some thirty thousand, into dictionaries. Here the text is read in chunks,
+entries of other packages are passed over by their CPV line, and only the rest goes through Portage's own parser. What
+Portage caches on disk stays the whole index, so that an edit of package.env holds at once and without a download.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from portage.exception import InvalidData
+from portage.getbinpkg import PackageIndex
+from portage.versions import _pkg_str
+
+from portage_ext.host import say
+from portage_ext.limits import INDEX_ENTRY_SIZE, INDEX_READ_CHUNK
+
+if TYPE_CHECKING:
+    from portage_ext.host.whitelist import Whitelist
+
+_CPV = re.compile(rb"^CPV: ?([^\n]*)", re.MULTILINE)
+_VERSION = re.compile(rb"-(?=\d)")
+
+
+class Filter:
+    """Which entries of one binrepo's index are wanted: first by name, on bytes; then exactly, by Portage's own matching."""
+
+    def __init__(
+        self, whitelist: Whitelist, binrepo: str, tree: Any, held_back: list[tuple[Any, str, Whitelist]] | None
+    ) -> None:
+        self._whitelist = whitelist
+        self._binrepo = binrepo
+        self._tree = tree
+        self._held_back = held_back
+        listed = [name.encode() for name in whitelist.listed]
+        self.everything = whitelist.run.on
+        self._names = frozenset(name for name in listed if b"*" not in name)
+        wildcards = b"|".join(re.escape(name).replace(rb"\*", rb"[^\n]*") for name in listed if b"*" in name)
+        self._wildcards = re.compile(b"(?:" + wildcards + b")-") if wildcards else None
+
+    def may_want(self, cpv: bytes) -> bool:
+        """Whether ``cpv`` can be on the list, judging by its name alone."""
+        if self._wildcards is not None and self._wildcards.match(cpv):
+            return True
+        # A package name may itself hold something that looks like the start of a version.
+        return any(cpv[: match.start()] in self._names for match in _VERSION.finditer(cpv))
+
+    def wants(self, entry: dict[str, str]) -> bool:
+        """Whether the parsed ``entry`` is a candidate."""
+        try:
+            cpv = _pkg_str(entry["CPV"], metadata=entry, settings=self._tree.settings, db=self._tree.dbapi)
+        except InvalidData:
+            say.line(f"[{self._binrepo}] offers a package with an invalid name, which is passed over: {entry['CPV']!r}")
+            return False
+        try:
+            accepted = self._whitelist.accepts(cpv, self._binrepo)
+        except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
+            say.failed(f"choosing {cpv}", error)
+            return self.everything
+        if accepted:
+            return True
+        if self._held_back is not None and self.everything:
+            self._held_back.append((cpv, self._binrepo, self._whitelist))
+        return False
+
+
+class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
+    """Portage's reader and writer of one index, with a filter. ``packages`` holds the wanted entries only."""
+
+    def __init__(self, index: PackageIndex, wanted: Filter) -> None:
+        self.__dict__.update(index.__dict__)
+        self._filter = wanted
+        self._body: IO[bytes] | None = None
+
+    def read(self, pkgfile: Any) -> None:
+        """Read the cached copy, an open text file."""
+        raw = pkgfile.buffer
+        self.readHeader(_decoded_lines(raw))
+        self._read_entries(raw, None)
+
+    def readBody(self, pkgfile: Any) -> None:  # noqa: N802 - Portage's name
+        """Read what follows the header of a downloaded index; ``pkgfile`` yields decoded lines."""
+        self._body = tempfile.TemporaryFile(prefix="portage-ext.")  # noqa: SIM115 - closed by write, or with this object
+        self._read_entries(_bytes_below(pkgfile), self._body)
+
+    def _read_entries(self, raw: IO[bytes], copy: IO[bytes] | None) -> None:
+        text = b"\n\n".join(self._wanted_blocks(raw, copy)).decode("utf-8", "replace")
+        before = len(self.packages)
+        super().readBody(io.StringIO(text, newline="\n"))
+        self.packages[before:] = [entry for entry in self.packages[before:] if self._filter.wants(entry)]
+
+    def _wanted_blocks(self, raw: IO[bytes], copy: IO[bytes] | None) -> Iterator[bytes]:
+        rest = b""
+        while chunk := raw.read(INDEX_READ_CHUNK):
+            if copy is not None:
+                copy.write(chunk)
+            rest += chunk
+            end = rest.rfind(b"\n\n")
+            if end >= 0:
+                yield from self._choose(rest[: end + 1])
+                rest = rest[end + 2 :]
+            elif len(rest) > INDEX_ENTRY_SIZE:
+                # Portage reports an OSError and goes on without this binhost.
+                raise OSError(errno.EFBIG, f"an entry of the index is larger than {INDEX_ENTRY_SIZE} bytes")
+        yield from self._choose(rest)
+
+    def _choose(self, blocks: bytes) -> Iterator[bytes]:
+        if self._filter.everything:
+            if blocks.strip():
+                yield blocks.strip(b"\n")
+            return
+        may_want = self._filter.may_want
+        for match in _CPV.finditer(blocks):
+            if may_want(match[1]):
+                start = blocks.rfind(b"\n\n", 0, match.start())
+                end = blocks.find(b"\n\n", match.end())
+                yield blocks[start + 2 if start >= 0 else 0 : end if end >= 0 else len(blocks)].strip(b"\n")
+
+    def write(self, pkgfile: Any) -> None:
+        """Write the whole index, as it was downloaded, below the header."""
+        if self._body is None:
+            super().write(pkgfile)
+            return
+        self._writepkgindex(pkgfile, [(key, self.header[key]) for key in sorted(self.header) if self.header[key]])
+        pkgfile.flush()
+        with closing(self._body):
+            self._body.seek(0)
+            shutil.copyfileobj(self._body, pkgfile.buffer, INDEX_READ_CHUNK)
+        self._body = None
+
+
+def _decoded_lines(raw: IO[bytes]) -> Iterator[str]:
+    for line in raw:
+        yield line.decode("utf-8", "replace")
+
+
+def _bytes_below(lines: Any) -> IO[bytes]:
+    """The binary file below ``codecs.iterdecode``, which stands where the last line ended; else the lines, encoded again."""
+    below = inspect.getgeneratorlocals(lines).get("iterator") if inspect.isgenerator(lines) else None
+    if below is not None and hasattr(below, "read"):
+        return cast("IO[bytes]", below)
+    return io.BufferedReader(_Encoded(iter(lines)))
+
+
+class _Encoded(io.RawIOBase):
+    """Decoded lines as a binary file again."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            line = next(self._lines, None)
+            if line is None:
+                return 0
+            self._rest = line.encode()
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

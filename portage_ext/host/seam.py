@@ -1,0 +1,66 @@
+"""The way in: wait for ``_emerge.actions``, and connect when it has been imported.
+
+Portage's sync module drop-in calls :func:`install` while Portage itself is still being imported, in every one of its
+programs. Only emerge imports ``_emerge.actions``; in all others nothing more happens than one entry in ``sys.meta_path``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from portage_ext.host import say
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+
+TRIGGER = "_emerge.actions"
+
+
+class _ConnectingLoader:
+    """Loads a module as its own loader would, and connects portage-ext to it afterwards."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Tracebacks and inspect find the source through the original.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        _connect(module)
+
+
+class _Waiting:
+    """A meta path finder that has an eye on one module and leaves all others alone."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != TRIGGER:
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _ConnectingLoader(spec.loader)  # type: ignore[assignment]
+        return spec
+
+
+def install() -> None:
+    """Wait for emerge. Does nothing the second time, or when emerge's actions were imported already."""
+    if TRIGGER not in sys.modules and not any(isinstance(finder, _Waiting) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Waiting())
+
+
+def _connect(actions: ModuleType) -> None:
+    try:
+        from portage_ext.host import patches
+
+        patches.apply(actions)
+    except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
+        say.failed("cannot connect to this Portage", error)
