@@ -16,7 +16,11 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
 COMMANDS: Final[dict[str, str]] = {
+    "fetch": "fetch and verify an index or a package (a fetchcommand)",
     "reindex": "make the package index say what PKGDIR holds",
+    "release": "sign the index of a binhost as a whole",
+    "sign": "sign the packages of PKGDIR",
+    "trust": "pin the keys that are believed for a binrepo",
 }
 """Name of each command and its line of help; the module is ``portage_ext.cli.<name>``."""
 

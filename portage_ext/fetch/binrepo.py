@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.config.settings import BinrepoSettings, Settings
-from portage_ext.errors import TrustError
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
+from portage_ext.refusals import TrustError
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import Terms
 from portage_ext.trust.state import StateDirectory

@@ -12,8 +12,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from portage_ext import __version__, limits
-from portage_ext.errors import MirrorError
 from portage_ext.fetch.transfer import Patience, Transfer, watched
+from portage_ext.refusals import MirrorError
 
 _ENVIRONMENT: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "netrc")
 

@@ -12,7 +12,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from portage_ext import limits
-from portage_ext.errors import (
+from portage_ext.fetch.sinks import Sink
+from portage_ext.fetch.transfer import Patience, Transfer, Transport, backoff
+from portage_ext.refusals import (
     AllMirrorsFailedError,
     CorruptFileError,
     MirrorError,
@@ -21,8 +23,6 @@ from portage_ext.errors import (
     TrustError,
     UnsupportedUrlError,
 )
-from portage_ext.fetch.sinks import Sink
-from portage_ext.fetch.transfer import Patience, Transfer, Transport, backoff
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from portage_ext.errors import PortageExtError, UnknownPackageError, UnsignedError
+from portage_ext.errors import PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
@@ -17,6 +17,7 @@ from portage_ext.gpkg.container import read_container, read_metadata
 from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.refusals import UnknownPackageError, UnsignedError
 from portage_ext.trust.entries import find_entry
 from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from portage_ext import limits
-from portage_ext.errors import CorruptFileError, ShortFileError
+from portage_ext.refusals import CorruptFileError, ShortFileError
 
 _THREADED_FROM: Final = 4 * limits.MIB
 """Below this a thread costs more than it saves."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
-from portage_ext.errors import OversizedFileError, SlowMirrorError
+from portage_ext.refusals import OversizedFileError, SlowMirrorError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,18 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext import limits
-from portage_ext.errors import GpgError, TrustError
+from portage_ext.refusals import GpgError, TrustError
 from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
+
+if TYPE_CHECKING:
+    from portage_ext.gpkg.verify import Judge
 
 _VERIFY: Final = (
     "--no-options",
@@ -120,9 +123,7 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
     return result.stdout.decode("utf-8", "replace").split("\n")
 
 
-def judge_many(
-    keyrings: Sequence[Path], trusted: frozenset[str]
-) -> Callable[[Sequence[bytes], Sequence[str]], list[TrustError | None]]:
+def judge_many(keyrings: Sequence[Path], trusted: frozenset[str]) -> Judge:
     """A judge of many clear-signed texts by one gpg: says of each why it is not believed, None when it is."""
 
     def judge(texts: Sequence[bytes], names: Sequence[str]) -> list[TrustError | None]:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits
-from portage_ext.errors import KeyFileError, SettingsError
+from portage_ext.errors import SettingsError
+from portage_ext.refusals import KeyFileError
 from portage_ext.trust.release import FINGERPRINT
 
 TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"

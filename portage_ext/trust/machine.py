@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portage_ext import limits
-from portage_ext.errors import (
+from portage_ext.model.release import IndexFile, Release
+from portage_ext.refusals import (
     ClockError,
     EquivocationError,
     ExpiredReleaseError,
@@ -31,7 +32,6 @@ from portage_ext.errors import (
     MissingReleaseError,
     RollbackError,
 )
-from portage_ext.model.release import IndexFile, Release
 from portage_ext.trust import openpgp
 from portage_ext.trust import release as release_text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext.errors import GpgError, KeyFileError
+from portage_ext.refusals import GpgError, KeyFileError
 from portage_ext.trust.keyrings import TrustDirectory
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files
-from portage_ext.errors import DamagedStateError, UsageError
+from portage_ext.errors import UsageError
+from portage_ext.refusals import DamagedStateError
 from portage_ext.trust.machine import Seen
 
 STATE_DIRECTORY: Final = "var/lib/portage-ext/trust"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import limits
-from portage_ext.errors import (
+from portage_ext.model.release import IndexFile, Release
+from portage_ext.refusals import (
     ClockError,
     EquivocationError,
     ExpiredReleaseError,
@@ -22,7 +23,6 @@ from portage_ext.errors import (
     UnsignedError,
     UntrustedKeyError,
 )
-from portage_ext.model.release import IndexFile, Release
 from portage_ext.trust import release as release_text
 from portage_ext.trust.machine import Accepted, Seen, Terms, accept, forgotten, trusted_keys, without_release
 from portage_ext.trust.openpgp import Signature, Verdict

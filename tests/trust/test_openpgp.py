@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.errors import (
+from portage_ext.refusals import (
     BadSignatureError,
     ExpiredKeyError,
     ExpiredSignatureError,
