@@ -53,7 +53,7 @@ TRAILING_BLOCK: Final = 10240
 # An index offered by a binhost (trust/).
 MAX_INDEX_TTL: Final = 86400
 MAX_INDEX_ENTRIES: Final = 1_000_000
-MAX_OFFERED_INDEX: Final = 512 * MIB
+MAX_OFFERED_INDEX: Final = 256 * MIB
 """The plain index of a binrepo, whatever its Release says of the size."""
 MAX_OFFERED_FORM: Final = 128 * MIB
 """A compressed form of it, where no Release says how large it is."""

@@ -293,3 +293,10 @@ class ChangedMetadataError(TrustError):
     @property
     def lasting(self) -> bool:
         return False
+
+
+class UnusablePackageError(TrustError):
+    """The file is what the index promised, but no package that could be installed safely."""
+
+    __slots__ = ()
+    todo = "The package is broken or hostile on the binhost itself; tell its administrator."

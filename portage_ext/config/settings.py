@@ -10,7 +10,7 @@
 
     [sign]
     key = "0123…"           # fingerprint; gpg's default key without it
-    homedir = "/root/.gnupg"
+    homedir = "/var/lib/binhost/gnupg"
     jobs = 2
 
     [release]

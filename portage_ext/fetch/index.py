@@ -134,7 +134,7 @@ def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
         except KeyError:
             continue
         except (NotFoundError, DamagedIndexError) as error:
-            failure = error
+            failure = error if failure is None or isinstance(failure, NotFoundError) else failure
             continue
         return text
     raise failure or IndexMismatchError(base, "it has no form of the index that its Release names")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from portage_ext.errors import PortageExtError
+from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
@@ -17,7 +17,7 @@ from portage_ext.gpkg.container import read_container, read_metadata
 from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
-from portage_ext.refusals import UnknownPackageError, UnsignedError
+from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
 from portage_ext.trust.entries import find_entry
 from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
 
@@ -56,6 +56,13 @@ def check(binrepo: Binrepo, path: str, entry: IndexEntry, output: Path, *, stron
     Where no Release binds the index, the signature in the package must be by a key pinned for this binrepo, if any is.
     """
     where = f"{binrepo.name}: {path}"
+    try:
+        _check(binrepo, where, path, entry, output, strong=strong)
+    except PackageError as error:
+        raise UnusablePackageError(where, f"{error.reason} ({type(error).__name__})") from error
+
+
+def _check(binrepo: Binrepo, where: str, path: str, entry: IndexEntry, output: Path, *, strong: bool) -> None:
     fd = open_package(output, where)
     try:
         source = Source(fd, where)

@@ -7,6 +7,7 @@ it, while our own keyring of each binrepo decides for which binrepo it counts. D
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext.refusals import GpgError, KeyFileError
+from portage_ext.trust.gpg import environment
 from portage_ext.trust.keyrings import TrustDirectory
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def remove(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerpr
         gpg = _gpg(portage_home)
         for one in sorted(unused):
             gpg.delete_keys(one)
-        _open_to_readers(portage_home)
+        _settle(portage_home)
     return unused
 
 
@@ -153,6 +155,17 @@ def let_portage_verify(home: Path, keyring: bytes) -> None:
         raise GpgError(str(home), "the key could not be imported into Portage's keyring")
     # Portage accepts a signature by a key of full or ultimate trust only.
     gpg.trust_keys(fingerprints, "TRUST_ULTIMATE")
+    _settle(home)
+
+
+def _settle(home: Path) -> None:
+    """Work out the trust database now (python-gnupg has no word for it): nobody could not write it later."""
+    command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-autostart", "--check-trustdb"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment(), check=False)
+    if done.returncode:
+        raise GpgError(
+            str(home), f"its trust database cannot be made ({done.stderr.decode('utf-8', 'replace').strip()[-200:]})"
+        )
     _open_to_readers(home)
 
 
