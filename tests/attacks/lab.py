@@ -33,9 +33,7 @@ FETCH = (
     'portage-ext fetch --repo {name} --root "%(EROOT)s" --config-root "%(PORTAGE_CONFIGROOT)s" '
     '--uri "${{URI}}" --output "${{DISTDIR}}/${{FILE}}"'
 )
-SETTINGS = (
-    '[fetch]\ntimeout = 5\nretries = 0\nlow-speed = 1024\nlow-speed-time = 2\n\n[binrepo.{name}]\nrelease = "{release}"\n'
-)
+PATIENCE = "[fetch]\ntimeout = 5\nretries = 0\nlow-speed = 1024\nlow-speed-time = 2\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ class Lab:
 
     def publish(self, key: SigningKey | None = None, **changes: object) -> None:
         """Sign a Release for the index as it is; ``changes`` to its fields make it what an attacker with a key would."""
-        before = self.release()
+        before = replace(self.release(), version=1) if "version" in changes else self.release()
         made = publish.next_release(before, self.files(), now=int(time.time()), validity=86400, channel=before.channel)
         self.write_release(release_text.emit(replace(made, **changes)), key)  # type: ignore[arg-type]
 
@@ -137,13 +135,13 @@ class Lab:
 
     def refused(self, error: str, *packages: str, **variables: Any) -> Outcome:
         """Run emerge and hold it to: the named error was said, nothing was merged, nothing is left to be merged later."""
-        installed = self.client.installed()
+        downloads = self.client.path / "var/cache/binhost" / REPO
+        installed, files = self.client.installed(), set(downloads.rglob("*.gpkg.tar"))
         outcome = self.emerge(*(packages or ("app-misc/flags",)), **variables)
         assert f"[{error}]" in outcome.text, outcome
         assert outcome.status != 0, outcome
         assert self.client.installed() == installed, outcome
-        downloads = self.client.path / "var/cache/binhost" / REPO
-        assert not list(downloads.rglob("*.gpkg.tar")), outcome
+        assert set(downloads.rglob("*.gpkg.tar")) == files, outcome
         return outcome
 
     def accepted(self, *packages: str) -> Outcome:
