@@ -8,14 +8,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from portage_ext.config.settings import BinrepoSettings, Settings
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
 from portage_ext.refusals import TrustError
 from portage_ext.trust.keyrings import TrustDirectory
-from portage_ext.trust.machine import Terms
 from portage_ext.trust.state import StateDirectory
+
+if TYPE_CHECKING:
+    from portage_ext.trust.machine import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Binrepo:
 
     def terms(self) -> Terms:
         """On which terms it is believed. Raises SettingsError."""
+        from portage_ext.trust.machine import Terms
+
         return Terms(self.name, self.trust.pins(self.name), self.own.release_required, self.own.channel)
 
     def keyrings(self) -> list[Path]:

@@ -1,13 +1,15 @@
-"""The short way to one file: a plain GET through http.client, for the process that emerge starts once a package.
+"""The short way to one file: one GET over a socket, for the process that emerge starts once a package.
 
-Importing requests takes longer than fetching a small package. So the first attempt at a package, when nothing needs more
-than that, goes this way; a proxy, credentials, a redirect, or any failure at all goes the long way through requests.
+Importing requests takes longer than fetching a small package, and http.client half as long. So the first attempt at a
+package, when nothing needs more than that, goes this way. It understands exactly one answer: status 200, a Content-Length
+that is the size of the file, no encoding. A proxy, credentials, a redirect, any other header that changes the meaning of
+the body, or any failure at all goes the long way through requests.
 """
 
 from __future__ import annotations
 
-import http.client
 import os
+import socket
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +17,10 @@ from portage_ext import __version__, limits
 from portage_ext.fetch.transfer import Patience, Transfer, watched
 from portage_ext.refusals import MirrorError
 
-_ENVIRONMENT: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "netrc")
+_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
+_CERTIFICATES: Final = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
+_HEADER: Final = 16 * limits.KIB
+_BUFFER: Final = 256 * limits.KIB
 
 
 class DirectTransport:
@@ -26,29 +31,70 @@ class DirectTransport:
 
     def run(self, transfer: Transfer, patience: Patience) -> None:
         try:
-            with watched(transfer, patience):
-                self._run(transfer, patience)
-        except (http.client.HTTPException, OSError, ValueError) as error:
+            with watched(transfer, patience), _connect(transfer.url, patience.timeout) as connection:
+                connection.sendall(_request(transfer.url))
+                _receive(connection, transfer)
+        except (OSError, ValueError) as error:
             raise MirrorError(transfer.shown, f"it cannot be used ({type(error).__name__}: {error})") from error
 
-    def _run(self, transfer: Transfer, patience: Patience) -> None:
-        url = urlsplit(transfer.url)
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(url.hostname or "", url.port, timeout=patience.timeout)
-        try:
-            target = url.path + (f"?{url.query}" if url.query else "")
-            headers = {"User-Agent": f"portage-ext/{__version__}", "Accept-Encoding": "identity", "Connection": "close"}
-            connection.request("GET", target or "/", headers=headers)
-            response = connection.getresponse()
-            if response.status != 200:
-                raise MirrorError(transfer.shown, f"it answers with status {response.status}")
-            transfer.announce(response.length)
-            while block := response.read1(limits.TRANSFER_BLOCK):
-                transfer.take(block)
-            if response.length:
-                raise MirrorError(transfer.shown, f"it broke off with {response.length} bytes to come")
-        finally:
-            connection.close()
+
+def _connect(url: str, timeout: float) -> socket.socket:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    connection = socket.create_connection((host, parts.port or (443 if parts.scheme == "https" else 80)), timeout)
+    if parts.scheme != "https":
+        return connection
+    import ssl
+
+    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+
+
+def _request(url: str) -> bytes:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = (
+        f"GET {target} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        f"User-Agent: portage-ext/{__version__}",
+        "Accept-Encoding: identity",
+        "Connection: close",
+    )
+    if any(not line.isascii() or not line.isprintable() for line in lines) or " " in target:
+        raise ValueError("a URL with characters that have to be encoded")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def _receive(connection: socket.socket, transfer: Transfer) -> None:
+    received = b""
+    while (end := received.find(b"\r\n\r\n")) < 0:
+        block = connection.recv(_HEADER)
+        if not block or len(received) > _HEADER:
+            raise ValueError("no header")
+        received += block
+    length = _length(received[:end])
+    transfer.announce(length)
+    transfer.take(received[end + 4 :])
+    buffer = memoryview(bytearray(_BUFFER))
+    while transfer.offset < length:
+        count = connection.recv_into(buffer)
+        if not count:
+            raise ValueError(f"it broke off with {length - transfer.offset} bytes to come")
+        transfer.take(buffer[:count])
+
+
+def _length(header: bytes) -> int:
+    """The Content-Length of the one kind of answer that is understood here. Raises ValueError for any other."""
+    status, *lines = header.decode("ascii").split("\r\n")
+    words = status.split(" ", 2)
+    if words[0] not in ("HTTP/1.1", "HTTP/1.0") or words[1:2] != ["200"]:
+        raise ValueError(f"it answers {status[:60]!r}")
+    fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    lengths = [value for name, value in fields if name == "content-length"]
+    if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+        raise ValueError("no length")
+    if any(name in ("transfer-encoding", "content-encoding", "trailer", "upgrade") for name, _ in fields):
+        raise ValueError("an encoded answer")
+    return int(lengths[0])
 
 
 def suits(url: str, offset: int) -> bool:
@@ -56,5 +102,5 @@ def suits(url: str, offset: int) -> bool:
     parts = urlsplit(url)
     if offset or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return False
-    names = {name.lower() for name in os.environ}
-    return names.isdisjoint(_ENVIRONMENT) and not os.path.exists(os.path.expanduser("~/.netrc"))
+    asking = _PROXIES | _CERTIFICATES if parts.scheme == "https" else _PROXIES
+    return asking.isdisjoint(name.lower() for name in os.environ) and not os.path.exists(os.path.expanduser("~/.netrc"))

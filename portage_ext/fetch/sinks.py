@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import queue
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from queue import Queue
 from typing import IO, Final, Protocol
 
 from portage_ext import limits
@@ -34,7 +34,7 @@ class Digests:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._hashes = {name: hashlib.new(name.lower()) if name != "BLAKE2B" else hashlib.blake2b() for name in names}
         self._size = 0
-        self._lanes: list[tuple[queue.Queue[bytes | None], threading.Thread]] = []
+        self._lanes: list[tuple[Queue[bytes | None], threading.Thread]] = []
 
     def update(self, block: bytes) -> None:
         self._size += len(block)
@@ -46,7 +46,7 @@ class Digests:
             one.update(block)
         if self._size >= _THREADED_FROM:
             for one in self._hashes.values():
-                lane = queue.Queue[bytes | None](_QUEUED)
+                lane = Queue[bytes | None](_QUEUED)
                 thread = threading.Thread(target=_consume, args=(lane, one), daemon=True)
                 thread.start()
                 self._lanes.append((lane, thread))
@@ -64,7 +64,7 @@ class Digests:
         self._lanes = []
 
 
-def _consume(lane: queue.Queue[bytes | None], digest: hashlib._Hash) -> None:
+def _consume(lane: Queue[bytes | None], digest: hashlib._Hash) -> None:
     while (block := lane.get()) is not None:
         digest.update(block)
 
@@ -107,10 +107,10 @@ class FileSink:
                 self.restart()
 
     def write(self, block: bytes | memoryview) -> None:
-        data = bytes(block)
-        self._digests.update(data)
-        self._file.write(data)
-        self.offset += len(data)
+        self._file.write(block)
+        # A transport may use its buffer again while a thread still hashes.
+        self._digests.update(bytes(block))
+        self.offset += len(block)
 
     def restart(self) -> None:
         self._digests.stop()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
+FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
+"""A whole OpenPGP fingerprint, of version 4 or 5."""
 PLAIN_FORM = "Packages"
 INDEX_FORMS = ("Packages.zst", "Packages.gz", PLAIN_FORM)
 """Forms of the index, the one to prefer first."""

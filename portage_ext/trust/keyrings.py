@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits
+from portage_ext import limits
 from portage_ext.errors import SettingsError
+from portage_ext.model.release import FINGERPRINT
 from portage_ext.refusals import KeyFileError
-from portage_ext.trust.release import FINGERPRINT
 
 TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
 
@@ -72,6 +72,8 @@ class TrustDirectory:
 
     def write(self, binrepo: str, pins: Iterable[str], keyring: bytes) -> None:
         """Replace pins and keyring of ``binrepo``. The keyring comes first: a pin without its key refuses. Raises OSError."""
+        from portage_ext import files
+
         self.directory.mkdir(parents=True, exist_ok=True)
         for made in (self.directory.parent, self.directory):
             made.chmod(0o755)

@@ -24,7 +24,7 @@ import time
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+from portage_ext.model.release import FINGERPRINT, INDEX_FORMS, PLAIN_FORM, IndexFile, Release
 from portage_ext.refusals import MalformedReleaseError
 
 RELEASE_NAME: Final = "Release"
@@ -35,7 +35,6 @@ _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
 _DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 
 

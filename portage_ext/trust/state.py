@@ -12,16 +12,16 @@ All of it can be read by everybody, so that `emerge -p` as an ordinary user sees
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from portage_ext import files
 from portage_ext.errors import UsageError
 from portage_ext.refusals import DamagedStateError
-from portage_ext.trust.machine import Seen
+
+if TYPE_CHECKING:
+    from portage_ext.trust.machine import Seen
 
 STATE_DIRECTORY: Final = "var/lib/portage-ext/trust"
 _FORMAT: Final = 1
@@ -81,12 +81,18 @@ class StateDirectory:
         except (OSError, UnicodeDecodeError) as error:
             raise DamagedStateError(str(self.memory_file), str(error)) from error
         try:
+            import json
+
             return _from_json(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedStateError(str(self.memory_file), f"it is damaged ({error})") from error
 
     def save(self, memory: Memory) -> None:
         """Replace what is remembered. Raises OSError."""
+        import json
+
+        from portage_ext import files
+
         self.make_directory()
         files.replace_file(self.memory_file, json.dumps(_to_json(memory), indent=1, sort_keys=True).encode() + b"\n")
 
@@ -133,6 +139,9 @@ def _from_json(document: dict[str, object]) -> Memory:
 
 
 def _seen(fields: _Fields) -> Seen:
+    # The process that fetches a package needs none of this.
+    from portage_ext.trust.machine import Seen
+
     return Seen(
         repository=fields.text("repository"),
         channel=fields.text("channel"),
