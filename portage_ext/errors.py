@@ -38,6 +38,7 @@ class SettingsError(PortageExtError):
         return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
 
 
+@dataclass(slots=True, eq=False)
 class InvalidCpvError(PortageExtError):
     """A text is not ``category/name-version``."""
 
