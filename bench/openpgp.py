@@ -32,10 +32,28 @@ def _packet(tag: int, body: bytes) -> bytes:
     return bytes((0xC0 | tag, 0xFF)) + struct.pack(">I", len(body)) + body
 
 
+def _crc24(data: bytes) -> bytes:
+    value = 0xB704CE
+    for byte in data:
+        value ^= byte << 16
+        for _ in range(8):
+            value <<= 1
+            if value & 0x1000000:
+                value ^= 0x1864CFB
+    return value.to_bytes(3, "big")
+
+
 def _armor(data: bytes) -> bytes:
+    # gpg 2.2 misreads the end of an armor without checksum in a clear-signed message.
     lines = base64.encodebytes(data).replace(b"\n", b"")
     wrapped = b"\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
-    return b"-----BEGIN PGP SIGNATURE-----\n\n" + wrapped + b"\n-----END PGP SIGNATURE-----\n"
+    return (
+        b"-----BEGIN PGP SIGNATURE-----\n\n"
+        + wrapped
+        + b"\n="
+        + base64.b64encode(_crc24(data))
+        + b"\n-----END PGP SIGNATURE-----\n"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,17 +66,30 @@ def _atom(chance: random.Random) -> str:
         return f"{name}:0/{chance.randrange(1, 9)}="
     if kind == 2:
         one, two = chance.sample(_FLAGS, 2)
-        return f">={name}-{chance.randrange(1, 9)}.{chance.randrange(20)}[{one},{two}(-)?]"
+        return f">={name}-{chance.randrange(1, 9)}.{chance.randrange(20)}[{one},{two}(-)]"
     return name
 
 
-def _depend(chance: random.Random, most: int) -> str:
-    tokens = [_atom(chance) for _ in range(chance.randrange(most))]
-    if chance.random() < 0.15:
-        tokens.append(f"|| ( {_atom(chance)} {_atom(chance)} )")
-    if chance.random() < 0.1:
-        tokens.append(f"{chance.choice(_FLAGS)}? ( {_atom(chance)} )")
-    return " ".join(tokens)
+class _Tree:
+    """The ebuild repository behind the packages: few dependencies are named by many, and the versions of one name share theirs.
+
+    Portage evaluates USE conditionals when it builds, so that hardly any are left; any-of groups stay.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._atoms = [_atom(chance) for _ in range(6000)]
+
+    def _pick(self) -> str:
+        return self._atoms[int(len(self._atoms) * self._chance.random() ** 3)]
+
+    def depend(self, most: int) -> str:
+        tokens = sorted({self._pick() for _ in range(self._chance.randrange(most))})
+        if self._chance.random() < 0.12:
+            tokens.append(f"|| ( {self._pick()} {self._pick()} )")
+        if self._chance.random() < 0.02:
+            tokens.append(f"{self._chance.choice(_FLAGS)}? ( {self._pick()} )")
+        return " ".join(tokens)
 
 
 def packages(count: int, seed: int = 1) -> Iterator[Package]:
@@ -89,6 +102,7 @@ def packages(count: int, seed: int = 1) -> Iterator[Package]:
         )
         for _ in range(24)
     ]
+    tree = _Tree(chance)
     made = 0
     number = 0
     while made < count:
@@ -96,6 +110,7 @@ def packages(count: int, seed: int = 1) -> Iterator[Package]:
         category = chance.choice(CATEGORIES)
         pn = f"{chance.choice(_WORDS)}{chance.choice(_WORDS)}{number}x"
         flags = sorted(chance.sample(_FLAGS, chance.randrange(1, 9)))
+        depends = {"BDEPEND": tree.depend(6), "DEPEND": tree.depend(10), "RDEPEND": tree.depend(14)}
         for instance in range(min(chance.choice((1, 1, 2, 3, 4)), count - made)):
             version = f"{chance.randrange(1, 30)}.{chance.randrange(30)}.{instance}" + chance.choice(
                 ("", "", "-r1", "_p2024", "-r12")
@@ -105,16 +120,17 @@ def packages(count: int, seed: int = 1) -> Iterator[Package]:
                 pn,
                 version,
                 build_id=chance.choice((1, 1, 1, 2, 3)),
-                files=_files(chance, category, f"{pn}-{version}", flags, environments),
+                files=_files(chance, category, f"{pn}-{version}", flags, environments, depends),
                 payload=max(500, int(chance.lognormvariate(10.45, 0.8))),
             )
             made += 1
 
 
-def _files(chance: random.Random, category: str, pf: str, flags: list[str], environments: list[bytes]) -> dict[str, bytes]:
+def _files(
+    chance: random.Random, category: str, pf: str, flags: list[str], environments: list[bytes], depends: dict[str, str]
+) -> dict[str, bytes]:
     libraries = sorted(chance.sample(_LIBRARIES, chance.randrange(1, 7)))
     texts = {
-        "BDEPEND": _depend(chance, 6),
         "BINPKGMD5": f"{chance.getrandbits(128):032x}",
         "BUILD_TIME": str(1_700_000_000 + chance.randrange(10_000_000)),
         "CATEGORY": category,
@@ -123,7 +139,6 @@ def _files(chance: random.Random, category: str, pf: str, flags: list[str], envi
         "CHOST": "x86_64-pc-linux-gnu",
         "CXXFLAGS": "-O2 -pipe -march=x86-64-v3",
         "DEFINED_PHASES": "compile configure install prepare test",
-        "DEPEND": _depend(chance, 10),
         "DESCRIPTION": f"A package that {' '.join(chance.sample(_WORDS, 5))}",
         "EAPI": chance.choice("788"),
         "FEATURES": "assume-digests binpkg-multi-instance buildpkg compress-index parallel-fetch sandbox userpriv",
@@ -136,7 +151,7 @@ def _files(chance: random.Random, category: str, pf: str, flags: list[str], envi
         "LICENSE": chance.choice(("GPL-2", "GPL-2+ LGPL-2.1", "MIT", "|| ( Apache-2.0 MIT )", "BSD")),
         "PF": pf,
         "PROVIDES": f"x86_64: lib{pf.partition('-')[0]}.so.{chance.randrange(9)}" if chance.random() < 0.4 else "",
-        "RDEPEND": _depend(chance, 14),
+        **depends,
         "REQUIRES": f"x86_64: {' '.join(libraries)}",
         "RESTRICT": chance.choice(("", "", "test", "!test? ( test )")),
         "SIZE": str(chance.randrange(10_000, 900_000)),

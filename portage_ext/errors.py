@@ -28,17 +28,6 @@ class UsageError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
-class SettingsError(PortageExtError):
-    """A configuration file cannot be read or says something that cannot be."""
-
-    path: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
-
-
-@dataclass(slots=True, eq=False)
 class InvalidCpvError(PortageExtError):
     """A text is not ``category/name-version``."""
 
@@ -152,6 +141,10 @@ class UnacceptedSignatureError(PackageError):
 class ChangingPackageError(PackageError):
     """The file changed while it was read."""
 
+    @property
+    def lasting(self) -> bool:
+        return False
+
 
 @dataclass(slots=True, eq=False)
 class InvalidIndexError(PortageExtError):
@@ -237,3 +230,14 @@ class UnknownPortageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
+
+
+@dataclass(slots=True, eq=False)
+class SettingsError(PortageExtError):
+    """A configuration file cannot be read or says something that cannot be."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."

@@ -8,23 +8,6 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 
-# A release and its signatures (trust/).
-MAX_RELEASE_SIZE: Final = 64 * KIB
-MAX_SIGNATURE_SIZE: Final = 32 * KIB
-MAX_KEY_SIZE: Final = MIB
-MAX_KEYS_NEXT: Final = 16
-MAX_RELEASE_VERSION: Final = 2**53
-MAX_VERSION_JUMP: Final = 100_000
-MAX_RELEASE_VALIDITY: Final = 400 * 86400
-CLOCK_SKEW: Final = 600
-MAX_GPG_STATUS: Final = 4 * MIB
-GPG_TIMEOUT: Final = 120
-
-# Transfers (fetch/).
-TRANSFER_BLOCK: Final = MIB
-MAX_REDIRECTS: Final = 5
-MAX_BACKOFF: Final = 10.0
-MAX_MIRRORS: Final = 32
 # --- a binary package, as it is read for the index (gpkg/, repo/)
 PACKAGE_SIZE: Final = 64 * GIB
 CONTAINER_MEMBERS: Final = 64
@@ -50,16 +33,6 @@ READ_BLOCK: Final = 1 * MIB
 TRAILING_BLOCK: Final = 10240
 """tar pads with zeros to records of this size."""
 
-# An index offered by a binhost (trust/).
-MAX_INDEX_TTL: Final = 86400
-MAX_INDEX_ENTRIES: Final = 1_000_000
-MAX_OFFERED_INDEX: Final = 256 * MIB
-"""The plain index of a binrepo, whatever its Release says of the size."""
-MAX_OFFERED_FORM: Final = 128 * MIB
-"""A compressed form of it, where no Release says how large it is."""
-EXPANSION_FREE: Final = 16 * MIB
-EXPANSION_RATIO: Final = 64
-"""Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
 # --- the package index (index/, repo/)
 INDEX_SIZE: Final = 1 * GIB
 INDEX_LINE: Final = 16 * MIB
@@ -81,9 +54,39 @@ GPG_OUTPUT: Final = 64 * MIB
 READ_ATTEMPTS: Final = 3
 """How often a package that changes while it is read is read again."""
 DIRECTORY_DEPTH: Final = 64
+
 # Configuration that an administrator writes.
 CONFIG_FILE_SIZE: Final = 4 * MIB
 
 # The index as it is read inside emerge.
 INDEX_READ_CHUNK: Final = 1 * MIB
 INDEX_ENTRY_SIZE: Final = 1 * MIB
+
+# A release and its signatures (trust/).
+MAX_RELEASE_SIZE: Final = 64 * KIB
+MAX_SIGNATURE_SIZE: Final = 32 * KIB
+MAX_KEY_SIZE: Final = MIB
+MAX_KEYS_NEXT: Final = 16
+MAX_RELEASE_VERSION: Final = 2**53
+MAX_VERSION_JUMP: Final = 100_000
+MAX_RELEASE_VALIDITY: Final = 400 * 86400
+CLOCK_SKEW: Final = 600
+MAX_GPG_STATUS: Final = 4 * MIB
+GPG_TIMEOUT: Final = 120
+
+# Transfers (fetch/).
+TRANSFER_BLOCK: Final = MIB
+MAX_REDIRECTS: Final = 5
+MAX_BACKOFF: Final = 10.0
+MAX_MIRRORS: Final = 32
+
+# An index offered by a binhost (trust/).
+MAX_INDEX_TTL: Final = 86400
+MAX_INDEX_ENTRIES: Final = 1_000_000
+MAX_OFFERED_INDEX: Final = 256 * MIB
+"""The plain index of a binrepo, whatever its Release says of the size."""
+MAX_OFFERED_FORM: Final = 128 * MIB
+"""A compressed form of it, where no Release says how large it is."""
+EXPANSION_FREE: Final = 16 * MIB
+EXPANSION_RATIO: Final = 64
+"""Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""

@@ -21,7 +21,7 @@ from portage_ext.errors import (
 from portage_ext.gpkg.compression import BadStreamError, BombError, decompress, method_of
 from portage_ext.gpkg.manifest import Manifest, ManifestError, Record, parse_manifest
 from portage_ext.gpkg.source import Source
-from portage_ext.gpkg.tar import Member, TarError, TarTruncatedError, fast_values, members
+from portage_ext.gpkg.tar import Member, TarError, TarTruncatedError, members, read_values
 from portage_ext.model import Hasher
 
 VERSION_FILE: Final = "gpkg-1"
@@ -161,6 +161,6 @@ def read_metadata(source: Source, container: Container, wanted: frozenset[str] |
     except BadStreamError as error:
         raise DecompressionError(source.name, f"metadata: {error}") from error
     try:
-        return fast_values(data, b"metadata/", wanted)
+        return read_values(data, "metadata/", wanted)
     except TarError as error:
         raise MalformedPackageError(source.name, f"metadata: {error}") from error

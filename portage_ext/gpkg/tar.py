@@ -6,6 +6,7 @@ Format"), one member after another, up to the end-of-archive block. Everything o
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -141,18 +142,47 @@ def members(read: Callable[[int, int], bytes], size: int, most: int) -> Iterator
         raise TarTruncatedError("ends inside the padding of its last member")
 
 
-def fast_values(data: bytes, prefix: bytes, wanted: frozenset[str] | None) -> dict[str, bytes]:
+def _plain_header(data: bytes, offset: int) -> tuple[bytes, int] | None:
+    """Name and size in a header as Portage's metadata archives have them almost always; None for any other header."""
+    header = data[offset : offset + BLOCK]
+    if header[156] != 0x30 or header[345] or header[257:265] != b"ustar\x0000" or len(header) != BLOCK:
+        return None
+    try:
+        size, stored = int(header[124:135], 8), int(header[148:154], 8)
+    except ValueError:
+        return None
+    # The sum of the bytes, in C: adler32 has it in its low half, modulo 65521. The eight bytes of the field count as blanks.
+    if (zlib.adler32(header[:148] + b"        " + header[156:]) & 0xFFFF) != (stored + 1) % 65521:
+        return None
+    return header[:100].rstrip(b"\0"), size
+
+
+def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
     """``{name without prefix: content}`` of an archive in memory; names outside ``wanted`` are checked and skipped.
 
     A later member of the same name wins, as in Portage. Raises TarError.
     """
-    lead = prefix.decode()
+    lead = prefix.encode()
     values: dict[str, bytes] = {}
-    for member in members(lambda offset, size: data[offset : offset + size], len(data), limits.METADATA_MEMBERS):
-        name = member.name
-        if not name.startswith(lead):
-            raise TarError(f"member {name!r} is not below {lead!r}")
-        key = name[len(lead) :]
+    offset = count = 0
+    end = len(data)
+    while offset < end:
+        plain = _plain_header(data, offset)
+        if plain is None or not plain[0].startswith(lead) or b"\0" in plain[0]:
+            break
+        start = offset + BLOCK
+        offset = start + (plain[1] + BLOCK - 1) // BLOCK * BLOCK
+        count += 1
+        if offset > end or count > limits.METADATA_MEMBERS:
+            raise TarTruncatedError("ends inside a member") if offset > end else TarError("too many members")
+        key = plain[0][len(lead) :].decode("utf-8", "surrogateescape")
         if wanted is None or key in wanted:
-            values[key] = data[member.offset : member.offset + member.size]
+            values[key] = data[start : start + plain[1]]
+    rest = data[offset:]
+    for member in members(lambda at, size: rest[at : at + size], len(rest), limits.METADATA_MEMBERS - count):
+        if not member.name.startswith(prefix):
+            raise TarError(f"member {member.name!r} is not below {prefix!r}")
+        key = member.name[len(prefix) :]
+        if wanted is None or key in wanted:
+            values[key] = rest[member.offset : member.offset + member.size]
     return values

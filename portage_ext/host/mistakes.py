@@ -14,7 +14,8 @@ from portage.dep import Atom
 from portage.exception import InvalidAtom
 
 from portage_ext.config.package_env import PackageEnvEntry, read_package_env
-from portage_ext.host.whitelist import FROM, Whitelist
+from portage_ext.host.concern import FROM
+from portage_ext.host.whitelist import Whitelist
 from portage_ext.limits import CONFIG_FILE_SIZE
 
 _FROM_LINE = re.compile(rf"^\s*(?:export\s+)?{FROM}=")

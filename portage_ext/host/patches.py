@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from _emerge.depgraph import depgraph
@@ -35,11 +34,15 @@ ORIGINALS: dict[tuple[Any, str], Function] = {}
 """What was there before, by owner and name."""
 
 
-def apply(actions: ModuleType) -> None:
-    """Patch this Portage, whose ``_emerge.actions`` has just been imported. Raises UnknownPortageError and patches nothing."""
-    probe.check(actions)
+def apply(run_action: Function) -> None:
+    """Patch this Portage, unless that has been done; ``run_action`` is its own.
+
+    Raises UnknownPortageError, and has patched nothing then.
+    """
+    if ORIGINALS:
+        return
+    probe.check(run_action)
     for patch in (
-        Patch(actions, "run_action", _run_action),
         Patch(binarytree, "populate", _populate),
         Patch(binarytree, "_populate_remote_repo", _populate_remote_repo),
         Patch(binarytree, "_new_pkgindex", _new_pkgindex),
@@ -49,17 +52,6 @@ def apply(actions: ModuleType) -> None:
         original = getattr(patch.owner, patch.name)
         ORIGINALS[patch.owner, patch.name] = original
         setattr(patch.owner, patch.name, functools.wraps(original)(patch.wrap(original)))
-
-
-def _run_action(original: Function) -> Function:
-    def run_action(emerge_config: Any) -> Any:
-        session.begin(emerge_config)
-        try:
-            return original(emerge_config)
-        finally:
-            session.end()
-
-    return run_action
 
 
 def _populate(original: Function) -> Function:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import portage
-from _emerge import depgraph, main
+from _emerge import depgraph
 from portage import getbinpkg
 from portage.dbapi import bintree
 from portage.package.ebuild import config
@@ -32,21 +31,20 @@ class Expected:
     called_by: tuple[Callable[..., Any], ...] = ()
 
 
-def check(actions: ModuleType) -> None:
-    """Raise UnknownPortageError when this Portage is not built as expected. ``actions`` is ``_emerge.actions``."""
+def check(run_action: Callable[..., Any]) -> None:
+    """Raise UnknownPortageError when this Portage is not built as expected. ``run_action`` is emerge's own."""
     try:
-        for expected in _expectations(actions):
+        for expected in _expectations(run_action):
             _check_function(expected)
         _check_attributes()
     except AttributeError as error:
         raise UnknownPortageError(portage.VERSION, str(error)) from error
 
 
-def _expectations(actions: ModuleType) -> tuple[Expected, ...]:
+def _expectations(run_action: Callable[..., Any]) -> tuple[Expected, ...]:
     tree, resolver, index = bintree.binarytree, depgraph.depgraph, getbinpkg.PackageIndex
     return (
-        Expected(actions, "run_action", ("emerge_config",), (main.emerge_main,)),
-        Expected(tree, "populate", ("self", "getbinpkgs"), (actions.run_action,)),
+        Expected(tree, "populate", ("self", "getbinpkgs"), (run_action,)),
         Expected(tree, "_populate_remote_repo", ("self", "repo"), (tree._populate_remote,)),
         Expected(tree, "_new_pkgindex", ("self",), (tree._populate_remote_repo,)),
         Expected(
@@ -65,7 +63,7 @@ def _expectations(actions: ModuleType) -> tuple[Expected, ...]:
 
 
 def _check_function(expected: Expected) -> None:
-    home = expected.owner.__name__ if isinstance(expected.owner, ModuleType) else expected.owner.__module__
+    home = expected.owner.__module__
     function = inspect.getattr_static(expected.owner, expected.name, None)
     if function is None:
         raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} is not there")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import inspect
 import io
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -27,9 +28,6 @@ from portage_ext.limits import INDEX_ENTRY_SIZE, INDEX_READ_CHUNK
 if TYPE_CHECKING:
     from portage_ext.host.whitelist import Whitelist
 
-_CPV = re.compile(rb"^CPV: ?([^\n]*)", re.MULTILINE)
-_VERSION = re.compile(rb"-(?=\d)")
-
 
 class Filter:
     """Which entries of one binrepo's index are wanted: first by name, on bytes; then exactly, by Portage's own matching."""
@@ -38,39 +36,45 @@ class Filter:
         self, whitelist: Whitelist, binrepo: str, tree: Any, held_back: list[tuple[Any, str, Whitelist]] | None
     ) -> None:
         self._whitelist = whitelist
-        self._binrepo = binrepo
+        self.binrepo = binrepo
         self._tree = tree
         self._held_back = held_back
-        listed = [name.encode() for name in whitelist.listed]
         self.everything = whitelist.run.on
-        self._names = frozenset(name for name in listed if b"*" not in name)
-        wildcards = b"|".join(re.escape(name).replace(rb"\*", rb"[^\n]*") for name in listed if b"*" in name)
-        self._wildcards = re.compile(b"(?:" + wildcards + b")-") if wildcards else None
-
-    def may_want(self, cpv: bytes) -> bool:
-        """Whether ``cpv`` can be on the list, judging by its name alone."""
-        if self._wildcards is not None and self._wildcards.match(cpv):
-            return True
-        # A package name may itself hold something that looks like the start of a version.
-        return any(cpv[: match.start()] in self._names for match in _VERSION.finditer(cpv))
+        self.cpv_line = re.compile(rb"\nCPV: ?(?:" + _alternatives(whitelist.listed) + rb")-[^\n]*")
 
     def wants(self, entry: dict[str, str]) -> bool:
         """Whether the parsed ``entry`` is a candidate."""
         try:
             cpv = _pkg_str(entry["CPV"], metadata=entry, settings=self._tree.settings, db=self._tree.dbapi)
         except InvalidData:
-            say.line(f"[{self._binrepo}] offers a package with an invalid name, which is passed over: {entry['CPV']!r}")
+            say.line(f"[{self.binrepo}] offers a package with an invalid name, which is passed over: {entry['CPV']!r}")
             return False
         try:
-            accepted = self._whitelist.accepts(cpv, self._binrepo)
+            accepted = self._whitelist.accepts(cpv, self.binrepo)
         except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
             say.failed(f"choosing {cpv}", error)
             return self.everything
         if accepted:
             return True
         if self._held_back is not None and self.everything:
-            self._held_back.append((cpv, self._binrepo, self._whitelist))
+            self._held_back.append((cpv, self.binrepo, self._whitelist))
         return False
+
+
+def _alternatives(names: Iterable[str]) -> bytes:
+    """A pattern for package names and wildcards, by category: fast enough for thousands."""
+    categories: dict[str, list[str]] = {}
+    for name in sorted(names):
+        category, _, package = name.partition("/")
+        categories.setdefault(category, []).append(package)
+    pattern = "|".join(
+        _wildcard(category) + "/(?:" + "|".join(map(_wildcard, packages)) + ")" for category, packages in categories.items()
+    )
+    return pattern.encode() or b"(?!)"
+
+
+def _wildcard(text: str) -> str:
+    return re.escape(text).replace(r"\*", r"[^\n]*")
 
 
 class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
@@ -78,14 +82,29 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
 
     def __init__(self, index: PackageIndex, wanted: Filter) -> None:
         self.__dict__.update(index.__dict__)
+        self._packages: list[dict[str, str]] = self.__dict__.pop("packages")
         self._filter = wanted
+        self._unread: IO[bytes] | None = None
         self._body: IO[bytes] | None = None
 
+    @property
+    def packages(self) -> list[dict[str, str]]:
+        """The wanted entries. Those of the cached copy are read when first asked for: a newer index may take its place."""
+        if self._unread is not None:
+            unread, self._unread = self._unread, None
+            try:
+                with unread:
+                    self._read_entries(unread, None)
+            except OSError as error:  # Portage expects none here
+                say.line(f"the cached index of [{self._filter.binrepo}] cannot be read and is passed over: {error}")
+        return self._packages
+
     def read(self, pkgfile: Any) -> None:
-        """Read the cached copy, an open text file."""
-        raw = pkgfile.buffer
-        self.readHeader(_decoded_lines(raw))
-        self._read_entries(raw, None)
+        """Read the header of the cached copy, an open text file, and remember where its entries begin."""
+        self.readHeader(_decoded_lines(pkgfile.buffer))
+        position = pkgfile.buffer.tell()
+        self._unread = open(os.dup(pkgfile.fileno()), "rb")  # noqa: SIM115 - closed when it has been read
+        self._unread.seek(position)
 
     def readBody(self, pkgfile: Any) -> None:  # noqa: N802 - Portage's name
         """Read what follows the header of a downloaded index; ``pkgfile`` yields decoded lines."""
@@ -94,12 +113,11 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
 
     def _read_entries(self, raw: IO[bytes], copy: IO[bytes] | None) -> None:
         text = b"\n\n".join(self._wanted_blocks(raw, copy)).decode("utf-8", "replace")
-        before = len(self.packages)
         super().readBody(io.StringIO(text, newline="\n"))
-        self.packages[before:] = [entry for entry in self.packages[before:] if self._filter.wants(entry)]
+        self._packages[:] = [entry for entry in self._packages if self._filter.wants(entry)]
 
     def _wanted_blocks(self, raw: IO[bytes], copy: IO[bytes] | None) -> Iterator[bytes]:
-        rest = b""
+        rest = b"\n"  # every entry starts behind a line's end
         while chunk := raw.read(INDEX_READ_CHUNK):
             if copy is not None:
                 copy.write(chunk)
@@ -107,7 +125,7 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
             end = rest.rfind(b"\n\n")
             if end >= 0:
                 yield from self._choose(rest[: end + 1])
-                rest = rest[end + 2 :]
+                rest = rest[end + 1 :]
             elif len(rest) > INDEX_ENTRY_SIZE:
                 # Portage reports an OSError and goes on without this binhost.
                 raise OSError(errno.EFBIG, f"an entry of the index is larger than {INDEX_ENTRY_SIZE} bytes")
@@ -118,12 +136,10 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
             if blocks.strip():
                 yield blocks.strip(b"\n")
             return
-        may_want = self._filter.may_want
-        for match in _CPV.finditer(blocks):
-            if may_want(match[1]):
-                start = blocks.rfind(b"\n\n", 0, match.start())
-                end = blocks.find(b"\n\n", match.end())
-                yield blocks[start + 2 if start >= 0 else 0 : end if end >= 0 else len(blocks)].strip(b"\n")
+        for match in self._filter.cpv_line.finditer(blocks):
+            start = blocks.rfind(b"\n\n", 0, match.start() + 1)
+            end = blocks.find(b"\n\n", match.end())
+            yield blocks[max(start, 0) : end if end >= 0 else len(blocks)].strip(b"\n")
 
     def write(self, pkgfile: Any) -> None:
         """Write the whole index, as it was downloaded, below the header."""

@@ -2,17 +2,20 @@
 
 Portage's sync module drop-in calls :func:`install` while Portage itself is still being imported, in every one of its
 programs. Only emerge imports ``_emerge.actions``; in all others nothing more happens than one entry in ``sys.meta_path``.
+There, ``run_action`` is wrapped; the probe and all further patches wait for a run in which package.env makes a difference.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portage_ext.host import say
+from portage_ext.host.concern import session_needed
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -58,9 +61,36 @@ def install() -> None:
 
 
 def _connect(actions: ModuleType) -> None:
-    try:
-        from portage_ext.host import patches
+    """Wrap ``run_action``; everything else waits until a run needs it."""
+    original = getattr(actions, "run_action", None)
+    code = getattr(original, "__code__", None)
+    if original is None or code is None or code.co_varnames[:1] != ("emerge_config",) or hasattr(original, "__wrapped__"):
+        say.not_active("run_action of this Portage is not known, or has been replaced by somebody else")
+        return
 
-        patches.apply(actions)
+    def run_action(emerge_config: Any) -> Any:
+        with _session(original, emerge_config):
+            return original(emerge_config)
+
+    actions.run_action = run_action  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]:
+    """Hold a session open for one run of emerge, if it needs one and this Portage is known."""
+    session = None
+    try:
+        if session_needed(emerge_config):
+            from portage_ext.host import patches
+            from portage_ext.host import session as session_module
+
+            patches.apply(original)
+            session_module.begin(emerge_config)
+            session = session_module
     except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
         say.failed("cannot connect to this Portage", error)
+    try:
+        yield
+    finally:
+        if session is not None:
+            session.end()

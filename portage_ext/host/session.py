@@ -117,32 +117,23 @@ def begin(emerge_config: Any) -> None:
     global current
     current = None
     options = emerge_config.opts
-    if emerge_config.action is not None or options.get("--getbinpkg") is False:
+    settings = emerge_config.target_config.settings
+    asked = options.get("--getbinpkg") is True or options.get("--getbinpkgonly") is True
+    environment = effect(settings.backupenv.get("FEATURES", "").split())
+    run = Run(asked or "getbinpkg" in settings.features, environment is False and not asked)
+    binaries_only = options.get("--getbinpkgonly") is True or options.get("--usepkgonly") is True
+    uses_local = run.on or binaries_only or options.get("--usepkg") is True
+    session = Session(run, hides_local=not uses_local, explains=binaries_only)
+    whitelist = session.whitelist(settings)
+    _say_all(mistakes.in_package_env(whitelist))
+    if whitelist.changes_nothing:
         return
-    try:
-        settings = emerge_config.target_config.settings
-        asked = options.get("--getbinpkg") is True or options.get("--getbinpkgonly") is True
-        environment = effect(settings.backupenv.get("FEATURES", "").split())
-        run = Run(asked or "getbinpkg" in settings.features, environment is False and not asked)
-        uses_local = run.on or options.get("--usepkg") is True or options.get("--usepkgonly") is True
-        session = Session(
-            run,
-            hides_local=not uses_local,
-            explains=options.get("--getbinpkgonly") is True or options.get("--usepkgonly") is True,
-        )
-        whitelist = session.whitelist(settings)
-        if whitelist.settings._penvdict:
-            _say_all(mistakes.in_package_env(whitelist))
-        if whitelist.changes_nothing:
-            return
-        if not run.on:
-            options["--getbinpkg"] = True
-            if session.hides_local and options.get("--with-bdeps-auto") != "n":
-                # --usepkg alone would change how build-time dependencies are treated, for every package.
-                options.setdefault("--with-bdeps", "auto")
-        current = session
-    except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
-        say.failed("reading package.env", error)
+    if not run.on:
+        options["--getbinpkg"] = True
+        if session.hides_local and options.get("--with-bdeps-auto") != "n":
+            # --usepkg alone would change how build-time dependencies are treated, for every package.
+            options.setdefault("--with-bdeps", "auto")
+    current = session
 
 
 def end() -> None:

@@ -7,7 +7,6 @@ without such entries pays for one read of each file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +16,10 @@ from portage.dep import match_from_list
 from portage.exception import PortageException
 from portage.package.ebuild._config.helper import ordered_by_atom_specificity
 
-from portage_ext.limits import CONFIG_FILE_SIZE
+from portage_ext.host.concern import FROM, concerns
 from portage_ext.policy.getbinpkg import PackageRule, Run, accepts, effect, is_on
 
-FROM = "GETBINPKG_FROM"
 _NOTHING = PackageRule()
-# Variables, "source" and "-*" can bring getbinpkg in, or take it out, without naming it.
-_MAY_CONCERN = re.compile(rb"getbinpkg|\$|-\*|^\s*(?:source|\.)\s", re.IGNORECASE | re.MULTILINE)
 
 
 class Whitelist:
@@ -120,11 +116,7 @@ class Whitelist:
     def concerns(self, name: str) -> bool | None:
         """Whether the env file ``name`` can say anything about getbinpkg; None when it cannot be read."""
         if name not in self._concerns:
-            try:
-                with open(self.env_directory / name, "rb") as file:
-                    self._concerns[name] = _MAY_CONCERN.search(file.read(CONFIG_FILE_SIZE)) is not None
-            except OSError:
-                self._concerns[name] = None
+            self._concerns[name] = concerns(str(self.env_directory / name))
         return self._concerns[name]
 
     def _evaluate(self, names: Iterable[str]) -> PackageRule:

@@ -10,6 +10,8 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import zstandard
@@ -86,42 +88,43 @@ def arrange(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     ``rows`` come in the order of the walk. Order is by CPV as text, then by walk. Of several files of one instance the last
     walked is listed, at the place of the first (binarytree._populate_local and PackageIndex.write in Portage).
     """
-    ordered = sorted(rows, key=_cpv)
+    ordered = sorted(rows, key=_CPV_OF)
+    names = [row.cpv for row in ordered]
+    twins = [number for number in range(1, len(names)) if names[number] == names[number - 1]]
     listed: list[Row] = []
     shadowed: list[Row] = []
-    start = 0
-    total = len(ordered)
-    while start < total:
-        end = start + 1
-        cpv = ordered[start].cpv
-        while end < total and ordered[end].cpv == cpv:
+    done = 0
+    for twin in twins:
+        if twin < done:
+            continue
+        end = twin + 1
+        while end < len(names) and names[end] == names[twin]:
             end += 1
-        if end == start + 1:
-            listed.append(ordered[start])
-        else:
-            instances: dict[tuple[str, int, int], Row] = {}
-            for row in ordered[start:end]:
-                before = instances.get(row.instance)
-                if before is not None:
-                    shadowed.append(before)
-                instances[row.instance] = row
-            listed.extend(instances.values())
-        start = end
+        instances: dict[tuple[str, int, int], Row] = {}
+        for row in ordered[twin - 1 : end]:
+            before = instances.get(row.instance)
+            if before is not None:
+                shadowed.append(before)
+            instances[row.instance] = row
+        listed += ordered[done : twin - 1]
+        listed += instances.values()
+        done = end
+    listed += ordered[done:]
     return listed, shadowed
 
 
-def _cpv(row: Row) -> str:
-    return row.cpv
+_CPV_OF: Final = itemgetter(Row._fields.index("cpv"))
+
+
+@lru_cache(maxsize=1 << 17)
+def _begins(cpv: str) -> bool:
+    return zlib.crc32(cpv.encode("utf-8", "surrogateescape")) % _MEAN == 0
 
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:
     """Cut ordered rows into blocks; entries of one CPV stay together."""
-    blocks: list[list[Row]] = []
-    before: str | None = None
-    for row in rows:
-        cpv = row.cpv
-        if before is None or (cpv != before and zlib.crc32(cpv.encode("utf-8", "surrogateescape")) % _MEAN == 0):
-            blocks.append([])
-        blocks[-1].append(row)
-        before = cpv
-    return blocks
+    starts = [0] if rows else []
+    for number in [number for number, row in enumerate(rows) if _begins(row.cpv)]:
+        if number and rows[number].cpv != rows[number - 1].cpv:
+            starts.append(number)
+    return [list(rows[start:end]) for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]

@@ -35,10 +35,7 @@ def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str,
     todo: list[str] = []
     still: dict[str, Aside] = {}
     get = known.get
-    for file in files:
-        row = get(file[0])
-        if row is not None and row[1:4] == file[1:]:
-            continue
+    for file in [file for file in files if (row := get(file[0])) is None or row[:4] != file]:
         refused = aside.get(file[0])
         if refused is not None and refused.stamp == FileStamp(*file[1:]):
             still[file[0]] = refused
@@ -59,19 +56,17 @@ class Sorted:
 def sort_outcomes(survey: Survey, outcomes: Mapping[str, Outcome]) -> Sorted:
     """Put what was read in the place of what was known; files that vanished meanwhile have no outcome and are gone."""
     result = Sorted()
-    pending = set(survey.todo)
     known = survey.known
-    for file in survey.files:
-        path = file[0]
-        if path in pending:
-            outcome = outcomes.get(path)
-            if isinstance(outcome, Indexed):
-                result.rows.append(outcome.row)
-                result.texts[path] = outcome.entry
-            elif outcome is not None:
-                result.left_out.append(outcome)
-        elif path not in survey.aside:
-            result.rows.append(known[path])
+    fresh: dict[str, Row] = {}
+    for path in survey.todo:
+        outcome = outcomes.get(path)
+        if isinstance(outcome, Indexed):
+            fresh[path] = outcome.row
+            result.texts[path] = outcome.entry
+        elif outcome is not None:
+            result.left_out.append(outcome)
+    gone = {*survey.todo, *survey.aside} - fresh.keys()
+    result.rows = [fresh.get(file[0]) or known[file[0]] for file in survey.files if file[0] not in gone]
     return result
 
 
@@ -116,7 +111,7 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str
 
 
 def _says_the_same(block: Block, texts: Mapping[str, bytes]) -> bool:
-    if not any(row.path in texts for row in block.rows):
+    if not texts or texts.keys().isdisjoint([row.path for row in block.rows]):
         return True
     return all(texts.get(row.path, entry) == entry for row, entry in stored_entries(block))
 

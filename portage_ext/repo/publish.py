@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from errno import EINVAL, EIO, ENOSYS, EOPNOTSUPP, EXDEV
 from pathlib import Path
 from stat import S_IMODE
-from typing import Final
+from typing import IO, Final
 
+from portage_ext import limits
 from portage_ext.errors import IndexWriteError
 from portage_ext.files import TEMPORARY_PREFIX, replacing_together
 from portage_ext.gpkg.source import FileStamp
@@ -41,10 +44,84 @@ def stamps(pkgdir: Path) -> dict[str, FileStamp]:
     return found
 
 
-def write_forms(pkgdir: Path, header: Mapping[str, str], blocks: Sequence[Block], *, compress: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The forms that stand in PKGDIR, when they are the ones that were made of ``blocks``."""
+
+    forms: Mapping[str, FileStamp]
+    blocks: Sequence[Block]
+
+
+_Part = bytes | tuple[int, int]
+"""Bytes to write, or offset and length in the earlier file."""
+
+_CONTENT: Final[Mapping[str, tuple[Callable[[Block], int], Callable[[Block], bytes], Callable[[bytes, int], bytes]]]] = {
+    PLAIN: (lambda block: block.text_size, Block.text, lambda head, timestamp: head),
+    GZIP: (lambda block: len(block.gz), lambda block: block.gz, gzip_member),
+    ZSTD: (lambda block: len(block.zst), lambda block: block.zst, lambda head, timestamp: zstd_frame(head)),
+}
+"""By form: a block's size in it, its bytes, and the bytes of the header with its TIMESTAMP."""
+
+
+def _parts(name: str, blocks: Sequence[Block], earlier: Earlier | None) -> list[_Part]:
+    size, content, _ = _CONTENT[name]
+    places: dict[int, int] = {}
+    if earlier is not None and name in earlier.forms:
+        offset = earlier.forms[name].size - sum(map(size, earlier.blocks))
+        for block in earlier.blocks:
+            places[id(block)] = offset
+            offset += size(block)
+    parts: list[_Part] = []
+    for block in blocks:
+        place = places.get(id(block))
+        last = parts[-1] if parts else b""
+        if place is None:
+            parts.append(content(block))
+        elif isinstance(last, tuple) and last[0] + last[1] == place:
+            parts[-1] = (last[0], last[1] + size(block))
+        else:
+            parts.append((place, size(block)))
+    return parts
+
+
+def _copy(source: int, target: int, offset: int, length: int) -> None:
+    while length:
+        try:
+            done = os.copy_file_range(source, target, length, offset)
+        except OSError as error:
+            if error.errno not in (EXDEV, ENOSYS, EOPNOTSUPP, EINVAL):
+                raise
+            done = os.write(target, os.pread(source, min(length, limits.READ_BLOCK), offset))
+        if not done:
+            raise OSError(EIO, "the earlier index ends too soon")
+        offset += done
+        length -= done
+
+
+def _fill(file: IO[bytes], head: bytes, parts: Sequence[_Part], source: Path) -> None:
+    file.write(head)
+    earlier = None
+    try:
+        for part in parts:
+            if isinstance(part, bytes):
+                file.write(part)
+                continue
+            if earlier is None:
+                earlier = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+            file.flush()
+            _copy(earlier, file.fileno(), *part)
+    finally:
+        if earlier is not None:
+            os.close(earlier)
+
+
+def write_forms(
+    pkgdir: Path, header: Mapping[str, str], blocks: Sequence[Block], *, compress: bool, earlier: Earlier | None = None
+) -> None:
     """Replace the forms of the index in PKGDIR; without ``compress`` Packages.gz is removed, as Portage does.
 
-    ``header`` is complete, with TIMESTAMP. Raises IndexWriteError, and then the old forms stand.
+    ``header`` is complete, with TIMESTAMP. What did not change is copied from the ``earlier`` files, inside the kernel.
+    Raises IndexWriteError, and then the old forms stand.
     """
     mode, group = permissions(pkgdir)
     timestamp = int(header["TIMESTAMP"])
@@ -53,15 +130,7 @@ def write_forms(pkgdir: Path, header: Mapping[str, str], blocks: Sequence[Block]
     try:
         with replacing_together([pkgdir / name for name in names], mode=mode, group=group, mtime=timestamp) as files:
             for name, file in zip(names, files, strict=True):
-                if name == PLAIN:
-                    file.write(head)
-                    file.writelines(block.text() for block in blocks)
-                elif name == GZIP:
-                    file.write(gzip_member(head, timestamp))
-                    file.writelines(block.gz for block in blocks)
-                else:
-                    file.write(zstd_frame(head))
-                    file.writelines(block.zst for block in blocks)
+                _fill(file, _CONTENT[name][2](head, timestamp), _parts(name, blocks, earlier), pkgdir / name)
         if not compress:
             (pkgdir / GZIP).unlink(missing_ok=True)
     except OSError as error:

@@ -163,7 +163,7 @@ def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
     signed: list[Signed] = []
 
     def refuse(packages: list[Signed]) -> None:
-        for path, reason in check_signatures(packages, plan.policy).items():
+        for path, reason in check_signatures(packages, plan.policy, thorough=plan.image).items():
             outcomes[path] = LeftOut(path, None, UnacceptedSignatureError(path, reason))
         packages.clear()
 

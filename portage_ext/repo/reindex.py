@@ -6,11 +6,14 @@ that does not fit the forms, and the next run writes both again.
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +25,9 @@ from portage_ext.index.format import IndexFormat
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.index.text import parse_index, read_header
 from portage_ext.repo.plan import Survey, build_blocks, guard, sort_outcomes, stored_entries, survey
-from portage_ext.repo.publish import FORMS, GZIP, PLAIN, permissions, remove_leftovers, stamps, write_forms
+from portage_ext.repo.publish import FORMS, GZIP, PLAIN, Earlier, permissions, remove_leftovers, stamps, write_forms
 from portage_ext.repo.read import Evaluate, Indexed, LeftOut, Outcome, ReadPlan
-from portage_ext.repo.scan import Scan, scan
+from portage_ext.repo.scan import Walker
 from portage_ext.repo.signatures import SignaturePolicy
 from portage_ext.repo.state import NAME, Aside, DamagedStateError, State, discard, load, save
 from portage_ext.repo.workers import Progress, read_all
@@ -33,6 +36,7 @@ Lock = Callable[[Path], AbstractContextManager[None]]
 KEPT_HEADER: Final = ("REPO_REVISIONS",)
 """What emerge writes into the header at injection and nobody can work out again from the packages."""
 _ROUNDS: Final = 3
+_PATH_OF: Final = itemgetter(Row._fields.index("path"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +95,31 @@ class Reindexer:
         self.repository = repository
         self._jobs = jobs
         self._progress = progress
+        self._walker = Walker(repository.pkgdir)
         self._state: State | None = None
         self._state_stamp: FileStamp | None = None
+        self._rows: dict[str, Row] = {}
+        self._rows_of: State | None = None
 
-    def run(self, *, force: bool = False, verify: bool = False) -> Report:
+    def run(self, *, force: bool = False, verify: bool = False, only: Collection[str] | None = None) -> Report:
         """Bring the index up to date and say what changed; ``verify`` reads every package again.
+
+        A caller that lives on and knows which packages it touched names them in ``only`` (paths relative to PKGDIR): then
+        their directories alone are looked at, if the rest was looked at before.
 
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
+        with _no_collection():
+            folders = None if only is None or verify else {path.rpartition("/")[0] for path in only}
+            return self._run(force=force, verify=verify, only=folders)
+
+    def _run(self, *, force: bool, verify: bool, only: Collection[str] | None) -> Report:
         pkgdir = self.repository.pkgdir
         ready: dict[str, tuple[FileStamp, Outcome]] = {}
         for last in (False,) * (_ROUNDS - 1) + (True,):
             with self.repository.lock(pkgdir):
                 remove_leftovers(pkgdir)
-                work = self._look(verify)
+                work = self._look(verify, only)
                 pending = _pending(work.survey, ready)
                 if last or len(pending) < limits.PREFETCH_FROM:
                     self._read(pending, ready, work.survey, verify)
@@ -127,12 +142,10 @@ class Reindexer:
 
     # --- looking
 
-    def _look(self, verify: bool) -> _Work:
-        repository = self.repository
+    def _look(self, verify: bool, only: Collection[str] | None = None) -> _Work:
         state = self._known()
-        found: Scan = scan(repository.pkgdir)
-        rows = {row.path: row for block in state.blocks for row in block.rows}
-        return _Work(state, survey(found.files, rows, state.aside, everything=verify), list(found.unreadable))
+        found = self._walker.scan(only)
+        return _Work(state, survey(found.files, self._rows, state.aside, everything=verify), list(found.unreadable))
 
     def _known(self) -> State:
         pkgdir = self.repository.pkgdir
@@ -146,6 +159,10 @@ class Reindexer:
         if self._state.context != self.repository.context:
             # What was written still counts for TIMESTAMP and for the guard; no entry of it is used.
             self._state = State(timestamp=self._state.timestamp)
+        if self._rows_of is not self._state:
+            rows = list(chain.from_iterable(block.rows for block in self._state.blocks))
+            self._rows = dict(zip(map(_PATH_OF, rows), rows, strict=True))
+            self._rows_of = self._state
         return self._state
 
     # --- reading
@@ -171,7 +188,7 @@ class Reindexer:
         left = self._left_out(work, outcome.left_out)
         before = self._listed_before(work.state)
         if not force:
-            guard(str(repository.pkgdir / PLAIN), before, {row.path for row in listed}, left)
+            guard(str(repository.pkgdir / PLAIN), before, set(map(_PATH_OF, listed)), left)
         try:
             blocks = build_blocks(listed, work.state.blocks, outcome.texts, self._jobs)
             for block in blocks[:1]:
@@ -193,9 +210,11 @@ class Reindexer:
         current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
         timestamp = old.timestamp
         if not current:
-            earlier = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
-            timestamp = next_timestamp(repository.clock(), earlier)
-            write_forms(repository.pkgdir, {**header, "TIMESTAMP": str(timestamp)}, blocks, compress=repository.compress)
+            past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
+            timestamp = next_timestamp(repository.clock(), past)
+            header_now = {**header, "TIMESTAMP": str(timestamp)}
+            earlier = Earlier(there, old.blocks) if there == old.forms and not verify else None
+            write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
         report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=verify, written=not current)
         aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
         if not current or aside != old.aside:
@@ -241,7 +260,8 @@ class Reindexer:
         written: bool,
     ) -> Report:
         before = work.survey.known
-        now = {row.path for row in listed}
+        now = set(map(_PATH_OF, listed))
+        fresh = {path: one.row for path, (_, one) in ready.items() if isinstance(one, Indexed)}
         silent: list[str] = []
         if verify:
             old = {row.path: (row, entry) for block in work.state.blocks for row, entry in stored_entries(block)}
@@ -253,7 +273,7 @@ class Reindexer:
         return Report(
             len(listed),
             tuple(sorted(now - before.keys())),
-            tuple(sorted(row.path for row in listed if row.path in before and before[row.path] != row)),
+            tuple(sorted(row.path for path, row in fresh.items() if path in before and path in now and before[path] != row)),
             tuple(sorted(before.keys() - now)),
             tuple(one.error for one in left),
             tuple(silent),
@@ -269,14 +289,26 @@ class Reindexer:
         except (OSError, errors.InvalidIndexError):
             return {}
 
-    def _listed_before(self, state: State) -> set[str]:
+    def _listed_before(self, state: State) -> Collection[str]:
         if state.blocks:
-            return {row.path for block in state.blocks for row in block.rows}
+            return self._rows.keys()
         try:
             with open(self.repository.pkgdir / PLAIN, "rb") as file:
                 return {entry.get("PATH") or entry.get("CPV") + ".tbz2" for entry in parse_index(file)[1]}
         except (OSError, errors.InvalidIndexError):
             return set()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the cycle collector: tens of thousands of rows are made at once, none in a cycle, and it would visit them all."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:

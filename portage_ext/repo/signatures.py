@@ -2,13 +2,11 @@
 
 What Portage checks with four processes a package (gpkg._verify_binpkg) is the clear signature of the Manifest and the
 detached one of the metadata. gpg takes many files at once, but no detached signatures; a detached signature in front of its
-data, wrapped as a literal packet, is a signed message like any other (RFC 9580, 10.3), and that gpg does take.
+data, wrapped as a literal packet, is a signed message like any other, and that gpg does take (detached.py says when it must).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import VerificationUnavailableError
+from portage_ext.repo.detached import binary_signature, parse_signature, signed_message
 
 _STATUS: Final = "[GNUPG:] "
 _TRUSTED: Final = ("TRUST_FULLY", "TRUST_ULTIMATE")
@@ -58,28 +57,6 @@ class Signed:
         return len(self.manifest) + len(self.metadata) + len(self.signature)
 
 
-def binary_signature(data: bytes) -> bytes:
-    """The packets of a detached signature, whether it is armored or not. Raises ValueError."""
-    if not data.startswith(b"-----BEGIN PGP SIGNATURE-----"):
-        return data
-    lines = data.replace(b"\r\n", b"\n").strip().split(b"\n")
-    if lines[-1].strip() != b"-----END PGP SIGNATURE-----" or b"" not in lines:
-        raise ValueError("not one armored signature")
-    body = lines[lines.index(b"") + 1 : -1]
-    if body and body[-1].startswith(b"="):  # the checksum of the armor, optional since RFC 9580
-        body.pop()
-    try:
-        return base64.b64decode(b"".join(body), validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from error
-
-
-def signed_message(signature: bytes, data: bytes) -> bytes:
-    """One OpenPGP message out of a detached signature (binary packets) and what it signs."""
-    body = b"b\0" + bytes(4) + data
-    return signature + b"\xcb\xff" + len(body).to_bytes(4, "big") + body
-
-
 @dataclass(slots=True)
 class _Signature:
     good: bool = False
@@ -87,8 +64,16 @@ class _Signature:
     trusted: bool = False
 
 
-def judge(status: Sequence[str]) -> str | None:
-    """Why the signatures on one file, by gpg's status lines without their prefix, are not accepted; None when they are.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``reason`` says why the signatures on a file are not accepted, and is None when they are; ``keys`` made them."""
+
+    reason: str | None
+    keys: frozenset[str] = frozenset()
+
+
+def judge(status: Sequence[str]) -> Verdict:
+    """The verdict on one file by gpg's status lines, without their prefix.
 
     Every signature must be good, and one of them valid by a key that the keyring trusts.
     """
@@ -98,7 +83,7 @@ def judge(status: Sequence[str]) -> str | None:
         if word == "NEWSIG":
             signatures.append(_Signature())
         elif word in _BAD:
-            return _BAD[word]
+            return Verdict(_BAD[word])
         elif not signatures:
             continue
         elif word == "GOODSIG":
@@ -108,47 +93,64 @@ def judge(status: Sequence[str]) -> str | None:
         elif word in _TRUSTED:
             signatures[-1].trusted = True
     if not signatures:
-        return "no signature"
+        return Verdict("no signature")
     if not all(one.good and one.fingerprint for one in signatures):
-        return "a signature that is not valid"
-    if not any(one.trusted for one in signatures):
-        return f"signed by {signatures[0].fingerprint}, which the verification keyring has but does not trust"
-    return None
+        return Verdict("a signature that is not valid")
+    trusted = frozenset(one.fingerprint for one in signatures if one.trusted)
+    if not trusted:
+        return Verdict(f"signed by {signatures[0].fingerprint}, which the verification keyring has but does not trust")
+    return Verdict(None, trusted)
 
 
-def check_signatures(packages: Sequence[Signed], policy: SignaturePolicy) -> dict[str, str]:
-    """The paths whose signatures are not accepted, with the reason. Raises VerificationUnavailableError."""
+def check_signatures(packages: Sequence[Signed], policy: SignaturePolicy, *, thorough: bool = False) -> dict[str, str]:
+    """The paths whose signatures are not accepted, with the reason; ``thorough`` puts every signature to gpg.
+
+    Raises VerificationUnavailableError.
+    """
     refused: dict[str, str] = {}
-    if not packages:
-        return refused
-    with tempfile.TemporaryDirectory(prefix="portage-ext-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)  # gpg runs as another user
-        files: dict[str, str] = {}
-        for number, package in enumerate(packages):
-            manifest = directory / f"{number}.manifest"
-            message = directory / f"{number}.metadata"
-            manifest.write_bytes(package.manifest)
-            try:
-                message.write_bytes(signed_message(binary_signature(package.signature), package.metadata))
-            except ValueError as error:
-                refused[package.path] = f"metadata: {error}"
-                continue
-            for file in (manifest, message):
-                file.chmod(0o644)
-                files[str(file)] = package.path
-        status = _run(policy, tuple(files))
-        for file_name, path in files.items():
-            reason = judge(status.get(file_name, ()))
-            if reason is not None:
-                member = "Manifest" if file_name.endswith(".manifest") else "metadata"
-                refused.setdefault(path, f"{member}: {reason}")
+    doubtful: list[Signed] = []
+    for package, verdict in zip(packages, _verify([one.manifest for one in packages], policy), strict=True):
+        if verdict.reason is not None:
+            refused[package.path] = f"Manifest: {verdict.reason}"
+        elif thorough or not _evident(package, verdict.keys):
+            doubtful.append(package)
+    messages: dict[str, bytes] = {}
+    for package in doubtful:
+        try:
+            messages[package.path] = signed_message(binary_signature(package.signature), package.metadata)
+        except ValueError as error:
+            refused[package.path] = f"metadata: {error}"
+    for path, verdict in zip(messages, _verify(list(messages.values()), policy), strict=True):
+        if verdict.reason is not None:
+            refused[path] = f"metadata: {verdict.reason}"
     return refused
 
 
-def _run(policy: SignaturePolicy, files: tuple[str, ...]) -> dict[str, list[str]]:
-    if not files:
-        return {}
+def _evident(package: Signed, keys: frozenset[str]) -> bool:
+    try:
+        packet = parse_signature(binary_signature(package.signature))
+    except ValueError:
+        return False
+    return packet is not None and packet.fingerprint in keys and packet.fits(package.metadata)
+
+
+def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]:
+    if not messages:
+        return []
+    with tempfile.TemporaryDirectory(prefix="portage-ext-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)  # gpg runs as another user
+        files: list[str] = []
+        for number, message in enumerate(messages):
+            file = directory / f"{number}.asc"
+            file.write_bytes(message)
+            file.chmod(0o644)
+            files.append(str(file))
+        status = _run(policy, files)
+    return [judge(status.get(file, ())) for file in files]
+
+
+def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
     command = (*policy.command, "--multifile", "--", *files)
     drop: dict[str, str] = {}
     if policy.user is not None:

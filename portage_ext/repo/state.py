@@ -108,6 +108,7 @@ def _read(database: sqlite3.Connection) -> State:
         if _crc(rows, str(text_size), gz, zst) != crc:
             raise DamagedStateError(f"checksum of block {first}")
         state.blocks.append(Block(list(map(Row._make, json.loads(rows))), text_size, gz, zst))
+    state.blocks.sort(key=lambda block: block.rows[0].cpv)
     for file, size, mtime_ns, inode, error, detail, crc in database.execute(
         "SELECT path, size, mtime_ns, inode, error, detail, crc FROM aside"
     ):

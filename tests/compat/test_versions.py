@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.emerge.whitelisting import CXX, EVERYTHING, FLAGS, HELLO, binaries, whitelist
+from tests.testkit.binhost import Binhost
 from tests.testkit.environments import SUPPORTED
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
@@ -37,14 +39,14 @@ def test_both_directions_and_nothing_at_all(old_client: Root, server: Server) ->
     assert "package.env:2: app-misc/hello off switches getbinpkg off" in run.stderr
 
 
-def test_tampered_package_is_still_refused_by_portage(old_client: Root, server: Server, binhost: object, work: object) -> None:
+def test_tampered_package_is_still_refused_by_portage(old_client: Root, server: Server, binhost: Binhost, work: Path) -> None:
     """The whitelist changes what is a candidate, never what is verified."""
     import shutil
 
     from tests.testkit import httpd
 
-    bad = work / "pkgdir"  # type: ignore[operator]
-    shutil.copytree(binhost.pkgdir, bad)  # type: ignore[attr-defined]
+    bad = work / "pkgdir"
+    shutil.copytree(binhost.pkgdir, bad)
     file = bad / "app-misc/hello/hello-1.1-1.gpkg.tar"
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 0xFF

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from portage.util import grabdict_package
@@ -40,8 +41,8 @@ _LINES = st.lists(
 
 
 @given(lines=_LINES)
-def test_same_entries_as_portages_own_reader(tmp_path_factory: object, lines: list[str]) -> None:
-    file = tmp_path_factory.mktemp("env") / "package.env"  # type: ignore[attr-defined]
+def test_same_entries_as_portages_own_reader(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+    file = tmp_path_factory.mktemp("env") / "package.env"
     file.write_text("\n".join(lines) + "\n")
     ours: dict[str, list[str]] = {}
     for entry in read_package_env(file):

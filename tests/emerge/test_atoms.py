@@ -17,6 +17,7 @@ from tests.emerge.whitelisting import (
     binaries,
     whitelist,
 )  # fmt: skip
+from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
 
@@ -89,19 +90,19 @@ def test_package_env_can_be_a_directory(client: Root) -> None:
     assert binaries(client) == {HELLO, WEBKIT}
 
 
-def test_an_edit_holds_at_the_very_next_emerge_and_asks_for_the_index_once(client: Root, server: object) -> None:
+def test_an_edit_holds_at_the_very_next_emerge_and_asks_for_the_index_once(client: Root, server: Server) -> None:
     whitelist(client, "app-misc/hello on")
     assert binaries(client) == {HELLO}
     whitelist(client, "app-misc/flags on", "app-misc/hello on")
     assert binaries(client) == {HELLO, FLAGS}
     whitelist(client, "app-misc/flags on")
     assert binaries(client) == {FLAGS}
-    statuses = [request.status for request in server.log]  # type: ignore[attr-defined]
+    statuses = [request.status for request in server.log]
     assert statuses == [200, 304, 304]
 
 
-def test_without_entries_nothing_is_asked_for_and_nothing_changes(client: Root, server: object) -> None:
+def test_without_entries_nothing_is_asked_for_and_nothing_changes(client: Root, server: Server) -> None:
     client.etc("env/other", 'CFLAGS="-O1"\n')
     client.etc("package.env", "app-misc/hello other\n")
     assert binaries(client) == set()
-    assert server.log == []  # type: ignore[attr-defined]
+    assert server.log == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.emerge.whitelisting import FLAGS, HELLO, whitelist
+from tests.testkit.binhost import Binhost
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
@@ -39,6 +41,13 @@ def test_atom_that_does_not_parse(client: Root) -> None:
     assert said(run) == [f"{place}: '=app-misc/hello' is not a package atom; this line does nothing"]
 
 
+def test_atom_that_does_not_parse_is_said_even_when_it_is_the_only_entry(client: Root) -> None:
+    whitelist(client, "=app-misc/hello on")
+    run = client.emerge("-p", "app-misc/hello").ok()
+    assert run.plan() == {HELLO: "ebuild"}
+    assert len(said(run)) == 1
+
+
 def test_atom_that_does_not_parse_elsewhere_is_left_to_portage(client: Root) -> None:
     client.etc("env/other", 'CFLAGS="-O1"\n')
     whitelist(client, "=app-misc/hello other", "app-misc/flags on")
@@ -65,12 +74,12 @@ def test_env_file_that_this_user_may_not_read(client: Root) -> None:
     assert ["cannot be read" in line for line in said(run)] == [True]
 
 
-def test_index_with_an_invalid_name_costs_that_entry_only(client: Root, binhost: object, work: object) -> None:
+def test_index_with_an_invalid_name_costs_that_entry_only(client: Root, binhost: Binhost, work: Path) -> None:
     from tests.testkit import httpd
 
-    pkgdir = work / "pkgdir"  # type: ignore[operator]
+    pkgdir = work / "pkgdir"
     pkgdir.mkdir()
-    text = (binhost.pkgdir / "Packages").read_text()  # type: ignore[attr-defined]
+    text = (binhost.pkgdir / "Packages").read_text()
     (pkgdir / "Packages").write_text(text.replace("CPV: app-misc/hello-1.0\n", "CPV: app-misc/hello-1..0\n"))
     with httpd.serve(pkgdir) as bad:
         conf = (client.path / "etc/portage/binrepos.conf").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.testkit import environments
 from tests.testkit.environments import CHECKOUT, Environment
+from tests.testkit.roots import Root
 
 
 def snapshot(directory: Path) -> dict[str, str]:
@@ -47,7 +48,7 @@ def test_wheel_has_every_package_of_the_checkout() -> None:
     assert shipped == here
 
 
-def test_command_answers(client: object) -> None:
-    run = client.run("portage-ext", "--version").ok()  # type: ignore[attr-defined]
+def test_command_answers(client: Root) -> None:
+    run = client.run("portage-ext", "--version").ok()
     version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
     assert run.stdout == f"portage-ext {version}\n"

@@ -52,13 +52,13 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serve(directory: Path) -> Iterator[Server]:
-    """Serve ``directory`` until the block ends."""
+    """Serve ``directory`` on a free port until the block ends."""
     handler = type("Handler", (_Handler,), {"log": []})
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(directory)))
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield Server(httpd.server_address[1], handler.log)  # type: ignore[attr-defined]
+        yield Server(httpd.server_address[1], handler.log)
     finally:
         httpd.shutdown()
         httpd.server_close()

@@ -31,12 +31,23 @@ def kill_agents(home: Path) -> None:
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
 
 
-def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>") -> SigningKey:
+def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>", passphrase: str = "") -> SigningKey:
     """Generate an ed25519 signing key."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
-    gpg(home, "--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user_id, "ed25519", "sign", "never")
+    gpg(
+        home,
+        "--pinentry-mode",
+        "loopback",
+        "--passphrase",
+        passphrase,
+        "--quick-generate-key",
+        user_id,
+        "ed25519",
+        "sign",
+        "never",
+    )
     listing = gpg(home, "--with-colons", "--list-secret-keys").decode()
     fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
     return SigningKey(home, fingerprint)

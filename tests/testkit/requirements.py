@@ -59,3 +59,7 @@ def link_toolchain(directory: Path) -> Path:
     if scanelf and not (directory / "scanelf").is_symlink():
         (directory / "scanelf").symlink_to(scanelf)
     return directory
+
+
+if __name__ == "__main__":
+    check()
