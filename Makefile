@@ -44,5 +44,6 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.whitelist
 
 clean:
+	if [ -L .sandbox ]; then rm -rf "$$(readlink .sandbox)"; fi
 	rm -rf $(VENV) .cache .sandbox .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

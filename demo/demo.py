@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,10 +29,9 @@ def main() -> None:
     say("(The first time this takes about half a minute.)")
     environments.environment()
     binhost = kit.standard()
-    shutil.rmtree(SANDBOX, ignore_errors=True)
-    SANDBOX.mkdir()
+    make_sandbox()
     with httpd.serve(binhost.pkgdir) as server:
-        root = kit.client(SANDBOX / "client", binhost, {"demo": server.url})
+        root = kit.client(SANDBOX.resolve() / "client", binhost, {"demo": server.url})
         write_play(root, binhost, server.port)
         show(root, server)
     say("Everything above was checked. Play on:")
@@ -39,6 +39,20 @@ def main() -> None:
     print("    emerge -p app-misc/hello net-libs/webkit      what would come from where")
     print("    $EDITOR $ETC/package.env                      list more packages; the next emerge obeys")
     print("    make clean                                    remove the sandbox and all the rest")
+
+
+def make_sandbox() -> None:
+    """An empty sandbox in the checkout; in /tmp where the checkout's path has spaces, which Portage hands to gpg unquoted."""
+    if SANDBOX.is_symlink():
+        shutil.rmtree(SANDBOX.resolve(), ignore_errors=True)
+        SANDBOX.unlink()
+    shutil.rmtree(SANDBOX, ignore_errors=True)
+    if any(map(str.isspace, str(SANDBOX))):
+        place = Path(tempfile.mkdtemp(prefix="portage-ext-demo."))
+        place.chmod(0o755)
+        SANDBOX.symlink_to(place)
+    else:
+        SANDBOX.mkdir()
 
 
 def show(root: Root, server: httpd.Server) -> None:
