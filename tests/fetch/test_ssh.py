@@ -1,0 +1,102 @@
+"""ssh:// against a real sshd on loopback, with keys of its own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from portage_ext.fetch.sinks import MemorySink
+from portage_ext.fetch.ssh import SshTransport, command
+from portage_ext.fetch.transfer import Patience, Transfer
+from portage_ext.refusals import MirrorError, NotFoundError, UnsupportedUrlError
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+DATA = os.urandom(300_000)
+pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd here (openssh-server)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sshd:
+    url: str
+    options: str
+    files: Path
+
+
+@pytest.fixture
+def sshd(work: Path) -> Iterator[Sshd]:
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(work / name)], check=True)
+    shutil.copy(work / "user.pub", work / "authorized")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (work / "sshd.conf").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
+        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    assert SSHD is not None
+    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        files = work / "a dir"
+        files.mkdir()
+        (files / "it's a file").write_bytes(DATA)
+        options = f"-i {work}/user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -F none"
+        yield Sshd(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{files}".replace(" ", "%20"), options, files)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def run(sshd: Sshd, name: str, sink: MemorySink, offset: int = 0) -> None:
+    transfer = Transfer(f"{sshd.url}/{name}", len(DATA), sink.write, sink.restart, offset)
+    SshTransport(sshd.options).run(transfer, Patience(20, 0, 60))
+
+
+def test_a_file_comes_whole_and_is_continued(sshd: Sshd) -> None:
+    sink = MemorySink()
+    run(sshd, "it's%20a%20file", sink)
+    assert sink.data == DATA
+    continued = MemorySink()
+    continued.write(DATA[:100_000])
+    run(sshd, "it's%20a%20file", continued, 100_000)
+    assert continued.data == DATA
+
+
+def test_a_file_that_is_not_there(sshd: Sshd) -> None:
+    with pytest.raises(NotFoundError):
+        run(sshd, "absent", MemorySink())
+
+
+def test_a_name_is_no_command_on_the_other_side(sshd: Sshd) -> None:
+    with pytest.raises(NotFoundError):
+        run(sshd, "x;touch%20pwned;'$(touch%20pwned)", MemorySink())
+    assert sorted(path.name for path in sshd.files.iterdir()) == ["it's a file"]
+    assert not Path("pwned").exists()
+
+
+def test_a_host_that_refuses_is_a_mirror_error(sshd: Sshd, work: Path) -> None:
+    (work / "authorized").write_text("")
+    with pytest.raises(MirrorError, match="status 255"):
+        run(sshd, "it's%20a%20file", MemorySink())
+
+
+@pytest.mark.parametrize("url", ["ssh:///path", "ssh://-oProxyCommand=x/path", "ssh://-l@h/path"])
+def test_a_host_that_looks_like_an_option_is_none(url: str) -> None:
+    with pytest.raises(UnsupportedUrlError):
+        command(url, 0, [], 5)
