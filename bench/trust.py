@@ -22,7 +22,7 @@ from typing import Final
 from bench.measure import Command, Figure, compare, table
 from bench.packages import container, packages
 from portage_ext.index.text import parse_index
-from portage_ext.trust.entries import sanitise
+from portage_ext.trust.entries import mark_bound, sanitise
 from portage_ext.trust.state import StateDirectory
 from tests import binpkgs
 from tests.testkit import ebuilds, environments, keys
@@ -202,7 +202,8 @@ class _Bench:
         header, offered = parse_index(io.BytesIO(text.encode()))
         state = StateDirectory(self.work, "lab")
         state.make_directory()
-        state.index_file.write_bytes(sanitise("lab", header, offered, strong=True).text(1))
+        text_of = sanitise("lab", header, offered, strong=True).text(1)
+        state.index_file.write_bytes(mark_bound(text_of, 1))
 
 
 def _row(work: str, each: float, figure: Figure, against: float | None) -> tuple[str, ...]:

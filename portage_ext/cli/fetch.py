@@ -78,7 +78,7 @@ def _package(binrepo: Binrepo, options: argparse.Namespace, progress: Progress) 
 
     from portage_ext.fetch import package
 
-    base, path, entry = package.entry_for(binrepo, options.uri)
-    progress.total = entry.size
-    mirror = package.fetch(replace(binrepo, base=base), options.uri, path, entry, options.output, resume=options.resume)
-    progress.done(f"{path} verified, {entry.size} bytes from {mirror}")
+    wanted = package.entry_for(binrepo, options.uri)
+    progress.total = wanted.entry.size
+    mirror = package.fetch(replace(binrepo, base=wanted.base), options.uri, wanted, options.output, resume=options.resume)
+    progress.done(f"{wanted.path} verified, {wanted.entry.size} bytes from {mirror}")

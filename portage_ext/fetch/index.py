@@ -75,10 +75,19 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
     refusal = next((error for error in reasons.values() if not isinstance(error, MirrorError)), None)
     if refusal is not None:
         raise refusal
-    if memory.seen is not None and memory.expires > now and memory.index and binrepo.state.index_file.exists():
+    kept = _kept(binrepo)
+    if memory.seen is not None and memory.expires > now and kept is not None and entries.is_bound(kept):
         binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
-        return Obtained(binrepo.state.index_file.read_bytes(), fresh=False)
+        return Obtained(entries.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
+
+
+def _kept(binrepo: Binrepo) -> bytes | None:
+    """The index seen last, as it is remembered."""
+    try:
+        return binrepo.state.index_file.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Obtained:
@@ -95,11 +104,11 @@ def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now:
     keys.fetch_announced(binrepo, base, accepted.seen.keys - terms.pins)
     plain = accepted.release.plain
     remembered = replace(memory, seen=accepted.seen, expires=accepted.release.expires)
-    if memory.index == plain.blake2b and binrepo.state.index_file.exists():
+    if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and entries.is_bound(kept):
         _remember(binrepo, remembered, None)
-        return Obtained(binrepo.state.index_file.read_bytes(), fresh=False)
+        return Obtained(entries.unmarked(kept), fresh=False)
     text = _signed_index(binrepo, accepted, base)
-    return _hand_out(binrepo, remembered, text, plain.blake2b, now, strong=True)
+    return _hand_out(binrepo, remembered, text, plain.blake2b, now, release=accepted.release.version)
 
 
 def _accepted(
@@ -153,16 +162,16 @@ def _unsigned(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Obtained
             text = expand(name, _small(binrepo, base, name, limit), limits.MAX_OFFERED_INDEX, base)
         except NotFoundError:
             continue
-        return _hand_out(binrepo, memory, text, hashlib.blake2b(text).hexdigest(), now, strong=False)
+        return _hand_out(binrepo, memory, text, hashlib.blake2b(text).hexdigest(), now, release=None)
     raise NotFoundError(base, "it has no Packages.gz and no Packages")
 
 
-def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: int, *, strong: bool) -> Obtained:
+def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: int, *, release: int | None) -> Obtained:
     """Sanitise ``text``, stamp it so that Portage takes it for newer exactly when it is another, and remember it."""
     try:
         header, offered = parse_index(io.BytesIO(text), binrepo.name)
         stamp = entries.check_header(binrepo.name, header, binrepo.bases, now)
-        clean = entries.sanitise(binrepo.name, header, offered, strong=strong)
+        clean = entries.sanitise(binrepo.name, header, offered, strong=release is not None)
     except InvalidIndexError as error:
         raise DamagedIndexError(binrepo.name, str(error)) from error
     for reason in clean.left_out[:10]:
@@ -171,7 +180,8 @@ def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: i
         binrepo.warn(f"{binrepo.name}: {len(clean.left_out) - 10} further entries of its index were left out")
     handed = memory.timestamp if digest == memory.index else max(stamp, memory.timestamp + 1)
     result = clean.text(handed)
-    _remember(binrepo, replace(memory, timestamp=handed, index=digest), result)
+    remembered = result if release is None else entries.mark_bound(result, release)
+    _remember(binrepo, replace(memory, timestamp=handed, index=digest), remembered)
     return Obtained(result, fresh=True)
 
 

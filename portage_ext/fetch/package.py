@@ -7,41 +7,53 @@ no network but for the package itself. A file that fails is not left behind.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
-from portage_ext.gpkg.container import read_container, read_metadata
+from portage_ext.gpkg.container import check_members, read_container, read_metadata
 from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
 from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
-from portage_ext.trust.entries import find_entry
+from portage_ext.trust.entries import find_entry, is_bound
 from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
 
 
-def split(uri: str, index: bytes) -> tuple[str, str, IndexEntry] | None:
-    """Base, path and entry of the package at ``uri``, as far as the index has it; its path has two or three parts."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A package as the verified index promises it; ``bound`` when a Release stands behind that index."""
+
+    base: str
+    path: str
+    entry: IndexEntry
+    bound: bool
+
+
+def split(uri: str, index: bytes) -> Wanted | None:
+    """The package at ``uri``, as far as the index has it; its path has two or three parts."""
     parts = uri.split("/")
     for length in (3, 2):
         base, path = "/".join(parts[:-length]), "/".join(parts[-length:])
         if base and (entry := find_entry(index, path)) is not None:
-            return base, path, entry
+            return Wanted(base, path, entry, is_bound(index))
     return None
 
 
-def fetch(binrepo: Binrepo, uri: str, path: str, entry: IndexEntry, output: Path, *, resume: bool) -> str:
-    """Fetch the package of ``entry`` into ``output``; returns the mirror it came from. Raises a PortageExtError, OSError."""
+def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: bool) -> str:
+    """Fetch the ``wanted`` package into ``output``; returns the mirror it came from. Raises a PortageExtError, OSError."""
+    entry = wanted.entry
     strong = all(entry.get(name) for name in STRONG)
     digests = {name: entry.get(name) for name in (STRONG if strong else WEAK) if entry.get(name)}
     sink = FileSink(output, entry.size, digests, resume=resume)
     try:
         first = DirectTransport() if suits(uri, sink.offset) else None
-        base = binrepo.mirrors().fetch(path, entry.size, sink, sink.offset, first)
+        base = binrepo.mirrors().fetch(wanted.path, entry.size, sink, sink.offset, first)
         sink.close()
-        check(binrepo, path, entry, output, strong=strong)
+        check(binrepo, wanted, output)
     except PortageExtError:
         output.unlink(missing_ok=True)
         raise
@@ -50,37 +62,40 @@ def fetch(binrepo: Binrepo, uri: str, path: str, entry: IndexEntry, output: Path
     return base
 
 
-def check(binrepo: Binrepo, path: str, entry: IndexEntry, output: Path, *, strong: bool) -> None:
+def check(binrepo: Binrepo, wanted: Wanted, output: Path) -> None:
     """Hold the file to its entry: who it is, and what the index said of it. Raises PortageExtError.
 
     Where no Release binds the index, the signature in the package must be by a key pinned for this binrepo, if any is.
     """
-    where = f"{binrepo.name}: {path}"
+    where = f"{binrepo.name}: {wanted.path}"
     try:
-        _check(binrepo, where, path, entry, output, strong=strong)
+        _check(binrepo, where, wanted, output)
     except PackageError as error:
         raise UnusablePackageError(where, f"{error.reason} ({type(error).__name__})") from error
 
 
-def _check(binrepo: Binrepo, where: str, path: str, entry: IndexEntry, output: Path, *, strong: bool) -> None:
+def _check(binrepo: Binrepo, where: str, wanted: Wanted, output: Path) -> None:
     fd = open_package(output, where)
     try:
         source = Source(fd, where)
-        wanted = IDENTITY_KEYS | COMPARED
-        if path.endswith(GPKG_SUFFIX):
+        keys = IDENTITY_KEYS | COMPARED
+        if wanted.path.endswith(GPKG_SUFFIX):
             container = read_container(source)
-            if not strong:
+            if not wanted.bound:
                 _check_signature(binrepo, where, container.manifest_data, signed=container.manifest.signature is not None)
-            values = as_text(where, read_metadata(source, container, wanted))
+                check_members(source, container, image=False)
+            values = as_text(where, read_metadata(source, container, keys))
         else:
+            if not wanted.bound:
+                _check_signature(binrepo, where, b"", signed=False)
             from portage_ext.gpkg.xpak import read_xpak
 
-            values = as_text(where, read_xpak(source, wanted))
+            values = as_text(where, read_xpak(source, keys))
         source.unchanged()
     finally:
         os.close(fd)
-    check_identity(where, entry, identity_of(where, values))
-    check_metadata(where, entry, values)
+    check_identity(where, wanted.entry, identity_of(where, values))
+    check_metadata(where, wanted.entry, values)
 
 
 def _check_signature(binrepo: Binrepo, where: str, manifest: bytes, *, signed: bool) -> None:
@@ -94,7 +109,7 @@ def _check_signature(binrepo: Binrepo, where: str, manifest: bytes, *, signed: b
     openpgp.judge(gpg.verify_clearsigned(binrepo.keyrings(), manifest), pins, where)
 
 
-def entry_for(binrepo: Binrepo, uri: str) -> tuple[str, str, IndexEntry]:
+def entry_for(binrepo: Binrepo, uri: str) -> Wanted:
     """What the verified index says of the package at ``uri``. Raises UnknownPackageError."""
     try:
         index = binrepo.state.index_file.read_bytes()

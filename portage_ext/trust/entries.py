@@ -33,7 +33,8 @@ _HEX: Final = {name: re.compile(rf"[0-9A-Fa-f]{{{length}}}") for name, length in
 }
 _SUFFIXES: Final = (".gpkg.tar", ".xpak", ".tbz2")
 _DROPPED_KEYS: Final = frozenset({"BASE_URI", "FETCHCOMMAND", "RESUMECOMMAND", "PKGINDEX_URI"})
-_DROPPED_HEADERS: Final = frozenset({"URI", "TTL", "TIMESTAMP", "DOWNLOAD_TIMESTAMP", "PACKAGES", *_DROPPED_KEYS})
+_BOUND: Final = b"RELEASE: "
+_DROPPED_HEADERS: Final = frozenset({"RELEASE", "URI", "TTL", "TIMESTAMP", "DOWNLOAD_TIMESTAMP", "PACKAGES", *_DROPPED_KEYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,21 @@ def _places(entry: IndexEntry) -> set[str]:
     if build_id is not None:
         places |= {f"{cpv.cp}/{cpv.pf}-{build_id}{suffix}" for suffix in (".gpkg.tar", ".xpak")}
     return places
+
+
+def mark_bound(text: bytes, release: int) -> bytes:
+    """``text`` as it is remembered when Release ``release`` bound it; Portage never sees the mark."""
+    return _BOUND + f"{release}\n".encode() + text
+
+
+def is_bound(remembered: bytes) -> bool:
+    """Whether a remembered index was bound by a Release."""
+    return remembered.startswith(_BOUND)
+
+
+def unmarked(remembered: bytes) -> bytes:
+    """A remembered index as Portage was handed it."""
+    return remembered.partition(b"\n")[2] if is_bound(remembered) else remembered
 
 
 def find_entry(index: bytes, path: str) -> IndexEntry | None:
