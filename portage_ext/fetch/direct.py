@@ -41,7 +41,10 @@ class DirectTransport:
 def _connect(url: str, timeout: float) -> socket.socket:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    connection = socket.create_connection((host, parts.port or (443 if parts.scheme == "https" else 80)), timeout)
+    # As bytes: Python would load its tables of international names for a text.
+    connection = socket.create_connection(
+        (host.encode("ascii"), parts.port or (443 if parts.scheme == "https" else 80)), timeout
+    )
     if parts.scheme != "https":
         return connection
     import ssl

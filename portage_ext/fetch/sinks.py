@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from queue import Queue
-from typing import IO, Final, Protocol
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from portage_ext import limits
 from portage_ext.refusals import CorruptFileError, ShortFileError
+
+if TYPE_CHECKING:
+    from queue import Queue
+    from threading import Thread
 
 _THREADED_FROM: Final = 4 * limits.MIB
 """Below this a thread costs more than it saves."""
@@ -34,7 +36,7 @@ class Digests:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._hashes = {name: hashlib.new(name.lower()) if name != "BLAKE2B" else hashlib.blake2b() for name in names}
         self._size = 0
-        self._lanes: list[tuple[Queue[bytes | None], threading.Thread]] = []
+        self._lanes: list[tuple[Queue[bytes | None], Thread]] = []
 
     def update(self, block: bytes) -> None:
         self._size += len(block)
@@ -45,9 +47,13 @@ class Digests:
         for one in self._hashes.values():
             one.update(block)
         if self._size >= _THREADED_FROM:
+            # A small package is done before this, and its process has not loaded threads.
+            from queue import Queue
+            from threading import Thread
+
             for one in self._hashes.values():
                 lane = Queue[bytes | None](_QUEUED)
-                thread = threading.Thread(target=_consume, args=(lane, one), daemon=True)
+                thread = Thread(target=_consume, args=(lane, one), daemon=True)
                 thread.start()
                 self._lanes.append((lane, thread))
 

@@ -6,7 +6,6 @@ The bytes go to a sink as they arrive and are judged there; a transport decides 
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,9 +91,6 @@ def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
     A timeout on a socket begins anew with every byte, so a drip would never end; a timer does not. Outside the main
     thread, where Python has no signals, the timeout of the socket alone remains.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = transfer.offset
 
     def tick(_signal: int, _frame: FrameType | None) -> None:
@@ -103,7 +99,11 @@ def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
         if 0 <= moved < patience.low_speed * patience.low_speed_time:
             raise SlowMirrorError(transfer.shown, f"it sent {moved} bytes in {patience.low_speed_time:g} s")
 
-    previous = signal.signal(signal.SIGALRM, tick)
+    try:
+        previous = signal.signal(signal.SIGALRM, tick)
+    except ValueError:  # not the main thread
+        yield
+        return
     signal.setitimer(signal.ITIMER_REAL, patience.low_speed_time, patience.low_speed_time)
     try:
         yield
