@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from portage_ext import __version__, limits
@@ -40,11 +40,10 @@ class DirectTransport:
 
 def _connect(url: str, timeout: float) -> socket.socket:
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    # As bytes: Python would load its tables of international names for a text.
-    connection = socket.create_connection(
-        (host.encode("ascii"), parts.port or (443 if parts.scheme == "https" else 80)), timeout
-    )
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    # As bytes, which socket takes and its stubs do not know: Python would load its tables of international names for a text.
+    address: tuple[Any, int] = (host.encode("ascii"), port)
+    connection = socket.create_connection(address, timeout)
     if parts.scheme != "https":
         return connection
     import ssl
