@@ -1,10 +1,6 @@
 """portage-ext fetch: the fetchcommand and resumecommand of a binrepo.
 
-In binrepos.conf, where Portage puts in the variables::
-
-    fetchcommand = portage-ext fetch --repo lab --root "%(EROOT)s" --config-root "%(PORTAGE_CONFIGROOT)s"
-     --uri "${URI}" --output "${DISTDIR}/${FILE}"
-    resumecommand = the same with --resume
+The lines of binrepos.conf that call it are written by `portage-ext trust add` (config/binrepos.py).
 """
 
 from __future__ import annotations

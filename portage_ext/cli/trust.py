@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from portage_ext import limits
+from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
@@ -58,9 +59,15 @@ def run(options: argparse.Namespace) -> int:
             data, where = _key(options.source, home, wanted)
             manage.add(directory, home, repo, wanted, data, where)
             print(f"{repo}: {wanted} is pinned, and in Portage's keyring {home}")
+            if binrepos.connect(options.config_root, repo):
+                print(f"{repo}: fetched by portage-ext, by {binrepos.drop_in(options.config_root, repo)}")
+            else:
+                print(f"{repo}: put these lines into its section of binrepos.conf:\n{binrepos.section(repo)}", end="")
         case "remove":
             wanted_or_all = fingerprint(options.fingerprint) if options.fingerprint else None
             unused = manage.remove(directory, home, repo, wanted_or_all)
+            if not directory.pins(repo):
+                binrepos.disconnect(options.config_root, repo)
             print(f"{repo}: unpinned; taken out of Portage's keyring: {', '.join(sorted(unused)) or 'nothing'}")
         case "forget":
             state = StateDirectory(options.root, repo)

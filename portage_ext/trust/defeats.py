@@ -12,6 +12,8 @@ from itertools import pairwise
 from posixpath import normpath
 from urllib.parse import urlsplit
 
+from portage_ext.config.binrepos import command_line
+
 
 @dataclass(frozen=True, slots=True)
 class BinrepoValues:
@@ -118,15 +120,6 @@ def _shared_cache(binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -
                 "may be taken for the other",
                 "give one of them another host name or path in sync-uri",
             )
-
-
-def command_line(binrepo: str, *, resume: bool = False) -> str:
-    """The line of binrepos.conf that makes ``portage-ext fetch`` the fetcher of ``binrepo``."""
-    return (
-        f"{'resumecommand' if resume else 'fetchcommand'} = portage-ext fetch --repo {binrepo} "
-        '--root "%(EROOT)s" --config-root "%(PORTAGE_CONFIGROOT)s" '
-        f'--uri "${{URI}}" --output "${{DISTDIR}}/${{FILE}}"{" --resume" if resume else ""}'
-    )
 
 
 def _ours(command: str | None, binrepo: str) -> bool:

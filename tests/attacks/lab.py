@@ -15,6 +15,7 @@ from typing import Any
 
 import zstandard
 
+from portage_ext.config import binrepos
 from portage_ext.model.release import IndexFile, Release
 from portage_ext.repo.releasing import current
 from portage_ext.trust import manage, publish
@@ -29,10 +30,6 @@ from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
 REPO = "lab"
-FETCH = (
-    'portage-ext fetch --repo {name} --root "%(EROOT)s" --config-root "%(PORTAGE_CONFIGROOT)s" '
-    '--uri "${{URI}}" --output "${{DISTDIR}}/${{FILE}}"'
-)
 PATIENCE = "[fetch]\ntimeout = 5\nretries = 0\nlow-speed = 1024\nlow-speed-time = 2\n\n"
 
 
@@ -165,16 +162,16 @@ def lab(work: Path, trusted: TrustedBinhost, url: str, directory: Path) -> Itera
     made = Lab(directory, trusted.key, client, url)
     made.settings()
     made.pin(trusted.key)
-    client.etc("binrepos.conf", binrepo(client, REPO, url))
+    client.etc("binrepos.conf/lab.conf", binrepo(client, REPO, url))
+    assert binrepos.connect(client.path, REPO)
     yield made
 
 
 def binrepo(client: Root, name: str, url: str) -> str:
-    """A section of binrepos.conf as the setup writes it."""
-    line = FETCH.format(name=name)
+    """A section of binrepos.conf as an administrator writes it."""
     return (
         f"[{name}]\npriority = 1\nsync-uri = {url}\nverify-signature = true\n"
-        f"location = {client.path}/var/cache/binhost/{name}\nfetchcommand = {line}\nresumecommand = {line} --resume\n\n"
+        f"location = {client.path}/var/cache/binhost/{name}\n"
     )
 
 

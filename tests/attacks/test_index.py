@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.config import binrepos
 from tests import binpkgs
-from tests.attacks.lab import Lab, flip
+from tests.attacks.lab import REPO, Lab, flip
 
 FLAGS = "app-misc/flags-2.0"
 
@@ -265,7 +266,7 @@ def test_a_package_swapped_between_check_and_use(lab: Lab, work: Path) -> None:
         f'#!/bin/sh\nportage-ext fetch "$@" || exit\nfor last; do :; done; case $last in *.partial) cp {evil} "$last";; esac\n'
     )
     swapping.chmod(0o755)
-    conf = lab.client.path / "etc/portage/binrepos.conf"
+    conf = binrepos.drop_in(lab.client.path, REPO)
     conf.write_text(conf.read_text().replace("portage-ext fetch", str(swapping)))
     outcome = lab.emerge(f"={FLAGS}").failed()
     assert "Digest verification failed" in outcome.text or "GnuPG verification failed" in outcome.text, outcome

@@ -139,7 +139,7 @@ def test_a_stale_mirror_is_passed_over(lab: Lab, server: Hostile, work: Path) ->
     lab.publish()
     lab.accepted()
     with httpd.serve(stale) as old:
-        conf = lab.client.path / "etc/portage/binrepos.conf"
+        conf = lab.client.path / "etc/portage/binrepos.conf/lab.conf"
         conf.write_text(conf.read_text().replace(server.url, old.url))
         lab.settings(more=f'mirrors = ["{server.url}"]\n')
         outcome = lab.emerge("app-misc/hello").ok()

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from portage_ext.trust.defeats import BinrepoValues, command_line, find
+from portage_ext.config.binrepos import command_line
+from portage_ext.trust.defeats import BinrepoValues, find
 
 FETCH = command_line("lab").partition(" = ")[2]
 RESUME = command_line("lab", resume=True).partition(" = ")[2]
