@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     if options.jobs < 0:
         raise UsageError("--jobs takes a number of processes, or 0 for one a processor")
     started = time.monotonic()
+    # A short life: importing Portage and reading the state make many objects and no garbage worth looking for.
+    gc.disable()
     settings = pkgdir_settings(options.pkgdir)
     repository = Repository(
         settings.pkgdir,
@@ -51,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     )
     jobs = options.jobs or len(os.sched_getaffinity(0))
     with _progress(quiet=options.json) as progress:
-        reindexer = Reindexer(repository, jobs, progress)
+        reindexer = Reindexer(repository, jobs, progress, once=True)
         if options.check:
             report, wanted = reindexer.preview(verify=options.verify)
             differences = compare(repository, wanted)

@@ -123,7 +123,9 @@ def _begins(cpv: str) -> bool:
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:
     """Cut ordered rows into blocks; entries of one CPV stay together."""
-    starts = [0] if rows else []
+    if not rows:
+        return []
+    starts = [0]
     for number in [number for number, row in enumerate(rows) if _begins(row.cpv)]:
         if number and rows[number].cpv != rows[number - 1].cpv:
             starts.append(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from zstandard import ZstdError
@@ -103,6 +102,8 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str
         return make_block(rows, [entries[row.path] for row in rows])
 
     if len(new) > 4 and jobs > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(jobs) as pool:  # zlib and zstd let go of the interpreter
             made = iter(list(pool.map(make, new)))
     else:

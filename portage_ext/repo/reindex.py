@@ -91,11 +91,19 @@ class _Work:
 class Reindexer:
     """Keeps one index. The object may live on: it then remembers the state between runs, as long as the file is its own."""
 
-    def __init__(self, repository: Repository, jobs: int = 1, progress: Progress = lambda done, total: None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        jobs: int = 1,
+        progress: Progress = lambda done, total: None,
+        *,
+        once: bool = False,
+    ) -> None:
+        """``jobs`` processes read packages; ``once`` says that the object will not live on."""
         self.repository = repository
         self._jobs = jobs
         self._progress = progress
-        self._walker = Walker(repository.pkgdir)
+        self._walker = Walker(repository.pkgdir, once=once)
         self._state: State | None = None
         self._state_stamp: FileStamp | None = None
         self._rows: dict[str, Row] = {}
@@ -110,7 +118,7 @@ class Reindexer:
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
-            folders = None if only is None or verify else {path.rpartition("/")[0] for path in only}
+            folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
             return self._run(force=force, verify=verify, only=folders)
 
     def _run(self, *, force: bool, verify: bool, only: Collection[str] | None) -> Report:
@@ -309,6 +317,12 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _folders(path: str) -> Iterator[Sequence[str]]:
+    """The directories above ``path``, up to PKGDIR itself: a new package may have a new directory."""
+    parts = path.split("/")[:-1]
+    return (parts[:length] for length in range(len(parts) + 1))
 
 
 def _pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:

@@ -45,8 +45,10 @@ class Walker:
     was listed holds the same names and is not listed again.
     """
 
-    def __init__(self, pkgdir: Path) -> None:
+    def __init__(self, pkgdir: Path, *, once: bool = False) -> None:
+        """``once``: there will be no second walk, so nothing is kept for it."""
         self._top = str(pkgdir)
+        self._once = once
         self._listings: dict[str, _Listing] = {}
 
     def scan(self, only: Collection[str] | None = None) -> Scan:
@@ -103,7 +105,7 @@ class Walker:
         return _Listing(known.stamp, known.packages, known.directories, found)
 
     def _list(self, path: str, relative: str) -> _Listing:
-        stamp = _stamp(path)
+        stamp = None if self._once else _stamp(path)
         prefix = f"{relative}/" if relative else ""
         packages: list[tuple[str, str]] = []
         directories: list[str] = []

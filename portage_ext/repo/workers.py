@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
 from portage_ext import limits
 from portage_ext.repo.read import Outcome, ReadPlan, read_batch
@@ -40,6 +38,15 @@ def read_all(paths: Sequence[str], plan: ReadPlan, jobs: int, progress: Progress
             done += len(batch)
             progress(done, len(paths))
         return
+    yield from _pooled(batches, len(paths), plan, jobs, progress)
+
+
+def _pooled(batches: Sequence[Sequence[str]], total: int, plan: ReadPlan, jobs: int, progress: Progress) -> Iterator[Outcome]:
+    # Imported here: a run that reads one package, which is the rule, has no use for pools.
+    import multiprocessing
+    from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+
+    done = 0
     # fork: the workers share what is imported already; nothing here has started a thread.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(plan,)) as pool:
@@ -53,12 +60,12 @@ def read_all(paths: Sequence[str], plan: ReadPlan, jobs: int, progress: Progress
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     done += waiting.pop(future)
                     yield from future.result()
-                    progress(done, len(paths))
+                    progress(done, total)
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     done += waiting.pop(future)
                     yield from future.result()
-                    progress(done, len(paths))
+                    progress(done, total)
         finally:
             for future in waiting:
                 future.cancel()
