@@ -62,43 +62,62 @@ def run(environment: Environment, library: Path, suites: tuple[str, ...]) -> dic
         (work / "bin").mkdir()
         (work / "bin/gtar").symlink_to(find("tar") or "tar")
         # A copy, because the wheel omits the keyring that nearly every one of the tests wants.
-        copy = work / "environment"
+        # It stands where the base Python has its user's packages: the playgrounds start that one, not the environment's.
+        copy = work / ".local"
         shutil.copytree(environment.prefix, copy, symlinks=True)
         tests = copy / environment.site_packages.relative_to(environment.prefix) / "portage/tests"
-        add_keyring(tests, work / "key")
-        path = f"{copy}/bin:{work}/bin:{environment.tools}:/usr/local/bin:/usr/bin:/bin"
+        adapt(tests, work / "key")
         report = work / "report.xml"
+        command = [os.path.realpath(copy / "bin/python3"), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
+        command += ["-c", os.devnull, "-o", "markers=ft: functional", "--rootdir", str(tests), f"--junitxml={report}"]
+        variables = dict.fromkeys(("HOME", "TMPDIR"), name) | {
+            "LANG": "C.UTF-8",
+            "PATH": f"{copy}/bin:{work}/bin:{environment.tools}:/usr/local/bin:/usr/bin:/bin",
+            "PORTAGE_OVERRIDE_EPREFIX": str(copy),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(library),
+            "USER": "nobody",
+        }
         user = NOBODY if os.getuid() == 0 else None
         if user is not None:
             subprocess.run(["chown", "-R", f"{user}:{user}", name], check=True)
         done = subprocess.run(
-            [copy / "bin/python3", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", f"--junitxml={report}",
-             "-c", os.devnull, "-o", "markers=ft: functional", "--rootdir", tests, *(tests / suite for suite in suites)],
+            [*command, *(str(tests / suite) for suite in suites)],
             cwd=work,
-            env={"HOME": name, "TMPDIR": name, "PATH": path, "LANG": "C.UTF-8", "PYTHONPATH": str(library),
-                 "PYTHONDONTWRITEBYTECODE": "1", "USER": "nobody"},
-            user=user, group=user, extra_groups=None if user is None else [], capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=variables,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if not report.exists():
             sys.exit(f"Portage's tests did not run:\n{done.stdout}{done.stderr}")
-        outcomes = {}
-        for case in ET.parse(report).iter("testcase"):
-            parts = case.get("classname", "").rpartition("tests.")[2].split(".")
-            outcomes[f"{'/'.join(parts[:2])}.py::{'.'.join(parts[2:])}.{case.get('name')}"] = (
-                case[0].tag if len(case) else "passed"
-            )
+        outcomes = read_report(report)
     counts = {outcome: list(outcomes.values()).count(outcome) for outcome in sorted(set(outcomes.values()))}
     print(f"{'with the plugin' if environment.plugin else 'without'}: {counts}", flush=True)
     return outcomes
 
 
-def add_keyring(tests: Path, home: Path) -> None:
-    """Give Portage's tests a signing key of our own in the place of theirs, in this copy of them."""
+def read_report(report: Path) -> dict[str, str]:
+    """Test, as ``suite/module.py::Class.test``, to its outcome, from pytest's JUnit XML."""
+    outcomes = {}
+    for case in ET.parse(report).iter("testcase"):
+        parts = case.get("classname", "").rpartition("tests.")[2].split(".")
+        test = f"{'/'.join(parts[:2])}.py::{'.'.join(parts[2:])}.{case.get('name')}"
+        outcomes[test] = case[0].tag if len(case) else "passed"
+    return outcomes
+
+
+def adapt(tests: Path, home: Path) -> None:
+    """Give this copy of Portage's tests a signing key in the place of theirs, and the folder where the wheel keeps its sets."""
     key = keys.new_key(home, passphrase="GentooTest")
     keys.kill_agents(home)
     shutil.copytree(home, tests / ".gnupg", ignore=shutil.ignore_patterns("S.*"))
     playground = tests / "resolver/ResolverPlayground.py"
-    playground.write_text(playground.read_text().replace("0x5D90EA06352177F6", f"0x{key.fingerprint}"))
+    text = playground.read_text().replace("0x5D90EA06352177F6", f"0x{key.fingerprint}")
+    playground.write_text(text.replace('"usr/share/portage/config/sets"', '"share/portage/config/sets"'))
 
 
 if __name__ == "__main__":

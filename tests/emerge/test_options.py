@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.emerge.whitelisting import CXX, EVERYTHING, FLAGS, HELLO, WEBKIT, binaries, whitelist
+from tests.emerge.whitelisting import CXX, EVERYTHING, FLAGS, HELLO, WEBKIT, binaries, overlay, whitelist
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
@@ -74,15 +74,12 @@ def test_build_time_dependencies_are_treated_as_in_a_plain_emerge(new_client: Ca
     plans = []
     for name, plugin in (("with", True), ("without", False)):
         root = new_client(name, plugin=plugin)
-        repository = root.repositories[0]
-        overlay = type(repository).create(root.path / "overlay", "overlay", masters="tiny")
-        overlay.data("sys-devel/tool-1.0")
-        overlay.data("sys-apps/user-1.0", BDEPEND="sys-devel/tool")
-        text = (root.path / "etc/portage/repos.conf").read_text()
-        root.etc("repos.conf", text + f"\n[overlay]\nlocation = {overlay.location}\n")
+        ours = overlay(root)
+        ours.data("sys-devel/tool-1.0")
+        ours.data("sys-apps/user-1.0", BDEPEND="sys-devel/tool")
         whitelist(root, "app-misc/hello on")
         root.emerge("-1", "--quiet", "sys-apps/user").ok()
-        overlay.data("sys-devel/tool-1.1")
+        ours.data("sys-devel/tool-1.1")
         (root.path / "var/lib/portage/world").write_text("sys-apps/user\n")
         plans.append(root.emerge("-puD", "@world").ok().plan())
     assert plans[0] == plans[1] == {"sys-devel/tool-1.1": "ebuild"}
@@ -113,6 +110,15 @@ def test_real_merge_with_jobs_takes_the_listed_package_and_compiles_the_rest(cli
     assert server.packages() == ["app-misc/hello/hello-1.1-1.gpkg.tar"]
     assert client.run(str(client.path / "usr/bin/hello")).ok().stdout == "hello 1.1\n"
     assert client.run(str(client.path / "usr/bin/cxxhello")).ok().stdout == "cxx 1.0\n"
+
+
+def test_resume_keeps_the_listed_package_a_binary(client: Root) -> None:
+    overlay(client).ebuild("app-misc/broken-1.0", "src_compile() { die 'broken on purpose'; }\n")
+    whitelist(client, "app-misc/hello on")
+    client.emerge("-1", "app-misc/broken", "app-misc/hello", "app-misc/flags").failed()
+    client.emerge("--resume", "--skipfirst").ok()
+    assert client.installed() == {HELLO, FLAGS}
+    assert (client.merged()[HELLO], client.merged()[FLAGS]) == ("binary", "ebuild")
 
 
 def test_layout_with_root(new_client: Callable[..., Root]) -> None:

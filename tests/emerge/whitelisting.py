@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
 
 ARGUMENTS = (
@@ -19,6 +20,14 @@ def whitelist(root: Root, *lines: str) -> None:
     root.etc("env/on", 'FEATURES="getbinpkg"\n')
     root.etc("env/off", 'FEATURES="-getbinpkg"\n')
     root.etc("package.env", "".join(f"{line}\n" for line in lines))
+
+
+def overlay(root: Root) -> EbuildRepository:
+    """A second ebuild repository that only this system has."""
+    created = EbuildRepository.create(root.path / "overlay", "overlay", masters=root.repositories[0].name)
+    text = (root.path / "etc/portage/repos.conf").read_text()
+    root.etc("repos.conf", text + f"\n[overlay]\nlocation = {created.location}\n")
+    return created
 
 
 def binaries(root: Root, *options: str, **variables: str) -> set[str]:
