@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _load(options.command).run(options)
     except UsageError as error:
         parser.error(str(error))
-    except PortageExtError as error:
+    except (PortageExtError, OSError) as error:
         print(f"portage-ext {options.command}: {error}", file=sys.stderr)
         return EXIT_FAILED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
             wanted = fingerprint(options.fingerprint)
             data, where = _key(options.source, home, wanted)
             manage.add(directory, home, repo, wanted, data, where)
+            _drop_unverified(options.root)
             print(f"{repo}: {wanted} is pinned, and in Portage's keyring {home}")
             if binrepos.connect(options.config_root, repo):
                 print(f"{repo}: fetched by portage-ext, by {binrepos.drop_in(options.config_root, repo)}")
@@ -76,6 +78,14 @@ def run(options: argparse.Namespace) -> int:
                 state.index_file.unlink(missing_ok=True)
             print(f"{repo}: the next valid Release is taken as the first; one without a Release is still refused")
     return 0
+
+
+def _drop_unverified(root: Path) -> None:
+    """Portage replaces its copies of indexes only by newer ones, and not before their TTL: those that came before anything was
+    verified must not stay. They are a cache; the next emerge fetches them again."""
+    cached = root / "var/cache/edb/binhost"
+    if cached.is_dir():
+        shutil.rmtree(cached)
 
 
 def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:

@@ -118,10 +118,18 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
             created=release.created,
             digest=digest,
             signer=signature.primary,
-            keys=frozenset(release.keys_next) or keys,
+            keys=_keys_after(terms, seen, release, digest, keys),
             pins=terms.pins,
         ),
     )
+
+
+def _keys_after(terms: Terms, seen: Seen | None, release: Release, digest: str, keys: frozenset[str]) -> frozenset[str]:
+    """The keys valid after ``release``: those it names. It could not yet know of keys that were pinned since the last one,
+    and says nothing new when it is the last one itself."""
+    if not release.keys_next or (seen is not None and digest == seen.digest):
+        return keys
+    return frozenset(release.keys_next) | (terms.pins - seen.pins if seen is not None else frozenset())
 
 
 def forgotten(pins: frozenset[str]) -> Seen:

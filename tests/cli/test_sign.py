@@ -103,7 +103,11 @@ def test_trust_is_added_listed_and_taken_away(work: Path, host: Root, key: Signi
     public = work / "key.asc"
     public.write_bytes(key.public())
     home = host.path / "etc/portage/gnupg"
+    unverified = host.path / "var/cache/edb/binhost/127.0.0.1/Packages"
+    unverified.parent.mkdir(parents=True)
+    unverified.write_text("TIMESTAMP: 99999999999\nTTL: 99999999\n\n")
     host.run("portage-ext", "trust", "add", "lab", "--fingerprint", key.fingerprint, "--from", str(public)).ok()
+    assert not unverified.exists()
     assert TrustDirectory(host.path).pins("lab") == {key.fingerprint}
     assert key.fingerprint in keys.gpg(home, "--with-colons", "--list-keys").decode()
     listed = host.run("portage-ext", "trust", "list").ok().stdout

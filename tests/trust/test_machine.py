@@ -132,6 +132,15 @@ def test_changes_to_the_pins_win_over_rotation() -> None:
     assert trusted_keys(frozenset({K3}), announced) == {K2, K3}
 
 
+def test_a_key_pinned_since_the_last_release_is_not_lost_when_that_is_read_again() -> None:
+    announced = take(replace(BASE, version=6, keys_next=(K1,)), SEEN).seen
+    both = Terms("lab", frozenset({K1, K3}))
+    again = take(replace(BASE, version=6, keys_next=(K1,)), announced, terms=both).seen
+    assert trusted_keys(both.pins, again) == {K1, K3}
+    following = take(replace(BASE, version=7, keys_next=(K1,)), announced, terms=both).seen
+    assert trusted_keys(both.pins, following) == {K1, K3}
+
+
 def test_a_far_future_version_is_refused_and_there_are_ways_back() -> None:
     far = replace(BASE, version=limits.MAX_RELEASE_VERSION)
     with pytest.raises(FarFutureVersionError):
