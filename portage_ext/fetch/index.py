@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from portage_ext import files, limits
@@ -60,26 +61,37 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
     for round_number in range(binrepo.settings.fetch.retries + 1):
         for base in list(asked):
             try:
-                return _from_mirror(binrepo, terms, memory, base, now)
+                obtained = _from_mirror(binrepo, terms, memory, base, now)
             except TrustError as error:
-                binrepo.warn_of(error)
                 reasons[base] = error
                 # A mirror in the middle of an update fits together a moment later; what was refused stays refused.
                 if not isinstance(error, IndexMismatchError | BadSignatureError | MirrorError) or isinstance(
                     error, NotFoundError
                 ):
                     asked.remove(base)
+            else:
+                _warn(binrepo, reasons, None)
+                return obtained
         if not asked or round_number == binrepo.settings.fetch.retries:
             break
         backoff(round_number, limits.MAX_BACKOFF)
     refusal = next((error for error in reasons.values() if not isinstance(error, MirrorError)), None)
     if refusal is not None:
+        _warn(binrepo, reasons, refusal)
         raise refusal
     kept = _kept(binrepo)
     if memory.seen is not None and memory.expires > now and kept is not None and entries.is_bound(kept):
+        _warn(binrepo, reasons, None)
         binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
         return Obtained(entries.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
+
+
+def _warn(binrepo: Binrepo, reasons: Mapping[str, TrustError], raised: TrustError | None) -> None:
+    """Say why mirrors were passed over, except for the reason that is raised."""
+    for error in reasons.values():
+        if error is not raised:
+            binrepo.warn_of(error)
 
 
 def _kept(binrepo: Binrepo) -> bytes | None:
