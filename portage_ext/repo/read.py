@@ -97,6 +97,16 @@ def _signed(source: Source, container: Container) -> Signed:
     )
 
 
+def _evaluate(path: str, values: dict[str, str], use: frozenset[str], plan: ReadPlan) -> None:
+    for key in plan.format.evaluated_keys:
+        value = values.get(key)
+        if value:
+            try:
+                values[key] = plan.evaluate(key, value, use)
+            except ValueError as error:
+                raise InvalidDependencyError(path, f"{key}: {error}") from error
+
+
 def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) -> Indexed:
     texts = as_text(path, raw)
     identity = place(path, texts)
@@ -105,13 +115,9 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     values = {key: text for key, text in texts.items() if key in layout.metadata_keys}
     values["EAPI"] = texts.get("EAPI", "0") or ""
     use = frozenset(texts.get("USE", "").split())
-    for key in layout.evaluated_keys:
-        value = values.get(key)
-        if value:
-            try:
-                values[key] = plan.evaluate(key, value, use)
-            except ValueError as error:
-                raise InvalidDependencyError(path, f"{key}: {error}") from error
+    _evaluate(path, values, use, plan)
+    if layout.evaluated_twice(values, plan.header):
+        _evaluate(path, values, use, plan)
     hasher = Hasher(layout.digests)
     for block in source.blocks():
         hasher.update(block)
