@@ -106,7 +106,7 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
         size = entry.size
     except (InvalidCpvError, InvalidEntryError) as error:
         raise EntryIdentityError(binrepo, f"the entry {name} is none: {error}") from error
-    if path not in places:
+    if path not in places and not (entry.build_id is None and _instance_of(entry, path)):
         raise EntryIdentityError(binrepo, f"the entry {name} has the path of another package, {path!r}")
     if not 0 < size <= limits.PACKAGE_SIZE:
         raise WeakDigestError(binrepo, f"the entry {name} has a SIZE of {size}")
@@ -124,6 +124,12 @@ def _places(entry: IndexEntry) -> set[str]:
     if build_id is not None:
         places |= {f"{cpv.cp}/{cpv.pf}-{build_id}{suffix}" for suffix in (".gpkg.tar", ".xpak")}
     return places
+
+
+def _instance_of(entry: IndexEntry, path: str) -> bool:
+    """Whether ``path`` is one of the places of an entry without BUILD_ID in a PKGDIR with several instances: any number."""
+    start, _, rest = path.rpartition("-")
+    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdigit()
 
 
 def mark_bound(text: bytes, release: int) -> bytes:

@@ -74,6 +74,12 @@ def test_an_entry_that_breaks_its_identity(change: dict[str, str], error: type[T
         check_entry("lab", IndexEntry(GOOD | change), strong=True)
 
 
+def test_an_entry_without_a_build_id_may_have_any_number_in_its_path() -> None:
+    check_entry("lab", IndexEntry({key: value for key, value in GOOD.items() if key != "BUILD_ID"}), strong=True)
+    with pytest.raises(EntryIdentityError):
+        check_entry("lab", IndexEntry(GOOD | {"BUILD_ID": "", "PATH": "app-misc/foo/foo-1.0-3.gpkg.tar"}), strong=True)
+
+
 def test_a_uri_below_a_configured_base_is_no_foreign_one() -> None:
     bases = ("http://a.example/x", "https://m.example")
     for uri in ("http://a.example/x", "http://a.example/x/", "https://m.example/deep"):
