@@ -22,7 +22,8 @@ from typing import Final
 from bench.measure import Command, Figure, compare, table
 from bench.packages import container, packages
 from portage_ext.index.text import parse_index
-from portage_ext.trust.entries import mark_bound, sanitise
+from portage_ext.trust.entries import sanitise
+from portage_ext.trust.remembered import mark_bound
 from portage_ext.trust.state import StateDirectory
 from tests import binpkgs
 from tests.testkit import ebuilds, environments, keys

@@ -19,8 +19,8 @@ from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, ident
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
 from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
-from portage_ext.trust.entries import find_entry, is_bound
 from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
+from portage_ext.trust.remembered import find_entry, is_bound
 
 
 @dataclass(frozen=True, slots=True)
