@@ -86,3 +86,33 @@ IMAGE_SIZE: Final = 256 * GIB
 IMAGE_MEMBERS: Final = 4_000_000
 PLAN_ROUNDS: Final = 8
 """How often a merge list is put in order again after edges were added; each round adds some that were not there."""
+# A release and its signatures (trust/).
+MAX_RELEASE_SIZE: Final = 64 * KIB
+MAX_SIGNATURE_SIZE: Final = 32 * KIB
+MAX_KEY_SIZE: Final = MIB
+MAX_KEYS_NEXT: Final = 16
+MAX_RELEASE_VERSION: Final = 2**53
+MAX_VERSION_JUMP: Final = 100_000
+MAX_RELEASE_VALIDITY: Final = 400 * 86400
+CLOCK_SKEW: Final = 600
+MAX_GPG_STATUS: Final = 4 * MIB
+GPG_TIMEOUT: Final = 120
+
+# Transfers (fetch/).
+TRANSFER_BLOCK: Final = MIB
+MAX_REDIRECTS: Final = 5
+BOTH_DIGESTS_UP_TO: Final = 64 * MIB
+"""Packages larger than this are held to BLAKE2B alone while they arrive."""
+MAX_BACKOFF: Final = 10.0
+MAX_MIRRORS: Final = 32
+
+# An index offered by a binhost (trust/).
+MAX_INDEX_TTL: Final = 86400
+MAX_INDEX_ENTRIES: Final = 1_000_000
+MAX_OFFERED_INDEX: Final = 256 * MIB
+"""The plain index of a binrepo, whatever its Release says of the size."""
+MAX_OFFERED_FORM: Final = 128 * MIB
+"""A compressed form of it, where no Release says how large it is."""
+EXPANSION_FREE: Final = 16 * MIB
+EXPANSION_RATIO: Final = 64
+"""Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""

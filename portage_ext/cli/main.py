@@ -17,7 +17,11 @@ EXIT_USAGE: Final = 2
 
 COMMANDS: Final[dict[str, str]] = {
     "contract": "show which symbol versions a package needs and defines",
+    "fetch": "fetch and verify an index or a package (a fetchcommand)",
     "reindex": "make the package index say what PKGDIR holds",
+    "release": "sign the index of a binhost as a whole",
+    "sign": "sign the packages of PKGDIR",
+    "trust": "pin the keys that are believed for a binrepo",
 }
 """Name of each command and its line of help; the module is ``portage_ext.cli.<name>``."""
 
@@ -49,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _load(options.command).run(options)
     except UsageError as error:
         parser.error(str(error))
-    except PortageExtError as error:
+    except (PortageExtError, OSError) as error:
         print(f"portage-ext {options.command}: {error}", file=sys.stderr)
         return EXIT_FAILED
 

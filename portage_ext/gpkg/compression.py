@@ -5,18 +5,17 @@ The seven methods are those of GLEP 78 and Portage; what Python has no module fo
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import shutil
-import subprocess
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import zstandard
 
 from portage_ext import limits
+
+if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+    from lzma import LZMADecompressor
 
 SUFFIXES: Final = {
     ".tar": "none",
@@ -72,7 +71,7 @@ def _gzip(data: bytes) -> Iterator[bytes]:
         raise BadStreamError(str(error)) from error
 
 
-def _step(data: bytes, new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> Iterator[bytes]:
+def _step(data: bytes, new: Callable[[], BZ2Decompressor | LZMADecompressor]) -> Iterator[bytes]:
     try:
         while data:
             decompressor = new()
@@ -83,11 +82,24 @@ def _step(data: bytes, new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompre
                     raise BadStreamError("the stream is truncated")
                 yield block
             data = decompressor.unused_data.lstrip(b"\0")
-    except (OSError, lzma.LZMAError, EOFError) as error:
+    except (OSError, EOFError) as error:
+        raise BadStreamError(str(error)) from error
+
+
+def _xz(data: bytes) -> Iterator[bytes]:
+    import lzma
+
+    try:
+        yield from _step(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ))
+    except lzma.LZMAError as error:
         raise BadStreamError(str(error)) from error
 
 
 def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
+    import shutil
+    import subprocess
+    import threading
+
     if shutil.which(command[0]) is None:
         raise BadStreamError(f"{command[0]} is not installed, and nothing else reads this compression")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -134,9 +146,12 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
     elif method == "gzip":
         source = _gzip(data)
     elif method == "bzip2":
+        # Rare methods are loaded when they are met: a fetcher is started for every package.
+        import bz2
+
         source = _step(data, bz2.BZ2Decompressor)
     elif method == "xz":
-        source = _step(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ))
+        source = _xz(data)
     else:
         source = _tool(_TOOLS[method], data)
     blocks: list[bytes] = []

@@ -1,0 +1,64 @@
+"""How far a transfer has come: a line for people at a terminal, JSON lines for scripts, one closing line in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+_PERIOD = 0.2
+
+
+class Progress:
+    """The progress of one file. ``total`` is its size in bytes, 0 while it is unknown."""
+
+    def __init__(self, name: str, *, json_lines: bool, quiet: bool) -> None:
+        self._name = name
+        self._json = json_lines
+        self._quiet = quiet
+        self._terminal = not json_lines and not quiet and sys.stderr.isatty()
+        self._begun = self._shown = time.monotonic()
+        self._bytes = 0
+        self._open = False
+        self.total = 0
+
+    def advance(self, count: int) -> None:
+        """``count`` more bytes have come."""
+        self._bytes += count
+        now = time.monotonic()
+        if now - self._shown < _PERIOD or not (self._terminal or self._json):
+            return
+        self._shown = now
+        if self._json:
+            self._event("progress")
+        else:
+            rate = self._bytes / max(now - self._begun, 0.001) / 1e6
+            share = f" {100 * self._bytes // self.total:3d}%" if self.total else ""
+            print(f"\r{self._name}{share} {self._bytes / 1e6:.1f} MB, {rate:.1f} MB/s ", end="", file=sys.stderr, flush=True)
+            self._open = True
+
+    def warn(self, text: str) -> None:
+        """Something was refused or tried in vain."""
+        self.close()
+        if self._json:
+            self._event("warning", text)
+        print(f"portage-ext: {text}", file=sys.stderr, flush=True)
+
+    def done(self, text: str) -> None:
+        """It is there."""
+        self.close()
+        if self._json:
+            self._event("done", text)
+        elif not self._quiet:
+            print(f"portage-ext: {text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End an open line."""
+        if self._open:
+            print(file=sys.stderr, flush=True)
+            self._open = False
+
+    def _event(self, kind: str, text: str | None = None) -> None:
+        import json
+
+        event = {"event": kind, "file": self._name, "bytes": self._bytes, "total": self.total}
+        print(json.dumps(event | ({} if text is None else {"message": text})), flush=True)

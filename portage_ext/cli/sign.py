@@ -1,0 +1,116 @@
+"""portage-ext sign: give every package of a PKGDIR a valid signature of the current key, and the index its new digests."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from portage_ext.config import settings as configuration
+from portage_ext.errors import UsageError
+from portage_ext.gpkg.verify import Judge, verify_packages
+from portage_ext.host.depend import DependEvaluator
+from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings
+from portage_ext.refusals import GpgError
+from portage_ext.repo.reindex import Reindexer, Repository
+from portage_ext.repo.signing import packages, sign_pkgdir
+from portage_ext.trust import gpg, manage
+from portage_ext.trust.keyrings import fingerprint
+from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key
+
+
+def key_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say who signs."""
+    parser.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: Portage's PKGDIR)")
+    parser.add_argument("--key", metavar="FPR", help="whole fingerprint of the key or subkey (default: [sign] key, else gpg's)")
+    parser.add_argument("--homedir", type=Path, help="home of gpg (default: [sign] homedir, else gpg's own)")
+    parser.add_argument("--config-root", type=Path, default=Path("/"), help="PORTAGE_CONFIGROOT")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    key_arguments(parser)
+    parser.add_argument("--all", action="store_true", help="sign also what has a valid signature")
+    parser.add_argument("--check", action="store_true", help="sign nothing; say what would be, and exit 1 if there is any")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="packages signed at once (default: one a CPU)")
+    parser.add_argument("--no-index", action="store_true", help="leave the index alone; the caller makes it anew")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PACKAGE", help="sign these files only, without an index")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.jobs < 0:
+        raise UsageError("--jobs takes a number of packages, or 0 for one a CPU")
+    started = time.monotonic()
+    with signing(options) as (signer, ring):
+        trusted = frozenset({signer.key.fingerprint})
+        judge = gpg.judge_many([ring], trusted)
+        if options.paths:
+            return _sign(options, options.paths, signer, judge, started)
+        settings = pkgdir_settings(options.pkgdir)
+        with index_lock(settings.pkgdir):
+            status = _sign(options, packages(settings.pkgdir), signer, judge, started)
+            if not (options.check or options.no_index):
+                _reindex(settings)
+        return status
+
+
+@contextlib.contextmanager
+def signing(options: argparse.Namespace) -> Iterator[tuple[GpgSigner, Path]]:
+    """The signer that ``options`` ask for, and a keyring that holds its public key."""
+    settings = configuration.load(options.config_root).sign
+    wanted = options.key or settings.key
+    homedir = options.homedir or settings.homedir
+    key = signing_key(homedir, fingerprint(wanted) if wanted else None)
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory:
+        ring = Path(directory) / "current.gpg"
+        ring.write_bytes(public_key(homedir, key))
+        yield GpgSigner(key, homedir), ring
+
+
+def public_key(homedir: Path | None, key: SigningKey) -> bytes:
+    """The public part of ``key``. Raises GpgError."""
+    import gnupg
+
+    exported = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).export_keys(key.primary, armor=False)
+    if not isinstance(exported, bytes) or not exported:
+        raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
+    return manage.extract([exported], [key.fingerprint], "the signing key")
+
+
+def _sign(options: argparse.Namespace, paths: list[Path], signer: GpgSigner, judge: Judge, started: float) -> int:
+    if options.check:
+        verdicts = verify_packages(paths, judge, digests=True, jobs=options.jobs)
+        for error in verdicts.values():
+            if error is not None:
+                print(error)
+        lacking = sum(error is not None for error in verdicts.values())
+        print(f"{len(paths) - lacking} of {len(paths)} packages carry a valid signature of {signer.key.fingerprint}")
+        return 1 if lacking else 0
+    report = sign_pkgdir(paths, signer, judge, everything=options.all, jobs=options.jobs)
+    for path, reason in report.failed.items():
+        print(f"portage-ext sign: {path}: not signed: {reason}", file=sys.stderr)
+    print(
+        f"{len(report.signed)} signed by {signer.key.fingerprint}, {len(report.valid)} valid before, "
+        f"{len(report.failed)} failed, {time.monotonic() - started:.2f} s"
+    )
+    return 1 if report.failed else 0
+
+
+def _reindex(settings: PkgdirSettings) -> None:
+    """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already."""
+    repository = Repository(
+        settings.pkgdir,
+        settings.format,
+        settings.header,
+        settings.compress,
+        settings.policy,
+        settings.portage_version,
+        lambda pkgdir: contextlib.nullcontext(),
+        DependEvaluator(),
+    )
+    report = Reindexer(repository).run()
+    for error in report.left_out:
+        print(f"portage-ext sign: left out of the index: {error}", file=sys.stderr)

@@ -1,0 +1,185 @@
+"""/etc/portage/portage-ext.toml: read once, whole, into values; a word that is not understood is an error, not a guess.
+
+::
+
+    [fetch]
+    timeout = 30            # seconds without an answer
+    retries = 2             # further attempts at each mirror
+    low-speed = 1024        # bytes a second, below which …
+    low-speed-time = 60     # … for so many seconds a transfer is given up
+
+    [sign]
+    key = "0123…"           # fingerprint; gpg's default key without it
+    homedir = "/var/lib/binhost/gnupg"
+    jobs = 2
+
+    [release]
+    valid-days = 30
+    channel = "production"
+
+    [trust]
+    portage-home = "/etc/portage/gnupg"   # BINPKG_GPG_VERIFY_GPG_HOME
+
+    [binrepo.lab]
+    release = "required"    # or "optional"
+    mirrors = ["https://mirror.example/lab"]
+    channel = "production"
+
+Other tables belong to other readers of the same file and are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from portage_ext.errors import SettingsError
+
+SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class BinrepoSettings:
+    """How one binrepo is used: whether it must publish a Release, further mirrors in their order, the channel expected."""
+
+    release_required: bool = True
+    mirrors: tuple[str, ...] = ()
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSettings:
+    """Patience with a mirror. Times in seconds, ``low_speed`` in bytes a second, ``retries`` after the first attempt."""
+
+    timeout: float = 30
+    retries: int = 2
+    low_speed: int = 1024
+    low_speed_time: float = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SignSettings:
+    """Which key signs, where its gpg home is (None: gpg's own default), how many packages are signed at once (0: by CPU)."""
+
+    key: str | None = None
+    homedir: Path | None = None
+    jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSettings:
+    """What a Release that this host makes says: validity in days, and its channel."""
+
+    valid_days: int = 30
+    channel: str = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole file; every part has its defaults."""
+
+    fetch: FetchSettings = FetchSettings()
+    sign: SignSettings = SignSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    portage_home: Path = Path("/etc/portage/gnupg")
+    binrepos: Mapping[str, BinrepoSettings] = field(default_factory=dict)
+
+    def binrepo(self, name: str) -> BinrepoSettings:
+        """The settings of the binrepo ``name``, or the defaults (a Release is required)."""
+        return self.binrepos.get(name, BinrepoSettings())
+
+
+def load(config_root: Path) -> Settings:
+    """Read the file under ``config_root`` (PORTAGE_CONFIGROOT); without one all is default. Raises SettingsError."""
+    path = config_root / SETTINGS_FILE
+    home = config_root / "etc/portage/gnupg"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings(portage_home=home)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), str(error)) from error
+    return parse(text, path=path, portage_home=home)
+
+
+def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnupg")) -> Settings:
+    """Read the file's text; ``path`` is named in errors. Raises SettingsError."""
+    # Only a host that has the file pays for the parser: fetch starts once a package.
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), str(error)) from error
+    top = _Table(document, "", str(path))
+    fetch, sign, release, trust = (top.table(name) for name in ("fetch", "sign", "release", "trust"))
+    binrepos = top.table("binrepo")
+    homedir = sign.text("homedir")
+    settings = Settings(
+        fetch=FetchSettings(
+            timeout=fetch.number("timeout", 30, 0.1, 3600),
+            retries=int(fetch.number("retries", 2, 0, 20)),
+            low_speed=int(fetch.number("low-speed", 1024, 0, 2**30)),
+            low_speed_time=fetch.number("low-speed-time", 60, 0.1, 3600),
+        ),
+        sign=SignSettings(sign.text("key"), Path(homedir) if homedir else None, int(sign.number("jobs", 0, 0, 64))),
+        release=ReleaseSettings(int(release.number("valid-days", 30, 1, 400)), release.text("channel") or "production"),
+        portage_home=Path(trust.text("portage-home") or portage_home),
+        binrepos={name: _binrepo(binrepos.table(name)) for name in binrepos.names()},
+    )
+    for table in (fetch, sign, release, trust, binrepos):
+        table.nothing_left()
+    return settings
+
+
+def _binrepo(table: _Table) -> BinrepoSettings:
+    word = table.text("release") or "required"
+    if word not in ("required", "optional"):
+        raise SettingsError(table.path, f'{table.name}.release is "{word}", which is neither "required" nor "optional"')
+    binrepo = BinrepoSettings(word == "required", table.texts("mirrors"), table.text("channel"))
+    table.nothing_left()
+    return binrepo
+
+
+class _Table:
+    """One table: each key is taken once, with its type; what is left over is an error."""
+
+    def __init__(self, values: object, name: str, path: str) -> None:
+        if not isinstance(values, dict):
+            raise SettingsError(path, f"[{name}] is not a table")
+        self._values: dict[str, object] = dict(values)
+        self.name = name
+        self.path = path
+
+    def names(self) -> list[str]:
+        return list(self._values)
+
+    def table(self, key: str) -> _Table:
+        return _Table(self._values.pop(key, {}), f"{self.name}.{key}".lstrip("."), self.path)
+
+    def text(self, key: str) -> str | None:
+        value = self._values.pop(key, None)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise self._wrong(key, "a text")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._values.pop(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+            raise self._wrong(key, "a list of texts")
+        return tuple(value)
+
+    def number(self, key: str, default: float, least: float, most: float) -> float:
+        value = self._values.pop(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise self._wrong(key, f"a number from {least} to {most}")
+        return value
+
+    def nothing_left(self) -> None:
+        if self._values:
+            raise SettingsError(self.path, f"[{self.name}] has no key {min(self._values)}")
+
+    def _wrong(self, key: str, what: str) -> SettingsError:
+        return SettingsError(self.path, f"{self.name}.{key} is not {what}")

@@ -1,0 +1,102 @@
+"""One binrepo as a run of the fetcher sees it: where its files are, which keys count, what was seen of it before."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portage_ext.config.settings import BinrepoSettings, Settings
+from portage_ext.fetch.mirrors import Mirrors, Transports, bases
+from portage_ext.fetch.transfer import Patience
+from portage_ext.refusals import TrustError
+from portage_ext.trust.state import StateDirectory
+
+if TYPE_CHECKING:
+    from portage_ext.trust.keyrings import TrustDirectory
+    from portage_ext.trust.machine import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Binrepo:
+    """The binrepo ``name``, whose sync-uri is ``base``. ``warn`` is told what was left out or tried in vain."""
+
+    name: str
+    base: str
+    settings: Settings
+    config_root: Path
+    state: StateDirectory
+    transports: Transports
+    warn: Callable[[str], None]
+    progress: Callable[[int], None]
+
+    @property
+    def trust(self) -> TrustDirectory:
+        """Its pins and keyrings."""
+        from portage_ext.trust.keyrings import TrustDirectory
+
+        return TrustDirectory(self.config_root)
+
+    @property
+    def own(self) -> BinrepoSettings:
+        return self.settings.binrepo(self.name)
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return bases(self.base, self.own.mirrors)
+
+    def terms(self) -> Terms:
+        """On which terms it is believed. Raises SettingsError."""
+        from portage_ext.trust.machine import Terms
+
+        return Terms(self.name, self.trust.pins(self.name), self.own.release_required, self.own.channel)
+
+    def keyrings(self) -> list[Path]:
+        """Where keys are looked up: its own first; the others only help to name a key that is not trusted here."""
+        portage = self.settings.portage_home
+        return [
+            self.trust.keyring_file(self.name),
+            self.state.keyring_file,
+            *self.trust.other_keyrings(self.name),
+            *(path for path in (portage / "pubring.kbx", portage / "pubring.gpg") if os.access(path, os.R_OK)),
+        ]
+
+    def mirrors(self, *of: str, retries: int | None = None) -> Mirrors:
+        """The mirrors ``of`` the binrepo (none named: all), with the patience of the settings."""
+        fetch = self.settings.fetch
+        return Mirrors(
+            of or self.bases,
+            self.transports,
+            Patience(fetch.timeout, fetch.low_speed, fetch.low_speed_time),
+            fetch.retries if retries is None else retries,
+            report=self.warn_of,
+            progress=self.progress,
+        )
+
+    def warn_of(self, error: TrustError) -> None:
+        """Say a failure that may be made good elsewhere."""
+        self.warn(str(error))
+
+
+def writable(state: StateDirectory) -> bool:
+    """Whether this user may keep what is seen; an ordinary user's `emerge -p` may not."""
+    directory = state.directory
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return os.access(directory, os.W_OK)
+
+
+@contextlib.contextmanager
+def locked(state: StateDirectory) -> Iterator[None]:
+    """Keep other runs from the memory of this binrepo. Without the right to write there is nothing to keep them from."""
+    if not writable(state):
+        yield
+        return
+    state.make_directory()
+    with open(state.directory / f"{state.binrepo}.lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,116 @@
+"""The short way to one file: one GET over a socket, for the process that emerge starts once a package.
+
+Importing requests takes longer than fetching a small package, and http.client half as long. So the first attempt at a
+package, when nothing needs more than that, goes this way. It understands exactly one answer: status 200, a Content-Length
+that is the size of the file, no encoding. A proxy, credentials, a redirect, any other header that changes the meaning of
+the body, or any failure at all goes the long way through requests.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from portage_ext import __version__, limits
+from portage_ext.fetch.transfer import Patience, Transfer, watched
+from portage_ext.refusals import MirrorError
+
+_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
+_CERTIFICATES: Final = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
+_HEADER: Final = 16 * limits.KIB
+_BUFFER: Final = limits.TRANSFER_BLOCK
+_PERIOD: Final = 0.2
+
+
+class DirectTransport:
+    """One connection for one file."""
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+    def run(self, transfer: Transfer, patience: Patience) -> None:
+        try:
+            with watched(transfer, patience), _connect(transfer.url, patience.timeout) as connection:
+                connection.sendall(_request(transfer.url))
+                _receive(connection, transfer)
+        except (OSError, ValueError) as error:
+            raise MirrorError(transfer.shown, f"it cannot be used ({type(error).__name__}: {error})") from error
+
+
+def _connect(url: str, timeout: float) -> socket.socket:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    # As bytes, which socket takes and its stubs do not know: Python would load its tables of international names for a text.
+    address: tuple[Any, int] = (host.encode("ascii"), port)
+    connection = socket.create_connection(address, timeout)
+    if parts.scheme != "https":
+        return connection
+    import ssl
+
+    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+
+
+def _request(url: str) -> bytes:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = (
+        f"GET {target} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        f"User-Agent: portage-ext/{__version__}",
+        "Accept-Encoding: identity",
+        "Connection: close",
+    )
+    if any(not line.isascii() or not line.isprintable() for line in lines) or " " in target:
+        raise ValueError("a URL with characters that have to be encoded")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def _receive(connection: socket.socket, transfer: Transfer) -> None:
+    received = b""
+    while (end := received.find(b"\r\n\r\n")) < 0:
+        block = connection.recv(_HEADER)
+        if not block or len(received) > _HEADER:
+            raise ValueError("no header")
+        received += block
+    length = _length(received[:end])
+    transfer.announce(length)
+    transfer.take(received[end + 4 :])
+    buffer = memoryview(bytearray(min(_BUFFER, max(length, 1))))
+    filled, handed_on = 0, time.monotonic()
+    while transfer.offset + filled < length:
+        count = connection.recv_into(buffer[filled:])
+        if not count:
+            transfer.take(buffer[:filled])
+            raise ValueError(f"it broke off with {length - transfer.offset} bytes to come")
+        filled += count
+        # Many small blocks would cost more than their bytes; who watches the pace must still see them move.
+        if filled == len(buffer) or time.monotonic() - handed_on > _PERIOD or transfer.offset + filled >= length:
+            transfer.take(buffer[:filled])
+            filled, handed_on = 0, time.monotonic()
+
+
+def _length(header: bytes) -> int:
+    """The Content-Length of the one kind of answer that is understood here. Raises ValueError for any other."""
+    status, *lines = header.decode("ascii").split("\r\n")
+    words = status.split(" ", 2)
+    if words[0] not in ("HTTP/1.1", "HTTP/1.0") or words[1:2] != ["200"]:
+        raise ValueError(f"it answers {status[:60]!r}")
+    fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    lengths = [value for name, value in fields if name == "content-length"]
+    if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+        raise ValueError("no length")
+    if any(name in ("transfer-encoding", "content-encoding", "trailer", "upgrade") for name, _ in fields):
+        raise ValueError("an encoded answer")
+    return int(lengths[0])
+
+
+def suits(url: str, offset: int) -> bool:
+    """Whether a file can be had this way: from its first byte, and nothing in URL or environment asks for more."""
+    parts = urlsplit(url)
+    if offset or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return False
+    asking = _PROXIES | _CERTIFICATES if parts.scheme == "https" else _PROXIES
+    return asking.isdisjoint(name.lower() for name in os.environ) and not os.path.exists(os.path.expanduser("~/.netrc"))

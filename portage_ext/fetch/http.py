@@ -1,0 +1,102 @@
+"""HTTP through requests: connection reuse, proxies and credentials from the environment, redirects that do not weaken.
+
+The body is taken as it stands on the wire (a gzip that a server wraps around it would change the bytes whose digests are
+known), block by block as it arrives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+
+from portage_ext import __version__, limits
+from portage_ext.fetch.transfer import Patience, Transfer, watched
+from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError
+
+CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class HttpTransport:
+    """One session for all transfers of a run."""
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": f"portage-ext/{__version__}", "Accept-Encoding": "identity"})
+
+    def close(self) -> None:
+        self._session.close()
+
+    def run(self, transfer: Transfer, patience: Patience) -> None:
+        try:
+            with watched(transfer, patience):
+                self._run(transfer, patience)
+        except requests.Timeout as error:
+            raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+            raise MirrorError(transfer.shown, f"it cannot be used ({_short(error)})") from error
+
+    def _run(self, transfer: Transfer, patience: Patience) -> None:
+        with self._open(transfer, patience) as response:
+            begin(transfer, response.status_code, response.headers.get("Content-Range", ""))
+            transfer.announce(content_length(response.headers.get("Content-Length")))
+            for block in _blocks(response.raw):
+                transfer.take(block)
+
+    def _open(self, transfer: Transfer, patience: Patience) -> requests.Response:
+        url = transfer.url
+        headers = {"Range": f"bytes={transfer.offset}-"} if transfer.offset else {}
+        for _ in range(limits.MAX_REDIRECTS + 1):
+            response = self._session.get(url, headers=headers, stream=True, timeout=patience.timeout, allow_redirects=False)
+            if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+                return response
+            response.close()
+            following = urljoin(url, response.headers["Location"])
+            if urlsplit(following).scheme not in {"https", urlsplit(url).scheme}:
+                raise MirrorError(transfer.shown, "it redirects from https to something weaker")
+            url = following
+        raise MirrorError(transfer.shown, f"it redirects more than {limits.MAX_REDIRECTS} times")
+
+
+def _blocks(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
+    """The body in blocks as they arrive; ``read`` would wait for a whole block, and a drip would hide in that."""
+    while block := raw.read1(limits.TRANSFER_BLOCK, decode_content=False):
+        yield block
+    if raw.length_remaining:
+        raise urllib3.exceptions.IncompleteRead(0, raw.length_remaining)
+
+
+def begin(transfer: Transfer, status: int, content_range: str) -> None:
+    """Judge the status of an answer before its body is read. Raises MirrorError, NotFoundError."""
+    if status == 206 and transfer.offset:
+        match = CONTENT_RANGE.fullmatch(content_range)
+        if match is None or int(match[1]) != transfer.offset:
+            raise MirrorError(transfer.shown, f"it continues at {content_range!r}, not at byte {transfer.offset}")
+    elif status == 200:
+        transfer.begin_anew()
+    elif status in (404, 410):
+        raise NotFoundError(transfer.shown, f"it does not have the file (status {status})")
+    elif status == 416 and transfer.offset:
+        transfer.begin_anew()
+        raise MirrorError(transfer.shown, "it cannot continue a partial file (status 416)")
+    else:
+        raise MirrorError(transfer.shown, f"it answers with status {status}")
+
+
+def content_length(text: str | None) -> int | None:
+    """The length that a header announces, None when it is absent or no number."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _short(error: BaseException) -> str:
+    """The innermost reason of a chain of network errors, in one line of bounded length."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

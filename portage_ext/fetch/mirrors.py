@@ -1,0 +1,134 @@
+"""One failing file is one failing file: it is tried at every mirror, several times, and only then given up, by name.
+
+Each round asks every mirror once, in order; between rounds there is a pause that doubles. What already arrived is
+continued at the next mirror. A mirror that lacks the file, or sends a whole but wrong one, is not asked for it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from portage_ext import limits
+from portage_ext.fetch.sinks import Sink
+from portage_ext.fetch.transfer import Patience, Transfer, Transport, backoff
+from portage_ext.refusals import (
+    AllMirrorsFailedError,
+    CorruptFileError,
+    MirrorError,
+    NotFoundError,
+    OversizedFileError,
+    TrustError,
+    UnsupportedUrlError,
+)
+
+
+@dataclass(slots=True)
+class Transports:
+    """The transports of one run, each made when it is first needed."""
+
+    _made: dict[str, Transport] = field(default_factory=dict)
+
+    def transport(self, url: str) -> Transport:
+        """The transport for ``url``. Raises UnsupportedUrlError."""
+        scheme = urlsplit(url).scheme
+        kind = "http" if scheme in ("http", "https") else scheme
+        if kind not in self._made:
+            # Imported when needed: requests costs more time than a small package.
+            if kind == "http":
+                from portage_ext.fetch.http import HttpTransport
+
+                self._made[kind] = HttpTransport()
+            elif kind == "ssh":
+                from portage_ext.fetch.ssh import SshTransport
+
+                self._made[kind] = SshTransport()
+            else:
+                raise UnsupportedUrlError(url, f"{scheme or 'a path'} is no way to fetch and verify")
+        return self._made[kind]
+
+    def close(self) -> None:
+        for one in self._made.values():
+            one.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    """The places that have the same files: base URLs in the order in which they are asked."""
+
+    bases: tuple[str, ...]
+    transports: Transports
+    patience: Patience = field(default_factory=Patience)
+    retries: int = 2
+    longest_pause: float = limits.MAX_BACKOFF
+    report: Callable[[TrustError], None] = lambda error: None
+    """Told of each failed attempt."""
+    progress: Callable[[int], None] = lambda count: None
+    """Told how many bytes have come."""
+
+    def fetch(self, path: str, limit: int, sink: Sink, offset: int = 0, first: Transport | None = None) -> str:
+        """Fetch ``path`` (below each base) into ``sink``, ``limit`` bytes at most, of which ``offset`` are there already.
+
+        ``first`` is the transport of the first attempt at the first mirror. Returns the base that it came from. Raises
+        AllMirrorsFailedError.
+        """
+        reasons: dict[str, TrustError] = {}
+        asked = list(self.bases[: limits.MAX_MIRRORS])
+        attempt = _Attempt(self, path, limit, sink, offset)
+        for round_number in range(self.retries + 1):
+            for base in list(asked):
+                error = attempt.run(base, first) if first else attempt.run(base)
+                if first is not None and error is not None and not isinstance(error, _FINAL):
+                    # The short way tells nothing of the mirror; it is asked again the long way.
+                    error = attempt.run(base)
+                first = None
+                if error is None:
+                    return base
+                reasons[base] = error
+                self.report(error)
+                if isinstance(error, _FINAL):
+                    asked.remove(base)
+            if not asked or round_number == self.retries:
+                break
+            backoff(round_number, self.longest_pause)
+        raise AllMirrorsFailedError(path, tuple(reasons.values()))
+
+
+_FINAL: Final = (NotFoundError, OversizedFileError, CorruptFileError, UnsupportedUrlError)
+"""After these a mirror is not asked for the file again."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """The attempts at one file; ``offset`` is how far they have come."""
+
+    mirrors: Mirrors
+    path: str
+    limit: int
+    sink: Sink
+    offset: int
+
+    def run(self, base: str, transport: Transport | None = None) -> TrustError | None:
+        """Try one mirror once. Returns why it failed, None when the file is there."""
+        transfer = Transfer(f"{base}/{self.path}", self.limit, self._take, self.sink.restart, self.offset)
+        try:
+            (transport or self.mirrors.transports.transport(base)).run(transfer, self.mirrors.patience)
+            self.sink.finish(transfer.shown)
+        except (MirrorError, CorruptFileError, UnsupportedUrlError) as error:
+            if isinstance(error, OversizedFileError | CorruptFileError):
+                transfer.begin_anew()
+            return error
+        finally:
+            self.offset = transfer.offset
+        return None
+
+    def _take(self, block: bytes | memoryview) -> None:
+        self.sink.write(block)
+        self.mirrors.progress(len(block))
+
+
+def bases(sync_uri: str, mirrors: Sequence[str]) -> tuple[str, ...]:
+    """The base URLs of a binrepo: sync-uri first, then its mirrors, each once."""
+    return tuple(dict.fromkeys(url.rstrip("/") for url in (sync_uri, *mirrors)))

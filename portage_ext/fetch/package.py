@@ -1,0 +1,132 @@
+"""Fetch one package: what arrives is held to the verified index while it arrives, and to itself when it is there.
+
+Size and digests come from the index that was checked and kept when emerge read it; the process that fetches a package needs
+no network but for the package itself. A file that fails is not left behind.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from portage_ext import limits
+from portage_ext.errors import PackageError, PortageExtError
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.direct import DirectTransport, suits
+from portage_ext.fetch.sinks import FileSink
+from portage_ext.gpkg.container import check_members, read_container, read_metadata
+from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
+from portage_ext.gpkg.source import Source, open_package
+from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
+from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
+from portage_ext.trust.remembered import find_entry, is_bound
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A package as the verified index promises it; ``bound`` when a Release stands behind that index."""
+
+    base: str
+    path: str
+    entry: IndexEntry
+    bound: bool
+
+
+def split(uri: str, index: bytes) -> Wanted | None:
+    """The package at ``uri``, as far as the index has it; its path has two or three parts."""
+    parts = uri.split("/")
+    for length in (3, 2):
+        base, path = "/".join(parts[:-length]), "/".join(parts[-length:])
+        if base and (entry := find_entry(index, path)) is not None:
+            return Wanted(base, path, entry, is_bound(index))
+    return None
+
+
+def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: bool) -> str:
+    """Fetch the ``wanted`` package into ``output``; returns the mirror it came from. Raises a PortageExtError, OSError."""
+    entry = wanted.entry
+    digests = digests_for(entry)
+    sink = FileSink(output, entry.size, digests, resume=resume)
+    try:
+        first = DirectTransport() if suits(uri, sink.offset) else None
+        base = binrepo.mirrors().fetch(wanted.path, entry.size, sink, sink.offset, first)
+        sink.close()
+        check(binrepo, wanted, output)
+    except PortageExtError:
+        output.unlink(missing_ok=True)
+        raise
+    finally:
+        sink.close()
+    return base
+
+
+def digests_for(entry: IndexEntry) -> dict[str, str]:
+    """The digests that the arriving bytes are held to: the strong ones, or where an index has none, all of the weak ones.
+
+    For a large package BLAKE2B alone (docs/adr/0405).
+    """
+    strong = {name: entry.get(name) for name in STRONG if entry.get(name)}
+    if "BLAKE2B" in strong and entry.size > limits.BOTH_DIGESTS_UP_TO:
+        return {"BLAKE2B": strong["BLAKE2B"]}
+    return strong or {name: entry.get(name) for name in WEAK if entry.get(name)}
+
+
+def check(binrepo: Binrepo, wanted: Wanted, output: Path) -> None:
+    """Hold the file to its entry: who it is, and what the index said of it. Raises PortageExtError.
+
+    Where no Release binds the index, the signature in the package must be by a key pinned for this binrepo, if any is.
+    """
+    where = f"{binrepo.name}: {wanted.path}"
+    try:
+        _check(binrepo, where, wanted, output)
+    except PackageError as error:
+        raise UnusablePackageError(where, f"{error.reason} ({type(error).__name__})") from error
+
+
+def _check(binrepo: Binrepo, where: str, wanted: Wanted, output: Path) -> None:
+    fd = open_package(output, where)
+    try:
+        source = Source(fd, where)
+        keys = IDENTITY_KEYS | COMPARED
+        if wanted.path.endswith(GPKG_SUFFIX):
+            container = read_container(source)
+            if not wanted.bound:
+                _check_signature(binrepo, where, container.manifest_data, signed=container.manifest.signature is not None)
+                check_members(source, container, image=False)
+            values = as_text(where, read_metadata(source, container, keys))
+        else:
+            if not wanted.bound:
+                _check_signature(binrepo, where, b"", signed=False)
+            from portage_ext.gpkg.xpak import read_xpak
+
+            values = as_text(where, read_xpak(source, keys))
+        source.unchanged()
+    finally:
+        os.close(fd)
+    check_identity(where, wanted.entry, identity_of(where, values))
+    check_metadata(where, wanted.entry, values)
+
+
+def _check_signature(binrepo: Binrepo, where: str, manifest: bytes, *, signed: bool) -> None:
+    pins = binrepo.trust.pins(binrepo.name)
+    if not pins:
+        return
+    if not signed:
+        raise UnsignedError(where, "the package is not signed")
+    from portage_ext.trust import gpg, openpgp
+
+    openpgp.judge(gpg.verify_clearsigned(binrepo.keyrings(), manifest), pins, where)
+
+
+def entry_for(binrepo: Binrepo, uri: str) -> Wanted:
+    """What the verified index says of the package at ``uri``. Raises UnknownPackageError."""
+    try:
+        index = binrepo.state.index_file.read_bytes()
+    except FileNotFoundError:
+        raise UnknownPackageError(binrepo.name, "no index of it was verified yet") from None
+    found = split(uri, index)
+    if found is None:
+        raise UnknownPackageError(binrepo.name, f"its verified index does not list {uri.rpartition('/')[2]}")
+    return found

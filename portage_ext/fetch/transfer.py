@@ -1,0 +1,117 @@
+"""One transfer of one file from one mirror: bounded in bytes by the caller's limit, in time by the caller's patience.
+
+The bytes go to a sink as they arrive and are judged there; a transport decides nothing but whether it got any.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol
+
+from portage_ext.refusals import OversizedFileError, SlowMirrorError
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a mirror is given up: ``timeout`` seconds of silence, or less than ``low_speed`` bytes a second for
+    ``low_speed_time`` seconds."""
+
+    timeout: float = 30
+    low_speed: int = 1024
+    low_speed_time: float = 60
+
+
+@dataclass(slots=True)
+class Transfer:
+    """What is to be fetched, and how far it has come.
+
+    ``sink`` gets the bytes; ``restart`` is called when a mirror cannot continue at ``offset`` and begins at the first
+    byte again. ``limit`` is the greatest size of the whole file in bytes. ``shown`` is the URL without its password.
+    """
+
+    url: str
+    limit: int
+    sink: Callable[[bytes | memoryview], None]
+    restart: Callable[[], None]
+    offset: int = 0
+    shown: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shown = without_password(self.url)
+
+    def announce(self, length: int | None) -> None:
+        """A mirror says that ``length`` bytes follow. Raises OversizedFileError when that is too many."""
+        if length is not None and self.offset + length > self.limit:
+            raise OversizedFileError(self.shown, f"it announces {self.offset + length} bytes where at most {self.limit} belong")
+
+    def take(self, block: bytes | memoryview) -> None:
+        """Bytes have arrived. Raises OversizedFileError at the first one too many."""
+        room = self.limit - self.offset
+        if len(block) > room:
+            raise OversizedFileError(self.shown, f"it sends more than the {self.limit} bytes that belong to the file")
+        self.offset += len(block)
+        self.sink(block)
+
+    def begin_anew(self) -> None:
+        """The mirror sends the file from its first byte."""
+        if self.offset:
+            self.offset = 0
+            self.restart()
+
+
+class Transport(Protocol):
+    """A way to reach mirrors."""
+
+    def run(self, transfer: Transfer, patience: Patience) -> None:
+        """Fetch the file, or the rest of it. Raises MirrorError and its subclasses."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    if not at or ":" not in user:
+        return url
+    return f"{scheme}{separator}{user.partition(':')[0]}:*@{host}{slash}{path}"
+
+
+@contextmanager
+def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
+    """Give up a transfer that is too slow, wherever it hangs: resolver, handshake, header or body.
+
+    A timeout on a socket begins anew with every byte, so a drip would never end; a timer does not. Outside the main
+    thread, where Python has no signals, the timeout of the socket alone remains.
+    """
+    before = transfer.offset
+
+    def tick(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal before
+        moved, before = transfer.offset - before, transfer.offset
+        if 0 <= moved < patience.low_speed * patience.low_speed_time:
+            raise SlowMirrorError(transfer.shown, f"it sent {moved} bytes in {patience.low_speed_time:g} s")
+
+    try:
+        previous = signal.signal(signal.SIGALRM, tick)
+    except ValueError:  # not the main thread
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, patience.low_speed_time, patience.low_speed_time)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def backoff(round_number: int, longest: float) -> None:
+    """Wait before the next round of attempts: half a second, doubled each time, ``longest`` at most."""
+    time.sleep(min(0.5 * 2**round_number, longest))

@@ -1,0 +1,199 @@
+"""A package is signed without touching its payload: the members are copied as they are, byte for byte, headers included.
+
+A signed gpkg (GLEP 78) has behind each inner archive its detached signature, and a clear-signed Manifest that lists both.
+The payload is hashed and compared with the Manifest, signed, and copied at the same time, in constant memory; the copy is
+made by the kernel. The file is replaced in one step, and keeps its mode and owner. Its modification time becomes the time
+of signing, a later whole second than before: what compares files by size and time (Portage's index, rsync) must see that
+it changed, also where one signature has the size of another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from portage_ext import files, limits
+from portage_ext.errors import DigestMismatchError
+from portage_ext.gpkg.container import SIGNATURE_SUFFIX, VERSION_FILE, Container, read_container
+from portage_ext.gpkg.manifest import Record
+from portage_ext.gpkg.source import Source, open_package
+from portage_ext.gpkg.tar import BLOCK, Member
+
+_SMALL: Final = 256 * limits.KIB
+"""Up to this size threads cost more than they save."""
+_CHUNK: Final = 64 * limits.MIB
+
+
+class Pending(Protocol):
+    """A signature that is being made."""
+
+    def result(self) -> bytes: ...
+
+    def abandon(self) -> None: ...
+
+
+class Signer(Protocol):
+    """What makes armored signatures."""
+
+    def clearsign(self, text: bytes) -> bytes: ...
+
+    def detach(self, data: bytes) -> bytes: ...
+
+    def detach_stretch(self, fd: int, offset: int, size: int) -> Pending: ...
+
+
+def sign_package(path: Path, signer: Signer) -> None:
+    """Give the gpkg at ``path`` the signatures of ``signer``, in place of any that it has.
+
+    Its Manifest is believed only as far as the payload agrees with it. Raises PackageError, GpgError, OSError; the old file
+    then stays as it was.
+    """
+    fd = open_package(path)
+    try:
+        source = Source(fd, str(path))
+        container = read_container(source)
+        status = os.fstat(fd)
+        with _replacing(path, status) as out:
+            writer = _Writer(source, fd, container, signer, out, max(time.time(), int(status.st_mtime) + 1))
+            writer.write()
+            source.unchanged()
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, status: os.stat_result) -> Iterator[int]:
+    """The descriptor of a file that becomes ``path``, with the mode and owner in ``status``."""
+    with files.replacing(path, mode=stat.S_IMODE(status.st_mode), group=status.st_gid) as file:
+        with contextlib.suppress(PermissionError):
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
+        yield file.fileno()
+        now = max(time.time(), int(status.st_mtime) + 1)
+        os.utime(file.fileno(), (now, now))
+
+
+@dataclass(slots=True)
+class _Writer:
+    """The new container in the making: members copied, signatures put behind them, records collected."""
+
+    source: Source
+    fd: int
+    container: Container
+    signer: Signer
+    out: int
+    now: float
+    records: list[Record] = field(default_factory=list)
+
+    def write(self) -> None:
+        known = self.container.manifest.by_name()
+        for name, member in self.container.members.items():
+            if name == "Manifest" or name.endswith(SIGNATURE_SUFFIX):
+                continue
+            signature = self._copy(member, known[name], signed=name != VERSION_FILE)
+            self.records.append(known[name])
+            if signature is not None:
+                self._add(name + SIGNATURE_SUFFIX, signature)
+                self.records.append(_record(name + SIGNATURE_SUFFIX, signature))
+        self._add("Manifest", self.signer.clearsign(manifest_text(self.records)))
+        size = os.lseek(self.out, 0, os.SEEK_CUR) + 2 * BLOCK
+        os.ftruncate(self.out, -(-size // tarfile.RECORDSIZE) * tarfile.RECORDSIZE)
+
+    def _copy(self, member: Member, record: Record, *, signed: bool) -> bytes | None:
+        """Copy a member with its headers and padding; returns its signature. Raises DigestMismatchError."""
+        if member.size <= _SMALL:
+            data = self.source.read(member.offset, member.size)
+            _compare(self.source.name, record, _record(record.name, data))
+            os.write(self.out, self.source.read(member.start, member.offset - member.start))
+            os.write(self.out, data + bytes(member.end - member.offset - member.size))
+            return self.signer.detach(data) if signed else None
+        pending = self.signer.detach_stretch(self.fd, member.offset, member.size) if signed else None
+        try:
+            hashing = _Hashing(self.fd, member)
+            self._copy_range(member.start, member.offset + member.size)
+            os.write(self.out, bytes(member.end - member.offset - member.size))
+            _compare(self.source.name, record, hashing.record(record.name))
+            return None if pending is None else pending.result()
+        except BaseException:
+            if pending is not None:
+                pending.abandon()
+            raise
+
+    def _copy_range(self, start: int, end: int) -> None:
+        """Let the kernel copy; where it cannot (two file systems, an old kernel) it is read and written."""
+        while start < end:
+            try:
+                moved = os.copy_file_range(self.fd, self.out, min(end - start, _CHUNK), offset_src=start)
+            except OSError:
+                moved = 0
+            if not moved:
+                block = self.source.read(start, min(end - start, limits.READ_BLOCK))
+                moved = os.write(self.out, block)
+            start += moved
+
+    def _add(self, name: str, data: bytes) -> None:
+        """Append a member of our own."""
+        info = tarfile.TarInfo(f"{self.container.prefix}/{name}")
+        info.size = len(data)
+        info.mtime = int(self.now)
+        magic = self.source.read(257, 8)
+        gnu = magic == b"ustar  \0" or len(info.name) > tarfile.LENGTH_NAME
+        header = info.tobuf(tarfile.GNU_FORMAT if gnu else tarfile.USTAR_FORMAT, "utf-8", "surrogateescape")
+        os.write(self.out, header + data + bytes(-len(data) % BLOCK))
+
+
+class Digester(Protocol):
+    """What of hashlib is used here."""
+
+    def update(self, data: memoryview, /) -> None: ...
+
+
+class _Hashing:
+    """BLAKE2B and SHA512 of one member, each in a thread of its own (hashlib lets go of the GIL)."""
+
+    def __init__(self, fd: int, member: Member) -> None:
+        self._size = member.size
+        self._blake2b = hashlib.blake2b()
+        self._sha512 = hashlib.sha512()
+        both: tuple[Digester, ...] = (self._blake2b, self._sha512)
+        self._threads = [threading.Thread(target=self._run, args=(fd, member, one), daemon=True) for one in both]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, fd: int, member: Member, digest: Digester) -> None:
+        buffer = memoryview(bytearray(limits.READ_BLOCK))
+        offset, end = member.offset, member.offset + member.size
+        while offset < end:
+            count = os.preadv(fd, [buffer[: min(end - offset, len(buffer))]], offset)
+            if not count:
+                return
+            digest.update(buffer[:count])
+            offset += count
+
+    def record(self, name: str) -> Record:
+        for thread in self._threads:
+            thread.join()
+        return Record(name, self._size, self._blake2b.hexdigest(), self._sha512.hexdigest())
+
+
+def manifest_text(records: list[Record]) -> bytes:
+    """The text of a Manifest (GLEP 74 DATA lines) as Portage writes it."""
+    lines = (f"DATA {one.name} {one.size} BLAKE2B {one.blake2b} SHA512 {one.sha512}\n" for one in records)
+    return "".join(lines).encode("ascii")
+
+
+def _record(name: str, data: bytes) -> Record:
+    return Record(name, len(data), hashlib.blake2b(data).hexdigest(), hashlib.sha512(data).hexdigest())
+
+
+def _compare(path: str, expected: Record, found: Record) -> None:
+    if expected != found:
+        raise DigestMismatchError(path, f"{expected.name} is not what the Manifest says; nothing was signed")

@@ -1,0 +1,73 @@
+"""A signed package is what its clear-signed Manifest says, and the Manifest is who signed it.
+
+The Manifest lists every other member with BLAKE2B and SHA512, so one signature binds all; the detached signatures behind
+the inner archives repeat it for readers that look at one archive only, and must be there, since Portage asks for them.
+Many packages are judged by one gpg: starting it costs more than any of its work here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from portage_ext.errors import PortageExtError
+from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_members, read_container
+from portage_ext.gpkg.source import Source, open_package
+from portage_ext.refusals import UnsignedError
+
+Judge = Callable[[Sequence[bytes], Sequence[str]], Sequence[PortageExtError | None]]
+"""Takes clear-signed texts and what to call them; says of each why it is not believed, None when it is."""
+
+_BATCH: Final = 512
+
+
+def verify_packages(
+    paths: Iterable[Path], judge: Judge, *, digests: bool = True, jobs: int = 0
+) -> Mapping[Path, PortageExtError | None]:
+    """Why each of ``paths`` is not believed, None when it is. With ``digests`` the payload is hashed and compared too.
+
+    ``jobs`` files are read at once (0: one a CPU).
+    """
+    verdicts: dict[Path, PortageExtError | None] = {}
+    every = list(paths)
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        for start in range(0, len(every), _BATCH):
+            batch = every[start : start + _BATCH]
+            read = list(pool.map(lambda path: _manifest(path, digests), batch))
+            signed = [(path, data) for path, data in zip(batch, read, strict=True) if isinstance(data, bytes)]
+            verdicts.update((path, error) for path, error in zip(batch, read, strict=True) if not isinstance(error, bytes))
+            judged = judge([data for _, data in signed], [str(path) for path, _ in signed])
+            verdicts.update((path, error) for (path, _), error in zip(signed, judged, strict=True))
+    return verdicts
+
+
+def _manifest(path: Path, digests: bool) -> bytes | PortageExtError:
+    """The clear-signed Manifest of a package whose every part agrees with it, or why there is none."""
+    try:
+        fd = open_package(path)
+    except PortageExtError as error:
+        return error
+    try:
+        source = Source(fd, str(path))
+        container = read_container(source)
+        _signed(source.name, container)
+        if digests:
+            check_members(source, container, image=True)
+            source.unchanged()
+        return container.manifest_data
+    except PortageExtError as error:
+        return error
+    finally:
+        os.close(fd)
+
+
+def _signed(name: str, container: Container) -> None:
+    if container.manifest.signature is None:
+        raise UnsignedError(name, "its Manifest is not signed")
+    for archive in (container.metadata, container.image):
+        member = archive.member.name.rpartition("/")[2]
+        if member + SIGNATURE_SUFFIX not in container.members:
+            raise UnsignedError(name, f"{member} has no signature")

@@ -1,0 +1,57 @@
+"""A compressed index is expanded only as far as its size is known or believable: a bomb ends at the bound, not in memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from typing import Final, Protocol
+
+from portage_ext import limits
+from portage_ext.refusals import DamagedIndexError
+
+_ZSTD_WINDOW: Final = 128 * limits.MIB
+
+
+class Readable(Protocol):
+    """A stream that is read in blocks."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def expand(form: str, data: bytes, limit: int, where: str) -> bytes:
+    """The plain index in ``data``, a file called ``form`` (Packages, Packages.gz, Packages.zst); ``limit`` bytes at most.
+
+    Raises DamagedIndexError.
+    """
+    if form.endswith(".gz"):
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            return _bounded(file, len(data), limit, where)
+    if form.endswith(".zst"):
+        import zstandard
+
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        try:
+            with decompressor.stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
+                return _bounded(stream, len(data), limit, where)
+        except zstandard.ZstdError as error:
+            raise DamagedIndexError(where, f"its {form} is damaged ({error})") from error
+    if len(data) > limit:
+        raise DamagedIndexError(where, f"its index is larger than {limit} bytes")
+    return data
+
+
+def _bounded(stream: Readable, size: int, limit: int, where: str) -> bytes:
+    blocks: list[bytes] = []
+    total = 0
+    try:
+        while block := stream.read(limits.TRANSFER_BLOCK):
+            total += len(block)
+            if total > limit:
+                raise DamagedIndexError(where, f"its index is larger than {limit} bytes")
+            if total > limits.EXPANSION_FREE and total > limits.EXPANSION_RATIO * size:
+                raise DamagedIndexError(where, f"its index expands more than {limits.EXPANSION_RATIO}-fold")
+            blocks.append(block)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedIndexError(where, f"its index is damaged ({error})") from error
+    return b"".join(blocks)

@@ -1,0 +1,51 @@
+"""A Release: what a binhost promises about one published index. A value; reading and judging it is trust/'s work."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
+"""A whole OpenPGP fingerprint, of version 4 or 5."""
+PLAIN_FORM = "Packages"
+INDEX_FORMS = ("Packages.zst", "Packages.gz", PLAIN_FORM)
+"""Forms of the index, the one to prefer first."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFile:
+    """One form of the index: its file name, size in bytes, and digests in lower-case hex."""
+
+    name: str
+    size: int
+    blake2b: str
+    sha512: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One published state of a repository. Times are seconds since the epoch; fingerprints are upper-case hex.
+
+    ``keys_next`` are the primary keys that may sign the Releases after this one; empty means "no change".
+    """
+
+    repository: str
+    channel: str
+    version: int
+    created: int
+    expires: int
+    keys_next: tuple[str, ...]
+    files: tuple[IndexFile, ...]
+
+    @property
+    def plain(self) -> IndexFile:
+        """The uncompressed index, which every Release names."""
+        return self.form(PLAIN_FORM)
+
+    def form(self, name: str) -> IndexFile:
+        """The form called ``name``. Raises KeyError when the Release does not name it."""
+        for file in self.files:
+            if file.name == name:
+                return file
+        raise KeyError(name)

@@ -1,0 +1,140 @@
+"""Settings that quietly take verification away are found and named, each with the line to change. Pure; no Portage.
+
+The values come from Portage's own evaluation of make.conf and binrepos.conf, so what is judged here is what will happen.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from posixpath import normpath
+from urllib.parse import urlsplit
+
+from portage_ext.config.binrepos import command_line
+
+
+@dataclass(frozen=True, slots=True)
+class BinrepoValues:
+    """What binrepos.conf says of one binrepo, as Portage read it (portage(5)); None where it says nothing."""
+
+    name: str
+    sync_uri: str
+    location: str | None = None
+    fetchcommand: str | None = None
+    resumecommand: str | None = None
+    verify_signature: bool | None = None
+    from_binhost_variable: bool = False
+    """It comes from PORTAGE_BINHOST, not from binrepos.conf."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defeat:
+    """A setting that defeats verification: of which binrepo (empty: of all), what happens, and the line to change."""
+
+    binrepo: str
+    what: str
+    line: str
+
+    def __str__(self) -> str:
+        return f"{f'[{self.binrepo}] ' if self.binrepo else ''}{self.what}; change it: {self.line}"
+
+
+def find(features: Collection[str], pkgdir: str, binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -> list[Defeat]:
+    """What defeats verification on this host. ``guarded`` are the binrepos that have pinned keys.
+
+    With no guarded binrepo and no setting against signatures there is nothing to say.
+    """
+    return [
+        *_features(features),
+        *_binhost_variable(binrepos, guarded),
+        *(defeat for one in binrepos for defeat in _binrepo(one, features, pkgdir, one.name in guarded)),
+        *_shared_cache(binrepos, guarded),
+    ]
+
+
+def _features(features: Collection[str]) -> Iterator[Defeat]:
+    if "binpkg-ignore-signature" in features:
+        yield Defeat(
+            "",
+            "FEATURES has binpkg-ignore-signature: no signature of any binary package is looked at",
+            'FEATURES="-binpkg-ignore-signature" in make.conf',
+        )
+
+
+def _binhost_variable(binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -> Iterator[Defeat]:
+    named = [one.sync_uri for one in binrepos if one.from_binhost_variable]
+    if named and guarded:
+        yield Defeat(
+            "",
+            f"PORTAGE_BINHOST names {' '.join(named)} beside binrepos.conf: packages of every binrepo then go to PKGDIR, and "
+            "verify-signature is lost for them",
+            "remove PORTAGE_BINHOST from make.conf and the environment, and give it a section in binrepos.conf",
+        )
+
+
+def _binrepo(one: BinrepoValues, features: Collection[str], pkgdir: str, guarded: bool) -> Iterator[Defeat]:
+    if one.from_binhost_variable:
+        return
+    if (
+        one.location is not None
+        and one.verify_signature
+        and normpath(one.location) == normpath(pkgdir)
+        and "binpkg-request-signature" not in features
+    ):
+        yield Defeat(
+            one.name,
+            f"its location is PKGDIR ({pkgdir}): verify-signature is lost once a package lies there",
+            f"location = /var/cache/binhost/{one.name} in its section of binrepos.conf",
+        )
+    if not guarded:
+        return
+    if urlsplit(one.sync_uri).scheme in ("", "file"):
+        yield Defeat(
+            one.name,
+            "its sync-uri is a path of this machine, which Portage opens itself: neither Release nor index is verified",
+            "sync-uri = an http://, https:// or ssh:// address in its section of binrepos.conf",
+        )
+    if one.verify_signature is False:
+        yield Defeat(one.name, "verify-signature is off", "verify-signature = true in its section of binrepos.conf")
+    for key, command in (("fetchcommand", one.fetchcommand), ("resumecommand", one.resumecommand)):
+        if not _ours(command, one.name):
+            yield Defeat(
+                one.name,
+                f"keys are pinned for it, but its {key} is not `portage-ext fetch` for it: nothing checks them",
+                f"{command_line(one.name, resume=key == 'resumecommand')} in its section of binrepos.conf",
+            )
+
+
+def _shared_cache(binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -> Iterator[Defeat]:
+    places: dict[tuple[str, str], BinrepoValues] = {}
+    for one in binrepos:
+        parts = urlsplit(one.sync_uri)
+        place = (parts.hostname or "", parts.path.strip("/"))
+        other = places.setdefault(place, one)
+        if other is not one and guarded and not {one.name, other.name}.isdisjoint(guarded):
+            yield Defeat(
+                one.name,
+                f"Portage keeps its index in the same place as that of [{other.name}] (port and scheme do not count): either "
+                "may be taken for the other",
+                "give one of them another host name or path in sync-uri",
+            )
+
+
+def is_ours(command: str) -> bool:
+    """Whether a fetchcommand runs ``portage-ext fetch``."""
+    words = _words(command)
+    return len(words) > 1 and words[0].rpartition("/")[2] == "portage-ext" and words[1] == "fetch"
+
+
+def _ours(command: str | None, binrepo: str) -> bool:
+    """Whether ``command`` runs our fetcher for this binrepo."""
+    return is_ours(command or "") and any(pair == ("--repo", binrepo) for pair in pairwise(_words(command or "")))
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []

@@ -1,0 +1,148 @@
+"""What Portage is handed of a foreign index: the entries that agree with themselves, and nothing that sends it elsewhere.
+
+A path must be the one place where Portage would keep the package that the entry names (bintree.getname), so an entry
+cannot have one package fetched as another, nor write outside. The header keeps no URI and no TTL, the entries keep no
+fetchcommand; and TIMESTAMP is ours, since Portage replaces its copy only by a newer one. No I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from portage_ext import limits
+from portage_ext.errors import InvalidCpvError, InvalidEntryError
+from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.refusals import (
+    EntryIdentityError,
+    ForeignUriError,
+    IndexClockError,
+    TrustError,
+    UnsafePathError,
+    WeakDigestError,
+)
+
+_PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]*){1,2}", re.ASCII)
+_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HEX: Final = {name: re.compile(rf"[0-9A-Fa-f]{{{length}}}") for name, length in (("MD5", 32), ("SHA1", 40))} | {
+    name: re.compile(r"[0-9A-Fa-f]{128}") for name in STRONG
+}
+_SUFFIXES: Final = (".gpkg.tar", ".xpak", ".tbz2")
+_DROPPED_KEYS: Final = frozenset({"BASE_URI", "FETCHCOMMAND", "RESUMECOMMAND", "PKGINDEX_URI"})
+_DROPPED_HEADERS: Final = frozenset({"RELEASE", "URI", "TTL", "TIMESTAMP", "DOWNLOAD_TIMESTAMP", "PACKAGES", *_DROPPED_KEYS})
+
+
+@dataclass(frozen=True, slots=True)
+class Sanitised:
+    """An index as Portage may see it: header values, text of the entries, how many, and why others were left out."""
+
+    header: Mapping[str, str]
+    body: bytes
+    count: int
+    left_out: tuple[TrustError, ...]
+
+    def text(self, timestamp: int) -> bytes:
+        """The whole index, stamped with ``timestamp`` (seconds since the epoch)."""
+        header = {**self.header, "TIMESTAMP": str(timestamp), "PACKAGES": str(self.count)}
+        lines = "".join(f"{key}: {header[key]}\n" for key in sorted(header))
+        return lines.encode("utf-8", "replace") + b"\n" + self.body
+
+
+def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEntry], *, strong: bool) -> Sanitised:
+    """Leave out every entry that breaks its own identity; with ``strong`` also those without BLAKE2B and SHA512."""
+    kept: list[bytes] = []
+    left_out: list[TrustError] = []
+    paths: set[str] = set()
+    for number, entry in enumerate(entries):
+        if number >= limits.MAX_INDEX_ENTRIES:
+            left_out.append(EntryIdentityError(binrepo, f"the index has more than {limits.MAX_INDEX_ENTRIES} entries"))
+            break
+        try:
+            check_entry(binrepo, entry, strong=strong)
+            if entry.path in paths:
+                raise EntryIdentityError(binrepo, f"two entries of the index share the path {entry.path}")
+        except TrustError as error:
+            left_out.append(error)
+            continue
+        paths.add(entry.path)
+        kept.append(_text(entry))
+    clean = {key: value for key, value in header.items() if value and key not in _DROPPED_HEADERS and _plain(key, value)}
+    return Sanitised(clean, b"".join(kept), len(kept), tuple(left_out))
+
+
+def check_header(binrepo: str, header: Mapping[str, str], bases: Collection[str], now: int) -> int:
+    """The TIMESTAMP of the index. Raises ForeignUriError for a URI outside ``bases``, IndexClockError for times that
+    cannot be or would keep Portage from looking again."""
+    uri = header.get("URI", "")
+    if uri and not any(uri.rstrip("/") == base or uri.startswith(f"{base}/") for base in bases):
+        shown = f"{urlsplit(uri).scheme}://{urlsplit(uri).hostname}" if _parses(uri) else "no URL at all"
+        raise ForeignUriError(binrepo, f"its index sends readers to another place ({shown})")
+    ttl = header.get("TTL", "0")
+    if not (ttl.isascii() and ttl.isdigit() and len(ttl) < 10) or int(ttl) > limits.MAX_INDEX_TTL:
+        raise IndexClockError(binrepo, f"its index has a TTL of {ttl[:20]!r}, more than {limits.MAX_INDEX_TTL} s")
+    stamp = header.get("TIMESTAMP", "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 13):
+        raise IndexClockError(binrepo, "its index has no TIMESTAMP")
+    if int(stamp) > now + limits.CLOCK_SKEW:
+        raise IndexClockError(binrepo, f"its index is stamped {int(stamp) - now} s in the future")
+    return int(stamp)
+
+
+def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
+    """Raises UnsafePathError, EntryIdentityError, WeakDigestError."""
+    name = repr(entry.get("CPV"))[:200]
+    if any(not _plain(key, value) for key, value in entry.values.items()):
+        raise EntryIdentityError(binrepo, f"the entry {name} has control characters")
+    path = entry.get("PATH")
+    if not _PATH.fullmatch(path) or not path.endswith(_SUFFIXES) or len(path) > limits.CONTAINER_NAME:
+        raise UnsafePathError(binrepo, f"the entry {name} has the path {path[:200]!r}")
+    try:
+        places = _places(entry)
+        size = entry.size
+    except (InvalidCpvError, InvalidEntryError) as error:
+        raise EntryIdentityError(binrepo, f"the entry {name} is none: {error}") from error
+    if path not in places and not (entry.build_id is None and _instance_of(entry, path)):
+        raise EntryIdentityError(binrepo, f"the entry {name} has the path of another package, {path!r}")
+    if not 0 < size <= limits.PACKAGE_SIZE:
+        raise WeakDigestError(binrepo, f"the entry {name} has a SIZE of {size}")
+    present = [key for key in (*STRONG, *WEAK) if entry.get(key)]
+    if any(not _HEX[key].fullmatch(entry.get(key)) for key in present):
+        raise WeakDigestError(binrepo, f"the entry {name} has a digest that is none")
+    if (strong and not set(STRONG) <= set(present)) or not present:
+        raise WeakDigestError(binrepo, f"the entry {name} has only {', '.join(present) or 'no digest'}")
+
+
+def _places(entry: IndexEntry) -> set[str]:
+    """Where a package of this name may be, below PKGDIR."""
+    cpv, build_id = entry.cpv, entry.build_id
+    places = {f"{directory}/{cpv.pf}{suffix}" for directory in (cpv.category, "All") for suffix in (".gpkg.tar", ".tbz2")}
+    if build_id is not None:
+        places |= {f"{cpv.cp}/{cpv.pf}-{build_id}{suffix}" for suffix in (".gpkg.tar", ".xpak")}
+    return places
+
+
+def _instance_of(entry: IndexEntry, path: str) -> bool:
+    """Whether ``path`` is one of the places of an entry without BUILD_ID in a PKGDIR with several instances: any number."""
+    start, _, rest = path.rpartition("-")
+    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdigit()
+
+
+def _text(entry: IndexEntry) -> bytes:
+    lines = [f"{key}: {value}\n" for key, value in entry.values.items() if key not in _DROPPED_KEYS and value]
+    return "".join(lines).encode("utf-8", "replace") + b"\n"
+
+
+def _plain(key: str, value: str) -> bool:
+    return _KEY.fullmatch(key) is not None and _CONTROL.search(value) is None
+
+
+def _parses(uri: str) -> bool:
+    try:
+        urlsplit(uri)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""One keyring per binrepo, beside Portage's own.
+
+::
+
+    CONFIGROOT/etc/portage/portage-ext/trust/
+        NAME.pins     fingerprints of the primary keys (or single subkeys) believed for the binrepo, one a line
+        NAME.gpg      those keys, as `gpg --export` writes them
+    CONFIGROOT/etc/portage/gnupg/     Portage's own home: the keys are there too, or Portage refuses the packages
+
+A key is believed for a binrepo because its fingerprint is pinned there, and for no other reason: being in a keyring, in
+Portage's home or in the keyring of another binrepo does not help it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors import SettingsError
+from portage_ext.model.release import FINGERPRINT
+from portage_ext.refusals import KeyFileError
+
+TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
+
+
+def fingerprint(text: str) -> str:
+    """``text`` as gpg prints or people write it, as 40 or 64 upper-case hex digits. Raises KeyFileError."""
+    plain = "".join(text.split()).upper().removeprefix("0X")
+    if not FINGERPRINT.fullmatch(plain):
+        raise KeyFileError(text, "it is not a whole fingerprint (40 or 64 hex digits); a short key id can be imitated")
+    return plain
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDirectory:
+    """The pins and keyrings under one configuration root."""
+
+    config_root: Path
+
+    @property
+    def directory(self) -> Path:
+        return self.config_root / TRUST_DIRECTORY
+
+    def pins_file(self, binrepo: str) -> Path:
+        return self.directory / f"{binrepo}.pins"
+
+    def keyring_file(self, binrepo: str) -> Path:
+        return self.directory / f"{binrepo}.gpg"
+
+    def pins(self, binrepo: str) -> frozenset[str]:
+        """The fingerprints pinned for ``binrepo``; none is an empty set. Raises SettingsError."""
+        path = self.pins_file(binrepo)
+        try:
+            text = path.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(str(path), str(error)) from error
+        words = [line.split("#", 1)[0].strip() for line in text.splitlines()]
+        pins = frozenset(word for word in words if word)
+        for word in pins:
+            if not FINGERPRINT.fullmatch(word):
+                raise SettingsError(str(path), f"{word!r} is not a fingerprint")
+        return pins
+
+    def binrepos(self) -> list[str]:
+        """The names of the binrepos that have pins."""
+        return sorted(path.name.removesuffix(".pins") for path in self.directory.glob("*.pins"))
+
+    def write(self, binrepo: str, pins: Iterable[str], keyring: bytes) -> None:
+        """Replace pins and keyring of ``binrepo``. The keyring comes first: a pin without its key refuses. Raises OSError."""
+        from portage_ext import files
+
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for made in (self.directory.parent, self.directory):
+            made.chmod(0o755)
+        files.replace_file(self.keyring_file(binrepo), keyring)
+        files.replace_file(self.pins_file(binrepo), "".join(f"{pin}\n" for pin in sorted(pins)).encode())
+
+    def remove(self, binrepo: str) -> None:
+        """Take away pins and keyring of ``binrepo``; pins first."""
+        self.pins_file(binrepo).unlink(missing_ok=True)
+        self.keyring_file(binrepo).unlink(missing_ok=True)
+
+    def other_keyrings(self, binrepo: str) -> list[Path]:
+        """The keyrings of the other binrepos: they only help to name a key that is present but not trusted here."""
+        return [path for path in sorted(self.directory.glob("*.gpg")) if path != self.keyring_file(binrepo)]
+
+
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a file of public keys. Raises KeyFileError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.MAX_KEY_SIZE + 1)
+    except OSError as error:
+        raise KeyFileError(str(path), f"it cannot be read ({error.strerror})") from error
+    if len(data) > limits.MAX_KEY_SIZE:
+        raise KeyFileError(str(path), f"it is larger than {limits.MAX_KEY_SIZE} bytes")
+    return data

@@ -1,0 +1,143 @@
+"""OpenPGP verdicts: each signature is judged by its VALIDSIG fingerprint against pinned keys, never by gpg's exit status.
+
+gpg's status lines (doc/DETAILS in GnuPG) become one value per signature; ``judge`` says which of them is believed.
+Only the fixed fields of a status line are read: a user id stands at the end of its line, gpg escapes line ends in it,
+and no decision reads it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from portage_ext.refusals import (
+    BadSignatureError,
+    ExpiredKeyError,
+    ExpiredSignatureError,
+    NoPinnedKeyError,
+    RevokedKeyError,
+    TrustError,
+    UnknownKeyError,
+    UnsignedError,
+    UntrustedKeyError,
+    WeakSignatureError,
+)
+
+STATUS_PREFIX: Final = "[GNUPG:] "
+STRONG_HASHES: Final = frozenset({8, 9, 10})
+"""SHA256, SHA384, SHA512 by their OpenPGP numbers (RFC 4880, 9.4)."""
+_DATA_CLASSES: Final = frozenset({"00", "01"})
+"""Signatures over binary and over text documents (RFC 4880, 5.2.1)."""
+
+
+class Verdict(enum.Enum):
+    """What gpg says of one signature."""
+
+    GOOD = "GOODSIG"
+    BAD = "BADSIG"
+    EXPIRED_SIGNATURE = "EXPSIG"
+    EXPIRED_KEY = "EXPKEYSIG"
+    REVOKED_KEY = "REVKEYSIG"
+    UNCHECKED = "ERRSIG"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature. ``fingerprint`` is of the key that made it, ``primary`` of the key that this belongs to.
+
+    Both are empty when gpg could not check the signature; ``keyid`` is then all that is known. ``created`` is in seconds
+    since the epoch, ``hash_algorithm`` and ``signature_class`` as RFC 4880 numbers them.
+    """
+
+    verdict: Verdict
+    keyid: str = ""
+    fingerprint: str = ""
+    primary: str = ""
+    created: int = 0
+    hash_algorithm: int = 0
+    signature_class: str = ""
+
+    def by_any_of(self, keys: frozenset[str]) -> bool:
+        """Whether one of ``keys`` made it, as the signing key itself or as its primary key."""
+        return self.fingerprint in keys or self.primary in keys
+
+
+def signatures(status: Iterable[str]) -> tuple[Signature, ...]:
+    """The signatures that gpg's status lines tell of, in their order. Lines of other kinds are passed over."""
+    found: list[Signature] = []
+    for line in status:
+        if not line.startswith(STATUS_PREFIX):
+            continue
+        keyword, *fields = line[len(STATUS_PREFIX) :].split(" ")
+        if keyword in Verdict._value2member_map_:
+            keyid = fields[0] if fields else ""
+            primary = fields[6] if keyword == "ERRSIG" and len(fields) > 6 and fields[6] != "-" else ""
+            found.append(Signature(Verdict(keyword), keyid.upper(), "", primary.upper() if keyword == "ERRSIG" else ""))
+        elif keyword == "VALIDSIG" and found and not found[-1].fingerprint:
+            found[-1] = _validated(found[-1], fields)
+    return tuple(found)
+
+
+def _validated(signature: Signature, fields: Sequence[str]) -> Signature:
+    """``signature`` with what its VALIDSIG line says; one that does not fit it, or lacks fields, changes nothing."""
+    if len(fields) < 9 or not (fields[2].isdigit() and fields[7].isdigit()):
+        return signature
+    fingerprint = fields[0].upper()
+    if not fingerprint.endswith(signature.keyid):
+        return signature
+    primary = fields[9].upper() if len(fields) > 9 else fingerprint
+    return replace(
+        signature,
+        fingerprint=fingerprint,
+        primary=primary,
+        created=int(fields[2]),
+        hash_algorithm=int(fields[7]),
+        signature_class=fields[8],
+    )
+
+
+def judge(found: Sequence[Signature], trusted: frozenset[str], where: str) -> Signature:
+    """The signature that is believed: good, strong, and by one of ``trusted`` (fingerprints).
+
+    A bad signature beside it refuses all the same, since somebody changed something. Signatures by unknown keys do not:
+    during a rotation there is one of the old and one of the new key. Raises the TrustError that says most.
+    """
+    if not trusted:
+        raise NoPinnedKeyError(where, "no key is pinned for it")
+    if not found:
+        raise UnsignedError(where, "there is no signature")
+    for signature in found:
+        if signature.verdict is Verdict.BAD:
+            raise BadSignatureError(where, f"the signature by key {signature.keyid} does not fit the signed text")
+    for signature in found:
+        if signature.verdict is Verdict.GOOD and signature.by_any_of(trusted) and _sound(signature):
+            return signature
+    raise _reason(found, trusted, where)
+
+
+def _sound(signature: Signature) -> bool:
+    return signature.hash_algorithm in STRONG_HASHES and signature.signature_class in _DATA_CLASSES
+
+
+def _reason(found: Sequence[Signature], trusted: frozenset[str], where: str) -> TrustError:
+    """Why none of ``found`` is believed: what is wrong with a trusted key's signature comes first."""
+    for signature in (one for one in found if one.fingerprint and one.by_any_of(trusted)):
+        key = f"the signature by the pinned key {signature.primary}"
+        match signature.verdict:
+            case Verdict.REVOKED_KEY:
+                return RevokedKeyError(where, f"{key} does not count: the key is revoked")
+            case Verdict.EXPIRED_KEY:
+                return ExpiredKeyError(where, f"{key} does not count: the key has expired")
+            case Verdict.EXPIRED_SIGNATURE:
+                return ExpiredSignatureError(where, f"{key} has expired")
+            case Verdict.GOOD:
+                return WeakSignatureError(
+                    where, f"{key} uses digest {signature.hash_algorithm} or class {signature.signature_class}, too weak"
+                )
+    for signature in found:
+        if signature.fingerprint:
+            return UntrustedKeyError(where, f"it is signed by {signature.primary}, a key that is present but not pinned for it")
+    named = ", ".join(sorted({one.primary or one.keyid for one in found}))
+    return UnknownKeyError(where, f"it is signed only by unknown keys: {named}")

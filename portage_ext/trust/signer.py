@@ -1,0 +1,142 @@
+"""gpg as a signer: text or a stretch of a file goes in, an armored signature comes out; the secret key stays where it is.
+
+What must be trusted with the key is gpg-agent alone: behind it may stand a passphrase, a smartcard, or a forwarded socket
+to another machine. gpg is run directly: python-gnupg reads the payload itself into gpg, which would take a copy through
+Python for every byte, and it starts threads for each signature. Keys are looked up through python-gnupg.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext.refusals import GpgError
+from portage_ext.trust.gpg import environment
+
+_SIGN: Final = ("--batch", "--no-tty", "--armor", "--digest-algo", "SHA512")
+_PIPE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that can sign now. ``fingerprint`` is what was asked for, ``primary`` the key that it belongs to."""
+
+    fingerprint: str
+    primary: str
+
+    @property
+    def local_user(self) -> str:
+        """How gpg is told to use it: a subkey exactly, of a primary key the one that gpg prefers."""
+        return self.fingerprint if self.fingerprint == self.primary else f"{self.fingerprint}!"
+
+
+def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
+    """The secret key ``wanted`` (a whole fingerprint, of a primary key or subkey; None: the first one). Raises GpgError."""
+    import gnupg
+
+    try:
+        keys = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).list_keys(secret=True)
+    except (OSError, ValueError) as error:
+        raise GpgError("gpg", str(error)) from error
+    for key in keys:
+        primary = key["fingerprint"].upper()
+        subkeys = {fields[2].upper() for fields in key["subkeys"]}
+        if wanted is None or wanted == primary:
+            return SigningKey(primary, primary)
+        if wanted in subkeys:
+            return SigningKey(wanted, primary)
+    raise GpgError("gpg", f"there is no secret key {wanted or ''} in {homedir or 'the home of gpg'}".replace("  ", " "))
+
+
+@dataclass(frozen=True, slots=True)
+class GpgSigner:
+    """Signs with ``key`` through the gpg home ``homedir`` (None: gpg's own default)."""
+
+    key: SigningKey
+    homedir: Path | None = None
+
+    def clearsign(self, text: bytes) -> bytes:
+        """``text`` with a signature around it. Raises GpgError."""
+        return self._with_data("--clear-sign", text)
+
+    def detach(self, data: bytes) -> bytes:
+        """An armored detached signature over ``data``. Raises GpgError."""
+        return self._with_data("--detach-sign", data)
+
+    def detach_stretch(self, fd: int, offset: int, size: int) -> PendingSignature:
+        """Begin to sign ``size`` bytes of the file ``fd`` from ``offset``; they go to gpg without passing through Python."""
+        return PendingSignature(self._start("--detach-sign"), fd, offset, size)
+
+    def _start(self, operation: str) -> subprocess.Popen[bytes]:
+        home = [] if self.homedir is None else ["--homedir", str(self.homedir)]
+        try:
+            return subprocess.Popen(
+                ["gpg", *home, *_SIGN, "--local-user", self.key.local_user, operation],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment(),
+            )
+        except FileNotFoundError:
+            raise GpgError("gpg", "gpg is not installed or not on PATH") from None
+
+    def _with_data(self, operation: str, data: bytes) -> bytes:
+        process = self._start(operation)
+        output, messages = process.communicate(data)
+        return _result(process.returncode, output, messages)
+
+
+class PendingSignature:
+    """A signature that gpg is making; a thread feeds it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], fd: int, offset: int, size: int) -> None:
+        self._process = process
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._feed, args=(fd, offset, size), daemon=True)
+        self._thread.start()
+
+    def _feed(self, fd: int, offset: int, size: int) -> None:
+        assert self._process.stdin is not None
+        pipe = self._process.stdin.fileno()
+        try:
+            while size:
+                moved = os.splice(fd, pipe, min(size, _PIPE), offset_src=offset)
+                if not moved:
+                    raise OSError("the file became shorter")
+                offset, size = offset + moved, size - moved
+        except OSError as error:
+            self._failure = error
+        finally:
+            self._process.stdin.close()
+
+    def result(self) -> bytes:
+        """The armored signature. Raises GpgError."""
+        self._thread.join()
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        with self._process.stdout as output, self._process.stderr as messages:
+            made, said = output.read(), messages.read()
+        status = self._process.wait()
+        if self._failure is not None and not status:
+            raise GpgError("gpg", f"the payload could not be signed ({self._failure})")
+        return _result(status, made, said)
+
+    def abandon(self) -> None:
+        """Stop gpg and wait for it."""
+        self._process.kill()
+        self._thread.join()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        self._process.wait()
+
+
+def _result(status: int, output: bytes, messages: bytes) -> bytes:
+    if status or b"-----END PGP SIGNATURE-----" not in output:
+        said = " ".join(messages.decode("utf-8", "replace").split())[-300:]
+        raise GpgError("gpg", f"signing failed: {said or f'status {status}'}")
+    return output
