@@ -55,6 +55,15 @@ READ_ATTEMPTS: Final = 3
 """How often a package that changes while it is read is read again."""
 DIRECTORY_DEPTH: Final = 64
 
+# A published tree (repo/).
+MAX_NOTE_SIZE: Final = 64 * MIB
+"""The note beside a release: what it came from, and what it carries on for clients in flight."""
+SWITCH_SKEW: Final = 600
+"""Seconds by which a channel may have been switched later than its Release says that it was created."""
+SNAPSHOT_ATTEMPTS: Final = 3
+RSYNC_SECONDS: Final = 86400.0
+INSTALL_TEST_SECONDS: Final = 3600.0
+
 # Configuration that an administrator writes.
 CONFIG_FILE_SIZE: Final = 4 * MIB
 
