@@ -19,11 +19,12 @@ from portage_ext.failures import Finding
 from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.gpkg.verify import Judge, verify_packages
 from portage_ext.index.expand import expand
+from portage_ext.index.text import emit_header
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.refusals import DamagedIndexError
 from portage_ext.repo.contents import Contents
-from portage_ext.trust import entries
+from portage_ext.trust import entries as trusted
 
 INDEX: Final = "index"
 SIGNATURES: Final = "signatures"
@@ -84,7 +85,7 @@ class IndexGate:
             )
         yield from self._sizes(candidate)
         fresh = dict(candidate.fresh_entries())
-        for refused in entries.sanitise(PLAIN_FORM, candidate.contents.header, fresh.values(), strong=True).left_out:
+        for refused in trusted.sanitise(PLAIN_FORM, candidate.contents.header, fresh.values(), strong=True).left_out:
             yield Finding(self.name, refused.where, refused.why)
         for path, entry in fresh.items():
             reason = _mismatch(candidate.directory / path, entry)
@@ -171,8 +172,8 @@ class LicenceGate:
                 yield Finding(self.name, described(entry), f"its licence {missing} is not among those of this channel")
 
 
-Install = Callable[[Path, list[str], tuple[IndexEntry, ...]], Iterable[tuple[str, str]]]
-"""Merges the entries from the directory (whose indexed paths are listed) into a scratch root; says what failed and how."""
+Install = Callable[[Path, bytes, tuple[IndexEntry, ...]], Iterable[tuple[str, str]]]
+"""Merges entries, whose files are below the directory and whose index is given, into a scratch root; says what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +185,18 @@ class InstallGate:
     name: str = INSTALL
 
     def check(self, candidate: Candidate) -> Iterator[Finding]:
-        fresh = dict(candidate.fresh_entries())
-        chosen = sorted(fresh, key=lambda path: hashlib.sha256(candidate.contents.entries[path]).digest())[: self.sample]
-        if chosen:
-            picked = tuple(fresh[path] for path in sorted(chosen))
-            for where, what in self.install(candidate.directory, list(candidate.contents.entries), picked):
-                yield Finding(self.name, where, what)
+        texts = candidate.contents.entries
+        chosen: dict[str, str] = {}
+        for path in sorted(candidate.fresh, key=lambda path: hashlib.sha256(texts[path]).digest()):
+            if len(chosen) < self.sample:
+                chosen.setdefault(candidate.contents.entry(path).get("CPV"), path)
+        if not chosen:
+            return
+        header = emit_header({**candidate.contents.header, "PACKAGES": str(len(chosen))})
+        index = header + b"".join(texts[path] + b"\n\n" for path in chosen.values())
+        entries = tuple(candidate.contents.entry(path) for path in chosen.values())
+        for where, what in self.install(candidate.directory, index, entries):
+            yield Finding(self.name, where, what)
 
 
 def described(entry: IndexEntry) -> str:

@@ -128,7 +128,8 @@ class Publisher:
     def promote(self, origin: str, channel: str, gates: Sequence[Gate] = ()) -> Published:
         """Publish what ``origin`` points at in ``channel``. Raises UnknownChannelError, else as :meth:`publish`."""
         with self._guarded(channel):
-            return self._make(channel, self._of(self.tree.live(origin), f"promoted from {origin}"), gates)
+            number = self.tree.live(origin)
+            return self._make(channel, self._of(number, f"promoted from {origin} {number}"), gates)
 
     def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = ()) -> Published:
         """Publish an earlier content of ``channel`` anew; by default the one before the present one.
@@ -142,7 +143,8 @@ class Publisher:
     def renew(self, channel: str, *, force: bool = False) -> Published:
         """Publish the content of ``channel`` again when more than half of its validity is over, or with ``force``."""
         with self._guarded(channel):
-            return self._make(channel, self._of(self.tree.live(channel), "renewed"), (), force=force)
+            number = self.tree.live(channel)
+            return self._make(channel, self._of(number, f"renewed {number}"), (), force=force)
 
     # --- what it starts from
 
