@@ -124,7 +124,10 @@ class Tree:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other publishers out; waits for them. Makes the tree when it is not there. Raises TreeError."""
+        """Keep other publishers out; waits for them. Makes the tree when it is not there.
+
+        Raises TreeError, also for an OSError of what is done inside.
+        """
         try:
             self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
             file = open(self.root / LOCK, "ab")  # noqa: SIM115 (closed at the end of the block)
@@ -132,7 +135,12 @@ class Tree:
             raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            except OSError as error:
+                where = error.filename if isinstance(error.filename, str) else str(self.root)
+                why = f"{error.strerror or error}. The channels are whole; the next run goes on from here"
+                raise TreeError(where, why) from error
 
     def recover(self) -> int:
         """Remove what a killed publisher left, and return the next free number. Under the lock. Raises OSError."""
