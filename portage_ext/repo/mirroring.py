@@ -76,6 +76,7 @@ class Mirror:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.name = name
+        # A bare root keeps its colon: "host:/" is the folder that a forced command allows.
         self._to = to.rstrip("/")
         self._tree = tree
         self._channels = frozenset(channels)
@@ -150,7 +151,7 @@ class Mirror:
 
     def _send(self, number: int, linked: int | None) -> None:
         source, target = f"{self._tree.directory(number)}/", f"{self._to}/{RELEASES}/{number}/"
-        link = () if linked is None else (f"--link-dest=../{linked}",)
+        link = () if linked is None else (f"--link-dest={linked_place(self._to, linked)}",)
         own = (*_INDEX_FILES, f"/{RELEASE_NAME}")
         self._say(f"release {number}: packages")
         exclude = [f"--exclude={name}" for name in own]
@@ -194,3 +195,18 @@ class Mirror:
         if done.returncode and not (missing and done.returncode == 23 and "No such file or directory" in said):
             raise MirrorPushError(self.name, step, " ".join(said.split())[-_TOLD:] or f"rsync ended with {done.returncode}")
         return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def linked_place(to: str, number: int) -> str:
+    """Where rsync finds release ``number`` on the mirror at ``to``, as --link-dest takes it.
+
+    Anchored wherever that can be: rrsync refuses a path that climbs, and a daemon's paths begin at its module.
+    """
+    url = re.fullmatch(r"(?:rsync://[^/]+/|[^/:]*::)[^/]+(?P<path>/.*)?", to)
+    if url is not None:
+        return f"{(url['path'] or '').rstrip('/')}/{RELEASES}/{number}"
+    path = to if to.startswith("/") or ":" not in to else to.partition(":")[2]
+    if path.startswith("/") or (not path and to.endswith(":")):
+        return f"{path.rstrip('/')}/{RELEASES}/{number}"
+    # Relative to the home on the other side, or to here: from releases/N it is the neighbour.
+    return f"../{number}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext.failures import MirrorPushError
-from portage_ext.repo.mirroring import Mirror
+from portage_ext.repo.mirroring import Mirror, linked_place
 from tests.repo.published import Site, site, snapshot
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
@@ -92,3 +92,19 @@ def test_a_push_that_is_cut_anywhere_leaves_the_old_release_and_the_next_goes_on
             assert snapshot(trial / "production") in (old, new)
             Mirror("eu", str(trial), made.tree, ["production"]).push()
             assert snapshot(trial / "production") == new
+
+
+@pytest.mark.parametrize(
+    ("to", "place"),
+    [
+        ("/srv/mirror", "/srv/mirror/releases/3"),
+        ("push@eu.example.org:/srv/mirror", "/srv/mirror/releases/3"),
+        ("push@eu.example.org:", "/releases/3"),
+        ("push@eu.example.org:mirror", "../3"),
+        ("rsync://eu.example.org/binhost", "/releases/3"),
+        ("rsync://eu.example.org:873/binhost/amd64", "/amd64/releases/3"),
+        ("eu.example.org::binhost/amd64", "/amd64/releases/3"),
+    ],
+)
+def test_earlier_releases_are_found_from_where_the_other_side_begins(to: str, place: str) -> None:
+    assert linked_place(to, 3) == place
