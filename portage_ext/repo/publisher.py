@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from portage_ext import limits
 from portage_ext.failures import (
@@ -96,6 +97,9 @@ class _ChangedError(Exception):
     """A package is not the one that the index was made from."""
 
 
+_HTTP_TOLERANCE: Final = 5
+"""Portage asks a web server for what was modified more than 5 s after the TIMESTAMP that it has (util/_urlopen.py): files
+dated so are asked for again exactly when their TIMESTAMP is another, even where two releases are a second apart."""
 _NOTHING = Contents({}, {}, b"")
 
 
@@ -261,7 +265,8 @@ class Publisher:
         stamp = int(staged.contents.header["TIMESTAMP"])
         for name, data in staged.forms.items():
             self._put(name, data)
-            os.utime(self.tree.staging / name, (stamp, stamp))
+            modified = stamp + _HTTP_TOLERANCE
+            os.utime(self.tree.staging / name, (modified, modified))
         for name, data in self._keys.items():
             self._put(name, data)
         self._put(NOTE_NAME, note.emit())

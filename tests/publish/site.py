@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from portage_ext.config import binrepos
 from portage_ext.trust import manage
 from portage_ext.trust.keyrings import TrustDirectory
 from tests.attacks.lab import binrepo
@@ -72,8 +73,8 @@ def host(work: Path, binhost: Binhost, key: SigningKey) -> Host:
     return made
 
 
-def client(work: Path, of: Host, url: str, name: str = "client") -> Root:
-    """A client that pins the key of ``of`` and follows the channel at ``url``."""
+def client(work: Path, of: Host, url: str, name: str = "client", *, fetcher: bool = True) -> Root:
+    """A client that trusts the key of ``of`` and follows the channel at ``url``, through our fetcher or with Portage alone."""
     gnupg = work / name / "etc/portage/gnupg"
     root = Root.create(
         work / name,
@@ -84,5 +85,7 @@ def client(work: Path, of: Host, url: str, name: str = "client") -> Root:
     )
     root.etc("portage-ext.toml", "[fetch]\ntimeout = 5\nretries = 2\n")
     manage.add(TrustDirectory(root.path), gnupg, "lab", of.key.fingerprint, of.key.public(), "the test")
-    root.etc("binrepos.conf", binrepo(root, "lab", url))
+    root.etc("binrepos.conf/lab.conf", binrepo(root, "lab", url))
+    if fetcher:
+        assert binrepos.connect(root.path, "lab")
     return root
