@@ -133,9 +133,7 @@ class Mirror:
             complete.add(number)
         switched = [channel for channel, number in channels.items() if there.channels.get(channel) != number]
         for channel in switched:
-            self._say(f"{channel}: release {channels[channel]}")
-            # Into the directory and not onto the name: a link to a directory would be taken for that directory.
-            self._rsync(f"switching {channel}", "-l", str(self._tree.root / channel), f"{self._to}/")
+            self._switch(channel, channels[channel])
         kept = {*known, *channels.values(), *(n for c, n in there.channels.items() if c not in channels)}
         gone = sorted(number for number in there.releases if number not in kept)
         self._remove(gone)
@@ -159,6 +157,15 @@ class Mirror:
         self._say(f"release {number}: index and Release")
         self._rsync(f"index of release {number}", "-rtp", f"--exclude=/{RELEASE_NAME}", source, target)
         self._rsync(f"Release of release {number}", "-tp", f"{source}{RELEASE_NAME}", f"{target}{RELEASE_NAME}")
+
+    def _switch(self, channel: str, number: int) -> None:
+        self._say(f"{channel}: release {number}")
+        with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as name:
+            # A link of our own: the channel here may have moved on to a release that the mirror does not have yet.
+            link = Path(name) / channel
+            link.symlink_to(f"{RELEASES}/{number}")
+            # Into the directory and not onto the name: a link to a directory would be taken for that directory.
+            self._rsync(f"switching {channel}", "-l", str(link), f"{self._to}/")
 
     def _remove(self, numbers: Sequence[int]) -> None:
         if not numbers:

@@ -94,6 +94,19 @@ def test_a_push_that_is_cut_anywhere_leaves_the_old_release_and_the_next_goes_on
             assert snapshot(trial / "production") == new
 
 
+def test_a_channel_that_moves_on_while_it_is_sent_is_not_switched_to_what_is_not_there(made: Site, tmp_path: Path) -> None:
+    def say(line: str) -> None:
+        if line == "release 2: index and Release":
+            made.pkgdir.add("app-misc/foo-2")
+            made.publish("production")
+
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"], say=say)
+    mirror.push()
+    assert made.tree.live("production") == 3
+    assert os.readlink(tmp_path / "mirror/production") == "releases/2"
+    assert (tmp_path / "mirror/production/Release").exists()
+
+
 @pytest.mark.parametrize(
     ("to", "place"),
     [
