@@ -27,6 +27,20 @@ class UsageError(PortageExtError):
         return self.what
 
 
+# Living inside Portage.
+
+
+@dataclass(slots=True, eq=False)
+class UnknownPortageError(PortageExtError):
+    """This Portage is not built the way portage-ext relies on: nothing is patched."""
+
+    version: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
+
+
 @dataclass(slots=True, eq=False)
 class InvalidCpvError(PortageExtError):
     """A text is not ``category/name-version``."""
@@ -218,20 +232,6 @@ class IndexWriteError(PortageExtError):
         return f"{self.path} could not be written ({self.detail}); the old index stands"
 
 
-# Living inside Portage.
-
-
-@dataclass(slots=True, eq=False)
-class UnknownPortageError(PortageExtError):
-    """This Portage is not built the way portage-ext relies on: nothing is patched."""
-
-    version: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
-
-
 @dataclass(slots=True, eq=False)
 class SettingsError(PortageExtError):
     """A configuration file cannot be read or says something that cannot be."""
@@ -241,3 +241,38 @@ class SettingsError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
+
+
+# Toolchain first.
+
+
+@dataclass(slots=True, eq=False)
+class InvalidContractError(PortageExtError):
+    """A text is not the line of a symbol contract."""
+
+    text: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a symbol contract: {self.why}"
+
+
+@dataclass(slots=True, eq=False)
+class ToolchainModeError(PortageExtError):
+    """The setting ``toolchain`` has a value that means nothing."""
+
+    where: str
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.where}: toolchain is {self.value!r}, and is one of "enforce", "order", "warn", "off"'
+
+
+@dataclass(slots=True, eq=False)
+class NoSuchPackageError(PortageExtError):
+    """Nothing installed matches an atom, and no file is called so."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"nothing installed matches {self.text}, and it is no file; name a binary package or a directory by its path"

@@ -8,6 +8,13 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 
+# Configuration that an administrator writes.
+CONFIG_FILE_SIZE: Final = 4 * MIB
+
+# The index as it is read inside emerge.
+INDEX_READ_CHUNK: Final = 1 * MIB
+INDEX_ENTRY_SIZE: Final = 1 * MIB
+
 # --- a binary package, as it is read for the index (gpkg/, repo/)
 PACKAGE_SIZE: Final = 64 * GIB
 CONTAINER_MEMBERS: Final = 64
@@ -64,12 +71,6 @@ SNAPSHOT_ATTEMPTS: Final = 3
 RSYNC_SECONDS: Final = 86400.0
 INSTALL_TEST_SECONDS: Final = 3600.0
 
-# Configuration that an administrator writes.
-CONFIG_FILE_SIZE: Final = 4 * MIB
-
-# The index as it is read inside emerge.
-INDEX_READ_CHUNK: Final = 1 * MIB
-INDEX_ENTRY_SIZE: Final = 1 * MIB
 
 # A release and its signatures (trust/).
 MAX_RELEASE_SIZE: Final = 64 * KIB
@@ -99,3 +100,27 @@ MAX_OFFERED_FORM: Final = 128 * MIB
 EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
+# --- ELF objects and contracts (elf/, model/contract.py)
+ELF_HEADERS: Final = 4096
+"""Program headers of one object."""
+ELF_RECORDS: Final = 65536
+"""Entries of one dynamic section or version table."""
+ELF_NAME: Final = 16 * KIB
+ELF_SIZE: Final = 4 * GIB
+"""An object in a package image beyond this is not opened."""
+CONTRACT_SIZE: Final = 1 * MIB
+"""Characters of a contract's line; glibc's has about eight thousand."""
+LOADER_CONF_SIZE: Final = 1 * MIB
+LOADER_CONF_FILES: Final = 1024
+"""Files that one ld.so.conf may include."""
+SYMBOLIC_LINKS: Final = 40
+"""Links followed for one name, as the kernel counts them."""
+ENVIRONMENT_SIZE: Final = 8 * MIB
+"""The environment of one process."""
+ELF_IN_MEMORY: Final = 64 * MIB
+"""A larger object of a package's image goes through a temporary file."""
+IMAGE_SIZE: Final = 256 * GIB
+"""An image, decompressed, from which a contract is worked out."""
+IMAGE_MEMBERS: Final = 4_000_000
+PLAN_ROUNDS: Final = 8
+"""How often a merge list is put in order again after edges were added; each round adds some that were not there."""

@@ -25,6 +25,7 @@ from portage_ext.model import IndexEntry
 from portage_ext.repo import gates as judging
 from portage_ext.repo.contents import Difference
 from portage_ext.repo.gates import Gate
+from portage_ext.repo.gates_contract import CONTRACTS, ContractGate
 from portage_ext.repo.publisher import Published, Publisher, Terms
 from portage_ext.repo.retention import Keep, expendable
 from portage_ext.repo.tree import Tree
@@ -85,9 +86,9 @@ def _named(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     names = tuple(name for name in text.split(",") if name and name != "none")
-    unknown = sorted(set(names) - set(judging.GATES))
+    unknown = sorted(set(names) - set(publishing.GATE_NAMES))
     if unknown:
-        raise UsageError(f"there is no gate {unknown[0]}; there are {', '.join(judging.GATES)}")
+        raise UsageError(f"there is no gate {unknown[0]}; there are {', '.join(publishing.GATE_NAMES)}")
     return names
 
 
@@ -96,10 +97,11 @@ def _gates(names: tuple[str, ...], rules: ChannelRules, judge: Judge, *, public:
         judging.INDEX: judging.IndexGate,
         judging.SIGNATURES: lambda: judging.SignatureGate(judge),
         judging.CLOSURE: lambda: _closure(rules),
+        CONTRACTS: lambda: ContractGate(rules.provided_libraries),
         judging.LICENCES: lambda: _licences(rules),
         judging.INSTALL: lambda: _install(rules),
     }
-    return [makers[name]() for name in judging.GATES if name in names and (public or name != judging.LICENCES)]
+    return [makers[name]() for name in publishing.GATE_NAMES if name in names and (public or name != judging.LICENCES)]
 
 
 # Portage is imported by the gates that need it, and only when they are asked for.

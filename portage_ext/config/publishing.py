@@ -8,11 +8,12 @@
     keep = 10                       # newest releases of a channel, and
     keep-days = 14                  # whatever was live within so many days
     grace-hours = 24                # files stay within reach of clients with an older index
-    gates = ["index", "signatures", "closure", "licences", "install"]
+    gates = ["index", "signatures", "closure", "contracts", "licences", "install"]
     public = ["production"]         # channels that everybody can read: the gate `licences` counts there
     licences = ["@BINARY-REDISTRIBUTABLE"]
     sample = 3                      # packages that the gate `install` merges
-    provided = ["sys-libs/glibc"]   # what clients have without a package of this release
+    provided = ["sys-libs/glibc"]   # what clients have without a package of this release, and
+    provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (all that no package defines, without it)
 
     [publish.channel.staging]       # the same keys, for one channel
     gates = ["index", "signatures"]
@@ -38,7 +39,7 @@ from portage_ext.config.settings import SETTINGS_FILE
 from portage_ext.config.table import Table
 from portage_ext.errors import SettingsError, UsageError
 
-GATE_NAMES: Final = ("index", "signatures", "closure", "licences", "install")
+GATE_NAMES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
 _DAY: Final = 86400
 
 
@@ -53,6 +54,7 @@ class ChannelRules:
     licences: tuple[str, ...] = ("@BINARY-REDISTRIBUTABLE",)
     sample: int = 3
     provided: tuple[str, ...] = ()
+    provided_libraries: tuple[str, ...] = ("*",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ def _rules(table: Table, base: ChannelRules) -> ChannelRules:
         licences=table.texts("licences", base.licences),
         sample=int(table.number("sample", base.sample, 0, 1000)),
         provided=table.texts("provided", base.provided),
+        provided_libraries=table.texts("provided-libraries", base.provided_libraries),
     )
     unknown = sorted(set(rules.gates) - set(GATE_NAMES))
     if unknown:

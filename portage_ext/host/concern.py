@@ -47,3 +47,13 @@ def session_needed(emerge_config: Any) -> bool:
         for names in atoms.values():
             files.update(os.path.join(env_directory, name) for name in names)
     return any(concerns(file) is not False for file in files)
+
+
+def binaries_possible(emerge_config: Any) -> bool:
+    """Whether this run of emerge can merge a binary: only then is there anything to check."""
+    options = emerge_config.opts
+    if emerge_config.action is not None:
+        return False
+    if any(options.get(option) is True for option in ("--usepkg", "--usepkgonly", "--getbinpkg", "--getbinpkgonly")):
+        return True
+    return "--resume" in options or "getbinpkg" in emerge_config.target_config.settings.features

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from portage_ext.errors import PkgdirError, UnsupportedPortageError
 from portage_ext.index.format import MTIME, IndexFormat
+from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.repo.signatures import SignaturePolicy
 
 _TABLES: Final = (
@@ -71,7 +72,7 @@ def pkgdir_settings(pkgdir: Path | None = None) -> PkgdirSettings:
 
 
 def _format(tree: Any) -> IndexFormat:
-    keys = frozenset(tree.dbapi._aux_cache_keys) & frozenset(tree._pkgindex_allowed_pkg_keys)
+    keys = frozenset(tree.dbapi._aux_cache_keys) & frozenset(tree._pkgindex_allowed_pkg_keys) | {CONTRACT}
     hashes = tuple(tree._pkgindex_hashes)
     return IndexFormat(
         metadata_keys=keys - {"SIZE", MTIME, "CPV", *hashes},

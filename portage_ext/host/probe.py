@@ -35,7 +35,7 @@ def check(run_action: Callable[..., Any]) -> None:
     """Raise UnknownPortageError when this Portage is not built as expected. ``run_action`` is emerge's own."""
     try:
         for expected in _expectations(run_action):
-            _check_function(expected)
+            check_function(expected)
         _check_attributes()
     except AttributeError as error:
         raise UnknownPortageError(portage.VERSION, str(error)) from error
@@ -62,7 +62,8 @@ def _expectations(run_action: Callable[..., Any]) -> tuple[Expected, ...]:
     )
 
 
-def _check_function(expected: Expected) -> None:
+def check_function(expected: Expected) -> None:
+    """Raise UnknownPortageError when the function is not as expected."""
     home = expected.owner.__module__
     function = inspect.getattr_static(expected.owner, expected.name, None)
     if function is None:
@@ -90,12 +91,17 @@ def _names(function: Callable[..., Any]) -> set[str]:
     return names
 
 
+def check_names(function: Callable[..., Any], *attributes: str) -> None:
+    """Raise UnknownPortageError when ``function`` no longer uses one of ``attributes``."""
+    missing = set(attributes) - _names(function)
+    if missing:
+        raise UnknownPortageError(portage.VERSION, f"{function.__qualname__} does without {', '.join(sorted(missing))}")
+
+
 def _check_attributes() -> None:
     used = (
         (config.config.__init__, ("_penvdict", "backupenv", "_expand_map")),
         (bintree.binarytree._populate_remote_repo, ("packages", "header", "read", "name_fallback")),
     )
     for function, attributes in used:
-        missing = set(attributes) - _names(function)
-        if missing:
-            raise UnknownPortageError(portage.VERSION, f"{function.__qualname__} does without {', '.join(sorted(missing))}")
+        check_names(function, *attributes)

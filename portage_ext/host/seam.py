@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from portage_ext.host import say
-from portage_ext.host.concern import session_needed
+from portage_ext.host.concern import binaries_possible, session_needed
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -78,7 +78,7 @@ def _connect(actions: ModuleType) -> None:
 @contextlib.contextmanager
 def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]:
     """Hold a session open for one run of emerge, if it needs one and this Portage is known."""
-    session = None
+    sessions: list[ModuleType] = []
     try:
         if session_needed(emerge_config):
             from portage_ext.host import patches
@@ -86,11 +86,20 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
 
             patches.apply(original)
             session_module.begin(emerge_config)
-            session = session_module
+            sessions.append(session_module)
     except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
         say.failed("cannot connect to this Portage", error)
     try:
+        # After the whitelist, which may have switched binaries on.
+        if binaries_possible(emerge_config):
+            from portage_ext.host import toolchain
+
+            toolchain.begin(emerge_config)
+            sessions.append(toolchain)
+    except Exception as error:  # noqa: BLE001 - the same
+        say.failed("the merge list is not checked", error)
+    try:
         yield
     finally:
-        if session is not None:
+        for session in sessions:
             session.end()

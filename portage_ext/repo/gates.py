@@ -31,8 +31,6 @@ SIGNATURES: Final = "signatures"
 CLOSURE: Final = "closure"
 LICENCES: Final = "licences"
 INSTALL: Final = "install"
-GATES: Final = (INDEX, SIGNATURES, CLOSURE, LICENCES, INSTALL)
-"""Every gate there is, the cheap ones first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,28 +5,36 @@ Runs in worker processes: everything that goes in and out can be pickled.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import (
     ChangingPackageError,
+    DecompressionError,
     InvalidDependencyError,
     MalformedPackageError,
     PackageError,
     UnacceptedSignatureError,
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
+from portage_ext.gpkg.contract import contract_of_image
 from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
 from portage_ext.gpkg.source import FileStamp, Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.index.blocks import Row
 from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model import Hasher
+from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.repo.naming import place
 from portage_ext.repo.signatures import SignaturePolicy, Signed, check_signatures
+
+_LINKED: Final = frozenset(("REQUIRES", "PROVIDES"))
+"""What Portage records of a package that has objects for a loader; without it there is nothing to work out."""
 
 Evaluate = Callable[[str, str, frozenset[str]], str]
 """``(key, value, USE flags) -> value`` with its USE conditionals evaluated; raises ValueError with the reason."""
@@ -71,7 +79,13 @@ def _gpkg(source: Source, plan: ReadPlan) -> tuple[dict[str, bytes], Signed | No
     signed = None
     if plan.policy.verify and (container.signed or plan.policy.required):
         signed = _signed(source, container)
-    return read_metadata(source, container, plan.format.wanted), signed
+    metadata = read_metadata(source, container, plan.format.wanted | {"EPREFIX"})
+    if CONTRACT in plan.format.metadata_keys and CONTRACT not in metadata and (metadata.keys() & _LINKED):
+        # Built without the hook: worked out once, and kept in the index as long as the file stays as it is.
+        with contextlib.suppress(DecompressionError):
+            prefix = metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip()
+            metadata[CONTRACT] = str(contract_of_image(source, container, prefix)).encode()
+    return metadata, signed
 
 
 def _signed(source: Source, container: Container) -> Signed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ARCH = "amd64"
 CATEGORIES = ("app-misc", "dev-libs", "kde-apps", "net-libs", "sys-apps", "sys-devel", "sys-libs", "virtual")
@@ -18,7 +19,7 @@ class EbuildRepository:
     name: str
 
     @classmethod
-    def create(cls, location: Path, name: str = "tiny", masters: str = "") -> EbuildRepository:
+    def create(cls, location: Path, name: str = "tiny", masters: str = "") -> Self:
         """An empty repository; without ``masters`` it holds the profile too."""
         repository = cls(location, name)
         repository.write("profiles/repo_name", name + "\n")

@@ -162,7 +162,7 @@ class Root:
 
     def merged(self) -> dict[str, str]:
         """What was merged, from emerge.log: package name and version to ``binary`` or ``ebuild``, in order."""
-        log = self.path / "var/log/emerge.log"
+        log = self.home / "var/log/emerge.log"
         text = log.read_text() if log.exists() else ""
         return {match["cpv"]: "binary" if match["binary"] else "ebuild" for match in _MERGING.finditer(text)}
 

@@ -1,0 +1,67 @@
+"""How strictly the order of the toolchain is kept: per run in the environment, per package in package.env, else in the file.
+
+``enforce`` orders and refuses, ``order`` orders and says what it would refuse, ``warn`` only says, ``off`` is Portage alone.
+A value that means nothing is an error that its reader says, and ``enforce`` holds: a slip of the pen switches no guard off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from portage_ext.errors import ToolchainModeError
+from portage_ext.limits import CONFIG_FILE_SIZE
+
+VARIABLE: Final = "PORTAGE_EXT_TOOLCHAIN"
+_FILE: Final = "etc/portage/portage-ext.toml"
+
+
+class Mode(StrEnum):
+    """See the module."""
+
+    ENFORCE = "enforce"
+    ORDER = "order"
+    WARN = "warn"
+    OFF = "off"
+
+    @property
+    def orders(self) -> bool:
+        return self in (Mode.ENFORCE, Mode.ORDER)
+
+
+def mode_of(value: str, where: str) -> Mode:
+    """Raises ToolchainModeError; ``where`` names the file or variable."""
+    try:
+        return Mode(value.strip())
+    except ValueError:
+        raise ToolchainModeError(where, value) from None
+
+
+def mode_in(variables: Mapping[str, str]) -> Mode | None:
+    """What the environment or an env file says; None when it says nothing. Raises ToolchainModeError."""
+    value = variables.get(VARIABLE, "")
+    return mode_of(value, VARIABLE) if value.strip() else None
+
+
+def configured_mode(config_root: Path) -> Mode:
+    """What the configuration file under ``config_root`` says. Raises ToolchainModeError."""
+    path = config_root / _FILE
+    try:
+        with open(path, "rb") as file:
+            text = file.read(CONFIG_FILE_SIZE).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return Mode.ENFORCE
+    except OSError as error:
+        raise ToolchainModeError(str(path), error.strerror or "") from error
+    if "toolchain" not in text:
+        return Mode.ENFORCE
+    # The guard starts once a package: only a file that says something pays for the parser.
+    import tomllib
+
+    try:
+        value = tomllib.loads(text).get("toolchain", Mode.ENFORCE)
+    except tomllib.TOMLDecodeError as error:
+        raise ToolchainModeError(str(path), str(error)) from error
+    return mode_of(value if isinstance(value, str) else repr(value), str(path))

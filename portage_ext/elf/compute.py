@@ -1,0 +1,70 @@
+"""The contract of a package is what its objects need and none of them has, and what they define for others.
+
+What the loader enforces counts, and nothing else: a version reference that is marked weak is no need; a library without
+version definitions satisfies every version; what a plugin leaves to the program that loads it is asked of nobody.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Mapping
+
+from portage_ext.elf.places import expand, is_debug, is_public
+from portage_ext.elf.reader import ElfObject, versions_hold
+from portage_ext.model.contract import Library, Need, SymbolContract
+
+
+def contract_of(
+    objects: Mapping[str, ElfObject], *, eprefix: str = "", public: Collection[str] = (), optional: Collection[Library] = ()
+) -> SymbolContract:
+    """The contract of the package whose objects are ``objects``, by absolute path.
+
+    ``public`` are further directories of the loader's; ``optional`` libraries that the ebuild excludes (REQUIRES_EXCLUDE).
+    """
+    everybody = frozenset(public)
+
+    def reachable(directory: str) -> bool:
+        return is_public(directory, eprefix) or directory in everybody
+
+    own: dict[Library, list[frozenset[str]]] = {}
+    defines: dict[Library, frozenset[str]] = {}
+    for path, found in objects.items():
+        if found.program and not found.soname:
+            continue
+        directory, base = posixpath.split(path)
+        for name in {found.soname or base, base}:
+            own.setdefault((found.category, name), []).append(found.defines)
+        if reachable(directory) and not is_debug(path, eprefix):
+            library = found.category, found.soname or base
+            defines[library] = defines.get(library, frozenset()) | found.defines
+    needs: dict[Library, tuple[set[str], bool]] = {}
+    search: dict[str, dict[str, None]] = {}
+    for path, found in sorted(objects.items()):
+        if is_debug(path, eprefix):
+            continue
+        directory = posixpath.dirname(path)
+        plugin = not found.program and not reachable(directory)
+        outside = False
+        for soname in dict.fromkeys((*found.needed, *found.versions)):
+            library = found.category, soname
+            versions = found.versions.get(soname, frozenset())
+            if "/" in soname:
+                # A path, not a name: the loader does not search.
+                path_named = next(expand((soname,), directory, found.category), None)
+                if path_named is None or path_named in objects:
+                    continue
+                library = found.category, path_named
+            if library in optional or any(versions_hold(versions, defined) for defined in own.get(library, ())):
+                continue
+            outside = True
+            wanted, only_plugins = needs.get(library, (set(), True))
+            wanted.update(versions)
+            needs[library] = wanted, only_plugins and plugin
+        if outside and found.search:
+            places = search.setdefault(found.category, {})
+            places.update((place, None) for place in expand(found.search, directory, found.category) if not reachable(place))
+    return SymbolContract(
+        tuple(Need(*library, frozenset(versions), plugin) for library, (versions, plugin) in sorted(needs.items())),
+        defines,
+        {category: tuple(places) for category, places in search.items() if places},
+    )

@@ -1,0 +1,76 @@
+"""Where contracts are found in Portage: the index of a binhost, a package file, the vdb, or the installed files themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from portage.util import grabfile
+
+from portage_ext.elf.system import System
+from portage_ext.elf.tree import read_files
+from portage_ext.errors import InvalidContractError, PackageError
+from portage_ext.gpkg.contract import stored_contract
+from portage_ext.limits import CONTRACT_SIZE
+from portage_ext.model.contract import KEY, SymbolContract
+
+
+def keep_in_index(tree: Any) -> None:
+    """Have ``tree`` (a ``binarytree`` that has not been populated) keep contracts that an index carries."""
+    tree._pkgindex_allowed_pkg_keys.add(KEY)
+
+
+def of_binary(tree: Any, package: Any) -> SymbolContract | None:
+    """The contract of a binary that may not have been fetched yet; None when nobody has recorded one."""
+    key = tree.dbapi._instance_key(package.cpv)
+    text = (tree._remotepkgs or {}).get(key, {}).get(KEY) or (tree.dbapi.cpvdict.get(key) or {}).get(KEY)
+    if not text and not (package._metadata.get("REQUIRES") or package._metadata.get("PROVIDES")):
+        return SymbolContract()
+    if not text and not tree.isremote(package.cpv):
+        path = tree.getname(package.cpv)
+        try:
+            return stored_contract(Path(path)) if path else None
+        except PackageError:
+            return None
+    return _parsed(text)
+
+
+def of_index_entry(entry: dict[str, str], soname: str) -> SymbolContract | None:
+    """The contract of an index entry, if it can be one that defines ``soname``."""
+    text = entry.get(KEY, "")
+    return _parsed(text) if f" {soname}" in text and " < " in text else None
+
+
+def of_installed(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
+    """The contract of an installed package: as recorded, else from its files as they are. Raises OSError."""
+    contract = recorded(database, cpv)
+    return contract if contract is not None else from_files(database, cpv, root, eprefix)
+
+
+def recorded(database: Any, cpv: str) -> SymbolContract | None:
+    """The contract that stands in the vdb; None without one. Raises OSError."""
+    try:
+        with open(database.getpath(cpv, filename=KEY), "rb") as file:
+            return _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"))
+    except FileNotFoundError:
+        return None
+
+
+def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
+    """The contract worked out from the installed files."""
+    # ``arch;path;soname;rpath;needed;category``: what Portage found by scanelf when it was built.
+    fields = (line.split(";") for line in grabfile(database.getpath(cpv, filename="NEEDED.ELF.2")))
+    paths = [words[1] for words in fields if len(words) > 4]
+    if not paths:
+        return SymbolContract()
+    objects = read_files(root, paths, eprefix=eprefix)
+    return objects.contract(eprefix=eprefix, public=System(root, eprefix).directories)
+
+
+def _parsed(text: str | None) -> SymbolContract | None:
+    if not text:
+        return None
+    try:
+        return SymbolContract.parse(text)
+    except InvalidContractError:
+        return None  # of a later format, or damaged: the guard judges the image

@@ -1,0 +1,131 @@
+"""emerge's merge list as steps of the plan check, and its verdict as edges between packages and as words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from portage.versions import vercmp
+
+from portage_ext.config.toolchain import Mode, configured_mode, mode_in
+from portage_ext.errors import ToolchainModeError
+from portage_ext.host import contracts, say
+from portage_ext.host.world import InstalledWorld
+from portage_ext.model.contract import Need
+from portage_ext.policy.plan import Problem, Step, Verdict, check
+from portage_ext.policy.refusal import Ways, breaks, unmet
+
+
+class Plan:
+    """The plan check of one run of emerge. ``settings`` are those of the run; package.env is asked package by package."""
+
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+        self._modes: dict[str, Mode] = {}
+        self._configured = self._read_mode(lambda: configured_mode(Path(settings["PORTAGE_CONFIGROOT"]))) or Mode.ENFORCE
+        self._for_run = self._read_mode(lambda: mode_in(settings.configdict["env"]))
+        self._in_conf = self._read_mode(lambda: mode_in(settings.configdict["conf"]))
+        self._worlds: dict[str, InstalledWorld] = {}
+
+    @staticmethod
+    def _read_mode(read: Any) -> Mode | None:
+        try:
+            mode: Mode | None = read()
+        except ToolchainModeError as error:
+            say.line(f"{error}; enforce holds")
+            return Mode.ENFORCE
+        return mode
+
+    @property
+    def off(self) -> bool:
+        """Nothing is checked in this run, except what package.env asks for: not even that when the environment says off."""
+        return self._for_run is Mode.OFF or (
+            (self._for_run or self._in_conf or self._configured) is Mode.OFF and not self._settings._penvdict
+        )
+
+    def mode(self, package: Any) -> Mode:
+        """How strictly ``package`` is held: environment, package.env, make.conf, configuration file, in this order."""
+        if self._for_run is not None:
+            return self._for_run
+        if package.cpv not in self._modes:
+            self._modes[package.cpv] = self._package_mode(package) or self._in_conf or self._configured
+        return self._modes[package.cpv]
+
+    def _package_mode(self, package: Any) -> Mode | None:
+        from portage.package.ebuild._config.helper import ordered_by_atom_specificity
+
+        settings = package.root_config.settings
+        entries = settings._penvdict.get(package.cp)
+        if not entries:
+            return None
+        names = [name for value in ordered_by_atom_specificity(entries, package.cpv) for name in value]
+        values: dict[str, str] = {}
+        settings._grab_pkg_env(names, values)
+        return self._read_mode(lambda: mode_in(values))
+
+    def judge(self, tasks: Sequence[Any], trees: Any) -> tuple[list[Any], Verdict]:
+        """Check ``tasks`` (the serialized list of a depgraph), root by root.
+
+        Returns the packages in their order, and the verdict with places in that list.
+        """
+        packages = [task for task in tasks if getattr(task, "operation", None) in ("merge", "uninstall")]
+        edges, problems = [], []
+        for root in dict.fromkeys(package.root for package in packages):
+            places = [place for place, package in enumerate(packages) if package.root == root]
+            world = self.world(root, trees)
+            steps = [self._step(packages[place], trees[root], world) for place in places]
+            verdict = check(steps, world)
+            edges += [type(e)(places[e.earlier], places[e.later], e.need) for e in verdict.edges]
+            problems += [Problem(places[p.step], p.need, p.missing, p.found, p.victim) for p in verdict.problems]
+        return packages, Verdict(tuple(edges), tuple(problems))
+
+    def world(self, root: str, trees: Any) -> InstalledWorld:
+        if root not in self._worlds:
+            tree = trees[root]
+            self._worlds[root] = InstalledWorld(tree["root_config"].settings, tree["vartree"].dbapi)
+        return self._worlds[root]
+
+    def _step(self, package: Any, tree: Any, world: InstalledWorld) -> Step:
+        database = tree["vartree"].dbapi
+        name, cp = str(package.cpv), str(package.cp)
+        uninstall = package.operation == "uninstall"
+        replaces = [name] if uninstall else [str(cpv) for cpv in database.match(package.slot_atom)]
+        removes = {library: versions for cpv in replaces for library, versions in world.defines(cpv).items()}
+        contract = contracts.of_binary(tree["bintree"], package) if package.type_name == "binary" else None
+        kind = "uninstall" if uninstall else "binary" if package.type_name == "binary" else "source"
+        preserves = "preserve-libs" in package.root_config.settings.features
+        exempt = kind == "binary" and self.mode(package) is Mode.OFF
+        return Step(name, cp, kind, contract, frozenset(replaces), removes, preserves, exempt)  # type: ignore[arg-type]
+
+    def words(self, problem: Problem, package: Any, trees: Any) -> str:
+        """What ``problem`` of ``package`` means to a person."""
+        name, cp = str(package.cpv), str(package.cp)
+        if problem.victim is not None:
+            return breaks(name, problem.victim, problem.need, problem.missing, found=problem.found)
+        tree = trees[package.root]
+        world = self.world(package.root, trees)
+        ways = Ways(_offers(tree["bintree"], problem.need) or sorted(world.owners(problem.need.library)),
+                    world.system.unselected(problem.need))  # fmt: skip
+        return unmet(name, cp, problem.need, problem.missing, found=problem.found, ways=ways)
+
+
+def _offers(tree: Any, need: Need) -> list[str]:
+    """The binaries of all binhosts that define what is needed, the newest version first."""
+    found = {}
+    for entry in (tree._remotepkgs or {}).values():
+        contract = contracts.of_index_entry(entry, need.soname)
+        if contract is not None and need.versions <= contract.defines.get(need.library, frozenset()):
+            found[str(entry["CPV"])] = entry["CPV"]
+    return sorted(found, key=lambda cpv: _Version(found[cpv]), reverse=True)
+
+
+class _Version:
+    """Orders packages by name and version."""
+
+    def __init__(self, cpv: Any) -> None:
+        self._cp: str = cpv.cp
+        self._version: str = cpv.version
+
+    def __lt__(self, other: _Version) -> bool:
+        return (self._cp, 0) < (other._cp, 0) if self._cp != other._cp else (vercmp(self._version, other._version) or 0) < 0

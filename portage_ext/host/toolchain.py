@@ -1,0 +1,203 @@
+"""Toolchain first, inside emerge: the merge list is checked when it is put in order, again when it is resumed.
+
+The edges go into the resolver's graph before it is serialized, so the shown list, the scheduler, ``--jobs``, ``--resume``,
+``--keep-going`` and the forked resolver have them from Portage itself. An error in here is said, and Portage's own list stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from _emerge.Dependency import Dependency
+from _emerge.depgraph import depgraph
+from _emerge.DepPriority import DepPriority
+from portage.dbapi.bintree import binarytree
+from portage.package.ebuild.config import config
+
+from portage_ext.config.toolchain import VARIABLE
+from portage_ext.host import probe, say
+from portage_ext.host.contracts import keep_in_index
+from portage_ext.host.plan import Plan
+from portage_ext.limits import PLAN_ROUNDS
+from portage_ext.policy.plan import Problem
+
+Function = Callable[..., Any]
+
+ORIGINALS: dict[str, Function] = {}
+"""Portage's own functions, by name, once they are patched."""
+_OWN: Final = "_portage_ext_problems"
+
+current: Plan | None = None
+"""The plan check of this run of emerge, if it has one."""
+_resuming = 0
+
+
+def begin(emerge_config: Any) -> None:
+    """Check the merge list of this run. Raises UnknownPortageError, and has patched nothing then."""
+    global current
+    current = None
+    _apply()
+    for tree in emerge_config.trees.values():
+        # Also when nothing is checked: what Portage caches of an index is what it has read.
+        if "bintree" in tree:
+            keep_in_index(tree["bintree"])
+    plan = Plan(emerge_config.target_config.settings)
+    if not plan.off:
+        current = plan
+
+
+def end() -> None:
+    """Stop checking."""
+    global current
+    current = None
+
+
+def _apply() -> None:
+    if ORIGINALS:
+        return
+    for expected in _EXPECTED:
+        probe.check_function(expected)
+    probe.check_names(
+        depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"
+    )
+    probe.check_names(depgraph.altlist, "_serialized_tasks_cache", "_scheduler_graph")
+    probe.check_names(binarytree._new_pkgindex, "_pkgindex_allowed_pkg_keys")
+    probe.check_names(config.environ, "_environ_whitelist")
+    for name, wrap in (
+        ("_serialize_tasks", _serialize_tasks),
+        ("display_problems", _display_problems),
+        ("_loadResumeCommand", _load_resume_command),
+    ):
+        original = getattr(depgraph, name)
+        ORIGINALS[name] = original
+        setattr(depgraph, name, functools.wraps(original)(wrap(original)))
+    # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
+    config._environ_whitelist = frozenset((*config._environ_whitelist, VARIABLE))
+
+
+_EXPECTED: Final = (
+    probe.Expected(depgraph, "_serialize_tasks", ("self",), (depgraph.altlist,)),
+    probe.Expected(depgraph, "display_problems", ("self",)),
+    probe.Expected(depgraph, "_loadResumeCommand", ("self", "resume_data")),
+)
+
+
+def _serialize_tasks(original: Function) -> Function:
+    def _serialize_tasks(self: Any) -> Any:
+        result = original(self)
+        if current is None or "--nodeps" in self._frozen_config.myopts:
+            return result
+        added: set[tuple[Any, Any]] = set()
+        for _ in range(PLAN_ROUNDS):
+            new, problems = _judged(self, current, result[0], added)
+            if not new:
+                _settle(self, current, result, problems)
+                break
+            added.update(new)
+            result = _ordered(self, original, new)
+        return result
+
+    return _serialize_tasks
+
+
+def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]]) -> Any:
+    """Serialize again with ``pairs`` (earlier, later) in the graph.
+
+    The edges are as hard as those that Portage itself makes for libc, so that in a cycle the declared dependency gives way and
+    not what the loader enforces. If that leaves no order at all, they are runtime dependencies, and Portage breaks the cycle.
+    """
+    dynamic = graph._dynamic_config
+    for earlier, later in pairs:
+        dynamic.digraph.add(earlier, later, priority=DepPriority(buildtime=True, runtime=True))
+    restart = dynamic._skip_restart
+    try:
+        return original(graph)
+    except graph._unknown_internal_error:
+        if dynamic._circular_deps_for_display is None:
+            raise
+    dynamic._circular_deps_for_display = None
+    dynamic._skip_restart = restart
+    for earlier, later in pairs:
+        for priority in dynamic.digraph.nodes[later][0][earlier]:
+            if isinstance(priority, DepPriority) and priority.buildtime and priority.runtime and not priority.satisfied:
+                priority.buildtime = False
+    return original(graph)
+
+
+def _judged(
+    graph: Any, plan: Plan, tasks: Any, added: set[tuple[Any, Any]]
+) -> tuple[list[tuple[Any, Any]], list[tuple[Problem, Any]]]:
+    """The pairs of packages (earlier, later) that the graph still lacks, and the problems with their packages."""
+    try:
+        packages, verdict = plan.judge(tasks, graph._frozen_config._trees_orig)
+        pairs = [(packages[edge.earlier], packages[edge.later]) for edge in verdict.edges]
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in added and plan.mode(pair[1]).orders]
+        return new, [(problem, packages[problem.step]) for problem in verdict.problems]
+    except Exception as error:  # noqa: BLE001 - Portage's own order instead
+        say.failed("the check of the merge list", error)
+        return [], []
+
+
+def _settle(graph: Any, plan: Plan, result: Any, problems: list[tuple[Problem, Any]]) -> None:
+    """Refuse the list as Portage refuses one that it cannot order; a resumed list only loses the packages concerned."""
+    texts: list[str] = []
+    refused: list[Any] = []
+    try:
+        for problem, package in problems:
+            texts.append(plan.words(problem, package, graph._frozen_config._trees_orig))
+            if plan.mode(package) == "enforce":
+                refused.append(package)
+    except Exception as error:  # noqa: BLE001 - Portage's own list instead
+        say.failed("the check of the merge list", error)
+        return
+    setattr(graph, _OWN, texts)
+    if not refused:
+        return
+    if _resuming:
+        _say(graph)
+        raise graph.UnsatisfiedResumeDep(
+            graph, [Dependency(parent=package, root=package.root) for package in dict.fromkeys(refused)]
+        )
+    dynamic = graph._dynamic_config
+    dynamic._serialized_tasks_cache, dynamic._scheduler_graph = result
+    dynamic._skip_restart = True
+    raise graph._unknown_internal_error()
+
+
+def _say(graph: Any) -> None:
+    texts = getattr(graph, _OWN, ())
+    setattr(graph, _OWN, ())
+    for text in dict.fromkeys(texts):
+        say.line(text)
+
+
+def _display_problems(original: Function) -> Function:
+    def display_problems(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, _OWN, ()):
+            self._show_merge_list()
+        result = original(self, *args, **kwargs)
+        _say(self)
+        return result
+
+    return display_problems
+
+
+@contextlib.contextmanager
+def _while_resuming() -> Iterator[None]:
+    global _resuming
+    _resuming += 1
+    try:
+        yield
+    finally:
+        _resuming -= 1
+
+
+def _load_resume_command(original: Function) -> Function:
+    def _loadResumeCommand(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Portage's name
+        with _while_resuming():
+            return original(self, *args, **kwargs)
+
+    return _loadResumeCommand

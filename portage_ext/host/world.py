@@ -1,0 +1,77 @@
+"""One root as the plan check sees it before the first step: the loader's view, and who owns and who uses a library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from portage.versions import cpv_getkey
+
+from portage_ext.elf.system import System
+from portage_ext.host import contracts
+from portage_ext.model.contract import Library, Need, SymbolContract
+
+
+class InstalledWorld:
+    """The root of ``settings`` and its vdb, the ``vardbapi`` ``database``. Implements ``policy.plan.World``."""
+
+    def __init__(self, settings: Any, database: Any) -> None:
+        self.eprefix: str = settings["EPREFIX"]
+        self.root = Path(settings["ROOT"])
+        self.system = System(self.root, self.eprefix)
+        self._database = database
+        self._contracts: dict[str, SymbolContract] = {}
+
+    def judges(self, category: str) -> bool:
+        return self.system.judges(category)
+
+    def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
+        return self.system.candidates(library, search)
+
+    def contract(self, cpv: str) -> SymbolContract:
+        """The contract of an installed package."""
+        if cpv not in self._contracts:
+            self._contracts[cpv] = contracts.of_installed(self._database, cpv, self.root, self.eprefix)
+        return self._contracts[cpv]
+
+    def defines(self, cpv: str) -> dict[Library, frozenset[str]]:
+        """What an installed package defines; asked of its contract only if it says that it provides anything."""
+        provides = self._database.aux_get(cpv, ["PROVIDES"])[0]
+        return dict(self.contract(cpv).defines) if provides.strip() else {}
+
+    @cached_property
+    def _provides(self) -> dict[Library, frozenset[str]]:
+        owners: dict[Library, set[str]] = {}
+        for cpv in self._database.cpv_all():
+            for library in _libraries(self._database.aux_get(cpv, ["PROVIDES"])[0]):
+                owners.setdefault(library, set()).add(cpv_getkey(cpv))
+        return {library: frozenset(names) for library, names in owners.items()}
+
+    def owners(self, library: Library) -> frozenset[str]:
+        return self._provides.get(library, frozenset())
+
+    @cached_property
+    def _requires(self) -> dict[Library, list[str]]:
+        users: dict[Library, list[str]] = {}
+        for cpv in self._database.cpv_all():
+            for library in _libraries(self._database.aux_get(cpv, ["REQUIRES"])[0]):
+                users.setdefault(library, []).append(str(cpv))
+        return users
+
+    def users(self, library: Library) -> Iterator[tuple[str, Need]]:
+        for cpv in self._requires.get(library, ()):
+            for need in self.contract(cpv).needs:
+                if need.library == library:
+                    yield cpv, need
+
+
+def _libraries(text: str) -> Iterator[Library]:
+    """The words of REQUIRES or PROVIDES: ``x86_64: libc.so.6 libm.so.6 x86_32: …``."""
+    category = ""
+    for word in text.split():
+        if word.endswith(":"):
+            category = word[:-1]
+        elif category:
+            yield category, word

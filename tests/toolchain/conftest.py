@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.testkit import chain as kit
+from tests.testkit import httpd
+from tests.testkit.chain import Chain
+from tests.testkit.roots import Root
+
+
+@pytest.fixture(scope="session")
+def chain() -> Chain:
+    """The binhost with contracts and the system that lags behind it. Read only."""
+    return kit.built()
+
+
+@pytest.fixture(scope="session")
+def url(chain: Chain) -> Iterator[str]:
+    with httpd.serve(chain.pkgdir) as running:
+        yield running.url
+
+
+@pytest.fixture
+def system(work: Path, chain: Chain, url: str) -> Callable[..., Root]:
+    """Makes a client of the binhost: ``system(name, **as kit.client)``."""
+
+    def make(name: str = "s", **arguments: Any) -> Root:
+        return kit.client(work / name, chain, arguments.pop("url", url), **arguments)
+
+    return make

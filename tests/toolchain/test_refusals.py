@@ -1,0 +1,113 @@
+"""What nobody can meet is refused before a file changes, in words that say what to do, by the plan check and by the guard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.testkit import httpd
+from tests.testkit.chain import Chain, run_program
+from tests.testkit.environments import SUPPORTED
+from tests.testkit.outcome import Outcome
+from tests.testkit.roots import Root
+
+
+def refused(run: Outcome, *words: str) -> None:
+    run.failed()
+    for word in words:
+        assert word in run.text, str(run)
+
+
+def test_need_that_nothing_in_the_list_meets(system: Callable[..., Root]) -> None:
+    ours = system()
+    for options in (("-p1g",), ("-1g",)):
+        refused(
+            ours.emerge(*options, "app-misc/cxxtool"),
+            "app-misc/cxxtool-1 needs libstdc++.so.6 (GLIBCXX_3.4.32)",
+            "sys-devel/gcc-14.1 would provide it: add it to the merge: emerge --oneshot =sys-devel/gcc-14.1",
+            "build this one from source: emerge --oneshot --usepkg-exclude app-misc/cxxtool =app-misc/cxxtool-1",
+        )
+    assert ours.merged() == {}
+    ours.emerge("--oneshot", "--usepkg-exclude", "app-misc/cxxtool", "-g", "=app-misc/cxxtool-1").failed()  # our old libstdc++
+
+
+def test_gcc_installed_but_not_selected(system: Callable[..., Root]) -> None:
+    ours = system()
+    ours.emerge("-1g", "sys-devel/gcc:14").ok()
+    profile = "gcc-config x86_64-pc-linux-gnu-14"
+    refused(ours.emerge("-1g", "app-misc/cxxnewest"), "GLIBCXX_3.4.99", profile)
+    refused(ours.emerge("-1g", "--nodeps", "app-misc/cxxnewest"), "GLIBCXX_3.4.99", profile, "nothing of it was merged")
+    assert "app-misc/cxxnewest-1" not in ours.installed()
+    conf = ours.path / "etc/ld.so.conf.d/05gcc-x86_64-pc-linux-gnu.conf"
+    conf.write_text(conf.read_text().replace("/13", "/14"))
+    ours.emerge("-1g", "app-misc/cxxnewest").ok()
+    assert run_program(ours, "cxxnewest").ok().stdout == "cxxnewest-1\n"
+
+
+def test_downgrade_that_takes_versions_from_an_installed_program(system: Callable[..., Root]) -> None:
+    plain = system("plain", plugin=False)
+    plain.emerge("-1g", "=dev-libs/foo-1").ok()
+    assert "version `FOO_2' not found" in run_program(plain, "usesfoo").failed().stderr
+    ours = system("ours")
+    refused(
+        ours.emerge("-1g", "=dev-libs/foo-1"),
+        "dev-libs/foo-1 would take libfoo.so.1 (FOO_2)",
+        "and app-misc/usesfoo-1 needs it",
+    )
+    assert run_program(ours, "usesfoo").ok().stdout == "usesfoo-1\n"
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_binhost_without_contracts_is_held_by_the_guard(system: Callable[..., Root], chain: Chain, version: str) -> None:
+    with httpd.serve(chain.bare) as bare:
+        ours = system(url=bare.url, version=version)
+        run = ours.emerge("-1g", "app-misc/cxxtool", "sys-fs/lvm2", "sys-apps/util-linux", "--keep-going")
+        refused(run, "app-misc/cxxtool-1 needs libstdc++.so.6 (GLIBCXX_3.4.32)", "nothing of it was merged")
+        assert "app-misc/cxxtool-1" not in ours.installed()
+        assert not (ours.path / "usr/bin/cxxtool").exists()
+        assert "sys-apps/util-linux-2.40" in ours.installed()
+
+
+def test_installed_toolchain_is_no_longer_refused(system: Callable[..., Root]) -> None:
+    ours = system()
+    ours.emerge("-1g", "sys-devel/gcc:13").ok()
+    ours.emerge("-1g", "app-misc/cxxtool").ok()
+    assert run_program(ours, "cxxtool").ok().stdout == "cxxtool-1\n"
+
+
+@pytest.mark.parametrize(("mode", "ordered", "merged"), [("order", True, True), ("warn", False, True), ("off", False, True)])
+def test_modes(system: Callable[..., Root], mode: str, ordered: bool, merged: bool) -> None:
+    ours = system()
+    both = ("-p1g", "app-misc/cxxtool", "sys-devel/gcc:13")
+    plan = list(ours.emerge(*both, PORTAGE_EXT_TOOLCHAIN=mode).ok().plan())
+    assert (plan.index("sys-devel/gcc-13.2") < plan.index("app-misc/cxxtool-1")) is ordered
+    ours.etc("portage-ext.toml", f'toolchain = "{mode}"\n')
+    assert list(ours.emerge(*both).ok().plan()) == plan
+    run = ours.emerge("-1g", "app-misc/cxxtool").ok()
+    assert ("app-misc/cxxtool-1" in ours.installed()) is merged
+    assert ("GLIBCXX_3.4.32" in run.stderr) is (mode != "off")
+
+
+def test_package_env_exempts_one_package(system: Callable[..., Root]) -> None:
+    ours = system()
+    ours.etc("env/trusting", 'PORTAGE_EXT_TOOLCHAIN="off"\n')
+    ours.etc("package.env", "app-misc/cxxtool trusting\n")
+    ours.emerge("-1g", "app-misc/cxxtool").ok()
+    refused(ours.emerge("-1g", "app-misc/cxxnewest"), "GLIBCXX_3.4.99")
+
+
+def test_slip_in_the_setting_is_said_and_switches_nothing_off(system: Callable[..., Root]) -> None:
+    ours = system()
+    ours.etc("portage-ext.toml", 'toolchain = "of"\n')
+    refused(ours.emerge("-1g", "app-misc/cxxtool"), "toolchain is 'of'", "GLIBCXX_3.4.32")
+
+
+def test_error_inside_the_check_lets_emerge_go_on(system: Callable[..., Root], chain: Chain) -> None:
+    ours = system()
+    site = ours.path / "broken"
+    shutil.copytree(ours.environment.site_packages / "portage_ext", site / "portage_ext")
+    (site / "portage_ext/policy/plan.py").write_text("raise RuntimeError('half a file')\n")
+    run = ours.emerge("-p1g", "app-misc/cxxtool", "sys-devel/gcc:13", PYTHONPATH=str(site)).ok()
+    assert [line for line in run.stderr.splitlines() if line.startswith("portage-ext: not active:")] != []
