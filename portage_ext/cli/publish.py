@@ -13,6 +13,7 @@ from pathlib import Path
 
 from portage_ext.cli import tree as common
 from portage_ext.config import settings as configuration
+from portage_ext.errors import PackageError
 from portage_ext.failures import GateError
 from portage_ext.host.depend import DependEvaluator
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings
@@ -65,15 +66,19 @@ def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: lis
         DependEvaluator(),
     )
     reindexer = Reindexer(repository, len(os.sched_getaffinity(0)))
-    # Twice: what takes long is read without keeping emerge waiting, and then again, at once, under the lock.
-    for error in reindexer.run().left_out:
-        print(f"portage-ext publish: left out: {error}", file=sys.stderr)
+    # Twice: what takes long is read without keeping emerge waiting, and then what changed since, under the lock.
+    reindexer.run()
+    left_out: dict[str, PackageError] = {}
 
     def refresh() -> None:
-        reindexer.run()
+        left_out.update((error.path, error) for error in reindexer.run().left_out)
 
     source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh)
-    return publisher.publish(channel, source, gates)
+    try:
+        return publisher.publish(channel, source, gates)
+    finally:
+        for error in left_out.values():
+            print(f"portage-ext publish: left out: {error}", file=sys.stderr)
 
 
 class _Lock:

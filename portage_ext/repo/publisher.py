@@ -73,7 +73,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a run did. Without a difference there is no ``release``, and ``number`` is the one that stands."""
+    """What a run did. Without a difference there is no ``release``, ``number`` is the one that stands, and nothing counts."""
 
     number: int
     release: Release | None
@@ -197,7 +197,7 @@ class Publisher:
         staged = self._stage(channel, live, source, force=force)
         if staged is None:
             assert live is not None
-            return Published(live, None, Difference((), (), ()), len(self.tree.contents(live).entries), 0, Placed())
+            return Published(live, None, Difference((), (), ()), 0, 0, Placed())
         self._write(staged, Note(source.content or number, source.origin, staged.carried))
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
         findings: list[Finding] = run_gates(gates, candidate)
@@ -242,7 +242,8 @@ class Publisher:
             self._same_files(new, fresh)
         stamp = next_timestamp(now, [parse_timestamp(before.header.get("TIMESTAMP", ""))])
         stamped = restamp(new, forms, stamp)
-        return _Staged(indices.parse(stamped[PLAIN_FORM], PLAIN_FORM), stamped, before, fresh, carried, placed)
+        header = {**new.header, "TIMESTAMP": str(stamp)}
+        return _Staged(Contents(header, new.entries, new.body), stamped, before, fresh, carried, placed)
 
     def _places(
         self, new: Contents, before: Contents, live: Path | None, source: Source, carried: Mapping[str, int]
