@@ -89,3 +89,11 @@ def client(work: Path, of: Host, url: str, name: str = "client", *, fetcher: boo
     if fetcher:
         assert binrepos.connect(root.path, "lab")
     return root
+
+
+def trusting(binhost: Binhost, directory: Path, key: SigningKey) -> Binhost:
+    """The standard binhost's ebuilds, with a keyring that trusts ``key`` instead of its own."""
+    directory.mkdir()
+    (directory / "repo").symlink_to(binhost.repository.location)
+    keys.trust(directory / "gnupg", key)
+    return Binhost(directory)
