@@ -68,6 +68,8 @@ MAX_NOTE_SIZE: Final = 64 * MIB
 SWITCH_SKEW: Final = 600
 """Seconds by which a channel may have been switched later than its Release says that it was created."""
 SNAPSHOT_ATTEMPTS: Final = 3
+PLACE_TOGETHER_FROM: Final = 4096
+"""Files from which on several threads place them."""
 RSYNC_SECONDS: Final = 86400.0
 INSTALL_TEST_SECONDS: Final = 3600.0
 

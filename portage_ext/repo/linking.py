@@ -6,13 +6,17 @@ that was not linked has its bytes on the disk before anybody is told of it: the 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
+
+from portage_ext import limits
 
 _FICLONE: Final = 0x40049409
 """ioctl_ficlone(2)."""
@@ -30,20 +34,48 @@ class Placed:
     copied_bytes: int = 0
 
 
-def place_all(pairs: Iterable[tuple[str, str, str]], target: str) -> Placed:
-    """Give each (directory, path) a name at ``target``/path; triples are (source directory, path below it, path below target).
+def place_all(triples: Iterable[tuple[str, str, str]], target: str) -> Placed:
+    """Give files a name below ``target``; triples are (source directory, path below it, path below target).
 
-    Directories are made as they are needed. Raises OSError.
+    Directories are made as they are needed. Many files are placed by several threads, each with top-level directories of its
+    own: the work is the kernel's. Raises OSError, when all of them have stopped.
     """
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    total = 0
+    for triple in triples:
+        total += 1
+        groups.setdefault(triple[2].partition("/")[0], []).append(triple)
+    if total < limits.PLACE_TOGETHER_FROM:
+        parts = [_place_group(group, target) for group in groups.values()]
+    else:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            parts = list(pool.map(lambda group: _place_group(group, target), groups.values()))
+    return Placed(
+        sum(one.linked for one in parts),
+        sum(one.cloned for one in parts),
+        sum(one.copied for one in parts),
+        sum(one.copied_bytes for one in parts),
+    )
+
+
+def _place_group(triples: Iterable[tuple[str, str, str]], target: str) -> Placed:
     placed = Placed()
     made: set[str] = set()
-    for source, path, name in pairs:
+    for source, path, name in triples:
         parent = name.rpartition("/")[0]
         if parent and parent not in made:
-            os.makedirs(f"{target}/{parent}", exist_ok=True)
-            made.add(parent)
+            _make(target, parent, made)
         place(f"{source}/{path}", f"{target}/{name}", placed)
     return placed
+
+
+def _make(target: str, directory: str, made: set[str]) -> None:
+    above = directory.rpartition("/")[0]
+    if above and above not in made:
+        _make(target, above, made)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(f"{target}/{directory}", 0o755)
+    made.add(directory)
 
 
 def place(source: str, target: str, placed: Placed) -> None:

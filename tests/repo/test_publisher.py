@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext import limits
 from portage_ext.failures import ChangingPkgdirError, GateError, PublishError, UnknownChannelError, UnknownNumberError
 from portage_ext.index.expand import expand
 from portage_ext.repo.gates import Candidate, Gate
 from portage_ext.repo.gates import Finding as Objection
-from portage_ext.repo.publisher import Source
+from portage_ext.repo.publisher import Published, Source
 from portage_ext.repo.retention import Keep, expendable
 from tests.repo.published import Site, site, snapshot
 
@@ -229,6 +230,15 @@ def test_packages_are_copied_where_they_cannot_be_linked(tmp_path: Path) -> None
         made.pkgdir.add("app-misc/foo-2")
         made.publish()
         assert made.tree.directory(1).joinpath(path).samefile(made.served() / path)
+
+
+def test_many_files_are_placed_by_several_threads_to_the_same_end(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [made.pkgdir.add(f"{category}/p{n}-1") for category in ("app-misc", "dev-libs", "sys-apps") for n in range(5)]
+    monkeypatch.setattr(limits, "PLACE_TOGETHER_FROM", 1)  # a bound, lowered: thousands of files would say no more
+    done = made.publish()
+    assert isinstance(done, Published)
+    assert done.placed.linked == len(paths)
+    assert all((made.served() / path).samefile(made.pkgdir.path / path) for path in paths)
 
 
 def keep(count: int, age: int = 0, grace: int = 0) -> Keep:
