@@ -2,10 +2,10 @@
 
     python -m bench.releases WORK [--count 30000] [--changed 100] [--runs 3] [--pkgdir DIR] [--no-peer]
 
-WORK must not be there yet; it keeps PKGDIR and the tree. Each run replaces 100 packages by other builds and publishes; the figure is the whole command,
-from the shell to the switched channel, with the gate `index` (every form, every size, and every byte of the fresh packages),
-and a second one without any gate. With ``--pkgdir`` the packages are linked from there instead
-of made. The peer does what a script of today does: a linked copy of PKGDIR for the release, then Portage's own index.
+WORK must not be there yet; it keeps PKGDIR and the tree. Each run replaces 100 packages by other builds and publishes: timed is
+the whole command, from the shell to the switched channel, with the gate `index` (every form, every size, and every byte of
+the fresh packages), and a second one without any gate. With ``--pkgdir`` the packages are linked from there instead of made.
+The peer does what a script of today does: a linked copy of PKGDIR for the release, then Portage's own index.
 """
 
 from __future__ import annotations
