@@ -99,11 +99,13 @@ class Bench:
         return self.figures[key]
 
     def seconds(self, key: str, command: Command, runs: int | None = None) -> float:
-        def take() -> float:
-            samples = [measure.once(command)[0] for _ in range(runs or self.runs)]
-            return sorted(samples)[len(samples) // 2]
+        """The median wall time; CPU seconds and the peak memory (MiB, of the largest process) are kept beside it."""
 
-        return float(self.once(key, take))
+        def take() -> list[float]:
+            samples = sorted(measure.once(command) for _ in range(runs or self.runs))
+            return [round(value, 3) for value in samples[len(samples) // 2]]
+
+        return float(self.once(key, take)[0])
 
     def command(self, name: str, version: str, pkgdir: Path, *words: str, before: Callable[[], object]) -> Command:
         environment = self.roots[version].variables() | {"PKGDIR": str(pkgdir)}
@@ -125,10 +127,11 @@ class Bench:
         home = [str(self.work / "trusted")] if signed else []
         for processes, name in (("1", "floor, 1 process"), ("2", "floor, 2 processes")):
             words = (sys.executable, "-m", "bench.floor", str(pkgdir), str(self.work / "floor"), processes, *home)
-            row[name] = self.seconds(f"{kind} {count} floor {processes}", Command("floor", words, dict(os.environ)))
+            floor = Command("floor", words, dict(os.environ))
+            row[name] = self.seconds(f"{kind} {count} floor {processes}", floor, self.runs if count < 10_000 else 1)
         key = f"{kind} {count} Portage"
         known = [name for name in self.figures if name.startswith(kind) and name.endswith(" Portage")]
-        expected = max((self.figures[name] / int(name.split()[1]) * count for name in known), default=0.0)
+        expected = max((self.figures[name][0] / int(name.split()[1]) * count for name in known), default=0.0)
         if key in self.figures or expected < self.most:
             portage = self.command("Portage", FULL, pkgdir, "emaint", "binhost", "--fix", before=empty)
             row["Portage"] = self.seconds(key, portage, 1)
@@ -169,20 +172,22 @@ class Bench:
         return result
 
     def memory(self, count: int) -> dict[str, float]:
-        """Peak of the proportional set size of all processes of a full run, in MiB, every 50 ms."""
+        """MiB: of ours the peak of the proportional set size of all processes, looked at every 50 ms; of Portage, which is one
+        process, the largest resident set of its measured run.
+        """
         pkgdir = self.pkgdir(count, signed=False)
-        row = {}
-        for name, words in (("ours", ("portage-ext", "reindex")), ("Portage", ("emaint", "binhost", "--fix"))):
 
-            def take(words: tuple[str, ...] = words) -> float:
-                clear(pkgdir)
-                environment = self.roots[FULL].variables() | {"PKGDIR": str(pkgdir)}
-                with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                    with peak(process.pid) as highest:
-                        process.wait()
-                return round(highest[0] / 1024, 1)
+        def take() -> float:
+            clear(pkgdir)
+            environment = self.roots[FULL].variables() | {"PKGDIR": str(pkgdir)}
+            with subprocess.Popen(["portage-ext", "reindex"], env=environment, stdout=subprocess.DEVNULL) as process:
+                with peak(process.pid) as highest:
+                    process.wait()
+            return round(highest[0] / 1024, 1)
 
-            row[name] = float(self.once(f"{count} memory {name}", take))
+        row = {"ours": float(self.once(f"{count} memory ours", take))}
+        if f"plain {count} Portage" in self.figures:
+            row["Portage"] = float(self.figures[f"plain {count} Portage"][2])
         return row
 
     def createrepo(self, count: int) -> float | None:
@@ -243,6 +248,13 @@ def main() -> None:
     bench = Bench(options.work, options.runs, options.portage_most)
     sizes = [int(size) for size in options.sizes.split(",") if size]
     signed = [int(size) for size in options.signed.split(",") if size]
+    rows = [["one package changed", "ours", "no change", "Portage 3.0.82.2", "Portage/ours", "living process", "named"]]
+    for count in sizes:
+        row = bench.incremental(count)
+        within = bench.within(count)
+        cells = [show(row["ours"]), show(row["ours, no change"]), show(row["Portage"]), ratio(row["ours"], row["Portage"])]
+        rows.append([str(count), *cells, show(within["all"]), show(within["named"])])
+    print(measure.table(rows), flush=True)
     rows = [["full reindex", "ours", "1 process", "floor 2", "floor 1", "Portage", "Portage/ours", "ours/floor 2", "1/floor 1"]]
     for kind, counts in ((False, sizes), (True, signed)):
         for count in counts:
@@ -251,18 +263,13 @@ def main() -> None:
             names = f"{count} {'signed' if kind else 'unsigned'}"
             cells = [show(ours), show(one), show(floor), show(alone), show(row["Portage"])]
             rows.append([names, *cells, ratio(ours, row["Portage"]), f"{ours / floor:.2f}", f"{one / alone:.2f}"])
-    print(measure.table(rows))
-    rows = [["one package changed", "ours", "no change", "Portage 3.0.82.2", "Portage/ours", "living process", "named"]]
-    for count in sizes:
-        row = bench.incremental(count)
-        within = bench.within(count)
-        cells = [show(row["ours"]), show(row["ours, no change"]), show(row["Portage"]), ratio(row["ours"], row["Portage"])]
-        rows.append([str(count), *cells, show(within["all"]), show(within["named"])])
-    print("\n" + measure.table(rows))
+    print("\n" + measure.table(rows), flush=True)
     rows = [["peak memory, full", "ours", "Portage", "Portage/ours"]]
     for count in sizes[-1:]:
         used = bench.memory(count)
-        rows.append([str(count), f"{used['ours']:.0f} MiB", f"{used['Portage']:.0f} MiB", ratio(used["ours"], used["Portage"])])
+        theirs = used.get("Portage")
+        shown = "-" if theirs is None else f"{theirs:.0f} MiB"
+        rows.append([str(count), f"{used['ours']:.0f} MiB", shown, ratio(used["ours"], theirs)])
     print("\n" + measure.table(rows))
     rows = [["createrepo_c", "full"]]
     rows += [[f"{count} rpms of 60 KB", show(bench.createrepo(count))] for count in sizes[1:]]

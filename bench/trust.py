@@ -1,6 +1,6 @@
 """Signing, verifying and fetching, beside Portage's own tools and wget, in one run.
 
-    python -m bench.trust [COUNT] [MEGABYTES] [RUNS]
+    python -m bench.trust [COUNT] [MEGABYTES] [RUNS] [signing|large|verifying|fetching ...]
 
 COUNT small packages (median 61 KB) and one package of MEGABYTES. Every figure is whole processes, medians of RUNS; where a
 peer would take minutes it is measured on a sample and given for each package.
@@ -22,7 +22,8 @@ from typing import Final
 from bench.measure import Command, Figure, compare, table
 from bench.packages import container, packages
 from portage_ext.index.text import parse_index
-from portage_ext.trust.entries import mark_bound, sanitise
+from portage_ext.trust.entries import sanitise
+from portage_ext.trust.remembered import mark_bound
 from portage_ext.trust.state import StateDirectory
 from tests import binpkgs
 from tests.testkit import ebuilds, environments, keys
@@ -46,7 +47,8 @@ for path in sys.argv[1:]:
 
 def main() -> None:
     """Measure and print the tables."""
-    given = [int(value) for value in sys.argv[1:]]
+    parts = [word for word in sys.argv[1:] if not word.isdigit()] or ["signing", "large", "verifying", "fetching"]
+    given = [int(word) for word in sys.argv[1:] if word.isdigit()]
     count, megabytes, runs = (*given, *(1000, 500, 5)[len(given) :])
     with tempfile.TemporaryDirectory(prefix="pe-", ignore_cleanup_errors=True) as name:
         work = Path(name)
@@ -56,7 +58,8 @@ def main() -> None:
             bench = _Bench(work, key, runs)
             bench.make(count, megabytes)
             rows: list[tuple[str, ...]] = [("work", "seconds each", "peak MiB", "against")]
-            rows += [*bench.signing(), *bench.large(), *bench.verifying(), *bench.fetching()]
+            for part in parts:
+                rows += getattr(bench, part)()
             print(table(rows))
         finally:
             keys.kill_agents(key.home)

@@ -36,7 +36,7 @@ def main() -> None:
     for number in range(runs):
         path = paths[number * 997 % len(paths)]
         kind = "named" if number % 2 else "all"
-        os.utime(pkgdir / path, (1_700_000_000 + number, 1_700_000_000 + number))
+        os.utime(pkgdir / path)
         started = time.perf_counter()
         report = reindexer.run(only=[path] if kind == "named" else None)
         taken[kind].append(time.perf_counter() - started)

@@ -89,6 +89,8 @@ GPG_TIMEOUT: Final = 120
 # Transfers (fetch/).
 TRANSFER_BLOCK: Final = MIB
 MAX_REDIRECTS: Final = 5
+BOTH_DIGESTS_UP_TO: Final = 64 * MIB
+"""Packages larger than this are held to BLAKE2B alone while they arrive."""
 MAX_BACKOFF: Final = 10.0
 MAX_MIRRORS: Final = 32
 

@@ -13,7 +13,6 @@ from portage_ext.cli.progress import Progress
 from portage_ext.config import settings as configuration
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
-from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.state import StateDirectory, checked_name
 
 INDEX_NAMES = ("Packages.gz", "Packages")
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         name=name,
         base=base,
         settings=configuration.load(options.config_root),
-        trust=TrustDirectory(options.config_root),
+        config_root=options.config_root,
         state=StateDirectory(options.root, name),
         transports=transports,
         warn=progress.warn,

@@ -16,7 +16,6 @@ from typing import Final
 from portage_ext.errors import PackageError, UsageError
 from portage_ext.host.depend import DependEvaluator
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings
-from portage_ext.repo.check import Difference, compare
 from portage_ext.repo.reindex import Reindexer, Report, Repository
 from portage_ext.repo.workers import Progress
 
@@ -55,25 +54,26 @@ def run(options: argparse.Namespace) -> int:
     jobs = options.jobs or len(os.sched_getaffinity(0))
     with _progress(quiet=options.json) as progress:
         reindexer = Reindexer(repository, jobs, progress, once=True)
+        differences: list[str] = []
         if options.check:
+            from portage_ext.repo.check import compare
+
             report, wanted = reindexer.preview(verify=options.verify)
-            differences = compare(repository, wanted)
+            differences = [str(one) for one in compare(repository, wanted)]
         else:
-            report, differences = reindexer.run(force=options.force, verify=options.verify), []
+            report = reindexer.run(force=options.force, verify=options.verify)
     _print(options, settings.pkgdir, report, differences, time.monotonic() - started)
     if options.check and (differences or report.silent):
         return EXIT_STALE
     return EXIT_LEFT_OUT if report.left_out else 0
 
 
-def _print(
-    options: argparse.Namespace, pkgdir: Path, report: Report, differences: Sequence[Difference], seconds: float
-) -> None:
+def _print(options: argparse.Namespace, pkgdir: Path, report: Report, differences: Sequence[str], seconds: float) -> None:
     if options.json:
         print(json.dumps(_as_json(pkgdir, report, differences, seconds), ensure_ascii=True))
         return
     for difference in differences:
-        print(_plain(str(difference)))
+        print(_plain(difference))
     for path in report.silent:
         print(f"{_plain(path)}: changed although its size, time and inode did not")
     for error in report.left_out:
@@ -89,7 +89,7 @@ def _print(
     print(f"{pkgdir / 'Packages'}: {report.packages} packages{detail}, {verdict}, {seconds:.2f} s")
 
 
-def _as_json(pkgdir: Path, report: Report, differences: Sequence[Difference], seconds: float) -> dict[str, object]:
+def _as_json(pkgdir: Path, report: Report, differences: Sequence[str], seconds: float) -> dict[str, object]:
     def problem(error: PackageError) -> dict[str, str]:
         return {"path": error.path, "error": type(error).__name__, "reason": error.reason}
 
@@ -104,7 +104,7 @@ def _as_json(pkgdir: Path, report: Report, differences: Sequence[Difference], se
         "opened": report.opened,
         "written": report.written,
         "timestamp": report.timestamp,
-        "differences": [str(difference) for difference in differences],
+        "differences": differences,
         "seconds": round(seconds, 3),
     }
 

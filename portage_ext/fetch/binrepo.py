@@ -14,10 +14,10 @@ from portage_ext.config.settings import BinrepoSettings, Settings
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
 from portage_ext.refusals import TrustError
-from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.state import StateDirectory
 
 if TYPE_CHECKING:
+    from portage_ext.trust.keyrings import TrustDirectory
     from portage_ext.trust.machine import Terms
 
 
@@ -28,11 +28,18 @@ class Binrepo:
     name: str
     base: str
     settings: Settings
-    trust: TrustDirectory
+    config_root: Path
     state: StateDirectory
     transports: Transports
     warn: Callable[[str], None]
     progress: Callable[[int], None]
+
+    @property
+    def trust(self) -> TrustDirectory:
+        """Its pins and keyrings."""
+        from portage_ext.trust.keyrings import TrustDirectory
+
+        return TrustDirectory(self.config_root)
 
     @property
     def own(self) -> BinrepoSettings:

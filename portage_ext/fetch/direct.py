@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,7 +21,8 @@ from portage_ext.refusals import MirrorError
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 _CERTIFICATES: Final = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
 _HEADER: Final = 16 * limits.KIB
-_BUFFER: Final = 256 * limits.KIB
+_BUFFER: Final = limits.TRANSFER_BLOCK
+_PERIOD: Final = 0.2
 
 
 class DirectTransport:
@@ -76,12 +78,18 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
     length = _length(received[:end])
     transfer.announce(length)
     transfer.take(received[end + 4 :])
-    buffer = memoryview(bytearray(_BUFFER))
-    while transfer.offset < length:
-        count = connection.recv_into(buffer)
+    buffer = memoryview(bytearray(min(_BUFFER, max(length, 1))))
+    filled, handed_on = 0, time.monotonic()
+    while transfer.offset + filled < length:
+        count = connection.recv_into(buffer[filled:])
         if not count:
+            transfer.take(buffer[:filled])
             raise ValueError(f"it broke off with {length - transfer.offset} bytes to come")
-        transfer.take(buffer[:count])
+        filled += count
+        # Many small blocks would cost more than their bytes; who watches the pace must still see them move.
+        if filled == len(buffer) or time.monotonic() - handed_on > _PERIOD or transfer.offset + filled >= length:
+            transfer.take(buffer[:filled])
+            filled, handed_on = 0, time.monotonic()
 
 
 def _length(header: bytes) -> int:

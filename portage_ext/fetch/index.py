@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from portage_ext import files, limits
@@ -30,7 +31,7 @@ from portage_ext.refusals import (
     TrustError,
     UnknownKeyError,
 )
-from portage_ext.trust import entries, gpg
+from portage_ext.trust import entries, gpg, remembered
 from portage_ext.trust.machine import Accepted, Seen, Terms, accept, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.state import Memory
@@ -60,26 +61,37 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
     for round_number in range(binrepo.settings.fetch.retries + 1):
         for base in list(asked):
             try:
-                return _from_mirror(binrepo, terms, memory, base, now)
+                obtained = _from_mirror(binrepo, terms, memory, base, now)
             except TrustError as error:
-                binrepo.warn_of(error)
                 reasons[base] = error
                 # A mirror in the middle of an update fits together a moment later; what was refused stays refused.
                 if not isinstance(error, IndexMismatchError | BadSignatureError | MirrorError) or isinstance(
                     error, NotFoundError
                 ):
                     asked.remove(base)
+            else:
+                _warn(binrepo, reasons, None)
+                return obtained
         if not asked or round_number == binrepo.settings.fetch.retries:
             break
         backoff(round_number, limits.MAX_BACKOFF)
     refusal = next((error for error in reasons.values() if not isinstance(error, MirrorError)), None)
     if refusal is not None:
+        _warn(binrepo, reasons, refusal)
         raise refusal
     kept = _kept(binrepo)
-    if memory.seen is not None and memory.expires > now and kept is not None and entries.is_bound(kept):
+    if memory.seen is not None and memory.expires > now and kept is not None and remembered.is_bound(kept):
+        _warn(binrepo, reasons, None)
         binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
-        return Obtained(entries.unmarked(kept), fresh=False)
+        return Obtained(remembered.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
+
+
+def _warn(binrepo: Binrepo, reasons: Mapping[str, TrustError], raised: TrustError | None) -> None:
+    """Say why mirrors were passed over, except for the reason that is raised."""
+    for error in reasons.values():
+        if error is not raised:
+            binrepo.warn_of(error)
 
 
 def _kept(binrepo: Binrepo) -> bytes | None:
@@ -103,12 +115,12 @@ def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now:
     accepted = _accepted(binrepo, terms, memory.seen, base, release, signature, now)
     keys.fetch_announced(binrepo, base, accepted.seen.keys - terms.pins)
     plain = accepted.release.plain
-    remembered = replace(memory, seen=accepted.seen, expires=accepted.release.expires)
-    if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and entries.is_bound(kept):
-        _remember(binrepo, remembered, None)
-        return Obtained(entries.unmarked(kept), fresh=False)
+    following = replace(memory, seen=accepted.seen, expires=accepted.release.expires)
+    if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and remembered.is_bound(kept):
+        _remember(binrepo, following, None)
+        return Obtained(remembered.unmarked(kept), fresh=False)
     text = _signed_index(binrepo, accepted, base)
-    return _hand_out(binrepo, remembered, text, plain.blake2b, now, release=accepted.release.version)
+    return _hand_out(binrepo, following, text, plain.blake2b, now, release=accepted.release.version)
 
 
 def _accepted(
@@ -180,8 +192,8 @@ def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: i
         binrepo.warn(f"{binrepo.name}: {len(clean.left_out) - 10} further entries of its index were left out")
     handed = memory.timestamp if digest == memory.index else max(stamp, memory.timestamp + 1)
     result = clean.text(handed)
-    remembered = result if release is None else entries.mark_bound(result, release)
-    _remember(binrepo, replace(memory, timestamp=handed, index=digest), remembered)
+    marked = result if release is None else remembered.mark_bound(result, release)
+    _remember(binrepo, replace(memory, timestamp=handed, index=digest), marked)
     return Obtained(result, fresh=True)
 
 

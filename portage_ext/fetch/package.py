@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from portage_ext import limits
 from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
@@ -19,8 +20,8 @@ from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, ident
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
 from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
-from portage_ext.trust.entries import find_entry, is_bound
 from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
+from portage_ext.trust.remembered import find_entry, is_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def split(uri: str, index: bytes) -> Wanted | None:
 def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: bool) -> str:
     """Fetch the ``wanted`` package into ``output``; returns the mirror it came from. Raises a PortageExtError, OSError."""
     entry = wanted.entry
-    strong = all(entry.get(name) for name in STRONG)
-    digests = {name: entry.get(name) for name in (STRONG if strong else WEAK) if entry.get(name)}
+    digests = digests_for(entry)
     sink = FileSink(output, entry.size, digests, resume=resume)
     try:
         first = DirectTransport() if suits(uri, sink.offset) else None
@@ -60,6 +60,17 @@ def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: b
     finally:
         sink.close()
     return base
+
+
+def digests_for(entry: IndexEntry) -> dict[str, str]:
+    """The digests that the arriving bytes are held to: the strong ones, or where an index has none, all of the weak ones.
+
+    For a large package BLAKE2B alone (docs/adr/0405).
+    """
+    strong = {name: entry.get(name) for name in STRONG if entry.get(name)}
+    if "BLAKE2B" in strong and entry.size > limits.BOTH_DIGESTS_UP_TO:
+        return {"BLAKE2B": strong["BLAKE2B"]}
+    return strong or {name: entry.get(name) for name in WEAK if entry.get(name)}
 
 
 def check(binrepo: Binrepo, wanted: Wanted, output: Path) -> None:

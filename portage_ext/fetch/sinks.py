@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _THREADED_FROM: Final = 4 * limits.MIB
 """Below this a thread costs more than it saves."""
-_QUEUED: Final = 32
+_QUEUED: Final = 8
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import (
@@ -18,7 +19,8 @@ from portage_ext.errors import (
     UnreadablePackageError,
 )
 
-_HEAD = 128 * limits.KIB
+HEAD: Final = 128 * limits.KIB
+"""How much of a file is read at once, and kept, while it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Source:
 
     __slots__ = ("_fd", "_head", "name", "stamp")
 
-    def __init__(self, fd: int, name: str) -> None:
+    def __init__(self, fd: int, name: str, buffer: bytearray | None = None) -> None:
+        """``buffer`` of HEAD bytes saves the allocation; it belongs to this object until the next one gets it."""
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
             raise MalformedPackageError(name, "not a regular file")
@@ -51,7 +54,19 @@ class Source:
         self.name = name
         self.stamp = FileStamp.of(status)
         # Most packages are small, and the headers of the others stand in front: one read serves them.
-        self._head = self._pread(0, min(_HEAD, status.st_size))
+        self._head = memoryview(bytearray(min(HEAD, status.st_size)) if buffer is None else buffer)[: status.st_size]
+        self._fill()
+
+    def _fill(self) -> None:
+        done = 0
+        try:
+            while done < len(self._head):
+                more = os.preadv(self._fd, [self._head[done:]], done)
+                if not more:
+                    raise TruncatedPackageError(self.name, f"ends at byte {done} of {len(self._head)}")
+                done += more
+        except OSError as error:
+            raise UnreadablePackageError(self.name, f"cannot be read: {error.strerror}") from error
 
     def _pread(self, offset: int, size: int) -> bytes:
         try:
@@ -74,7 +89,7 @@ class Source:
         if offset + size > self.stamp.size:
             raise TruncatedPackageError(self.name, f"announces {offset + size} bytes and has {self.stamp.size}")
         if offset + size <= len(self._head):
-            return self._head[offset : offset + size]
+            return bytes(self._head[offset : offset + size])
         return self._pread(offset, size)
 
     def blocks(self, offset: int = 0, end: int | None = None) -> Iterator[bytes | memoryview]:
@@ -82,7 +97,7 @@ class Source:
         stop = self.stamp.size if end is None else end
         if offset < len(self._head):
             until = min(stop, len(self._head))
-            yield memoryview(self._head)[offset:until]
+            yield self._head[offset:until]
             offset = until
         while offset < stop:
             block = self.read(offset, min(limits.READ_BLOCK, stop - offset))

@@ -6,9 +6,11 @@ Format"), one member after another, up to the end-of-archive block. Everything o
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from portage_ext import limits
@@ -90,7 +92,7 @@ def members(read: Callable[[int, int], bytes], size: int, most: int) -> Iterator
         if header == _ZERO:
             break
         stored = _number(header[148:156])
-        if stored != 256 + sum(header) - sum(header[148:156]):
+        if (stored - 256 + sum(header[148:156]) - (zlib.adler32(header) & 0xFFFF) + 1) % 65521:
             raise TarError(f"no header at byte {offset}")
         if header[257:262] != b"ustar":
             raise TarError(f"the header at byte {offset} has no ustar magic")
@@ -142,19 +144,13 @@ def members(read: Callable[[int, int], bytes], size: int, most: int) -> Iterator
         raise TarTruncatedError("ends inside the padding of its last member")
 
 
-def _plain_header(data: bytes, offset: int) -> tuple[bytes, int] | None:
-    """Name and size in a header as Portage's metadata archives have them almost always; None for any other header."""
-    header = data[offset : offset + BLOCK]
-    if header[156] != 0x30 or header[345] or header[257:265] != b"ustar\x0000" or len(header) != BLOCK:
-        return None
-    try:
-        size, stored = int(header[124:135], 8), int(header[148:154], 8)
-    except ValueError:
-        return None
-    # The sum of the bytes, in C: adler32 has it in its low half, modulo 65521. The eight bytes of the field count as blanks.
-    if (zlib.adler32(header[:148] + b"        " + header[156:]) & 0xFFFF) != (stored + 1) % 65521:
-        return None
-    return header[:100].rstrip(b"\0"), size
+_PLAIN: Final = struct.Struct("100s24x11sx12x8sc100x8s80xc166x")
+"""Name, size, checksum, type, magic with version, and the first byte of the prefix of a header."""
+
+
+@lru_cache(maxsize=8)
+def _prefixed(prefix: str, keys: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(f"{prefix}{key}".encode() for key in keys)
 
 
 def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
@@ -163,21 +159,32 @@ def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict
     A later member of the same name wins, as in Portage. Raises TarError.
     """
     lead = prefix.encode()
+    length = len(lead)
+    names = None if wanted is None else _prefixed(prefix, wanted)
     values: dict[str, bytes] = {}
-    offset = count = 0
+    view = memoryview(data)
     end = len(data)
-    while offset < end:
-        plain = _plain_header(data, offset)
-        if plain is None or not plain[0].startswith(lead) or b"\0" in plain[0]:
+    offset = count = 0
+    while offset < end - BLOCK:
+        # The headers that Portage writes, almost always; members() takes over at the first that is anything else.
+        name, digits, stored, kind, magic, more = _PLAIN.unpack_from(data, offset)
+        if kind != b"0" or magic != b"ustar\x0000" or more != b"\0":
             break
+        name = name.partition(b"\0")[0]
+        # adler32 has the sum of the bytes in its low half, modulo 65521; the checksum field itself counts as eight blanks.
+        total = (zlib.adler32(view[offset : offset + BLOCK]) & 0xFFFF) - 1 - sum(stored) + 256
+        if not (digits.isdigit() and stored[:6].isdigit() and name.startswith(lead)):
+            break
+        if (total - int(stored[:6], 8)) % 65521:
+            break
+        size = int(digits, 8)
         start = offset + BLOCK
-        offset = start + (plain[1] + BLOCK - 1) // BLOCK * BLOCK
+        offset = start + (size + BLOCK - 1) // BLOCK * BLOCK
         count += 1
         if offset > end or count > limits.METADATA_MEMBERS:
             raise TarTruncatedError("ends inside a member") if offset > end else TarError("too many members")
-        key = plain[0][len(lead) :].decode("utf-8", "surrogateescape")
-        if wanted is None or key in wanted:
-            values[key] = data[start : start + plain[1]]
+        if names is None or name in names:
+            values[name[length:].decode("utf-8", "surrogateescape")] = data[start : start + size]
     rest = data[offset:]
     for member in members(lambda at, size: rest[at : at + size], len(rest), limits.METADATA_MEMBERS - count):
         if not member.name.startswith(prefix):

@@ -8,6 +8,7 @@ There, ``run_action`` is wrapped; the probe and all further patches wait for a r
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -69,10 +70,23 @@ def _connect(actions: ModuleType) -> None:
         return
 
     def run_action(emerge_config: Any) -> Any:
+        _guard(emerge_config)
         with _session(original, emerge_config):
             return original(emerge_config)
 
     actions.run_action = run_action  # type: ignore[attr-defined]
+
+
+def _guard(emerge_config: Any) -> None:
+    """On a host with pinned keys, say what defeats verification. Costs others one look at a directory."""
+    try:
+        root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
+        if emerge_config.action is None and os.path.isdir(os.path.join(root, "etc/portage/portage-ext/trust")):
+            from portage_ext.host import guarded
+
+            guarded.begin(emerge_config)
+    except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
+        say.failed("cannot look for what defeats verification", error)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from portage_ext.gpkg.source import FileStamp
 _MEAN: Final = 96
 """Entries in a block, on average: about 100 KB of text, three times the window of gzip."""
 GZIP_LEVEL: Final = 9
-ZSTD_LEVEL: Final = 9
+ZSTD_LEVEL: Final = 3
 
 
 class Row(NamedTuple):

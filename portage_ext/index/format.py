@@ -48,6 +48,20 @@ class IndexFormat:
         """What is computed of the whole file: Portage's digests, and those that can be trusted."""
         return tuple(dict.fromkeys((*self.hashes, *STRONG)))
 
+    @cached_property
+    def _unfilled(self) -> frozenset[str]:
+        return self.metadata_keys - self.defaults.keys()
+
+    def evaluated_twice(self, values: Mapping[str, str], header: Mapping[str, str]) -> bool:
+        """``emaint binhost --fix`` evaluates the dependencies of this package a second time, on the result of the first.
+
+        It makes the index in two passes; the second starts from the entry that the first wrote, when that has a value for
+        every key without default, and from the package otherwise. Evaluating twice takes away nested any-of groups that once
+        leaves (``minimum_keys`` in binarytree._populate_local of Portage).
+        """
+        inherited = self.inherited
+        return all(values.get(key) or (key in inherited and header.get(key)) for key in self._unfilled)
+
     def emit(self, values: Mapping[str, str], header: Mapping[str, str]) -> bytes:
         """The text of one entry without the empty line that ends it.
 

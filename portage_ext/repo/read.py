@@ -24,7 +24,7 @@ from portage_ext.errors import (
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
 from portage_ext.gpkg.contract import contract_of_image
 from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
-from portage_ext.gpkg.source import FileStamp, Source, open_package
+from portage_ext.gpkg.source import HEAD, FileStamp, Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.index.blocks import Row
 from portage_ext.index.format import MTIME, IndexFormat
@@ -111,6 +111,16 @@ def _signed(source: Source, container: Container) -> Signed:
     )
 
 
+def _evaluate(path: str, values: dict[str, str], use: frozenset[str], plan: ReadPlan) -> None:
+    for key in plan.format.evaluated_keys:
+        value = values.get(key)
+        if value:
+            try:
+                values[key] = plan.evaluate(key, value, use)
+            except ValueError as error:
+                raise InvalidDependencyError(path, f"{key}: {error}") from error
+
+
 def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) -> Indexed:
     texts = as_text(path, raw)
     identity = place(path, texts)
@@ -119,13 +129,9 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     values = {key: text for key, text in texts.items() if key in layout.metadata_keys}
     values["EAPI"] = texts.get("EAPI", "0") or ""
     use = frozenset(texts.get("USE", "").split())
-    for key in layout.evaluated_keys:
-        value = values.get(key)
-        if value:
-            try:
-                values[key] = plan.evaluate(key, value, use)
-            except ValueError as error:
-                raise InvalidDependencyError(path, f"{key}: {error}") from error
+    _evaluate(path, values, use, plan)
+    if layout.evaluated_twice(values, plan.header):
+        _evaluate(path, values, use, plan)
     hasher = Hasher(layout.digests)
     for block in source.blocks():
         hasher.update(block)
@@ -141,13 +147,13 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     return Indexed(row, layout.emit(values, plan.header))
 
 
-def read_one(path: str, plan: ReadPlan) -> tuple[Indexed, Signed | None]:
+def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tuple[Indexed, Signed | None]:
     """Read the file at ``path`` (relative to PKGDIR). Raises PackageError with that path."""
     if not path.isprintable():
         raise MalformedPackageError(path, "the name has control characters or is not UTF-8")
-    fd = open_package(plan.pkgdir / path, path)
+    fd = open_package(f"{plan.pkgdir}/{path}", path)
     try:
-        source = Source(fd, path)
+        source = Source(fd, path, buffer)
         if path.endswith(GPKG_SUFFIX):
             raw, signed = _gpkg(source, plan)
         elif plan.policy.required:
@@ -161,7 +167,7 @@ def read_one(path: str, plan: ReadPlan) -> tuple[Indexed, Signed | None]:
         os.close(fd)
 
 
-def _stamp(path: Path) -> FileStamp | None:
+def _stamp(path: str) -> FileStamp | None:
     try:
         return FileStamp.of(os.lstat(path))
     except OSError:
@@ -174,6 +180,8 @@ def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
     Raises VerificationUnavailableError.
     """
     outcomes: dict[str, Outcome] = {}
+    buffer = bytearray(HEAD)
+    top = str(plan.pkgdir)
     signed: list[Signed] = []
 
     def refuse(packages: list[Signed]) -> None:
@@ -183,11 +191,11 @@ def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
 
     for path in paths:
         for attempt in range(limits.READ_ATTEMPTS):
-            stamp = _stamp(plan.pkgdir / path)
+            stamp = _stamp(f"{top}/{path}")
             if stamp is None:
                 break
             try:
-                indexed, signature = read_one(path, plan)
+                indexed, signature = read_one(path, plan, buffer)
             except ChangingPackageError as error:
                 outcomes[path] = LeftOut(path, None, error)
                 if attempt + 1 < limits.READ_ATTEMPTS:

@@ -80,7 +80,8 @@ class Walker:
                 reason = f"directory cannot be read: {error.strerror}"
                 found.unreadable.append(UnreadablePackageError(relative, reason))
                 continue
-            seen[relative] = listing
+            if not self._once:
+                seen[relative] = listing
             found.files += listing.found
             if relative.count("/") >= limits.DIRECTORY_DEPTH:
                 found.unreadable.append(UnreadablePackageError(relative, "nested too deeply"))
@@ -106,6 +107,7 @@ class Walker:
 
     def _list(self, path: str, relative: str) -> _Listing:
         stamp = None if self._once else _stamp(path)
+        keep = not self._once
         prefix = f"{relative}/" if relative else ""
         packages: list[tuple[str, str]] = []
         directories: list[str] = []
@@ -120,7 +122,8 @@ class Walker:
                         continue
                     if S_ISREG(status.st_mode):
                         found.append((prefix + name, status.st_size, status.st_mtime_ns, status.st_ino))
-                        packages.append((prefix + name, entry.path))
+                        if keep:
+                            packages.append((prefix + name, entry.path))
                     elif S_ISDIR(status.st_mode):
                         directories.append(prefix + name)
                 elif entry.is_dir(follow_symlinks=False):

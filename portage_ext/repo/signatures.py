@@ -78,12 +78,13 @@ def judge(status: Sequence[str]) -> Verdict:
     Every signature must be good, and one of them valid by a key that the keyring trusts.
     """
     signatures: list[_Signature] = []
+    bad = ""  # the first reason, but a missing key says more than the ERRSIG before it
     for line in status:
         word, _, rest = line.partition(" ")
         if word == "NEWSIG":
             signatures.append(_Signature())
         elif word in _BAD:
-            return Verdict(_BAD[word])
+            bad = bad if bad and word != "NO_PUBKEY" else _BAD[word]
         elif not signatures:
             continue
         elif word == "GOODSIG":
@@ -92,6 +93,8 @@ def judge(status: Sequence[str]) -> Verdict:
             signatures[-1].fingerprint = rest.partition(" ")[0]
         elif word in _TRUSTED:
             signatures[-1].trusted = True
+    if bad:
+        return Verdict(bad)
     if not signatures:
         return Verdict("no signature")
     if not all(one.good and one.fingerprint for one in signatures):
@@ -146,11 +149,15 @@ def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]
             file.write_bytes(message)
             file.chmod(0o644)
             files.append(str(file))
-        status = _run(policy, files)
-    return [judge(status.get(file, ())) for file in files]
+        status: dict[str, list[str]] = {}
+        while len(status) < len(files):
+            # In batch mode gpg ends at the first bad signature; the files behind it are for the next run.
+            status |= _run(policy, [file for file in files if file not in status])
+    return [judge(status[file]) for file in files]
 
 
 def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
+    """gpg's status lines for each file that it came to: at least one. Raises VerificationUnavailableError."""
     command = (*policy.command, "--multifile", "--", *files)
     drop: dict[str, str] = {}
     if policy.user is not None:
@@ -182,6 +189,7 @@ def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
             current = None
         elif current is not None:
             current.append(text)
+    result = {file: lines for file, lines in result.items() if file in files}
     if not result:
         tail = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise VerificationUnavailableError(policy.command[0], tail[-1] if tail else f"status {done.returncode}")

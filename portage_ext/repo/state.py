@@ -21,7 +21,7 @@ from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, Row
 
 NAME: Final = ".portage-ext.sqlite"
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE block (first TEXT PRIMARY KEY, rows TEXT NOT NULL, text_size INTEGER NOT NULL,
@@ -69,7 +69,7 @@ def _dump(value: object) -> str:
 
 
 def _block_record(block: Block) -> tuple[str, str, int, bytes, bytes, int]:
-    rows = _dump(block.rows)
+    rows = _dump(list(zip(*block.rows, strict=True)))  # by column: one list each is quicker to read than one a package
     return block.rows[0].path, rows, block.text_size, block.gz, block.zst, _crc(rows, str(block.text_size), block.gz, block.zst)
 
 
@@ -107,7 +107,7 @@ def _read(database: sqlite3.Connection) -> State:
     for first, rows, text_size, gz, zst, crc in database.execute("SELECT first, rows, text_size, gz, zst, crc FROM block"):
         if _crc(rows, str(text_size), gz, zst) != crc:
             raise DamagedStateError(f"checksum of block {first}")
-        state.blocks.append(Block(list(map(Row._make, json.loads(rows))), text_size, gz, zst))
+        state.blocks.append(Block(list(map(Row._make, zip(*json.loads(rows), strict=True))), text_size, gz, zst))
     state.blocks.sort(key=lambda block: block.rows[0].cpv)
     for file, size, mtime_ns, inode, error, detail, crc in database.execute(
         "SELECT path, size, mtime_ns, inode, error, detail, crc FROM aside"

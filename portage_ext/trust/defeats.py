@@ -122,12 +122,19 @@ def _shared_cache(binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -
             )
 
 
+def is_ours(command: str) -> bool:
+    """Whether a fetchcommand runs ``portage-ext fetch``."""
+    words = _words(command)
+    return len(words) > 1 and words[0].rpartition("/")[2] == "portage-ext" and words[1] == "fetch"
+
+
 def _ours(command: str | None, binrepo: str) -> bool:
     """Whether ``command`` runs our fetcher for this binrepo."""
+    return is_ours(command or "") and any(pair == ("--repo", binrepo) for pair in pairwise(_words(command or "")))
+
+
+def _words(command: str) -> list[str]:
     try:
-        words = shlex.split(command or "")
+        return shlex.split(command)
     except ValueError:
-        return False
-    if len(words) < 2 or words[0].rpartition("/")[2] != "portage-ext" or words[1] != "fetch":
-        return False
-    return any(pair == ("--repo", binrepo) for pair in pairwise(words))
+        return []

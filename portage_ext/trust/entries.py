@@ -33,7 +33,6 @@ _HEX: Final = {name: re.compile(rf"[0-9A-Fa-f]{{{length}}}") for name, length in
 }
 _SUFFIXES: Final = (".gpkg.tar", ".xpak", ".tbz2")
 _DROPPED_KEYS: Final = frozenset({"BASE_URI", "FETCHCOMMAND", "RESUMECOMMAND", "PKGINDEX_URI"})
-_BOUND: Final = b"RELEASE: "
 _DROPPED_HEADERS: Final = frozenset({"RELEASE", "URI", "TTL", "TIMESTAMP", "DOWNLOAD_TIMESTAMP", "PACKAGES", *_DROPPED_KEYS})
 
 
@@ -106,7 +105,7 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
         size = entry.size
     except (InvalidCpvError, InvalidEntryError) as error:
         raise EntryIdentityError(binrepo, f"the entry {name} is none: {error}") from error
-    if path not in places:
+    if path not in places and not (entry.build_id is None and _instance_of(entry, path)):
         raise EntryIdentityError(binrepo, f"the entry {name} has the path of another package, {path!r}")
     if not 0 < size <= limits.PACKAGE_SIZE:
         raise WeakDigestError(binrepo, f"the entry {name} has a SIZE of {size}")
@@ -126,35 +125,10 @@ def _places(entry: IndexEntry) -> set[str]:
     return places
 
 
-def mark_bound(text: bytes, release: int) -> bytes:
-    """``text`` as it is remembered when Release ``release`` bound it; Portage never sees the mark."""
-    return _BOUND + f"{release}\n".encode() + text
-
-
-def is_bound(remembered: bytes) -> bool:
-    """Whether a remembered index was bound by a Release."""
-    return remembered.startswith(_BOUND)
-
-
-def unmarked(remembered: bytes) -> bytes:
-    """A remembered index as Portage was handed it."""
-    return remembered.partition(b"\n")[2] if is_bound(remembered) else remembered
-
-
-def find_entry(index: bytes, path: str) -> IndexEntry | None:
-    """The entry with ``path`` in the text of a sanitised index, without parsing the rest."""
-    at = index.find(f"\nPATH: {path}\n".encode())
-    if at < 0:
-        return None
-    start, end = index.rfind(b"\n\n", 0, at + 1) + 2, index.find(b"\n\n", at)
-    block = index[start : end if end >= 0 else len(index)].decode("utf-8", "replace")
-    header = index[: index.find(b"\n\n")].decode("utf-8", "replace")
-    values = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
-    inherited = dict(line.split(": ", 1) for line in header.split("\n") if ": " in line)
-    for key, inherits in (("REPO", "REPO"), ("REPO", "repository"), ("CHOST", "CHOST")):
-        if key not in values and inherits in inherited:
-            values[key] = inherited[inherits]
-    return IndexEntry(values)
+def _instance_of(entry: IndexEntry, path: str) -> bool:
+    """Whether ``path`` is one of the places of an entry without BUILD_ID in a PKGDIR with several instances: any number."""
+    start, _, rest = path.rpartition("-")
+    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdigit()
 
 
 def _text(entry: IndexEntry) -> bytes:

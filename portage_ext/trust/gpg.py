@@ -68,17 +68,29 @@ def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[
         for path, text in zip(paths, texts, strict=True):
             with open(path, "wb") as file:
                 file.write(text)
-        status = _run(keyrings, ["--multifile", "--verify", *paths], [])
+        found: dict[str, list[str]] = {}
+        while waiting := [path for path in paths if path not in found]:
+            # gpg ends at the first bad signature; the files behind it are for the next run.
+            before = len(found)
+            found |= _by_file(_run(keyrings, ["--multifile", "--verify", *waiting], []), frozenset(waiting))
+            if len(found) == before:
+                raise GpgError("gpg", f"gpg did not look at {len(waiting)} of {len(paths)} signatures")
+    return [signatures(found[path]) for path in paths]
+
+
+def _by_file(status: Iterable[str], paths: frozenset[str]) -> dict[str, list[str]]:
+    """The status lines of each file that gpg came to."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in status:
         if line.startswith(f"{STATUS_PREFIX}FILE_START "):
-            current = found.setdefault(line.split(" ", 3)[3], [])
+            path = line.split(" ", 3)[-1]
+            current = found.setdefault(path, []) if path in paths else None
         elif line.startswith(f"{STATUS_PREFIX}FILE_DONE"):
             current = None
         elif current is not None:
             current.append(line)
-    return [signatures(found.get(path, ())) for path in paths]
+    return found
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from portage_ext.trust import release as release_text
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What this host remembers of a binrepo: its last accepted Release, who signed it, and the keys valid after it.
+    """What this host remembers of a binrepo: its last accepted Release, which trusted key signed it, the keys valid after it.
 
     ``pins`` are the pinned keys as they were then, so that later changes by the administrator are told from rotation.
     ``digest`` is the SHA512 of the Release's bytes.
@@ -117,7 +117,7 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
             version=release.version,
             created=release.created,
             digest=digest,
-            signer=signature.primary,
+            signer=signature.primary if signature.primary in keys else signature.fingerprint,
             keys=_keys_after(terms, seen, release, digest, keys),
             pins=terms.pins,
         ),

@@ -120,8 +120,8 @@ class Lab:
 
     # --- the client
 
-    def settings(self, release: str = "required", more: str = "", name: str = REPO) -> None:
-        self.client.etc("portage-ext.toml", f'{PATIENCE}[binrepo.{name}]\nrelease = "{release}"\n{more}')
+    def settings(self, release: str = "required", more: str = "", name: str = REPO, patience: str = PATIENCE) -> None:
+        self.client.etc("portage-ext.toml", f'{patience}[binrepo.{name}]\nrelease = "{release}"\n{more}')
 
     def pin(self, key: SigningKey, name: str = REPO) -> None:
         directory = TrustDirectory(self.client.path)

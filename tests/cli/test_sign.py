@@ -10,7 +10,7 @@ import pytest
 
 from portage_ext.repo.releasing import current
 from portage_ext.trust.keyrings import TrustDirectory
-from tests.testkit import environments, keys
+from tests.testkit import environments, httpd, keys
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
@@ -119,6 +119,23 @@ def test_trust_is_added_listed_and_taken_away(work: Path, host: Root, key: Signi
     host.run("portage-ext", "trust", "remove", "second", "--fingerprint", key.fingerprint).ok()
     assert key.fingerprint not in keys.gpg(home, "--with-colons", "--list-keys").decode()
     assert TrustDirectory(host.path).binrepos() == []
+
+
+def test_a_key_may_come_from_a_url_and_only_the_one_asked_for_is_taken(work: Path, host: Root, key: SigningKey) -> None:
+    other = keys.new_key(work / "other", "Other <other@example.invalid>")
+    served = work / "served"
+    served.mkdir()
+    keys.gpg(key.home, "--import", stdin=other.public())
+    (served / "keys.asc").write_bytes(keys.gpg(key.home, "--armor", "--export"))
+    keys.kill_agents(other.home)
+    with httpd.serve(served) as server:
+        source = f"{server.url}/keys.asc"
+        host.run("portage-ext", "trust", "add", "lab", "--fingerprint", key.fingerprint, "--from", source).ok()
+        absent = host.run("portage-ext", "trust", "add", "x", "--fingerprint", key.fingerprint, "--from", f"{source}x").failed()
+    assert "[NotFoundError]" in absent.stderr
+    listing = keys.gpg(host.path / "etc/portage/gnupg", "--with-colons", "--list-keys").decode()
+    assert key.fingerprint in listing
+    assert other.fingerprint not in listing
 
 
 @pytest.mark.parametrize(

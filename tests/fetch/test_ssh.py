@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,49 +12,17 @@ from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.ssh import SshTransport, command
 from portage_ext.fetch.transfer import Patience, Transfer
 from portage_ext.refusals import MirrorError, NotFoundError, UnsupportedUrlError
+from tests.fetch.sshd import SSHD, Sshd, serve
 
-SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 DATA = os.urandom(300_000)
 pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd here (openssh-server)")
 
 
-@dataclass(frozen=True, slots=True)
-class Sshd:
-    url: str
-    options: str
-    files: Path
-
-
 @pytest.fixture
 def sshd(work: Path) -> Iterator[Sshd]:
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(work / name)], check=True)
-    shutil.copy(work / "user.pub", work / "authorized")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (work / "sshd.conf").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
-        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-    )
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    assert SSHD is not None
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        files = work / "a dir"
-        files.mkdir()
-        (files / "it's a file").write_bytes(DATA)
-        options = f"-i {work}/user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -F none"
-        yield Sshd(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{files}".replace(" ", "%20"), options, files)
-    finally:
-        server.terminate()
-        server.wait()
+    with serve(work) as running:
+        (running.files / "it's a file").write_bytes(DATA)
+        yield running
 
 
 def run(sshd: Sshd, name: str, sink: MemorySink, offset: int = 0) -> None:

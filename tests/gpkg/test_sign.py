@@ -162,6 +162,20 @@ def test_many_packages_are_judged_each_by_itself(work: Path, key: Key, signer: G
     assert [type(verdicts[path]) for path in paths] == [type(None), UnknownKeyError, UnsignedError, type(None)]
 
 
+def test_a_bad_signature_does_not_hide_those_behind_it(work: Path, key: Key, signer: GpgSigner) -> None:
+    # gpg's batch mode ends at a bad signature: what it never looked at must be neither believed nor called unsigned.
+    paths = [package(work, name=f"foo-1-{number}.gpkg.tar") for number in range(1, 7)]
+    for path in paths:
+        sign_package(path, signer)
+    for path in (paths[0], paths[1], paths[3]):
+        data = path.read_bytes()
+        at = data.index(b"DATA gpkg-1 0 BLAKE2B 786a") + len(b"DATA gpkg-1 0 BLAKE2B ")
+        path.write_bytes(data[:at] + b"9" + data[at + 1 :])
+    verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})), digests=False)
+    bad = BadSignatureError
+    assert [type(verdicts[path]) for path in paths] == [bad, bad, type(None), bad, type(None), type(None)]
+
+
 def test_a_subkey_signs_when_it_is_asked_for(work: Path, key: Key) -> None:
     keys.gpg(key.home, *QUICK, "--quick-add-key", key.fingerprint, "ed25519", "sign", "never")
     listing = keys.gpg(key.home, "--with-colons", "--list-keys").decode().splitlines()

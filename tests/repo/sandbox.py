@@ -75,7 +75,10 @@ def compare(root: Root, **variables: str) -> dict[str, Any]:
     other = {key: both for key, both in other.items() if both[0] != both[1]}
     assert not other, f"ours, Portage's: {other}"
     assert [entry["PATH"] for entry in mine["packages"]] == [entry["PATH"] for entry in theirs["packages"]]
-    assert mine["packages"] == theirs["packages"]
+    for ours_, portages in zip(mine["packages"], theirs["packages"], strict=True):
+        keys = ours_.keys() | portages.keys()
+        differ = {key: (ours_.get(key), portages.get(key)) for key in keys if ours_.get(key) != portages.get(key)}
+        assert not differ, f"{ours_['PATH']}: ours, Portage's: {differ}"
     return ours
 
 

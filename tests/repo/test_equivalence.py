@@ -136,7 +136,11 @@ def test_every_supported_portage_agrees(work: Path, version: str, binhost: Binho
                 "EAPI": "8",
                 "USE": "a",
                 "RDEPEND": "a? ( dev-libs/yes ) !a? ( dev-libs/no ) || ( dev-libs/x ( dev-libs/y dev-libs/z ) )",
-                "USER_PATCHES": "one.patch",
+                # Evaluated twice this is another value, and which packages are depends on the keys that they have.
+                "BDEPEND": "|| ( !c? ( || ( virtual/libc ) dev-libs/q ) )",
+                "USER_PATCHES": "one.patch" if number % 2 else "",
+                "repository": "tiny" if number % 3 else "",
+                "CHOST": "riscv64",
                 "PROVIDES": "é",
             },
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def gpg(home: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
 def kill_agents(home: Path) -> None:
     """Stop whatever gpg started for ``home``."""
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
+    # The agent takes its sockets away after it has answered; who removes the home meanwhile stumbles over them.
+    for _ in range(100):
+        if not any(home.glob("S.*")):
+            break
+        time.sleep(0.02)
 
 
 def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>", passphrase: str = "") -> SigningKey:

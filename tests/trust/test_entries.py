@@ -12,7 +12,8 @@ from portage_ext.errors import InvalidIndexError
 from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
 from portage_ext.refusals import EntryIdentityError, ForeignUriError, IndexClockError, TrustError, UnsafePathError
-from portage_ext.trust.entries import check_entry, check_header, find_entry, sanitise
+from portage_ext.trust.entries import check_entry, check_header, sanitise
+from portage_ext.trust.remembered import find_entry
 
 NOW = 1_795_000_000
 GOOD = {
@@ -72,6 +73,12 @@ def test_commands_and_addresses_in_an_entry_are_dropped() -> None:
 def test_an_entry_that_breaks_its_identity(change: dict[str, str], error: type[TrustError]) -> None:
     with pytest.raises(error):
         check_entry("lab", IndexEntry(GOOD | change), strong=True)
+
+
+def test_an_entry_without_a_build_id_may_have_any_number_in_its_path() -> None:
+    check_entry("lab", IndexEntry({key: value for key, value in GOOD.items() if key != "BUILD_ID"}), strong=True)
+    with pytest.raises(EntryIdentityError):
+        check_entry("lab", IndexEntry(GOOD | {"BUILD_ID": "", "PATH": "app-misc/foo/foo-1.0-3.gpkg.tar"}), strong=True)
 
 
 def test_a_uri_below_a_configured_base_is_no_foreign_one() -> None:

@@ -1,0 +1,57 @@
+"""A real sshd on loopback, with keys of its own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Sshd:
+    """A running server: the URL of ``files`` on it, and the options that ssh needs."""
+
+    url: str
+    options: str
+    files: Path
+
+
+@contextmanager
+def serve(work: Path) -> Iterator[Sshd]:
+    """Run one until the block ends; ``files`` is a folder for what it serves."""
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(work / name)], check=True)
+    shutil.copy(work / "user.pub", work / "authorized")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (work / "sshd.conf").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
+        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    assert SSHD is not None
+    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        files = work / "a dir"
+        files.mkdir()
+        options = f"-i {work}/user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -F none"
+        yield Sshd(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{files}".replace(" ", "%20"), options, files)
+    finally:
+        server.terminate()
+        server.wait()

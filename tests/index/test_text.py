@@ -1,0 +1,89 @@
+"""Every line of an index means what Portage's reader takes it for, and no index is read without end."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portage_ext import limits
+from portage_ext.errors import InvalidEntryError, InvalidIndexError
+from portage_ext.index.blocks import Row, arrange, cut, make_block
+from portage_ext.index.stamp import next_timestamp, parse_timestamp
+from portage_ext.index.text import emit_header, parse_index
+from portage_ext.model import IndexEntry
+
+KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
+VALUES = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+@given(st.dictionaries(KEYS, VALUES, min_size=1), st.lists(st.dictionaries(KEYS, VALUES)))
+def test_what_is_written_is_read_back(header: dict[str, str], entries: list[dict[str, str]]) -> None:
+    entries = [{**entry, "CPV": "a/b-1"} for entry in entries]
+    text = emit_header(header) + b"".join(emit_header(entry) for entry in entries)
+    found, rest = parse_index(io.BytesIO(text))
+    assert found == header
+    assert [dict(entry.values) for entry in rest] == entries
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    header, entries = parse_index(io.BytesIO(data))
+    assert isinstance(header, dict)
+    for entry in entries:
+        assert entry.get("CPV")
+
+
+def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "INDEX_LINE", 1000)
+    with pytest.raises(InvalidIndexError, match="line"):
+        parse_index(io.BytesIO(b"CPV: " + b"x" * 2000))
+
+
+def test_an_index_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "INDEX_SIZE", 1000)
+    with pytest.raises(InvalidIndexError, match="bytes"):
+        list(parse_index(io.BytesIO(b"VERSION: 0\n\n" + b"CPV: a/b-1\n\n" * 200))[1])
+
+
+@pytest.mark.parametrize("size", ["", "-1", "1e3", "٣", " 5"])
+def test_a_size_that_is_none_is_named(size: str) -> None:
+    with pytest.raises(InvalidEntryError):
+        _ = IndexEntry({"CPV": "a/b-1", "SIZE": size}).size
+
+
+@given(st.floats(0, 4e9), st.lists(st.integers(0, 4_000_000_000)))
+def test_a_timestamp_is_later_than_every_earlier_one(now: float, earlier: list[int]) -> None:
+    stamp = next_timestamp(now, earlier)
+    assert stamp >= int(now)
+    assert all(stamp > one for one in earlier)
+    assert parse_timestamp(str(stamp)) == stamp
+
+
+def row(number: int, cpv: str, build: str = "1|1") -> Row:
+    return Row(f"p{number}", 1, number, number, cpv, build)
+
+
+def test_one_instance_in_two_places_is_listed_once_in_the_place_of_the_first() -> None:
+    rows = [row(1, "a/b-1"), Row("p2", 1, 1, 2, "a/b-1", "2|1"), Row("p3", 1, 1, 3, "a/b-1", "1|1"), row(4, "a/a-1")]
+    listed, shadowed = arrange(rows)
+    assert [one.path for one in listed] == ["p4", "p3", "p2"]
+    assert [one.path for one in shadowed] == ["p1"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 3)), max_size=400))
+def test_cutting_keeps_order_and_one_change_touches_few_blocks(numbers: list[tuple[int, int]]) -> None:
+    rows = arrange([row(n, f"c/p-{cpv}", f"{n}|{build}") for n, (cpv, build) in enumerate(numbers)])[0]
+    blocks = cut(rows)
+    assert [one for block in blocks for one in block] == rows
+    assert all(blocks)
+    less = cut(rows[1:])
+    assert sum(block not in blocks for block in less) <= 1
+
+
+def test_a_block_gives_its_entries_back() -> None:
+    entries = [b"CPV: a/b-1\nX: 1\n", b"CPV: a/c-1\n"]
+    block = make_block([row(1, "a/b-1"), row(2, "a/c-1")], entries)
+    assert block.entries() == entries
