@@ -51,7 +51,16 @@ class Client(threading.Thread):
         settings = Settings(fetch=FetchSettings(timeout=20, retries=6), portage_home=home / "etc/portage/gnupg")
         self._transports = Transports()
         state = StateDirectory(home, "lab")
-        self._binrepo = Binrepo("lab", url, settings, trust, state, self._transports, lambda line: None, lambda size: None)
+        self._binrepo = Binrepo(
+            name="lab",
+            base=url,
+            settings=settings,
+            config_root=home,
+            state=state,
+            transports=self._transports,
+            warn=lambda line: None,
+            progress=lambda size: None,
+        )
         self._chance = random.Random(seed)
         self._output = home / "package"
         self.stop = threading.Event()
