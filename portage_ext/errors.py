@@ -232,6 +232,17 @@ class UnknownPortageError(PortageExtError):
         return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
 
 
+@dataclass(slots=True, eq=False)
+class SettingsError(PortageExtError):
+    """A configuration file cannot be read or says something that cannot be."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
+
+
 # Toolchain first.
 
 

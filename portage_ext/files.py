@@ -7,7 +7,9 @@ directory, is flushed to the disk, and takes the name by one rename, which is fl
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -93,3 +95,31 @@ def replacing_together(
                 os.unlink(name)
         raise
     sync_directory(paths[0].parent)
+
+
+def replace_link(path: Path, target: str) -> None:
+    """Make ``path`` a symbolic link to ``target`` by one rename, whatever it linked to before. Raises OSError."""
+    name = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.symlink(target, name)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_filesystem(directory: Path) -> None:
+    """Flush everything of the file system that holds ``directory``: one call where a tree has tens of thousands of names.
+
+    Raises OSError, also for an earlier write of that file system that failed (syncfs(2)).
+    """
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if library.syncfs(fd):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(directory))
+    finally:
+        os.close(fd)

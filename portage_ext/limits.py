@@ -86,6 +86,17 @@ IMAGE_SIZE: Final = 256 * GIB
 IMAGE_MEMBERS: Final = 4_000_000
 PLAN_ROUNDS: Final = 8
 """How often a merge list is put in order again after edges were added; each round adds some that were not there."""
+# A published tree (repo/).
+MAX_NOTE_SIZE: Final = 64 * MIB
+"""The note beside a release: what it came from, and what it carries on for clients in flight."""
+SWITCH_SKEW: Final = 600
+"""Seconds by which a channel may have been switched later than its Release says that it was created."""
+SNAPSHOT_ATTEMPTS: Final = 3
+PLACE_TOGETHER_FROM: Final = 4096
+"""Files from which on several threads place them."""
+RSYNC_SECONDS: Final = 86400.0
+INSTALL_TEST_SECONDS: Final = 3600.0
+
 # A release and its signatures (trust/).
 MAX_RELEASE_SIZE: Final = 64 * KIB
 MAX_SIGNATURE_SIZE: Final = 32 * KIB
@@ -116,3 +127,4 @@ MAX_OFFERED_FORM: Final = 128 * MIB
 EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
+# --- ELF objects and contracts (elf/, model/contract.py)

@@ -16,10 +16,19 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
 COMMANDS: Final[dict[str, str]] = {
+    "clean": "remove from PKGDIR what policy no longer keeps",
     "contract": "show which symbol versions a package needs and defines",
+    "diff": "say what changes from one release to another",
     "fetch": "fetch and verify an index or a package (a fetchcommand)",
+    "mirror": "push releases to a mirror, whole",
+    "promote": "publish what one channel serves in another",
+    "prune": "remove releases that nothing keeps",
+    "publish": "make a release of PKGDIR and switch a channel to it",
     "reindex": "make the package index say what PKGDIR holds",
     "release": "sign the index of a binhost as a whole",
+    "releases": "list the releases and channels of a tree",
+    "rollback": "publish an earlier content of a channel again",
+    "serve": "serve a tree over HTTP, to try it out",
     "sign": "sign the packages of PKGDIR",
     "trust": "pin the keys that are believed for a binrepo",
 }

@@ -35,6 +35,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from portage_ext.config.table import Table
 from portage_ext.errors import SettingsError
 
 SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
@@ -113,7 +114,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), str(error)) from error
-    top = _Table(document, "", str(path))
+    top = Table(document, "", str(path))
     fetch, sign, release, trust = (top.table(name) for name in ("fetch", "sign", "release", "trust"))
     binrepos = top.table("binrepo")
     homedir = sign.text("homedir")
@@ -134,52 +135,10 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
     return settings
 
 
-def _binrepo(table: _Table) -> BinrepoSettings:
+def _binrepo(table: Table) -> BinrepoSettings:
     word = table.text("release") or "required"
     if word not in ("required", "optional"):
         raise SettingsError(table.path, f'{table.name}.release is "{word}", which is neither "required" nor "optional"')
     binrepo = BinrepoSettings(word == "required", table.texts("mirrors"), table.text("channel"))
     table.nothing_left()
     return binrepo
-
-
-class _Table:
-    """One table: each key is taken once, with its type; what is left over is an error."""
-
-    def __init__(self, values: object, name: str, path: str) -> None:
-        if not isinstance(values, dict):
-            raise SettingsError(path, f"[{name}] is not a table")
-        self._values: dict[str, object] = dict(values)
-        self.name = name
-        self.path = path
-
-    def names(self) -> list[str]:
-        return list(self._values)
-
-    def table(self, key: str) -> _Table:
-        return _Table(self._values.pop(key, {}), f"{self.name}.{key}".lstrip("."), self.path)
-
-    def text(self, key: str) -> str | None:
-        value = self._values.pop(key, None)
-        if value is not None and (not isinstance(value, str) or not value):
-            raise self._wrong(key, "a text")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._values.pop(key, [])
-        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-            raise self._wrong(key, "a list of texts")
-        return tuple(value)
-
-    def number(self, key: str, default: float, least: float, most: float) -> float:
-        value = self._values.pop(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise self._wrong(key, f"a number from {least} to {most}")
-        return value
-
-    def nothing_left(self) -> None:
-        if self._values:
-            raise SettingsError(self.path, f"[{self.name}] has no key {min(self._values)}")
-
-    def _wrong(self, key: str, what: str) -> SettingsError:
-        return SettingsError(self.path, f"{self.name}.{key} is not {what}")

@@ -1,0 +1,27 @@
+"""portage-ext promote: what one channel serves is published in another, under a new number."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from portage_ext.cli import tree as common
+from portage_ext.failures import GateError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    common.publisher_arguments(parser)
+    parser.add_argument("origin", metavar="FROM", help="the channel that is taken, such as staging")
+    parser.add_argument("channel", metavar="TO", help="the channel that gets it, such as production")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0 promoted or no difference, 1 a gate objects or something failed."""
+    started = time.monotonic()
+    with common.publisher(options, options.channel) as (publisher, gates):
+        try:
+            done = publisher.promote(options.origin, options.channel, gates(None))
+        except GateError as error:
+            return common.objections(error, as_json=options.json)
+    common.told(options.channel, done, [], time.monotonic() - started, as_json=options.json)
+    return 0

@@ -1,0 +1,28 @@
+"""portage-ext rollback: an earlier content of a channel is published anew, because clients never go backwards."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from portage_ext.cli import tree as common
+from portage_ext.failures import GateError
+from portage_ext.repo.gates import INDEX
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    common.publisher_arguments(parser)
+    parser.add_argument("channel", metavar="CHANNEL")
+    parser.add_argument("number", metavar="N", type=int, nargs="?", help="the release (default: the content before this one)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0 done, 1 failed. What was live once passed its gates: only the index is looked at again."""
+    started = time.monotonic()
+    with common.publisher(options, options.channel) as (publisher, gates):
+        try:
+            done = publisher.rollback(options.channel, options.number, gates((INDEX,)))
+        except GateError as error:
+            return common.objections(error, as_json=options.json)
+    common.told(options.channel, done, [], time.monotonic() - started, as_json=options.json)
+    return 0

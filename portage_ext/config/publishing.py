@@ -1,0 +1,181 @@
+"""What portage-ext.toml says about published trees: where they are, what is kept, what is checked, who mirrors them.
+
+::
+
+    [publish]
+    tree = "/srv/binhost/amd64"     # served by the web server
+    into = "staging"                # the channel where `publish` goes by default
+    keep = 10                       # newest releases of a channel, and
+    keep-days = 14                  # whatever was live within so many days
+    grace-hours = 24                # files stay within reach of clients with an older index
+    gates = ["index", "signatures", "closure", "contracts", "licences", "install"]
+    public = ["production"]         # channels that everybody can read: the gate `licences` counts there
+    licences = ["@BINARY-REDISTRIBUTABLE"]
+    sample = 3                      # packages that the gate `install` merges
+    provided = ["sys-libs/glibc"]   # what clients have without a package of this release, and
+    provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (all that no package defines, without it)
+
+    [publish.channel.staging]       # the same keys, for one channel
+    gates = ["index", "signatures"]
+
+    [repository.v3]                 # a further PKGDIR below the same web server: --repository v3
+    tree = "/srv/binhost/amd64-v3"
+    pkgdir = "/var/cache/binpkgs-v3"
+
+    [mirror.eu]
+    to = "push@eu.example.org:/srv/binhost/amd64"
+    channels = ["production"]       # all without it
+    options = ["--bwlimit=10m"]     # further words for rsync
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from portage_ext.config.settings import SETTINGS_FILE
+from portage_ext.config.table import Table
+from portage_ext.errors import SettingsError, UsageError
+
+GATE_NAMES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
+_DAY: Final = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRules:
+    """What holds for one channel. Times in seconds."""
+
+    keep: int = 10
+    keep_age: int = 14 * _DAY
+    grace: int = _DAY
+    gates: tuple[str, ...] = GATE_NAMES
+    licences: tuple[str, ...] = ("@BINARY-REDISTRIBUTABLE",)
+    sample: int = 3
+    provided: tuple[str, ...] = ()
+    provided_libraries: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySettings:
+    """One published repository: its tree, and its PKGDIR (None: Portage's)."""
+
+    tree: Path
+    pkgdir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorSettings:
+    """One mirror: where rsync sends to, which channels, further options for rsync."""
+
+    name: str
+    to: str
+    channels: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Everything about publishing; ``own`` is the repository of [publish]."""
+
+    own: RepositorySettings | None = None
+    channel: str | None = None
+    rules: ChannelRules = ChannelRules()
+    channels: Mapping[str, ChannelRules] = field(default_factory=dict)
+    public: tuple[str, ...] = ("production",)
+    repositories: Mapping[str, RepositorySettings] = field(default_factory=dict)
+    mirrors: Mapping[str, MirrorSettings] = field(default_factory=dict)
+
+    def of(self, channel: str) -> ChannelRules:
+        return self.channels.get(channel, self.rules)
+
+    def repository(self, name: str | None) -> RepositorySettings:
+        """The repository ``name``, or that of [publish]. Raises UsageError."""
+        found = self.own if name is None else self.repositories.get(name)
+        if found is None:
+            known = ", ".join(self.repositories) or "none"
+            asked = f"[repository.{name}]" if name else "tree in [publish]"
+            raise UsageError(f"portage-ext.toml has no {asked} (repositories: {known}); or name the tree with --tree")
+        return found
+
+
+def load(config_root: Path) -> Publishing:
+    """Read the file under ``config_root`` (PORTAGE_CONFIGROOT); without one all is default. Raises SettingsError."""
+    path = config_root / SETTINGS_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Publishing()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), str(error)) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, path: str) -> Publishing:
+    """Read the file's text; ``path`` is named in errors. Raises SettingsError."""
+    import tomllib
+
+    try:
+        top = Table(tomllib.loads(text), "", path)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(path, str(error)) from error
+    publish, repositories, mirrors = (top.table(name) for name in ("publish", "repository", "mirror"))
+    channels = publish.table("channel")
+    tree, pkgdir = publish.text("tree"), publish.text("pkgdir")
+    settings = Publishing(
+        own=_repository(tree, pkgdir),
+        channel=publish.text("into"),
+        public=publish.texts("public", ("production",)),
+        rules=(rules := _rules(publish, ChannelRules())),
+        channels={name: _channel(channels.table(name), rules) for name in channels.names()},
+        repositories={name: _named(repositories.table(name)) for name in repositories.names()},
+        mirrors={name: _mirror(name, mirrors.table(name)) for name in mirrors.names()},
+    )
+    publish.nothing_left()
+    return settings
+
+
+def _repository(tree: str | None, pkgdir: str | None) -> RepositorySettings | None:
+    return None if tree is None else RepositorySettings(Path(tree), Path(pkgdir) if pkgdir else None)
+
+
+def _rules(table: Table, base: ChannelRules) -> ChannelRules:
+    rules = ChannelRules(
+        keep=int(table.number("keep", base.keep, 1, 100_000)),
+        keep_age=int(table.number("keep-days", base.keep_age / _DAY, 0, 36_500) * _DAY),
+        grace=int(table.number("grace-hours", base.grace / 3600, 0, 87_600) * 3600),
+        gates=table.texts("gates", base.gates),
+        licences=table.texts("licences", base.licences),
+        sample=int(table.number("sample", base.sample, 0, 1000)),
+        provided=table.texts("provided", base.provided),
+        provided_libraries=table.texts("provided-libraries", base.provided_libraries),
+    )
+    unknown = sorted(set(rules.gates) - set(GATE_NAMES))
+    if unknown:
+        raise table.wrong("gates", f"a list of {', '.join(GATE_NAMES)}: there is no {unknown[0]}")
+    return rules
+
+
+def _channel(table: Table, base: ChannelRules) -> ChannelRules:
+    rules = _rules(table, base)
+    table.nothing_left()
+    return rules
+
+
+def _named(table: Table) -> RepositorySettings:
+    found = _repository(table.text("tree"), table.text("pkgdir"))
+    table.nothing_left()
+    if found is None:
+        raise table.wrong("tree", "there: a repository needs one")
+    return found
+
+
+def _mirror(name: str, table: Table) -> MirrorSettings:
+    to = table.text("to")
+    if to is None:
+        raise table.wrong("to", "there: a mirror needs a place")
+    mirror = MirrorSettings(name, to, table.texts("channels"), table.texts("options"), table.text("repository"))
+    table.nothing_left()
+    return mirror

@@ -1,0 +1,53 @@
+"""One table of a configuration file: each key is taken once, with its type; what is left over is an error."""
+
+from __future__ import annotations
+
+from portage_ext.errors import SettingsError
+
+
+class Table:
+    """``values`` of the table ``name`` in the file ``path``. Every reader raises SettingsError."""
+
+    def __init__(self, values: object, name: str, path: str) -> None:
+        if not isinstance(values, dict):
+            raise SettingsError(path, f"[{name}] is not a table")
+        self._values: dict[str, object] = dict(values)
+        self.name = name
+        self.path = path
+
+    def names(self) -> list[str]:
+        return list(self._values)
+
+    def table(self, key: str) -> Table:
+        return Table(self._values.pop(key, {}), f"{self.name}.{key}".lstrip("."), self.path)
+
+    def text(self, key: str) -> str | None:
+        value = self._values.pop(key, None)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise self.wrong(key, "a text")
+        return value
+
+    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        value = self._values.pop(key, list(default))
+        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+            raise self.wrong(key, "a list of texts")
+        return tuple(value)
+
+    def number(self, key: str, default: float, least: float, most: float) -> float:
+        value = self._values.pop(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise self.wrong(key, f"a number from {least} to {most}")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._values.pop(key, default)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
+
+    def nothing_left(self) -> None:
+        if self._values:
+            raise SettingsError(self.path, f"[{self.name}] has no key {min(self._values)}")
+
+    def wrong(self, key: str, what: str) -> SettingsError:
+        return SettingsError(self.path, f"{self.name}.{key} is not {what}")

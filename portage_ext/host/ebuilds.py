@@ -1,0 +1,29 @@
+"""What the ebuild repositories of this host still have, and which of several versions is the newest: asked from Portage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portage_ext.model import IndexEntry
+
+
+def exists(entry: IndexEntry) -> bool:
+    """Whether a repository has an ebuild of the entry's version, masked or not; by its own repository where that is known."""
+    import portage
+
+    database = portage.portdb
+    known = entry.repository if entry.repository in database.getRepositories() else None
+    return bool(database.cpv_exists(str(entry.cpv), myrepo=known))
+
+
+def newest(entries: Sequence[IndexEntry]) -> IndexEntry:
+    """The entry of the highest version (vercmp), of equal ones the one built last."""
+    from functools import cmp_to_key
+
+    from portage.versions import vercmp
+
+    def compare(one: IndexEntry, other: IndexEntry) -> int:
+        order = vercmp(one.cpv.pvr, other.cpv.pvr) or 0
+        return int(order) or int(one.get("BUILD_TIME", "0") or 0) - int(other.get("BUILD_TIME", "0") or 0)
+
+    return max(entries, key=cmp_to_key(compare))

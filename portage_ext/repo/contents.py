@@ -1,0 +1,125 @@
+"""What a release holds is what its index says, entry by entry, as text: two releases differ exactly where their texts do."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from portage_ext.errors import InvalidIndexError
+from portage_ext.index.text import parse_index, read_header
+from portage_ext.model import IndexEntry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """An index: header values, and the text of each entry by PATH. ``body`` is everything behind the header."""
+
+    header: Mapping[str, str]
+    entries: Mapping[str, bytes]
+    body: bytes
+
+    def entry(self, path: str) -> IndexEntry:
+        """The values of one entry; the header's stand in for keys that an entry inherits."""
+        return entry_of(self.entries[path])
+
+    def same_as(self, other: Contents) -> bool:
+        """Whether clients would learn nothing new: everything but TIMESTAMP is equal."""
+        return self.body == other.body and _lasting(self.header) == _lasting(other.header)
+
+
+def _lasting(header: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in header.items() if key != "TIMESTAMP"}
+
+
+def parse(plain: bytes, where: str) -> Contents:
+    """Take an index apart without reading more of an entry than its PATH. Raises InvalidIndexError."""
+    head, found, body = plain.partition(b"\n\n")
+    if not found:
+        raise InvalidIndexError(where, "no empty line ends the header")
+    entries: dict[str, bytes] = {}
+    for text in body.split(b"\n\n"):
+        if not text.strip(b"\n"):
+            continue
+        start = text.find(b"\nPATH: ")
+        if start >= 0:
+            end = text.find(b"\n", start + 7)
+            path = text[start + 7 : end if end >= 0 else len(text)].decode("utf-8", "replace")
+        else:
+            path = f"{entry_of(text).cpv}.tbz2"  # Portage's default (binarytree._populate_local)
+        if path in entries:
+            raise InvalidIndexError(where, f"two entries are at {path}")
+        entries[path] = text
+    return Contents(read_header(io.BytesIO(head + b"\n\n"), where), entries, body)
+
+
+def entry_of(text: bytes) -> IndexEntry:
+    """The values of an entry's text."""
+    found = next(parse_index(io.BytesIO(b"\n" + text.strip(b"\n") + b"\n"))[1], None)
+    return found if found is not None else IndexEntry({})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The same package (CPV and slot) as another file: what differs, by key of the index, old and new."""
+
+    before: IndexEntry
+    after: IndexEntry
+
+    def keys(self) -> dict[str, tuple[str, str]]:
+        """The keys that a person chooses packages by and that differ: version, build, USE, slot, size."""
+        names = ("BUILD_ID", "USE", "SLOT", "SIZE", "REPO", "RDEPEND")
+        pairs = {name: (self.before.get(name), self.after.get(name)) for name in names}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """From one release to another, sorted by name. A package whose file became another one is rebuilt."""
+
+    added: tuple[IndexEntry, ...]
+    removed: tuple[IndexEntry, ...]
+    rebuilt: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.rebuilt)
+
+
+def difference(before: Contents, after: Contents) -> Difference:
+    """What a client would see change. Builds of one version are paired in the order of their build ids."""
+    old = [before.entry(path) for path in before.entries if before.entries[path] != after.entries.get(path)]
+    new = [after.entry(path) for path in after.entries if after.entries[path] != before.entries.get(path)]
+    paths = {entry.get("PATH"): entry for entry in old}
+    changes = [(paths[one.get("PATH")], one) for one in new if one.get("PATH") in paths]
+    done = {id(one) for pair in changes for one in pair}
+    waiting = _by_name(one for one in old if id(one) not in done)
+    for one in _sorted(one for one in new if id(one) not in done):
+        candidates = waiting.get(_name(one))
+        if candidates:
+            changes.append((candidates.pop(0), one))
+            done |= {id(changes[-1][0]), id(one)}
+    return Difference(
+        tuple(_sorted(one for one in new if id(one) not in done)),
+        tuple(_sorted(one for one in old if id(one) not in done)),
+        tuple(Change(a, b) for a, b in sorted(changes, key=lambda pair: _order(pair[1]))),
+    )
+
+
+def _name(entry: IndexEntry) -> tuple[str, str]:
+    return entry.get("CPV"), entry.slot.partition("/")[0]
+
+
+def _order(entry: IndexEntry) -> tuple[str, int, str]:
+    build = entry.get("BUILD_ID")
+    return entry.get("CPV"), int(build) if build.isascii() and build.isdigit() else 0, entry.get("PATH")
+
+
+def _sorted(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
+    return sorted(entries, key=_order)
+
+
+def _by_name(entries: Iterable[IndexEntry]) -> dict[tuple[str, str], list[IndexEntry]]:
+    found: dict[tuple[str, str], list[IndexEntry]] = {}
+    for entry in _sorted(entries):
+        found.setdefault(_name(entry), []).append(entry)
+    return found

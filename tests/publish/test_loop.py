@@ -1,0 +1,160 @@
+"""Clients that never rest, while releases are published, promoted, rolled back and pruned, and everybody is killed.
+
+Not one inconsistent answer, and no 404 within the grace time: of the tree, and of a mirror that is cut off in the middle.
+Short here; ``LOOP_RELEASES=200`` for the whole (make test-loop).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from portage_ext.config.settings import FetchSettings, Settings
+from portage_ext.errors import PortageExtError
+from portage_ext.fetch import package
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.index import obtain
+from portage_ext.fetch.mirrors import Transports
+from portage_ext.repo.contents import parse
+from portage_ext.repo.tree import Tree
+from portage_ext.trust import manage
+from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.state import StateDirectory
+from tests.publish import site
+from tests.publish.site import Host
+from tests.testkit import httpd
+
+RELEASES = int(os.environ.get("LOOP_RELEASES", "12"))
+CHECKOUT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
+
+
+class Client(threading.Thread):
+    """Obtains the index, waits, fetches some packages that it names; every failure is kept."""
+
+    def __init__(self, host: Host, work: Path, url: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        home = work / f"fetcher-{seed}"
+        trust = TrustDirectory(home)
+        manage.add(trust, home / "etc/portage/gnupg", "lab", host.key.fingerprint, host.key.public(), "the test")
+        settings = Settings(fetch=FetchSettings(timeout=20, retries=6), portage_home=home / "etc/portage/gnupg")
+        self._transports = Transports()
+        state = StateDirectory(home, "lab")
+        self._binrepo = Binrepo(
+            name="lab",
+            base=url,
+            settings=settings,
+            config_root=home,
+            state=state,
+            transports=self._transports,
+            warn=lambda line: None,
+            progress=lambda size: None,
+        )
+        self._chance = random.Random(seed)
+        self._output = home / "package"
+        self.stop = threading.Event()
+        self.failures: list[str] = []
+        self.indices: set[bytes] = set()
+        self.packages = 0
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            try:
+                self._round()
+            except PortageExtError as error:
+                self.failures.append(f"{type(error).__name__}: {error}")
+        self._transports.close()
+
+    def _round(self) -> None:
+        index = parse(obtain(self._binrepo, int(time.time())).text, "index")
+        self.indices.add(index.body)
+        for path in self._chance.sample(sorted(index.entries), min(3, len(index.entries))):
+            time.sleep(self._chance.random() * 0.5)
+            uri = f"{self._binrepo.base}/{path}"
+            self._output.unlink(missing_ok=True)
+            package.fetch(self._binrepo, uri, package.entry_for(self._binrepo, uri), self._output, resume=False)
+            self.packages += 1
+
+
+@contextmanager
+def killed_now_and_then(what: str, work: Path, chance: random.Random, log: Path) -> Iterator[None]:
+    """Keep ``churn WHAT`` running, and kill it with all that it started at random moments."""
+    over = threading.Event()
+
+    def keep() -> None:
+        seed = 0
+        while not over.is_set():
+            seed += 1
+            command = [sys.executable, "-m", "tests.publish.churn", what, str(work), str(seed)]
+            with log.open("ab") as said:
+                process = subprocess.Popen(command, cwd=CHECKOUT, stdout=said, stderr=said, start_new_session=True)
+            over.wait(chance.uniform(1.0, 4.0))
+            assert process.poll() is None, log.read_text()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            keep()
+        except AssertionError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert not failures, failures
+
+
+def test_every_answer_is_whole_while_everything_changes_and_dies(work: Path, host: Host) -> None:
+    seed = int.from_bytes(os.urandom(4), "big")
+    chance = random.Random(seed)
+    shutil.copytree(host.root.pkgdir, work / "pool")
+    (work / "fingerprint").write_text(host.key.fingerprint)
+    host.run("publish", "--channel", "production", "--gates", "index").ok()
+    subprocess.run(["rsync", "-a", f"{host.tree}/releases", f"{host.tree}/production", str(work / "mirror/")], check=True)
+    tree = Tree(host.tree)
+    with httpd.serve(work) as server:
+        urls = [f"{server.url}/tree/production", f"{server.url}/mirror/production"]
+        fetchers = [Client(host, work, url, number) for number, url in enumerate(urls)]
+        merging = [site.client(work, host, url, f"emerge-{number}") for number, url in enumerate(urls)]
+        with (
+            killed_now_and_then("publish", work, chance, work / "publish.log"),
+            killed_now_and_then("mirror", work, random.Random(seed + 1), work / "mirror.log"),
+        ):
+            for fetcher in fetchers:
+                fetcher.start()
+            rounds = 0
+            deadline = time.monotonic() + 60 + 6 * RELEASES
+            while (max(tree.numbers(), default=0) < RELEASES or rounds < 2) and time.monotonic() < deadline:
+                emerging = merging[rounds % 2]
+                emerging.emerge("-1", "--getbinpkgonly", "--quiet", "app-misc/hello", "=app-misc/flags-1.0").ok()
+                emerging.forget_downloads()
+                rounds += 1
+            for fetcher in fetchers:
+                fetcher.stop.set()
+            for fetcher in fetchers:
+                fetcher.join()
+        missing = [request for request in server.log if request.status == 404 and "/keys/" not in request.path]
+    assert not [failure for fetcher in fetchers for failure in fetcher.failures], f"seed {seed}"
+    assert not missing, f"seed {seed}"
+    assert max(tree.numbers()) >= RELEASES, f"seed {seed}"
+    assert all(fetcher.packages for fetcher in fetchers)
+    assert len(fetchers[0].indices) > 1
+    print(f"{max(tree.numbers())} releases, {rounds} emerges, {[f.packages for f in fetchers]} packages fetched")

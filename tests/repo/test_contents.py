@@ -1,0 +1,51 @@
+"""What differs between two releases, as a person would say it."""
+
+from __future__ import annotations
+
+import pytest
+
+from portage_ext.errors import InvalidIndexError
+from portage_ext.repo import contents
+from portage_ext.repo.contents import Contents, difference
+
+
+def index(*entries: str, header: str = "PACKAGES: 1\nTIMESTAMP: 5") -> Contents:
+    return contents.parse((header + "\n\n" + "".join(f"{one}\n\n" for one in entries)).encode(), "Packages")
+
+
+def entry(cpv: str, build: int = 1, **more: str) -> str:
+    values = {"BUILD_ID": str(build), "CPV": cpv, "PATH": f"{cpv}-{build}.gpkg.tar", "SIZE": "10", **more}
+    return "\n".join(f"{key}: {value}" for key, value in sorted(values.items()))
+
+
+def test_timestamp_alone_is_no_difference() -> None:
+    assert index(entry("a/b-1")).same_as(index(entry("a/b-1"), header="PACKAGES: 1\nTIMESTAMP: 9"))
+    assert not index(entry("a/b-1")).same_as(index(entry("a/b-1"), header="PACKAGES: 1\nTIMESTAMP: 5\nARCH: arm64"))
+
+
+def test_added_removed_and_rebuilt_are_told_apart() -> None:
+    change = difference(
+        index(entry("a/gone-1"), entry("a/same-1"), entry("a/new-1", USE="x")),
+        index(entry("a/added-1"), entry("a/same-1"), entry("a/new-1", 2, USE="y")),
+    )
+    assert [one.get("CPV") for one in change.added] == ["a/added-1"]
+    assert [one.get("CPV") for one in change.removed] == ["a/gone-1"]
+    assert [one.keys() for one in change.rebuilt] == [{"BUILD_ID": ("1", "2"), "USE": ("x", "y")}]
+
+
+def test_another_file_under_the_same_name_is_a_rebuild() -> None:
+    change = difference(index(entry("a/b-1", SLOT="0/1")), index(entry("a/b-1", SLOT="0/2", SIZE="12")))
+    assert change.rebuilt[0].keys() == {"SLOT": ("0/1", "0/2"), "SIZE": ("10", "12")}
+    assert not change.added
+    assert not change.removed
+
+
+def test_a_second_instance_is_an_addition() -> None:
+    change = difference(index(entry("a/b-1")), index(entry("a/b-1"), entry("a/b-1", 2, USE="gtk")))
+    assert [one.get("BUILD_ID") for one in change.added] == ["2"]
+    assert not change.rebuilt
+
+
+def test_one_path_twice_is_refused() -> None:
+    with pytest.raises(InvalidIndexError):
+        index(entry("a/b-1"), entry("a/b-1"))
