@@ -276,14 +276,3 @@ class NoSuchPackageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"nothing installed matches {self.text}, and it is no file; name a binary package or a directory by its path"
-
-
-@dataclass(slots=True, eq=False)
-class SettingsError(PortageExtError):
-    """A configuration file cannot be read or says something that cannot be."""
-
-    path: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."

@@ -62,7 +62,7 @@ READ_ATTEMPTS: Final = 3
 """How often a package that changes while it is read is read again."""
 DIRECTORY_DEPTH: Final = 64
 
-# --- ELF objects and contracts (elf/, model/contract.py)
+# ELF objects and contracts (elf/, model/contract.py).
 ELF_HEADERS: Final = 4096
 """Program headers of one object."""
 ELF_RECORDS: Final = 65536
@@ -127,4 +127,3 @@ MAX_OFFERED_FORM: Final = 128 * MIB
 EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
-# --- ELF objects and contracts (elf/, model/contract.py)
