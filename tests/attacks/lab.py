@@ -71,9 +71,20 @@ class Lab:
 
     def write_index(self, text: str) -> None:
         """All forms of the index, as whoever holds the server can write them."""
-        (self.directory / "Packages").write_bytes(text.encode())
-        (self.directory / "Packages.gz").write_bytes(gzip.compress(text.encode(), 1))
-        (self.directory / "Packages.zst").write_bytes(zstandard.ZstdCompressor().compress(text.encode()))
+        for name, data in self._forms(text).items():
+            (self.directory / name).write_bytes(data)
+
+    def sizes(self, text: str) -> dict[str, int]:
+        """How large each form of an index would be."""
+        return {name: len(data) for name, data in self._forms(text).items()}
+
+    def _forms(self, text: str) -> dict[str, bytes]:
+        data = text.encode()
+        return {
+            "Packages": data,
+            "Packages.gz": gzip.compress(data, 1),
+            "Packages.zst": zstandard.ZstdCompressor().compress(data),
+        }
 
     def edit(self, pattern: str, new: str, *, package: str = "") -> None:
         """Replace one line of the index, or of the entry of ``package`` (CPV)."""
