@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= $(shell nproc)
-SHELL_FILES := $(shell git ls-files '*.sh' '.ci/run' 'bashrc.d/*' 'etc/*.bash' 2>/dev/null)
+SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-portage bench clean
+.PHONY: help demo test lint check-programs test-crash test-loop test-portage bench clean
 
 help:
 	@echo "make demo          a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
 	@echo "make test          every test"
 	@echo "make lint          ruff, mypy --strict, shellcheck"
+	@echo "make test-crash    a publish killed at every system call that changes a file"
+	@echo "make test-loop     clients in a loop while 200 releases come and go"
 	@echo "make test-portage  Portage's own tests, with the plugin and without it"
 	@echo "make bench         every speed claim, measured against Portage in the same run"
 	@echo "make clean         remove everything that these commands have made"
@@ -37,13 +39,26 @@ lint: $(VENV)/complete
 	$(VENV)/bin/mypy
 	@if [ -n "$(SHELL_FILES)" ]; then shellcheck $(SHELL_FILES); fi
 
+# The slow proofs, each with a quick part in make test.
+test-crash: check-programs $(VENV)/complete
+	CRASH_POINTS=all $(RUN) -m pytest -q tests/crash
+
+test-loop: check-programs $(VENV)/complete
+	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/publish/test_loop.py
+
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own
 
+# BENCH keeps generated packages between runs; bench.reindex also wants createrepo_c and rpmbuild.
+BENCH ?= .sandbox-bench
 bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.whitelist
+	$(RUN) -m bench.reindex $(BENCH)/reindex
+	$(RUN) -m bench.trust 1000 500 3
+	$(RUN) -m bench.contracts
+	$(RUN) -m bench.releases $(BENCH)/releases
 
 clean:
 	if [ -L .sandbox ]; then rm -rf "$$(readlink .sandbox)"; fi
-	rm -rf $(VENV) .cache .sandbox .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache .sandbox $(BENCH) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
