@@ -9,24 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-from portage_ext.host.depend import DependEvaluator
-from portage_ext.host.pkgdir import index_lock, pkgdir_settings
-from portage_ext.repo.reindex import Reindexer, Repository
+from portage_ext.host.pkgdir import pkgdir_settings, repository_of
+from portage_ext.repo.reindex import Reindexer
 
 
 def main() -> None:
     pkgdir, runs = Path(sys.argv[1]), int(sys.argv[2])
     settings = pkgdir_settings(pkgdir)
-    repository = Repository(
-        settings.pkgdir,
-        settings.format,
-        settings.header,
-        settings.compress,
-        settings.policy,
-        settings.portage_version,
-        index_lock,
-        DependEvaluator(),
-    )
+    repository = repository_of(settings)
     reindexer = Reindexer(repository, 2)
     reindexer.run()
     time.sleep(4)  # directories must have settled to be trusted

@@ -13,12 +13,11 @@ from portage_ext.cli import tree as common
 from portage_ext.config import publishing
 from portage_ext.errors import UsageError
 from portage_ext.host import ebuilds
-from portage_ext.host.depend import DependEvaluator
-from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings
+from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
 from portage_ext.repo import contents
 from portage_ext.repo.cleaning import Candidate, Policy, candidates, report
 from portage_ext.repo.publish import PLAIN
-from portage_ext.repo.reindex import Reindexer, Repository
+from portage_ext.repo.reindex import Reindexer
 from portage_ext.repo.tree import Tree
 
 _DAY: Final = 86400
@@ -90,16 +89,7 @@ def _remove(pkgdir: Path, found: list[Candidate]) -> tuple[int, int]:
 
 
 def _reindex(settings: PkgdirSettings, *, force: bool = False) -> None:
-    repository = Repository(
-        settings.pkgdir,
-        settings.format,
-        settings.header,
-        settings.compress,
-        settings.policy,
-        settings.portage_version,
-        lambda _: contextlib.nullcontext(),
-        DependEvaluator(),
-    )
+    repository = repository_of(settings, lambda _: contextlib.nullcontext())
     Reindexer(repository, len(os.sched_getaffinity(0))).run(force=force)
 
 

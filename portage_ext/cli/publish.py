@@ -15,11 +15,10 @@ from portage_ext.cli import tree as common
 from portage_ext.config import settings as configuration
 from portage_ext.errors import PackageError
 from portage_ext.failures import GateError
-from portage_ext.host.depend import DependEvaluator
-from portage_ext.host.pkgdir import index_lock, pkgdir_settings
+from portage_ext.host.pkgdir import index_lock, pkgdir_settings, repository_of
 from portage_ext.repo.gates import Gate
 from portage_ext.repo.publisher import Published, Publisher, Source
-from portage_ext.repo.reindex import Reindexer, Repository
+from portage_ext.repo.reindex import Reindexer
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,16 +54,7 @@ def run(options: argparse.Namespace) -> int:
 def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: list[Gate]) -> Published:
     settings = pkgdir_settings(pkgdir)
     lock = _Lock()
-    repository = Repository(
-        settings.pkgdir,
-        settings.format,
-        settings.header,
-        settings.compress,
-        settings.policy,
-        settings.portage_version,
-        lock.unless_held,
-        DependEvaluator(),
-    )
+    repository = repository_of(settings, lock.unless_held)
     reindexer = Reindexer(repository, len(os.sched_getaffinity(0)))
     # Twice: what takes long is read without keeping emerge waiting, and then what changed since, under the lock.
     reindexer.run()

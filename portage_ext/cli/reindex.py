@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import PackageError, UsageError
-from portage_ext.host.depend import DependEvaluator
-from portage_ext.host.pkgdir import index_lock, pkgdir_settings
-from portage_ext.repo.reindex import Reindexer, Report, Repository
+from portage_ext.host.pkgdir import pkgdir_settings, repository_of
+from portage_ext.repo.reindex import Reindexer, Report
 from portage_ext.repo.workers import Progress
 
 EXIT_STALE: Final = 1
@@ -41,16 +40,7 @@ def run(options: argparse.Namespace) -> int:
     # A short life: importing Portage and reading the state make many objects and no garbage worth looking for.
     gc.disable()
     settings = pkgdir_settings(options.pkgdir)
-    repository = Repository(
-        settings.pkgdir,
-        settings.format,
-        settings.header,
-        settings.compress,
-        settings.policy,
-        settings.portage_version,
-        index_lock,
-        DependEvaluator(),
-    )
+    repository = repository_of(settings)
     jobs = options.jobs or len(os.sched_getaffinity(0))
     with _progress(quiet=options.json) as progress:
         reindexer = Reindexer(repository, jobs, progress, once=True)

@@ -13,10 +13,9 @@ from pathlib import Path
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
 from portage_ext.gpkg.verify import Judge, verify_packages
-from portage_ext.host.depend import DependEvaluator
-from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings
+from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
 from portage_ext.refusals import GpgError
-from portage_ext.repo.reindex import Reindexer, Repository
+from portage_ext.repo.reindex import Reindexer
 from portage_ext.repo.signing import packages, sign_pkgdir
 from portage_ext.trust import gpg, manage
 from portage_ext.trust.keyrings import fingerprint
@@ -101,16 +100,7 @@ def _sign(options: argparse.Namespace, paths: list[Path], signer: GpgSigner, jud
 
 def _reindex(settings: PkgdirSettings) -> None:
     """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already."""
-    repository = Repository(
-        settings.pkgdir,
-        settings.format,
-        settings.header,
-        settings.compress,
-        settings.policy,
-        settings.portage_version,
-        lambda pkgdir: contextlib.nullcontext(),
-        DependEvaluator(),
-    )
+    repository = repository_of(settings, lambda pkgdir: contextlib.nullcontext())
     report = Reindexer(repository).run()
     for error in report.left_out:
         print(f"portage-ext sign: left out of the index: {error}", file=sys.stderr)

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from portage_ext.errors import PkgdirError, UnsupportedPortageError
+from portage_ext.host.depend import DependEvaluator
 from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model.contract import KEY as CONTRACT
+from portage_ext.repo.reindex import Lock, Repository
 from portage_ext.repo.signatures import SignaturePolicy
 
 _TABLES: Final = (
@@ -124,3 +126,17 @@ def index_lock(pkgdir: Path) -> Iterator[None]:
         yield
     finally:
         unlockfile(lock)
+
+
+def repository_of(settings: PkgdirSettings, lock: Lock = index_lock) -> Repository:
+    """The PKGDIR of ``settings`` as the engine takes it; ``lock`` is for callers that hold Portage's lock already."""
+    return Repository(
+        settings.pkgdir,
+        settings.format,
+        settings.header,
+        settings.compress,
+        settings.policy,
+        settings.portage_version,
+        lock,
+        DependEvaluator(),
+    )
