@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.lab import Lab, flip
-from tests.fetch import sshd
+from tests.testkit import sshd
 
 pytestmark = pytest.mark.skipif(sshd.SSHD is None, reason="there is no sshd here (openssh-server)")
 

@@ -12,7 +12,7 @@ from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.ssh import SshTransport, command
 from portage_ext.fetch.transfer import Patience, Transfer
 from portage_ext.refusals import MirrorError, NotFoundError, UnsupportedUrlError
-from tests.fetch.sshd import SSHD, Sshd, serve
+from tests.testkit.sshd import SSHD, Sshd, serve
 
 DATA = os.urandom(300_000)
 pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd here (openssh-server)")

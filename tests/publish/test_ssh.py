@@ -6,9 +6,7 @@ import getpass
 import os
 import re
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,8 @@ from portage_ext.fetch.transfer import Patience, Transfer
 from portage_ext.refusals import MirrorError
 from portage_ext.repo.mirroring import Mirror
 from tests.repo.published import Site, site, snapshot
+from tests.testkit.sshd import SSHD, client_options, new_ssh_key, running
 
-SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 EXAMPLES = Path(__file__).parents[2] / "etc/examples"
 pytestmark = pytest.mark.skipif(SSHD is None or shutil.which("rrsync") is None, reason="needs sshd and rrsync")
 
@@ -35,10 +33,7 @@ class Sshd:
     work: Path
 
     def words(self, name: str) -> str:
-        return (
-            f"-i {self.work}/{name} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "
-            "-o IdentitiesOnly=yes -F none"
-        )
+        return client_options(self.work / name)
 
 
 @pytest.fixture
@@ -58,35 +53,14 @@ def sshd(work: Path, made: Site) -> Iterator[Sshd]:
             lines[match[2]] = match[1]
     assert set(lines) == {"publisher", "mirror-eu", "client"}
     folders = {"publisher": work / "mirror", "mirror-eu": made.tree.root, "client": made.tree.root}
+    new_ssh_key(work / "host")
     text = ""
-    for name in ("host", *lines):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(work / name)], check=True)
-        if name in lines:
-            command = lines[name].replace("/srv/binhost/amd64", str(folders[name]))
-            command = command.replace("/usr/local/lib/portage-ext", str(EXAMPLES))
-            text += f'restrict,command="{command}" {(work / f"{name}.pub").read_text()}'
+    for name, line in lines.items():
+        command = line.replace("/srv/binhost/amd64", str(folders[name])).replace("/usr/local/lib/portage-ext", str(EXAMPLES))
+        text += f'restrict,command="{command}" {new_ssh_key(work / name)}'
     (work / "authorized").write_text(text)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (work / "sshd.conf").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
-        "PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-    )
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    assert SSHD is not None
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with running(work) as port:
         yield Sshd(port, work)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def test_a_mirror_is_pushed_to_through_the_forced_command(made: Site, sshd: Sshd, work: Path) -> None:

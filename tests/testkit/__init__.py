@@ -9,6 +9,7 @@ Standard library only, so that ``make demo`` can use it before anything is insta
 ``keys``                  OpenPGP keys and keyrings
 ``roots``                 one Gentoo system in a folder, in both layouts; runs commands
 ``httpd``                 a binhost's web server that logs what it is asked for
+``sshd``                  a real sshd, with keys of its own
 ``outcome``               what a run offered, chose and merged
 ``binhost``               a built, signed PKGDIR, made once and shared
 ========================  =============================================================

@@ -26,14 +26,11 @@ class Sshd:
 
 
 @contextmanager
-def serve(work: Path) -> Iterator[Sshd]:
-    """Run one until the block ends; ``files`` is a folder for what it serves."""
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(work / name)], check=True)
-    shutil.copy(work / "user.pub", work / "authorized")
+def running(work: Path) -> Iterator[int]:
+    """Run an sshd with the key ``host`` and the file ``authorized`` of ``work`` until the block ends; yields its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port = int(free.getsockname()[1])
     (work / "sshd.conf").write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
         f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
@@ -48,10 +45,32 @@ def serve(work: Path) -> Iterator[Sshd]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        files = work / "a dir"
-        files.mkdir()
-        options = f"-i {work}/user -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -F none"
-        yield Sshd(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{files}".replace(" ", "%20"), options, files)
+        yield port
     finally:
         server.terminate()
         server.wait()
+
+
+def new_ssh_key(path: Path) -> str:
+    """Make a key pair at ``path`` and return the public line, whose comment is the file's name."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", str(path)], check=True)
+    return path.with_name(path.name + ".pub").read_text()
+
+
+def client_options(key: Path) -> str:
+    """What ssh needs to use ``key`` and nothing of this machine's own."""
+    return (
+        f"-i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes -F none"
+    )
+
+
+@contextmanager
+def serve(work: Path) -> Iterator[Sshd]:
+    """Run one until the block ends; ``files`` is a folder for what it serves."""
+    new_ssh_key(work / "host")
+    (work / "authorized").write_text(new_ssh_key(work / "user"))
+    with running(work) as port:
+        files = work / "a dir"
+        files.mkdir()
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{port}{files}".replace(" ", "%20")
+        yield Sshd(url, client_options(work / "user"), files)
