@@ -59,6 +59,6 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.releases $(BENCH)/releases
 
 clean:
-	if [ -L .sandbox ]; then rm -rf "$$(readlink .sandbox)"; fi
+	for link in .sandbox .cache; do if [ -L $$link ]; then rm -rf "$$(readlink $$link)"; fi; done
 	rm -rf $(VENV) .cache .sandbox $(BENCH) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ def phase(work: Path, phase: str = "preinst", **more: str) -> subprocess.Complet
     die() {{ echo "die: $*"; exit 1; }}
     ewarn() {{ echo "ewarn: $*"; }}
     {more.pop("before", "")}
-    source {LOADER} || exit 9
+    source '{LOADER}' || exit 9
     echo end
     """
     environment = {

@@ -53,10 +53,11 @@ def sshd(work: Path, made: Site) -> Iterator[Sshd]:
             lines[match[2]] = match[1]
     assert set(lines) == {"publisher", "mirror-eu", "client"}
     folders = {"publisher": work / "mirror", "mirror-eu": made.tree.root, "client": made.tree.root}
+    shutil.copy(EXAMPLES / "ssh-read-only", work)
     new_ssh_key(work / "host")
     text = ""
     for name, line in lines.items():
-        command = line.replace("/srv/binhost/amd64", str(folders[name])).replace("/usr/local/lib/portage-ext", str(EXAMPLES))
+        command = line.replace("/srv/binhost/amd64", str(folders[name])).replace("/usr/local/lib/portage-ext", str(work))
         text += f'restrict,command="{command}" {new_ssh_key(work / name)}'
     (work / "authorized").write_text(text)
     with running(work) as port:

@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ from tests.testkit import requirements
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("PORTAGE_EXT_CACHE", CHECKOUT / ".cache"))
+if any(map(str.isspace, str(CACHE))):
+    # Portage hands paths of keyrings to gpg unquoted: the cache lies elsewhere, and a link stands in its place.
+    _LINK, CACHE = CACHE, Path(tempfile.gettempdir()) / f"portage-ext-cache.{hashlib.sha256(bytes(CACHE)).hexdigest()[:12]}"
+    CACHE.mkdir(mode=0o755, exist_ok=True)
+    if not _LINK.is_symlink():
+        _LINK.symlink_to(CACHE)
 NEWEST = "3.0.83"
 SUPPORTED = ("3.0.77", "3.0.81.3", "3.0.82.2", NEWEST)
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
