@@ -44,7 +44,7 @@ def replacing(path: Path, *, mode: int = 0o644, group: int | None = None) -> Ite
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # also an interrupt leaves no temporary file; it is raised again
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
@@ -86,7 +86,7 @@ def replacing_together(
             file.close()
         for name, path in zip(names, paths, strict=True):
             os.replace(name, path)
-    except BaseException:
+    except BaseException:  # also an interrupt leaves no temporary file; it is raised again
         for file in files:
             with contextlib.suppress(OSError):
                 file.close()
@@ -103,7 +103,7 @@ def replace_link(path: Path, target: str) -> None:
     try:
         os.symlink(target, name)
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # also an interrupt leaves no temporary file; it is raised again
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise

@@ -122,7 +122,7 @@ class _Writer:
             os.write(self.out, bytes(member.end - member.offset - member.size))
             _compare(self.source.name, record, hashing.record(record.name))
             return None if pending is None else pending.result()
-        except BaseException:
+        except BaseException:  # also an interrupt leaves no gpg behind; it is raised again
             if pending is not None:
                 pending.abandon()
             raise
