@@ -26,7 +26,7 @@ from portage_ext.trust.entries import sanitise
 from portage_ext.trust.remembered import mark_bound
 from portage_ext.trust.state import StateDirectory
 from tests import binpkgs
-from tests.testkit import ebuilds, environments, keys
+from tests.testkit import daemon, ebuilds, environments, keys
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 
@@ -216,28 +216,14 @@ def _row(work: str, each: float, figure: Figure, against: float | None) -> tuple
 @contextmanager
 def _nginx(work: Path, served: Path) -> Iterator[str]:
     """nginx over ``served`` on a free port."""
-    import socket
-    import time
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = daemon.free_port()
     (work / "nginx.conf").write_text(
         f"daemon off; pid {work}/nginx.pid; error_log {work}/nginx.log; user root;\n"
         "events {}\nhttp { access_log off; sendfile on;\n"
         f"server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
     )
-    server = subprocess.Popen(["nginx", "-c", str(work / "nginx.conf"), "-p", str(work)])
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with daemon.running(["nginx", "-c", str(work / "nginx.conf"), "-p", str(work)], port, work / "nginx.log"):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from portage_ext.fetch.transfer import Patience, Transfer, Transport, without_pa
 from portage_ext.refusals import MirrorError, NotFoundError, OversizedFileError, SlowMirrorError
 from tests.attacks import hostile
 from tests.attacks.hostile import Handler, Hostile
+from tests.testkit.daemon import free_port
 
 DATA = bytes(range(256)) * 1000
 PATIENCE = Patience(5, 1024, 2)
@@ -87,11 +88,8 @@ def test_the_first_byte_too_many_ends_it(server: Hostile) -> None:
 
 
 def test_a_closed_port_is_a_mirror_error(transport: Transport) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with pytest.raises(MirrorError):
-        transport.run(transfer(f"http://127.0.0.1:{port}/file", MemorySink()), PATIENCE)
+        transport.run(transfer(f"http://127.0.0.1:{free_port()}/file", MemorySink()), PATIENCE)
 
 
 def ranges(handler: Handler) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pytest
 import requests
 
 from tests.repo.published import Site, site
+from tests.testkit import daemon
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 EXAMPLES = Path(__file__).parents[2] / "etc/examples"
@@ -37,9 +35,7 @@ def made(work: Path) -> Site:
 @pytest.fixture
 def url(made: Site, work: Path) -> Iterator[str]:
     """nginx with the site file, of which only the address, the name and the folder are changed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = daemon.free_port()
     text = (EXAMPLES / "nginx-binhost.conf").read_text()
     for old, new in (
         ("listen 80;", f"listen 127.0.0.1:{port};"),
@@ -56,20 +52,8 @@ def url(made: Site, work: Path) -> Iterator[str]:
         f"http {{ access_log off; {paths} include {work}/site.conf; }}\n"
     )
     assert NGINX is not None
-    process = subprocess.Popen([NGINX, "-e", f"{work}/error.log", "-c", f"{work}/nginx.conf"], stderr=subprocess.PIPE)
-    try:
-        for _ in range(100):
-            if process.poll() is not None:
-                pytest.fail((work / "error.log").read_text())
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+    with daemon.running([NGINX, "-e", f"{work}/error.log", "-c", f"{work}/nginx.conf"], port, work / "error.log"):
         yield f"http://127.0.0.1:{port}/amd64/tree"
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 PACKAGE = "app-misc/foo/foo-1-1.gpkg.tar"

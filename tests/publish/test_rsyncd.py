@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.repo.published import Site, site, snapshot
+from tests.testkit import daemon
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -30,9 +29,7 @@ def made(work: Path) -> Site:
 @pytest.fixture
 def url(made: Site, work: Path) -> Iterator[str]:
     """rsyncd with the example: only the folder is changed, and who it runs as, for nobody may not look into a test's folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = daemon.free_port()
     text = (CHECKOUT / "etc/examples/rsyncd-binhost.conf").read_text()
     changes = [("\n    path = /srv/binhost\n", f"\n    path = {made.tree.root}\n")]
     if os.getuid() == 0:
@@ -44,19 +41,8 @@ def url(made: Site, work: Path) -> Iterator[str]:
         text = text.replace(old, new)
     (work / "rsyncd.conf").write_text(f"log file = {work}/rsyncd.log\npid file = {work}/rsyncd.pid\n{text}")
     words = ["rsync", "--daemon", "--no-detach", "--address=127.0.0.1", f"--port={port}", f"--config={work}/rsyncd.conf"]
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert process.poll() is None, (work / "rsyncd.log").read_text()
-                time.sleep(0.05)
+    with daemon.running(words, port, work / "rsyncd.log"):
         yield f"rsync://127.0.0.1:{port}/binhost"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def pull(url: str, mirror: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.testkit import daemon
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
@@ -28,9 +28,7 @@ class Sshd:
 @contextmanager
 def running(work: Path) -> Iterator[int]:
     """Run an sshd with the key ``host`` and the file ``authorized`` of ``work`` until the block ends; yields its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = daemon.free_port()
     (work / "sshd.conf").write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
         f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
@@ -38,17 +36,8 @@ def running(work: Path) -> Iterator[int]:
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     assert SSHD is not None
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with daemon.running([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], port):
         yield port
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def new_ssh_key(path: Path) -> str:

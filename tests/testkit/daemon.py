@@ -1,0 +1,39 @@
+"""A real server program on loopback: a free port, started, waited for until it answers, and ended with the block."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def running(words: Sequence[str], port: int, log: Path | None = None) -> Iterator[None]:
+    """Run ``words``, which stays in the foreground and listens on ``port``. Raises RuntimeError with ``log`` if it does not."""
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(200):
+                if process.poll() is not None:
+                    break
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            else:
+                process.terminate()
+            if process.poll() is not None:
+                said = log.read_text() if log and log.exists() else ""
+                raise RuntimeError(f"{words[0]} does not answer on port {port}: {said}")
+            yield
+        finally:
+            process.terminate()
