@@ -95,6 +95,8 @@ SNAPSHOT_ATTEMPTS: Final = 3
 PLACE_TOGETHER_FROM: Final = 4096
 """Files from which on several threads place them."""
 RSYNC_SECONDS: Final = 86400.0
+RUN_LOG_SIZE: Final = 1 * MIB
+"""The log of runs; beyond it the older half is dropped."""
 INSTALL_TEST_SECONDS: Final = 3600.0
 
 # A release and its signatures (trust/).

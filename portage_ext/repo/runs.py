@@ -1,0 +1,88 @@
+"""What portage-ext did without being watched is written down, one line a run, newest last; the file never grows without end.
+
+``<root>/var/log/portage-ext/runs.jsonl``, where root is the root of the configuration (PORTAGE_CONFIGROOT). A line that cannot
+be read, such as one that a full disk cut short, is passed over: the log informs, nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import files, limits
+
+LOG_DIRECTORY: Final = "var/log/portage-ext"
+RUNS_FILE: Final = f"{LOG_DIRECTORY}/runs.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: when it ended (seconds since 1970), what it was, whether all went well, the one line that was said.
+
+    ``release`` is the number that the channel points at since, None when nothing was published; ``seconds`` is its duration.
+    """
+
+    when: int
+    what: str
+    ok: bool
+    line: str
+    release: int | None = None
+    seconds: float = 0.0
+
+    def emit(self) -> bytes:
+        """The line of the log, with its end."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps({**values, "seconds": round(self.seconds, 3)}, ensure_ascii=True).encode() + b"\n"
+
+
+def append(root: Path, run: Run) -> None:
+    """Write ``run`` down below ``root``; runs at the same time wait for each other. Raises OSError."""
+    path = root / RUNS_FILE
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        data = run.emit()
+        if path.exists() and path.stat().st_size + len(data) > limits.RUN_LOG_SIZE:
+            kept = _tail(path)[-limits.RUN_LOG_SIZE // 2 :]
+            files.replace_file(path, kept[kept.find(b"\n") + 1 :])
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            # A line that was cut short must not take the next one with it.
+            cut = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
+            file.write(b"\n" + data if cut else data)
+
+
+def read(root: Path) -> list[Run]:
+    """The runs below ``root``, oldest first; none when there is no log. Raises OSError."""
+    try:
+        lines = _tail(root / RUNS_FILE).split(b"\n")
+    except FileNotFoundError:
+        return []
+    return [run for run in map(_parse, lines) if run is not None]
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - limits.RUN_LOG_SIZE))
+        return file.read(limits.RUN_LOG_SIZE)
+
+
+def _parse(line: bytes) -> Run | None:
+    try:
+        values = json.loads(line)
+        release = values["release"]
+        return Run(
+            int(values["when"]),
+            str(values["what"]),
+            values["ok"] is True,
+            str(values["line"]),
+            None if release is None else int(release),
+            float(values["seconds"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
