@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Judges the image of a binary package against the live system before a file of it reaches the root.
 # Not when Portage sources bashrc once more for its own checks of the same phase: those do not stop a merge.
-if [[ ${EBUILD_PHASE} == preinst && ${MERGE_TYPE-} == binary && -z ${MISC_FUNCTIONS_ARGS-} ]]; then
+if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == binary && -z ${MISC_FUNCTIONS_ARGS-} ]]; then
+	__portage_ext_status=0
 	PYTHONPATH="${PORTAGE_PYTHONPATH:-${PORTAGE_PYM_PATH-}}" \
-		"${PORTAGE_PYTHON:-/usr/bin/python3}" -P -s -m portage_ext.hooks.guard
-	__portage_ext_status=$?
+		"${PORTAGE_PYTHON:-/usr/bin/python3}" -P -s -m portage_ext.hooks.guard || __portage_ext_status=$?
 	if [[ ${__portage_ext_status} == 3 ]]; then
 		die "portage-ext: ${CATEGORY}/${PF} would not run on this system; nothing of it was merged"
 	elif [[ ${__portage_ext_status} != 0 ]]; then

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 import time
@@ -27,7 +28,8 @@ def key_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: Portage's PKGDIR)")
     parser.add_argument("--key", metavar="FPR", help="whole fingerprint of the key or subkey (default: [sign] key, else gpg's)")
     parser.add_argument("--homedir", type=Path, help="home of gpg (default: [sign] homedir, else gpg's own)")
-    parser.add_argument("--config-root", type=Path, default=Path("/"), help="PORTAGE_CONFIGROOT")
+    root = Path(os.environ.get("PORTAGE_CONFIGROOT") or os.environ.get("PORTAGE_OVERRIDE_EPREFIX", "") + "/")
+    parser.add_argument("--config-root", type=Path, default=root, help="PORTAGE_CONFIGROOT (default: %(default)s)")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

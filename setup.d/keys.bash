@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # set by setup_hooks.sh
+# Keys: the one that a binhost signs with, those that a client believes; and how Portage's keyring gets its old bytes back.
+
+readonly SIGNING=var/lib/portage-ext/signing
+
+ext() {
+    "${inside[@]}" python3 -P -m portage_ext.cli.main "$@"
+}
+
+roots() {
+    printf '%s\0' --config-root "$(seen "$config_root")/" --root "$(seen "$root")/"
+}
+
+# The fingerprint of the first key in what `gpg --with-colons` prints on standard input.
+first_fingerprint() {
+    awk -F: '$1 == "fpr" && !found { print $10; found = 1 }'
+}
+
+# Take the key of an earlier run, or make one. It has no passphrase: emerge signs while nobody sits there.
+make_signing_key() {
+    local home=$root/$SIGNING
+    make_directory "$SIGNING" 0700
+    gpg_in "$home" --list-secret-keys 2>/dev/null | grep -q '^sec' || {
+        gpg_in "$home" --passphrase '' --pinentry-mode loopback \
+            --quick-generate-key "portage-ext binhost on ${HOSTNAME:-this host}" ed25519 sign never
+    }
+    choice[signing-key]=$(gpg_in "$home" --list-secret-keys | first_fingerprint)
+    choice[signing-home]=$(seen "$home")
+    gpgconf --homedir "$home" --kill all
+}
+
+gpg_in() {
+    local home=$1
+    shift
+    gpg --homedir "$home" --batch --no-tty --quiet --with-colons "$@"
+}
+
+# Pin the binhost's key: it is fetched from the binhost unless a file has it, and believed for its fingerprint alone.
+pin_key() {
+    local etc=$config_root/etc/portage arguments=()
+    local pins=$etc/portage-ext/trust/${choice[name]}.pins
+    if [[ -f $pins ]] && grep -qx -- "${choice[key]}" "$pins"; then
+        return 0
+    fi
+    mapfile -d '' -t arguments < <(roots)
+    keep_keyring
+    make_directory "$(in_etc portage-ext/trust)"
+    ext trust "${arguments[@]}" add "${choice[name]}" --fingerprint "${choice[key]}" --from "${choice[key-from]}"
+    note_keyring
+}
+
+# The manifest's path of $1 below /etc/portage.
+in_etc() {
+    if [[ $config_root == "$root" ]]; then
+        printf 'etc/portage/%s' "$1"
+    else
+        printf '%s/etc/portage/%s' "$config_root" "$1"
+    fi
+}
+
+# Portage's keyring as it is before we let a key in: gpg does not give it its old bytes back when the key goes.
+keep_keyring() {
+    local home=$config_root/etc/portage/gnupg
+    if [[ ! -e $home ]]; then
+        record dir - "$(in_etc gnupg)"
+    elif [[ ! -e $store/kept/gnupg ]] && ! says dir - "$(in_etc gnupg)"; then
+        mkdir -p -- "$store/kept"
+        rm -rf -- "$store/kept/.gnupg"
+        cp -a -- "$home" "$store/kept/.gnupg"
+        find "$store/kept/.gnupg" -name 'S.*' -delete
+        mv -T -- "$store/kept/.gnupg" "$store/kept/gnupg"
+    fi
+}
+
+keyring_sums() {
+    (cd -- "$config_root/etc/portage/gnupg" && find . -type f ! -name '*~' ! -name '*.lock' -print0 | sort -z | xargs -0 b2sum --)
+}
+
+note_keyring() {
+    keyring_sums >"$store/${TEMPORARY}sums"
+    settle "$store/${TEMPORARY}sums" "$store/keyring"
+}
+
+# Unpin what we pinned, and let Portage's keyring be as before, unless somebody has changed it since.
+unpin_key() {
+    local home=$config_root/etc/portage/gnupg trust=$config_root/etc/portage/portage-ext/trust arguments=() untouched=
+    [[ ${choice[name]-} && ${choice[key]-} && -z ${choice[pinned-before]-} ]] || return 0
+    # Without sums the run that would have noted them was cut off: nobody else has been here since.
+    if [[ ! -e $store/keyring ]] || cmp -s -- "$store/keyring" <(keyring_sums); then
+        untouched=yes
+    fi
+    mapfile -d '' -t arguments < <(roots)
+    if [[ -f $trust/${choice[name]}.pins ]]; then
+        ext trust "${arguments[@]}" remove "${choice[name]}" >/dev/null ||
+            printf 'the key %s could not be taken out of %s\n' "${choice[key]}" "$home"
+    fi
+    rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
+    if says dir - "$(in_etc gnupg)"; then
+        if [[ -d $home ]] && ! gpg_in "$home" --no-autostart --list-keys 2>/dev/null | grep -q '^pub'; then
+            rm -rf -- "$home"
+        fi
+    elif [[ $untouched && -d $store/kept/gnupg ]]; then
+        find "$home" -mindepth 1 ! -name 'S.*' -delete 2>/dev/null || true
+        cp -a -- "$store/kept/gnupg/." "$home/"
+    fi
+}
+
+# Fetch the index as emerge will, from Release to the last entry.
+test_fetch() {
+    local arguments=()
+    mapfile -d '' -t arguments < <(roots)
+    ext fetch "${arguments[@]}" --repo "${choice[name]}" --uri "${choice[url]}/Packages.gz" --output /dev/null --quiet ||
+        return 1
+    ext trust "${arguments[@]}" list "${choice[name]}" | sed -n 's/^  \(Release [0-9].*\)/verified: \1/p'
+}

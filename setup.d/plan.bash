@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034  # set by setup_hooks.sh, and read there
+# What a role wants to have in the system: kind, path, source and mode of each file, in the order in which they are put in place.
+
+declare -a want_kind=() want_path=() want_source=() want_mode=()
+
+# want KIND PATH SOURCE [MODE]: /etc/portage lies under the config root, everything else under the root.
+want() {
+    local path=$2
+    if [[ $path == etc/portage/* && $config_root != "$root" ]]; then
+        path=$config_root/$path
+    fi
+    want_kind+=("$1") want_path+=("$path") want_source+=("$3") want_mode+=("${4:-0644}")
+}
+
+# Where Portage will find $1, which is below the root: what goes into configuration files.
+seen() {
+    if [[ $own_portage && $root ]]; then
+        printf '%s' "${1#"$root"}"
+    else
+        printf '%s' "$1"
+    fi
+}
+
+# The template $1 with each @NAME@ in it replaced, as a file in the stage; prints its name.
+filled() {
+    local text name made=$stage/${1##*/}
+    text=$(<"$here/etc/templates/$1")
+    for name in "${!value[@]}"; do
+        text=${text//"@$name@"/"${value[$name]}"}
+    done
+    printf '%s\n' "$text" >"$made"
+    printf '%s' "$made"
+}
+
+# The lines on standard input between our markers, as the file $1 of the stage; prints its name.
+marked() {
+    {
+        printf '%s put here, and taken away, by setup_hooks.sh\n' "$MARK_BEGIN"
+        cat
+        printf '%s\n' "$MARK_END"
+    } >"$stage/$1"
+    printf '%s' "$stage/$1"
+}
+
+has_role() {
+    [[ ${choice[role]} == "$1" || ${choice[role]} == both ]]
+}
+
+make_plan() {
+    local etc=$config_root/etc/portage file part fragment
+    declare -gA value=(
+        [NAME]=${choice[name]} [URL]=${choice[url]-} [CHANNEL]=${choice[channel]} [KEY]=${choice[signing-key]-}
+        [SIGNING_HOME]=${choice[signing-home]-} [TREE]=$(seen "$root${choice[tree]-}") [MARCH]=${choice[march]-}
+        [LOCATION]=$(seen "$root/var/cache/binhost/${choice[name]}")
+        [GNUPG]=$(seen "$config_root/etc/portage/gnupg")
+        [SERVER_NAME]=${choice[server-name]-} [WEB_ROOT]=$(dirname -- "$(seen "$root${choice[tree]-/}")")
+    )
+    for file in "$here"/bashrc.d/*; do
+        want file "etc/portage/portage-ext/bashrc.d/${file##*/}" "$file"
+    done
+    plan_role_files portage-ext.toml
+    want file etc/portage/portage-ext.toml "$fragment"
+    if [[ -f $here/etc/portage/postsync.d/portage-ext ]]; then
+        want file etc/portage/postsync.d/portage-ext "$here/etc/portage/postsync.d/portage-ext" 0755
+    fi
+    if has_role client; then
+        want file etc/portage/env/getbinpkg.conf "$here/etc/portage/env/getbinpkg.conf"
+        plan_binrepo "$etc"
+    fi
+    if has_role binhost; then
+        plan_service
+        plan_nginx
+    fi
+    # Last, and first to be taken away: the lines that make Portage read all of this.
+    part=$(seen "$etc/portage-ext/bashrc.d/portage-ext.bashrc")
+    want part etc/portage/bashrc "$(printf 'if [[ -r "%s" ]]; then\n    source "%s"\nfi\n' "$part" "$part" | marked bashrc)"
+    plan_role_files make.conf
+    if [[ -d $etc/make.conf ]]; then
+        want file etc/portage/make.conf/90-portage-ext.conf "$fragment"
+    else
+        want file etc/portage/portage-ext/make.conf "$fragment"
+        want part etc/portage/make.conf "$(printf 'source "%s"\n' "$(seen "$etc/portage-ext/make.conf")" | marked make.conf)"
+    fi
+}
+
+# One template for each role; sets `fragment` to the file that has those of this system's roles.
+plan_role_files() {
+    local role
+    fragment=$stage/roles.$1
+    : >"$fragment"
+    for role in binhost client; do
+        if has_role "$role"; then
+            [[ ! -s $fragment ]] || echo >>"$fragment"
+            cat -- "$(filled "$1-$role")" >>"$fragment"
+        fi
+    done
+    if [[ -z ${choice[march]-} ]]; then
+        sed -i '/^# What -march=native/,/^FFLAGS/d' -- "$fragment"
+    fi
+    if [[ ${value[GNUPG]} == /etc/portage/gnupg ]]; then
+        sed -i '/^# Where this offset/,/^BINPKG_GPG_VERIFY/d' -- "$fragment"
+    fi
+    if [[ -z ${choice[signing-home]-} ]]; then
+        sed -i '/^homedir = ""$/d; s/^\(# Whole .*\), and gpg.s home with it/\1/' -- "$fragment"
+    fi
+}
+
+plan_binrepo() {
+    local text
+    text=$(filled binrepos.conf)
+    if [[ ! -e $1/binrepos.conf || -d $1/binrepos.conf ]]; then
+        # `portage-ext trust add` has the fetcher in a file of its own beside this one.
+        sed -i '/command = /d' -- "$text"
+        want file "etc/portage/binrepos.conf/portage-ext-${choice[name]}.conf" "$text"
+    else
+        want part etc/portage/binrepos.conf "$(marked binrepos.part <"$text")"
+    fi
+}
+
+plan_service() {
+    local units=etc/systemd/system
+    case ${choice[timer]} in
+        systemd)
+            want file "$units/portage-ext-publish.service" "$here/$units/portage-ext-publish.service"
+            want file "$units/portage-ext-publish.timer" "$here/$units/portage-ext-publish.timer"
+            want link "$units/timers.target.wants/portage-ext-publish.timer" ../portage-ext-publish.timer
+            ;;
+        cron) want file etc/cron.d/portage-ext "$here/etc/cron.d/portage-ext" ;;
+    esac
+}
+
+plan_nginx() {
+    [[ ${choice[nginx]-} ]] || return 0
+    sed -e "s|^\( *server_name\) .*|\1 ${value[SERVER_NAME]};|" -e "s|^\( *root\) .*|\1 \"${value[WEB_ROOT]}\";|" \
+        -- "$here/etc/examples/nginx-binhost.conf" >"$stage/nginx.conf"
+    want file "${choice[nginx]#/}" "$stage/nginx.conf"
+}

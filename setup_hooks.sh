@@ -1,0 +1,468 @@
+#!/bin/bash
+# Puts portage-ext into a system and takes it off again without a trace.
+# What is put where, and why: docs/administration.md, docs/adr/0602. The parts of this script are in setup.d/.
+set -euo pipefail
+umask 022
+
+here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
+# shellcheck source=setup.d/manifest.bash
+source "$here/setup.d/manifest.bash"
+# shellcheck source=setup.d/checks.bash
+source "$here/setup.d/checks.bash"
+# shellcheck source=setup.d/plan.bash
+source "$here/setup.d/plan.bash"
+# shellcheck source=setup.d/keys.bash
+source "$here/setup.d/keys.bash"
+
+usage() {
+    cat <<'END'
+usage: setup_hooks.sh --role client|binhost|both [OPTION]...
+       setup_hooks.sh --status | --uninstall [--purge] [OPTION]...
+
+  --role ROLE         client: takes binaries; binhost: publishes them; both. Roles of earlier runs stay
+  --root DIR          the system to work on (default: /)
+  --config-root DIR   the system whose /etc/portage is meant (default: that of --root)
+  --dry-run           only show what would be done
+  --status            say of each file whether it is in place, edited, missing or outdated
+  --uninstall         take everything away again
+  --purge             with --uninstall: also files that were edited since, the published tree, and a signing key made here
+  --yes               ask nothing
+
+for a client
+  --binhost URL       what its clients have as sync-uri: http://HOST/TREE/CHANNEL
+  --key FPR|FILE      whole fingerprint of its key, from a source that you trust; or a file with that one key
+  --name NAME         its section in binrepos.conf (default: binhost)
+  --no-fetch          do not end with a verified fetch of the index
+
+for a binhost
+  --signing-key FPR   sign with this key of gpg's (default: a key is made, without a passphrase, in /var/lib/portage-ext/signing)
+  --signing-home DIR  gpg's home with that key (default: gpg's own)
+  --tree DIR          where releases are published (default: /srv/binhost/packages)
+  --channel NAME      the channel that clients follow (default: production)
+  --timer WHICH       systemd, cron or none (default: what the system has)
+  --nginx FILE|none   the site file (default: /etc/nginx/conf.d/portage-ext.conf where there is an nginx)
+  --server-name NAME  its server_name (default: this host's name)
+
+Exit status: 0 done, and with --status everything is in place; 1 refused or failed; 2 usage; 3 with --status: something is not.
+END
+}
+
+refuse() {
+    printf 'setup_hooks.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+wrong_use() {
+    printf 'setup_hooks.sh: %s; --help shows how\n' "$*" >&2
+    exit 2
+}
+
+# What was chosen is remembered in the store, so that a later run need not be told again.
+declare -A choice=() given=()
+declare -a left=()
+action=set_up root=/ config_root='' dry_run='' yes='' purge='' no_fetch='' offered=''
+
+read_options() {
+    while (($#)); do
+        case $1 in
+            --root | --config-root | --role | --binhost | --key | --name | --signing-key | --signing-home | --tree | --channel | \
+                --timer | --nginx | --server-name)
+                (($# > 1)) || wrong_use "$1 needs a value"
+                ;;&
+            --root) root=$2 ;;
+            --config-root) config_root=$2 ;;
+            --binhost) given[url]=${2%/} ;;
+            --role | --key | --name | --signing-key | --signing-home | --tree | --channel | --timer | --nginx | --server-name)
+                given[${1#--}]=$2
+                ;;
+            --dry-run) dry_run=yes ;;
+            --status) action=status ;;
+            --uninstall) action=uninstall ;;
+            --yes) yes=yes ;;
+            --purge) purge=yes ;;
+            --no-fetch) no_fetch=yes ;;
+            --help)
+                usage
+                exit 0
+                ;;
+            *) wrong_use "there is no option $1" ;;
+        esac
+        case $1 in
+            --dry-run | --status | --uninstall | --yes | --purge | --no-fetch) shift ;;
+            *) shift 2 ;;
+        esac
+    done
+    case ${given[role]-client} in client | binhost | both) ;; *) wrong_use "there is no role ${given[role]}" ;; esac
+    case ${given[timer]-none} in systemd | cron | none) ;; *) wrong_use "there is no timer ${given[timer]}" ;; esac
+    [[ ${given[name]-binhost} =~ ^[A-Za-z0-9_][A-Za-z0-9._+@-]*$ ]] || wrong_use "${given[name]} cannot be the name of a binrepo"
+    [[ ${given[tree]-/x} == /?* ]] || wrong_use "--tree is not a path from the root"
+}
+
+# root and config_root without a trailing slash: / is empty. own_portage: the system has a Portage of its own, and runs it.
+find_roots() {
+    root=$(realpath -e -- "$root") || exit 1
+    config_root=$(realpath -e -- "${config_root:-$root}") || exit 1
+    root=${root%/} config_root=${config_root%/}
+    store=$root/var/lib/portage-ext/setup
+    inside=() own_portage=''
+    if [[ -z $root || -x $root/usr/bin/emerge ]]; then
+        own_portage=yes
+        [[ -z $root ]] || inside=(chroot "$root")
+    fi
+}
+
+read_choices() {
+    local name text
+    [[ -f $store/choices ]] || return 0
+    while IFS=$'\t' read -r name text; do
+        choice[$name]=$text
+    done <"$store/choices"
+}
+
+write_choices() {
+    local name
+    for name in "${!choice[@]}"; do
+        printf '%s\t%s\n' "$name" "${choice[$name]}"
+    done | sort >"$store/${TEMPORARY}choices"
+    settle "$store/${TEMPORARY}choices" "$store/choices"
+}
+
+# This run's options over those of earlier runs, and over what suits the system.
+choose() {
+    local name before=${choice[role]-}
+    for name in "${!given[@]}"; do
+        choice[$name]=${given[$name]}
+    done
+    [[ ${choice[role]-} ]] || wrong_use "--role is needed"
+    if [[ $before && $before != "${choice[role]}" ]]; then
+        choice[role]=both
+    fi
+    : "${choice[name]:=binhost}" "${choice[channel]:=production}" "${choice[timer]:=$(suitable_timer)}"
+    if has_role binhost; then
+        : "${choice[tree]:=/srv/binhost/packages}" "${choice[server-name]:=${HOSTNAME:-localhost}}"
+        if [[ -z ${choice[nginx]-} && -d $root/etc/nginx ]]; then
+            choice[nginx]=/etc/nginx/conf.d/portage-ext.conf
+        fi
+        [[ ${choice[nginx]-} != none ]] || choice[nginx]=''
+        choice[march]=${choice[march]:-$(spelled_out_march)}
+    fi
+    if has_role client; then
+        choose_binhost
+    fi
+    if [[ ${choice[signing-key]-} ]]; then
+        name=${choice[signing-home]-}
+        "${inside[@]}" gpg ${name:+--homedir "$name"} --batch --no-tty --list-secret-keys "${choice[signing-key]}" &>/dev/null ||
+            refuse "gpg has no secret key ${choice[signing-key]}${name:+ in $name}"
+    fi
+}
+
+suitable_timer() {
+    if [[ -d $root/run/systemd/system || -d $root/usr/lib/systemd/system ]]; then
+        printf systemd
+    elif [[ -d $root/etc/cron.d ]]; then
+        printf cron
+    else
+        printf none
+    fi
+}
+
+# What -march=native means here, if make.conf says native: a binhost's packages run on other machines. Empty otherwise.
+spelled_out_march() {
+    if grep -qrs -- '^[^#]*-march=native' "$config_root/etc/portage/make.conf"; then
+        "${inside[@]}" gcc -march=native -Q --help=target 2>/dev/null | awk '$1 == "-march=" && !found { print $2; found = 1 }'
+    fi
+}
+
+choose_binhost() {
+    local file
+    if [[ -z ${choice[url]-} ]]; then
+        [[ -t 0 && -z $yes ]] || wrong_use "a client needs --binhost"
+        read -rp 'URL of the binhost, as in sync-uri: ' 'choice[url]'
+    fi
+    if [[ -z ${choice[key]-} && ${choice[role]} == both ]]; then
+        choice[key-from]=own
+    elif [[ -z ${choice[key]-} ]]; then
+        [[ -t 0 && -z $yes ]] || wrong_use "a client needs --key"
+        read -rp 'Fingerprint of its key, from a source that you trust: ' 'choice[key]'
+    fi
+    choice[url]=${choice[url]%/}
+    file=${choice[key]-}
+    if [[ -f $file ]]; then
+        choice[key]=$(gpg --batch --no-tty --with-colons --show-keys -- "$file" 2>/dev/null | first_fingerprint)
+        choice[key-from]=$(realpath -- "$file")
+    elif [[ $file ]]; then
+        choice[key]=$(tr -d ' ' <<<"${file^^}")
+        choice[key]=${choice[key]#0X}
+        : "${choice[key-from]:=${choice[url]}/keys/${choice[key]}.asc}"
+    fi
+    if [[ ${choice[key-from]} != own && ! ${choice[key]} =~ ^([0-9A-F]{40}|[0-9A-F]{64})$ ]]; then
+        wrong_use "--key ${file@Q} is neither a whole fingerprint (a short one can be imitated) nor a file with a key"
+    fi
+}
+
+# What is to be done with the file number $1 of the plan: create, keep, replace, offer (as ._cfg), leave (a person has answered).
+verdict() {
+    local path=${want_path[$1]} source=${want_source[$1]} target
+    target=$(real "$path")
+    case ${want_kind[$1]} in
+        link) if [[ -L $target ]]; then echo keep; elif [[ -e $target ]]; then echo leave; else echo create; fi ;;
+        file)
+            if [[ ! -e $target ]]; then
+                echo create
+            elif [[ ! -f $target ]]; then
+                refuse "$target is not a file"
+            elif cmp -s -- "$source" "$target"; then
+                echo keep
+            elif says file "$(digest <"$target")" "$path"; then
+                echo replace
+            elif says file "$(digest <"$source")" "$path" || was_offered "$path" "$source"; then
+                echo leave
+            else
+                echo offer
+            fi
+            ;;
+        part)
+            if [[ -e $target && ! -f $target ]]; then
+                refuse "$target is not a file"
+            elif [[ ! -e $target ]]; then
+                echo create
+            elif ! markers_are_whole "$target"; then
+                echo leave
+            elif [[ -z $(block_of "$target") ]]; then
+                echo add
+            elif cmp -s -- "$source" <(block_of "$target"); then
+                echo keep
+            elif says part "$(block_of "$target" | digest)" "$path"; then
+                echo replace
+            else
+                echo leave
+            fi
+            ;;
+    esac
+}
+
+# Tell what will be done, with the difference where a person's file or one of an earlier version changes.
+show_plan() {
+    local index target what
+    for index in "${!want_path[@]}"; do
+        target=$(real "${want_path[index]}")
+        what=$(verdict "$index")
+        [[ $what != keep ]] || continue
+        printf '%-8s %s\n' "$what" "$target"
+        case ${want_kind[index]}-$what in
+            part-add | part-replace)
+                with_block "$target" "${want_source[index]}" | diff -u --label "$target" --label "$target (new)" -- "$target" - || true
+                ;;
+            file-offer | file-replace)
+                diff -u --label "$target" --label "$target (new)" -- "$target" "${want_source[index]}" || true
+                ;;
+        esac
+    done
+}
+
+apply_plan() {
+    local index path source
+    for index in "${!want_path[@]}"; do
+        path=${want_path[index]} source=${want_source[index]}
+        case ${want_kind[index]}-$(verdict "$index") in
+            *-keep) ;;
+            *-leave) printf '%s was edited and is left as it is\n' "$(real "$path")" ;;
+            link-*) lay_link "$path" "$source" ;;
+            file-offer)
+                offer_file "$path" "$source" "${want_mode[index]}"
+                printf '%s is yours; ours lies beside it as %s: dispatch-conf or etc-update merges them\n' "$(real "$path")" "${offered##*/}"
+                ;;
+            file-*) lay_file "$path" "$source" "${want_mode[index]}" ;;
+            part-*) lay_part "$path" "$source" ;;
+        esac
+    done
+}
+
+confirm() {
+    local answer
+    [[ -z $yes ]] || return 0
+    [[ -t 0 ]] || refuse "nobody is there to ask: say --yes"
+    read -rp "$1 [y/N] " answer
+    [[ $answer == [yY]* ]]
+}
+
+set_up() {
+    read_manifest
+    read_choices
+    choose
+    if has_role binhost && [[ -z ${choice[signing-key]-} ]]; then
+        # The plan is made again once the key is there.
+        choice[signing-key]='(a key that is made first)'
+    fi
+    make_plan
+    check_system
+    show_plan
+    if [[ $dry_run ]]; then
+        return 0
+    fi
+    if [[ -f $store/manifest && ${choice[finished]-} ]] && nothing_to_do; then
+        printf 'everything is in place\n'
+    else
+        confirm 'Go ahead?' || exit 1
+        put_in_place
+    fi
+    finish_client
+}
+
+nothing_to_do() {
+    local index
+    for index in "${!want_path[@]}"; do
+        case $(verdict "$index") in keep | leave) ;; *) return 1 ;; esac
+    done
+}
+
+put_in_place() {
+    make_store
+    [[ ${m_path[*]-} ]] || read_manifest
+    clean_leftovers
+    if has_role client && [[ ! ${choice[key-from]-} == own && -z ${choice[started]-} &&
+        -f $config_root/etc/portage/portage-ext/trust/${choice[name]}.pins ]]; then
+        choice[pinned-before]=yes
+    fi
+    if has_role client && [[ -z ${choice[started]-} ]]; then
+        [[ -e $root/var/cache/binhost/${choice[name]} ]] || choice[downloads-are-ours]=yes
+        [[ -e $root/var/cache/binhost ]] || choice[cache-is-ours]=yes
+    fi
+    choice[started]=yes
+    local after=${choice[finished]-}
+    unset -v 'choice[finished]'
+    if [[ ${choice[signing-key]-} == '('* ]]; then
+        unset -v 'choice[signing-key]'
+        write_choices
+        make_signing_key
+        printf 'signing key: %s\n' "${choice[signing-key]}"
+    fi
+    if [[ ${choice[key-from]-} == own ]]; then
+        choice[key]=${choice[signing-key]}
+        export_own_key
+    fi
+    write_choices
+    want_kind=() want_path=() want_source=() want_mode=()
+    make_plan
+    # A ._cfg file that the run before was about to write, and did not, is written now.
+    [[ -z $after ]] || choice[finished]=$after
+    apply_plan
+    if has_role binhost; then
+        make_directory "${choice[tree]#/}"
+    fi
+    if has_role client; then
+        pin_key
+    fi
+    choice[finished]=yes
+    write_choices
+}
+
+# A system that is its own client believes its own key.
+export_own_key() {
+    local home=${choice[signing-home]-}
+    "${inside[@]}" gpg ${home:+--homedir "$home"} --batch --no-tty --armor --export "${choice[key]}" >"$store/${TEMPORARY}key"
+    settle "$store/${TEMPORARY}key" "$store/own-key.asc"
+    choice[key-from]=$(seen "$store/own-key.asc")
+}
+
+# A client ends with the index fetched as emerge will fetch it.
+finish_client() {
+    has_role client && [[ -z $no_fetch ]] || return 0
+    if has_role binhost && [[ ! -e $root${choice[tree]}/${choice[channel]} ]]; then
+        printf 'nothing is published in %s yet: emerge something, then run this script again to see it verified\n' "${choice[channel]}"
+    elif ! test_fetch; then
+        refuse "everything is in place, but ${choice[url]} does not pass: see the reason above, and run this script again"
+    fi
+}
+
+status() {
+    local index target what worst=0
+    read_manifest
+    read_choices
+    [[ -f $store/manifest ]] || refuse "portage-ext is not set up in ${root:-/}"
+    make_plan
+    for index in "${!want_path[@]}"; do
+        target=$(real "${want_path[index]}")
+        what=$(verdict "$index")
+        case $what in
+            keep) what='in place' ;;
+            create | add) what=missing ;;
+            replace) what=outdated ;;
+            *) what=edited ;;
+        esac
+        [[ $what == 'in place' ]] || worst=3
+        printf '%-8s  %s\n' "$what" "$target"
+    done
+    [[ ${choice[finished]-} ]] || printf 'the last run did not come to its end: run this script again\n'
+    return "$worst"
+}
+
+uninstall() {
+    local index
+    if [[ -z $root && $EUID -ne 0 ]]; then
+        refuse "only root may write to /"
+    fi
+    read_manifest
+    read_choices
+    if [[ ! -d $store ]]; then
+        rm -rf -- "$root/var/lib/$TEMPORARY"*
+        printf 'portage-ext is not set up in %s\n' "${root:-/}"
+        return 0
+    fi
+    [[ -w $store && -w $config_root/etc/portage ]] || refuse "$config_root/etc/portage or $store cannot be written to"
+    if [[ $dry_run ]]; then
+        printf '%s\n' "${m_path[@]/#/remove   }"
+        return 0
+    fi
+    confirm "Take portage-ext out of ${root:-/}?" || exit 1
+    clean_leftovers
+    unpin_key
+    remove_traces
+    for ((index = ${#m_path[@]} - 1; index >= 0; index--)); do
+        [[ ${m_path[index]} == var/lib/portage-ext* && ${m_kind[index]} == dir ]] || withdraw "$index"
+    done
+    if ((${#left[@]})); then
+        printf 'edited, and left as it is (--purge removes it): %s\n' "${left[@]}"
+    fi
+    remove_store
+}
+
+# The releases and channels of the tree $1; the manifest knows whether the directory is ours.
+purge_tree() {
+    [[ -d $1 ]] || return 0
+    find "$1" -maxdepth 1 -type l -lname 'releases/*' -delete
+    rm -rf -- "$1/releases" "$1/.lock" "$1"/.portage-ext.*
+}
+
+# What our programs have written beside Portage's own files: logs, what was seen of the binhost, state of PKGDIR, downloads.
+remove_traces() {
+    local pkgdir state=$root/var/lib/portage-ext name=${choice[name]-}
+    rm -rf -- "$root/var/log/portage-ext"
+    if [[ $name && -z ${choice[pinned-before]-} ]]; then
+        # Portage's copies of indexes, which it takes for good until they are replaced by newer ones.
+        [[ ${choice[role]-} == binhost ]] || rm -rf -- "$root/var/cache/edb/binhost"
+        rm -f -- "$state/trust/$name".{json,index,gpg,lock}
+        rmdir --ignore-fail-on-non-empty -- "$state/trust" 2>/dev/null || true
+        [[ -z ${choice[downloads-are-ours]-} ]] || rm -rf -- "$root/var/cache/binhost/$name"
+        if [[ ${choice[cache-is-ours]-} && -d $root/var/cache/binhost ]]; then
+            rmdir --ignore-fail-on-non-empty -- "$root/var/cache/binhost"
+        fi
+    fi
+    if [[ ${choice[role]-} != client ]]; then
+        pkgdir=$(PORTAGE_CONFIGROOT="$(seen "$config_root")/" "${inside[@]}" portageq envvar PKGDIR 2>/dev/null) || pkgdir=''
+        [[ -z $pkgdir ]] || rm -f -- "${pkgdir:?}"/.portage-ext.*
+        if [[ $purge ]]; then
+            rm -rf -- "$root/${SIGNING:?}"
+            purge_tree "$root${choice[tree]:?}"
+        else
+            printf 'kept (--purge removes it): %s\n' "$root${choice[tree]}"
+            [[ ! -d $root/$SIGNING ]] || printf 'kept (--purge removes it): the signing key in %s\n' "$root/$SIGNING"
+        fi
+    fi
+}
+
+read_options "$@"
+find_roots
+stage=$(mktemp -d -t portage-ext.setup.XXXXXX)
+trap 'rm -rf -- "$stage"' EXIT
+"$action"
