@@ -18,6 +18,7 @@ EXIT_USAGE: Final = 2
 COMMANDS: Final[dict[str, str]] = {
     "clean": "remove from PKGDIR what policy no longer keeps",
     "contract": "show which symbol versions a package needs and defines",
+    "cpu": "resolve -march=native, and say whether code for another CPU runs here",
     "diff": "say what changes from one release to another",
     "fetch": "fetch and verify an index or a package (a fetchcommand)",
     "mirror": "push releases to a mirror, whole",
