@@ -131,3 +131,8 @@ EXPANSION_RATIO: Final = 64
 # The compiler, as it is asked about CPUs (host/cpu.py).
 COMPILER_SECONDS: Final = 10.0
 COMPILER_OUTPUT: Final = MIB
+
+# What a binhost says of its builder (model/builder.py).
+BUILDER_SIZE: Final = 4 * MIB
+BUILDER_ITEMS: Final = 100_000
+BUILDER_TEXT: Final = 4 * KIB

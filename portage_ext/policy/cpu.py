@@ -47,6 +47,8 @@ _ASKED_FOR: Final = _names(
 )
 """Features that a compiler never uses of its own accord: only code that names the instruction does."""
 
+_KNOWN: Final = _KERNEL.keys() | _ASKED_FOR
+
 _NO_FEATURES: Final = _names(
     # A hint or a no-operation where the CPU lacks it; part of another feature; about the compiler itself.
     "biggest_alignment crc32 evex256 evex512 flt_eval_method prfchw shstk sse_math sse2_math"
@@ -116,6 +118,12 @@ class Needs:
     features: frozenset[str]
     unjudged: frozenset[str] = frozenset()
 
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Needs:
+        """The features that another host names."""
+        given = frozenset(names)
+        return cls(given & _KNOWN, given - _KNOWN)
+
 
 class Fit(Enum):
     """Whether code runs on a CPU."""
@@ -168,14 +176,20 @@ def needs_of_macros(macros: str, baseline: str) -> Needs:
     if "#define __GCC_HAVE_SYNC_COMPARE_AND_SWAP_16 " in macros:
         found.add("cx16")
     found = {name for name in found - _NO_FEATURES if not name.startswith(("flt_", "fp_", "tune_"))}
-    known = _KERNEL.keys() | _ASKED_FOR
-    return Needs(_LEVELS[0] | (found & known), frozenset(found - known))
+    return Needs.named(_LEVELS[0] | found)
 
 
 def needs_of_level(march: str) -> Needs | None:
     """What ``-march=x86-64`` to ``-march=x86-64-v4`` need, known without a compiler; None for another name."""
     match = _LEVEL_NAME.fullmatch(march)
     return Needs(frozenset().union(*_LEVELS[: int(match[1] or 1)])) if match else None
+
+
+def level_for(needs: Needs) -> int:
+    """The lowest level of x86-64 that has all that compilers use of ``needs`` by themselves; 0 when none has."""
+    wanted = needs.features - _ASKED_FOR - {"abm"}
+    levels = [number for number in range(1, 5) if wanted <= frozenset().union(*_LEVELS[:number])]
+    return levels[0] if levels and not needs.unjudged else 0
 
 
 def judge(needs: Needs | None, cpu: Cpu) -> Judgement:
