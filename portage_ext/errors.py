@@ -276,3 +276,30 @@ class NoSuchPackageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"nothing installed matches {self.text}, and it is no file; name a binary package or a directory by its path"
+
+
+# Explaining.
+
+
+@dataclass(slots=True, eq=False)
+class InvalidBuilderError(PortageExtError):
+    """What a binhost says of its builder cannot be read."""
+
+    where: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}. Nothing was compared; ask the binhost's administrator to publish again"
+
+
+@dataclass(slots=True, eq=False)
+class NoBuilderError(PortageExtError):
+    """A release says nothing of its builder."""
+
+    where: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} says nothing about its builder: it was published before there was a builder.json, or with "
+            "builder = false in [publish]. On the binhost: `portage-ext publish`"
+        )

@@ -129,3 +129,12 @@ MAX_OFFERED_FORM: Final = 128 * MIB
 EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
+
+# The compiler, as it is asked about CPUs (host/cpu.py).
+COMPILER_SECONDS: Final = 10.0
+COMPILER_OUTPUT: Final = MIB
+
+# What a binhost says of its builder (model/builder.py).
+BUILDER_SIZE: Final = 4 * MIB
+BUILDER_ITEMS: Final = 100_000
+BUILDER_TEXT: Final = 4 * KIB

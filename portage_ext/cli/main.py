@@ -17,7 +17,9 @@ EXIT_USAGE: Final = 2
 
 COMMANDS: Final[dict[str, str]] = {
     "clean": "remove from PKGDIR what policy no longer keeps",
+    "compare": "compare this host's configuration with a binhost's",
     "contract": "show which symbol versions a package needs and defines",
+    "cpu": "resolve -march=native, and say whether code for another CPU runs here",
     "diff": "say what changes from one release to another",
     "fetch": "fetch and verify an index or a package (a fetchcommand)",
     "mirror": "push releases to a mirror, whole",

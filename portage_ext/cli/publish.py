@@ -15,6 +15,7 @@ from portage_ext.cli import tree as common
 from portage_ext.config import settings as configuration
 from portage_ext.errors import PackageError
 from portage_ext.failures import GateError
+from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings, repository_of
 from portage_ext.repo.gates import Gate
 from portage_ext.repo.publisher import Published, Publisher, Source
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
                 done = publisher.renew(channel)
             else:
                 pkgdir = options.pkgdir or (None if options.tree else settings.repository(options.repository).pkgdir)
-                done = _publish(publisher, channel, pkgdir, gates(None))
+                done = _publish(publisher, channel, pkgdir, gates(None), describe=settings.builder)
         except GateError as error:
             return common.objections(error, as_json=options.json)
     pruned: list[int] = []
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: list[Gate]) -> Published:
+def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: list[Gate], *, describe: bool) -> Published:
     settings = pkgdir_settings(pkgdir)
     lock = _Lock()
     repository = repository_of(settings, lock.unless_held)
@@ -63,7 +64,8 @@ def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: lis
     def refresh() -> None:
         left_out.update((error.path, error) for error in reindexer.run().left_out)
 
-    source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh)
+    described = builder().emit() if describe else b""
+    source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described)
     try:
         return publisher.publish(channel, source, gates)
     finally:

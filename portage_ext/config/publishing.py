@@ -14,6 +14,7 @@
     sample = 3                      # packages that the gate `install` merges
     provided = ["sys-libs/glibc"]   # what clients have without a package of this release, and
     provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (all that no package defines, without it)
+    builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
 
     [publish.channel.staging]       # the same keys, for one channel
     gates = ["index", "signatures"]
@@ -87,6 +88,7 @@ class Publishing:
     public: tuple[str, ...] = ("production",)
     repositories: Mapping[str, RepositorySettings] = field(default_factory=dict)
     mirrors: Mapping[str, MirrorSettings] = field(default_factory=dict)
+    builder: bool = True
 
     def of(self, channel: str) -> ChannelRules:
         return self.channels.get(channel, self.rules)
@@ -132,6 +134,7 @@ def parse(text: str, path: str) -> Publishing:
         channels={name: _channel(channels.table(name), rules) for name in channels.names()},
         repositories={name: _named(repositories.table(name)) for name in repositories.names()},
         mirrors={name: _mirror(name, mirrors.table(name)) for name in mirrors.names()},
+        builder=publish.flag("builder", True),
     )
     publish.nothing_left()
     return settings

@@ -42,10 +42,12 @@ _UNSIGNED_FORMS = ("Packages.gz", "Packages")
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """An index that Portage may see, as text; ``fresh`` is False when it is the one seen before."""
+    """An index that Portage may see, as text; ``fresh`` is False when it is the one seen before, ``bound`` when a Release
+    stands behind it."""
 
     text: bytes
     fresh: bool
+    bound: bool = True
 
 
 def obtain(binrepo: Binrepo, now: int) -> Obtained:
@@ -194,7 +196,7 @@ def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: i
     result = clean.text(handed)
     marked = result if release is None else remembered.mark_bound(result, release)
     _remember(binrepo, replace(memory, timestamp=handed, index=digest), marked)
-    return Obtained(result, fresh=True)
+    return Obtained(result, fresh=True, bound=release is not None)
 
 
 def _remember(binrepo: Binrepo, memory: Memory, index: bytes | None) -> None:

@@ -39,8 +39,13 @@ def defeats(settings: Any) -> list[Defeat]:
     """What defeats verification on this host, from Portage's own evaluation of its configuration."""
     place = os.path.join(settings["PORTAGE_CONFIGROOT"], TRUST_DIRECTORY)
     guarded = {name.removesuffix(".pins") for name in os.listdir(place) if name.endswith(".pins")}
+    return find(frozenset(settings.features), settings["PKGDIR"], binrepos(settings), guarded)
+
+
+def binrepos(settings: Any) -> list[BinrepoValues]:
+    """The binrepos that Portage would use, lowest priority first. Raises what Portage raises for a file that is none."""
     paths = [os.path.join(settings["PORTAGE_CONFIGROOT"], BINREPOS_CONF_FILE)]
-    binrepos = [
+    return [
         BinrepoValues(
             name=repo.name or repo.name_fallback,
             sync_uri=repo.sync_uri or "",
@@ -52,7 +57,6 @@ def defeats(settings: Any) -> list[Defeat]:
         )
         for repo in BinRepoConfigLoader(paths, settings).values()
     ]
-    return find(frozenset(settings.features), settings["PKGDIR"], binrepos, guarded)
 
 
 def _wrap() -> None:

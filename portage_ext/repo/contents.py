@@ -29,7 +29,7 @@ class Contents:
 
 
 def _lasting(header: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in header.items() if key != "TIMESTAMP"}
+    return {key: value for key, value in header.items() if value and key != "TIMESTAMP"}
 
 
 def parse(plain: bytes, where: str) -> Contents:

@@ -21,7 +21,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ from portage_ext.failures import (
     UnknownNumberError,
 )
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
+from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.repo import contents as indices
 from portage_ext.repo.contents import Contents, Difference, difference
@@ -69,6 +70,8 @@ class Source:
     """The release that it is, None for a PKGDIR, whose content is new."""
     hold: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     refresh: Callable[[], None] = lambda: None
+    builder: bytes = b""
+    """Its builder.json, when it is to be published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Published:
 class _Staged:
     contents: Contents
     forms: Mapping[str, bytes]
+    builder: bytes
     before: Contents
     fresh: tuple[str, ...]
     carried: Mapping[str, int]
@@ -154,9 +158,11 @@ class Publisher:
 
     def _of(self, number: int, origin: str) -> Source:
         directory = self.tree.directory(number)
-        return Source(
-            directory, f"{origin} ({number})" if str(number) not in origin else origin, self.tree.note(number).content
-        )
+        origin = f"{origin} ({number})" if str(number) not in origin else origin
+        described = b""
+        with contextlib.suppress(FileNotFoundError):
+            described = (directory / builder.NAME).read_bytes()
+        return Source(directory, origin, self.tree.note(number).content, builder=described)
 
     def _earlier(self, channel: str, number: int | None) -> int:
         live = self.tree.live(channel)
@@ -224,6 +230,7 @@ class Publisher:
     def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool) -> _Staged | None:
         forms = _read_forms(source.directory)
         new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
+        new = replace(new, header={**new.header, builder.HEADER: builder.binding(source.builder) if source.builder else ""})
         before = _NOTHING if live is None else self.tree.contents(live)
         now = int(self._clock())
         if live is not None and new.same_as(before) and not force and not publish.needs_renewal(self.tree.release(live), now):
@@ -242,8 +249,8 @@ class Publisher:
             self._same_files(new, fresh)
         stamp = next_timestamp(now, [parse_timestamp(before.header.get("TIMESTAMP", ""))])
         stamped = restamp(new, forms, stamp)
-        header = {**new.header, "TIMESTAMP": str(stamp)}
-        return _Staged(Contents(header, new.entries, new.body), stamped, before, fresh, carried, placed)
+        stated = replace(new, header={**new.header, "TIMESTAMP": str(stamp)})
+        return _Staged(stated, stamped, source.builder, before, fresh, carried, placed)
 
     def _places(
         self, new: Contents, before: Contents, live: Path | None, source: Source, carried: Mapping[str, int]
@@ -270,6 +277,8 @@ class Publisher:
             os.utime(self.tree.staging / name, (modified, modified))
         for name, data in self._keys.items():
             self._put(name, data)
+        if staged.builder:
+            self._put(builder.NAME, staged.builder)
         self._put(NOTE_NAME, note.emit())
 
     def _sign(self, channel: str, number: int, forms: Mapping[str, bytes]) -> Release:

@@ -1,0 +1,172 @@
+"""portage-ext compare: this host's configuration beside that of a binhost, as the binhost's release states it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.cli.screen import Screen
+from portage_ext.config import settings as configuration
+from portage_ext.errors import NoBuilderError, UsageError
+from portage_ext.fetch import builder as fetching
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.builder import Described
+from portage_ext.fetch.mirrors import Transports
+from portage_ext.host import cpu as asking
+from portage_ext.host.builder import builder as own_builder
+from portage_ext.host.here import Here, binrepos, here
+from portage_ext.index.text import parse_index
+from portage_ext.model import builder
+from portage_ext.model.release import PLAIN_FORM
+from portage_ext.policy import cpu
+from portage_ext.policy.compare import Finding, Grade, PackageUse, compare
+from portage_ext.policy.cpu import Judgement, Needs
+from portage_ext.trust.state import StateDirectory, checked_name
+
+_COLOUR: Final = {Grade.UNUSABLE: "red", Grade.TRAP: "yellow", Grade.DIFFERENT: "blue"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        metavar="BINREPO|URL|DIR|FILE",
+        nargs="?",
+        help="a section of binrepos.conf or its sync-uri, a release or channel of a tree, a builder.json (-: standard input)",
+    )
+    parser.add_argument("--print", action="store_true", dest="own", help="print this host's own builder.json, for another host")
+    parser.add_argument("--unverified", action="store_true", help="take what lies at a URL, whoever put it there")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0 nothing keeps binaries away, 1 something makes them unusable or is a trap."""
+    if options.own:
+        sys.stdout.write(own_builder().emit().decode())
+        return 0
+    if options.what is None:
+        raise UsageError("name what to compare with: a binrepo, its URL, a directory or a file; or use --print")
+    described = _described(options.what, unverified=options.unverified)
+    theirs = described.builder
+    packages = _packages(described.index)
+    found = compare(own_builder(), theirs, _judged(theirs), packages)
+    if options.json:
+        _print_json(options.what, described, found, packages)
+    else:
+        _print(options.what, described, found)
+    return int(any(one.grade is not Grade.DIFFERENT for one in found))
+
+
+def _described(what: str, *, unverified: bool) -> Described:
+    path = Path(what)
+    if what == "-":
+        return Described(builder.parse(sys.stdin.buffer.read(limits.BUILDER_SIZE + 1), "standard input"), None, verified=False)
+    if path.is_dir():
+        return _directory(path)
+    if path.is_file():
+        return Described(builder.parse(_read(path), what), None, verified=False)
+    return _remote(what, unverified=unverified)
+
+
+def _directory(path: Path) -> Described:
+    """A release or channel of a tree on this machine: what its own index binds."""
+    if not (path / builder.NAME).is_file():
+        raise NoBuilderError(str(path))
+    index = path / PLAIN_FORM
+    text = index.read_bytes() if index.is_file() else None
+    return Described(builder.parse(_read(path / builder.NAME), str(path / builder.NAME)), text, verified=False)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(limits.BUILDER_SIZE + 1)
+
+
+def _remote(what: str, *, unverified: bool) -> Described:
+    host, known = here(), binrepos()
+    address = what.rstrip("/")
+    found = next((one for one in known if one.name == what or one.sync_uri.rstrip("/") == address), None)
+    if found is None and "://" not in what:
+        names = ", ".join(one.name for one in known) or "none"
+        raise UsageError(f"{what} is no file, no directory and no section of binrepos.conf (there: {names})")
+    if found is None and not unverified:
+        raise UsageError(
+            f"{what} is not the sync-uri of a binrepo, so that no key says whose it is; give it a section in binrepos.conf and "
+            "`portage-ext trust add`, or look at it with --unverified"
+        )
+    transports = Transports()
+    try:
+        binrepo = _binrepo(host, found.name if found else "unverified", found.sync_uri if found else address, transports)
+        return fetching.unverified(binrepo) if unverified else fetching.verified(binrepo, int(time.time()))
+    finally:
+        transports.close()
+
+
+def _binrepo(host: Here, name: str, base: str, transports: Transports) -> Binrepo:
+    return Binrepo(
+        name=checked_name(name),
+        base=base,
+        settings=configuration.load(host.config_root),
+        config_root=host.config_root,
+        state=StateDirectory(host.eroot, name),
+        transports=transports,
+        warn=lambda text: print(f"portage-ext compare: {text}", file=sys.stderr),
+        progress=lambda count: None,
+    )
+
+
+def _judged(theirs: builder.Builder) -> Judgement:
+    if theirs.cpu_needs:
+        return cpu.judge(Needs.named(theirs.cpu_needs), asking.here())
+    return asking.judge(theirs.march or theirs.cflags, theirs.chost)
+
+
+def _packages(index: bytes | None) -> list[PackageUse]:
+    if index is None:
+        return []
+    from portage_ext.host.offered import differing
+
+    return differing(parse_index(io.BytesIO(index))[1])
+
+
+def _print(what: str, described: Described, found: list[Finding]) -> None:
+    screen, theirs = Screen(), described.builder
+    verified = "verified by its Release" if described.verified else "not verified"
+    screen.line(f"{what} ({verified}) and this host", "bold")
+    screen.table(
+        [
+            ("profile", theirs.profile),
+            ("compiled for", f"{' '.join(theirs.march) or 'the default'}{_level(theirs)}"),
+            ("Portage", f"{theirs.portage}, portage-ext {theirs.portage_ext}"),
+        ],
+        indent="  ",
+    )
+    for one in found:
+        screen.line()
+        screen.line(f"{screen.paint(one.grade.value, _COLOUR[one.grade])}  {screen.paint(one.name, 'bold')}")
+        screen.text(one.what, first="  ", indent="  ")
+        screen.text(one.remedy, first="  do: ", indent="      ")
+    counts = {grade: sum(one.grade is grade for one in found) for grade in Grade}
+    screen.line()
+    screen.line(", ".join(f"{count} {grade.value}" for grade, count in counts.items()) if found else "nothing differs")
+
+
+def _level(theirs: builder.Builder) -> str:
+    return f" (x86-64-v{theirs.cpu_level})" if theirs.cpu_level > 1 else " (x86-64)" if theirs.cpu_level == 1 else ""
+
+
+def _print_json(what: str, described: Described, found: list[Finding], packages: list[PackageUse]) -> None:
+    values = {
+        "binhost": what,
+        "verified": described.verified,
+        "builder": json.loads(described.builder.emit()),
+        "findings": [asdict(one) for one in found],
+        "packages": [asdict(one) for one in packages],
+    }
+    print(json.dumps(values))

@@ -1,0 +1,36 @@
+"""This host for the commands that look at it: where its files are, and which binrepos Portage would ask, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from portage_ext.trust.defeats import BinrepoValues
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """PORTAGE_CONFIGROOT, EROOT, PKGDIR, and FEATURES as Portage evaluates it."""
+
+    config_root: Path
+    eroot: Path
+    pkgdir: Path
+    features: frozenset[str]
+
+
+def here() -> Here:
+    """Where this host keeps its files."""
+    import portage
+
+    settings = portage.settings
+    config_root, eroot, pkgdir = (Path(settings[name]) for name in ("PORTAGE_CONFIGROOT", "EROOT", "PKGDIR"))
+    return Here(config_root, eroot, pkgdir, frozenset(settings.features))
+
+
+def binrepos() -> list[BinrepoValues]:
+    """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first."""
+    import portage
+
+    from portage_ext.host import guarded
+
+    return guarded.binrepos(portage.settings)

@@ -1,0 +1,52 @@
+"""What a binhost's index offers of the packages installed here, and with which other USE flags than this host would choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import portage
+from portage.versions import best, cpv_getkey
+
+from portage_ext.model import IndexEntry
+from portage_ext.policy.compare import PackageUse
+
+
+def differing(entries: Iterable[IndexEntry]) -> list[PackageUse]:
+    """One for each installed package whose newest offered build has other flags than this host's configuration says."""
+    installed = {cpv_getkey(cpv) for cpv in portage.db[portage.settings["EROOT"]]["vartree"].dbapi.cpv_all()}
+    offered: dict[str, dict[str, IndexEntry]] = {}
+    for entry in entries:
+        cpv = entry.get("CPV")
+        name = cpv_getkey(cpv)
+        if name in installed:
+            # Of several builds of a version the last one counts.
+            key = f"{cpv}:{entry.slot.partition('/')[0]}"
+            builds = offered.setdefault(f"{name}:{entry.slot.partition('/')[0]}", {})
+            if key not in builds or (entry.build_id or 0) >= (builds[key].build_id or 0):
+                builds[key] = entry
+    settings = portage.config(clone=portage.settings)
+    found = []
+    for builds in offered.values():
+        entry = builds[_newest(builds)]
+        difference = _difference(settings, entry)
+        if difference is not None:
+            found.append(difference)
+    return sorted(found, key=lambda one: one.cpv)
+
+
+def _newest(builds: dict[str, IndexEntry]) -> str:
+    keys = {entry.get("CPV"): key for key, entry in builds.items()}
+    return keys[best(list(keys))]
+
+
+def _difference(settings: Any, entry: IndexEntry) -> PackageUse | None:
+    names = {flag.lstrip("+-") for flag in entry.get("IUSE").split()}
+    values = {key: entry.get(key) for key in ("IUSE", "SLOT", "KEYWORDS", "USE")}
+    settings.setcpv(entry.get("CPV"), mydb={**values, "EAPI": entry.get("EAPI") or "0", "repository": entry.get("REPO")})
+    here = set(settings["PORTAGE_USE"].split()) & names
+    there = set(entry.get("USE").split()) & names
+    if here == there:
+        return None
+    atom = f"{cpv_getkey(entry.get('CPV'))}:{entry.slot.partition('/')[0]}"
+    return PackageUse(atom, entry.get("CPV"), tuple(sorted(here - there)), tuple(sorted(there - here)))

@@ -1,0 +1,130 @@
+"""What a binhost says about how it builds: ``builder.json`` of a release, and the same of a client to compare it with.
+
+Only what is named here is published: no whole make.conf, no path of a home, no token. It is read within bounds, and every
+text in it can be printed: a control character is refused. Two hosts configured alike make the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors import InvalidBuilderError
+
+NAME: Final = "builder.json"
+HEADER: Final = "BUILDER"
+"""The key in the index header that binds it; the Release binds the index (docs/adr/0802)."""
+FORMAT: Final = "portage-ext-builder-1"
+_BOUND: Final = re.compile(r"builder\.json (0|[1-9][0-9]{0,8}) BLAKE2B ([0-9a-f]{128}) SHA512 ([0-9a-f]{128})")
+
+Texts = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """The configuration that decides whether another host can use a binary. Lists are in the order in which they count."""
+
+    portage_ext: str = ""
+    portage: str = ""
+    profile: str = ""
+    """The profile below its repository's ``profiles``, after the repository's name: ``gentoo:default/linux/amd64/23.0``."""
+    arch: str = ""
+    chost: str = ""
+    cflags: Texts = ()
+    cxxflags: Texts = ()
+    ldflags: Texts = ()
+    march: Texts = ()
+    """What CFLAGS choose of the CPU, ``-march=native`` resolved where the builder runs."""
+    cpu_needs: Texts = ()
+    """The features of the CPU that code compiled so needs (policy/cpu.py); empty when the builder could not tell."""
+    cpu_level: int = 0
+    """The level of x86-64 that has all of them, 0 when none has, or for another machine."""
+    cpu_flags: Texts = ()
+    """What the builder's own CPU offers, as CPU_FLAGS_X86."""
+    accept_keywords: Texts = ()
+    accept_license: Texts = ()
+    use: Texts = ()
+    """The flags that are on for every package, without those of ``use_expand``."""
+    use_expand: Mapping[str, Texts] = field(default_factory=dict)
+    package_use: Mapping[str, Texts] = field(default_factory=dict)
+    """Atom to flags, as package.use has them."""
+    world: Texts = ()
+    sets: Texts = ()
+    features: Texts = ()
+    binpkg_format: str = ""
+    binpkg_compress: str = ""
+    toolchain: Mapping[str, Texts] = field(default_factory=dict)
+    """Package to its installed versions: gcc, clang and the C library."""
+
+    def emit(self) -> bytes:
+        """The bytes that are published."""
+        values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        return json.dumps({"format": FORMAT, **values}, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: list(texts) for key, texts in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def binding(data: bytes) -> str:
+    """What the index header says of a builder.json with these bytes."""
+    return f"{NAME} {len(data)} BLAKE2B {hashlib.blake2b(data).hexdigest()} SHA512 {hashlib.sha512(data).hexdigest()}"
+
+
+def bound_size(text: str, where: str) -> int:
+    """The size in bytes that a header announces. Raises InvalidBuilderError."""
+    match = _BOUND.fullmatch(text)
+    if match is None or int(match[1]) > limits.BUILDER_SIZE:
+        raise InvalidBuilderError(where, f"the index says {text[:80]!r} of it, which is no size and two digests within bounds")
+    return int(match[1])
+
+
+def parse(data: bytes, where: str) -> Builder:
+    """Read a builder.json. A key of a later version is passed over; what is absent is empty. Raises InvalidBuilderError."""
+    if len(data) > limits.BUILDER_SIZE:
+        raise InvalidBuilderError(where, f"it is larger than {limits.BUILDER_SIZE} bytes")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidBuilderError(where, f"it is no JSON ({error})") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InvalidBuilderError(where, f"its format is not {FORMAT}; use a newer portage-ext")
+    values: dict[str, object] = {}
+    for one in fields(Builder):
+        if one.name in document:
+            values[one.name] = _checked(document[one.name], str(one.type), f"{where}: {one.name}")
+    return Builder(**values)  # type: ignore[arg-type]
+
+
+def _checked(value: object, kind: str, where: str) -> object:
+    """``value`` as a field of type ``kind``. Raises InvalidBuilderError."""
+    if kind == "str":
+        return _text(value, where)
+    if kind == "int":
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 9:
+            raise InvalidBuilderError(where, "is not a small number")
+        return value
+    if kind == "Texts":
+        return _texts(value, where)
+    if not isinstance(value, dict) or len(value) > limits.BUILDER_ITEMS:
+        raise InvalidBuilderError(where, "is not a table within bounds")
+    return {_text(key, where): _texts(texts, where) for key, texts in value.items()}
+
+
+def _texts(value: object, where: str) -> Texts:
+    if not isinstance(value, list) or len(value) > limits.BUILDER_ITEMS:
+        raise InvalidBuilderError(where, "is not a list within bounds")
+    return tuple(_text(one, where) for one in value)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or len(value) > limits.BUILDER_TEXT or not value.isprintable():
+        raise InvalidBuilderError(where, "is not a printable text within bounds")
+    return value

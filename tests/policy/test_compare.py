@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from portage_ext.model.builder import Builder
+from portage_ext.policy.compare import Finding, Grade, PackageUse, compare
+from portage_ext.policy.cpu import Fit, Judgement
+
+RUNS = Judgement(Fit.RUNS)
+HERE = Builder(
+    profile="gentoo:default/linux/amd64/23.0",
+    arch="amd64",
+    chost="x86_64-pc-linux-gnu",
+    cflags=("-O2", "-march=x86-64-v3"),
+    march=("-march=x86-64-v3",),
+    cpu_flags=("avx2", "sse4_2"),
+    accept_keywords=("amd64",),
+    accept_license=("@FREE",),
+    use=("acl", "X"),
+    use_expand={"VIDEO_CARDS": ("amdgpu", "radeonsi"), "PYTHON_TARGETS": ("python3_12",), "L10N": ("de",)},
+)
+
+
+def only(cpu: Judgement = RUNS, packages: tuple[PackageUse, ...] = (), **there: Any) -> Finding:
+    found = compare(HERE, replace(HERE, **there), cpu, packages)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_binhost_like_this_host_has_nothing_to_be_said_of() -> None:
+    assert compare(HERE, HERE, RUNS) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "grade", "name", "remedy"),
+    [
+        ({"chost": "x86_64-gentoo-linux-musl"}, Grade.UNUSABLE, "CHOST", 'ACCEPT_CHOSTS="x86_64-pc-linux-gnu x86_64-gentoo'),
+        ({"arch": "arm64"}, Grade.UNUSABLE, "ARCH", "a binhost for amd64"),
+        ({"profile": "gentoo:x"}, Grade.DIFFERENT, "profile", "eselect profile set gentoo:x"),
+        ({"accept_keywords": ("amd64", "~amd64")}, Grade.UNUSABLE, "keywords", 'ACCEPT_KEYWORDS="amd64 ~amd64"'),
+        ({"accept_license": ("*",)}, Grade.UNUSABLE, "licence", 'ACCEPT_LICENSE="@FREE *"'),
+        ({"use": ("X", "acl", "gtk")}, Grade.DIFFERENT, "USE", 'USE="gtk"'),
+        ({"use": ("X",)}, Grade.DIFFERENT, "USE", 'USE="-acl"'),
+        ({"package_use": {"a/b": ("c", "-d")}}, Grade.DIFFERENT, "package.use", "package.use"),
+    ],
+)
+def test_one_difference_is_one_finding_with_its_remedy(there: dict[str, Any], grade: Grade, name: str, remedy: str) -> None:
+    found = only(**there)
+    assert (found.grade, found.name) == (grade, name)
+    assert remedy in found.remedy
+
+
+def groups(**changed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    return {**HERE.use_expand, **changed}
+
+
+def test_the_gpu_trap_is_a_driver_that_the_binhost_leaves_out() -> None:
+    found = only(use_expand=groups(VIDEO_CARDS=("intel", "radeonsi")))
+    assert (found.grade, found.name) == (Grade.TRAP, "GPU (VIDEO_CARDS)")
+    assert "amdgpu" in found.what
+    assert "VIDEO_CARDS: amdgpu intel radeonsi" in found.remedy
+
+
+def test_a_binhost_with_more_drivers_is_merely_different() -> None:
+    found = only(use_expand=groups(VIDEO_CARDS=("amdgpu", "intel", "radeonsi")))
+    assert found.grade is Grade.DIFFERENT
+    assert "`*/* VIDEO_CARDS: -* amdgpu intel radeonsi`" in found.remedy
+
+
+def test_python_targets_are_a_trap_and_languages_are_not() -> None:
+    assert only(use_expand=groups(PYTHON_TARGETS=("python3_13",))).grade is Grade.TRAP
+    assert only(use_expand=groups(L10N=("de", "fr"))).grade is Grade.DIFFERENT
+
+
+def test_cpu_flags_that_this_cpu_lacks_make_packages_unusable() -> None:
+    found = only(use_expand=groups(CPU_FLAGS_X86=("avx512f", "sse4_2")))
+    assert found.grade is Grade.UNUSABLE
+    assert "avx512f" in found.what
+    assert "CPU_FLAGS_X86: sse4_2`" in found.remedy
+    assert only(use_expand=groups(CPU_FLAGS_X86=("sse4_2",))).grade is Grade.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    ("cpu", "grade"),
+    [
+        (Judgement(Fit.CANNOT, ("avx512f",)), Grade.UNUSABLE),
+        (Judgement(Fit.MOSTLY, ("rdseed",)), Grade.DIFFERENT),
+        (Judgement(Fit.UNKNOWN), Grade.DIFFERENT),
+    ],
+)
+def test_code_for_another_cpu(cpu: Judgement, grade: Grade) -> None:
+    found = only(cpu)
+    assert (found.grade, found.name) == (grade, "CPU")
+    assert all(feature in found.what for feature in cpu.lacking)
+
+
+def test_a_builder_that_builds_for_its_own_cpu_is_told_what_to_write() -> None:
+    found = only(cflags=("-O2", "-march=native"), march=("-march=znver3", "-mno-pku"))
+    assert found.name == "march"
+    assert 'CFLAGS="-march=znver3 -mno-pku' in found.remedy
+
+
+def test_a_testing_host_at_a_stable_binhost_is_told_why_it_compiles() -> None:
+    found = compare(replace(HERE, accept_keywords=("amd64", "~amd64")), HERE, RUNS)
+    assert [(one.grade, one.name) for one in found] == [(Grade.DIFFERENT, "keywords")]
+
+
+def test_a_licence_that_is_refused_here_alone_is_named() -> None:
+    found = compare(replace(HERE, accept_license=("*", "-@EULA")), replace(HERE, accept_license=("*",)), RUNS)
+    assert [(one.grade, one.name) for one in found] == [(Grade.UNUSABLE, "licence")]
+    assert "@EULA" in found[0].what
+
+
+def test_installed_packages_are_named_with_the_line_that_takes_the_binary() -> None:
+    packages = tuple(PackageUse(f"a/p{n}:0", f"a/p{n}-1", ("x",), ("y",)) for n in range(7))
+    found = only(packages=packages)
+    assert found.what.startswith("7 that are installed")
+    assert "a/p0:0 -x y" in found.remedy
+    assert "and 2 more" in found.remedy
+
+
+def test_the_worst_comes_first() -> None:
+    found = compare(HERE, replace(HERE, chost="other", use=(), use_expand=groups(PYTHON_TARGETS=())), RUNS)
+    assert [one.grade for one in found] == [Grade.UNUSABLE, Grade.TRAP, Grade.DIFFERENT]
