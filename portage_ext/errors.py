@@ -28,6 +28,16 @@ class UsageError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
+class ResolutionError(PortageExtError):
+    """emerge makes no list of what was asked about; ``said`` are its own words."""
+
+    said: str
+
+    def __str__(self) -> str:
+        return f"emerge makes no list:\n{self.said}"
+
+
+@dataclass(slots=True, eq=False)
 class InvalidCpvError(PortageExtError):
     """A text is not ``category/name-version``."""
 

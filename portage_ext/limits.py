@@ -11,6 +11,12 @@ GIB: Final = 1024 * MIB
 # Configuration that an administrator writes.
 CONFIG_FILE_SIZE: Final = 4 * MIB
 
+# What is asked of the resolver (host/resolution.py, host/buildtimes.py).
+SPOKEN_SIZE: Final = 4 * MIB
+"""What Portage prints while it makes a list."""
+EMERGE_LOG_SIZE: Final = 32 * MIB
+"""The end of emerge.log that is looked through for build times."""
+
 # The index as it is read inside emerge.
 INDEX_READ_CHUNK: Final = 1 * MIB
 INDEX_ENTRY_SIZE: Final = 1 * MIB

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "serve": "serve a tree over HTTP, to try it out",
     "sign": "sign the packages of PKGDIR",
     "trust": "pin the keys that are believed for a binrepo",
+    "why": "say why packages are compiled, and what would make them come as binaries",
 }
 """Name of each command and its line of help; the module is ``portage_ext.cli.<name>``."""
 

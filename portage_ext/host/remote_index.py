@@ -40,7 +40,7 @@ class Filter:
         self._tree = tree
         self._held_back = held_back
         self.everything = whitelist.run.on
-        self.cpv_line = re.compile(rb"\nCPV: ?(?:" + _alternatives(whitelist.listed) + rb")-[^\n]*")
+        self.cpv_line = re.compile(rb"\nCPV: ?(?:" + alternatives(whitelist.listed) + rb")-[^\n]*")
 
     def wants(self, entry: dict[str, str]) -> bool:
         """Whether the parsed ``entry`` is a candidate."""
@@ -61,7 +61,7 @@ class Filter:
         return False
 
 
-def _alternatives(names: Iterable[str]) -> bytes:
+def alternatives(names: Iterable[str]) -> bytes:
     """A pattern for package names and wildcards, by category: fast enough for thousands."""
     categories: dict[str, list[str]] = {}
     for name in sorted(names):

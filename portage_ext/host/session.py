@@ -118,12 +118,8 @@ def begin(emerge_config: Any) -> None:
     current = None
     options = emerge_config.opts
     settings = emerge_config.target_config.settings
-    asked = options.get("--getbinpkg") is True or options.get("--getbinpkgonly") is True
-    environment = effect(settings.backupenv.get("FEATURES", "").split())
-    run = Run(asked or "getbinpkg" in settings.features, environment is False and not asked)
-    binaries_only = options.get("--getbinpkgonly") is True or options.get("--usepkgonly") is True
-    uses_local = run.on or binaries_only or options.get("--usepkg") is True
-    session = Session(run, hides_local=not uses_local, explains=binaries_only)
+    run, hides_local = terms(emerge_config)
+    session = Session(run, hides_local=hides_local, explains=_binaries_only(options))
     whitelist = session.whitelist(settings)
     _say_all(mistakes.in_package_env(whitelist))
     if whitelist.changes_nothing:
@@ -134,6 +130,20 @@ def begin(emerge_config: Any) -> None:
             # --usepkg alone would change how build-time dependencies are treated, for every package.
             options.setdefault("--with-bdeps", "auto")
     current = session
+
+
+def terms(emerge_config: Any) -> tuple[Run, bool]:
+    """What holds for a run before anything of it is changed, and whether local binaries of unlisted packages stay hidden."""
+    options = emerge_config.opts
+    settings = emerge_config.target_config.settings
+    asked = options.get("--getbinpkg") is True or options.get("--getbinpkgonly") is True
+    environment = effect(settings.backupenv.get("FEATURES", "").split())
+    run = Run(asked or "getbinpkg" in settings.features, environment is False and not asked)
+    return run, not (run.on or _binaries_only(options) or options.get("--usepkg") is True)
+
+
+def _binaries_only(options: Any) -> bool:
+    return options.get("--getbinpkgonly") is True or options.get("--usepkgonly") is True
 
 
 def end() -> None:
