@@ -120,3 +120,33 @@ class MirrorPushError(PortageExtError):
 
     def __str__(self) -> str:
         return f"mirror {self.mirror}: {self.step}: {self.why}. It serves what it served before; the next run goes on from here"
+
+
+@dataclass(slots=True, eq=False)
+class UnsignedPackagesError(PortageExtError):
+    """New packages could not be signed: the index does not name them, and nothing was published."""
+
+    pkgdir: str
+    count: int
+    example: str
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} new packages of {self.pkgdir} could not be signed, such as {self.example}: {self.why} "
+            "They are built, and neither indexed nor published by portage-ext until they are signed"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class BusyError(PortageExtError):
+    """Another run does the same work, and has for a while."""
+
+    root: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"another run has been working after emerge for more than {self.seconds:.0f} s (lock in {self.root}); "
+            "it, or the next one, does this work too"
+        )

@@ -101,8 +101,11 @@ SNAPSHOT_ATTEMPTS: Final = 3
 PLACE_TOGETHER_FROM: Final = 4096
 """Files from which on several threads place them."""
 RSYNC_SECONDS: Final = 86400.0
+WORKER_WAIT: Final = 60.0
+"""How long a run waits for another that works after emerge, before it leaves the work to it."""
 RUN_LOG_SIZE: Final = 1 * MIB
 """The log of runs; beyond it the older half is dropped."""
+RUN_LINE_SIZE: Final = 64 * KIB
 INSTALL_TEST_SECONDS: Final = 3600.0
 
 # A release and its signatures (trust/).

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from portage_ext.cli import tree as common
@@ -16,7 +13,7 @@ from portage_ext.config import settings as configuration
 from portage_ext.errors import PackageError
 from portage_ext.failures import GateError
 from portage_ext.host.builder import builder
-from portage_ext.host.pkgdir import index_lock, pkgdir_settings, repository_of
+from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.repo.gates import Gate
 from portage_ext.repo.publisher import Published, Publisher, Source
 from portage_ext.repo.reindex import Reindexer
@@ -54,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: list[Gate], *, describe: bool) -> Published:
     settings = pkgdir_settings(pkgdir)
-    lock = _Lock()
+    lock = PkgdirLock()
     repository = repository_of(settings, lock.unless_held)
     reindexer = Reindexer(repository, len(os.sched_getaffinity(0)))
     # Twice: what takes long is read without keeping emerge waiting, and then what changed since, under the lock.
@@ -71,22 +68,3 @@ def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: lis
     finally:
         for error in left_out.values():
             print(f"portage-ext publish: left out: {error}", file=sys.stderr)
-
-
-class _Lock:
-    """Portage's lock on PKGDIR, taken once: the reindexer takes it for itself unless the publisher holds it already."""
-
-    def __init__(self) -> None:
-        self._held = False
-
-    @contextlib.contextmanager
-    def held(self, pkgdir: Path) -> Iterator[None]:
-        with index_lock(pkgdir):
-            self._held = True
-            try:
-                yield
-            finally:
-                self._held = False
-
-    def unless_held(self, pkgdir: Path) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._held else index_lock(pkgdir)

@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def signing(options: argparse.Namespace) -> Iterator[tuple[GpgSigner, Path]]:
-    """The signer that ``options`` ask for, and a keyring that holds its public key."""
+def signing(options: argparse.Namespace, *, unattended: bool = False) -> Iterator[tuple[GpgSigner, Path]]:
+    """The signer that ``options`` ask for, and a keyring that holds its public key; see GpgSigner for ``unattended``."""
     settings = configuration.load(options.config_root).sign
     wanted = options.key or settings.key
     homedir = options.homedir or settings.homedir
@@ -68,7 +68,7 @@ def signing(options: argparse.Namespace) -> Iterator[tuple[GpgSigner, Path]]:
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory:
         ring = Path(directory) / "current.gpg"
         ring.write_bytes(public_key(homedir, key))
-        yield GpgSigner(key, homedir), ring
+        yield GpgSigner(key, homedir, unattended), ring
 
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:

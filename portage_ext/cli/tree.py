@@ -30,7 +30,7 @@ from portage_ext.repo.publisher import Published, Publisher, Terms
 from portage_ext.repo.retention import Keep, expendable
 from portage_ext.repo.tree import Tree
 from portage_ext.trust import gpg
-from portage_ext.trust.signer import SigningKey
+from portage_ext.trust.signer import GpgSigner, SigningKey
 
 _DAY: Final = 86400
 GateMaker = Callable[[tuple[str, ...] | None], list[Gate]]
@@ -65,21 +65,26 @@ def chosen(options: argparse.Namespace) -> tuple[Tree, Publishing]:
 @contextlib.contextmanager
 def publisher(options: argparse.Namespace, channel: str) -> Iterator[tuple[Publisher, GateMaker]]:
     """A publisher for ``channel``, and what makes its gates. Raises SettingsError, UsageError, GpgError."""
+    with signing(options) as (signer, ring):
+        yield publisher_with(options, channel, signer, ring)
+
+
+def publisher_with(options: argparse.Namespace, channel: str, signer: GpgSigner, ring: Path) -> tuple[Publisher, GateMaker]:
+    """As :func:`publisher`, with a ``signer`` and a keyring ``ring`` that holds its public key."""
     os.umask(0o022)  # what is published is for everybody that can reach it
     tree, settings = chosen(options)
     rules = settings.of(channel)
     terms = configuration.load(options.config_root).release
-    with signing(options) as (signer, ring):
-        primary = signer.key.primary
-        keys = {key_path(primary): public_key(signer.homedir, SigningKey(primary, primary))}
-        judge = gpg.judge_many([ring], frozenset({primary, signer.key.fingerprint}))
-        wanted = _named(options.gates)
+    primary = signer.key.primary
+    keys = {key_path(primary): public_key(signer.homedir, SigningKey(primary, primary))}
+    judge = gpg.judge_many([ring], frozenset({primary, signer.key.fingerprint}))
+    wanted = _named(options.gates)
 
-        def make(configured: tuple[str, ...] | None) -> list[Gate]:
-            names = wanted if wanted is not None else rules.gates if configured is None else configured
-            return _gates(names, rules, judge, public=channel in settings.public)
+    def make(configured: tuple[str, ...] | None) -> list[Gate]:
+        names = wanted if wanted is not None else rules.gates if configured is None else configured
+        return _gates(names, rules, judge, public=channel in settings.public)
 
-        yield Publisher(tree, signer.detach, Terms(terms.valid_days * _DAY, rules.grace), keys=keys), make
+    return Publisher(tree, signer.detach, Terms(terms.valid_days * _DAY, rules.grace), keys=keys), make
 
 
 def _named(text: str | None) -> tuple[str, ...] | None:

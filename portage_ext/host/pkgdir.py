@@ -9,6 +9,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -126,6 +127,27 @@ def index_lock(pkgdir: Path) -> Iterator[None]:
         yield
     finally:
         unlockfile(lock)
+
+
+class PkgdirLock:
+    """Portage's lock on PKGDIR, taken once: the reindexer takes it for itself unless its caller holds it already."""
+
+    def __init__(self) -> None:
+        self._held = False
+
+    @contextlib.contextmanager
+    def held(self, pkgdir: Path) -> Iterator[None]:
+        """Hold the lock. Raises PkgdirError."""
+        with index_lock(pkgdir):
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
+    def unless_held(self, pkgdir: Path) -> AbstractContextManager[None]:
+        """What a Repository takes for its lock."""
+        return contextlib.nullcontext() if self._held else index_lock(pkgdir)
 
 
 def repository_of(settings: PkgdirSettings, lock: Lock = index_lock) -> Repository:

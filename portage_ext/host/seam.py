@@ -1,13 +1,15 @@
-"""The way in: wait for ``_emerge.actions``, and connect when it has been imported.
+"""The way in: wait for two modules of Portage, and connect when they have been imported.
 
 Portage's sync module drop-in calls :func:`install` while Portage itself is still being imported, in every one of its
-programs. Only emerge imports ``_emerge.actions``; in all others nothing more happens than one entry in ``sys.meta_path``.
-There, ``run_action`` is wrapped; the probe and all further patches wait for a run in which package.env makes a difference.
+programs. Only emerge imports ``_emerge.actions`` after that: ``run_action`` is wrapped; the probe and all further patches wait
+for a run in which package.env makes a difference. Whoever changes a PKGDIR imports ``portage.dbapi.bintree``: the two methods
+that do it ask, each time, for one file; without portage-ext.toml that is all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +23,16 @@ from portage_ext.host.concern import binaries_possible, session_needed
 if TYPE_CHECKING:
     from importlib.abc import Loader
 
-TRIGGER = "_emerge.actions"
+CONFIGURATION = "etc/portage/portage-ext.toml"
+MARKS = "var/lib/portage-ext/after-emerge"
 
 
 class _ConnectingLoader:
     """Loads a module as its own loader would, and connects portage-ext to it afterwards."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, connect: Callable[[ModuleType], None]) -> None:
         self._loader = loader
+        self._connect = connect
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -39,29 +43,35 @@ class _ConnectingLoader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        _connect(module)
+        self._connect(module)
 
 
 class _Waiting:
-    """A meta path finder that has an eye on one module and leaves all others alone."""
+    """A meta path finder that has an eye on some modules and leaves all others alone."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != TRIGGER:
+        if name not in self._names:
             return None
-        sys.meta_path.remove(self)
+        self._names.remove(name)
+        if not self._names:
+            sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _ConnectingLoader(spec.loader)  # type: ignore[assignment]
+            spec.loader = _ConnectingLoader(spec.loader, _TRIGGERS[name])  # type: ignore[assignment]
         return spec
 
 
 def install() -> None:
-    """Wait for emerge. Does nothing the second time, or when emerge's actions were imported already."""
-    if TRIGGER not in sys.modules and not any(isinstance(finder, _Waiting) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Waiting())
+    """Wait for what Portage imports next. Does nothing the second time, or where it has been imported already."""
+    awaited = {name for name in _TRIGGERS if name not in sys.modules}
+    if awaited and not any(isinstance(finder, _Waiting) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Waiting(awaited))
 
 
-def _connect(actions: ModuleType) -> None:
+def _connect_emerge(actions: ModuleType) -> None:
     """Wrap ``run_action``; everything else waits until a run needs it."""
     original = getattr(actions, "run_action", None)
     code = getattr(original, "__code__", None)
@@ -70,11 +80,70 @@ def _connect(actions: ModuleType) -> None:
         return
 
     def run_action(emerge_config: Any) -> Any:
+        _running.append(emerge_config)
         _guard(emerge_config)
-        with _session(original, emerge_config):
-            return original(emerge_config)
+        try:
+            with _session(original, emerge_config):
+                status = original(emerge_config)
+        except (Exception, SystemExit):  # a run that failed so may have left packages, too; it is raised again
+            _after(emerge_config)
+            raise
+        failed = _after(emerge_config)
+        return status or failed or status
 
     actions.run_action = run_action  # type: ignore[attr-defined]
+
+
+def _after(emerge_config: Any) -> int:
+    """On a binhost, work after an emerge that may have changed PKGDIR. Costs others one look at a directory."""
+    try:
+        _running.clear()
+        root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
+        looks_only = "--pretend" in emerge_config.opts or emerge_config.action in ("info", "list-sets", "search")
+        if not looks_only and os.path.isdir(os.path.join(root, MARKS)):
+            from portage_ext.host import after
+
+            return after.finish(root, emerge=True)
+    except Exception as error:  # noqa: BLE001 - what was merged is merged, whatever broke here
+        say.line(f"after-emerge FAILED: {type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+def _connect_packages(bintree: ModuleType) -> None:
+    """Have whoever changes a PKGDIR leave a mark before."""
+    tree = bintree.binarytree
+    for name in ("inject", "_pkgindex_write"):
+        method = getattr(tree, name, None)
+        if method is None or hasattr(method, "__wrapped__"):
+            say.not_active(f"binarytree.{name} of this Portage is not known, or has been replaced by somebody else")
+            return
+    for name in ("inject", "_pkgindex_write"):
+        setattr(tree, name, _marking(getattr(tree, name)))
+
+
+def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def marking(tree: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            root = tree.settings["PORTAGE_CONFIGROOT"]
+            if os.path.exists(os.path.join(root, CONFIGURATION)):
+                from portage_ext.host import after
+
+                after.mark(root, tree.pkgdir, emerge=bool(_running))
+        except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
+            say.failed("what is built is not published", error)
+        return original(tree, *arguments, **named)
+
+    return marking
+
+
+_TRIGGERS: dict[str, Callable[[ModuleType], None]] = {
+    "_emerge.actions": _connect_emerge,
+    "portage.dbapi.bintree": _connect_packages,
+}
+_running: list[Any] = []
+"""The configuration of the emerge that goes on in this process, if it is one."""
 
 
 def _guard(emerge_config: Any) -> None:

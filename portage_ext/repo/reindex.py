@@ -136,6 +136,14 @@ class Reindexer:
             self._read(pending, ready, work.survey, verify)
         raise AssertionError("the last round returns")
 
+    def unknown(self) -> list[str]:
+        """The packages, by path relative to PKGDIR, that :meth:`run` would read: new since the last run, or other than then.
+
+        The caller holds the lock. Raises PkgdirError.
+        """
+        with _no_collection():
+            return list(self._look(verify=False).survey.todo)
+
     def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
         """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
         work = self._look(verify)

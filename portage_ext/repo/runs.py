@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -45,9 +45,10 @@ def append(root: Path, run: Run) -> None:
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        data = run.emit()
+        if len(data := run.emit()) > limits.RUN_LINE_SIZE:
+            data = replace(run, line=f"{run.line[: limits.RUN_LINE_SIZE // 16]} …").emit()
         if path.exists() and path.stat().st_size + len(data) > limits.RUN_LOG_SIZE:
-            kept = _tail(path)[-limits.RUN_LOG_SIZE // 2 :]
+            kept = _tail(path, limits.RUN_LOG_SIZE // 2)
             files.replace_file(path, kept[kept.find(b"\n") + 1 :])
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         with open(descriptor, "r+b", buffering=0) as file:
@@ -60,16 +61,25 @@ def append(root: Path, run: Run) -> None:
 def read(root: Path) -> list[Run]:
     """The runs below ``root``, oldest first; none when there is no log. Raises OSError."""
     try:
-        lines = _tail(root / RUNS_FILE).split(b"\n")
+        lines = _tail(root / RUNS_FILE, limits.RUN_LOG_SIZE).split(b"\n")
     except FileNotFoundError:
         return []
     return [run for run in map(_parse, lines) if run is not None]
 
 
-def _tail(path: Path) -> bytes:
+def last(root: Path) -> Run | None:
+    """The newest run below ``root``, None when there is none. Raises OSError."""
+    try:
+        lines = _tail(root / RUNS_FILE, limits.RUN_LINE_SIZE).split(b"\n")
+    except FileNotFoundError:
+        return None
+    return next((run for run in map(_parse, reversed(lines)) if run is not None), None)
+
+
+def _tail(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - limits.RUN_LOG_SIZE))
-        return file.read(limits.RUN_LOG_SIZE)
+        file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+        return file.read(size)
 
 
 def _parse(line: bytes) -> Run | None:

@@ -102,10 +102,10 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
         raise UnsafePathError(binrepo, f"the entry {name} has the path {path[:200]!r}")
     try:
         places = _places(entry)
-        size = entry.size
+        size, _ = entry.size, entry.build_id
     except (InvalidCpvError, InvalidEntryError) as error:
         raise EntryIdentityError(binrepo, f"the entry {name} is none: {error}") from error
-    if path not in places and not (entry.build_id is None and _instance_of(entry, path)):
+    if path not in places and not _instance_of(entry, path):
         raise EntryIdentityError(binrepo, f"the entry {name} has the path of another package, {path!r}")
     if not 0 < size <= limits.PACKAGE_SIZE:
         raise WeakDigestError(binrepo, f"the entry {name} has a SIZE of {size}")
@@ -117,16 +117,16 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
 
 
 def _places(entry: IndexEntry) -> set[str]:
-    """Where a package of this name may be, below PKGDIR."""
-    cpv, build_id = entry.cpv, entry.build_id
-    places = {f"{directory}/{cpv.pf}{suffix}" for directory in (cpv.category, "All") for suffix in (".gpkg.tar", ".tbz2")}
-    if build_id is not None:
-        places |= {f"{cpv.cp}/{cpv.pf}-{build_id}{suffix}" for suffix in (".gpkg.tar", ".xpak")}
-    return places
+    """Where a package of this name is, in a PKGDIR with one instance of each."""
+    cpv = entry.cpv
+    return {f"{directory}/{cpv.pf}{suffix}" for directory in (cpv.category, "All") for suffix in (".gpkg.tar", ".tbz2")}
 
 
 def _instance_of(entry: IndexEntry, path: str) -> bool:
-    """Whether ``path`` is one of the places of an entry without BUILD_ID in a PKGDIR with several instances: any number."""
+    """Whether ``path`` is a place of the package in a PKGDIR with several instances.
+
+    Of any number: quickpkg takes the next free one for the file, and keeps BUILD_ID of the installed package inside.
+    """
     start, _, rest = path.rpartition("-")
     return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdigit()
 

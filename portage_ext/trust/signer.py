@@ -54,10 +54,14 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class GpgSigner:
-    """Signs with ``key`` through the gpg home ``homedir`` (None: gpg's own default)."""
+    """Signs with ``key`` through the gpg home ``homedir`` (None: gpg's own default).
+
+    ``unattended``: nobody is there to be asked for a passphrase; a key that wants one and has it not in its agent is an error.
+    """
 
     key: SigningKey
     homedir: Path | None = None
+    unattended: bool = False
 
     def clearsign(self, text: bytes) -> bytes:
         """``text`` with a signature around it. Raises GpgError."""
@@ -73,9 +77,10 @@ class GpgSigner:
 
     def _start(self, operation: str) -> subprocess.Popen[bytes]:
         home = [] if self.homedir is None else ["--homedir", str(self.homedir)]
+        asking = ["--pinentry-mode", "error"] if self.unattended else []
         try:
             return subprocess.Popen(
-                ["gpg", *home, *_SIGN, "--local-user", self.key.local_user, operation],
+                ["gpg", *home, *asking, *_SIGN, "--local-user", self.key.local_user, operation],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -138,5 +143,10 @@ class PendingSignature:
 def _result(status: int, output: bytes, messages: bytes) -> bytes:
     if status or b"-----END PGP SIGNATURE-----" not in output:
         said = " ".join(messages.decode("utf-8", "replace").split())[-300:]
+        if "No pinentry" in said:
+            said = (
+                "the key wants a passphrase, and nobody is there to be asked. Let gpg-agent know it beforehand "
+                f"(gpg-preset-passphrase), or sign with a subkey that has none: {said}"
+            )
         raise GpgError("gpg", f"signing failed: {said or f'status {status}'}")
     return output

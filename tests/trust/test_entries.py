@@ -75,8 +75,10 @@ def test_an_entry_that_breaks_its_identity(change: dict[str, str], error: type[T
         check_entry("lab", IndexEntry(GOOD | change), strong=True)
 
 
-def test_an_entry_without_a_build_id_may_have_any_number_in_its_path() -> None:
+def test_an_entry_may_have_any_number_in_its_path() -> None:
+    """quickpkg numbers the file anew and keeps the installed package's BUILD_ID in it."""
     check_entry("lab", IndexEntry({key: value for key, value in GOOD.items() if key != "BUILD_ID"}), strong=True)
+    check_entry("lab", IndexEntry(GOOD | {"BUILD_ID": "1"}), strong=True)
     with pytest.raises(EntryIdentityError):
         check_entry("lab", IndexEntry(GOOD | {"BUILD_ID": "", "PATH": "app-misc/foo/foo-1.0-3.gpkg.tar"}), strong=True)
 

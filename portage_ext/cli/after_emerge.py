@@ -1,0 +1,189 @@
+"""portage-ext after-emerge: what is new in PKGDIR is signed, indexed and published, as [binhost] of portage-ext.toml says.
+
+emerge, ebuild, quickpkg and emaint call it when they end (host/after.py); a timer or a person may, too. One line says what it
+did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from portage_ext import limits
+from portage_ext.cli import tree as common
+from portage_ext.cli.sign import signing
+from portage_ext.config import binhost, publishing
+from portage_ext.config import settings as configuration
+from portage_ext.config.binhost import Unattended
+from portage_ext.config.publishing import Publishing
+from portage_ext.errors import EmptyPackageError, PortageExtError
+from portage_ext.failures import BusyError, GateError
+from portage_ext.host.builder import builder
+from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
+from portage_ext.repo import marks, runs
+from portage_ext.repo.marks import Mark
+from portage_ext.repo.publisher import Published, Source
+from portage_ext.repo.reindex import Reindexer
+from portage_ext.repo.runs import Run
+from portage_ext.repo.upkeep import Upkept, sign_and_index
+from portage_ext.trust import gpg
+
+WHAT = "after-emerge"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    common.publisher_arguments(parser)
+    parser.add_argument("--pending", action="store_true", help="only if a run has left something to do (as emerge calls it)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0 done, or nothing to do, or (``--pending``) left to another run; 1 failed."""
+    root: Path = options.config_root
+    status, again = 0, True
+    while again and not status:
+        with marks.working(root, limits.WORKER_WAIT) as alone:
+            if not alone:
+                return _busy(root, options)
+            status = _work(root, options)
+        # A run that ended meanwhile may have seen the lock and left: its mark is looked for after the lock is gone.
+        options.pending = True
+        again = bool(marks.free(root))
+    return status
+
+
+def _busy(root: Path, options: argparse.Namespace) -> int:
+    error = BusyError(str(root), limits.WORKER_WAIT)
+    if not options.pending:
+        raise error
+    print(f"portage-ext: {error}", file=sys.stderr)
+    return 0
+
+
+def _work(root: Path, options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    release: int | None = None
+    try:
+        settings = binhost.load(root)
+        left = marks.free(root)
+        if settings.after_emerge == binhost.OFF:
+            if not options.pending:
+                print(f'{root / configuration.SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done')
+            marks.remove(left)
+            return 0
+        said: list[str] = []
+        for target in _targets(options, publishing.load(root), left):
+            done = _upkeep(options, settings, target)
+            release = done.release or release
+            said += [done.line] if done.line else []
+            marks.remove(target.marks)
+        # Those of a PKGDIR that no table names are nobody's.
+        marks.remove(left)
+        line, ok = "; ".join(said), True
+    except GateError as error:
+        line, ok = "; ".join([*map(str, error.findings[:3]), str(error)]), False
+    except (PortageExtError, OSError) as error:
+        line, ok = str(error), False
+    seconds = time.monotonic() - started
+    if line and ok:
+        line = f"{line} ({seconds:.1f} s)"
+        print(f"portage-ext: {line}")
+    elif ok and not options.pending:
+        print("portage-ext: nothing new in PKGDIR")
+    elif not ok:
+        line = f"after-emerge FAILED: {line}"
+        print(f"portage-ext: {line}", file=sys.stderr)
+    if line:
+        runs.append(root, Run(int(time.time()), WHAT, ok, line, release, seconds))
+    return 0 if ok else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A PKGDIR to work on (None: Portage's), the repository that it is published as, and the marks that ask for it."""
+
+    repository: str | None
+    pkgdir: Path | None
+    marks: tuple[Mark, ...]
+
+
+def _targets(options: argparse.Namespace, settings: Publishing, left: Iterable[Mark]) -> list[_Target]:
+    """What is to be looked after: with ``--pending`` where marks ask for it, else the repository that was named."""
+    named = {name: one.pkgdir for name, one in settings.repositories.items() if one.pkgdir is not None}
+    own = None if settings.own is None else settings.own.pkgdir
+    if not options.pending:
+        pkgdir = named.get(options.repository) if options.repository else own
+        return [_Target(options.repository, pkgdir, ())]
+    every: list[tuple[str | None, Path]] = [(None, own or _portage_pkgdir()), *named.items()]
+    by_pkgdir: dict[str, list[Mark]] = {}
+    for mark in left:
+        by_pkgdir.setdefault(os.path.realpath(mark.pkgdir), []).append(mark)
+    found = ((name, pkgdir, by_pkgdir.get(os.path.realpath(pkgdir))) for name, pkgdir in every)
+    return [_Target(name, pkgdir, tuple(asking)) for name, pkgdir, asking in found if asking]
+
+
+def _portage_pkgdir() -> Path:
+    return pkgdir_settings(None).pkgdir
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    line: str
+    release: int | None = None
+
+
+def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) -> _Done:
+    config = configuration.load(options.config_root)
+    pkgdir = pkgdir_settings(target.pkgdir)
+    lock = PkgdirLock()
+    reindexer = Reindexer(repository_of(pkgdir, lock.unless_held), len(os.sched_getaffinity(0)))
+    publishes = settings.after_emerge == binhost.PUBLISH
+    if not (publishes or config.sign.key or config.sign.homedir or options.key):
+        with lock.held(pkgdir.pkgdir):
+            return _Done(_line(Upkept((), reindexer.run())))
+    with signing(options, unattended=True) as (signer, ring):
+        judge = gpg.judge_many([ring], frozenset({signer.key.fingerprint}))
+        kept: list[Upkept] = []
+
+        def refresh() -> None:
+            kept.append(sign_and_index(reindexer, signer, judge))
+
+        if not publishes:
+            with lock.held(pkgdir.pkgdir):
+                refresh()
+            return _Done(_line(kept[0]))
+        options.repository = target.repository
+        tree, rules = common.chosen(options)
+        channel = settings.channel or rules.channel or config.release.channel
+        publisher, gates = common.publisher_with(options, channel, signer, ring)
+        described = builder().emit() if rules.builder else b""
+        source = Source(pkgdir.pkgdir, "published", None, lambda: lock.held(pkgdir.pkgdir), refresh, described)
+        published = publisher.publish(channel, source, gates(None))
+        with tree.locked():
+            common.prune(tree, rules, int(time.time()))
+    return _Done(_line(*kept, channel=channel, published=published), published.number if published.release else None)
+
+
+def _line(*kept: Upkept, channel: str = "", published: Published | None = None) -> str:
+    """What was done, in one line; empty when there was nothing to do."""
+    signed = {path for one in kept for path in one.signed}
+    new = {path for one in kept for path in (*one.report.added, *one.report.changed)}
+    gone = {path for one in kept for path in one.report.removed} - new
+    # An empty file is a name that another emerge has reserved for what it builds now.
+    left_out = {error.path: error for one in kept for error in one.report.left_out if not isinstance(error, EmptyPackageError)}
+    parts = []
+    if new or signed:
+        how = "signed and indexed" if signed >= new else f"indexed, {len(signed)} of them signed now" if signed else "indexed"
+        parts.append(f"{len(new) or len(signed)} {'package' if len(new) == 1 else 'packages'} {how}")
+    if gone:
+        parts.append(f"{len(gone)} gone")
+    if published is not None and published.release is not None:
+        parts.append(f"published as release {published.number} of {channel}")
+    if parts and left_out:
+        example = next(iter(left_out.values()))
+        parts.append(f"{len(left_out)} left out, such as {example}")
+    return ", ".join(parts)

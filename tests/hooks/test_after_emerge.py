@@ -1,0 +1,280 @@
+"""Whatever makes a package on a binhost, it is signed, indexed and published when the run ends, or the failure is loud."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hooks import afterwards
+from tests.hooks.afterwards import last, open_marks, published, said, unsigned, until
+from tests.publish import site
+from tests.publish.site import Host
+from tests.testkit import environments, httpd, keys
+from tests.testkit.binhost import Binhost
+from tests.testkit.keys import SigningKey
+from tests.testkit.outcome import Outcome
+
+
+@pytest.fixture
+def key(work: Path) -> Iterator[SigningKey]:
+    made = keys.new_key(work / "key")
+    try:
+        yield made
+    finally:
+        keys.kill_agents(made.home)
+
+
+@pytest.fixture
+def host(work: Path, binhost: Binhost, key: SigningKey) -> Host:
+    return afterwards.building(work, binhost, key)
+
+
+def ebuild(host: Host, name: str) -> str:
+    category, pf = name.split("/")
+    return str(host.binhost.repository.location / category / pf.rpartition("-")[0] / f"{pf}.ebuild")
+
+
+def copied_in(host: Host) -> Outcome:
+    """A package that somebody copied into PKGDIR, and then the usual command."""
+    target = host.root.pkgdir / "app-misc/flags"
+    target.mkdir(parents=True)
+    shutil.copy(next(host.binhost.pkgdir.glob("app-misc/flags/flags-2.0-*.gpkg.tar")), target / "flags-2.0-1.gpkg.tar")
+    return host.root.run("emaint", "binhost", "--fix")
+
+
+def saved(host: Host) -> Outcome:
+    host.root.emerge("-1", "--buildpkg=n", "app-misc/flags").ok()
+    return host.root.run("quickpkg", "app-misc/flags")
+
+
+WAYS: dict[str, Callable[[Host], Outcome]] = {
+    "merged": lambda host: host.root.emerge("-1", "app-misc/flags"),
+    "only built": lambda host: host.root.emerge("--buildpkgonly", "app-misc/flags"),
+    "saved by quickpkg": saved,
+    "packed by ebuild": lambda host: host.root.run(
+        "ebuild", ebuild(host, "app-misc/flags-2.0"), "clean", "package", PORTAGE_TMPDIR=str(host.root.path / "tmp")
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_new_package_is_signed_and_published_when_the_run_ends(host: Host, way: str) -> None:
+    run = WAYS[way](host).ok()
+    line = said(run)
+    assert len(line) == 1, run
+    assert line[0].startswith("portage-ext: 1 package signed and indexed, published as release 1 of staging ("), run
+    assert published(host) == {"flags-2.0-1"}
+    assert not unsigned(host)
+    assert not open_marks(host)
+    assert (last(host).what, last(host).ok, last(host).release) == ("after-emerge", True, 1)
+    assert line[0].endswith(last(host).line)
+
+
+def test_emaint_fix_publishes_what_was_copied_in(work: Path, binhost: Binhost, key: SigningKey) -> None:
+    """With a signature of another key on it, which Portage accepts here: it gets that of this binhost."""
+    host = afterwards.building(work, binhost, key, features="binpkg-ignore-signature")
+    run = copied_in(host).ok()
+    assert "published as release 1 of staging" in run.stderr, run
+    assert published(host) == {"flags-2.0-1"}
+    assert not unsigned(host)
+
+
+@pytest.mark.parametrize("version", environments.SUPPORTED)
+def test_every_supported_portage_is_worked_after(work: Path, binhost: Binhost, key: SigningKey, version: str) -> None:
+    host = afterwards.building(work, binhost, key, version=version, layout="root")
+    host.root.emerge("-1", "app-misc/flags").ok()
+    assert published(host) == {"flags-2.0-1"}
+    quick = host.root.run("quickpkg", "app-misc/flags").ok()
+    assert "published as release 2 of staging" in quick.stderr, quick
+    assert published(host) == {"flags-2.0-1", "flags-2.0-2"}
+
+
+def test_a_client_installs_what_emerge_published(work: Path, host: Host) -> None:
+    """Also what quickpkg made, whose file has another number than its BUILD_ID."""
+    host.root.emerge("-1", "app-misc/flags", "app-misc/hello").ok()
+    host.root.run("quickpkg", "app-misc/hello").ok()
+    host.remove("app-misc/hello/hello-1.1-1.gpkg.tar")
+    host.root.run("emaint", "binhost", "--fix").ok()
+    assert published(host) == {"flags-2.0-1", "hello-1.1-2"}
+    with httpd.serve(host.tree) as server:
+        client = site.client(work, host, f"{server.url}/staging")
+        client.emerge("-1", "--getbinpkgonly", "app-misc/flags", "app-misc/hello").ok()
+    assert {"app-misc/flags-2.0", "app-misc/hello-1.1"} <= client.installed()
+    assert set(client.merged().values()) == {"binary"}
+
+
+def test_jobs_make_one_release(host: Host) -> None:
+    run = host.root.emerge("-1", "--jobs=3", "app-misc/flags", "app-misc/slotted:1", "app-misc/slotted:2").ok()
+    assert [line.partition(" (")[0] for line in said(run)] == [
+        "portage-ext: 3 packages signed and indexed, published as release 1 of staging"
+    ]
+    assert "portage-ext: 3 packages signed" in (host.root.path / "var/log/emerge.log").read_text()
+
+
+def test_what_a_failed_run_left_is_published_and_its_status_stays(host: Host) -> None:
+    run = host.root.emerge("-1", "app-misc/flags", "app-misc/fails").failed()
+    assert "published as release 1 of staging" in run.stderr, run
+    assert published(host) == {"flags-2.0-1"}
+
+
+def test_a_run_that_changes_nothing_says_nothing(host: Host) -> None:
+    host.root.emerge("-1", "app-misc/flags").ok()
+    assert said(host.root.emerge("-1", "--noreplace", "app-misc/flags").ok()) == []
+    assert said(host.root.emerge("-p", "app-misc/hello").ok()) == []
+    assert host.channel("staging") == 1
+
+
+def test_a_killed_run_is_made_up_for_by_the_next_even_if_that_changes_nothing(host: Host) -> None:
+    root = host.root
+    words = ["emerge", "-1", "app-misc/waits"]
+    process = subprocess.Popen(
+        words, env=root.variables(), cwd=root.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        until(lambda: (root.path / "tmp/reached").exists())
+        assert not open_marks(host), "the run lives"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    until(lambda: len(open_marks(host)) == 1)
+    assert published(host) == set()
+    assert said(root.emerge("-p", "app-misc/hello").ok()) == []
+    assert len(open_marks(host)) == 1, "a pretended run does nothing"
+    run = root.emerge("-1", "--noreplace", "--onlydeps", "app-misc/hello").ok()
+    assert "published as release 1 of staging" in run.stderr, run
+    assert published(host) == {"waits-1.0-1"}
+    assert not open_marks(host)
+
+
+def test_a_timer_makes_up_for_a_killed_run_too(host: Host) -> None:
+    host.root.emerge("--buildpkgonly", "--quiet", "app-misc/flags", PORTAGE_EXT_SAID="").ok()
+    shutil.copy(
+        next(host.root.pkgdir.glob("app-misc/flags/flags-2.0-1*")), host.root.pkgdir / "app-misc/flags/flags-2.0-2.gpkg.tar"
+    )
+    assert "published as release 2 of staging" in host.run("after-emerge").ok().stdout
+    assert host.run("after-emerge").ok().stdout == "portage-ext: nothing new in PKGDIR\n"
+
+
+def test_two_emerges_at_once_lose_nothing(host: Host) -> None:
+    root = host.root
+    pipe = subprocess.PIPE
+    runs = [
+        subprocess.Popen(["emerge", "-1", atom], env=root.variables(), cwd=root.path, stdout=pipe, stderr=pipe, text=True)
+        for atom in ("app-misc/flags", "app-misc/slotted:1", "app-misc/slotted:2")
+    ]
+    results = [(run.communicate(timeout=300), run.returncode) for run in runs]
+    assert [status for _, status in results] == [0, 0, 0], results
+    assert published(host) == {"flags-2.0-1", "slotted-1.5-1", "slotted-2.5-1"}
+    assert not unsigned(host)
+    assert not open_marks(host)
+
+
+def test_a_key_that_cannot_sign_fails_loudly_and_harms_nothing(work: Path, host: Host) -> None:
+    host.root.emerge("-1", "app-misc/flags").ok()
+    locked = keys.new_key(work / "locked", passphrase="nobody knows")
+    keys.kill_agents(locked.home)
+    good, host.key = host.key, locked
+    host.configure(more=afterwards.PUBLISH)
+    try:
+        run = host.root.emerge("-1", "app-misc/hello").failed()
+    finally:
+        keys.kill_agents(locked.home)
+    assert run.status == 1
+    assert "app-misc/hello-1.1" in host.root.installed()
+    assert said(run)[0].startswith("portage-ext: after-emerge FAILED: "), run
+    assert "passphrase" in said(run)[0]
+    assert "after-emerge FAILED" in (host.root.path / "var/log/emerge.log").read_text()
+    assert not last(host).ok
+    assert host.channel("staging") == 1
+    assert len(open_marks(host)) == 1
+    host.key = good
+    host.configure(more=afterwards.PUBLISH)
+    assert "published as release 2" in host.root.emerge("-1", "--noreplace", "app-misc/hello").ok().stderr
+    assert not unsigned(host)
+
+
+def test_a_failure_is_the_exit_status_of_quickpkg_too(host: Host) -> None:
+    host.root.emerge("-1", "--buildpkg=n", "app-misc/flags").ok()
+    host.configure(more=afterwards.PUBLISH + 'channel = "no/channel"\n')
+    run = host.root.run("quickpkg", "app-misc/flags").failed()
+    assert "after-emerge FAILED" in run.stderr, run
+    assert "flags-2.0" in run.stdout, "what quickpkg says is complete"
+
+
+def test_an_objection_of_a_gate_leaves_the_channel_and_is_told(host: Host) -> None:
+    host.root.emerge("-1", "app-misc/flags").ok()
+    host.configure(more=afterwards.PUBLISH + 'channel = "production"\n[publish.channel.production]\ngates = ["closure"]\n')
+    run = host.root.emerge("-1", "app-misc/needy", "--nodeps").failed()
+    assert "[closure] app-misc/needy" in said(run)[0], run
+    assert not (host.tree / "production").exists()
+    assert "app-misc/needy-1.0" in host.root.installed()
+
+
+def test_a_mistake_in_the_configuration_is_told_at_the_end(host: Host) -> None:
+    host.configure(more='\n[binhost]\nafter-emerge = "always"\n')
+    run = host.root.emerge("-1", "app-misc/flags").failed()
+    assert "binhost.after-emerge is not" in said(run)[0], run
+    assert "app-misc/flags-2.0" in host.root.installed()
+
+
+@pytest.mark.parametrize("more", ["", '\n[binhost]\nafter-emerge = "off"\n'])
+def test_off_is_off(host: Host, more: str) -> None:
+    host.configure(more=more)
+    assert said(host.root.emerge("-1", "app-misc/flags").ok()) == []
+    assert not host.tree.exists()
+    assert not (host.root.path / "var/lib/portage-ext").exists()
+
+
+def test_index_signs_and_indexes_and_publishes_nothing(host: Host) -> None:
+    host.configure(more='\n[binhost]\nafter-emerge = "index"\n')
+    run = host.root.emerge("-1", "app-misc/flags").ok()
+    assert said(run)[0].startswith("portage-ext: 1 package signed and indexed ("), run
+    assert not unsigned(host)
+    assert not host.tree.exists()
+    assert "up to date" in host.run("reindex", "--check").ok().stdout
+
+
+def test_a_pkgdir_of_one_run_is_not_the_binhosts(work: Path, host: Host) -> None:
+    host.root.emerge("-1", "app-misc/flags").ok()
+    run = host.root.emerge("-B", "app-misc/hello", PKGDIR=str(work / "elsewhere")).ok()
+    assert said(run) == []
+    assert published(host) == {"flags-2.0-1"}
+    assert not open_marks(host)
+
+
+def test_a_further_pkgdir_is_published_as_its_repository(work: Path, host: Host) -> None:
+    other = work / "v3"
+    tables = f'\n[repository.v3]\ntree = "{work}/tree-v3"\npkgdir = "{other}"\n'
+    host.configure(more=afterwards.PUBLISH + tables)
+    run = host.root.emerge("-B", "app-misc/hello", PKGDIR=str(other)).ok()
+    assert "published as release 1 of staging" in run.stderr, run
+    assert (work / "tree-v3/staging/Packages").exists()
+    assert not host.tree.exists()
+
+
+def test_packages_that_portage_signed_with_the_same_key_stay(work: Path, binhost: Binhost, key: SigningKey) -> None:
+    host = afterwards.building(
+        work,
+        binhost,
+        key,
+        features="binpkg-signing",
+        BINPKG_GPG_SIGNING_GPG_HOME=str(key.home),
+        BINPKG_GPG_SIGNING_KEY=f"0x{key.fingerprint}",
+        BINPKG_GPG_SIGNING_BASE_COMMAND=f"/usr/bin/flock {work}/gpg.lock /usr/bin/gpg --sign --armor [PORTAGE_CONFIG]",
+    )
+    run = host.root.emerge("-1", "app-misc/flags").ok()
+    assert said(run)[0].startswith("portage-ext: 1 package indexed, published as release 1 of staging ("), run
+    assert not unsigned(host)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_an_ordinary_user_pretends_without_a_trace(host: Host) -> None:
+    run = host.root.emerge("-p", "--usepkg", "app-misc/flags", as_user=65534).ok()
+    assert said(run) == []
+    assert not (host.root.path / "var/lib/portage-ext").exists()
