@@ -287,6 +287,7 @@ confirm() {
 }
 
 set_up() {
+    check_user
     read_manifest
     read_choices
     choose
@@ -329,6 +330,7 @@ put_in_place() {
         [[ -e $root/var/cache/binhost ]] || choice[cache-is-ours]=yes
     fi
     choice[started]=yes
+    unset -v 'choice[taken-out]'
     local after=${choice[finished]-}
     unset -v 'choice[finished]'
     if [[ ${choice[signing-key]-} == '('* ]]; then
@@ -349,6 +351,7 @@ put_in_place() {
     apply_plan
     if has_role binhost; then
         make_directory "${choice[tree]#/}"
+        believe_own_key
     fi
     if has_role client; then
         pin_key
@@ -359,8 +362,7 @@ put_in_place() {
 
 # A system that is its own client believes its own key.
 export_own_key() {
-    local home=${choice[signing-home]-}
-    "${inside[@]}" gpg ${home:+--homedir "$home"} --batch --no-tty --armor --export "${choice[key]}" >"$store/${TEMPORARY}key"
+    own_key >"$store/${TEMPORARY}key"
     settle "$store/${TEMPORARY}key" "$store/own-key.asc"
     choice[key-from]=$(seen "$store/own-key.asc")
 }
@@ -380,6 +382,7 @@ status() {
     read_manifest
     read_choices
     [[ -f $store/manifest ]] || refuse "portage-ext is not set up in ${root:-/}"
+    [[ -z ${choice[taken-out]-} ]] || refuse "portage-ext was taken out of ${root:-/}; --uninstall --purge removes what is left"
     make_plan
     for index in "${!want_path[@]}"; do
         target=$(real "${want_path[index]}")
@@ -399,9 +402,7 @@ status() {
 
 uninstall() {
     local index
-    if [[ -z $root && $EUID -ne 0 ]]; then
-        refuse "only root may write to /"
-    fi
+    check_user
     read_manifest
     read_choices
     if [[ ! -d $store ]]; then
@@ -416,15 +417,33 @@ uninstall() {
     fi
     confirm "Take portage-ext out of ${root:-/}?" || exit 1
     clean_leftovers
-    unpin_key
+    unpin_keys
     remove_traces
     for ((index = ${#m_path[@]} - 1; index >= 0; index--)); do
         [[ ${m_path[index]} == var/lib/portage-ext* && ${m_kind[index]} == dir ]] || withdraw "$index"
     done
     if ((${#left[@]})); then
-        printf 'edited, and left as it is (--purge removes it): %s\n' "${left[@]}"
+        printf 'kept (--uninstall --purge removes it): %s\n' "${left[@]}"
+        forget_what_is_gone
+    else
+        remove_store
     fi
-    remove_store
+}
+
+# What was left stays in the manifest, so that it can still be purged, or taken over by the next set up.
+forget_what_is_gone() {
+    local index target
+    for index in "${!m_path[@]}"; do
+        target=$(real "${m_path[index]}")
+        if [[ ! -e $target ]] || { [[ ${m_kind[index]} == part ]] && ! grep -q "^$MARK_BEGIN" -- "$target"; }; then
+            unset -v "m_kind[index]" "m_digest[index]" "m_path[index]"
+        fi
+    done
+    choice[taken-out]=yes
+    unset -v 'choice[finished]' 'choice[started]'
+    write_choices
+    write_manifest
+    find "$store" -mindepth 1 ! -path "$store/manifest" ! -path "$store/choices" ! -path "$store/kept*" -delete
 }
 
 # The releases and channels of the tree $1; the manifest knows whether the directory is ours.
@@ -448,15 +467,15 @@ remove_traces() {
             rmdir --ignore-fail-on-non-empty -- "$root/var/cache/binhost"
         fi
     fi
-    if [[ ${choice[role]-} != client ]]; then
+    if [[ ${choice[role]-client} != client ]]; then
         pkgdir=$(PORTAGE_CONFIGROOT="$(seen "$config_root")/" "${inside[@]}" portageq envvar PKGDIR 2>/dev/null) || pkgdir=''
         [[ -z $pkgdir ]] || rm -f -- "${pkgdir:?}"/.portage-ext.*
         if [[ $purge ]]; then
             rm -rf -- "$root/${SIGNING:?}"
             purge_tree "$root${choice[tree]:?}"
         else
-            printf 'kept (--purge removes it): %s\n' "$root${choice[tree]}"
-            [[ ! -d $root/$SIGNING ]] || printf 'kept (--purge removes it): the signing key in %s\n' "$root/$SIGNING"
+            [[ ! -d $root${choice[tree]}/releases ]] || left+=("$root${choice[tree]} (releases)")
+            [[ ! -d $root/$SIGNING ]] || left+=("$root/$SIGNING (the signing key)")
         fi
     fi
 }

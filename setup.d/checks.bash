@@ -2,6 +2,12 @@
 # shellcheck disable=SC2154  # set by setup_hooks.sh
 # What a system must have before anything is written into it. A half supported system is refused with the reason.
 
+check_user() {
+    if [[ -z $root && $EUID -ne 0 && -z $dry_run ]]; then
+        refuse "only root may write to /; --dry-run shows what would be done, --root DIR does it elsewhere"
+    fi
+}
+
 check_system() {
     local tool path
     for tool in b2sum realpath sync diff mktemp; do
@@ -11,9 +17,6 @@ check_system() {
     [[ -d $config_root/etc/portage ]] || refuse "$config_root/etc/portage is not there: this is no Gentoo system"
     [[ -e $config_root/etc/portage/make.conf ]] || refuse "$config_root/etc/portage/make.conf is not there: Portage is not configured"
     [[ -d $root/var/lib ]] || refuse "$root/var/lib is not there: this is no Gentoo system"
-    if [[ -z $root && $EUID -ne 0 ]]; then
-        refuse "only root may write to /; --dry-run shows what would be done, --root DIR does it elsewhere"
-    fi
     check_portage
     "${inside[@]}" sh -c 'command -v gpg' >/dev/null || refuse "gpg is not installed (app-crypt/gnupg): nothing could be signed or verified"
     for path in "${want_path[@]}" var/lib/portage-ext; do
@@ -21,7 +24,7 @@ check_system() {
         while [[ ! -d $path ]]; do
             path=${path%/*}
         done
-        [[ -w ${path:-/} ]] || refuse "${path:-/} cannot be written to"
+        [[ -w ${path:-/} || $dry_run ]] || refuse "${path:-/} cannot be written to"
     done
 }
 

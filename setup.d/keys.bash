@@ -82,26 +82,55 @@ note_keyring() {
     settle "$store/${TEMPORARY}sums" "$store/keyring"
 }
 
+# Let the Portage of a binhost believe its own key: reindex and emaint leave out what Portage cannot verify.
+believe_own_key() {
+    local home=$config_root/etc/portage/gnupg
+    if [[ -d $home ]] && gpg_in "$home" --no-autostart --list-keys "${choice[signing-key]}" &>/dev/null; then
+        return 0
+    fi
+    keep_keyring
+    choice[believed]=yes
+    write_choices
+    # shellcheck disable=SC2016  # this is Python
+    own_key | "${inside[@]}" python3 -P -c '
+import sys
+from pathlib import Path
+from portage_ext.trust.manage import let_portage_verify
+let_portage_verify(Path(sys.argv[1]), sys.stdin.buffer.read())
+' "$(seen "$home")"
+    note_keyring
+}
+
+own_key() {
+    local home=${choice[signing-home]-}
+    "${inside[@]}" gpg ${home:+--homedir "$home"} --batch --no-tty --armor --export "${choice[signing-key]}"
+}
+
 # Unpin what we pinned, and let Portage's keyring be as before, unless somebody has changed it since.
-unpin_key() {
+unpin_keys() {
     local home=$config_root/etc/portage/gnupg trust=$config_root/etc/portage/portage-ext/trust arguments=() untouched=
-    [[ ${choice[name]-} && ${choice[key]-} && -z ${choice[pinned-before]-} ]] || return 0
+    [[ -d $home ]] || return 0
     # Without sums the run that would have noted them was cut off: nobody else has been here since.
     if [[ ! -e $store/keyring ]] || cmp -s -- "$store/keyring" <(keyring_sums); then
         untouched=yes
     fi
-    mapfile -d '' -t arguments < <(roots)
-    if [[ -f $trust/${choice[name]}.pins ]]; then
-        ext trust "${arguments[@]}" remove "${choice[name]}" >/dev/null ||
-            printf 'the key %s could not be taken out of %s\n' "${choice[key]}" "$home"
+    if [[ ${choice[key]-} && -z ${choice[pinned-before]-} ]]; then
+        mapfile -d '' -t arguments < <(roots)
+        if [[ -f $trust/${choice[name]}.pins ]]; then
+            ext trust "${arguments[@]}" remove "${choice[name]}" >/dev/null ||
+                printf 'the key %s could not be taken out of %s\n' "${choice[key]}" "$home"
+        fi
+        rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
     fi
-    rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
+    if [[ ${choice[believed]-} ]]; then
+        gpg_in "$home" --no-autostart --yes --delete-keys "${choice[signing-key]}" 2>/dev/null || true
+    fi
     if says dir - "$(in_etc gnupg)"; then
-        if [[ -d $home ]] && ! gpg_in "$home" --no-autostart --list-keys 2>/dev/null | grep -q '^pub'; then
+        if ! gpg_in "$home" --no-autostart --list-keys 2>/dev/null | grep -q '^pub'; then
             rm -rf -- "$home"
         fi
     elif [[ $untouched && -d $store/kept/gnupg ]]; then
-        find "$home" -mindepth 1 ! -name 'S.*' -delete 2>/dev/null || true
+        find "$home" -mindepth 1 ! -name 'S.*' -delete
         cp -a -- "$store/kept/gnupg/." "$home/"
     fi
 }

@@ -98,8 +98,8 @@ plan_role_files() {
     if [[ -z ${choice[march]-} ]]; then
         sed -i '/^# What -march=native/,/^FFLAGS/d' -- "$fragment"
     fi
-    if [[ ${value[GNUPG]} == /etc/portage/gnupg ]]; then
-        sed -i '/^# Where this offset/,/^BINPKG_GPG_VERIFY/d' -- "$fragment"
+    if [[ $1 == make.conf && ${value[GNUPG]} != /etc/portage/gnupg ]]; then
+        cat -- "$(filled make.conf-offset)" >>"$fragment"
     fi
     if [[ -z ${choice[signing-home]-} ]]; then
         sed -i '/^homedir = ""$/d; s/^\(# Whole .*\), and gpg.s home with it/\1/' -- "$fragment"

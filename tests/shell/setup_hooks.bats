@@ -1,0 +1,456 @@
+#!/usr/bin/env bats
+# The installer's cases, each in a system of its own.
+bats_require_minimum_version 1.5.0
+load system
+
+@test "every role goes in and out without a trace" {
+    for role in client binhost both; do
+        hooks --role "$role" "${client[@]}" "${binhost[@]}"
+        hooks --status
+        [ -e "$root/etc/portage/portage-ext/bashrc.d/portage-ext.bashrc" ]
+        hooks --uninstall --purge
+        same_as_before
+    done
+}
+
+@test "the second run changes nothing" {
+    hooks --role both "${client[@]}" "${binhost[@]}"
+    picture "$root" >"$work/first"
+    run -0 hooks --role both
+    [[ $output == *"everything is in place"* ]]
+    picture "$root" >"$work/second"
+    diff "$work/first" "$work/second"
+}
+
+@test "a dry run changes nothing and shows the difference" {
+    run -0 hooks --role both "${client[@]}" "${binhost[@]}" --dry-run
+    [[ $output == *"+source \"$root/etc/portage/portage-ext/make.conf\""* ]]
+    same_as_before
+    hooks --role client "${client[@]}"
+    picture "$root" >"$work/first"
+    hooks --uninstall --dry-run
+    diff "$work/first" <(picture "$root")
+}
+
+# In the place of each program that changes something stands one that counts and, at KILL_AT, kills the installer and all it started.
+stepping() {
+    local tool
+    mkdir -p "$work/steps"
+    for tool in mv cp mkdir mktemp ln rm rmdir gpg; do
+        cat >"$work/steps/$tool" <<END
+#!/bin/bash
+count=\$((\$(cat "\$COUNT" 2>/dev/null || echo 0) + 1))
+echo "\$count" >"\$COUNT"
+if ((count == KILL_AT)); then kill -KILL 0; fi
+exec $(command -v "$tool") "\$@"
+END
+        chmod +x "$work/steps/$tool"
+    done
+    programs=$work/steps:$PORTAGE_BIN:$PATH
+}
+
+# usage: interrupted FIRST STRIDE AFTER ROLE-OPTION...: for every STRIDEth step, kill a run there, call AFTER, and compare.
+interrupted() {
+    local step first=$1 stride=$2 after=$3 status killed=0
+    shift 3
+    for ((step = first; ; step += stride)); do
+        rm -f "$work/count"
+        "$after" before "$@"
+        status=0
+        KILL_AT=$step hooks "$@" >/dev/null 2>&1 || status=$?
+        programs='' "$after" after "$@" || { echo "killed at step $step"; return 1; }
+        programs='' hooks --uninstall --purge || { echo "killed at step $step"; return 1; }
+        same_as_before || { echo "killed at step $step"; return 1; }
+        ((status != 0)) || break
+        killed=$((killed + 1))
+    done
+    echo "killed at $killed steps of $((step - 1))" >&3
+    ((killed > 5))
+}
+
+nothing_more() { :; }
+
+continued() {
+    [[ $1 == after ]] || return 0
+    shift
+    hooks "$@" && hooks --status
+}
+
+put_in_first() {
+    [[ $1 == before ]] || return 0
+    programs='' hooks --role both "${client[@]}" "${binhost[@]}"
+}
+
+@test "interrupted at any step, and taken out" {
+    stepping
+    interrupted 1 "${SETUP_STRIDE:-7}" nothing_more --role both "${client[@]}" "${binhost[@]}"
+}
+
+@test "interrupted at any step, and continued" {
+    stepping
+    interrupted 2 "${SETUP_STRIDE:-9}" continued --role both "${client[@]}" "${binhost[@]}"
+}
+
+@test "interrupted while it is taken out, and taken out again" {
+    stepping
+    interrupted 1 "${SETUP_STRIDE:-7}" put_in_first --uninstall --purge
+}
+
+@test "a target that cannot be written to is refused before anything is" {
+    if [[ $EUID == 0 ]]; then
+        # root is stopped by nothing but the file system
+        read_only=(unshare -m sh -c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"' - "$root")
+        run -1 "${read_only[@]}" env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --root "$root" --yes --role client "${client[@]}"
+    else
+        chmod a-w "$root/etc/portage"
+        run -1 hooks --role client "${client[@]}"
+        chmod u+w "$root/etc/portage"
+    fi
+    [[ $output == *"cannot be written to"* ]]
+    same_as_before
+}
+
+@test "one directory that cannot be written to is enough to refuse" {
+    [[ $EUID != 0 ]] || skip "root may write everywhere"
+    mkdir "$root/etc/portage/env" "$root.before/etc/portage/env"
+    chmod a-w "$root/etc/portage/env"
+    run -1 hooks --role client "${client[@]}"
+    chmod u+w "$root/etc/portage/env"
+    same_as_before
+}
+
+@test "a file that was there is left, and ours is offered beside it, once" {
+    echo '[fetch]' >"$root/etc/portage/portage-ext.toml"
+    cp -a "$root/etc/portage/portage-ext.toml" "$root.before/etc/portage/"
+    run -0 hooks --role client "${client[@]}"
+    [[ $output == *"._cfg0000_portage-ext.toml"* && $output == *"-[fetch]"* ]]
+    [[ $(<"$root/etc/portage/portage-ext.toml") == '[fetch]' ]]
+    hooks --role client
+    [ ! -e "$root/etc/portage/._cfg0001_portage-ext.toml" ]
+    rm "$root/etc/portage/._cfg0000_portage-ext.toml"
+    hooks --role client
+    [ ! -e "$root/etc/portage/._cfg0000_portage-ext.toml" ]
+    hooks --uninstall
+    same_as_before
+}
+
+@test "a file that was edited since is left, named, and goes only with --purge" {
+    hooks --role client "${client[@]}"
+    echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
+    run -3 hooks --status
+    [[ $output == *"edited    $root/etc/portage/env/getbinpkg.conf"* ]]
+    hooks --role client
+    [[ $(tail -n 1 "$root/etc/portage/env/getbinpkg.conf") == '# mine' ]]
+    run -0 hooks --uninstall
+    [[ $output == *"kept (--uninstall --purge removes it): $root/etc/portage/env/getbinpkg.conf"* ]]
+    [[ $(tail -n 1 "$root/etc/portage/env/getbinpkg.conf") == '# mine' ]]
+    run -1 hooks --status
+    hooks --uninstall --purge
+    same_as_before
+    hooks --role client "${client[@]}"
+    echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
+    hooks --uninstall --purge
+    same_as_before
+}
+
+# A later version of portage-ext, in which one file is another.
+newer_version() {
+    mkdir "$work/newer"
+    cp -r "$CHECKOUT"/{setup_hooks.sh,setup.d,bashrc.d,etc} "$work/newer/"
+    echo '# newer' >>"$work/newer/etc/portage/env/getbinpkg.conf"
+    script=$work/newer/setup_hooks.sh
+}
+
+@test "a newer version replaces what nobody has changed" {
+    hooks --role client "${client[@]}"
+    newer_version
+    run -3 hooks --status
+    [[ $output == *"outdated  $root/etc/portage/env/getbinpkg.conf"* ]]
+    run -0 hooks --role client
+    [[ $output == *"+# newer"* ]]
+    hooks --status
+    [[ $(tail -n 1 "$root/etc/portage/env/getbinpkg.conf") == '# newer' ]]
+    hooks --uninstall
+    same_as_before
+}
+
+@test "a newer version is offered beside what was edited" {
+    hooks --role client "${client[@]}"
+    echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
+    newer_version
+    hooks --role client
+    [[ $(tail -n 1 "$root/etc/portage/env/getbinpkg.conf") == '# mine' ]]
+    [[ $(tail -n 1 "$root/etc/portage/env/._cfg0000_getbinpkg.conf") == '# newer' ]]
+    echo '# newer still' >>"$work/newer/etc/portage/env/getbinpkg.conf"
+    hooks --role client
+    [[ $(tail -n 1 "$root/etc/portage/env/._cfg0001_getbinpkg.conf") == '# newer still' ]]
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "a missing file is named and put back" {
+    hooks --role client "${client[@]}"
+    rm "$root/etc/portage/portage-ext/bashrc.d/50-preinst-guard.bash"
+    run -3 hooks --status
+    [[ $output == *"missing   $root/etc/portage/portage-ext/bashrc.d/50-preinst-guard.bash"* ]]
+    hooks --role client
+    hooks --status
+}
+
+@test "a bashrc that was there keeps its bytes, mode and time" {
+    printf 'pre_pkg_setup() { :; }\n# no line break at the end' >"$root/etc/portage/bashrc"
+    chmod 0751 "$root/etc/portage/bashrc"
+    touch -d '2001-01-01' "$root/etc/portage/bashrc"
+    cp -a "$root/etc/portage/bashrc" "$root.before/etc/portage/"
+    run -0 hooks --role client "${client[@]}"
+    [[ $output == *"# no line break at the end"* ]]
+    [[ $(stat -c %a "$root/etc/portage/bashrc") == 751 ]]
+    env -i bash -c "source '$root/etc/portage/bashrc' && declare -F pre_pkg_setup"
+    hooks --uninstall
+    same_as_before
+}
+
+@test "lines that a person adds later stay" {
+    hooks --role client "${client[@]}"
+    sed -i '1i# above' "$root/etc/portage/bashrc"
+    echo '# below' >>"$root/etc/portage/bashrc"
+    hooks --status
+    hooks --uninstall
+    [[ $(<"$root/etc/portage/bashrc") == $'# above\n# below' ]]
+}
+
+@test "broken markers are left to the person" {
+    hooks --role client "${client[@]}"
+    sed -i '/<<< portage-ext/d' "$root/etc/portage/bashrc"
+    echo 'important' >>"$root/etc/portage/bashrc"
+    run -3 hooks --status
+    run -0 hooks --uninstall
+    [[ $output == *"$root/etc/portage/bashrc"* ]]
+    [[ $(tail -n 1 "$root/etc/portage/bashrc") == important ]]
+}
+
+@test "a link in the place of make.conf stays a link" {
+    mkdir "$root/etc/shared"
+    mv "$root/etc/portage/make.conf" "$root/etc/shared/"
+    ln -s ../shared/make.conf "$root/etc/portage/make.conf"
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role client "${client[@]}"
+    [ -L "$root/etc/portage/make.conf" ]
+    grep -q portage-ext "$root/etc/shared/make.conf"
+    hooks --uninstall
+    same_as_before
+}
+
+@test "make.conf may be a directory, binrepos.conf a file" {
+    mkdir "$root/etc/portage/x"
+    mv "$root/etc/portage/make.conf" "$root/etc/portage/x/10-mine"
+    mv "$root/etc/portage/x" "$root/etc/portage/make.conf"
+    printf '[gentoo]\nsync-uri = https://example.invalid/\n' >"$root/etc/portage/binrepos.conf"
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role client "${client[@]}"
+    [ -e "$root/etc/portage/make.conf/90-portage-ext.conf" ]
+    grep -q '^fetchcommand = portage-ext fetch --repo binhost' "$root/etc/portage/binrepos.conf"
+    hooks --uninstall
+    same_as_before
+}
+
+@test "a path with spaces" {
+    mkdir "$work/a path"
+    root="$work/a path/with  spaces"
+    new_system "$root"
+    hooks --role binhost "${binhost[@]}"
+    hooks --status
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "a config root elsewhere" {
+    new_system "$work/config"
+    rm -r "$root/etc" "$root.before/etc"
+    run -0 hooks --role client "${client[@]}" --config-root "$work/config"
+    grep -q "^file	[0-9a-f]*	$work/config/etc/portage/portage-ext.toml\$" "$root/var/lib/portage-ext/setup/manifest"
+    hooks --status --config-root "$work/config"
+    hooks --uninstall --config-root "$work/config"
+    same_as_before
+    diff -r "$work/config.before" "$work/config"
+}
+
+@test "roles add up" {
+    hooks --role binhost "${binhost[@]}"
+    hooks --role client "${client[@]}"
+    grep -q '^role	both$' "$root/var/lib/portage-ext/setup/choices"
+    grep -q '^\[binhost\]' "$root/etc/portage/portage-ext.toml"
+    grep -q '^\[binrepo.binhost\]' "$root/etc/portage/portage-ext.toml"
+    hooks --status
+    hooks --uninstall
+    same_as_before
+}
+
+@test "a timer and a site file where there is a place for them" {
+    mkdir -p "$root"/{usr/lib/systemd/system,etc/nginx/conf.d}
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role binhost "${binhost[@]}" --tree "/srv/my packages/amd64" --server-name packages.example
+    [ "$(readlink "$root/etc/systemd/system/timers.target.wants/portage-ext-publish.timer")" = ../portage-ext-publish.timer ]
+    grep -q "^ *root \"$root/srv/my packages\";" "$root/etc/nginx/conf.d/portage-ext.conf"
+    grep -q '^ *server_name packages.example;' "$root/etc/nginx/conf.d/portage-ext.conf"
+    [ ! -e "$root/etc/cron.d" ]
+    hooks --status
+    hooks --uninstall --purge
+    same_as_before
+    hooks --role binhost "${binhost[@]}" --timer cron --nginx none
+    grep -q '^17 4 \* \* \*  root  /usr/bin/portage-ext' "$root/etc/cron.d/portage-ext"
+    [ ! -e "$root/etc/nginx/conf.d/portage-ext.conf" ]
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "a key that was made, and what was published, stay until --purge" {
+    hooks --role binhost
+    key=$(sed -n 's/^signing-key\t//p' "$root/var/lib/portage-ext/setup/choices")
+    grep -q "^key = \"$key\"" "$root/etc/portage/portage-ext.toml"
+    mkdir -p "$root/srv/binhost/packages/releases/1"
+    ln -s releases/1 "$root/srv/binhost/packages/production"
+    run -0 hooks --uninstall
+    [[ $output == *"$root/var/lib/portage-ext/signing (the signing key)"* ]]
+    gpg --homedir "$root/var/lib/portage-ext/signing" --batch --list-secret-keys "$key"
+    gpgconf --homedir "$root/var/lib/portage-ext/signing" --kill all
+    [ -L "$root/srv/binhost/packages/production" ]
+    hooks --role binhost
+    grep -q "^key = \"$key\"" "$root/etc/portage/portage-ext.toml"
+    hooks --uninstall
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "a keyring that was there gets its bytes back" {
+    mkdir -m 0755 "$root/etc/portage/gnupg"
+    echo lock-never >"$root/etc/portage/gnupg/gpg.conf"
+    gpg --homedir "$root/etc/portage/gnupg" --batch --quiet --passphrase '' --pinentry-mode loopback \
+        --quick-generate-key 'somebody else' ed25519 sign never 2>/dev/null
+    gpgconf --homedir "$root/etc/portage/gnupg" --kill all
+    sleep 0.2
+    rm -f "$root"/etc/portage/gnupg/*~
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role client "${client[@]}"
+    gpg --homedir "$root/etc/portage/gnupg" --batch --no-autostart --list-keys "$FINGERPRINT"
+    hooks --uninstall
+    same_as_before
+}
+
+@test "not root" {
+    as_user=()
+    [[ $EUID != 0 ]] || as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    run -1 "${as_user[@]}" env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --role client "${client[@]}" --yes
+    [[ $output == *"only root may write to /"* || $output == *"/etc/portage is not there"* ]]
+    run -1 "${as_user[@]}" env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --uninstall --yes
+    [[ $output == *"only root may write to /"* ]]
+}
+
+# A PATH with everything but the program $1.
+without() {
+    local directory program
+    mkdir "$work/bin"
+    for directory in /usr/local/bin /usr/bin /bin /usr/sbin /sbin; do
+        for program in "$directory"/*; do
+            [[ ${program##*/} == "$1"* ]] || ln -sf "$program" "$work/bin/"
+        done
+    done
+    programs=$PORTAGE_BIN:$work/bin
+}
+
+@test "missing gpg" {
+    without gpg
+    run -1 hooks --role client --binhost http://127.0.0.1:9/x --key "$FINGERPRINT"
+    [[ $output == *"gpg is not installed"* ]]
+    same_as_before
+}
+
+@test "no Portage, no portage-ext, and one that emerge does not load" {
+    programs=$work/python:$PATH
+    mkdir "$work/python"
+    printf '#!/bin/sh\nexec %s -I "$@"\n' "$PORTAGE_BIN/python3" >"$work/python/python3"
+    chmod +x "$work/python/python3"
+    # -S: a Python without site-packages
+    sed -i 's/-I/-I -S/' "$work/python/python3"
+    run -1 hooks --role client "${client[@]}"
+    [[ $output == *"has no Portage"* ]]
+    same_as_before
+    programs=$PLAIN_BIN:$PATH
+    run -1 hooks --role client "${client[@]}"
+    [[ $output == *"has a Portage, but no portage-ext"* ]]
+    same_as_before
+    PYTHONPATH=$CHECKOUT run -1 hooks --role client "${client[@]}"
+    [[ $output == *"sync/modules has no portage_ext"* ]]
+    same_as_before
+}
+
+@test "a Portage that is built otherwise" {
+    mkdir -p "$work/patched"
+    # somebody's patch of a function that the plugin relies on, put there as such patches are
+    cat >"$work/patched/sitecustomize.py" <<'END'
+import sys
+from importlib.machinery import PathFinder
+class Patch:
+    def find_spec(self, name, path=None, target=None):
+        if name != "portage.dbapi.bintree": return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            def populate(self): pass
+            module.binarytree.populate = populate
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, Patch())
+END
+    PYTHONPATH=$work/patched run -1 hooks --role client "${client[@]}"
+    [[ $output == *"populate has been replaced by somebody else"* ]]
+    same_as_before
+}
+
+@test "no Gentoo system" {
+    rm "$root/etc/portage/make.conf"
+    run -1 hooks --role client "${client[@]}"
+    [[ $output == *"make.conf is not there"* ]]
+    rm -r "$root/etc"
+    run -1 hooks --role client "${client[@]}"
+    [[ $output == *"/etc/portage is not there"* ]]
+}
+
+@test "words that do not go together" {
+    run -2 hooks
+    run -2 hooks --role server
+    run -2 hooks --role
+    run -2 hooks --role client --binhost http://127.0.0.1:9/x --key 1234ABCD
+    [[ $output == *"neither a whole fingerprint"* ]]
+    run -2 hooks --role client --key "$FINGERPRINT"
+    run -2 hooks --role client "${client[@]}" --name 'a b'
+    run -2 hooks --rolle client
+    same_as_before
+    run -0 hooks --uninstall
+    run -1 hooks --status
+    run -0 hooks --help
+}
+
+@test "a signing key that gpg does not have" {
+    run -1 hooks --role binhost --signing-key 0123456789012345678901234567890123456789 --signing-home "$KEYS/home"
+    [[ $output == *"has no secret key 0123456789012345678901234567890123456789"* ]]
+    same_as_before
+}
+
+@test "nobody is there to ask" {
+    run -1 env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --root "$root" --role client "${client[@]}" </dev/null
+    [[ $output == *"say --yes"* ]]
+    same_as_before
+}
+
+@test "-march=native of a binhost is spelled out" {
+    printf 'CFLAGS="-O2 -march=native"\n' >"$root/etc/portage/make.conf"
+    cp -a "$root/etc/portage/make.conf" "$root.before/etc/portage/"
+    hooks --role binhost "${binhost[@]}"
+    march=$(gcc -march=native -Q --help=target | awk '$1 == "-march=" { print $2; exit }')
+    grep -qF "CFLAGS=\"\${CFLAGS} -march=$march\"" "$root/etc/portage/portage-ext/make.conf"
+    hooks --uninstall
+    same_as_before
+}

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# A system small enough to be looked at whole, and the installer run in it. CHECKOUT, PORTAGE_BIN (programs of a Portage with
+# portage-ext in it) and PLAIN_BIN (of one without) come from test_bats.py, KEYS (a gpg home with a key, and the key) too.
+
+setup() {
+    work=$(mktemp -d -t pe-bats.XXXXXX)
+    chmod 755 "$work"
+    root=$work/root
+    new_system "$root"
+}
+
+teardown() {
+    rm -rf -- "$work"
+}
+
+new_system() {
+    mkdir -p -- "$1"/{etc/portage,var/lib,var/cache,run/lock}
+    printf 'CFLAGS="-O2 -pipe"\nPKGDIR="%s/var/cache/binpkgs"' "$1" >"$1/etc/portage/make.conf"
+    chmod 0640 "$1/etc/portage/make.conf"
+    touch -d '2020-02-02 02:02:02' "$1/etc/portage/make.conf"
+    cp -a -- "$1" "$1.before"
+}
+
+# The installer with an environment of its own; it asks nothing, and fetches nothing. KILL_AT lets it be killed before its so manieth change.
+hooks() {
+    env -i PATH="${programs:-$PORTAGE_BIN:$PATH}" HOME="$work" LANG=C.UTF-8 HOSTNAME=testhost ${KILL_AT:+KILL_AT=$KILL_AT COUNT=$work/count} \
+        ${PYTHONPATH:+PYTHONPATH="$PYTHONPATH"} setsid -w bash "${script:-$CHECKOUT/setup_hooks.sh}" --root "$root" --yes --no-fetch "$@"
+}
+
+# What a client, or a machine of both kinds, is told beside its role.
+client=(--binhost http://127.0.0.1:9/production --key "${KEYS-}/public.asc")
+binhost=(--signing-key "${FINGERPRINT-}" --signing-home "${KEYS-}/home")
+
+# Names, kinds, modes, times and contents of everything below $1; times of files only, as directories' change with their entries.
+picture() {
+    (
+        cd -- "$1" || exit
+        find . -type d -printf '%p %y %m\n' -o -printf '%p %y %m %T@ %l\n' | sort
+        find . -type f -print0 | sort -z | xargs -0 -r b2sum --
+    )
+}
+
+same_as_before() {
+    diff <(picture "$root.before") <(picture "$root")
+    diff -r "$root.before" "$root"
+}
