@@ -217,7 +217,10 @@ class Verdict:
 
 def judge(facts: Facts, wanted: Wanted, places: Places) -> Verdict:
     """The verdict on one candidate."""
-    return Verdict(facts.offer, tuple(_reasons(facts, wanted, places)))
+    reasons = tuple(_reasons(facts, wanted, places))
+    if facts.set_aside and not any(one.blocks for one in reasons):
+        reasons = (*reasons, Reason("resolver", f"Portage's resolver set it aside: {facts.set_aside}"))
+    return Verdict(facts.offer, reasons)
 
 
 def closest(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -260,7 +263,7 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     if facts.patches:
         yield Reason(
             "patches",
-            f"user patches hold for it here: {', '.join(facts.patches)}",
+            f"this host has user patches for it: {', '.join(facts.patches)}",
             (Remedy(HERE, f"emerge --oneshot --binpkg-respect-user-patches=n {shlex.quote('=' + wanted.cpv)}"),),
         )
     if facts.live:
@@ -276,8 +279,6 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         )
     if facts.cpu:
         yield Reason("cpu", facts.cpu, (rebuild,), blocks=False)
-    if facts.set_aside:
-        yield Reason("resolver", f"Portage's resolver set it aside: {facts.set_aside}")
 
 
 def _listing(listing: Listing, offer: Offer, places: Places) -> Reason:
