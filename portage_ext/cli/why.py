@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich import box
@@ -17,7 +18,7 @@ from rich.text import Text
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.errors import UsageError
 from portage_ext.host.why import Explained, Explanation, explain
-from portage_ext.policy.verdict import BINHOST, HERE, Verdict, day
+from portage_ext.policy.verdict import BINHOST, HERE, Reason, Verdict, day
 from portage_ext.policy.winning import Win, best_change, top_reasons
 
 EXIT_COMPILED: Final = 3
@@ -65,6 +66,7 @@ def _as_json(explanation: Explanation, win: Win | None) -> dict[str, Any]:
         change = {**dataclasses.asdict(win.change), "packages": list(win.packages), "seconds": win.seconds}
     return {
         "format": 1,
+        "binrepos": [dataclasses.asdict(trouble) for trouble in explanation.troubles],
         "packages": [_package_json(one) for one in explanation.packages],
         "summary": {
             "packages": len(explanation.packages),
@@ -100,8 +102,14 @@ class _Report:
         terminal = sys.stdout.isatty()
         self._console = Console(width=None if terminal else _WIDTH, highlight=False, soft_wrap=False)
         self._everything = everything
+        self._told: tuple[Reason, ...] = ()
 
     def show(self, explanation: Explanation, win: Win | None) -> None:
+        self._told = explanation.troubles
+        for trouble in explanation.troubles:
+            self._line(Text(trouble.text, style="red"))
+            self._details((trouble,))
+            self._line(Text(""))
         shown = [one for one in explanation.packages if self._everything or not one.taken]
         for one in shown:
             self._package(one, brief=len(shown) > _MANY and not self._everything)
@@ -123,7 +131,7 @@ class _Report:
             table.add_row(f"{offer.version}{build}", offer.source, day(offer.built), self._verdict(verdict, one.taken))
         self._console.print(table)
         if one.best is not None and not one.taken:
-            self._details(one.best)
+            self._details([reason for reason in one.best.reasons if reason not in self._told])
         self._line(Text(""))
 
     @staticmethod
@@ -133,8 +141,8 @@ class _Report:
         lines = [Text(reason.text, style="yellow" if reason.remedies else "red") for reason in verdict.reasons]
         return Text("\n").join(lines)
 
-    def _details(self, verdict: Verdict) -> None:
-        for reason in verdict.reasons:
+    def _details(self, reasons: Sequence[Reason]) -> None:
+        for reason in reasons:
             for detail in reason.details:
                 told = textwrap.fill(
                     detail,
@@ -145,7 +153,7 @@ class _Report:
                     break_on_hyphens=False,
                 )
                 self._line(Text(told, style="dim"))
-        steps = dict.fromkeys(step for reason in verdict.reasons for step in reason.remedies)
+        steps = dict.fromkeys(step for reason in reasons for step in reason.remedies)
         for instead, or_else in ((False, ""), (True, "Or ")):
             for where, place in ((HERE, "here"), (BINHOST, "on the binhost")):
                 chosen = [step for step in steps if (step.where, step.instead) == (where, instead)]
