@@ -25,8 +25,8 @@ from portage_ext.policy.verdict import Reason
 class Resolution:
     """A finished resolution: ``graph`` is Portage's depgraph, ``packages`` what it would merge, in order.
 
-    ``hides_local``: local binaries of unlisted packages stay out of sight. ``troubles``: binrepos whose index could not be had or
-    was refused. ``asked`` says of a binrepo whether emerge has just read its index. ``spoken``: what Portage said meanwhile.
+    ``hides_local``: local binaries of unlisted packages stay out of sight. ``troubles``: binrepos whose index could not be had
+    or was refused. ``asked`` says of a binrepo whether emerge has just read its index. ``spoken``: what Portage said meanwhile.
     """
 
     graph: Any
