@@ -6,25 +6,39 @@ import argparse
 import dataclasses
 import json
 import sys
-import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from portage_ext.cli.main import EXIT_OK
+from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
 from portage_ext.host.why import Explained, Explanation, explain
-from portage_ext.policy.verdict import BINHOST, HERE, Verdict, day
+from portage_ext.policy.verdict import BINHOST, HERE, Reason, Verdict, day
 from portage_ext.policy.winning import Win, best_change, top_reasons
 
 EXIT_COMPILED: Final = 3
 _UPDATE: Final = ("--update", "--deep", "--newuse")
-_WIDTH: Final = 80
 _MANY: Final = 12
-"""Packages from which on only a summary and the closest candidate of each is told."""
+"""Compiled packages from which on only the closest candidate of each is told."""
+_WORDS: Final = {
+    "binhost": "allowed from another binhost only (GETBINPKG_FROM)",
+    "bindings": "slot or sub-slot does not fit",
+    "chost": "CHOST",
+    "dependencies": "dependencies changed",
+    "excluded": "include and exclude options",
+    "iuse": "IUSE differs",
+    "keywords": "keywords",
+    "license": "licence",
+    "mask": "masked",
+    "no-ebuild": "no ebuild of its version",
+    "off": "switched off in package.env",
+    "unlisted": "not whitelisted",
+    "unreachable": "index cannot be had",
+    "refused": "index refused",
+    "use": "USE differs",
+    "use-expand": "USE_EXPAND group differs",
+    "version": "the tree is ahead of the binhost",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +79,13 @@ def _as_json(explanation: Explanation, win: Win | None) -> dict[str, Any]:
         change = {**dataclasses.asdict(win.change), "packages": list(win.packages), "seconds": win.seconds}
     return {
         "format": 1,
+        "binrepos": [dataclasses.asdict(trouble) for trouble in explanation.troubles],
         "packages": [_package_json(one) for one in explanation.packages],
         "summary": {
             "packages": len(explanation.packages),
             "binaries": len(explanation.packages) - len(compiled),
             "without_candidate": sum(not one.verdicts for one in compiled),
-            "reasons": dict(top_reasons(one.best for one in compiled if one.best)),
+            "reasons": dict(top_reasons(_closest(compiled))),
             "change": change,
         },
     }
@@ -94,87 +109,82 @@ def _package_json(one: Explained) -> dict[str, Any]:
 
 
 class _Report:
-    """Text for people: a table within 80 columns, and below it what can be copied, never wrapped."""
+    """Text for people: tables within 80 columns, and below them what can be copied, never wrapped."""
 
     def __init__(self, *, everything: bool) -> None:
-        terminal = sys.stdout.isatty()
-        self._console = Console(width=None if terminal else _WIDTH, highlight=False, soft_wrap=False)
+        self._screen = Screen()
         self._everything = everything
+        self._told: tuple[Reason, ...] = ()
 
     def show(self, explanation: Explanation, win: Win | None) -> None:
+        self._told = explanation.troubles
+        for trouble in explanation.troubles:
+            self._screen.line(trouble.text, "red")
+            self._details((trouble,))
+            self._screen.line()
         shown = [one for one in explanation.packages if self._everything or not one.taken]
+        brief = len(shown) > _MANY and not self._everything
         for one in shown:
-            self._package(one, brief=len(shown) > _MANY and not self._everything)
+            self._package(one, brief=brief)
         self._summary(explanation, win)
 
     def _package(self, one: Explained, *, brief: bool) -> None:
         how = "comes as a binary" if one.taken else "is compiled"
         time = f", {_duration(one.seconds)} the last times" if one.seconds is not None and not one.taken else ""
-        self._line(Text.assemble((one.wanted.cpv, "bold"), f":{one.wanted.slot} {how}{time}"))
-        if not one.verdicts:
-            self._line(Text("  no binhost and no PKGDIR has a binary of it\n"))
-            return
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-        for heading in ("binary", "from", "built", "verdict"):
-            table.add_column(heading, overflow="fold", no_wrap=heading == "built")
-        for verdict in one.verdicts[:1] if brief else one.verdicts:
-            offer = verdict.offer
-            build = f"-{offer.build_id}" if offer.build_id else ""
-            table.add_row(f"{offer.version}{build}", offer.source, day(offer.built), self._verdict(verdict, one.taken))
-        self._console.print(table)
+        self._screen.line(f"{self._screen.paint(one.wanted.cpv, 'bold')}:{one.wanted.slot} {how}{time}")
+        if one.verdicts:
+            rows = [("binary", "from", "built", "verdict")]
+            for verdict in one.verdicts[:1] if brief else one.verdicts:
+                rows += self._rows(verdict, one.taken)
+            self._screen.table(rows, ("blue",), indent="  ")
+        else:
+            self._screen.line("  no binhost and no PKGDIR has a binary of it")
         if one.best is not None and not one.taken:
-            self._details(one.best)
-        self._line(Text(""))
+            self._details([reason for reason in one.best.reasons if reason not in self._told])
+        self._screen.line()
 
     @staticmethod
-    def _verdict(verdict: Verdict, taken: bool) -> Text:
-        if not verdict.reasons:
-            return Text("taken" if taken else "nothing against it", style="green")
-        lines = [Text(reason.text, style="yellow" if reason.remedies else "red") for reason in verdict.reasons]
-        return Text("\n").join(lines)
+    def _rows(verdict: Verdict, taken: bool) -> Iterator[tuple[str, str, str, str]]:
+        """One line a reason; the candidate stands before the first."""
+        offer = verdict.offer
+        build = f"-{offer.build_id}" if offer.build_id else ""
+        texts = [reason.text for reason in verdict.reasons] or ["taken" if taken else "nothing against it"]
+        yield f"{offer.version}{build}", offer.source, day(offer.built), texts[0]
+        for text in texts[1:]:
+            yield "", "", "", text
 
-    def _details(self, verdict: Verdict) -> None:
-        for reason in verdict.reasons:
+    def _details(self, reasons: Sequence[Reason]) -> None:
+        for reason in reasons:
             for detail in reason.details:
-                told = textwrap.fill(
-                    detail,
-                    self._console.width,
-                    initial_indent="  ",
-                    subsequent_indent="    ",
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-                self._line(Text(told, style="dim"))
-        steps = dict.fromkeys(step for reason in verdict.reasons for step in reason.remedies)
-        for instead, or_else in ((False, ""), (True, "Or ")):
+                self._screen.text(detail, first="    ", indent="      ", colour="dim")
+        steps = dict.fromkeys(step for reason in reasons for step in reason.remedies)
+        for instead, words in ((False, "To take it, "), (True, "Or ")):
             for where, place in ((HERE, "here"), (BINHOST, "on the binhost")):
                 chosen = [step for step in steps if (step.where, step.instead) == (where, instead)]
                 if chosen:
-                    self._line(Text(f"{or_else or 'To take it, '}{place}:"))
+                    self._screen.line(f"  {words}{place}:")
                 for step in chosen:
-                    self._line(Text(f"  {step.command}", style="bold"))
-
-    def _line(self, text: Text) -> None:
-        # Never wrapped or cut: what can be copied stays one line.
-        self._console.print(text, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+                    self._screen.line(f"    {step.command}", "green")
 
     def _summary(self, explanation: Explanation, win: Win | None) -> None:
         compiled = _compiled(explanation)
         total = len(explanation.packages)
         if total < 2 and win is None:
             return
+        self._screen.line(f"{total} packages: {total - len(compiled)} come as binaries, {len(compiled)} are compiled", "bold")
         without = sum(not one.verdicts for one in compiled)
-        self._line(
-            Text(f"{total} packages: {total - len(compiled)} come as binaries, {len(compiled)} are compiled", style="bold")
-        )
+        rows = [(f"{count:6d}", _WORDS.get(kind, kind)) for kind, count in top_reasons(_closest(compiled))]
         if without:
-            self._line(Text(f"  {without} of them have no binary anywhere"))
-        for kind, count in top_reasons(one.best for one in compiled if one.best):
-            self._line(Text(f"  {count:4d}  {kind}"))
+            rows.append((f"{without:6d}", "no binary anywhere"))
+        self._screen.table(rows)
         if win is not None:
             saved = f", {_duration(win.seconds)} of compiling" if win.seconds else ""
-            self._line(Text(f"One change would win most ({len(win.packages)} packages{saved}): {win.change.key}"))
-            self._line(Text(f"  {win.change.command}"))
+            self._screen.line(f"One change would win most ({len(win.packages)} packages{saved}): {win.change.key}")
+            self._screen.line(f"  {win.change.command}", "green")
+
+
+def _closest(packages: Iterable[Explained]) -> Iterator[Verdict]:
+    return (one.best for one in packages if one.best is not None)
 
 
 def _duration(seconds: float | None) -> str:

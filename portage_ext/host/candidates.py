@@ -5,6 +5,7 @@ A ``binarytree`` of Portage's own that reads the same indexes, of which it keeps
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -51,8 +52,8 @@ class CandidateTree(binarytree):  # type: ignore[misc]
         """The header of each index, as its binhost wrote it."""
         self.limits: dict[str, tuple[Any, Any]] = {}
         """What getbinpkg-exclude and getbinpkg-include say for each binrepo, as Portage put them together."""
-        self.failed: dict[str, str] = {}
-        """Binrepos without an index, and why."""
+        self.uris: dict[str, str] = {}
+        """Every binrepo and its sync-uri."""
 
     def read(self, fresh: Callable[[str], bool], **keywords: Any) -> None:
         """Read everything. Of a binrepo that is ``fresh`` the cached index is good enough; ``keywords`` are those of populate
@@ -78,13 +79,16 @@ class CandidateTree(binarytree):  # type: ignore[misc]
         # Without the limits: what they hold back is a candidate too.
         flags, limits = more[:2], more[2:]
         unlimited = [type(one)(()) for one in limits]
+        self.uris[name] = repo.sync_uri
         try:
-            super()._populate_remote_repo(repo, refresh, not refresh, *flags, *unlimited)
-            if not self._remote_has_index:
-                self.failed[name] = "its server does not answer with one"
-                super()._populate_remote_repo(repo, False, True, *flags, *unlimited)
-        except PortageException as error:
-            self.failed[name] = " ".join(str(error).split())
+            try:
+                super()._populate_remote_repo(repo, refresh, False, *flags, *unlimited)
+            except PortageException:
+                refresh = True  # a refused index
+            if refresh and not self._remote_has_index:
+                # What it had before is told too.
+                with contextlib.suppress(PortageException):
+                    super()._populate_remote_repo(repo, False, True, *flags, *unlimited)
         finally:
             self._reading = None
             self._remote_has_index = had or self._remote_has_index

@@ -126,7 +126,7 @@ class Gatherer:
             offer,
             order,
             listing=self._listing(candidate, offer),
-            unreachable=self.resolution.unreachable.get(offer.binrepo or "", ""),
+            trouble=self.resolution.troubles.get(offer.binrepo or ""),
             exclusions=tuple(objections.exclusions(candidate, offer, self.resolution, self.tree)),
             masks=masks,
             ebuild="visible" if masks and state == "masked" else state,

@@ -18,14 +18,15 @@ from typing import Any
 from portage_ext.errors import ResolutionError, UnknownPortageError, UsageError
 from portage_ext.limits import SPOKEN_SIZE
 from portage_ext.policy.getbinpkg import Run
+from portage_ext.policy.verdict import Reason
 
 
 @dataclass(slots=True)
 class Resolution:
     """A finished resolution: ``graph`` is Portage's depgraph, ``packages`` what it would merge, in order.
 
-    ``hides_local``: local binaries of unlisted packages stay out of sight. ``unreachable``: binrepos whose index could not be
-    had, and why. ``asked`` says of a binrepo whether emerge has just read its index. ``spoken``: what Portage said meanwhile.
+    ``hides_local``: local binaries of unlisted packages stay out of sight. ``troubles``: binrepos whose index could not be had
+    or was refused. ``asked`` says of a binrepo whether emerge has just read its index. ``spoken``: what Portage said meanwhile.
     """
 
     graph: Any
@@ -34,13 +35,13 @@ class Resolution:
     run: Run
     hides_local: bool
     packages: list[Any]
-    unreachable: dict[str, str]
+    troubles: dict[str, Reason]
     asked: Callable[[str], bool]
     spoken: str
 
 
-def resolve(words: Sequence[str]) -> Resolution:
-    """Resolve ``words``, emerge's own arguments, as ``emerge --pretend`` would.
+def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
+    """Resolve ``words``, emerge's own arguments, as ``emerge --pretend`` would; ``without_index`` as if no binrepo were there.
 
     Raises UsageError for words that make no list, ResolutionError when Portage finds no solution or refuses to look for one.
     """
@@ -65,6 +66,9 @@ def resolve(words: Sequence[str]) -> Resolution:
         raise UsageError("only what makes a merge list can be asked about: atoms, sets, and options for them")
     found: list[Resolution] = []
     run, hides_local = session.terms(config)
+    told = config.opts.get("--getbinpkg")
+    if without_index:
+        config.opts["--getbinpkg"] = False
 
     def keep(emerge_config: Any, spinner: Any = None) -> int:
         opts = emerge_config.opts
@@ -77,6 +81,8 @@ def resolve(words: Sequence[str]) -> Resolution:
             return 1
         tasks = [one for one in graph.altlist() if getattr(one, "operation", "") == "merge"]
         settings = emerge_config.target_config.settings
+        if without_index:
+            opts = {**opts, "--getbinpkg": told}
         found.append(Resolution(graph, settings, opts, run, hides_local, tasks, {}, _asked(opts, settings), ""))
         return 0
 

@@ -182,6 +182,14 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
     except Exception as error:  # noqa: BLE001 - the same
         say.failed("the merge list is not checked", error)
     try:
+        if binaries_possible(emerge_config):
+            from portage_ext.host import hint
+
+            hint.begin(emerge_config)
+            sessions.append(hint)
+    except Exception as error:  # noqa: BLE001 - only a line is lost
+        say.line(f"packages that are compiled against expectation are not named: {error}")
+    try:
         yield
     finally:
         for session in sessions:

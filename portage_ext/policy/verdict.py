@@ -153,8 +153,8 @@ class Facts:
     order: int
     """The candidate's version against the wanted one: below zero when it is older."""
     listing: Listing = Listing(True)
-    unreachable: str = ""
-    refused: str = ""
+    trouble: Reason | None = None
+    """What is wrong with the binrepo itself."""
     exclusions: tuple[Exclusion, ...] = ()
     masks: tuple[Mask, ...] = ()
     ebuild: Literal["visible", "masked", "gone"] = "visible"
@@ -217,7 +217,27 @@ class Verdict:
 
 def judge(facts: Facts, wanted: Wanted, places: Places) -> Verdict:
     """The verdict on one candidate."""
-    return Verdict(facts.offer, tuple(_reasons(facts, wanted, places)))
+    reasons = tuple(_reasons(facts, wanted, places))
+    if facts.set_aside and not any(one.blocks for one in reasons):
+        reasons = (*reasons, Reason("resolver", f"Portage's resolver set it aside: {facts.set_aside}"))
+    return Verdict(facts.offer, reasons)
+
+
+def unreachable(binrepo: str, uri: str, why: str) -> Reason:
+    """The index of a binrepo could not be had; the remedy shows whether it can now, and what the server says."""
+    command = f"wget --spider {shlex.quote(uri.rstrip('/') + '/Packages')}"
+    return Reason("unreachable", f"the index of [{binrepo}] could not be had", (Remedy(HERE, command),), (why,))
+
+
+def refused(binrepo: str, error: str, why: str) -> Reason:
+    """The index of a binrepo was refused by ``error``, a class of refusals.py."""
+    if error == "ExpiredReleaseError":
+        remedy = Remedy(BINHOST, "portage-ext release resign")
+    elif "Key" in error:
+        remedy = Remedy(HERE, "portage-ext trust list")
+    else:
+        remedy = Remedy(BINHOST, "portage-ext release show")
+    return Reason("refused", f"the index of [{binrepo}] is refused [{error}]", (remedy,), (why,))
 
 
 def closest(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -230,10 +250,8 @@ def closest(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     offer = facts.offer
     rebuild = Remedy(BINHOST, f"emerge --oneshot --buildpkg {shlex.quote('=' + wanted.cpv)}")
-    if facts.unreachable:
-        yield Reason("unreachable", f"the index of [{offer.binrepo}] could not be had: {facts.unreachable}")
-    if facts.refused:
-        yield Reason("refused", f"[{offer.binrepo}] is refused: {facts.refused}")
+    if facts.trouble:
+        yield facts.trouble
     if not facts.listing.accepted:
         yield _listing(facts.listing, offer, places)
     for one in facts.exclusions:
@@ -260,7 +278,7 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     if facts.patches:
         yield Reason(
             "patches",
-            f"user patches hold for it here: {', '.join(facts.patches)}",
+            f"this host has user patches for it: {', '.join(facts.patches)}",
             (Remedy(HERE, f"emerge --oneshot --binpkg-respect-user-patches=n {shlex.quote('=' + wanted.cpv)}"),),
         )
     if facts.live:
@@ -276,8 +294,6 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         )
     if facts.cpu:
         yield Reason("cpu", facts.cpu, (rebuild,), blocks=False)
-    if facts.set_aside:
-        yield Reason("resolver", f"Portage's resolver set it aside: {facts.set_aside}")
 
 
 def _listing(listing: Listing, offer: Offer, places: Places) -> Reason:

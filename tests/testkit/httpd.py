@@ -51,10 +51,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(directory: Path) -> Iterator[Server]:
-    """Serve ``directory`` on a free port until the block ends."""
+def serve(directory: Path, port: int = 0) -> Iterator[Server]:
+    """Serve ``directory`` on ``port``, by default a free one, until the block ends."""
     handler = type("Handler", (_Handler,), {"log": []})
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(directory)))
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(handler, directory=str(directory)))
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

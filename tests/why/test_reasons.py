@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from tests.emerge.whitelisting import FLAGS, HELLO, overlay, whitelist
 from tests.testkit.roots import Root
-from tests.why.asking import why
+from tests.why.asking import Answer, why
+from tests.why.conftest import Site
+
+A, A2 = "app-misc/a-1", "app-misc/a-2"
 
 
 def test_not_whitelisted(client: Root) -> None:
     answer = why(client, "app-misc/hello")
     assert answer.kinds(HELLO) == ["unlisted"]
+    answer.follow(HELLO)
+    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+
+
+def test_a_local_binary_that_is_not_whitelisted(client: Root, binhost_copy: Callable[..., None]) -> None:
+    client.etc("binrepos.conf", "")
+    binhost_copy(client, "app-misc/hello")
+    answer = why(client, "app-misc/hello")
+    assert answer.best(HELLO)["binrepo"] is None
+    assert answer.kinds(HELLO) == ["unlisted"]
+    answer.follow(HELLO)
+    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+
+
+def test_switched_off(client: Root) -> None:
+    client.features("getbinpkg")
+    whitelist(client, "app-misc/flags on", "app-misc/hel* off")
+    answer = why(client, "app-misc/hello")
+    assert answer.kinds(HELLO) == ["off"]
+    assert f"{client.path}/etc/portage/package.env:2: app-misc/hel* off" in answer.reason(HELLO, "off")["text"]
+    answer.follow(HELLO)
+    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+
+
+def test_another_binhost_is_allowed(client: Root) -> None:
+    client.etc("env/lab", 'FEATURES="getbinpkg"\nGETBINPKG_FROM="lab"\n')
+    client.etc("package.env", "app-misc/hello lab\n")
+    answer = why(client, "app-misc/hello")
+    assert answer.kinds(HELLO) == ["binhost"]
+    assert "allows only lab" in answer.reason(HELLO, "binhost")["text"]
     answer.follow(HELLO)
     assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
 
@@ -20,14 +57,92 @@ def test_use_differs_with_where_each_side_gets_it_from(client: Root) -> None:
     assert client.emerge("-p", "app-misc/flags").ok().sources() == {FLAGS}
     answer = why(client, "app-misc/flags")
     assert answer.kinds(FLAGS) == ["use"]
-    details = answer.reason(FLAGS, "use")["details"]
     place = f"{client.path}/etc/portage/package.use:2"
-    assert details == [
+    assert answer.reason(FLAGS, "use")["details"] == [
         f"bar: on here ({place}), off in the binary (USE of the binhost, profile default/linux/amd64)",
         f"foo: off here ({place}), on in the binary (set there for this package)",
     ]
     answer.follow(FLAGS)
     assert client.emerge("-p", "app-misc/flags").ok().binaries() == {FLAGS}
+
+
+@pytest.mark.parametrize("where", ["make.conf", "the profile", "a package of the profile", "the environment"])
+def test_use_from_a_wider_place(site: Site, where: str) -> None:
+    site.both(A, IUSE="foo")
+    site.build(A.rpartition("-")[0])
+    variables = {}
+    profile = site.here.location / "profiles/default/linux/amd64"
+    if where == "make.conf":
+        site.client.settings["USE"] = "foo"
+        site.client.write_settings()
+        number = list(site.client.settings).index("USE") + 1
+        place = f"{site.client.path}/etc/portage/make.conf:{number}"
+    elif where == "the profile":
+        with open(profile / "make.defaults", "a") as file:
+            file.write('USE="foo"\n')
+        place = f"{profile}/make.defaults:{len((profile / 'make.defaults').read_text().splitlines())}"
+    elif where == "a package of the profile":
+        (profile / "package.use").write_text("app-misc/a foo\n")
+        place = f"{profile}/package.use:1"
+    else:
+        variables = {"USE": "foo"}
+        place = "the environment"
+    answer = why(site.client, "app-misc/a", **variables)
+    assert answer.kinds(A) == ["use"]
+    assert answer.reason(A, "use")["details"][0].startswith(f"foo: on here ({place})")
+    if where != "the environment":
+        answer.follow(A)
+        assert site.binaries("app-misc/a") == {A}
+
+
+@pytest.mark.parametrize("how", ["force", "mask"])
+def test_use_that_the_profile_fixes(site: Site, how: str) -> None:
+    site.both(A, IUSE="foo bar")
+    site.build("app-misc/a", USE="foo" if how == "mask" else "")
+    file = site.here.location / f"profiles/default/linux/amd64/package.use.{how}"
+    file.write_text("app-misc/a foo\n")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["use"]
+    assert f"({file}:1)" in answer.reason(A, "use")["details"][0]
+    answer.follow(A)
+    assert site.binaries("app-misc/a") == {A}
+
+
+@pytest.mark.parametrize(
+    ("group", "ours", "theirs"),
+    [
+        ("CPU_FLAGS_X86", "avx2", "sse4_2"),
+        ("L10N", "de", "fr"),
+        ("PYTHON_TARGETS", "python3_12", "python3_13"),
+        ("VIDEO_CARDS", "intel", "amdgpu"),
+    ],
+)
+def test_use_expand_group(site: Site, group: str, ours: str, theirs: str) -> None:
+    low = group.lower()
+    site.both(A, IUSE=f"{low}_{ours} {low}_{theirs}")
+    site.build("app-misc/a", **{group: theirs})
+    site.client.settings[group] = ours
+    site.client.write_settings()
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["use-expand"]
+    reason = answer.reason(A, "use-expand")
+    flags = sorted([f"-{low}_{ours}", f"{low}_{theirs}"], key=lambda flag: flag.lstrip("-"))
+    assert reason["text"] == f"{group} differs: {' '.join(flags)}"
+    assert any("etc/portage/make.conf:" in detail for detail in reason["details"])
+    answer.follow(A)
+    assert site.binaries("app-misc/a") == {A}
+
+
+def test_iuse_differs(site: Site) -> None:
+    site.there.data(A, IUSE="foo")
+    site.here.data(A, IUSE="foo bar")
+    site.build("app-misc/a")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["iuse"]
+    assert "bar: off here" in answer.reason(A, "iuse")["details"][0]
+    site.sync()
+    answer.follow(A, binhost=site.builder)
+    assert site.binaries("app-misc/a") == {A}
 
 
 def test_tree_ahead_of_the_binhost(client: Root) -> None:
@@ -41,3 +156,143 @@ def test_tree_ahead_of_the_binhost(client: Root) -> None:
     assert reason["details"][0].startswith("built 20")
     answer.follow("app-misc/hello-1.2")
     assert client.merged() == {HELLO: "binary"}
+
+
+def test_tree_ahead_and_the_binhost_builds_it(site: Site) -> None:
+    site.both(A)
+    site.build("app-misc/a")
+    site.here.data(A2)
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A2) == ["version"]
+    (instead,) = [one for one in answer.reason(A2, "version")["remedies"] if one["instead"]]
+    site.sync()
+    site.builder.run("sh", "-c", instead["command"]).ok()
+    assert site.binaries("app-misc/a") == {A2}
+
+
+def test_binhost_ahead_of_the_tree(site: Site) -> None:
+    site.both(A)
+    site.there.data(A2)
+    site.build("app-misc/a")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["no-ebuild"]
+    answer.follow(A)
+    assert site.client.merged() == {A2: "binary"}
+
+
+def masked(site: Site, kind: str) -> Answer:
+    """Ask about a package of which a newer version would come as a binary, if it were not masked."""
+    site.build("app-misc/a")
+    assert site.binaries("app-misc/a") == set()
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == [kind]
+    answer.follow(A)
+    assert site.binaries("app-misc/a") == {A2}
+    return answer
+
+
+def test_keywords(site: Site) -> None:
+    site.both(A)
+    site.both(A2, KEYWORDS="~amd64")
+    site.builder.settings["ACCEPT_KEYWORDS"] = "~amd64"
+    site.builder.write_settings()
+    masked(site, "keywords")
+
+
+def test_mask(site: Site) -> None:
+    site.both(A)
+    site.both(A2)
+    file = site.client.etc("package.mask", "# breaks the boot\n=app-misc/a-2\n")
+    answer = masked(site, "mask")
+    assert answer.reason(A, "mask")["text"] == f"masked: {file}: breaks the boot"
+
+
+def test_licence(site: Site) -> None:
+    site.both(A)
+    site.both(A2, LICENSE="EULA")
+    site.client.settings["ACCEPT_LICENSE"] = "GPL-2"
+    site.client.write_settings()
+    masked(site, "license")
+
+
+def test_chost(site: Site) -> None:
+    site.both(A)
+    site.builder.settings["CHOST"] = "x86_64-other-linux-gnu"
+    site.builder.write_settings()
+    site.build("app-misc/a")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["chost"]
+    answer.follow(A)
+    assert site.binaries("app-misc/a") == {A}
+
+
+def test_changed_dependencies(site: Site) -> None:
+    site.both("app-misc/b-1")
+    site.there.data(A)
+    site.here.data(A, RDEPEND="app-misc/b")
+    site.build("app-misc/a")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["dependencies"]
+    assert answer.reason(A, "dependencies")["details"] == ["RDEPEND: +app-misc/b"]
+    site.sync()
+    answer.follow(A, binhost=site.builder)
+    assert A in site.binaries("app-misc/a")
+
+
+def test_slot_binding_that_does_not_fit(site: Site) -> None:
+    site.both("dev-libs/lib-1", SLOT="0/1")
+    both = {"DEPEND": "dev-libs/lib:=", "RDEPEND": "dev-libs/lib:="}
+    site.both(A, **both)
+    site.build("app-misc/a")
+    site.here.data("dev-libs/lib-2", SLOT="0/2")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["bindings"]
+    assert "dev-libs/lib:0/1=" in answer.reason(A, "bindings")["text"]
+    site.sync()
+    site.build("dev-libs/lib")
+    answer.follow(A, binhost=site.builder)
+    assert site.binaries("app-misc/a") == {A, "dev-libs/lib-2"}
+
+
+def test_excluded_in_binrepos_conf(client: Root) -> None:
+    whitelist(client, "app-misc/hello on", "app-misc/flags on")
+    conf = (client.path / "etc/portage/binrepos.conf").read_text()
+    file = client.etc("binrepos.conf", conf + "getbinpkg-exclude = app-misc/flags app-misc/hello\n")
+    answer = why(client, "app-misc/hello")
+    assert answer.kinds(HELLO) == ["excluded"]
+    assert f"({file}:" in answer.reason(HELLO, "excluded")["text"]
+    answer.follow(HELLO)
+    assert client.emerge("-p", "app-misc/hello", "app-misc/flags").ok().binaries() == {HELLO}
+
+
+def test_not_included_in_binrepos_conf(client: Root) -> None:
+    whitelist(client, "app-misc/hello on")
+    conf = (client.path / "etc/portage/binrepos.conf").read_text()
+    client.etc("binrepos.conf", conf + "getbinpkg-include = app-misc/flags\n")
+    answer = why(client, "app-misc/hello")
+    assert answer.kinds(HELLO) == ["excluded"]
+    answer.follow(HELLO)
+    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+
+
+@pytest.mark.parametrize("option", ["--usepkg-exclude", "--getbinpkg-exclude"])
+def test_excluded_by_an_option(client: Root, option: str) -> None:
+    whitelist(client, "app-misc/hello on")
+    answer = why(client, "app-misc/hello", "--", f"{option}=app-misc/hello")
+    assert answer.kinds(HELLO) == ["excluded"]
+    assert answer.reason(HELLO, "excluded")["text"] == f"{option} app-misc/hello (the command line)"
+    defaults = {"EMERGE_DEFAULT_OPTS": f"{option}=app-misc/hello"}
+    answer = why(client, "app-misc/hello", **defaults)
+    assert answer.reason(HELLO, "excluded")["text"] == f"{option} app-misc/hello (EMERGE_DEFAULT_OPTS)"
+    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+
+
+def test_user_patches(site: Site) -> None:
+    site.both(A)
+    site.build("app-misc/a")
+    site.client.etc("patches/app-misc/a/fix.patch", "--- a\n+++ b\n")
+    answer = why(site.client, "app-misc/a")
+    assert answer.kinds(A) == ["patches"]
+    assert answer.reason(A, "patches")["text"] == "this host has user patches for it: app-misc/a/fix.patch"
+    answer.follow(A)
+    assert site.client.merged() == {A: "binary"}
