@@ -147,3 +147,12 @@ COMPILER_OUTPUT: Final = MIB
 BUILDER_SIZE: Final = 4 * MIB
 BUILDER_ITEMS: Final = 100_000
 BUILDER_TEXT: Final = 4 * KIB
+
+# The health of this host (policy/health.py, cli/check.py).
+CHECK_SECONDS: Final = 8.0
+"""What has not answered by then is said not to have."""
+CHECK_TIMEOUT: Final = 4.0
+"""Silence of a mirror."""
+KEY_SOON: Final = 30 * 86400
+DISK_FULL: Final = 200 * MIB
+DISK_SCARCE: Final = 2 * GIB

@@ -17,6 +17,7 @@ EXIT_USAGE: Final = 2
 
 COMMANDS: Final[dict[str, str]] = {
     "after-emerge": "sign, index and publish what emerge has built",
+    "check": "look at the health of this client or binhost",
     "clean": "remove from PKGDIR what policy no longer keeps",
     "compare": "compare this host's configuration with a binhost's",
     "contract": "show which symbol versions a package needs and defines",

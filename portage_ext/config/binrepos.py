@@ -45,3 +45,24 @@ def connect(config_root: Path, binrepo: str) -> bool:
 def disconnect(config_root: Path, binrepo: str) -> None:
     """Take the section of ``binrepo`` away, if it is ours. Raises OSError."""
     drop_in(config_root, binrepo).unlink(missing_ok=True)
+
+
+def mistakes(config_root: Path) -> list[tuple[str, str]]:
+    """What keeps Portage from reading binrepos.conf: file and reason. Of a double section or key it drops the whole
+    configuration, and a bare percent sign ends it with a traceback (portage(5) has configparser's rules)."""
+    import configparser
+
+    place = config_root / BINREPOS
+    paths = sorted(one for one in place.rglob("*") if one.is_file()) if place.is_dir() else [place]
+    found: list[tuple[str, str]] = []
+    for path in (one for one in paths if one.is_file() and not one.name.startswith(".") and not one.name.endswith("~")):
+        # The names that Portage puts in; what they stand for does not matter here.
+        parser = configparser.ConfigParser(dict.fromkeys(("EPREFIX", "EROOT", "PORTAGE_CONFIGROOT", "ROOT", "SYSROOT"), ""))
+        try:
+            with path.open(encoding="utf-8", errors="replace") as file:
+                parser.read_file(file, str(path))
+            for name in parser.sections():
+                parser.items(name)
+        except (configparser.Error, OSError) as error:
+            found.append((str(path), " ".join(str(error).split())))
+    return found

@@ -106,12 +106,12 @@ def _kept(binrepo: Binrepo) -> bytes | None:
 
 def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Obtained:
     try:
-        release = _small(binrepo, base, RELEASE_NAME, limits.MAX_RELEASE_SIZE)
+        release = small(binrepo, base, RELEASE_NAME, limits.MAX_RELEASE_SIZE)
     except NotFoundError:
         without_release(terms, memory.seen)
         return _unsigned(binrepo, memory, base, now)
     try:
-        signature = _small(binrepo, base, SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
+        signature = small(binrepo, base, SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
     except NotFoundError:
         signature = b""
     accepted = _accepted(binrepo, terms, memory.seen, base, release, signature, now)
@@ -150,7 +150,7 @@ def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
     for name in INDEX_FORMS:
         try:
             form = accepted.release.form(name)
-            data = _small(binrepo, base, name, form.size)
+            data = small(binrepo, base, name, form.size)
             _check(accepted, name, data, base)
             text = expand(name, data, plain.size, base)
             _check(accepted, PLAIN_FORM, text, base)
@@ -173,7 +173,7 @@ def _unsigned(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Obtained
     for name in _UNSIGNED_FORMS:
         try:
             limit = limits.MAX_OFFERED_INDEX if name == PLAIN_FORM else limits.MAX_OFFERED_FORM
-            text = expand(name, _small(binrepo, base, name, limit), limits.MAX_OFFERED_INDEX, base)
+            text = expand(name, small(binrepo, base, name, limit), limits.MAX_OFFERED_INDEX, base)
         except NotFoundError:
             continue
         return _hand_out(binrepo, memory, text, hashlib.blake2b(text).hexdigest(), now, release=None)
@@ -209,7 +209,7 @@ def _remember(binrepo: Binrepo, memory: Memory, index: bytes | None) -> None:
     binrepo.state.save(memory)
 
 
-def _small(binrepo: Binrepo, base: str, name: str, limit: int) -> bytes:
+def small(binrepo: Binrepo, base: str, name: str, limit: int) -> bytes:
     """The file ``name`` of one mirror, in memory. Raises the MirrorError that it failed with, UnsupportedUrlError."""
     sink = MemorySink()
     try:

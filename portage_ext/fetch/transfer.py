@@ -99,9 +99,13 @@ def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
         if 0 <= moved < patience.low_speed * patience.low_speed_time:
             raise SlowMirrorError(transfer.shown, f"it sent {moved} bytes in {patience.low_speed_time:g} s")
 
+    main = True
     try:
         previous = signal.signal(signal.SIGALRM, tick)
-    except ValueError:  # not the main thread
+    except ValueError:
+        main = False
+    if not main:
+        # Not in the handler above: what goes wrong here would seem to have come of it.
         yield
         return
     signal.setitimer(signal.ITIMER_REAL, patience.low_speed_time, patience.low_speed_time)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from portage_ext.config.binrepos import BINREPOS
+from portage_ext.errors import SettingsError
 from portage_ext.trust.defeats import BinrepoValues
 
 
@@ -28,9 +30,15 @@ def here() -> Here:
 
 
 def binrepos() -> list[BinrepoValues]:
-    """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first."""
+    """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first. Raises SettingsError."""
+    import configparser
+
     import portage
 
     from portage_ext.host import guarded
 
-    return guarded.binrepos(portage.settings)
+    try:
+        return guarded.binrepos(portage.settings)
+    except configparser.Error as error:
+        where = Path(portage.settings["PORTAGE_CONFIGROOT"]) / BINREPOS
+        raise SettingsError(str(where), " ".join(str(error).split())) from error

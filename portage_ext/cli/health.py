@@ -1,0 +1,224 @@
+"""The areas of `portage-ext check` that need no Portage: each gathers what is there and has policy/health.py judge it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.config import publishing
+from portage_ext.config.settings import FetchSettings, Settings
+from portage_ext.errors import PortageExtError
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.mirrors import Transports
+from portage_ext.fetch.reach import release_at
+from portage_ext.host.here import Here
+from portage_ext.policy import health
+from portage_ext.policy.health import Area, Finding, KeyState, Space
+from portage_ext.refusals import MirrorError, TrustError
+from portage_ext.repo import runs, survey
+from portage_ext.repo.tree import Tree
+from portage_ext.trust import manage
+from portage_ext.trust.defeats import BinrepoValues
+from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.state import StateDirectory, checked_name
+
+MANIFEST: Final = "var/lib/portage-ext/setup/manifest"
+_BLOCK: Final = re.compile(rb"^# >>> portage-ext >>>.*?^# <<< portage-ext <<<[^\n]*\n?", re.M | re.S)
+_PATIENCE: Final = FetchSettings(limits.CHECK_TIMEOUT, 0, 1, limits.CHECK_TIMEOUT)
+
+
+def binhost(one: BinrepoValues, host: Here, settings: Settings) -> Area:
+    """A binrepo and its mirrors: whether they answer, and what they offer is believed and fresh."""
+    name = one.name or one.sync_uri
+    if "://" not in one.sync_uri or one.sync_uri.startswith("file://"):
+        place = Path(one.sync_uri.removeprefix("file://")) / "Packages"
+        gone = () if place.is_file() else (health.error(f"[{name}] {place} is not there", _address(name, str(place.parent))),)
+        return Area(f"binhost {name}", str(place.parent), gone)
+    transports = Transports()
+    binrepo = Binrepo(
+        name=checked_name(one.name) if one.name else "PORTAGE_BINHOST",
+        base=one.sync_uri.rstrip("/"),
+        settings=replace(settings, fetch=_PATIENCE),
+        config_root=host.config_root,
+        state=StateDirectory(host.eroot, one.name or "PORTAGE_BINHOST"),
+        transports=transports,
+        warn=lambda text: None,
+        progress=lambda count: None,
+    )
+    told: list[str] = []
+    found: list[Finding] = []
+    try:
+        for base in binrepo.bases:
+            found += _mirror(binrepo, base, told)
+    finally:
+        transports.close()
+    return Area(f"binhost {name}", "; ".join(told) or "no answer", tuple(found))
+
+
+def _mirror(binrepo: Binrepo, base: str, told: list[str]) -> Iterator[Finding]:
+    begun, now = time.monotonic(), int(time.time())
+    try:
+        release = release_at(binrepo, base, now)
+    except MirrorError as error:
+        yield health.error(f"[{binrepo.name}] {base} cannot be used: {error.why}", _address(binrepo.name, base))
+        return
+    except TrustError as error:
+        yield health.error(f"[{binrepo.name}] {error.where}: {error.why} [{type(error).__name__}]", error.todo)
+        return
+    taken = f"{(time.monotonic() - begun) * 1000:.0f} ms"
+    if release is None:
+        told.append(f"no Release, {taken}")
+    else:
+        told.append(f"Release {release.version}, until {health.date(release.expires)}, {taken}")
+        yield from health.ages(
+            f"[{binrepo.name}] {base}", release, now, "the binhost's administrator: portage-ext publish --renew, from cron"
+        )
+
+
+def _address(name: str, base: str) -> str:
+    return f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
+
+
+def releases(host: Here, settings: publishing.Publishing) -> Area:
+    """The trees that this host publishes."""
+    trees = {name: one.tree for name, one in settings.repositories.items()}
+    if settings.own is not None:
+        trees = {"": settings.own.tree, **trees}
+    found: list[Finding] = []
+    told: list[str] = []
+    now = int(time.time())
+    for name, place in trees.items():
+        tree = Tree(place)
+        which = f" --repository {name}" if name else ""
+        channels = tree.channels()
+        if not channels:
+            found.append(health.warning(f"{place}: nothing is published yet", f"portage-ext publish{which}"))
+        for channel, number in channels.items():
+            release = tree.release(number)
+            told.append(f"{channel}: {number}")
+            remedy = f"portage-ext publish{which} --channel {channel} --renew, and the same from cron or a timer"
+            found += health.ages(f"{place}/{channel}", release, now, remedy)
+    return Area("releases", ", ".join(told) or "none published here", tuple(found))
+
+
+def keys(host: Here, settings: Settings) -> Area:
+    """The keys that are pinned here, and the one that signs here."""
+    now, found, count = int(time.time()), list[Finding](), 0
+    directory = TrustDirectory(host.config_root)
+    for name in directory.binrepos():
+        ring = directory.keyring_file(name)
+        present = manage.read_keys(ring.read_bytes()) if ring.is_file() else []
+        for pin in sorted(directory.pins(name)):
+            count += 1
+            remedy = f"portage-ext trust add {name} --fingerprint FPR --from URL, with the prolonged key or its successor"
+            one = next((one for one in present if pin in (one.primary, *one.subkeys)), None)
+            if one is None:
+                found.append(health.error(f"[{name}] the pinned key {pin} is in no keyring: nothing is accepted", remedy))
+            else:
+                found += health.key(KeyState(f"[{name}]", pin, one.expires, one.revoked), now, remedy)
+    if settings.sign.key:
+        home = settings.sign.homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
+        data = manage.present_in_portage(home, settings.sign.key)
+        remedy = f"gpg --homedir {home} --quick-set-expire {settings.sign.key} 2y; then give clients the prolonged key"
+        for one in manage.read_keys(data) if data else ():
+            count += 1
+            found += health.key(KeyState("[sign]", settings.sign.key, one.expires, one.revoked), now, remedy)
+    return Area("keys", f"{count} in use", tuple(found))
+
+
+def index(host: Here) -> Area:
+    """PKGDIR's index beside its files."""
+    if not host.pkgdir.is_dir():
+        return Area("index", f"no PKGDIR {host.pkgdir}")
+    files, listed = survey.files(host.pkgdir), survey.index(host.pkgdir)
+    trusted = "pkgdir-index-trusted" in host.features
+    if listed is None and not files:
+        return Area("index", f"{host.pkgdir} is empty")
+    found = health.survey(files, listed or {}, trusted)
+    return Area("index", f"{len(files)} packages in {host.pkgdir}", tuple(found))
+
+
+def disk(places: list[tuple[str, str]]) -> Area:
+    """Room where packages are kept, built and published: each file system once."""
+    seen: dict[int, Space] = {}
+    for what, path in places:
+        there = Path(path)
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        status = os.statvfs(there)
+        space = Space(
+            what,
+            str(there),
+            status.f_bavail * status.f_frsize,
+            status.f_blocks * status.f_frsize,
+            status.f_favail,
+            status.f_files,
+        )
+        seen.setdefault(there.stat().st_dev, space)
+    told = ", ".join(f"{health.size(one.free)} free ({one.what})" for one in seen.values())
+    return Area("disk", told, tuple(finding for one in seen.values() for finding in health.room(one)))
+
+
+def hooks(root: Path, config_root: Path) -> Area:
+    """What setup_hooks.sh put in place, by its manifest: ``kind TAB BLAKE2B TAB path`` (docs/adr/0602)."""
+    try:
+        with (root / MANIFEST).open("rb") as file:
+            lines = file.read(limits.CONFIG_FILE_SIZE).decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        bashrc = config_root / "etc/portage/bashrc"
+        if bashrc.is_file() and b"portage-ext" in bashrc.read_bytes():
+            return Area("hooks", f"by hand, in {bashrc}")
+        remedy = "./setup_hooks.sh --role client, or binhost (docs/administration.md)"
+        return Area(
+            "hooks", "none", (health.warning("no hooks are in place: nothing is recorded or guarded in phases", remedy),)
+        )
+    wanted: dict[str, set[str]] = {}
+    parts: set[str] = set()
+    for kind, digest, path in (line.split("\t") for line in lines if line.count("\t") == 2):
+        if kind in ("file", "part"):
+            # While a file is being replaced it has two lines; either digest is ours.
+            wanted.setdefault(path, set()).add(digest)
+            if kind == "part":
+                parts.add(path)
+    missing, edited = [], []
+    for path, digests in wanted.items():
+        try:
+            data = (root / path).read_bytes()
+        except FileNotFoundError:
+            missing.append(f"/{path.lstrip('/')}")
+            continue
+        block = _BLOCK.search(data) if path in parts else None
+        own = data if path not in parts else block[0] if block else b""
+        if not own:
+            missing.append(f"/{path.lstrip('/')}")
+        elif hashlib.blake2b(own).hexdigest() not in digests:
+            edited.append(f"/{path.lstrip('/')}")
+    return Area("hooks", f"{len(wanted)} files in place", tuple(health.laid(missing, edited)))
+
+
+def last_runs(host: Here) -> Area:
+    """How the last run of each kind went that nobody watched."""
+    latest = {run.what: run for run in runs.read(host.config_root)}
+    now = time.time()
+    told = [f"{one.what} {health.spell(now - one.when)} ago" for one in latest.values()]
+    bad = [one for one in latest.values() if not one.ok]
+    found = [
+        health.error(f"the last {one.what}, {health.spell(now - one.when)} ago, failed: {one.line}", f"portage-ext {one.what}")
+        for one in bad
+    ]
+    return Area("last runs", ", ".join(told) or "none", tuple(found))
+
+
+def guarded(name: str, work: Callable[[], Area]) -> Area:
+    """``work``, or what kept it from being done."""
+    try:
+        return work()
+    except (PortageExtError, OSError) as error:
+        return Area(name, "cannot be checked", (health.error(str(error), "correct what it names, and ask again"),))

@@ -1,0 +1,124 @@
+"""The health of this host as far as Portage's own evaluation of its configuration is needed to judge it. Nothing is changed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from portage_ext.config import binrepos as binrepos_conf
+from portage_ext.config import publishing
+from portage_ext.errors import PortageExtError
+from portage_ext.host import cpu as asking
+from portage_ext.host.here import Here
+from portage_ext.policy import cpu
+from portage_ext.policy.health import Area, Finding, error, warning
+from portage_ext.trust.defeats import BinrepoValues
+from portage_ext.trust.keyrings import TrustDirectory
+
+
+def portage_version() -> Area:
+    """Whether emerge runs with portage-ext. First of all: it looks at Portage as it is before anything of it was used."""
+    import portage
+
+    from portage_ext.host import supported
+
+    problem = supported.problem()
+    remedy = "emerge -1u app-portage/portage-ext sys-apps/portage; until then emerge is Portage's own"
+    return Area("Portage", str(portage.VERSION), (error(problem, remedy),) if problem else ())
+
+
+def configuration(host: Here, repos: list[BinrepoValues]) -> Area:
+    """The traps that the manuals warn of."""
+    import portage
+
+    settings = portage.settings
+    found = [
+        *(
+            error(f"{where}: {why}; Portage uses none of it", f"correct {where}; a percent sign is written %%")
+            for where, why in binrepos_conf.mistakes(host.config_root)
+        ),
+        *_defeats(settings, repos),
+        *_unsigned(host, repos),
+        *_package_env(settings, repos),
+        *_native(settings, host),
+    ]
+    names = ", ".join(one.name or one.sync_uri for one in repos) or "none"
+    return Area("configuration", f"binrepos: {names}", tuple(found))
+
+
+def keyring(host: Here, repos: list[BinrepoValues]) -> Area:
+    """The gpg home by which Portage verifies: without it a reindex by Portage writes an empty index, and exits 0."""
+    import portage
+
+    home = Path(portage.settings.get("BINPKG_GPG_VERIFY_GPG_HOME") or host.config_root / "etc/portage/gnupg")
+    verifies = "binpkg-request-signature" in host.features or any(one.verify_signature for one in repos)
+    rings = [one for one in ("pubring.kbx", "pubring.gpg") if (home / one).is_file()]
+    if not verifies:
+        return Area("keyring", "Portage verifies no package")
+    if rings:
+        return Area("keyring", str(home))
+    return Area(
+        "keyring",
+        str(home),
+        (
+            error(
+                f"Portage verifies packages, and its keyring {home} is not there: every binary is refused, and "
+                "`emaint binhost --fix` writes an index without packages",
+                "getuto; or, for a binhost of your own: portage-ext trust add NAME --fingerprint FPR --from FILE",
+            ),
+        ),
+    )
+
+
+def _defeats(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]:
+    from portage_ext.trust import defeats
+
+    guarded = TrustDirectory(Path(settings["PORTAGE_CONFIGROOT"])).binrepos()
+    for one in defeats.find(frozenset(settings.features), settings["PKGDIR"], repos, guarded):
+        yield error(f"{f'[{one.binrepo}] ' if one.binrepo else ''}{one.what}", one.line)
+
+
+def _unsigned(host: Here, repos: list[BinrepoValues]) -> Iterator[Finding]:
+    for one in repos:
+        if not one.verify_signature and not {"binpkg-request-signature", "binpkg-ignore-signature"} & host.features:
+            yield warning(
+                f"[{one.name or one.sync_uri}] packages without a signature are merged",
+                'verify-signature = true in its section of binrepos.conf, or FEATURES="binpkg-request-signature" in make.conf',
+            )
+
+
+def _package_env(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]:
+    from portage_ext.host import mistakes
+    from portage_ext.host.whitelist import Whitelist
+    from portage_ext.policy.getbinpkg import Run
+
+    whitelist = Whitelist(settings, Run("getbinpkg" in settings.features))
+    known = [one.name for one in repos]
+    for text in (*mistakes.in_package_env(whitelist), *mistakes.in_binrepos(whitelist, known)):
+        yield warning(text, f"correct {text.split(': ')[0]}")
+
+
+def _native(settings: Any, host: Here) -> Iterator[Finding]:
+    publishes = "buildpkg" in host.features
+    with contextlib.suppress(PortageExtError):  # said where the file is needed
+        publishes |= publishing.load(host.config_root).own is not None
+    if publishes and cpu.NATIVE in settings.get("CFLAGS", "").split():
+        flags = " ".join(asking.native(settings.get("CHOST", "")).flags)
+        yield warning(
+            "packages for others are built with -march=native: they run on CPUs like this one only",
+            f"-march of the oldest client instead, in CFLAGS of make.conf; this host's own is: {flags}",
+        )
+
+
+def places(host: Here, repos: list[BinrepoValues]) -> list[tuple[str, str]]:
+    """What fills up: what it is, and where."""
+    import portage
+
+    own = [
+        ("PKGDIR", str(host.pkgdir)),
+        ("builds", os.path.join(portage.settings.get("PORTAGE_TMPDIR", "/var/tmp"), "portage")),
+    ]
+    return own + [(f"downloads of {one.name}", one.location) for one in repos if one.location]

@@ -1,0 +1,164 @@
+"""What is healthy, judged on values that others gathered: when an age, a space, a key or a file is a finding. Pure.
+
+A finding says what is wrong, and a remedy that ends it; what cannot be mended by a person is no finding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.model.release import Release
+
+_DAY: Final = 86400
+_NAMED: Final = 3
+"""So many of many like things are named."""
+
+
+class Severity(StrEnum):
+    """An error is broken now; a warning will be, or is a trap."""
+
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong, and what to do."""
+
+    severity: Severity
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One part of this host: its name, what it is like in a few words, and what is wrong with it."""
+
+    name: str
+    summary: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def severity(self) -> Severity | None:
+        """The worst finding's."""
+        found = {one.severity for one in self.findings}
+        return Severity.ERROR if Severity.ERROR in found else Severity.WARNING if found else None
+
+
+def error(what: str, remedy: str) -> Finding:
+    return Finding(Severity.ERROR, what, remedy)
+
+
+def warning(what: str, remedy: str) -> Finding:
+    return Finding(Severity.WARNING, what, remedy)
+
+
+def ages(name: str, release: Release, now: int, remedy: str) -> Iterator[Finding]:
+    """A Release that has expired, or soon will: renewed in time, at most half of its validity is ever over."""
+    left = release.expires - now
+    if left <= 0:
+        yield error(f"{name}: Release {release.version} expired {spell(-left)} ago; clients refuse it", remedy)
+    elif left < (release.expires - release.created) / 4:
+        yield warning(f"{name}: Release {release.version} expires in {spell(left)}, and nobody renewed it", remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """A key: for what it counts, fingerprint, expiry (seconds since 1970, 0: never)."""
+
+    name: str
+    fingerprint: str
+    expires: int
+    revoked: bool = False
+
+
+def key(state: KeyState, now: int, remedy: str) -> Iterator[Finding]:
+    """A key that is revoked, has expired, or soon will."""
+    called = f"{state.name}: the key {state.fingerprint}"
+    if state.revoked:
+        yield error(f"{called} is revoked", remedy)
+    elif state.expires and state.expires <= now:
+        yield error(f"{called} expired {spell(now - state.expires)} ago", remedy)
+    elif state.expires and state.expires - now < limits.KEY_SOON:
+        yield warning(f"{called} expires in {spell(state.expires - now)}", remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Room on a file system: what lies there, bytes and inodes, free for ordinary users and in all (0: not counted)."""
+
+    what: str
+    path: str
+    free: int
+    size: int
+    free_inodes: int = 0
+    inodes: int = 0
+
+
+def room(space: Space) -> Iterator[Finding]:
+    """A file system that is full, or nearly."""
+    remedy = f"make room on {space.path}: `portage-ext clean`, `portage-ext prune`, `eclean-dist`; or a larger file system"
+    called = f"{space.path} ({space.what}) has"
+    if space.free < min(limits.DISK_FULL, space.size // 100):
+        yield error(f"{called} {size(space.free)} of {size(space.size)} free", remedy)
+    elif space.free < min(limits.DISK_SCARCE, space.size // 10):
+        yield warning(f"{called} {size(space.free)} of {size(space.size)} free", remedy)
+    if space.inodes and space.free_inodes < space.inodes // 100:
+        yield error(f"{called} {space.free_inodes} of {space.inodes} inodes free", remedy)
+
+
+def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, int]], trusted: bool) -> Iterator[Finding]:
+    """The files of PKGDIR and its index, each path with size and mtime in seconds. ``trusted``: emerge looks at no file."""
+    gone = sorted(index.keys() - files.keys())
+    new = sorted(files.keys() - index.keys())
+    other = sorted(path for path in files.keys() & index.keys() if files[path] != index[path])
+    why = ", and FEATURES=pkgdir-index-trusted has emerge believe it" if trusted else ""
+    for paths, what in ((gone, "names {} packages that are not there"), (other, "describes {} packages as they no longer are")):
+        if paths:
+            yield error(f"the index {what.format(len(paths))}{why}: {some(paths)}", "portage-ext reindex")
+    if new:
+        yield warning(f"the index lacks {len(new)} packages that are there{why}: {some(new)}", "portage-ext reindex")
+
+
+def laid(missing: Sequence[str], edited: Sequence[str]) -> Iterator[Finding]:
+    """Files that setup_hooks.sh put in place and that are gone, or are other than it put them."""
+    if missing:
+        yield error(f"put in place by setup_hooks.sh and gone: {some(missing)}", "./setup_hooks.sh with the role of this host")
+    if edited:
+        yield warning(
+            f"changed since setup_hooks.sh put them in place: {some(edited)}",
+            "keep what you changed in a file of its own, and run ./setup_hooks.sh with the role of this host",
+        )
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few, and how many more."""
+    every = list(names)
+    more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
+    return ", ".join(every[:_NAMED]) + more
+
+
+def spell(seconds: float) -> str:
+    """A length of time in its largest unit."""
+    for length, name in ((_DAY, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {name}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    for unit, name in ((limits.GIB, "GiB"), (limits.MIB, "MiB"), (limits.KIB, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"
+
+
+def date(seconds: int) -> str:
+    """The day, in UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

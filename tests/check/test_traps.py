@@ -1,0 +1,154 @@
+"""Each trap of the configuration: it is set, seen, its remedy is followed, and it is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portage_ext.config import binrepos
+from tests.check.conftest import Pair, findings, healthy, one
+from tests.testkit.roots import Root
+
+
+def line_of(client: Root, key: str) -> str:
+    text = (client.path / "etc/portage/binrepos.conf/lab.conf").read_text()
+    return next(line for line in text.splitlines() if line.startswith(key))
+
+
+def write(client: Root, old: str, new: str) -> None:
+    path = client.path / "etc/portage/binrepos.conf/lab.conf"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_client_and_a_binhost_without_a_trap_are_healthy(pair: Pair) -> None:
+    healthy(pair.client)
+    healthy(pair.host.root)
+
+
+def test_signatures_that_are_ignored(pair: Pair) -> None:
+    before = pair.client.settings["FEATURES"]
+    pair.client.features("binpkg-ignore-signature")
+    found = one(pair.client, "configuration", "binpkg-ignore-signature")
+    assert found["remedy"] == 'FEATURES="-binpkg-ignore-signature" in make.conf'
+    pair.client.settings["FEATURES"] = f"{before} -binpkg-ignore-signature"
+    pair.client.write_settings()
+    healthy(pair.client)
+
+
+def test_a_binhost_in_the_variable_beside_the_file(pair: Pair) -> None:
+    pair.client.settings["PORTAGE_BINHOST"] = f"{pair.url}/staging"
+    pair.client.write_settings()
+    assert any("PORTAGE_BINHOST names" in found["what"] for found in findings(pair.client)["configuration"])
+    del pair.client.settings["PORTAGE_BINHOST"]
+    pair.client.write_settings()
+    healthy(pair.client)
+
+
+def test_a_location_that_is_pkgdir(pair: Pair) -> None:
+    before = line_of(pair.client, "location")
+    write(pair.client, before, f"location = {pair.client.pkgdir}")
+    found = one(pair.client, "configuration", "its location is PKGDIR")
+    write(pair.client, f"location = {pair.client.pkgdir}", found["remedy"].split(" in its")[0])
+    healthy(pair.client)
+
+
+def test_a_fetchcommand_that_checks_nothing(pair: Pair) -> None:
+    drop_in = binrepos.drop_in(pair.client.path, "lab")
+    drop_in.unlink()
+    found = findings(pair.client)["configuration"]
+    assert len(found) == 2  # fetchcommand and resumecommand
+    assert all("nothing checks them" in one["what"] for one in found)
+    write(pair.client, "[lab]\n", "[lab]\n" + "".join(one["remedy"].split(" in its")[0] + "\n" for one in found))
+    healthy(pair.client)
+
+
+def test_packages_without_a_signature(pair: Pair) -> None:
+    pair.client.run("portage-ext", "trust", "remove", "lab").ok()
+    pair.client.etc("portage-ext.toml", '[binrepo.lab]\nrelease = "optional"\n')
+    write(pair.client, "verify-signature = true\n", "")
+    assert "verify-signature = true" in one(pair.client, "configuration", "without a signature")["remedy"]
+    write(pair.client, "[lab]\n", "[lab]\nverify-signature = true\n")
+    # That Portage verifies now is the next thing to see to: the key went with the pin.
+    assert [area for area in findings(pair.client) if area != "keyring"] == []
+
+
+def test_native_code_for_others(pair: Pair) -> None:
+    root = pair.host.root
+    root.settings["CFLAGS"] = "-O2 -march=native"
+    root.write_settings()
+    assert "-march=" in one(root, "configuration", "-march=native")["remedy"]
+    root.settings["CFLAGS"] = "-O2 -march=x86-64-v2"
+    root.write_settings()
+    healthy(root)
+
+
+def test_a_keyring_that_is_not_there_empties_the_index_of_portage(pair: Pair) -> None:
+    gnupg = pair.client.path / "etc/portage/gnupg"
+    moved = gnupg.with_name("gnupg.moved")
+    gnupg.rename(moved)
+    found = findings(pair.client)
+    assert "is not there" in found["keyring"][0]["what"]
+    key = pair.client.path / "key.asc"
+    key.write_bytes(pair.host.key.public())
+    # "…: portage-ext trust add NAME --fingerprint FPR --from FILE"
+    words = found["keyring"][0]["remedy"].rpartition(": ")[2].split()
+    filled = {"NAME": "lab", "FPR": pair.host.key.fingerprint, "FILE": str(key)}
+    pair.client.run(*(filled.get(word, word) for word in words)).ok()
+    healthy(pair.client)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[lab]\npriority = 1\n[lab]\npriority = 2\n", "already exists"),
+        ("[lab]\npriority = 1\npriority = 2\n", "already exists"),
+        ("[lab]\nsync-uri = http://h/a%20b\n", "'%' must be followed"),
+        ("priority = 1\n", "no section headers"),
+    ],
+)
+def test_a_file_that_portage_drops_or_stumbles_over(pair: Pair, text: str, why: str) -> None:
+    path = pair.client.etc("binrepos.conf/yy.conf", text)
+    found = next(one for one in findings(pair.client)["configuration"] if why in one["what"])
+    assert str(path) in found["what"]
+    path.unlink()
+    healthy(pair.client)
+
+
+def test_a_slip_in_package_env(pair: Pair) -> None:
+    pair.client.etc("env/getbinpkg.conf", 'FEATURES="getbinpkg"\n')
+    pair.client.etc("package.env", "app-misc/flags getbinpgk.conf\n")
+    found = one(pair.client, "configuration", "getbinpgk.conf does not exist")
+    assert "package.env:1" in found["remedy"]
+    pair.client.etc("package.env", "app-misc/flags getbinpkg.conf\n")
+    healthy(pair.client)
+
+
+def test_settings_of_ours_that_do_not_parse(pair: Pair) -> None:
+    path = pair.client.path / "etc/portage/portage-ext.toml"
+    text = path.read_text()
+    path.write_text("[fetch]\nfoo = 1\n")
+    assert "has no key foo" in findings(pair.client)["portage-ext.toml"][0]["what"]
+    path.write_text(text)
+    healthy(pair.client)
+
+
+def test_a_portage_that_is_not_known(pair: Pair, tmp_path: Path) -> None:
+    """Somebody else has put a function of his own in the place of Portage's."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == '_emerge.actions':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            from portage import getbinpkg\n"
+        "            original = getbinpkg.PackageIndex.read\n"
+        "            getbinpkg.PackageIndex.read = lambda self, pkgfile: original(self, pkgfile)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    outcome = pair.client.run("portage-ext", "check", "--json", PYTHONPATH=str(tmp_path))
+    assert outcome.status == 1
+    assert "portage.getbinpkg.read has been replaced by somebody else" in outcome.stdout
+    healthy(pair.client)
