@@ -6,11 +6,13 @@ stays new, and the next run tries again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from portage_ext.errors import PackageError
 from portage_ext.failures import UnsignedPackagesError
+from portage_ext.files import TEMPORARY_PREFIX
 from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.gpkg.sign import Signer
 from portage_ext.gpkg.verify import Judge
@@ -37,6 +39,7 @@ def sign_and_index(reindexer: Reindexer, signer: Signer | None, judge: Judge) ->
         pkgdir = reindexer.repository.pkgdir
         new = [pkgdir / path for path in reindexer.unknown() if path.endswith(GPKG_SUFFIX)]
         if new:
+            _remove_leftovers({path.parent for path in new})
             done = sign_pkgdir(new, signer, judge)
             # A file that is no package is no matter of signatures: the index leaves it out, by name.
             failed = {path: error for path, error in done.failed.items() if not isinstance(error, PackageError)}
@@ -45,3 +48,10 @@ def sign_and_index(reindexer: Reindexer, signer: Signer | None, judge: Judge) ->
                 raise UnsignedPackagesError(str(pkgdir), len(failed), str(path.relative_to(pkgdir)), str(error))
             signed = [str(path.relative_to(pkgdir)) for path in done.signed]
     return Upkept(signed, reindexer.run())
+
+
+def _remove_leftovers(directories: Iterable[Path]) -> None:
+    """Remove what a run that was killed while it signed left beside its package. Only the holder of the lock signs."""
+    for directory in directories:
+        for path in directory.glob(f"{TEMPORARY_PREFIX}*.gpkg.tar.*"):
+            path.unlink(missing_ok=True)
