@@ -150,3 +150,14 @@ class BusyError(PortageExtError):
             f"another run has been working after emerge for more than {self.seconds:.0f} s (lock in {self.root}); "
             "it, or the next one, does this work too"
         )
+
+
+@dataclass(slots=True, eq=False)
+class JobError(PortageExtError):
+    """The job of [postsync] could not be started."""
+
+    command: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"the update job {self.command} could not be started: {self.why}. Correct job in [postsync] of portage-ext.toml"

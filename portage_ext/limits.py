@@ -103,6 +103,10 @@ PLACE_TOGETHER_FROM: Final = 4096
 RSYNC_SECONDS: Final = 86400.0
 WORKER_WAIT: Final = 60.0
 """How long a run waits for another that works after emerge, before it leaves the work to it."""
+REFRESH_SECONDS: Final = 10.0
+"""How long a sync waits for binhosts that are asked for their Releases."""
+REFRESH_EVERY: Final = 600
+"""Several syncs within so many seconds ask once."""
 RUN_LOG_SIZE: Final = 1 * MIB
 """The log of runs; beyond it the older half is dropped."""
 RUN_LINE_SIZE: Final = 64 * KIB

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "diff": "say what changes from one release to another",
     "fetch": "fetch and verify an index or a package (a fetchcommand)",
     "mirror": "push releases to a mirror, whole",
+    "postsync": "after a sync, refresh binhosts and start the update job",
     "promote": "publish what one channel serves in another",
     "prune": "remove releases that nothing keeps",
     "publish": "make a release of PKGDIR and switch a channel to it",

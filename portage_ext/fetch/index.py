@@ -20,7 +20,7 @@ from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.transfer import backoff
 from portage_ext.index.expand import expand
 from portage_ext.index.text import parse_index
-from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile
+from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
 from portage_ext.refusals import (
     AllMirrorsFailedError,
     BadSignatureError,
@@ -54,6 +54,31 @@ def obtain(binrepo: Binrepo, now: int) -> Obtained:
     """The sanitised index of ``binrepo``. Raises the TrustError that refused it, or AllMirrorsFailedError."""
     with locked(binrepo.state):
         return _obtain(binrepo, now)
+
+
+def refresh(binrepo: Binrepo, now: int) -> Release | None:
+    """Look at the Release of ``binrepo`` alone: rotated keys and version are remembered, no index is fetched.
+
+    Returns None where there is none and need not be. Raises the TrustError that refused it, or AllMirrorsFailedError.
+    """
+    with locked(binrepo.state):
+        terms, memory = binrepo.terms(), binrepo.state.load()
+        reasons: list[TrustError] = []
+        for base in binrepo.bases:
+            try:
+                accepted = _release(binrepo, terms, memory, base, now)
+            except TrustError as error:
+                reasons.append(error)
+                continue
+            if accepted is None:
+                return None
+            # How long the index that is kept may be used without a mirror, its own Release has said.
+            same = memory.index == accepted.release.plain.blake2b
+            expires = accepted.release.expires if same else memory.expires
+            _remember(binrepo, replace(memory, seen=accepted.seen, expires=expires), None)
+            return accepted.release
+    refusal = next((error for error in reasons if not isinstance(error, MirrorError)), None)
+    raise refusal or AllMirrorsFailedError(f"{binrepo.name}: Release", tuple(reasons))
 
 
 def _obtain(binrepo: Binrepo, now: int) -> Obtained:
@@ -104,18 +129,26 @@ def _kept(binrepo: Binrepo) -> bytes | None:
         return None
 
 
-def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Obtained:
+def _release(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Accepted | None:
+    """The Release of one mirror, and the keys that it announces; None where there is none and need not be."""
     try:
         release = small(binrepo, base, RELEASE_NAME, limits.MAX_RELEASE_SIZE)
     except NotFoundError:
         without_release(terms, memory.seen)
-        return _unsigned(binrepo, memory, base, now)
+        return None
     try:
         signature = small(binrepo, base, SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
     except NotFoundError:
         signature = b""
     accepted = _accepted(binrepo, terms, memory.seen, base, release, signature, now)
     keys.fetch_announced(binrepo, base, accepted.seen.keys - terms.pins)
+    return accepted
+
+
+def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Obtained:
+    accepted = _release(binrepo, terms, memory, base, now)
+    if accepted is None:
+        return _unsigned(binrepo, memory, base, now)
     plain = accepted.release.plain
     following = replace(memory, seen=accepted.seen, expires=accepted.release.expires)
     if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and remembered.is_bound(kept):

@@ -42,3 +42,10 @@ def binrepos() -> list[BinrepoValues]:
     except configparser.Error as error:
         where = Path(portage.settings["PORTAGE_CONFIGROOT"]) / BINREPOS
         raise SettingsError(str(where), " ".join(str(error).split())) from error
+
+
+def repository_locations() -> dict[str, Path]:
+    """The ebuild repositories by name, and where they are."""
+    import portage
+
+    return {repo.name: Path(repo.location) for repo in portage.settings.repositories if repo.location}

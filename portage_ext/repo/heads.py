@@ -1,0 +1,67 @@
+"""Did a sync bring anything? An ebuild repository says by its head what it is: a commit, or a time stamp of its server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from portage_ext import files, limits
+
+_STAMPS: Final = ("metadata/timestamp.commit", "metadata/timestamp.chk", "metadata/timestamp.x", "metadata/timestamp")
+"""What mirrors, snapshots and rsync modules carry, the most exact first."""
+_REFERENCE: Final = "ref: "
+
+
+def head(location: Path) -> str:
+    """What the ebuild repository at ``location`` is now; without commit or stamp, when its top was changed last.
+
+    A repository that is not there has the head "". Reads a few small files, starts nothing.
+    """
+    with contextlib.suppress(OSError):
+        return f"git {_commit(location / '.git')}"
+    for name in _STAMPS:
+        with contextlib.suppress(OSError):
+            return f"{name} {_read(location / name)}"
+    times = []
+    for directory in (location, location / "metadata", location / "profiles"):
+        with contextlib.suppress(OSError):
+            times.append(directory.stat().st_mtime_ns)
+    return f"mtime {max(times)}" if times else ""
+
+
+def _commit(git: Path) -> str:
+    if git.is_file():  # a worktree or submodule
+        git = git.parent / _read(git).removeprefix("gitdir: ")
+    text = _read(git / "HEAD")
+    if not text.startswith(_REFERENCE):
+        return text
+    name = text.removeprefix(_REFERENCE)
+    with contextlib.suppress(FileNotFoundError):
+        return _read(git / name)
+    for line in _read(git / "packed-refs").splitlines():
+        if line.endswith(f" {name}"):
+            return line.partition(" ")[0]
+    raise FileNotFoundError(name)
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(limits.CONFIG_FILE_SIZE).decode("utf-8", "replace").strip()
+
+
+def load(path: Path) -> dict[str, str]:
+    """The heads remembered in ``path``, by the name of the repository; none when they cannot be read."""
+    try:
+        values = json.loads(_read(path))
+        return {str(name): str(value) for name, value in values.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def save(path: Path, heads: Mapping[str, str]) -> None:
+    """Remember ``heads``. Raises OSError."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.replace_file(path, json.dumps(dict(heads), indent=0, sort_keys=True).encode() + b"\n")
