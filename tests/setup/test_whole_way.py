@@ -19,8 +19,8 @@ def test_setup_build_install_and_no_trace(work: Path) -> None:
         url = URL.format(server.url)
         told = machine.setup("--role", "both", "--binhost", url).ok()
         assert "nothing is published in production yet" in told.stdout
-        machine.root.emerge("-1", "app-misc/hello").ok()
-        publish(machine)
+        built = machine.root.emerge("-1", "app-misc/hello").ok()
+        assert "1 package signed and indexed, published as release 1 of production" in built.text
         assert "verified: Release 1 of " in machine.setup("--role", "both").ok().stdout
 
         told = client.setup("--role", "client", "--binhost", url, "--key", machine.choice("key")).ok()
@@ -56,15 +56,8 @@ def test_key_of_somebody_else_ends_the_setup_of_a_client(work: Path) -> None:
         url = URL.format(server.url)
         machine.setup("--role", "binhost").ok()
         machine.root.emerge("-1", "--buildpkgonly", "app-misc/flags").ok()
-        publish(machine)
         other = machine.choice("signing-key")[::-1]
         refused = client.setup("--role", "client", "--binhost", url, "--key", other).failed()
         assert other in refused.stderr
         client.setup("--uninstall").ok()
         assert client.differences() == set()
-
-
-def publish(machine: Machine) -> None:
-    """What the hook does after every emerge."""
-    machine.root.run("portage-ext", "sign").ok()
-    machine.root.run("portage-ext", "publish").ok()
