@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, Protocol, cast
 
 from portage_ext import __version__
@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "check": "look at the health of this client or binhost",
     "clean": "remove from PKGDIR what policy no longer keeps",
     "compare": "compare this host's configuration with a binhost's",
+    "completion": "print what a shell needs to complete these commands",
     "contract": "show which symbol versions a package needs and defines",
     "cpu": "resolve -march=native, and say whether code for another CPU runs here",
     "diff": "say what changes from one release to another",
@@ -53,16 +54,22 @@ def _load(name: str) -> Command:
     return cast(Command, importlib.import_module(f"portage_ext.cli.{name.replace('-', '_')}"))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+def whole_parser(only: Container[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of all commands. Those that are not in ``only`` are known by name, and their modules are not imported."""
     parser = argparse.ArgumentParser(prog="portage-ext", description="Binary packages for Portage, chosen and trusted.")
     parser.add_argument("--version", action="version", version=f"portage-ext {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_line in COMMANDS.items():
         sub = commands.add_parser(name, help=help_line, description=help_line)
-        if name in arguments:
+        if name in only:
             _load(name).arguments(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = whole_parser(arguments)
     options = parser.parse_args(arguments)
     try:
         return _load(options.command).run(options)

@@ -121,6 +121,13 @@ def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
     return found
 
 
+def programs(name: str, packages: list[str]) -> Path:
+    """The prefix of a virtual environment called ``name`` with ``packages`` from PyPI. Makes it when it is not there yet."""
+    with locked(name):
+        _create(CACHE / name, packages)
+    return CACHE / name
+
+
 def _create(prefix: Path, packages: list[str]) -> Path:
     """A virtual environment with ``packages``; complete or not there at all. Returns its python."""
     python = prefix / "bin/python3"

@@ -55,9 +55,11 @@ def link_toolchain(directory: Path) -> Path:
         link = directory / f"{CHOST}-{tool}"
         if source and not link.is_symlink():
             link.symlink_to(source)
-    scanelf = find("scanelf")
-    if scanelf and not (directory / "scanelf").is_symlink():
-        (directory / "scanelf").symlink_to(scanelf)
+    # As Gentoo calls GNU tar.
+    for name, program in (("scanelf", "scanelf"), ("gtar", "tar")):
+        found = find(program)
+        if found and not (directory / name).is_symlink():
+            (directory / name).symlink_to(found)
     return directory
 
 

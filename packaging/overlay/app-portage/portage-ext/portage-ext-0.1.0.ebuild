@@ -1,0 +1,77 @@
+# Copyright 2026 Gentoo Authors
+# Distributed under the terms of the GNU General Public License v2
+
+EAPI=8
+
+DISTUTILS_USE_PEP517=setuptools
+PYTHON_COMPAT=( python3_{11..14} )
+inherit distutils-r1 shell-completion
+
+DESCRIPTION="Binary packages for Portage, chosen per package, ordered and verified"
+HOMEPAGE="https://wiki.gentoo.org/wiki/No_homepage"
+SRC_URI="${P}.tar.gz"
+
+LICENSE="GPL-2+"
+SLOT="0"
+KEYWORDS="~amd64"
+# The tests need the network: they install Portage from PyPI.
+RESTRICT="fetch test"
+
+# A sync module goes into Portage's own directory, so there must be a Portage for each implementation.
+RDEPEND="
+	app-crypt/gnupg
+	>=dev-python/packaging-23[${PYTHON_USEDEP}]
+	>=dev-python/python-gnupg-0.5[${PYTHON_USEDEP}]
+	>=dev-python/requests-2.31[${PYTHON_USEDEP}]
+	>=dev-python/rich-13[${PYTHON_USEDEP}]
+	>=dev-python/zstandard-0.22[${PYTHON_USEDEP}]
+	>=sys-apps/portage-3.0.77[${PYTHON_USEDEP}]
+"
+# Completions are made from the parsers of the commands.
+BDEPEND="${RDEPEND}"
+
+pkg_nofetch() {
+	einfo "${P}.tar.gz, and the Manifest for it, are made from a checkout of portage-ext:"
+	einfo "  packaging/make_overlay.sh OVERLAY DISTDIR"
+}
+
+python_compile_all() {
+	local shell
+	mkdir "${T}"/completion || die
+	for shell in bash zsh fish; do
+		"${EPYTHON}" -m portage_ext.cli.main completion ${shell} \
+			> "${T}"/completion/${shell} || die
+	done
+}
+
+python_install_all() {
+	distutils-r1_python_install_all
+
+	doman man/portage-ext.1
+	dodoc CHANGELOG.md docs/*.md
+	newbashcomp "${T}"/completion/bash portage-ext
+	newzshcomp "${T}"/completion/zsh _portage-ext
+	newfishcomp "${T}"/completion/fish portage-ext.fish
+
+	insinto /usr/share/portage-ext
+	doins -r bashrc.d etc setup.d
+	exeinto /usr/share/portage-ext
+	doexe setup_hooks.sh
+	dosym ../share/portage-ext/setup_hooks.sh /usr/sbin/portage-ext-setup
+}
+
+pkg_postinst() {
+	if [[ -z ${REPLACING_VERSIONS} ]]; then
+		elog "Nothing is changed below /etc until you run portage-ext-setup;"
+		elog "portage-ext-setup --help shows how to make this a client, a binhost, or both."
+	elif [[ -e ${EROOT}/var/lib/portage-ext/setup/manifest ]]; then
+		elog "Run portage-ext-setup again: --status shows which files are of an earlier version."
+	fi
+}
+
+pkg_prerm() {
+	if [[ -z ${REPLACED_BY_VERSION} && -e ${EROOT}/var/lib/portage-ext/setup/manifest ]]; then
+		ewarn "What portage-ext-setup put in place is still there: portage-ext-setup --uninstall"
+		ewarn "takes it away, from a checkout after this package is gone."
+	fi
+}

@@ -1,0 +1,128 @@
+"""portage-ext completion: what bash, zsh and fish need to complete its commands, made from the very parsers that read them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option's names, its help, whether a value follows, and the values that there are (none: any)."""
+
+    names: tuple[str, ...]
+    help: str
+    takes_value: bool
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What may follow the words ``path``: ``commands`` with their help, and options."""
+
+    path: tuple[str, ...]
+    options: tuple[Option, ...]
+    commands: dict[str, str] = field(default_factory=dict)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=sorted(_SCRIPTS), metavar="SHELL", help="bash, zsh or fish")
+
+
+def run(options: argparse.Namespace) -> int:
+    # The parser of everything; imported here, because it is what imports this.
+    from portage_ext.cli import main
+
+    print("\n".join(_SCRIPTS[options.shell](list(described(main.whole_parser())))))
+    return 0
+
+
+def described(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Words]:
+    """What may follow each beginning of a command line that ``parser`` reads, the empty beginning first."""
+    options: list[Option] = []
+    commands: dict[str, str] = {}
+    below: list[tuple[str, argparse.ArgumentParser]] = []
+    for action in parser._actions:  # argparse has no other word for it
+        if isinstance(action, argparse._SubParsersAction):
+            commands |= {choice.dest: choice.help or "" for choice in action._choices_actions}
+            below += list(action.choices.items())
+        elif action.option_strings:
+            text = (action.help or "") % {**vars(action), "prog": parser.prog}
+            choices = tuple(map(str, action.choices or ()))
+            options.append(Option(tuple(action.option_strings), text, action.nargs != 0, choices))
+        elif action.choices:
+            commands |= dict.fromkeys(map(str, action.choices), "")
+    yield Words(path, tuple(options), commands)
+    for name, sub in below:
+        yield from described(sub, (*path, name))
+
+
+def _bash(words: list[Words]) -> list[str]:
+    lines = [
+        "# bash completion of portage-ext; made by `portage-ext completion bash`",
+        "_portage_ext() {",
+        "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=",
+        '    case "${COMP_WORDS[*]:1:COMP_CWORD-1} " in',
+    ]
+    # The longest beginning first: the first pattern that fits decides.
+    for one in sorted(words, key=lambda one: -len(one.path)):
+        every = [*one.commands, *(name for option in one.options for name in option.names)]
+        lines.append(f"        {_quoted(' '.join(one.path) + ' ') if one.path else ''}*)")
+        lines.append(f"            words={_quoted(' '.join(every))}")
+        with_choices = [option for option in one.options if option.choices]
+        with_values = [name for option in one.options if option.takes_value and not option.choices for name in option.names]
+        if with_choices or with_values:
+            lines.append("            case $before in")
+            lines += [f"                {'|'.join(o.names)}) words={_quoted(' '.join(o.choices))} ;;" for o in with_choices]
+            lines += [f"                {'|'.join(with_values)}) words= ;;"] if with_values else []
+            lines.append("            esac")
+        lines.append("            ;;")
+    return [*lines, "    esac", '    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")', "}", _BASH_END]
+
+
+_BASH_END = "complete -o bashdefault -o default -F _portage_ext portage-ext"
+
+
+_ZSH_PLAIN = str.maketrans("[]:", "();")
+
+
+def _zsh(words: list[Words]) -> list[str]:
+    lines = ["#compdef portage-ext", "# made by `portage-ext completion zsh`", 'case "${words[2,CURRENT-1]} " in']
+    for one in sorted(words, key=lambda one: -len(one.path)):
+        lines.append(f"    {_quoted(' '.join(one.path) + ' ') if one.path else ''}*)")
+        if one.commands:
+            lines.append("        local -a commands=(")
+            lines += [f"            {_quoted(f'{name}:{text}')}" for name, text in one.commands.items()]
+            lines += ["        )", "        _describe command commands"]
+        lines.append(f"        shift {len(one.path)} words; (( CURRENT -= {len(one.path)} ))")
+        lines.append("        _arguments \\")
+        for option in one.options:
+            text = option.help.translate(_ZSH_PLAIN)
+            value = f":value:({' '.join(option.choices)})" if option.choices else ":value:_files" if option.takes_value else ""
+            lines += [f"            {_quoted(f'{name}[{text}]{value}')} \\" for name in option.names]
+        lines += ["            '*:file:_files'", "        ;;"]
+    return [*lines, "esac"]
+
+
+def _fish(words: list[Words]) -> list[str]:
+    lines = ["# made by `portage-ext completion fish`"]
+    for one in words:
+        seen = [f"__fish_seen_subcommand_from {name}" for name in one.path]
+        seen += [f"not __fish_seen_subcommand_from {' '.join(one.commands)}"] if one.commands else []
+        condition = _quoted("; and ".join(seen) or "true")
+        for name, text in one.commands.items():
+            lines.append(f"complete -c portage-ext -n {condition} -f -a {name} -d {_quoted(text)}")
+        where = _quoted("; and ".join(f"__fish_seen_subcommand_from {name}" for name in one.path) or "__fish_use_subcommand")
+        for option in one.options:
+            names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
+            value = f" -x -a {_quoted(' '.join(option.choices))}" if option.choices else " -r" if option.takes_value else ""
+            lines.append(f"complete -c portage-ext -n {where} {names}{value} -d {_quoted(option.help)}")
+    return lines
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+_SCRIPTS = {"bash": _bash, "zsh": _zsh, "fish": _fish}

@@ -1,0 +1,68 @@
+"""A stand-in for the gentoo repository, which is too large to have here and cannot be fetched in a test.
+
+It has what the ebuild names: its dependencies, and its two eclasses with those of their functions and variables that it uses.
+distutils-r1 installs for the one Python that runs the test, with pip as the real one does with gpep517.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.testkit.ebuilds import EbuildRepository
+
+IMPLEMENTATIONS = tuple(f"python3_{minor}" for minor in range(11, 15))
+_TARGETS = tuple(f"python_targets_{one}" for one in IMPLEMENTATIONS)
+_PYTHON_PACKAGES = (
+    "dev-python/packaging-25", "dev-python/python-gnupg-0.5.4", "dev-python/requests-2.32", "dev-python/rich-14",
+    "dev-python/zstandard-0.23", "sys-apps/portage-3.0.83",
+)  # fmt: skip
+
+
+def repository(location: Path) -> EbuildRepository:
+    """The stand-in at ``location``."""
+    gentoo = EbuildRepository.create(location, "gentoo")
+    gentoo.write("profiles/categories", "app-crypt\napp-portage\ndev-python\nsys-apps\n")
+    gentoo.write("licenses/GPL-2+", "GPL-2 or any later version\n")
+    gentoo.write("profiles/desc/python_targets.desc", "".join(f"{one} - Build with {one}\n" for one in IMPLEMENTATIONS))
+    defaults = gentoo.location / "profiles/default/linux/amd64/make.defaults"
+    defaults.write_text(defaults.read_text() + f'USE="{_TARGETS[0]}"\n')
+    gentoo.write(
+        "eclass/distutils-r1.eclass",
+        f"""
+        # @ECLASS: distutils-r1.eclass
+        # @MAINTAINER: tests
+        # @SUPPORTED_EAPIS: 8
+        # @BLURB: a stand-in
+        IUSE="{" ".join(_TARGETS)}"
+        REQUIRED_USE="|| ( {" ".join(_TARGETS)} )"
+        PYTHON_USEDEP="{",".join(f"{one}(-)?" for one in _TARGETS)}"
+        distutils-r1_src_compile() {{
+            export EPYTHON=python3
+            python3 -m pip --quiet wheel --no-index --no-deps --no-build-isolation -w "${{T}}"/dist . || die
+            python_compile_all
+        }}
+        distutils-r1_src_install() {{
+            python3 -m pip --quiet install --no-index --no-deps --no-compile --ignore-installed \\
+                --root="${{D}}" --prefix="${{EPREFIX}}"/usr "${{T}}"/dist/*.whl || die
+            python_install_all
+        }}
+        distutils-r1_python_install_all() {{ :; }}
+        EXPORT_FUNCTIONS src_compile src_install
+        """,
+    )
+    gentoo.write(
+        "eclass/shell-completion.eclass",
+        """
+        # @ECLASS: shell-completion.eclass
+        # @MAINTAINER: tests
+        # @SUPPORTED_EAPIS: 8
+        # @BLURB: a stand-in
+        newbashcomp() { ( insinto /usr/share/bash-completion/completions; newins "$@" ); }
+        newzshcomp() { ( insinto /usr/share/zsh/site-functions; newins "$@" ); }
+        newfishcomp() { ( insinto /usr/share/fish/vendor_completions.d; newins "$@" ); }
+        """,
+    )
+    for cpv in _PYTHON_PACKAGES:
+        gentoo.data(cpv, IUSE=" ".join(_TARGETS))
+    gentoo.data("app-crypt/gnupg-2.4.8")
+    return gentoo
