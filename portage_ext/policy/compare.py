@@ -6,7 +6,7 @@ names what happens and the line or command that ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -162,7 +162,8 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         here, there = ours.use_expand.get(name, ()), theirs.use_expand.get(name, ())
         if set(here) == set(there):
             continue
-        line = f"`*/* {name}: {' '.join(('-*', *there))}` in {PACKAGE_USE}"
+        # Not in package.use: what make.conf says of such a group wins over a line for */* there.
+        line = f"{_setting(name, there)} in make.conf"
         told = f"{' '.join(there) or 'nothing'} there, {' '.join(here) or 'nothing'} here"
         missing = [value for value in here if value not in there]
         if name == VIDEO_CARDS and missing:
@@ -171,7 +172,7 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
                 "GPU (VIDEO_CARDS)",
                 f"{told}: its graphics packages are built without the drivers for {' '.join(missing)}, so they are compiled "
                 "here, or do not drive this GPU where USE is not looked at",
-                f"on the binhost, `*/* {name}: {' '.join(sorted({*here, *there}))}` in {PACKAGE_USE}, and the same line here",
+                f"on the binhost and here, {_setting(name, sorted({*here, *there}))} in make.conf; then publish again",
             )
         elif name.endswith(_TARGETS):
             yield Finding(
@@ -185,10 +186,14 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
                 Grade.UNUSABLE,
                 name,
                 f"packages there use {' '.join(beyond)}, which this CPU does not have",
-                f"on the binhost, `*/* {name}: {' '.join(sorted(set(there) & set(ours.cpu_flags)))}` in {PACKAGE_USE}",
+                f"on the binhost, {_setting(name, sorted(set(there) & set(ours.cpu_flags)))} in make.conf; then build anew",
             )
         else:
             yield Finding(Grade.DIFFERENT, name, f"{told}: packages with these flags are compiled here", line)
+
+
+def _setting(name: str, values: Iterable[str]) -> str:
+    return f'{name}="{" ".join(values)}"'
 
 
 def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
