@@ -6,6 +6,7 @@ names what happens and the line or command that ends it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,7 +68,7 @@ def compare(ours: Builder, theirs: Builder, cpu: Judgement, packages: Sequence[P
 
 
 def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
-    if ours.chost != theirs.chost:
+    if not _accepts_chost(ours, theirs.chost):
         yield Finding(
             Grade.UNUSABLE,
             "CHOST",
@@ -89,6 +90,14 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             f"{theirs.profile} there, {ours.profile} here: USE, masks and libraries may differ",
             f"eselect profile set {theirs.profile}",
         )
+
+
+def _accepts_chost(ours: Builder, chost: str) -> bool:
+    """As Portage decides (config._accept_chost): patterns, of which one must fit whole."""
+    try:
+        return any(re.fullmatch(pattern, chost) for pattern in ours.accept_chosts or (re.escape(ours.chost),))
+    except re.error:
+        return chost == ours.chost
 
 
 def _cpu(theirs: Builder, cpu: Judgement) -> Iterator[Finding]:

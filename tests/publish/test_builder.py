@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,30 @@ def test_python_targets_end_when_the_printed_line_is_written(published: tuple[Ho
     assert found["grade"] == "trap"
     append(client, found["remedy"].split(" in make.conf")[0])
     assert "PYTHON_TARGETS" not in findings(client)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "here"),
+    [
+        ("keywords", "ACCEPT_KEYWORDS='amd64 ~amd64'", ""),
+        ("licence", "ACCEPT_LICENSE='*'", "ACCEPT_LICENSE='@FREE'"),
+        ("USE", "USE='gtk -foo'", "USE='foo'"),
+        ("L10N", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'\nL10N='de'", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'"),
+        ("CHOST", "CHOST='x86_64-other-linux-gnu'", ""),
+    ],
+)
+def test_the_setting_that_is_printed_ends_the_finding(
+    published: tuple[Host, Root, Server], name: str, there: str, here: str
+) -> None:
+    host, client, _ = published
+    append(host.root, there)
+    append(client, here)
+    host.run("publish", "--channel", "production", "--gates", "index").ok()
+    found = findings(client)[name]
+    setting = re.search(r'[A-Z0-9_]+="[^"]*"', found["remedy"])
+    assert setting is not None, found
+    append(client, setting[0])
+    assert name not in findings(client)
 
 
 def test_a_package_with_other_flags_is_named_with_a_line_that_makes_emerge_take_it(
