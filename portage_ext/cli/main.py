@@ -36,6 +36,8 @@ COMMANDS: Final[dict[str, str]] = {
     "rollback": "publish an earlier content of a channel again",
     "serve": "serve a tree over HTTP, to try it out",
     "sign": "sign the packages of PKGDIR",
+    "show": "show what is in a package",
+    "status": "show releases, pinned keys, and what the last runs did",
     "trust": "pin the keys that are believed for a binrepo",
     "why": "say why packages are compiled, and what would make them come as binaries",
 }

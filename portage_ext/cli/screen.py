@@ -59,3 +59,8 @@ def wrapped(text: str, width: int, first: str = "", indent: str = "") -> list[st
     return textwrap.wrap(
         text, width, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+
+
+def printable(text: str) -> str:
+    """``text`` from a package or another host, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -64,7 +64,7 @@ def computed_contract(path: Path) -> SymbolContract:
 def contract_of_image(source: Source, container: Container, eprefix: str = "") -> SymbolContract:
     """The contract of the image in an open gpkg. Raises PackageError."""
     objects = Objects()
-    stream = _Counted(_decompressed(source, container), source.name)
+    stream = decompressed_image(source, container)
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive:
             for count, member in enumerate(archive):
@@ -98,6 +98,11 @@ def _take(objects: Objects, path: str, file: IO[bytes], size: int, eprefix: str)
         copy.flush()
         with mmap.mmap(copy.fileno(), 0, prot=mmap.PROT_READ) as data:
             objects.add(path, data)
+
+
+def decompressed_image(source: Source, container: Container) -> _Counted:
+    """The image archive of an open gpkg, as something to read from, within the bound. Raises DecompressionError."""
+    return _Counted(_decompressed(source, container), source.name)
 
 
 def _decompressed(source: Source, container: Container) -> Any:

@@ -47,6 +47,7 @@ def builder_of(settings: Any, installed: Any) -> Builder:
         profile=_profile(settings),
         arch=arch,
         chost=chost,
+        accept_chosts=tuple(settings.get("ACCEPT_CHOSTS", "").split()),
         cflags=cflags,
         cxxflags=tuple(settings.get("CXXFLAGS", "").split()),
         ldflags=tuple(settings.get("LDFLAGS", "").split()),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from portage_ext.errors import UsageError
+from portage_ext.limits import METADATA_VALUE
 from portage_ext.model.contract import SymbolContract
 
 
@@ -45,3 +48,41 @@ def installed_contracts(atom: str, *, compute: bool = False) -> Iterator[tuple[s
         recorded = None if compute else contracts.recorded(database, cpv)
         contract = recorded if recorded is not None else contracts.from_files(database, cpv, here.root, here.eprefix)
         yield str(cpv), recorded is not None, contract
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """An installed package: its name, its values by key, and its files (CONTENTS)."""
+
+    cpv: str
+    values: dict[str, str]
+    files: tuple[str, ...]
+
+
+def matching(atom: str, keys: tuple[str, ...]) -> tuple[list[InstalledPackage], list[Path]]:
+    """The installed packages that ``atom`` matches, and the package files of PKGDIR. Raises UsageError, OSError."""
+    import portage
+    from portage.exception import PortageException
+
+    trees = portage.db[portage.settings["EROOT"]]
+    installed, tree = trees["vartree"].dbapi, trees["bintree"]
+    try:
+        tree.populate(getbinpkgs=False)
+        found, binaries = installed.match(atom), tree.dbapi.match(atom)
+    except (PortageException, ValueError) as error:
+        raise UsageError(f"{atom!r} is neither a file nor a package atom ({type(error).__name__}: {error})") from error
+    packages = [InstalledPackage(str(cpv), _values(installed, cpv, keys), _files(installed, cpv)) for cpv in found]
+    return packages, [Path(name) for cpv in binaries if (name := tree.getname(cpv)) and Path(name).is_file()]
+
+
+def _values(database: Any, cpv: str, keys: tuple[str, ...]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for key in keys:
+        with contextlib.suppress(FileNotFoundError), open(database.getpath(cpv, filename=key), "rb") as file:
+            values[key] = " ".join(file.read(METADATA_VALUE).decode("utf-8", "replace").split())
+    return values
+
+
+def _files(database: Any, cpv: str) -> tuple[str, ...]:
+    contents = database._dblink(cpv).getcontents()
+    return tuple(path for path, entry in contents.items() if entry[0] != "dir")

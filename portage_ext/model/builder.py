@@ -35,6 +35,8 @@ class Builder:
     """The profile below its repository's ``profiles``, after the repository's name: ``gentoo:default/linux/amd64/23.0``."""
     arch: str = ""
     chost: str = ""
+    accept_chosts: Texts = ()
+    """Patterns of the CHOSTs whose binaries are accepted; empty: its own."""
     cflags: Texts = ()
     cxxflags: Texts = ()
     ldflags: Texts = ()

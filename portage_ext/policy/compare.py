@@ -6,7 +6,8 @@ names what happens and the line or command that ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -67,7 +68,7 @@ def compare(ours: Builder, theirs: Builder, cpu: Judgement, packages: Sequence[P
 
 
 def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
-    if ours.chost != theirs.chost:
+    if not _accepts_chost(ours, theirs.chost):
         yield Finding(
             Grade.UNUSABLE,
             "CHOST",
@@ -89,6 +90,14 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             f"{theirs.profile} there, {ours.profile} here: USE, masks and libraries may differ",
             f"eselect profile set {theirs.profile}",
         )
+
+
+def _accepts_chost(ours: Builder, chost: str) -> bool:
+    """As Portage decides (config._accept_chost): patterns, of which one must fit whole."""
+    try:
+        return any(re.fullmatch(pattern, chost) for pattern in ours.accept_chosts or (re.escape(ours.chost),))
+    except re.error:
+        return chost == ours.chost
 
 
 def _cpu(theirs: Builder, cpu: Judgement) -> Iterator[Finding]:
@@ -162,7 +171,8 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         here, there = ours.use_expand.get(name, ()), theirs.use_expand.get(name, ())
         if set(here) == set(there):
             continue
-        line = f"`*/* {name}: {' '.join(('-*', *there))}` in {PACKAGE_USE}"
+        # Not in package.use: what make.conf says of such a group wins over a line for */* there.
+        line = f"{_setting(name, there)} in make.conf"
         told = f"{' '.join(there) or 'nothing'} there, {' '.join(here) or 'nothing'} here"
         missing = [value for value in here if value not in there]
         if name == VIDEO_CARDS and missing:
@@ -171,7 +181,7 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
                 "GPU (VIDEO_CARDS)",
                 f"{told}: its graphics packages are built without the drivers for {' '.join(missing)}, so they are compiled "
                 "here, or do not drive this GPU where USE is not looked at",
-                f"on the binhost, `*/* {name}: {' '.join(sorted({*here, *there}))}` in {PACKAGE_USE}, and the same line here",
+                f"on the binhost and here, {_setting(name, sorted({*here, *there}))} in make.conf; then publish again",
             )
         elif name.endswith(_TARGETS):
             yield Finding(
@@ -185,10 +195,14 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
                 Grade.UNUSABLE,
                 name,
                 f"packages there use {' '.join(beyond)}, which this CPU does not have",
-                f"on the binhost, `*/* {name}: {' '.join(sorted(set(there) & set(ours.cpu_flags)))}` in {PACKAGE_USE}",
+                f"on the binhost, {_setting(name, sorted(set(there) & set(ours.cpu_flags)))} in make.conf; then build anew",
             )
         else:
             yield Finding(Grade.DIFFERENT, name, f"{told}: packages with these flags are compiled here", line)
+
+
+def _setting(name: str, values: Iterable[str]) -> str:
+    return f'{name}="{" ".join(values)}"'
 
 
 def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,18 @@ def findings(client: Root, what: str = "lab", *words: str) -> dict[str, dict[str
     return {one["name"]: one for one in json.loads(outcome.stdout)["findings"]}
 
 
+def append(root: Root, line: str) -> None:
+    """Write a line at the end of make.conf, where the last word counts."""
+    with (root.path / "etc/portage/make.conf").open("a") as file:
+        file.write(line + "\n")
+
+
 @pytest.fixture
 def published(work: Path, host: Host, web: Server) -> tuple[Host, Root, Server]:
     """A binhost for Intel graphics that has published in production, and a client of it with an AMD card."""
     host.root.settings |= {**EXPAND, "VIDEO_CARDS": "intel", "PYTHON_TARGETS": "python3_13", "RSYNC_PASSWORD": SECRET}
     host.root.write_settings()
-    host.root.etc("package.use", "app-misc/flags bar\n")
+    host.root.etc("package.use/flags", "app-misc/flags bar\n")
     host.run("publish", "--channel", "production", "--gates", "index").ok()
     client = site.client(work, host, f"{web.url}/production")
     client.settings |= {**EXPAND, "VIDEO_CARDS": "amdgpu", "PYTHON_TARGETS": "python3_13"}
@@ -62,12 +69,11 @@ def test_only_named_variables_leave_the_host(published: tuple[Host, Root, Server
 def test_the_gpu_trap_ends_when_its_remedy_is_followed_on_both_sides(published: tuple[Host, Root, Server]) -> None:
     host, client, _ = published
     trap = findings(client)["GPU (VIDEO_CARDS)"]
-    line = trap["remedy"].split("`")[1]
-    assert line == "*/* VIDEO_CARDS: amdgpu intel"
+    line = trap["remedy"].removeprefix("on the binhost and here, ").split(" in make.conf")[0]
+    assert line == 'VIDEO_CARDS="amdgpu intel"'
     assert client.run("portage-ext", "compare", "lab").status == 1
     for root in (host.root, client):
-        root.settings["VIDEO_CARDS"] = "amdgpu intel"
-        root.write_settings()
+        append(root, line)
     host.run("publish", "--channel", "production", "--gates", "index").ok()
     assert not [name for name in findings(client) if "VIDEO_CARDS" in name]
     assert client.run("portage-ext", "compare", "lab").status == 0
@@ -79,10 +85,32 @@ def test_python_targets_end_when_the_printed_line_is_written(published: tuple[Ho
     client.write_settings()
     found = findings(client)["PYTHON_TARGETS"]
     assert found["grade"] == "trap"
-    assert "`*/* PYTHON_TARGETS: -* python3_13`" in found["remedy"]
-    client.settings["PYTHON_TARGETS"] = "python3_13"
-    client.write_settings()
+    append(client, found["remedy"].split(" in make.conf")[0])
     assert "PYTHON_TARGETS" not in findings(client)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "here"),
+    [
+        ("keywords", "ACCEPT_KEYWORDS='amd64 ~amd64'", ""),
+        ("licence", "ACCEPT_LICENSE='*'", "ACCEPT_LICENSE='@FREE'"),
+        ("USE", "USE='gtk -foo'", "USE='foo'"),
+        ("L10N", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'\nL10N='de'", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'"),
+        ("CHOST", "CHOST='x86_64-other-linux-gnu'", ""),
+    ],
+)
+def test_the_setting_that_is_printed_ends_the_finding(
+    published: tuple[Host, Root, Server], name: str, there: str, here: str
+) -> None:
+    host, client, _ = published
+    append(host.root, there)
+    append(client, here)
+    host.run("publish", "--channel", "production", "--gates", "index").ok()
+    found = findings(client)[name]
+    setting = re.search(r'[A-Z0-9_]+="[^"]*"', found["remedy"])
+    assert setting is not None, found
+    append(client, setting[0])
+    assert name not in findings(client)
 
 
 def test_a_package_with_other_flags_is_named_with_a_line_that_makes_emerge_take_it(

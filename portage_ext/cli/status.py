@@ -1,0 +1,113 @@
+"""portage-ext status: releases published here and followed, keys pinned, and what the last runs did. No network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any, Final
+
+from portage_ext.cli.screen import Screen, printable
+from portage_ext.config import publishing
+from portage_ext.errors import SettingsError
+from portage_ext.host.here import Here, binrepos, here
+from portage_ext.policy import health
+from portage_ext.repo import runs
+from portage_ext.repo.tree import Tree
+from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.machine import trusted_keys
+from portage_ext.trust.state import StateDirectory, checked_name
+
+_RUNS: Final = 10
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0. Whether all is well is for `portage-ext check`; nothing is asked of the network here."""
+    host = here()
+    told = {"channels": _channels(host), "followed": _followed(host), "runs": _runs(host)}
+    if options.json:
+        print(json.dumps(told))
+    else:
+        _print(told, int(time.time()))
+    return 0
+
+
+def _channels(host: Here) -> list[dict[str, Any]]:
+    settings = publishing.load(host.config_root)
+    trees = [one.tree for one in ([settings.own] if settings.own else []) + list(settings.repositories.values())]
+    found: list[dict[str, Any]] = []
+    for tree in map(Tree, trees):
+        for channel, number in tree.channels().items():
+            release, note = tree.release(number), tree.note(number)
+            values = {"tree": str(tree.root), "channel": channel, "release": number, "created": release.created}
+            values |= {"expires": release.expires, "packages": len(tree.contents(number).entries), "origin": note.origin}
+            found.append(values)
+    return found
+
+
+def _followed(host: Here) -> list[dict[str, Any]]:
+    directory, found = TrustDirectory(host.config_root), list[dict[str, Any]]()
+    try:
+        named = {one.name: one.sync_uri for one in binrepos() if one.name}
+    except SettingsError:
+        named = {}
+    for name in sorted({*named, *directory.binrepos()}):
+        memory = StateDirectory(host.eroot, checked_name(name)).load()
+        seen, pins = memory.seen, directory.pins(name)
+        values: dict[str, Any] = {"binrepo": name, "uri": named.get(name, ""), "pinned": sorted(pins)}
+        values |= {"trusted": sorted(trusted_keys(pins, seen)), "release": seen.version if seen else None}
+        values |= {"channel": seen.channel if seen else "", "created": seen.created if seen else None}
+        found.append({**values, "expires": memory.expires or None})
+    return found
+
+
+def _runs(host: Here) -> list[dict[str, Any]]:
+    latest = runs.read(host.config_root)[-_RUNS:]
+    return [{name: getattr(one, name) for name in ("when", "what", "ok", "line", "release", "seconds")} for one in latest]
+
+
+def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
+    screen = Screen()
+    if told["channels"]:
+        screen.line("published here", "bold")
+        rows = [
+            (
+                one["channel"],
+                f"release {one['release']}",
+                f"{one['packages']} packages",
+                f"until {health.date(one['expires'])}",
+                f"{printable(one['origin'])}, in {one['tree']}",
+            )
+            for one in told["channels"]
+        ]
+        screen.table(rows, ("blue",), indent="  ")
+    if told["followed"]:
+        screen.line("followed", "bold")
+        screen.table([_row(one) for one in told["followed"]], ("blue",), indent="  ")
+    screen.line("last runs", "bold")
+    runs_told = [
+        (
+            _ago(now, one["when"]),
+            "ok" if one["ok"] else "FAILED",
+            printable(one["what"]),
+            f"{one['seconds']:.1f} s",
+            printable(one["line"]),
+        )
+        for one in told["runs"]
+    ]
+    screen.table(runs_told or [("none",)], indent="  ")
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    release = f"release {one['release']}" if one["release"] else "no Release"
+    until = f"until {health.date(one['expires'])}" if one["expires"] else ""
+    keys = f"{len(one['pinned'])} keys pinned" if one["pinned"] else "no key pinned: by Portage alone"
+    return one["binrepo"], release, until, f"{keys}; {printable(one['uri'])}"
+
+
+def _ago(now: int, when: int) -> str:
+    return f"{health.spell(max(0, now - when))} ago"

@@ -1,0 +1,87 @@
+"""What one package file is, for people to look at: metadata, image, digests, and the signed text for somebody to judge."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, cast
+
+import zstandard
+
+from portage_ext import limits
+from portage_ext.errors import DecompressionError, MalformedPackageError, PackageError
+from portage_ext.gpkg.container import Container, check_members, read_container, read_metadata
+from portage_ext.gpkg.contract import decompressed_image
+from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
+from portage_ext.gpkg.source import Source, open_package
+from portage_ext.gpkg.xpak import read_xpak
+from portage_ext.model.contract import KEY as CONTRACT
+
+KEYS: Final = (
+    "CATEGORY", "PF", "SLOT", "repository", "EAPI", "BUILD_ID", "BUILD_TIME", "SIZE", "CHOST", "CFLAGS", "CXXFLAGS", "LDFLAGS",
+    "IUSE", "USE", "KEYWORDS", "LICENSE", "RESTRICT", "PROPERTIES", "FEATURES", "DEPEND", "BDEPEND", "RDEPEND", "PDEPEND",
+    "IDEPEND", "REQUIRES", "PROVIDES", CONTRACT,
+)  # fmt: skip
+"""What is worth showing; the build environment and lists of files are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A package file: size in bytes, values by name, and what its parts are. ``signed`` is its clear-signed Manifest, empty
+    when it has none; ``damage`` says what does not agree with the Manifest."""
+
+    path: Path
+    size: int
+    values: dict[str, str]
+    members: dict[str, int]
+    signed: bytes = b""
+    damage: str = ""
+
+
+def describe(path: Path) -> Described:
+    """Look at ``path``. Raises PackageError for what is no package."""
+    fd = open_package(path)
+    try:
+        source = Source(fd, str(path))
+        if not path.name.endswith(GPKG_SUFFIX):
+            return Described(path, source.size, as_text(str(path), read_xpak(source, frozenset(KEYS))), {})
+        container = read_container(source)
+        values = as_text(str(path), read_metadata(source, container, frozenset(KEYS)))
+        members = {name: member.size for name, member in container.members.items()}
+        signed = container.manifest_data if container.manifest.signature is not None else b""
+        return Described(path, source.size, values, members, signed, _damage(source, container))
+    finally:
+        os.close(fd)
+
+
+def _damage(source: Source, container: Container) -> str:
+    try:
+        check_members(source, container, image=True)
+    except PackageError as error:
+        return error.reason
+    return ""
+
+
+def files(path: Path) -> Iterator[tuple[str, int]]:
+    """Each file that the gpkg at ``path`` would install, with its size (of a link: 0). Raises PackageError."""
+    fd = open_package(path)
+    try:
+        source = Source(fd, str(path))
+        stream = decompressed_image(source, read_container(source))
+        with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive:
+            for count, member in enumerate(archive):
+                if count >= limits.IMAGE_MEMBERS:
+                    raise MalformedPackageError(str(path), f"an image of more than {limits.IMAGE_MEMBERS} members")
+                if not member.isdir():
+                    yield "/" + member.name.removeprefix("./").partition("/")[2], member.size
+    except (tarfile.TarError, ValueError) as error:
+        raise MalformedPackageError(str(path), f"image: {error}") from error
+    except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise DecompressionError(str(path), f"image: {error}") from error
+    finally:
+        os.close(fd)
