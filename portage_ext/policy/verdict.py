@@ -130,7 +130,9 @@ State = Literal["on", "off", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag that differs. ``group`` is its USE_EXPAND variable; ``fixed`` when the profile forces or masks it here."""
+    """A flag that differs. ``group`` is its USE_EXPAND variable, whose value here is ``values``; ``fixed`` when the profile
+    forces or masks it here.
+    """
 
     name: str
     here: State
@@ -138,6 +140,7 @@ class Flag:
     here_from: str
     there_from: str
     group: str = ""
+    values: tuple[str, ...] = ()
     fixed: Literal["", "force", "mask"] = ""
     implicit: bool = False
 
@@ -385,16 +388,16 @@ def _token(flag: Flag) -> str:
 
 def _globally(group: str, flags: list[Flag], places: Places) -> Change:
     """The same for every package, in make.conf."""
-    words = [_token(flag) for flag in flags]
     if group:
-        prefix = f"{group.lower()}_"
-        words = [word.replace(prefix, "", 1) for word in words]
-        variable = group.upper()
-        line = f'{variable}="${{{variable}}} {" ".join(words)}"'
+        # Most of these variables are not incremental: the whole value is written.
+        values = {name for flag in flags for name in flag.values}
+        for flag in flags:
+            value = flag.name.removeprefix(f"{group}_")
+            values = values | {value} if flag.there == "on" else values - {value}
+        line = f'{group.upper()}="{" ".join(sorted(values))}"'
     else:
-        variable = "USE"
-        line = f'USE="${{USE}} {" ".join(words)}"'
-    return Change(f"{variable}: {' '.join(words)}", places.append(places.make_conf, line).command)
+        line = f'USE="${{USE}} {" ".join(map(_token, flags))}"'
+    return Change(line, places.append(places.make_conf, line).command)
 
 
 def day(seconds: int) -> str:
