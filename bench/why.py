@@ -2,8 +2,8 @@
 
     python -m bench.why [PACKAGES] [RUNS]
 
-Every package of the world file has a binary that is one of: taken, of other USE, of an older version, not whitelisted; the index
-holds 30,000 further entries. Every figure is the whole process.
+Every package of the world file has a binary: one that is taken, of other USE, of an older version, or not whitelisted. The
+index holds 30,000 entries. Every figure is the whole process.
 """
 
 from __future__ import annotations

@@ -189,7 +189,8 @@ class Gatherer:
         header = self.tree.sources.get(offer.binrepo or "", {})
         if (flag in header.get("USE", "").split()) == (state == "on") and header:
             profile = header.get("PROFILE", "")
-            return f"USE of the binhost{f', profile {profile}' if profile else ''}"
+            variable = self._origin.group(flag).upper() or "USE"
+            return f"{variable} of the binhost{f', profile {profile}' if profile else ''}"
         return "set there for this package" if header else "as it was built"
 
     def _unsatisfied(self, candidate: Package) -> Iterator[str]:

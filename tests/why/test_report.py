@@ -35,7 +35,7 @@ def test_a_set_is_told_with_a_summary(world: Root) -> None:
     assert (summary["packages"], summary["binaries"], summary["without_candidate"]) == (6, 1, 1)
     assert summary["reasons"] == {"unlisted": 3, "use": 1}
     text = world.run("portage-ext", "why", "@world").stdout
-    assert "6 packages: 1 come as binaries, 5 are compiled\n     3  not whitelisted\n     1  USE differs\n" in text
+    assert "6 packages: 1 as binaries, 5 compiled\n     3  not whitelisted\n     1  USE differs\n" in text
     assert "app-misc/only-1:0 is compiled\n  no binhost and no PKGDIR has a binary of it\n" in text
     assert HELLO not in text
     assert HELLO in world.run("portage-ext", "why", "--all", "@world").stdout
