@@ -7,6 +7,7 @@ did.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -43,6 +44,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 done, or nothing to do, or (``--pending``) left to another run; 1 failed."""
+    # A short life: the index makes many objects and no garbage worth looking for.
+    gc.disable()
     root: Path = options.config_root
     status, again = 0, True
     while again and not status:
