@@ -95,8 +95,16 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         yield Reason(
             "unindexed", "the file lies in PKGDIR and the index does not have it", (Remedy(HERE, "portage-ext reindex"),)
         )
-    if facts.cpu:
-        yield Reason("cpu", facts.cpu, (rebuild,), blocks=False)
+
+
+def cpu(offer: Offer, flags: str, lacking: Sequence[str], level: int | None) -> Reason:
+    """Compiled for another CPU: emerge would take it, and its programs would end with an illegal instruction."""
+    march = f"x86-64-v{level}" if level else "native"
+    options = "--getbinpkg=n --usepkg=n " if offer.binrepo is None else ""
+    command = f"CFLAGS='-O2 -pipe -march={march}' emerge --oneshot --buildpkg {options}{shlex.quote('=' + offer.cpv)}"
+    remedy = Remedy(HERE if offer.binrepo is None else BINHOST, command)
+    lacks = f"this CPU lacks {' '.join(lacking)}"
+    return Reason("cpu", f"compiled for a CPU that this is not ({flags})", (remedy,), (lacks,), blocks=False)
 
 
 def symbols(words: Sequence[str]) -> Reason:
