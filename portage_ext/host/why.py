@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portage_ext.errors import ResolutionError
+from portage_ext.host import local
 from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.facts import Gatherer
@@ -84,10 +85,14 @@ def explain(words: Sequence[str]) -> Explanation:
     packages = []
     for package, found in judged:
         verdicts = [verdict for verdict, _ in found]
-        if found and (unfit := fits.against(verdicts[0].offer, found[0][1])) is not None:
-            verdicts[0] = replace(verdicts[0], reasons=(*verdicts[0].reasons, unfit))
-        if package in lacking and verdicts:
-            verdicts[0] = replace(verdicts[0], reasons=(*verdicts[0].reasons, symbols(lacking[package])))
+        if found:
+            # What costs a look into files or over the network is asked of the closest candidate only.
+            best, candidate = found[0]
+            unmet_symbols = symbols(lacking[package]) if package in lacking else None
+            more = (unmet_symbols, local.signature(tree, candidate), fits.against(best.offer, candidate))
+            verdicts[0] = replace(best, reasons=(*best.reasons, *(reason for reason in more if reason is not None)))
+        if package.type_name != "binary":
+            verdicts = sorted([*verdicts, *local.unindexed(tree, package)], key=closeness)
         wanted = gatherer.wanted(package)
         packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp)))
     remarks = tuple(dict.fromkeys(_OURS.findall(spoken)))
