@@ -25,9 +25,7 @@ from portage_ext.host.here import Here, binrepos, here
 from portage_ext.index.text import parse_index
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.policy import cpu
 from portage_ext.policy.compare import Finding, Grade, PackageUse, compare
-from portage_ext.policy.cpu import Judgement, Needs
 from portage_ext.trust.state import StateDirectory, checked_name
 
 _COLOUR: Final = {Grade.UNUSABLE: "red", Grade.TRAP: "yellow", Grade.DIFFERENT: "blue"}
@@ -55,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     described = _described(options.what, unverified=options.unverified)
     theirs = described.builder
     packages = _packages(described.index)
-    found = compare(own_builder(), theirs, _judged(theirs), packages)
+    found = compare(own_builder(), theirs, asking.judge_builder(theirs), packages)
     if options.json:
         _print_json(options.what, described, found, packages)
     else:
@@ -119,12 +117,6 @@ def _binrepo(host: Here, name: str, base: str, transports: Transports) -> Binrep
         warn=lambda text: print(f"portage-ext compare: {text}", file=sys.stderr),
         progress=lambda count: None,
     )
-
-
-def _judged(theirs: builder.Builder) -> Judgement:
-    if theirs.cpu_needs:
-        return cpu.judge(Needs.named(theirs.cpu_needs), asking.here())
-    return asking.judge(theirs.march or theirs.cflags, theirs.chost)
 
 
 def _packages(index: bytes | None) -> list[PackageUse]:
