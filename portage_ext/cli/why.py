@@ -171,7 +171,7 @@ class _Report:
         total = len(explanation.packages)
         if total < 2 and win is None:
             return
-        self._screen.line(f"{total} packages: {total - len(compiled)} come as binaries, {len(compiled)} are compiled", "bold")
+        self._screen.line(f"{_packages(total)}: {total - len(compiled)} as binaries, {len(compiled)} compiled", "bold")
         without = sum(not one.verdicts for one in compiled)
         rows = [(f"{count:6d}", _WORDS.get(kind, kind)) for kind, count in top_reasons(_closest(compiled))]
         if without:
@@ -179,12 +179,16 @@ class _Report:
         self._screen.table(rows)
         if win is not None:
             saved = f", {_duration(win.seconds)} of compiling" if win.seconds else ""
-            self._screen.line(f"One change would win most ({len(win.packages)} packages{saved}): {win.change.key}")
+            self._screen.line(f"One change would win most ({_packages(len(win.packages))}{saved}): {win.change.key}")
             self._screen.line(f"  {win.change.command}", "green")
 
 
 def _closest(packages: Iterable[Explained]) -> Iterator[Verdict]:
     return (one.best for one in packages if one.best is not None)
+
+
+def _packages(count: int) -> str:
+    return f"{count} package{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float | None) -> str:

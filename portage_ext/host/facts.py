@@ -168,6 +168,7 @@ class Gatherer:
             here = _state(flag, ebuild.iuse.all, now)
             there = _state(flag, candidate.iuse.all, candidate.use.enabled)
             masked, is_forced = flag in ebuild.use.mask, flag in ebuild.use.force
+            group = self._origin.group(flag)
             other = ebuild if here == "absent" else candidate
             yield Flag(
                 flag,
@@ -175,7 +176,8 @@ class Gatherer:
                 there,
                 "not in its IUSE" if here == "absent" else self._origin.of(ebuild, flag, is_forced, masked),
                 self._origin_there(candidate, flag, there),
-                self._origin.group(flag),
+                group,
+                tuple(self.settings.get(group.upper(), "").split()) if group else (),
                 "mask" if masked else "force" if is_forced else "",
                 implicit="absent" in (here, there) and bool(other.iuse.is_valid_flag(flag)),
             )
@@ -187,7 +189,8 @@ class Gatherer:
         header = self.tree.sources.get(offer.binrepo or "", {})
         if (flag in header.get("USE", "").split()) == (state == "on") and header:
             profile = header.get("PROFILE", "")
-            return f"USE of the binhost{f', profile {profile}' if profile else ''}"
+            variable = self._origin.group(flag).upper() or "USE"
+            return f"{variable} of the binhost{f', profile {profile}' if profile else ''}"
         return "set there for this package" if header else "as it was built"
 
     def _unsatisfied(self, candidate: Package) -> Iterator[str]:

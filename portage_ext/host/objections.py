@@ -125,7 +125,7 @@ def exclusions(candidate: Any, offer: Offer, resolution: Resolution, tree: Candi
     frozen = resolution.graph._frozen_config
     for option, wanted in (("usepkg_exclude", False), ("usepkg_include", True)):
         atoms = getattr(frozen, option, None)
-        if atoms is not None and not atoms.isEmpty():
+        if atoms is not None and atoms.getAtoms():
             found = atoms.findAtomForPackage(candidate, modified_use=candidate.use.enabled)
             if bool(found) != wanted:
                 yield _exclusion(option.replace("_", "-"), "" if found is None else str(found), atoms, resolution)
@@ -134,7 +134,7 @@ def exclusions(candidate: Any, offer: Offer, resolution: Resolution, tree: Candi
         held = next((str(one) for one in exclude.getAtoms() if type(exclude)([one]).containsCPV(candidate.cpv)), "")
         if held:
             yield _exclusion("getbinpkg-exclude", held, exclude, resolution, offer.binrepo)
-        elif not include.isEmpty() and not include.containsCPV(candidate.cpv):
+        elif include.getAtoms() and not include.containsCPV(candidate.cpv):
             yield _exclusion("getbinpkg-include", "", include, resolution, offer.binrepo, candidate.cpv.cp)
 
 

@@ -13,7 +13,8 @@ from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.facts import Gatherer
 from portage_ext.host.resolution import overheard, resolve
-from portage_ext.policy.verdict import Reason, Verdict, Wanted, closest, judge, refused, unreachable
+from portage_ext.policy.reasons import judge, refused, unreachable
+from portage_ext.policy.verdict import Reason, Verdict, Wanted, closest
 
 _UNREACHABLE: Final = re.compile(r"^!!! \[(.+?)\] Error fetching binhost package info from '(.*?)'\n!!!\s?\[?\1\]? (.*)$", re.M)
 _REFUSED: Final = re.compile(r"^portage-ext fetch: ([\w.+-]+)\b.*\[(\w+Error)\]\..*$", re.M)

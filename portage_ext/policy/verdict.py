@@ -1,7 +1,7 @@
-"""Why a binary is not taken, and what to do: one verdict for each candidate, from facts that Portage itself established.
+"""Why a binary is not taken, and what to do, as values: facts about a candidate, reasons, remedies, verdicts.
 
-Values in, verdicts out. What is a fact (masks, changed flags, changed dependencies, …) is asked from the resolver in ``host/``;
-here it is only put into words, in the order in which the resolver would stumble over it, each with its remedy.
+What is a fact (masks, changed flags, changed dependencies, …) is asked from the resolver in ``host/``; ``policy/reasons`` puts
+it into words.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal[
@@ -130,7 +130,9 @@ State = Literal["on", "off", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag that differs. ``group`` is its USE_EXPAND variable; ``fixed`` when the profile forces or masks it here."""
+    """A flag that differs. ``group`` is its USE_EXPAND variable, whose value here is ``values``; ``fixed`` when the profile
+    forces or masks it here.
+    """
 
     name: str
     here: State
@@ -138,6 +140,7 @@ class Flag:
     here_from: str
     there_from: str
     group: str = ""
+    values: tuple[str, ...] = ()
     fixed: Literal["", "force", "mask"] = ""
     implicit: bool = False
 
@@ -205,39 +208,10 @@ class Verdict:
     reasons: tuple[Reason, ...] = field(default=())
 
     @property
-    def blocked(self) -> bool:
-        return any(reason.blocks for reason in self.reasons)
-
-    @property
     def fixable(self) -> bool:
         """Whether every reason has a remedy that is carried out on this host."""
         steps = [[step for step in one.remedies if not step.instead] for one in self.reasons if one.blocks]
         return all(some and all(step.where == HERE for step in some) for some in steps)
-
-
-def judge(facts: Facts, wanted: Wanted, places: Places) -> Verdict:
-    """The verdict on one candidate."""
-    reasons = tuple(_reasons(facts, wanted, places))
-    if facts.set_aside and not any(one.blocks for one in reasons):
-        reasons = (*reasons, Reason("resolver", f"Portage's resolver set it aside: {facts.set_aside}"))
-    return Verdict(facts.offer, reasons)
-
-
-def unreachable(binrepo: str, uri: str, why: str) -> Reason:
-    """The index of a binrepo could not be had; the remedy shows whether it can now, and what the server says."""
-    command = f"wget --spider {shlex.quote(uri.rstrip('/') + '/Packages')}"
-    return Reason("unreachable", f"the index of [{binrepo}] could not be had", (Remedy(HERE, command),), (why,))
-
-
-def refused(binrepo: str, error: str, why: str) -> Reason:
-    """The index of a binrepo was refused by ``error``, a class of refusals.py."""
-    if error == "ExpiredReleaseError":
-        remedy = Remedy(BINHOST, "portage-ext release resign")
-    elif "Key" in error:
-        remedy = Remedy(HERE, "portage-ext trust list")
-    else:
-        remedy = Remedy(BINHOST, "portage-ext release show")
-    return Reason("refused", f"the index of [{binrepo}] is refused [{error}]", (remedy,), (why,))
 
 
 def closest(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -245,156 +219,6 @@ def closest(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return sorted(
         verdicts, key=lambda one: (sum(r.blocks for r in one.reasons), not one.fixable, -one.offer.built, one.offer.source)
     )
-
-
-def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
-    offer = facts.offer
-    rebuild = Remedy(BINHOST, f"emerge --oneshot --buildpkg {shlex.quote('=' + wanted.cpv)}")
-    if facts.trouble:
-        yield facts.trouble
-    if not facts.listing.accepted:
-        yield _listing(facts.listing, offer, places)
-    for one in facts.exclusions:
-        remedies = (Remedy(HERE, one.edit),) if one.edit else ()
-        yield Reason("excluded", f"{one.option} {one.atoms} ({one.where})", remedies)
-    yield from (Reason(mask.kind, mask.text, (mask.remedy,) if mask.remedy else ()) for mask in facts.masks)
-    if facts.order < 0 and not facts.masks:
-        yield _older(facts, wanted, rebuild)
-    elif facts.ebuild != "visible":
-        yield _no_ebuild(facts, offer)
-    elif facts.order > 0 and not facts.masks:
-        yield Reason("version", f"newer than {wanted.version}, which is what was asked for or what other packages need")
-    yield from _flags(facts, wanted, places, rebuild)
-    if facts.slot_here:
-        yield Reason("slot", f"built for slot {offer.slot}/{offer.sub_slot}, the ebuild here has {facts.slot_here}", (rebuild,))
-    if facts.changed_deps:
-        yield Reason(
-            "dependencies", "built with other dependencies than the ebuild here has", (rebuild,), details=facts.changed_deps
-        )
-    if facts.unsatisfied:
-        yield Reason(
-            "bindings", f"needs {', '.join(facts.unsatisfied)}, which does not fit the versions chosen here", (rebuild,)
-        )
-    if facts.patches:
-        yield Reason(
-            "patches",
-            f"this host has user patches for it: {', '.join(facts.patches)}",
-            (Remedy(HERE, f"emerge --oneshot --binpkg-respect-user-patches=n {shlex.quote('=' + wanted.cpv)}"),),
-        )
-    if facts.live:
-        yield Reason("live", "a live package, and --usepkg-exclude-live is on")
-    if facts.symbols:
-        yield Reason("symbols", "needs symbol versions that nothing here provides", (rebuild,), details=facts.symbols)
-    if facts.signature:
-        command = f"portage-ext sign --all {shlex.quote(offer.cpv)}"
-        yield Reason("signature", facts.signature, (Remedy(BINHOST if offer.binrepo else HERE, command),))
-    if facts.unindexed:
-        yield Reason(
-            "unindexed", "the file lies in PKGDIR and the index does not have it", (Remedy(HERE, "portage-ext reindex"),)
-        )
-    if facts.cpu:
-        yield Reason("cpu", facts.cpu, (rebuild,), blocks=False)
-
-
-def _listing(listing: Listing, offer: Offer, places: Places) -> Reason:
-    if listing.why == "option":
-        return Reason("off", f"getbinpkg is off for this run ({listing.where})")
-    env = places.env_file.rpartition("/")[2]
-    steps = () if places.env_exists else (places.append(places.env_file, 'FEATURES="getbinpkg"'),)
-    if listing.why == "binhost":
-        allowed = ", ".join(listing.allowed)
-        file = f"{places.env_file.rpartition('/')[0]}/from-{offer.binrepo}.conf"
-        return Reason(
-            "binhost",
-            f"GETBINPKG_FROM allows only {allowed}" + (f" ({listing.where})" if listing.where else ""),
-            (
-                places.append(file, f'GETBINPKG_FROM="{" ".join((*listing.allowed, offer.binrepo or ""))}"'),
-                places.append(places.package_env, f"{listing.atom or offer.cp} {file.rpartition('/')[2]}"),
-            ),
-        )
-    steps = (*steps, places.append(places.package_env, f"{listing.atom or offer.cp} {env}"))
-    if listing.why == "off":
-        return Reason("off", f"switched off: {listing.where}", steps)
-    everything = Change(
-        "getbinpkg for every package", places.append(places.make_conf, 'FEATURES="${FEATURES} getbinpkg"').command
-    )
-    return Reason("unlisted", "not whitelisted", steps, change=everything)
-
-
-def _older(facts: Facts, wanted: Wanted, rebuild: Remedy) -> Reason:
-    offer = facts.offer
-    details = [f"built {day(offer.built)}"]
-    if offer.indexed:
-        details.append(f"the index is of {day(offer.indexed)}")
-    if wanted.since:
-        details.append(f"{wanted.version} is in the tree since {day(wanted.since)}")
-    take = Remedy(HERE, f"emerge --oneshot --useoldpkg-atoms={offer.cp} {offer.cp}:{offer.slot}")
-    return Reason(
-        "version",
-        f"the tree is ahead: {wanted.version} here, {offer.version} there",
-        (take, replace(rebuild, instead=True)),
-        ("; ".join(details),),
-    )
-
-
-def _no_ebuild(facts: Facts, offer: Offer) -> Reason:
-    what = "is masked" if facts.ebuild == "masked" else "is no longer in the tree"
-    take = Remedy(HERE, f"emerge --oneshot --useoldpkg-atoms={offer.cp} {shlex.quote('=' + offer.cpv)}")
-    return Reason("no-ebuild", f"the ebuild of {offer.version} {what}", (take,))
-
-
-def _flags(facts: Facts, wanted: Wanted, places: Places, rebuild: Remedy) -> Iterable[Reason]:
-    groups: dict[tuple[Kind, str], list[Flag]] = {}
-    for flag in facts.flags:
-        kind: Kind = "iuse" if "absent" in (flag.here, flag.there) else "use-expand" if flag.group else "use"
-        if flag.implicit:
-            kind = "iuse-implicit"
-        groups.setdefault((kind, flag.group), []).append(flag)
-    for (kind, group), flags in groups.items():
-        names = " ".join(_token(flag) for flag in flags)
-        details = tuple(map(str, flags))
-        if kind in ("iuse", "iuse-implicit"):
-            said = "IUSE_IMPLICIT" if kind == "iuse-implicit" else "IUSE"
-            yield Reason(
-                kind,
-                f"{said} differs: {', '.join(flag.name for flag in flags)}; it was built from another ebuild",
-                (rebuild,),
-                details,
-            )
-            continue
-        steps = []
-        free = [flag for flag in flags if not flag.fixed]
-        for word, file in (("force", places.use_force), ("mask", places.use_mask)):
-            fixed = [flag for flag in flags if flag.fixed == word]
-            if fixed:
-                steps.append(places.append(file, f"{wanted.cp} {' '.join('-' + flag.name for flag in fixed)}"))
-                free += fixed
-        steps.append(places.append(places.package_use, f"{wanted.cp} {' '.join(map(_token, free))}"))
-        yield Reason(
-            kind,
-            f"{group.upper() or 'USE'} differs: {names}",
-            tuple(steps),
-            details,
-            None if len(steps) > 1 else _globally(group, flags, places),
-        )
-
-
-def _token(flag: Flag) -> str:
-    return flag.name if flag.there == "on" else f"-{flag.name}"
-
-
-def _globally(group: str, flags: list[Flag], places: Places) -> Change:
-    """The same for every package, in make.conf."""
-    words = [_token(flag) for flag in flags]
-    if group:
-        prefix = f"{group.lower()}_"
-        words = [word.replace(prefix, "", 1) for word in words]
-        variable = group.upper()
-        line = f'{variable}="${{{variable}}} {" ".join(words)}"'
-    else:
-        variable = "USE"
-        line = f'USE="${{USE}} {" ".join(words)}"'
-    return Change(f"{variable}: {' '.join(words)}", places.append(places.make_conf, line).command)
 
 
 def day(seconds: int) -> str:

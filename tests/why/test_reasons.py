@@ -126,7 +126,7 @@ def test_use_expand_group(site: Site, group: str, ours: str, theirs: str) -> Non
     answer = why(site.client, "app-misc/a")
     assert answer.kinds(A) == ["use-expand"]
     reason = answer.reason(A, "use-expand")
-    flags = sorted([f"-{low}_{ours}", f"{low}_{theirs}"], key=lambda flag: flag.lstrip("-"))
+    flags = sorted([f"-{ours}", theirs], key=lambda flag: flag.lstrip("-"))
     assert reason["text"] == f"{group} differs: {' '.join(flags)}"
     assert any("etc/portage/make.conf:" in detail for detail in reason["details"])
     answer.follow(A)
