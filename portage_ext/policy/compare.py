@@ -167,7 +167,7 @@ def _accepted(ours: Builder, theirs: Builder) -> Iterator[Finding]:
 
 
 def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
-    for name in sorted(ours.use_expand.keys() | theirs.use_expand.keys()):
+    for name in sorted(ours.use_expand.keys() | theirs.use_expand.keys(), key=lambda name: (name != VIDEO_CARDS, name)):
         here, there = ours.use_expand.get(name, ()), theirs.use_expand.get(name, ())
         if set(here) == set(there):
             continue
