@@ -73,8 +73,7 @@ def _settings(waiting: dict[str, Callable[[], Area]], host: Here, repos: list[Bi
     """Read portage-ext.toml, and have what depends on it looked at too."""
     settings, published = configuration.load(host.config_root), publishing.load(host.config_root)
     signs += [settings.sign.key] if settings.sign.key else []
-    for one in repos:
-        waiting[f"binhost {one.name or one.sync_uri}"] = partial(areas.binhost, one, host, settings)
+    waiting |= areas.binhosts(repos, host, settings)
     waiting["keys"] = partial(areas.keys, host, settings)
     if published.own is not None or published.repositories:
         waiting["releases"] = partial(areas.releases, host, published)
