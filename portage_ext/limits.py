@@ -90,6 +90,8 @@ ELF_IN_MEMORY: Final = 64 * MIB
 IMAGE_SIZE: Final = 256 * GIB
 """An image, decompressed, from which a contract is worked out."""
 IMAGE_MEMBERS: Final = 4_000_000
+IMAGE_SECONDS: Final = 600.0
+"""One run of a decompressor over an image."""
 PLAN_ROUNDS: Final = 8
 """How often a merge list is put in order again after edges were added; each round adds some that were not there."""
 # A published tree (repo/).

@@ -70,16 +70,18 @@ def gpkg(
     extra: Mapping[str, bytes] | None = None,
     manifest: Callable[[bytes], bytes] | None = None,
     inner: bytes | None = None,
+    image_archive: bytes | None = None,
     form: int = tarfile.USTAR_FORMAT,
 ) -> bytes:
-    """A whole gpkg; ``manifest`` may rewrite the Manifest, ``inner`` replaces the decompressed metadata archive."""
+    """A whole gpkg; ``manifest`` may rewrite the Manifest,
+    ``inner`` and ``image_archive`` replace the archives of metadata and image."""
     values = metadata() if values is None else values
     suffix, compress = COMPRESS[compression]
     directory = values.get("PF", b"foo-1").decode().strip() if prefix is None else prefix
     members = {
         "gpkg-1": b"",
         f"metadata{suffix}": compress(tar_of({f"metadata/{k}": v for k, v in values.items()}) if inner is None else inner),
-        f"image{suffix}": compress(tar_of({"image/usr/share/data": image})),
+        f"image{suffix}": compress(tar_of({"image/usr/share/data": image}) if image_archive is None else image_archive),
         **(extra or {}),
     }
     listing = "".join(record(name, data) for name, data in members.items()).encode()

@@ -14,7 +14,6 @@ from portage_ext.config import settings as configuration
 from portage_ext.errors import InvalidContractError, NoSuchPackageError
 from portage_ext.gpkg import describe
 from portage_ext.gpkg.describe import Described
-from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.host.here import Here, here
 from portage_ext.host.installed import InstalledPackage, matching
 from portage_ext.model.contract import KEY as CONTRACT
@@ -69,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         signed = _signatures(host, described)
         more: dict[str, object] = {"path": str(one), "size": described.size, "members": described.members}
         more |= {"damage": described.damage, "signed": bool(described.signed)}
-        if options.files and one.name.endswith(GPKG_SUFFIX):
+        if options.files:
             more["files"] = [name for name, _ in describe.files(one)]
         _tell(options, str(one), described.values, more, signed)
         status = 1 if described.damage else status

@@ -35,6 +35,7 @@ _WORDS: Final = {
     "unlisted": "not whitelisted",
     "unreachable": "index cannot be had",
     "refused": "index refused",
+    "symbols": "symbol versions are missing here",
     "use": "USE differs",
     "use-expand": "USE_EXPAND group differs",
     "version": "the tree is ahead of the binhost",
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compiled(explanation: Explanation) -> list[Explained]:
-    return [one for one in explanation.packages if not one.taken]
+    return [one for one in explanation.packages if not one.comes]
 
 
 def _as_json(explanation: Explanation, win: Win | None) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _package_json(one: Explained) -> dict[str, Any]:
     candidates = []
     for verdict in one.verdicts:
         reasons = [dataclasses.asdict(reason) for reason in verdict.reasons]
-        taken = one.taken and not reasons
+        taken = one.comes and not reasons
         candidates.append({**dataclasses.asdict(verdict.offer), "taken": taken, "fixable": verdict.fixable, "reasons": reasons})
     wanted = one.wanted
     return {
@@ -122,14 +123,14 @@ class _Report:
             self._screen.line(trouble.text, "red")
             self._details((trouble,))
             self._screen.line()
-        shown = [one for one in explanation.packages if self._everything or not one.taken]
+        shown = [one for one in explanation.packages if self._everything or not one.comes]
         brief = len(shown) > _MANY and not self._everything
         for one in shown:
             self._package(one, brief=brief)
         self._summary(explanation, win)
 
     def _package(self, one: Explained, *, brief: bool) -> None:
-        how = "comes as a binary" if one.taken else "is compiled"
+        how = "comes as a binary" if one.comes else "is refused" if one.taken else "is compiled"
         time = f", {_duration(one.seconds)} the last times" if one.seconds is not None and not one.taken else ""
         self._screen.line(f"{self._screen.paint(one.wanted.cpv, 'bold')}:{one.wanted.slot} {how}{time}")
         if one.verdicts:
@@ -139,7 +140,7 @@ class _Report:
             self._screen.table(rows, ("blue",), indent="  ")
         else:
             self._screen.line("  no binhost and no PKGDIR has a binary of it")
-        if one.best is not None and not one.taken:
+        if one.best is not None and not one.comes:
             self._details([reason for reason in one.best.reasons if reason not in self._told])
         self._screen.line()
 

@@ -11,7 +11,7 @@ import fnmatch
 import mmap
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -25,10 +25,15 @@ _C_LIBRARIES: Final = ("libc.so.6", "libc.so.6.1", "libc.so")
 
 
 class System:
-    """The libraries of ``root`` (ROOT), and of the host when ``eprefix`` has no C library."""
+    """The libraries of ``root`` (ROOT), and of the host when ``eprefix`` has no C library.
 
-    def __init__(self, root: Path, eprefix: str = "") -> None:
+    ``without`` are files, absolute within the root, that count as gone already.
+    """
+
+    def __init__(self, root: Path, eprefix: str = "", without: Collection[str] = ()) -> None:
         self.root = os.fspath(root).rstrip("/")
+        # One file may be known by several names: a directory of the root may be a link, as /lib64 is.
+        self._without = frozenset(os.path.realpath(self._real(path)) for path in without)
         self.eprefix = eprefix.rstrip("/")
         self._objects: dict[str, ElfObject | None] = {}
         self._directories: dict[str, frozenset[str]] = {}
@@ -160,7 +165,9 @@ class System:
 
     def _object(self, path: str) -> ElfObject | None:
         if path not in self._objects:
-            self._objects[path] = _open_object(self._real(path))
+            real = self._real(path)
+            gone = self._without and os.path.realpath(real) in self._without
+            self._objects[path] = None if gone else _open_object(real)
         return self._objects[path]
 
     def _real(self, path: str) -> str:

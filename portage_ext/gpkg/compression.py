@@ -28,7 +28,17 @@ SUFFIXES: Final = {
     ".tar.zst": "zstd",
 }
 """How the name of an inner archive ends, and the method that says (GLEP 78; gpkg.ext_list in Portage)."""
-_TOOLS: Final = {"lz4": ("lz4", "-d", "-c"), "lzip": ("lzip", "-d", "-c"), "lzop": ("lzop", "-d", "-c")}
+TOOLS: Final = {"lz4": ("lz4", "-d", "-c"), "lzip": ("lzip", "-d", "-c"), "lzop": ("lzop", "-d", "-c")}
+"""What decompresses from stdin to stdout, as Portage runs it."""
+_MAGIC: Final = (
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"LZIP", "lzip"),
+    (b"\x89LZO\0\r\n\x1a\n", "lzop"),
+)
 _STEP: Final = 256 * limits.KIB
 
 
@@ -45,6 +55,11 @@ def method_of(name: str) -> tuple[str, str] | None:
     stem, dot, rest = name.partition(".tar")
     method = SUFFIXES.get(dot + rest)
     return None if method is None else (stem, method)
+
+
+def method_of_content(head: bytes) -> str:
+    """How an archive that begins with ``head`` is compressed, which the name of an xpak package does not say."""
+    return next((method for magic, method in _MAGIC if head.startswith(magic)), "none")
 
 
 def _zstd(data: bytes) -> Iterator[bytes]:
@@ -153,7 +168,7 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
     elif method == "xz":
         source = _xz(data)
     else:
-        source = _tool(_TOOLS[method], data)
+        source = _tool(TOOLS[method], data)
     blocks: list[bytes] = []
     total = 0
     for block in source:

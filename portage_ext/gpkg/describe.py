@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import tarfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import Final
 
-import zstandard
-
-from portage_ext import limits
-from portage_ext.errors import DecompressionError, MalformedPackageError, PackageError
+from portage_ext.errors import PackageError
 from portage_ext.gpkg.container import Container, check_members, read_container, read_metadata
-from portage_ext.gpkg.contract import decompressed_image
 from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
+from portage_ext.gpkg.image import gpkg_image, xpak_image
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.model.contract import KEY as CONTRACT
@@ -68,20 +62,13 @@ def _damage(source: Source, container: Container) -> str:
 
 
 def files(path: Path) -> Iterator[tuple[str, int]]:
-    """Each file that the gpkg at ``path`` would install, with its size (of a link: 0). Raises PackageError."""
+    """Each file that the package at ``path`` would install, with its size (of a link: 0). Raises PackageError."""
     fd = open_package(path)
     try:
         source = Source(fd, str(path))
-        stream = decompressed_image(source, read_container(source))
-        with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive:
-            for count, member in enumerate(archive):
-                if count >= limits.IMAGE_MEMBERS:
-                    raise MalformedPackageError(str(path), f"an image of more than {limits.IMAGE_MEMBERS} members")
-                if not member.isdir():
-                    yield "/" + member.name.removeprefix("./").partition("/")[2], member.size
-    except (tarfile.TarError, ValueError) as error:
-        raise MalformedPackageError(str(path), f"image: {error}") from error
-    except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise DecompressionError(str(path), f"image: {error}") from error
+        gpkg = path.name.endswith(GPKG_SUFFIX)
+        for name, member, _ in gpkg_image(source, read_container(source)) if gpkg else xpak_image(source):
+            if not member.isdir():
+                yield name, member.size
     finally:
         os.close(fd)

@@ -20,8 +20,8 @@ def _number(data: bytes, offset: int) -> int:
     return int.from_bytes(data[offset : offset + 4], "big")
 
 
-def read_xpak(source: Source, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
-    """The metadata of an xpak package by name, those in ``wanted`` (None: all). Raises PackageError."""
+def segment_start(source: Source) -> int:
+    """Where the segment begins, and the archive before it ends. Raises PackageError."""
     if source.size < _TRAILER + _HEADER:
         raise MalformedPackageError(source.name, "too short for an xpak package")
     trailer = source.read(source.size - _TRAILER, _TRAILER)
@@ -33,6 +33,13 @@ def read_xpak(source: Source, wanted: frozenset[str] | None = None) -> dict[str,
     start = source.size - 8 - length
     if start < 0 or length < _HEADER + 8:
         raise MalformedPackageError(source.name, f"an xpak segment of {length} bytes")
+    return start
+
+
+def read_xpak(source: Source, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
+    """The metadata of an xpak package by name, those in ``wanted`` (None: all). Raises PackageError."""
+    start = segment_start(source)
+    length = source.size - 8 - start
     segment = source.read(start, length)
     index_size, data_size = _number(segment, 8), _number(segment, 12)
     if segment[:8] != b"XPAKPACK" or _HEADER + index_size + data_size + 8 != length:

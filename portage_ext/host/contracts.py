@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from portage.util import grabfile
 
@@ -12,7 +13,7 @@ from portage_ext.elf.tree import read_files
 from portage_ext.errors import InvalidContractError, PackageError
 from portage_ext.gpkg.contract import stored_contract
 from portage_ext.limits import CONTRACT_SIZE
-from portage_ext.model.contract import KEY, SymbolContract
+from portage_ext.model.contract import KEY, Library, SymbolContract
 
 
 def keep_in_index(tree: Any) -> None:
@@ -56,11 +57,26 @@ def recorded(database: Any, cpv: str) -> SymbolContract | None:
         return None
 
 
+class InstalledObject(NamedTuple):
+    """``path`` is absolute within the root, ``library`` what others know the object by."""
+
+    path: str
+    library: Library
+
+
+def installed_objects(database: Any, cpv: str) -> Iterator[InstalledObject]:
+    """The ELF objects of an installed package."""
+    # ``arch;path;soname;rpath;needed;category``: what Portage found by scanelf when it was built.
+    for line in grabfile(database.getpath(cpv, filename="NEEDED.ELF.2")):
+        words = line.split(";")
+        if len(words) > 4:
+            category = words[5] if len(words) > 5 else ""
+            yield InstalledObject(words[1], (category, words[2] or words[1].rpartition("/")[2]))
+
+
 def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
     """The contract worked out from the installed files."""
-    # ``arch;path;soname;rpath;needed;category``: what Portage found by scanelf when it was built.
-    fields = (line.split(";") for line in grabfile(database.getpath(cpv, filename="NEEDED.ELF.2")))
-    paths = [words[1] for words in fields if len(words) > 4]
+    paths = [one.path for one in installed_objects(database, cpv)]
     if not paths:
         return SymbolContract()
     objects = read_files(root, paths, eprefix=eprefix)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from portage.versions import vercmp
 
-from portage_ext.config.toolchain import Mode, configured_mode, mode_in
-from portage_ext.errors import ToolchainModeError
-from portage_ext.host import contracts, say
+from portage_ext.config.toolchain import Mode
+from portage_ext.host import contracts
+from portage_ext.host.modes import Modes
 from portage_ext.host.world import InstalledWorld
 from portage_ext.model.contract import Need
 from portage_ext.policy.plan import Problem, Step, Verdict, check
@@ -21,48 +20,17 @@ class Plan:
     """The plan check of one run of emerge. ``settings`` are those of the run; package.env is asked package by package."""
 
     def __init__(self, settings: Any) -> None:
-        self._settings = settings
-        self._modes: dict[str, Mode] = {}
-        self._configured = self._read_mode(lambda: configured_mode(Path(settings["PORTAGE_CONFIGROOT"]))) or Mode.ENFORCE
-        self._for_run = self._read_mode(lambda: mode_in(settings.configdict["env"]))
-        self._in_conf = self._read_mode(lambda: mode_in(settings.configdict["conf"]))
+        self._modes = Modes(settings)
         self._worlds: dict[str, InstalledWorld] = {}
-
-    @staticmethod
-    def _read_mode(read: Any) -> Mode | None:
-        try:
-            mode: Mode | None = read()
-        except ToolchainModeError as error:
-            say.line(f"{error}; enforce holds")
-            return Mode.ENFORCE
-        return mode
 
     @property
     def off(self) -> bool:
-        """Nothing is checked in this run, except what package.env asks for: not even that when the environment says off."""
-        return self._for_run is Mode.OFF or (
-            (self._for_run or self._in_conf or self._configured) is Mode.OFF and not self._settings._penvdict
-        )
+        """Nothing is checked in this run."""
+        return self._modes.off
 
     def mode(self, package: Any) -> Mode:
-        """How strictly ``package`` is held: environment, package.env, make.conf, configuration file, in this order."""
-        if self._for_run is not None:
-            return self._for_run
-        if package.cpv not in self._modes:
-            self._modes[package.cpv] = self._package_mode(package) or self._in_conf or self._configured
-        return self._modes[package.cpv]
-
-    def _package_mode(self, package: Any) -> Mode | None:
-        from portage.package.ebuild._config.helper import ordered_by_atom_specificity
-
-        settings = package.root_config.settings
-        entries = settings._penvdict.get(package.cp)
-        if not entries:
-            return None
-        names = [name for value in ordered_by_atom_specificity(entries, package.cpv) for name in value]
-        values: dict[str, str] = {}
-        settings._grab_pkg_env(names, values)
-        return self._read_mode(lambda: mode_in(values))
+        """How strictly ``package`` (an ``_emerge.Package``) is held."""
+        return self._modes.of(package.cpv, package.root_config.settings)
 
     def judge(self, tasks: Sequence[Any], trees: Any) -> tuple[list[Any], Verdict]:
         """Check ``tasks`` (the serialized list of a depgraph), root by root.
@@ -93,10 +61,13 @@ class Plan:
         replaces = [name] if uninstall else [str(cpv) for cpv in database.match(package.slot_atom)]
         removes = {library: versions for cpv in replaces for library, versions in world.defines(cpv).items()}
         contract = contracts.of_binary(tree["bintree"], package) if package.type_name == "binary" else None
+        kept = contract.defines if contract is not None else {}
+        known = uninstall or contract is not None
+        leaves = world.left(replaces, [library for library in removes if library not in kept]) if known else {}
         kind = "uninstall" if uninstall else "binary" if package.type_name == "binary" else "source"
         preserves = "preserve-libs" in package.root_config.settings.features
         exempt = kind == "binary" and self.mode(package) is Mode.OFF
-        return Step(name, cp, kind, contract, frozenset(replaces), removes, preserves, exempt)  # type: ignore[arg-type]
+        return Step(name, cp, kind, contract, frozenset(replaces), removes, leaves, preserves, exempt)  # type: ignore[arg-type]
 
     def words(self, problem: Problem, package: Any, trees: Any) -> str:
         """What ``problem`` of ``package`` means to a person."""

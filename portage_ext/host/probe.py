@@ -23,7 +23,7 @@ from portage_ext.errors import UnknownPortageError
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A function that must be there: its owner and name, the parameters that are relied on, and who must call it."""
+    """A function that must be there: its owner (class or module) and name, the parameters relied on, and who must call it."""
 
     owner: Any
     name: str
@@ -64,7 +64,7 @@ def _expectations(run_action: Callable[..., Any]) -> tuple[Expected, ...]:
 
 def check_function(expected: Expected) -> None:
     """Raise UnknownPortageError when the function is not as expected."""
-    home = expected.owner.__module__
+    home = expected.owner.__name__ if inspect.ismodule(expected.owner) else expected.owner.__module__
     function = inspect.getattr_static(expected.owner, expected.name, None)
     if function is None:
         raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} is not there")

@@ -53,7 +53,7 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
     from _emerge.main import parse_opts
     from portage.exception import PortageException
 
-    from portage_ext.host import session
+    from portage_ext.host import session, toolchain
 
     config = actions.load_emerge_config()
     default = shlex.split(config.target_config.settings.get("EMERGE_DEFAULT_OPTS", ""))
@@ -72,6 +72,8 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
 
     def keep(emerge_config: Any, spinner: Any = None) -> int:
         opts = emerge_config.opts
+        # What the plan check would refuse is told as a reason (host/symbols.py); here a list is wanted.
+        toolchain.end()
         parameters = create_depgraph_params(opts, emerge_config.action)
         success, graph, _ = backtrack_depgraph(
             emerge_config.target_config.settings, emerge_config.trees, opts, parameters, None, emerge_config.args, spinner

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from portage_ext.host import say
-from portage_ext.host.concern import binaries_possible, session_needed
+from portage_ext.host.concern import binaries_made, binaries_possible, removes_packages, session_needed
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -172,8 +172,16 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
             sessions.append(session_module)
     except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
         say.failed("cannot connect to this Portage", error)
+    # After the whitelist, which may have switched binaries on.
     try:
-        # After the whitelist, which may have switched binaries on.
+        # Also when no list is checked: what Portage writes of an index is what it has read.
+        if binaries_possible(emerge_config) or binaries_made(emerge_config):
+            from portage_ext.host import index_key
+
+            index_key.begin(emerge_config)
+    except Exception as error:  # noqa: BLE001 - the same
+        say.failed("indices lose their contracts", error)
+    try:
         if binaries_possible(emerge_config):
             from portage_ext.host import toolchain
 
@@ -189,6 +197,14 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
             sessions.append(hint)
     except Exception as error:  # noqa: BLE001 - only a line is lost
         say.line(f"packages that are compiled against expectation are not named: {error}")
+    try:
+        if removes_packages(emerge_config):
+            from portage_ext.host import removal
+
+            removal.begin(emerge_config)
+            sessions.append(removal)
+    except Exception as error:  # noqa: BLE001 - the same
+        say.failed("what is removed is not checked", error)
     try:
         yield
     finally:

@@ -14,15 +14,14 @@ from typing import Any, Final
 from _emerge.Dependency import Dependency
 from _emerge.depgraph import depgraph
 from _emerge.DepPriority import DepPriority
-from portage.dbapi.bintree import binarytree
 from portage.package.ebuild.config import config
 
 from portage_ext.config.toolchain import VARIABLE
 from portage_ext.host import probe, say
-from portage_ext.host.contracts import keep_in_index
 from portage_ext.host.plan import Plan
 from portage_ext.limits import PLAN_ROUNDS
-from portage_ext.policy.plan import Problem, on_cycle
+from portage_ext.policy.cycles import on_cycle
+from portage_ext.policy.plan import Problem
 
 Function = Callable[..., Any]
 
@@ -40,10 +39,6 @@ def begin(emerge_config: Any) -> None:
     global current
     current = None
     _apply()
-    for tree in emerge_config.trees.values():
-        # Also when nothing is checked: what Portage caches of an index is what it has read.
-        if "bintree" in tree:
-            keep_in_index(tree["bintree"])
     plan = Plan(emerge_config.target_config.settings)
     if not plan.off:
         current = plan
@@ -64,7 +59,6 @@ def _apply() -> None:
         depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"
     )
     probe.check_names(depgraph.altlist, "_serialized_tasks_cache", "_scheduler_graph")
-    probe.check_names(binarytree._new_pkgindex, "_pkgindex_allowed_pkg_keys")
     probe.check_names(config.environ, "_environ_whitelist")
     for name, wrap in (
         ("_serialize_tasks", _serialize_tasks),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portage_ext.errors import ResolutionError
@@ -13,8 +13,9 @@ from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.facts import Gatherer
 from portage_ext.host.resolution import overheard, resolve
-from portage_ext.policy.reasons import judge, refused, unreachable
-from portage_ext.policy.verdict import Reason, Verdict, Wanted, closest
+from portage_ext.host.symbols import unmet
+from portage_ext.policy.reasons import judge, refused, symbols, unreachable
+from portage_ext.policy.verdict import Reason, Verdict, Wanted, closeness
 
 _UNREACHABLE: Final = re.compile(r"^!!! \[(.+?)\] Error fetching binhost package info from '(.*?)'\n!!!\s?\[?\1\]? (.*)$", re.M)
 _REFUSED: Final = re.compile(r"^portage-ext fetch: ([\w.+-]+)\b.*\[(\w+Error)\]\..*$", re.M)
@@ -33,6 +34,11 @@ class Explained:
     @property
     def taken(self) -> bool:
         return self.wanted.kind == "binary"
+
+    @property
+    def comes(self) -> bool:
+        """Whether it is a binary and nothing refuses it."""
+        return self.taken and not (self.verdicts and self.verdicts[0].reasons)
 
     @property
     def best(self) -> Verdict | None:
@@ -70,8 +76,35 @@ def explain(words: Sequence[str]) -> Explanation:
     resolution.troubles.update(_troubles(tree, spoken))
     gatherer = Gatherer(resolution, tree)
     seconds = build_seconds(_log(resolution.settings))
-    packages = tuple(_explained(gatherer, package, seconds) for package in resolution.packages)
-    return Explanation(packages, tuple(resolution.troubles.values()), tuple(dict.fromkeys(_OURS.findall(spoken))))
+    judged = [(package, _verdicts(gatherer, package)) for package in resolution.packages]
+    closest_ones = {package: found[0][1] for package, found in judged if found and _only_here(found[0][0])}
+    lacking = unmet(resolution, tree, closest_ones)
+    packages = []
+    for package, found in judged:
+        verdicts = [verdict for verdict, _ in found]
+        if package in lacking and verdicts:
+            verdicts[0] = replace(verdicts[0], reasons=(*verdicts[0].reasons, symbols(lacking[package])))
+        wanted = gatherer.wanted(package)
+        packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp)))
+    remarks = tuple(dict.fromkeys(_OURS.findall(spoken)))
+    return Explanation(tuple(packages), tuple(resolution.troubles.values()), remarks)
+
+
+def _verdicts(gatherer: Gatherer, package: Any) -> list[tuple[Verdict, Any]]:
+    """A verdict for each candidate of ``package``, with the candidate, the closest first."""
+    wanted = gatherer.wanted(package)
+    found = []
+    for candidate in gatherer.candidates(package):
+        if package.type_name == "binary" and gatherer.is_taken(candidate, package):
+            found.append((Verdict(gatherer.offer(candidate)), candidate))
+        else:
+            found.append((judge(gatherer.facts(candidate, package), wanted, gatherer.places), candidate))
+    return sorted(found, key=lambda one: closeness(one[0]))
+
+
+def _only_here(verdict: Verdict) -> bool:
+    """Whether the candidate could be merged after nothing but changes to this host."""
+    return not verdict.reasons or verdict.fixable
 
 
 def _troubles(tree: CandidateTree, spoken: str) -> Iterator[tuple[str, Reason]]:
@@ -85,14 +118,3 @@ def _troubles(tree: CandidateTree, spoken: str) -> Iterator[tuple[str, Reason]]:
 
 def _log(settings: Any) -> str:
     return os.path.join(settings.get("EMERGE_LOG_DIR") or os.path.join(settings["EPREFIX"] or "/", "var/log"), "emerge.log")
-
-
-def _explained(gatherer: Gatherer, package: Any, seconds: dict[str, float]) -> Explained:
-    wanted = gatherer.wanted(package)
-    verdicts = []
-    for candidate in gatherer.candidates(package):
-        if package.type_name == "binary" and gatherer.is_taken(candidate, package):
-            verdicts.append(Verdict(gatherer.offer(candidate)))
-        else:
-            verdicts.append(judge(gatherer.facts(candidate, package), wanted, gatherer.places))
-    return Explained(wanted, tuple(closest(verdicts)), seconds.get(wanted.cp))

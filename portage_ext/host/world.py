@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from portage.versions import cpv_getkey
 
 from portage_ext.elf.system import System
 from portage_ext.host import contracts
-from portage_ext.model.contract import Library, Need, SymbolContract
+from portage_ext.model.contract import Library, SymbolContract
+from portage_ext.policy.plan import User, needs_of
 
 
 class InstalledWorld:
@@ -41,6 +42,21 @@ class InstalledWorld:
         provides = self._database.aux_get(cpv, ["PROVIDES"])[0]
         return dict(self.contract(cpv).defines) if provides.strip() else {}
 
+    def objects(self, cpv: str) -> Iterator[contracts.InstalledObject]:
+        """The ELF objects of an installed package, as Portage recorded them."""
+        return contracts.installed_objects(self._database, cpv)
+
+    def after(self, cpvs: Iterable[str]) -> System:
+        """The loader's view when the objects of these installed packages are gone."""
+        return System(self.root, self.eprefix, without=[one.path for cpv in cpvs for one in self.objects(cpv)])
+
+    def left(self, cpvs: Iterable[str], libraries: Collection[Library]) -> dict[Library, frozenset[str]]:
+        """Those of ``libraries`` that are found elsewhere when these packages are gone, and what they define there."""
+        if not libraries:
+            return {}
+        system = self.after(cpvs)
+        return {library: found[-1] for library in libraries if (found := system.candidates(library))}
+
     @cached_property
     def _provides(self) -> dict[Library, frozenset[str]]:
         owners: dict[Library, set[str]] = {}
@@ -60,11 +76,11 @@ class InstalledWorld:
                 users.setdefault(library, []).append(str(cpv))
         return users
 
-    def users(self, library: Library) -> Iterator[tuple[str, Need]]:
+    def users(self, library: Library) -> Iterator[User]:
         for cpv in self._requires.get(library, ()):
-            for need in self.contract(cpv).needs:
+            for need, search in needs_of(self.contract(cpv)):
                 if need.library == library:
-                    yield cpv, need
+                    yield User(cpv, need, search)
 
 
 def _libraries(text: str) -> Iterator[Library]:

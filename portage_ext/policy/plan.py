@@ -8,9 +8,9 @@ merge judges with the files in hand.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol
 
 from portage_ext.model.contract import Library, Need, SymbolContract
 
@@ -20,7 +20,8 @@ Kind = Literal["binary", "source", "uninstall"]
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of the merge list. ``contract`` is None when it is not known; ``replaces`` names the installed packages that
-    go, and ``removes`` says what these defined. ``preserves``: libraries that go and are still used stay (preserve-libs).
+    go, ``removes`` says what these defined, and ``leaves`` what is left of it elsewhere. ``preserves``: libraries that go, of
+    which nothing is left and which are still used, stay (preserve-libs).
     """
 
     name: str
@@ -29,9 +30,18 @@ class Step:
     contract: SymbolContract | None = None
     replaces: frozenset[str] = frozenset()
     removes: Mapping[Library, frozenset[str]] = field(default_factory=dict)
+    leaves: Mapping[Library, frozenset[str]] = field(default_factory=dict)
     preserves: bool = False
     exempt: bool = False
     """Its own needs are not looked at."""
+
+
+class User(NamedTuple):
+    """A package, what it needs of a library, and where it looks for it besides the system's directories."""
+
+    name: str
+    need: Need
+    search: tuple[str, ...] = ()
 
 
 class World(Protocol):
@@ -45,8 +55,8 @@ class World(Protocol):
         """The packages (category/name) that have the library installed."""
         ...
 
-    def users(self, library: Library) -> Iterable[tuple[str, Need]]:
-        """The installed packages that need the library, and what they need of it."""
+    def users(self, library: Library) -> Iterable[User]:
+        """The installed packages that need the library."""
         ...
 
 
@@ -128,7 +138,7 @@ class _Walk:
             self._merged.append(place)
 
     def _need(self, place: int, need: Need, search: tuple[str, ...]) -> None:
-        before = _holds(need, self._world.candidates(need.library, search))
+        before = holds(need, self._world.candidates(need.library, search))
         provided = self._changed.get(need.library)
         if self._holds(need, search):
             # Met by an earlier step alone: an edge keeps it so when several are merged at once.
@@ -157,12 +167,18 @@ class _Walk:
     def _holds(self, need: Need, search: tuple[str, ...]) -> bool:
         provided = self._changed.get(need.library)
         if provided is None:
-            return _holds(need, self._world.candidates(need.library, search))
-        if provided.there:
-            return provided.versions is None or _meets(need, provided.versions)
-        # Gone from where everybody looks; RUNPATH may still lead to another copy.
-        own = self._world.candidates(need.library, search)
-        return need.plugin or (bool(search) and len(own) > 1 and _holds(need, own[:-1]))
+            return holds(need, self._world.candidates(need.library, search))
+        if provided.there and (provided.versions is None or _meets(need, provided.versions)):
+            return True
+        # Not where everybody looks; RUNPATH may still lead to another copy.
+        private = self._private(need, search)
+        return holds(need, private) if private else need.plugin and not provided.there
+
+    def _private(self, need: Need, search: tuple[str, ...]) -> tuple[frozenset[str], ...]:
+        if not search:
+            return ()
+        found = self._world.candidates(need.library, search)
+        return found[: len(found) - len(self._world.candidates(need.library))]
 
     def _there(self, need: Need, search: tuple[str, ...]) -> bool:
         provided = self._changed.get(need.library)
@@ -178,20 +194,29 @@ class _Walk:
     def _apply(self, place: int, step: Step) -> None:
         defines: Mapping[Library, frozenset[str]] = step.contract.defines if step.contract is not None else {}
         for library, versions in step.removes.items():
-            if library in defines:
-                continue
-            if step.contract is None and step.kind != "uninstall":
-                self._changed[library] = _Provided(None, True, place)
-            elif not step.preserves:
-                self._changed[library] = _Provided(versions, False, place)
-                self._broken(place, library)
+            if library not in defines:
+                left = self._left(place, step, library)
+                if left is not None:
+                    self._change(place, library, left, versions)
         for library, versions in defines.items():
             if not self._world.judges(library[0]):
                 continue
             replaced = library in step.removes
-            self._changed[library] = _Provided(versions if replaced else self._beside(library, versions), True, place)
-            if replaced and not step.removes[library] <= versions:
-                self._broken(place, library)
+            provided = _Provided(versions if replaced else self._beside(library, versions), True, place)
+            self._change(place, library, provided, step.removes.get(library, frozenset()))
+
+    def _left(self, place: int, step: Step, library: Library) -> _Provided | None:
+        """What is there of a library that ``step`` takes away and does not bring; None when it stays as it is."""
+        for earlier in reversed(self._merged):
+            contract = self._steps[earlier].contract
+            if contract is not None and library in contract.defines:
+                return _Provided(contract.defines[library], True, earlier)
+        # What is compiled may bring anything, and an uninstall mostly makes room for what is merged in its stead.
+        if (step.contract is None and step.kind != "uninstall") or (step.kind == "uninstall" and self._unknown):
+            return _Provided(None, True, place)
+        if library in step.leaves:
+            return _Provided(step.leaves[library], True, place)
+        return None if step.preserves else _Provided(frozenset(), False, place)
 
     def _beside(self, library: Library, versions: frozenset[str]) -> frozenset[str] | None:
         """The versions of a library that comes beside another of the same name, as a compiler in a new slot does.
@@ -209,19 +234,28 @@ class _Walk:
             joined |= other
         return joined
 
-    def _broken(self, place: int, library: Library) -> None:
-        """Who is left without what the step took away: installed packages that stay, and binaries merged before."""
-        for name, need in self._world.users(library):
-            if name not in self._gone and not self._holds(need, ()):
-                self.problems.append(Problem(place, need, self._lacking(need, ()), self._there(need, ()), name))
+    def _change(self, place: int, library: Library, provided: _Provided, before: frozenset[str]) -> None:
+        """Put ``provided`` in the place of what defined ``before``; who had what it needs and is left without is a problem."""
+        harmless = provided.versions is None or (provided.there and (not provided.versions or before <= provided.versions))
+        met = [] if harmless else [user for user in self._users(library) if self._holds(user.need, user.search)]
+        self._changed[library] = provided
+        for name, need, search in met:
+            if not self._holds(need, search) and not self._met_later(place, need):
+                self.problems.append(Problem(place, need, self._lacking(need, search), self._there(need, search), name))
+
+    def _users(self, library: Library) -> Iterator[User]:
+        """Installed packages that stay, and binaries merged so far."""
+        yield from (user for user in self._world.users(library) if user.name not in self._gone)
         for merged in self._merged:
-            contract = self._steps[merged].contract
-            if contract is None or self._steps[merged].exempt or self._steps[merged].kind != "binary":
-                continue
-            for need, search in needs_of(contract):
-                if need.library == library and not self._holds(need, search):
-                    lacking = self._lacking(need, search)
-                    self.problems.append(Problem(place, need, lacking, self._there(need, search), self._steps[merged].name))
+            step = self._steps[merged]
+            if step.contract is not None and step.kind == "binary" and not step.exempt:
+                for need, search in needs_of(step.contract):
+                    if need.library == library:
+                        yield User(step.name, need, search)
+
+    def _met_later(self, place: int, need: Need) -> bool:
+        found = (self._steps[later].contract for later in self._definers.get(need.library, ()) if later > place)
+        return any(contract is not None and _meets(need, contract.defines[need.library]) for contract in found)
 
 
 def needs_of(contract: SymbolContract) -> Iterator[tuple[Need, tuple[str, ...]]]:
@@ -230,52 +264,10 @@ def needs_of(contract: SymbolContract) -> Iterator[tuple[Need, tuple[str, ...]]]
         yield need, contract.search.get(need.category, ())
 
 
-Node = TypeVar("Node", bound=Hashable)
-
-
-def on_cycle(pairs: Collection[tuple[Node, Node]]) -> frozenset[tuple[Node, Node]]:
-    """Those of ``pairs`` (earlier, later) that contradict each other: of each such cycle, no order keeps all."""
-    after: dict[Node, list[Node]] = {}
-    before: dict[Node, list[Node]] = {}
-    for earlier, later in pairs:
-        after.setdefault(earlier, []).append(later)
-        before.setdefault(later, []).append(earlier)
-    # Strongly connected components (Kosaraju): those of an edge on a cycle are one and the same.
-    component: dict[Node, int] = {}
-    for number, start in enumerate(reversed(_finished(after))):
-        waiting = [start]
-        while waiting:
-            node = waiting.pop()
-            if node not in component:
-                component[node] = number
-                waiting += [one for one in before.get(node, ()) if one not in component]
-    return frozenset((earlier, later) for earlier, later in pairs if component[earlier] == component[later])
-
-
-def _finished(after: Mapping[Node, list[Node]]) -> list[Node]:
-    """All nodes in the order in which a search in depth leaves them."""
-    left: list[Node] = []
-    seen: set[Node] = set()
-    for start in after:
-        if start in seen:
-            continue
-        seen.add(start)
-        path = [(start, iter(after[start]))]
-        while path:
-            node, following = path[-1]
-            new = next((one for one in following if one not in seen), None)
-            if new is None:
-                left.append(node)
-                path.pop()
-            else:
-                seen.add(new)
-                path.append((new, iter(after.get(new, ()))))
-    return left
-
-
 def _meets(need: Need, versions: frozenset[str]) -> bool:
     return not versions or need.versions <= versions
 
 
-def _holds(need: Need, candidates: tuple[frozenset[str], ...]) -> bool:
+def holds(need: Need, candidates: tuple[frozenset[str], ...]) -> bool:
+    """Whether the loader is content with one of ``candidates``. A library that only a plugin misses is no reason not to be."""
     return any(_meets(need, versions) for versions in candidates) if candidates else need.plugin

@@ -6,7 +6,7 @@ Values in, verdicts out: what Portage decides is decided in ``host/``, with Port
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from portage_ext.policy.verdict import (
@@ -88,8 +88,6 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         )
     if facts.live:
         yield Reason("live", "a live package, and --usepkg-exclude-live is on")
-    if facts.symbols:
-        yield Reason("symbols", "needs symbol versions that nothing here provides", (rebuild,), details=facts.symbols)
     if facts.signature:
         command = f"portage-ext sign --all {shlex.quote(offer.cpv)}"
         yield Reason("signature", facts.signature, (Remedy(BINHOST if offer.binrepo else HERE, command),))
@@ -99,6 +97,14 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         )
     if facts.cpu:
         yield Reason("cpu", facts.cpu, (rebuild,), blocks=False)
+
+
+def symbols(words: Sequence[str]) -> Reason:
+    """The plan check refuses the candidate; ``words`` are its own: what is missing, then the ways out, one a line."""
+    first, *ways = words[0].split("\n")
+    commands = [way.rpartition(": ")[2].strip() for way in ways]
+    remedies = tuple(Remedy(HERE, command, instead=number > 0) for number, command in enumerate(commands))
+    return Reason("symbols", "needs symbol versions that this system lacks", remedies, (first, *words[1:]))
 
 
 def _listing(listing: Listing, offer: Offer, places: Places) -> Reason:

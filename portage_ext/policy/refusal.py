@@ -47,6 +47,18 @@ def breaks(step: str, victim: str, need: Need, missing: frozenset[str], *, found
     )
 
 
+def unmerge_breaks(removed: str, victim: str, need: Need, missing: frozenset[str], *, found: bool) -> str:
+    """Why ``removed`` may not be unmerged: ``victim`` stays, and would not run any more."""
+    what = versions_text(need, missing, found=found)
+    why = "the other installed library of this name does not have it" if found else "nothing else has it"
+    return (
+        f"unmerging {removed} would take {what} away, {victim} needs it, and {why}.\n"
+        f"    unmerge {victim} as well, before it: emerge --unmerge ={victim} ={removed}\n"
+        f"    or rebuild it first, without that library: emerge --oneshot {_atom(victim)}\n"
+        f"    or remove it all the same: PORTAGE_EXT_TOOLCHAIN=warn emerge ..."
+    )
+
+
 def from_source(name: str, cp: str) -> str:
     """The command that compiles the package on this system."""
     return f"emerge --oneshot --usepkg-exclude {cp} ={name}"

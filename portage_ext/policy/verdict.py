@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -170,7 +169,6 @@ class Facts:
     live: bool = False
     set_aside: str = ""
     cpu: str = ""
-    symbols: tuple[str, ...] = ()
     signature: str = ""
     unindexed: bool = False
 
@@ -214,11 +212,10 @@ class Verdict:
         return all(some and all(step.where == HERE for step in some) for some in steps)
 
 
-def closest(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """The verdicts of one package, the candidate first that the least keeps away."""
-    return sorted(
-        verdicts, key=lambda one: (sum(r.blocks for r in one.reasons), not one.fixable, -one.offer.built, one.offer.source)
-    )
+def closeness(verdict: Verdict) -> tuple[object, ...]:
+    """A key by which the candidate that the least keeps away comes first."""
+    blocking = [reason for reason in verdict.reasons if reason.blocks]
+    return len(blocking), not verdict.fixable, -verdict.offer.built, verdict.offer.source
 
 
 def day(seconds: int) -> str:

@@ -22,7 +22,7 @@ from portage_ext.errors import (
     UnacceptedSignatureError,
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
-from portage_ext.gpkg.contract import contract_of_image
+from portage_ext.gpkg.contract import contract_of_image, contract_of_xpak
 from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
 from portage_ext.gpkg.source import HEAD, FileStamp, Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
@@ -30,6 +30,7 @@ from portage_ext.index.blocks import Row
 from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model import Hasher
 from portage_ext.model.contract import KEY as CONTRACT
+from portage_ext.model.contract import SymbolContract
 from portage_ext.repo.naming import place
 from portage_ext.repo.signatures import SignaturePolicy, Signed, check_signatures
 
@@ -80,12 +81,22 @@ def _gpkg(source: Source, plan: ReadPlan) -> tuple[dict[str, bytes], Signed | No
     if plan.policy.verify and (container.signed or plan.policy.required):
         signed = _signed(source, container)
     metadata = read_metadata(source, container, plan.format.wanted | {"EPREFIX"})
-    if CONTRACT in plan.format.metadata_keys and CONTRACT not in metadata and (metadata.keys() & _LINKED):
-        # Built without the hook: worked out once, and kept in the index as long as the file stays as it is.
-        with contextlib.suppress(DecompressionError):
-            prefix = metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip()
-            metadata[CONTRACT] = str(contract_of_image(source, container, prefix)).encode()
+    _work_out_contract(metadata, plan, lambda eprefix: contract_of_image(source, container, eprefix))
     return metadata, signed
+
+
+def _xpak(source: Source, plan: ReadPlan) -> dict[str, bytes]:
+    metadata = read_xpak(source, plan.format.wanted | {"EPREFIX"})
+    _work_out_contract(metadata, plan, lambda eprefix: contract_of_xpak(source, eprefix))
+    return metadata
+
+
+def _work_out_contract(metadata: dict[str, bytes], plan: ReadPlan, compute: Callable[[str], SymbolContract]) -> None:
+    """Add the contract of a package that was built without the hook; it is kept in the index as long as the file stays."""
+    if CONTRACT in plan.format.metadata_keys and CONTRACT not in metadata and metadata.keys() & _LINKED:
+        # Without a tool for its compression, or with an image that is none, the package is as good as it is for Portage.
+        with contextlib.suppress(DecompressionError, MalformedPackageError):
+            metadata[CONTRACT] = str(compute(metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip())).encode()
 
 
 def _signed(source: Source, container: Container) -> Signed:
@@ -159,7 +170,7 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         elif plan.policy.required:
             raise UnacceptedSignatureError(path, "an xpak package cannot be signed, and FEATURES has binpkg-request-signature")
         else:
-            raw, signed = read_xpak(source, plan.format.wanted), None
+            raw, signed = _xpak(source, plan), None
         indexed = _entry(path, source, raw, plan)
         source.unchanged()
         return indexed, signed

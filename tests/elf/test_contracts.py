@@ -153,6 +153,20 @@ def test_compiler_that_is_not_selected_provides_nothing_and_is_named(work: Path)
     assert system.unselected(wanted) == "x86_64-pc-linux-gnu-14"
 
 
+def test_files_that_count_as_gone_are_gone_by_all_their_names(work: Path) -> None:
+    root = work / "root"
+    library(root / "usr/lib64/libc.so.6", [])
+    library(root / "usr/lib64/libg.so.1.2", ["G_1", "G_2"], soname="libg.so.1")
+    (root / "usr/lib64/libg.so.1").symlink_to("libg.so.1.2")
+    (root / "lib64").symlink_to("usr/lib64")
+    library(root / "usr/lib/libg.so.1", ["G_1"])
+    wanted = Need("x86_64", "libg.so.1", frozenset({"G_2"}))
+    assert System(root).holds(wanted)
+    without = System(root, without=["/lib64/libg.so.1.2"])
+    assert without.missing(wanted) == {"G_2"}
+    assert System(root, without=["/usr/lib64/libg.so.1.2", "/usr/lib/libg.so.1"]).candidates(wanted.library) == ()
+
+
 def test_categories_are_told_apart_where_both_lie_in_one_directory(work: Path) -> None:
     root = work / "root"
     library(root / "usr/lib64/libc.so.6", [])

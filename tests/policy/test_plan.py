@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.model.contract import Library, Need, SymbolContract
-from portage_ext.policy.plan import Edge, Step, check, on_cycle
+from portage_ext.policy.cycles import on_cycle
+from portage_ext.policy.plan import Edge, Step, User, check
 
 A = "x86_64"
 
@@ -20,7 +21,7 @@ class Fake:
 
     libraries: dict[Library, frozenset[str]] = field(default_factory=dict)
     owned: dict[Library, frozenset[str]] = field(default_factory=dict)
-    needed: dict[Library, list[tuple[str, Need]]] = field(default_factory=dict)
+    needed: dict[Library, list[User]] = field(default_factory=dict)
     private: dict[str, dict[Library, frozenset[str]]] = field(default_factory=dict)
 
     def judges(self, category: str) -> bool:
@@ -33,7 +34,7 @@ class Fake:
     def owners(self, library: Library) -> frozenset[str]:
         return self.owned.get(library, frozenset())
 
-    def users(self, library: Library) -> Iterable[tuple[str, Need]]:
+    def users(self, library: Library) -> Iterable[User]:
         return self.needed.get(library, ())
 
 
@@ -115,7 +116,7 @@ def test_replaced_library_is_what_its_successor_defines() -> None:
 
 
 def test_downgrade_under_an_installed_program_and_one_that_goes_too() -> None:
-    foo = Fake(lib("libfoo.so.1", "F_1", "F_2"), needed={(A, "libfoo.so.1"): [("a/user-1", need("libfoo.so.1", "F_2"))]})
+    foo = Fake(lib("libfoo.so.1", "F_1", "F_2"), needed={(A, "libfoo.so.1"): [User("a/user-1", need("libfoo.so.1", "F_2"))]})
     down = binary("l/foo", defines=lib("libfoo.so.1", "F_1"), removes=lib("libfoo.so.1", "F_1", "F_2"))
     assert [p.victim for p in check([down], foo).problems] == ["a/user-1"]
     rebuilt = Step("a/user-2", "a/user", "source", replaces=frozenset({"a/user-1"}))
@@ -123,7 +124,7 @@ def test_downgrade_under_an_installed_program_and_one_that_goes_too() -> None:
 
 
 def test_removed_library_breaks_its_users_unless_it_is_preserved() -> None:
-    foo = Fake(lib("libfoo.so.1", "F_1"), needed={(A, "libfoo.so.1"): [("a/user-1", need("libfoo.so.1", "F_1"))]})
+    foo = Fake(lib("libfoo.so.1", "F_1"), needed={(A, "libfoo.so.1"): [User("a/user-1", need("libfoo.so.1", "F_1"))]})
     for kind in ("binary", "uninstall"):
         gone = Step("l/foo-2", "l/foo", kind, SymbolContract(), frozenset({"l/foo-1"}), lib("libfoo.so.1", "F_1"))  # type: ignore[arg-type]
         assert [p.victim for p in check([gone], foo).problems] == ["a/user-1"]
@@ -131,6 +132,42 @@ def test_removed_library_breaks_its_users_unless_it_is_preserved() -> None:
         "l/foo-2", "l/foo", "binary", SymbolContract(), frozenset({"l/foo-1"}), lib("libfoo.so.1", "F_1"), preserves=True
     )
     assert check([kept, binary("a/a", need("libfoo.so.1", "F_1"))], foo).problems == ()
+
+
+FOO = lib("libfoo.so.1", "F_1", "F_2")
+USED = Fake(FOO, needed={(A, "libfoo.so.1"): [User("a/user-1", need("libfoo.so.1", "F_2"))]})
+
+
+def uninstall(**more: object) -> Step:
+    return Step("l/foo-1", "l/foo", "uninstall", None, frozenset({"l/foo-1"}), FOO, **more)  # type: ignore[arg-type]
+
+
+def test_uninstall_that_makes_room_for_the_same_library() -> None:
+    ng = binary("l/foo-ng", defines=FOO)
+    assert check([ng, uninstall()], USED).problems == ()  # a soft blocker: the files are the new package's by then
+    assert check([uninstall(), ng], USED).problems == ()  # a hard one
+    lite = binary("l/foo-lite", defines=lib("libfoo.so.1", "F_1"))
+    assert [p.missing for p in check([lite, uninstall()], USED).problems] == [{"F_2"}]
+    assert [p.victim for p in check([uninstall(), lite], USED).problems] == ["a/user-1"]
+    assert check([uninstall(), Step("l/foo-ng-1", "l/foo-ng", "source")], USED).problems == ()
+
+
+def test_uninstall_of_one_of_two_copies() -> None:
+    assert check([uninstall(leaves=FOO)], USED).problems == ()
+    (problem,) = check([uninstall(leaves=lib("libfoo.so.1", "F_1"), preserves=True)], USED).problems
+    assert (problem.victim, problem.missing, problem.found) == ("a/user-1", {"F_2"}, True)
+
+
+def test_program_with_a_private_copy_is_not_broken_by_what_others_lose() -> None:
+    user = User("a/user-1", need("libfoo.so.1", "F_2"), ("/opt/p",))
+    world = Fake(FOO, needed={(A, "libfoo.so.1"): [user]}, private={"/opt/p": FOO})
+    assert check([uninstall()], world).problems == ()
+    assert check([binary("l/foo", defines=lib("libfoo.so.1", "F_1"), removes=FOO)], world).problems == ()
+
+
+def test_program_that_is_broken_already_is_nobodys_fault() -> None:
+    world = Fake(FOO, needed={(A, "libfoo.so.1"): [User("a/user-1", need("libfoo.so.1", "F_9"))]})
+    assert check([uninstall()], world).problems == ()
 
 
 def test_new_slot_takes_nothing_away() -> None:

@@ -27,19 +27,23 @@ Uses = Sequence[tuple[str, str]]
 """Sonames and the symbol versions used of them."""
 CATEGORIES = ("app-crypt", "app-misc", "dev-db", "dev-libs", "sys-apps", "sys-devel", "sys-fs", "sys-libs")
 
+LOADER_32 = Path("/lib/ld-linux.so.2")
+"""Of Debian's libc6-i386. Without it the 32-bit packages are built all the same, but nothing starts them."""
 CXX, CXX_NEW, CXX_NEWEST = "GLIBCXX_3.4", "GLIBCXX_3.4.32", "GLIBCXX_3.4.99"
 OLD = (
     "=sys-libs/glibc-2.38", "=sys-devel/gcc-13.1", "=dev-libs/icu-73", "=dev-db/sqlite-3.43", "=app-crypt/gnupg-2.4",
     "=sys-apps/util-linux-2.39", "=sys-fs/lvm2-2.03", "=sys-apps/coreutils-9.3", "=dev-libs/foo-2", "=app-misc/usesfoo-1",
-    "=dev-libs/ring-1", "=dev-libs/wide-1",
+    "=dev-libs/ring-1", "=app-misc/usesring-1", "=dev-libs/wide-1", "=dev-libs/baz-1", "=app-misc/usesbaz-1",
 )  # fmt: skip
 """What the system has installed, in the order of building."""
 NEW = (
     "=sys-libs/glibc-2.39", "=sys-devel/gcc-13.2", "=dev-libs/icu-74", "=dev-db/sqlite-3.44", "=app-crypt/gnupg-2.5",
     "=sys-apps/util-linux-2.40", "=sys-fs/lvm2-2.04", "=sys-apps/coreutils-9.4", "=dev-libs/foo-1", "=app-misc/cxxtool-1",
     "=dev-libs/ring-2", "=sys-devel/gcc-14.1", "=app-misc/cxxnewest-1", "=dev-libs/wide-2", "=app-misc/tool64-1",
-    "=app-misc/tool32-1",
+    "=app-misc/tool32-1", "=dev-libs/foo-compat-1", "=dev-libs/baz-3", "=app-misc/stumble-1",
 )  # fmt: skip
+RIVALS = ("=dev-libs/baz-lite-1", "=dev-libs/baz-ng-1")
+"""Built and not installed: they block what is."""
 
 
 def _function(node: str) -> str:
@@ -169,7 +173,7 @@ def repository(location: Path) -> ChainRepository:
     chain.program("app-crypt/gnupg-2.4", [("libsqlite3.so.0", "SQLITE_3.43")], RDEPEND="dev-db/sqlite")
     chain.program("app-crypt/gnupg-2.5", [("libsqlite3.so.0", "SQLITE_3.44")], RDEPEND="dev-db/sqlite")
     chain.library("sys-apps/util-linux-2.39", "libblkid.so.1", ["BLKID_2.15"])
-    chain.library("sys-apps/util-linux-2.40", "libblkid.so.1", ["BLKID_2.15", "BLKID_2_40"])
+    chain.library("sys-apps/util-linux-2.40", "libblkid.so.1", ["BLKID_2.15", "BLKID_2_40"], RDEPEND="sys-fs/lvm2")
     chain.program("sys-fs/lvm2-2.03", [("libblkid.so.1", "BLKID_2.15")], RDEPEND="sys-apps/util-linux")
     chain.program("sys-fs/lvm2-2.04", [("libblkid.so.1", "BLKID_2_40")], RDEPEND="sys-apps/util-linux")
     chain.program("sys-apps/coreutils-9.3", [("libm.so.6", "GLIBC_2.38")])
@@ -181,8 +185,22 @@ def repository(location: Path) -> ChainRepository:
     chain.program("app-misc/cxxnewest-1", [(cxx, CXX_NEWEST)])
     chain.library("dev-libs/ring-1", "libring.so.1", ["RING_1"], uses=[(cxx, CXX)], RDEPEND="sys-devel/gcc")
     chain.library("dev-libs/ring-2", "libring.so.1", ["RING_1"], uses=[(cxx, CXX_NEW)], RDEPEND="sys-devel/gcc")
-    # Both word sizes. There is no 32-bit C library to build with, so nothing of it is linked in, and a name stands for it.
+    chain.program("app-misc/usesring-1", [("libring.so.1", "RING_1")], RDEPEND="dev-libs/ring")
+    # Nobody says that usesbaz needs baz: only what is in the files does.
+    chain.program("app-misc/usesbaz-1", [("libbaz.so.1", "BAZ_2")])
+    chain.library("dev-libs/baz-1", "libbaz.so.1", ["BAZ_1", "BAZ_2"])
+    chain.library("dev-libs/baz-lite-1", "libbaz.so.1", ["BAZ_1"], RDEPEND="!dev-libs/baz")
+    chain.library("dev-libs/baz-ng-1", "libbaz.so.1", ["BAZ_1", "BAZ_2"], RDEPEND="!dev-libs/baz")
+    chain.library("dev-libs/baz-3", "libbaz.so.3", ["BAZ_3"], SLOT="0/3")
+    chain.library("dev-libs/foo-compat-1", "libfoo.so.1", ["FOO_1"], directory="/usr/lib")
+    stumbles = 'pkg_setup() { [[ ! -e "${EROOT}"/etc/fail-stumble ]] || die "as asked"; }\n'
+    chain.ebuild("app-misc/stumble-1", stumbles + "src_install() { newbin - stumble <<< '#!'; }\n")
+    # Both word sizes. There is no 32-bit C library to build with, so nothing of it is linked in.
     bare = "${CHOST}-gcc -m32 -nostdlib -nostartfiles -fPIC"
+    if LOADER_32.exists():
+        libc_32 = f"cp {LOADER_32.parent}32/libc.so.6 32/ || die\nexeinto /lib\ndoexe {LOADER_32}"
+    else:
+        libc_32 = f'{bare} -shared -Wl,-soname,libc.so.6 -o 32/libc.so.6 "${{FILESDIR}}"/wide-1.c || die'
     for version, nodes in (("1", ["W_1"]), ("2", ["W_1", "W_2"])):
         script = (
             "".join(f"{node} {{{{ global: {_function(node)}; }}}};\n" for node in nodes).replace("{{", "{").replace("}}", "}")
@@ -192,18 +210,21 @@ def repository(location: Path) -> ChainRepository:
                 mkdir 32 || die
                 {bare} -shared -Wl,-soname,libwide.so.1 -Wl,--version-script="${{FILESDIR}}"/wide-{version}-32.map \\
                     -o 32/libwide.so.1 "${{FILESDIR}}"/wide-{version}.c || die
-                {bare} -shared -Wl,-soname,libc.so.6 -o 32/libc.so.6 "${{FILESDIR}}"/wide-{version}.c || die
+                {libc_32}
                 exeinto /usr/lib32
                 doexe 32/*
         """
         chain.library(f"dev-libs/wide-{version}", "libwide.so.1", ["W_1", "W_2"], extra=small)
     chain.program("app-misc/tool64-1", [("libwide.so.1", "W_2")], RDEPEND="dev-libs/wide")
-    chain.write("app-misc/tool32/files/tool32.c", "extern int at_W_2(void);\nint _start(void) { return at_W_2(); }\n")
+    # exit(at_W_2()), which is 0.
+    start = 'void _start(void) { __asm__ volatile("int $0x80" : : "a"(1), "b"(at_W_2())); }'
+    chain.write("app-misc/tool32/files/tool32.c", f"extern int at_W_2(void);\n{start}\n")
     chain.ebuild(
         "app-misc/tool32-1",
         f"""
         src_compile() {{
-            {bare} -o tool32 "${{FILESDIR}}"/tool32.c -L"${{SYSROOT}}"/usr/lib32 -l:libwide.so.1 || die
+            {bare} -Wl,--dynamic-linker={LOADER_32} -o tool32 "${{FILESDIR}}"/tool32.c \\
+                -L"${{SYSROOT}}"/usr/lib32 -l:libwide.so.1 || die
         }}
         src_install() {{ dobin tool32; }}
         """,
@@ -235,9 +256,48 @@ class Chain:
         return EbuildRepository(self.directory / "repo", "chain")
 
 
+WATCH = r"""
+# Portage sources this in every phase: the programs of the system have to start at each of them, whatever is being merged.
+if [[ ${EBUILD_PHASE-} == @(clean|preinst|postinst|prerm|postrm) ]]; then
+    __root=${ROOT%/}
+    __places=$(cat "${__root}"/etc/ld.so.conf.d/*.conf 2>/dev/null | tr '\n' ':')/lib64:/usr/lib64:/usr/lib
+    for __program in "${__root}"/usr/bin/*; do
+        LC_ALL=C IFS= read -rN5 __head < "${__program}"
+        case ${__head} in
+            $'\x7fELF\x02') __start=(/lib64/ld-linux-x86-64.so.2 --inhibit-cache --library-path "${__places}") ;;
+            $'\x7fELF\x01') __start=(/lib/ld-linux.so.2 --inhibit-cache --library-path /usr/lib32) ;;
+            *) continue ;;
+        esac
+        [[ -e ${__root}${__start[0]} ]] || continue
+        if ! __said=$(ENTER "${__root}" "${__start[@]}" "/usr/bin/${__program##*/}" 2>&1 >/dev/null); then
+            echo "${__program##*/} at ${EBUILD_PHASE} of ${CATEGORY}/${PF}: ${__said}" >> "${__root}/var/log/broken"
+        fi
+    done
+    unset -v __root __places __program __head __start __said
+fi
+"""
+"""For bashrc: notes each program that does not start, as any phase of any merge finds it."""
+
+
 def hooks(root: Root) -> None:
-    """Have ``root`` source the phase hooks of this checkout, beside an administrator's own line."""
-    root.etc("bashrc", f'source "{CHECKOUT}/bashrc.d/portage-ext.bashrc"\n')
+    """Have ``root`` source the phase hooks of this checkout, beside an administrator's own lines."""
+    _bashrc(root, f'source "{CHECKOUT}/bashrc.d/portage-ext.bashrc"\n')
+
+
+def watch(root: Root) -> None:
+    """Have ``root`` note in every phase of every merge which programs do not start; see :func:`broken`."""
+    _bashrc(root, WATCH.replace("ENTER", " ".join(_enter())))
+
+
+def broken(root: Root) -> list[str]:
+    """What did not start, and when, since :func:`watch`."""
+    log = root.path / "var/log/broken"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def _bashrc(root: Root, text: str) -> None:
+    path = root.path / "etc/portage/bashrc"
+    path.write_text((path.read_text() if path.exists() else "") + text)
     if root.home != root.path:
         shutil.copy(root.path / "etc/portage/bashrc", root.home / "etc/portage/bashrc")
 
@@ -249,7 +309,9 @@ def built() -> Chain:
     for part in ("elf", "model", "hooks", "gpkg", "repo"):
         files += sorted((CHECKOUT / "portage_ext" / part).glob("*.py"))
     files += sorted((CHECKOUT / "bashrc.d").iterdir())
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    recipe = hashlib.sha256(b"".join(file.read_bytes() for file in files))
+    recipe.update(str(LOADER_32.exists()).encode())
+    digest = recipe.hexdigest()[:12]
     chain = Chain(CACHE / f"chain-{environments.NEWEST}-{digest}")
     with environments.locked("chain"):
         if not chain.directory.is_dir():
@@ -278,6 +340,7 @@ def _build(chain: Chain) -> None:
         )
         for part in (NEW, OLD[4:5]):
             maker.emerge("-1", "--quiet", "--nodeps", *part).ok()
+        maker.emerge("-1", "--quiet", "--nodeps", "--buildpkgonly", *RIVALS).ok()
         shutil.copytree(maker.pkgdir, partial / "bare", ignore=shutil.ignore_patterns("*.portage_lockfile", "*.lock"))
         _without_contracts(partial / "bare/Packages")
         maker.run("portage-ext", "reindex", "--pkgdir", str(maker.pkgdir)).ok()
@@ -306,8 +369,10 @@ def client(
     """A copy of the system, with the binhost at ``url``; ``guard`` sources the phase hooks."""
     environment = environments.environment(version, plugin=plugin)
     root = Root.create(path, environment, [chain.repository], layout="root", **more)
-    for part in ("usr", "lib64", "etc/ld.so.conf", "etc/ld.so.conf.d", "etc/env.d", "var/db/pkg"):
+    for part in ("usr", "lib", "lib64", "etc/ld.so.conf", "etc/ld.so.conf.d", "etc/env.d", "var/db/pkg"):
         source = chain.system / part
+        if not source.exists():
+            continue
         if source.is_dir():
             shutil.copytree(source, path / part, symlinks=True, dirs_exist_ok=True)
         else:
@@ -317,13 +382,17 @@ def client(
     )
     if guard and plugin:
         hooks(root)
+    watch(root)
     return root
+
+
+def _enter() -> tuple[str, ...]:
+    return ("chroot",) if os.getuid() == 0 else ("unshare", "--map-root-user", "chroot")
 
 
 def run_program(root: Root, name: str) -> Outcome:
     """Start /usr/bin/``name`` inside the system, after ldconfig has looked at its configuration as env-update has it do."""
     subprocess.run(["/sbin/ldconfig", "-X", "-r", str(root.path)], check=True, capture_output=True)
-    enter = ["chroot"] if os.getuid() == 0 else ["unshare", "--map-root-user", "chroot"]
-    command = (*enter, str(root.path), f"/usr/bin/{name}")
+    command = (*_enter(), str(root.path), f"/usr/bin/{name}")
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"] + ":/usr/sbin"})
     return Outcome(command, done.returncode, done.stdout, done.stderr)

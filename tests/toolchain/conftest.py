@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from tests.testkit import chain as kit
 from tests.testkit import httpd
 from tests.testkit.chain import Chain
+from tests.testkit.environments import NEWEST, SUPPORTED
 from tests.testkit.roots import Root
 
 
@@ -24,11 +26,17 @@ def url(chain: Chain) -> Iterator[str]:
         yield running.url
 
 
+@pytest.fixture(params=SUPPORTED if os.environ.get("TOOLCHAIN_PORTAGES") == "all" else [NEWEST])
+def portage(request: pytest.FixtureRequest) -> str:
+    """The version of Portage that a scenario is played with; ``make test-toolchain`` plays every one with each."""
+    return str(request.param)
+
+
 @pytest.fixture
-def system(work: Path, chain: Chain, url: str) -> Callable[..., Root]:
+def system(work: Path, chain: Chain, url: str, portage: str) -> Callable[..., Root]:
     """Makes a client of the binhost: ``system(name, **as kit.client)``."""
 
     def make(name: str = "s", **arguments: Any) -> Root:
-        return kit.client(work / name, chain, arguments.pop("url", url), **arguments)
+        return kit.client(work / name, chain, arguments.pop("url", url), **{"version": portage, **arguments})
 
     return make

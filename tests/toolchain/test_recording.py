@@ -39,6 +39,25 @@ def test_recorded_at_build_time_in_gpkg_vdb_and_index(builder: Root) -> None:
     assert f"\n{KEY}: {FOO}\n" in (builder.pkgdir / "Packages").read_text()
 
 
+def test_index_that_emerge_writes_keeps_contracts(builder: Root) -> None:
+    """Portage's own writer drops what it does not know: a contract would be gone after the next build."""
+    builder.emerge("-1", "--nodeps", "=dev-libs/foo-1").ok()
+    line = f"\n{KEY}: {FOO}\n"
+    index = builder.pkgdir / "Packages"
+    assert line in index.read_text()
+    builder.emerge("-1", "--nodeps", "=dev-libs/baz-1").ok()
+    assert index.read_text().count(f"\n{KEY}: ") == 2
+    assert line in index.read_text()
+
+
+def test_package_whose_index_entry_has_no_contract_is_asked_itself(system: Callable[..., Root], chain: Chain) -> None:
+    """What quickpkg and emaint write into PKGDIR/Packages has no contracts."""
+    root = system()
+    shutil.copytree(chain.bare, root.pkgdir, dirs_exist_ok=True)
+    assert KEY not in (root.pkgdir / "Packages").read_text()
+    assert "needs libstdc++.so.6 (GLIBCXX_3.4.32)" in root.emerge("-p1k", "app-misc/cxxtool").failed().stderr
+
+
 def test_administrators_own_hooks_in_bashrc_stay(work: Path) -> None:
     repository = kit.repository(work / "repo")
     root = Root.create(work / "b", environments.environment(), [repository], layout="root")
@@ -84,11 +103,13 @@ def test_recorder_that_fails_leaves_the_build_alone(work: Path) -> None:
     assert "dev-libs/foo-1" in root.installed()
 
 
-def test_reindex_works_out_what_was_not_recorded_and_keeps_it(work: Path) -> None:
+@pytest.mark.parametrize(("form", "method"), [("gpkg", "zstd"), ("gpkg", "lz4"), ("xpak", "lzip")])
+def test_reindex_works_out_what_was_not_recorded_and_keeps_it(work: Path, form: str, method: str) -> None:
     repository = kit.repository(work / "repo")
-    root = Root.create(work / "b", environments.environment(plugin=False), [repository], layout="root", features="buildpkg")
+    packing = {"BINPKG_FORMAT": form, "BINPKG_COMPRESS": method, "features": "buildpkg"}
+    root = Root.create(work / "b", environments.environment(plugin=False), [repository], layout="root", **packing)
     root.emerge("-1", "--nodeps", "=dev-libs/foo-1").ok()
-    (package,) = root.pkgdir.rglob("*.gpkg.tar")
+    (package,) = (path for path in root.pkgdir.rglob("foo-1*") if path.is_file())
     assert stored_contract(package) is None
     reindexer = str(environments.environment().bin / "portage-ext")
     root.run(reindexer, "reindex", "--pkgdir", str(root.pkgdir)).ok()

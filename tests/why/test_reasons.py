@@ -8,9 +8,11 @@ import pytest
 
 from tests.emerge.whitelisting import FLAGS, HELLO, overlay, whitelist
 from tests.testkit.roots import Root
+from tests.toolchain.conftest import chain, system, url
 from tests.why.asking import Answer, why
 from tests.why.conftest import Site
 
+__all__ = ["chain", "system", "url"]
 A, A2 = "app-misc/a-1", "app-misc/a-2"
 
 
@@ -296,3 +298,17 @@ def test_user_patches(site: Site) -> None:
     assert answer.reason(A, "patches")["text"] == "this host has user patches for it: app-misc/a/fix.patch"
     answer.follow(A)
     assert site.client.merged() == {A: "binary"}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_symbol_versions(system: Callable[..., Root], listed: bool) -> None:
+    ours = system()
+    ours.etc("env/on", 'FEATURES="getbinpkg"\n')
+    ours.etc("package.env", f"sys-apps/util-linux on\n{'sys-fs/lvm2 on' if listed else ''}\n")
+    lvm = "sys-fs/lvm2-2.04"
+    answer = why(ours, "sys-fs/lvm2")
+    assert answer.kinds(lvm) == ([] if listed else ["unlisted"]) + ["symbols"]
+    assert "needs libblkid.so.1 (BLKID_2_40)" in answer.reason(lvm, "symbols")["details"][0]
+    answer.follow(lvm)
+    ours.emerge("-1", "sys-fs/lvm2").ok()
+    assert ours.merged()[lvm] == "binary"

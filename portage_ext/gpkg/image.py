@@ -1,0 +1,158 @@
+"""The image of a package as a stream: decompressed while it is read, counted, and never held as a whole.
+
+What Python has no module for goes through the tool that Portage runs.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import shutil
+import subprocess
+import tarfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
+
+import zstandard
+
+from portage_ext import limits
+from portage_ext.errors import DecompressionError, MalformedPackageError, OversizedPackageError, PackageError
+from portage_ext.gpkg.compression import TOOLS, method_of_content
+from portage_ext.gpkg.container import Container
+from portage_ext.gpkg.source import Source
+from portage_ext.gpkg.xpak import segment_start
+
+Member = tuple[str, tarfile.TarInfo, IO[bytes] | None]
+"""Where it is installed, what it is, and of a regular file the content, to be read until the next member is asked for."""
+
+
+def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
+    """The members of the image of an open gpkg, in their order. Raises PackageError."""
+    image = container.image
+    for member, file in _members(source, image.member.offset, image.member.size, image.method):
+        # They lie below "image/", whatever the container's own name is.
+        yield "/" + member.name.removeprefix("./").partition("/")[2], member, file
+
+
+def xpak_image(source: Source) -> Iterator[Member]:
+    """The members of the image with which an open xpak package begins, in their order. Raises PackageError."""
+    method = method_of_content(source.read(0, min(16, source.size)))
+    for member, file in _members(source, 0, segment_start(source), method):
+        yield "/" + member.name.removeprefix("./"), member, file
+
+
+def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    raw = io.BufferedReader(_Slice(source, offset, size), limits.READ_BLOCK)
+    try:
+        with _decompressed(source.name, raw, method) as stream:
+            counted = _Counted(stream, source.name)
+            with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|") as archive:
+                for count, member in enumerate(archive):
+                    if count >= limits.IMAGE_MEMBERS:
+                        raise OversizedPackageError(source.name, f"an image of more than {limits.IMAGE_MEMBERS} members")
+                    yield member, archive.extractfile(member) if member.isreg() else None
+            # A stream that was cut off says so only at its end.
+            while counted.read(limits.READ_BLOCK):
+                pass
+    except (tarfile.TarError, ValueError) as error:
+        raise MalformedPackageError(source.name, f"image: {error}") from error
+    except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        raise DecompressionError(source.name, f"image: {error}") from error
+
+
+@contextlib.contextmanager
+def _decompressed(name: str, raw: IO[bytes], method: str) -> Iterator[Any]:
+    if method in TOOLS:
+        with _through(name, TOOLS[method], raw) as stream:
+            yield stream
+    elif method == "none":
+        yield raw
+    elif method == "zstd":
+        decompressor = zstandard.ZstdDecompressor(max_window_size=limits.ZSTD_WINDOW)
+        with decompressor.stream_reader(raw, read_across_frames=True) as stream:
+            yield stream
+    else:
+        opened: dict[str, Callable[[IO[bytes]], Any]] = {"gzip": _gzip, "bzip2": bz2.BZ2File, "xz": lzma.LZMAFile}
+        with opened[method](raw) as stream:
+            yield stream
+
+
+def _gzip(raw: IO[bytes]) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=raw)
+
+
+@contextlib.contextmanager
+def _through(name: str, command: tuple[str, ...], raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    if shutil.which(command[0]) is None:
+        raise DecompressionError(name, f"image: {command[0]} is not installed, and nothing else reads this compression")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin = process.stdin
+        failures: list[PackageError] = []
+
+        def feed() -> None:
+            # The tool may stop reading early, at damage or when nobody wants the rest.
+            with contextlib.suppress(OSError):
+                try:
+                    shutil.copyfileobj(raw, stdin, limits.READ_BLOCK)
+                except PackageError as error:
+                    failures.append(error)
+                finally:
+                    stdin.close()
+
+        feeder = threading.Thread(target=feed, daemon=True)
+        watchdog = threading.Timer(limits.IMAGE_SECONDS, process.kill)
+        feeder.start()
+        watchdog.start()
+        try:
+            yield process.stdout
+            status = process.wait()
+        finally:
+            process.kill()
+            watchdog.cancel()
+            feeder.join()
+        if failures:
+            raise failures[0]
+        if status != 0:
+            raise DecompressionError(name, f"image: {command[0]} failed with status {status}")
+
+
+class _Slice(io.RawIOBase):
+    """``size`` bytes of a package from ``offset`` on, as a file."""
+
+    def __init__(self, source: Source, offset: int, size: int) -> None:
+        self._source = source
+        self._at = offset
+        self._end = offset + size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), self._end - self._at)
+        if size:
+            buffer[:size] = self._source.read(self._at, size)
+            self._at += size
+        return size
+
+
+class _Counted:
+    """What comes out of a decompressor, as long as it stays within the bound."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._total = 0
+
+    def read(self, size: int) -> bytes:
+        data = bytes(self._stream.read(size))
+        self._total += len(data)
+        if self._total > limits.IMAGE_SIZE:
+            raise OversizedPackageError(self._name, f"an image of more than {limits.IMAGE_SIZE} bytes")
+        return data
