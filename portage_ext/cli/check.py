@@ -57,22 +57,23 @@ def _examined(started: float) -> list[Area]:
     waiting["hooks"] = partial(areas.hooks, host.eroot, host.config_root)
     waiting["last runs"] = partial(areas.last_runs, host)
     waiting["disk"] = partial(areas.disk, host_health.places(host, repos))
-    broken = areas.guarded("portage-ext.toml", partial(_settings, waiting, host, repos))
+    signs = ["binpkg-signing"] if "binpkg-signing" in host.features else []
+    broken = areas.guarded("portage-ext.toml", partial(_settings, waiting, host, repos, signs))
     results = _start(waiting)
     own = [
         areas.guarded("configuration", partial(host_health.configuration, host, repos)),
-        areas.guarded("keyring", partial(host_health.keyring, host, repos)),
+        areas.guarded("keyring", partial(host_health.keyring, host, repos, signs=bool(signs))),
     ]
     gathered = _gather(results, waiting, started + limits.CHECK_SECONDS)
     settings = [broken] if broken.findings else []
     return [first, *settings, *own, *gathered]
 
 
-def _settings(waiting: dict[str, Callable[[], Area]], host: Here, repos: list[BinrepoValues]) -> Area:
+def _settings(waiting: dict[str, Callable[[], Area]], host: Here, repos: list[BinrepoValues], signs: list[str]) -> Area:
     """Read portage-ext.toml, and have what depends on it looked at too."""
     settings, published = configuration.load(host.config_root), publishing.load(host.config_root)
-    for one in repos:
-        waiting[f"binhost {one.name or one.sync_uri}"] = partial(areas.binhost, one, host, settings)
+    signs += [settings.sign.key] if settings.sign.key else []
+    waiting |= areas.binhosts(repos, host, settings)
     waiting["keys"] = partial(areas.keys, host, settings)
     if published.own is not None or published.repositories:
         waiting["releases"] = partial(areas.releases, host, published)

@@ -146,7 +146,7 @@ def _print(what: str, described: Described, found: list[Finding]) -> None:
         screen.text(one.remedy, first="  do: ", indent="      ")
     counts = {grade: sum(one.grade is grade for one in found) for grade in Grade}
     screen.line()
-    screen.line(", ".join(f"{count} {grade.value}" for grade, count in counts.items()) if found else "nothing differs")
+    screen.line(", ".join(f"{count} {grade.value}" for grade, count in counts.items() if count) or "nothing differs")
 
 
 def _level(theirs: builder.Builder) -> str:

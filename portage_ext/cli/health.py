@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors import PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
+from portage_ext.fetch.mirrors import bases as bases_of
 from portage_ext.fetch.reach import release_at
 from portage_ext.host.here import Here
 from portage_ext.policy import health
@@ -34,56 +36,57 @@ _BLOCK: Final = re.compile(rb"^# >>> portage-ext >>>.*?^# <<< portage-ext <<<[^\
 _PATIENCE: Final = FetchSettings(limits.CHECK_TIMEOUT, 0, 1, limits.CHECK_TIMEOUT)
 
 
-def binhost(one: BinrepoValues, host: Here, settings: Settings) -> Area:
-    """A binrepo and its mirrors: whether they answer, and what they offer is believed and fresh."""
-    name = one.name or one.sync_uri
-    if "://" not in one.sync_uri or one.sync_uri.startswith("file://"):
-        place = Path(one.sync_uri.removeprefix("file://")) / "Packages"
-        gone = () if place.is_file() else (health.error(f"[{name}] {place} is not there", _address(name, str(place.parent))),)
-        return Area(f"binhost {name}", str(place.parent), gone)
+def binhosts(repos: Sequence[BinrepoValues], host: Here, settings: Settings) -> dict[str, Callable[[], Area]]:
+    """What looks at each binrepo and each of its mirrors, by the name of its area."""
+    tasks: dict[str, Callable[[], Area]] = {}
+    for one in repos:
+        called = f"binhost {one.name or one.sync_uri}"
+        if "://" not in one.sync_uri or one.sync_uri.startswith("file://"):
+            tasks[called] = partial(_local, called, Path(one.sync_uri.removeprefix("file://")))
+            continue
+        bases = bases_of(one.sync_uri, settings.binrepo(one.name).mirrors)
+        for number, base in enumerate(bases):
+            name = called if not number else f"mirror {number} of {one.name}"
+            tasks[name] = partial(_remote, name, one, base, host, settings)
+    return tasks
+
+
+def _local(called: str, place: Path) -> Area:
+    there = (place / "Packages").is_file()
+    remedy = f"look at sync-uri in binrepos.conf, and whether {place} is mounted"
+    return Area(called, str(place), () if there else (health.error(f"there is no index in {place}", remedy),))
+
+
+def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Settings) -> Area:
+    """Whether ``base`` answers, and whether what it offers is believed and fresh."""
+    name = checked_name(one.name) if one.name else "PORTAGE_BINHOST"
     transports = Transports()
     binrepo = Binrepo(
-        name=checked_name(one.name) if one.name else "PORTAGE_BINHOST",
-        base=one.sync_uri.rstrip("/"),
+        name=name,
+        base=base,
         settings=replace(settings, fetch=_PATIENCE),
         config_root=host.config_root,
-        state=StateDirectory(host.eroot, one.name or "PORTAGE_BINHOST"),
+        state=StateDirectory(host.eroot, name),
         transports=transports,
         warn=lambda text: None,
         progress=lambda count: None,
     )
-    told: list[str] = []
-    found: list[Finding] = []
-    try:
-        for base in binrepo.bases:
-            found += _mirror(binrepo, base, told)
-    finally:
-        transports.close()
-    return Area(f"binhost {name}", "; ".join(told) or "no answer", tuple(found))
-
-
-def _mirror(binrepo: Binrepo, base: str, told: list[str]) -> Iterator[Finding]:
     begun, now = time.monotonic(), int(time.time())
     try:
         release = release_at(binrepo, base, now)
     except MirrorError as error:
-        yield health.error(f"[{binrepo.name}] {base} cannot be used: {error.why}", _address(binrepo.name, base))
-        return
+        remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
+        return Area(called, "no answer", (health.error(f"{base} cannot be used: {error.why}", remedy),))
     except TrustError as error:
-        yield health.error(f"[{binrepo.name}] {error.where}: {error.why} [{type(error).__name__}]", error.todo)
-        return
+        return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{type(error).__name__}]", error.todo),))
+    finally:
+        transports.close()
     taken = f"{(time.monotonic() - begun) * 1000:.0f} ms"
     if release is None:
-        told.append(f"no Release, {taken}")
-    else:
-        told.append(f"Release {release.version}, until {health.date(release.expires)}, {taken}")
-        yield from health.ages(
-            f"[{binrepo.name}] {base}", release, now, "the binhost's administrator: portage-ext publish --renew, from cron"
-        )
-
-
-def _address(name: str, base: str) -> str:
-    return f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
+        return Area(called, f"no Release, {taken}")
+    remedy = "tell the binhost's administrator: portage-ext publish --renew belongs into its cron"
+    told = f"Release {release.version}, until {health.date(release.expires)}, {taken}"
+    return Area(called, told, tuple(health.ages(base, release, now, remedy)))
 
 
 def releases(host: Here, settings: publishing.Publishing) -> Area:

@@ -49,28 +49,27 @@ def configuration(host: Here, repos: list[BinrepoValues]) -> Area:
     return Area("configuration", f"binrepos: {names}", tuple(found))
 
 
-def keyring(host: Here, repos: list[BinrepoValues]) -> Area:
-    """The gpg home by which Portage verifies: without it a reindex by Portage writes an empty index, and exits 0."""
+def keyring(host: Here, repos: list[BinrepoValues], *, signs: bool) -> Area:
+    """The gpg home by which Portage verifies: without it a reindex by Portage writes an empty index, and exits 0.
+
+    ``signs``: packages are signed here, and Portage looks at a signature that is there.
+    """
     import portage
 
     home = Path(portage.settings.get("BINPKG_GPG_VERIFY_GPG_HOME") or host.config_root / "etc/portage/gnupg")
     verifies = "binpkg-request-signature" in host.features or any(one.verify_signature for one in repos)
-    rings = [one for one in ("pubring.kbx", "pubring.gpg") if (home / one).is_file()]
-    if not verifies:
+    looks = signs and "binpkg-ignore-signature" not in host.features
+    if not verifies and not looks:
         return Area("keyring", "Portage verifies no package")
-    if rings:
+    if any((home / one).is_file() for one in ("pubring.kbx", "pubring.gpg")):
         return Area("keyring", str(home))
-    return Area(
-        "keyring",
-        str(home),
-        (
-            error(
-                f"Portage verifies packages, and its keyring {home} is not there: every binary is refused, and "
-                "`emaint binhost --fix` writes an index without packages",
-                "getuto; or, for a binhost of your own: portage-ext trust add NAME --fingerprint FPR --from FILE",
-            ),
-        ),
+    what = f"the keyring {home} is not there, by which Portage verifies: it takes no signed package, and "
+    own = (
+        f"mkdir -p -m 755 {home} && gpg --export FPR | gpg --homedir {home} --import && echo FPR:6: | gpg --homedir {home} "
+        f"--import-ownertrust && gpg --homedir {home} --check-trustdb && chmod -R a+rX {home}"
     )
+    remedy = own if looks else "getuto; or, for a binhost of your own: portage-ext trust add NAME --fingerprint FPR --from FILE"
+    return Area("keyring", str(home), (error(f"{what}`emaint binhost --fix` writes an index without them", remedy),))
 
 
 def _defeats(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]:

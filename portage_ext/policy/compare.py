@@ -7,7 +7,7 @@ names what happens and the line or command that ends it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -128,7 +128,7 @@ def _cpu(theirs: Builder, cpu: Judgement) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "march",
-            f"the binhost builds with -march=native: another machine in its place would silently change what {flags} is",
+            "the binhost builds with -march=native: another machine in its place would silently build for another CPU",
             f'on the binhost, CFLAGS="{flags} -O2 -pipe" in make.conf',
         )
 
@@ -167,7 +167,7 @@ def _accepted(ours: Builder, theirs: Builder) -> Iterator[Finding]:
 
 
 def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
-    for name in sorted(ours.use_expand.keys() | theirs.use_expand.keys()):
+    for name in sorted(ours.use_expand.keys() | theirs.use_expand.keys(), key=lambda name: (name != VIDEO_CARDS, name)):
         here, there = ours.use_expand.get(name, ()), theirs.use_expand.get(name, ())
         if set(here) == set(there):
             continue
@@ -223,12 +223,16 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "package.use",
-            f"{len(lines)} atoms have other flags there: {shown}{more}",
+            f"{_count(lines, 'atom')} with other flags there: {shown}{more}",
             f"those that are wanted here too, in {PACKAGE_USE} (all of them: --json)",
         )
 
 
 _SHOWN: Final = 5
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _packages(packages: Sequence[PackageUse]) -> Iterator[Finding]:
@@ -238,7 +242,7 @@ def _packages(packages: Sequence[PackageUse]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "installed packages",
-            f"{len(packages)} that are installed here are offered with other USE flags, and are compiled",
+            f"{_count(packages, 'package')} installed here and offered with other USE flags, and therefore compiled",
             f"in {PACKAGE_USE}, where the flags of the binhost will do: {shown}{more}",
         )
 

@@ -42,7 +42,7 @@ def test_a_mirror_that_accepts_and_then_is_silent(pair: Pair) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/lab"
         pair.client.etc("portage-ext.toml", f'[binrepo.lab]\nmirrors = ["{url}"]\n')
-        one(pair.client, "binhost lab", url)
+        one(pair.client, "mirror 1 of lab", url)
     pair.client.etc("portage-ext.toml", "")
     healthy(pair.client)
 

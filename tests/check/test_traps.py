@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from portage_ext.config import binrepos
 from tests.check.conftest import Pair, findings, healthy, one
+from tests.testkit import keys
 from tests.testkit.roots import Root
 
 
@@ -98,6 +100,23 @@ def test_a_keyring_that_is_not_there_empties_the_index_of_portage(pair: Pair) ->
     filled = {"NAME": "lab", "FPR": pair.host.key.fingerprint, "FILE": str(key)}
     pair.client.run(*(filled.get(word, word) for word in words)).ok()
     healthy(pair.client)
+
+
+def test_a_signing_host_without_a_keyring_would_lose_its_index(pair: Pair) -> None:
+    root, key = pair.host.root, pair.host.key
+    gnupg = root.path / "etc/portage/gnupg"
+    shutil.move(gnupg, root.path / "moved")
+    found = one(root, "keyring", f"{gnupg} is not there")
+    index = (root.pkgdir / "Packages").read_bytes()
+    root.run("emaint", "binhost", "--fix")
+    assert "PACKAGES: 0\n" in (root.pkgdir / "Packages").read_text()
+    (root.pkgdir / "Packages").write_bytes(index)
+    # The printed line, with the key filled in, by a shell that has the signing home as gpg's own.
+    root.run("sh", "-ec", found["remedy"].replace("FPR", key.fingerprint), GNUPGHOME=str(key.home)).ok()
+    keys.kill_agents(gnupg)
+    healthy(root)
+    root.run("emaint", "binhost", "--fix")
+    assert "PACKAGES: 0\n" not in (root.pkgdir / "Packages").read_text()
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_licence_that_is_refused_here_alone_is_named() -> None:
 def test_installed_packages_are_named_with_the_line_that_takes_the_binary() -> None:
     packages = tuple(PackageUse(f"a/p{n}:0", f"a/p{n}-1", ("x",), ("y",)) for n in range(7))
     found = only(packages=packages)
-    assert found.what.startswith("7 that are installed")
+    assert found.what.startswith("7 packages installed here")
     assert "a/p0:0 -x y" in found.remedy
     assert "and 2 more" in found.remedy
 
