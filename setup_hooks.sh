@@ -188,7 +188,8 @@ choose_binhost() {
     choice[url]=${choice[url]%/}
     file=${choice[key]-}
     if [[ -f $file ]]; then
-        choice[key]=$(gpg --batch --no-tty --with-colons --show-keys -- "$file" 2>/dev/null | first_fingerprint)
+        choice[key]=$(gpg --batch --no-tty --with-colons --show-keys -- "$file" 2>/dev/null | only_fingerprint) ||
+            wrong_use "$file does not hold one key, and no other"
         choice[key-from]=$(realpath -- "$file")
     elif [[ $file ]]; then
         choice[key]=$(tr -d ' ' <<<"${file^^}")

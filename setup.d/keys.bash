@@ -17,6 +17,11 @@ first_fingerprint() {
     awk -F: '$1 == "fpr" && !found { print $10; found = 1 }'
 }
 
+# The same, if there is no second key.
+only_fingerprint() {
+    awk -F: '$1 == "pub" { keys++ } $1 == "fpr" && !found { print $10; found = 1 } END { exit keys != 1 }'
+}
+
 # Take the key of an earlier run, or make one. It has no passphrase: emerge signs while nobody sits there.
 make_signing_key() {
     local home=$root/$SIGNING
@@ -117,8 +122,8 @@ unpin_keys() {
     if [[ ${choice[key]-} && -z ${choice[pinned-before]-} ]]; then
         mapfile -d '' -t arguments < <(roots)
         if [[ -f $trust/${choice[name]}.pins ]]; then
-            ext trust "${arguments[@]}" remove "${choice[name]}" >/dev/null ||
-                printf 'the key %s could not be taken out of %s\n' "${choice[key]}" "$home"
+            # Without portage-ext, which somebody may have removed first, the key goes by hand.
+            ext trust "${arguments[@]}" remove "${choice[name]}" &>/dev/null || choice[believed]+=" ${choice[key]}"
         fi
         rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
     fi

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2115,SC2154  # lines for another shell; bats runs each test in a subshell
 # The loader in the company of what administrators write into /etc/portage/bashrc.
 bats_require_minimum_version 1.5.0
 
@@ -35,7 +36,7 @@ phase() {
 @test "a phase without hooks costs one test and no command" {
     run -0 --separate-stderr phase compile 'PS4=+; set -x' 'set +x'
     [ "$(grep -c '^+' <<<"$stderr")" -le 6 ]
-    ! grep -qE '^\++(for|source .*hook)' <<<"$stderr"
+    run ! grep -qE '^\++(for|source .*hook)' <<<"$stderr"
 }
 
 @test "depend finds no command and starts none" {

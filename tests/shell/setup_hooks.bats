@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2115,SC2154  # lines for another shell; bats runs each test in a subshell
 # The installer's cases, each in a system of its own.
 bats_require_minimum_version 1.5.0
 load system
@@ -335,6 +336,33 @@ newer_version() {
     gpg --homedir "$root/etc/portage/gnupg" --batch --no-autostart --list-keys "$FINGERPRINT"
     hooks --uninstall
     same_as_before
+}
+
+@test "portage-ext is removed before what it put in place" {
+    hooks --role both "${client[@]}" "${binhost[@]}"
+    programs=$PLAIN_BIN:$PATH hooks --uninstall --purge
+    same_as_before
+}
+
+@test "a file with two keys says nothing about which is meant" {
+    gpg --homedir "$root" --batch --quiet --passphrase '' --pinentry-mode loopback --quick-generate-key other ed25519 sign never 2>/dev/null
+    { cat "$KEYS/public.asc"; gpg --homedir "$root" --armor --export; } >"$work/two.asc"
+    gpgconf --homedir "$root" --kill all
+    rm -r "$root"
+    cp -a "$root.before" "$root"
+    run -2 hooks --role client --binhost http://127.0.0.1:9/x --key "$work/two.asc"
+    [[ $output == *"does not hold one key"* ]]
+    same_as_before
+}
+
+@test "the site file is one that nginx reads" {
+    PATH=$PATH:/usr/sbin:/sbin
+    command -v nginx || skip "nginx is not installed"
+    mkdir -p "$root/etc/nginx/conf.d"
+    hooks --role binhost "${binhost[@]}" --tree "/srv/my packages/amd64" --server-name packages.example
+    printf 'pid %s/pid; events {} http { include "%s"; }\n' "$work" "$root/etc/nginx/conf.d/portage-ext.conf" >"$work/nginx.conf"
+    sed -i 's/listen 80;/listen 127.0.0.1:18080;/; s/listen \[::\]:80;//' "$root/etc/nginx/conf.d/portage-ext.conf"
+    nginx -t -q -c "$work/nginx.conf" -g 'error_log stderr;'
 }
 
 @test "not root" {
