@@ -36,7 +36,7 @@ _marks: dict[tuple[int, str, str], HeldMark | None] = {}
 def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
     """This process is about to change ``pkgdir``; ``emerge`` says that :func:`finish` will be called.
 
-    Leaves a mark where [binhost] of ``root`` asks for work after emerge.
+    Leaves a mark where [binhost] of ``root`` asks for work after emerge. Raises OSError.
     """
     key = (os.getpid(), root, pkgdir)
     if key in _marks:
@@ -44,11 +44,7 @@ def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
     _marks[key] = None
     if not _wanted(Path(root)):
         return
-    try:
-        _marks[key] = HeldMark(Path(root), Path(pkgdir))
-    except OSError as error:
-        say.line(f"what this run builds in {pkgdir} is not published at its end: {error.filename}: {error.strerror}")
-        return
+    _marks[key] = HeldMark(Path(root), Path(pkgdir))
     if not emerge:
         atexit.register(_at_exit, os.getpid(), root)
 

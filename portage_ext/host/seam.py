@@ -96,6 +96,9 @@ def _connect_emerge(actions: ModuleType) -> None:
 
 def _after(emerge_config: Any) -> int:
     """On a binhost, work after an emerge that may have changed PKGDIR. Costs others one look at a directory."""
+    for trouble in _troubles:
+        say.line(f"after-emerge FAILED: what was built is not published: {trouble}")
+    status = 1 if _troubles else 0
     try:
         _running.clear()
         root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
@@ -103,13 +106,13 @@ def _after(emerge_config: Any) -> int:
         if not looks_only and os.access(os.path.join(root, MARKS), os.W_OK):
             from portage_ext.host import after
 
-            return after.finish(root, emerge=True)
+            return after.finish(root, emerge=True) or status
     except ModuleNotFoundError:
-        return 0  # this run has unmerged portage-ext
+        return status  # this run has unmerged portage-ext
     except Exception as error:  # noqa: BLE001 - what was merged is merged, whatever broke here
         say.line(f"after-emerge FAILED: {type(error).__name__}: {error}")
         return 1
-    return 0
+    return status
 
 
 def _connect_packages(bintree: ModuleType) -> None:
@@ -134,7 +137,11 @@ def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
 
                 after.mark(root, tree.pkgdir, emerge=bool(_running))
         except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
-            say.failed("what is built is not published", error)
+            trouble = f"{type(error).__name__}: {error}"
+            if not _running:
+                say.line(f"after-emerge FAILED: what was built is not published: {trouble}")
+            elif trouble not in _troubles:
+                _troubles.append(trouble)
         return original(tree, *arguments, **named)
 
     return marking
@@ -146,6 +153,8 @@ _TRIGGERS: dict[str, Callable[[ModuleType], None]] = {
 }
 _running: list[Any] = []
 """The configuration of the emerge that goes on in this process, if it is one."""
+_troubles: list[str] = []
+"""Why marks could not be left. emerge swallows what is said while it injects a package: it is said at the end."""
 
 
 def _guard(emerge_config: Any) -> None:

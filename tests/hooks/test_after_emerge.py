@@ -296,3 +296,16 @@ def test_an_ordinary_user_pretends_without_a_trace(host: Host) -> None:
     run = host.root.emerge("-p", "--usepkg", "app-misc/flags", as_user=65534).ok()
     assert said(run) == []
     assert not (host.root.path / "var/lib/portage-ext").exists()
+
+
+@pytest.mark.parametrize("file", ["host/after.py", "repo/marks.py", "cli/after_emerge.py"])
+def test_a_broken_portage_ext_lets_emerge_merge(work: Path, host: Host, file: str) -> None:
+    copy = work / "broken" / "portage_ext"
+    shutil.copytree(environments.CHECKOUT / "portage_ext", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / file).write_text("raise RuntimeError('half a file')\n")
+    run = host.root.emerge("-1", "app-misc/flags", PYTHONPATH=str(copy.parent))
+    assert "app-misc/flags-2.0" in host.root.installed()
+    assert run.status == 1, run
+    assert "half a file" in run.stderr, run
+    # The next run, with a whole one, or a person makes up for it.
+    assert "published as release 1" in host.run("after-emerge").ok().stdout
