@@ -114,7 +114,8 @@ class Gatherer:
         state: Literal["visible", "masked", "gone"]
         state = "visible" if graph._equiv_ebuild_visible(candidate) else "masked" if ebuild is not None else "gone"
         more: dict[str, Any] = {}
-        if order == 0 and ebuild is not None:
+        # An older binary is taken by --useoldpkg-atoms, with which the resolver does not compare it to its ebuild.
+        if order >= 0 and ebuild is not None:
             more["flags"] = tuple(self._flags(candidate, ebuild))
             if parameters.get("changed_slot") and graph._changed_slot(candidate):
                 more["slot_here"] = f"{ebuild.slot}/{ebuild.sub_slot}"
