@@ -18,7 +18,7 @@ from portage.dep import Atom, use_reduce
 from portage.exception import InvalidDependString
 from portage.versions import vercmp
 
-from portage_ext.host import objections
+from portage_ext.host import objections, probe
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.resolution import Resolution
 from portage_ext.host.use_origin import UseOrigin
@@ -26,6 +26,25 @@ from portage_ext.host.whitelist import Whitelist
 from portage_ext.policy.verdict import Facts, Flag, Listing, Offer, Places, State, Wanted
 
 _RUNTIME: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
+
+
+def check_portage() -> None:
+    """Raise UnknownPortageError when a predicate that is put is not there, or is put another way."""
+    for expected in _PREDICATES:
+        probe.check_function(expected)
+    selecting = depgraph._wrapped_select_pkg_highest_available_imp
+    probe.check_names(selecting, "_equiv_ebuild_visible", "_changed_slot", "_reinstall_for_flags", "_changed_deps", "myparams")
+    probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
+
+
+_PREDICATES: Final = (
+    probe.Expected(depgraph, "_reinstall_for_flags", ("self", "pkg", "forced_flags", "orig_use", "orig_iuse", "cur_use")),
+    probe.Expected(depgraph, "_changed_deps", ("self", "pkg")),
+    probe.Expected(depgraph, "_changed_slot", ("self", "pkg")),
+    probe.Expected(depgraph, "_equiv_ebuild", ("self", "pkg")),
+    probe.Expected(depgraph, "_equiv_ebuild_visible", ("self", "pkg")),
+    probe.Expected(depgraph, "_pkg_use_enabled", ("self", "pkg")),
+)
 
 
 class Gatherer:
@@ -114,7 +133,8 @@ class Gatherer:
         state: Literal["visible", "masked", "gone"]
         state = "visible" if graph._equiv_ebuild_visible(candidate) else "masked" if ebuild is not None else "gone"
         more: dict[str, Any] = {}
-        if order == 0 and ebuild is not None:
+        # An older binary is taken by --useoldpkg-atoms, with which the resolver does not compare it to its ebuild.
+        if order >= 0 and ebuild is not None:
             more["flags"] = tuple(self._flags(candidate, ebuild))
             if parameters.get("changed_slot") and graph._changed_slot(candidate):
                 more["slot_here"] = f"{ebuild.slot}/{ebuild.sub_slot}"

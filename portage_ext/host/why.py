@@ -12,7 +12,7 @@ from portage_ext.errors import ResolutionError
 from portage_ext.host import local
 from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
-from portage_ext.host.facts import Gatherer
+from portage_ext.host.facts import Gatherer, check_portage
 from portage_ext.host.fit import Fits
 from portage_ext.host.resolution import overheard, resolve
 from portage_ext.host.symbols import unmet
@@ -58,7 +58,8 @@ class Explanation:
 
 
 def explain(words: Sequence[str]) -> Explanation:
-    """Explain what ``emerge --pretend`` would make of ``words``. Raises UsageError, ResolutionError."""
+    """Explain what ``emerge --pretend`` makes of ``words``. Raises UsageError, ResolutionError, UnknownPortageError."""
+    check_portage()
     spoken = ""
     try:
         resolution = resolve(words)
