@@ -25,9 +25,7 @@ from portage_ext.host.here import Here, binrepos, here
 from portage_ext.index.text import parse_index
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.policy import cpu
 from portage_ext.policy.compare import Finding, Grade, PackageUse, compare
-from portage_ext.policy.cpu import Judgement, Needs
 from portage_ext.trust.state import StateDirectory, checked_name
 
 _COLOUR: Final = {Grade.UNUSABLE: "red", Grade.TRAP: "yellow", Grade.DIFFERENT: "blue"}
@@ -55,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     described = _described(options.what, unverified=options.unverified)
     theirs = described.builder
     packages = _packages(described.index)
-    found = compare(own_builder(), theirs, _judged(theirs), packages)
+    found = compare(own_builder(), theirs, asking.judge_builder(theirs), packages)
     if options.json:
         _print_json(options.what, described, found, packages)
     else:
@@ -70,7 +68,7 @@ def _described(what: str, *, unverified: bool) -> Described:
     if path.is_dir():
         return _directory(path)
     if path.is_file():
-        return Described(builder.parse(_read(path), what), None, verified=False)
+        return Described(builder.read(path), None, verified=False)
     return _remote(what, unverified=unverified)
 
 
@@ -80,12 +78,7 @@ def _directory(path: Path) -> Described:
         raise NoBuilderError(str(path))
     index = path / PLAIN_FORM
     text = index.read_bytes() if index.is_file() else None
-    return Described(builder.parse(_read(path / builder.NAME), str(path / builder.NAME)), text, verified=False)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limits.BUILDER_SIZE + 1)
+    return Described(builder.read(path / builder.NAME), text, verified=False)
 
 
 def _remote(what: str, *, unverified: bool) -> Described:
@@ -119,12 +112,6 @@ def _binrepo(host: Here, name: str, base: str, transports: Transports) -> Binrep
         warn=lambda text: print(f"portage-ext compare: {text}", file=sys.stderr),
         progress=lambda count: None,
     )
-
-
-def _judged(theirs: builder.Builder) -> Judgement:
-    if theirs.cpu_needs:
-        return cpu.judge(Needs.named(theirs.cpu_needs), asking.here())
-    return asking.judge(theirs.march or theirs.cflags, theirs.chost)
 
 
 def _packages(index: bytes | None) -> list[PackageUse]:

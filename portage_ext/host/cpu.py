@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from portage_ext import limits
+from portage_ext.model.builder import Builder
 from portage_ext.policy import cpu
 from portage_ext.policy.cpu import Cpu, Judgement, Needs
 
@@ -55,6 +56,13 @@ def native(chost: str = "") -> Native:
 def judge(cflags: Sequence[str], chost: str = "", *, ours: bool = False) -> Judgement:
     """Whether what was compiled with ``cflags`` runs on this host; see :func:`needs`."""
     return cpu.judge(needs(cflags, chost, ours=ours), here())
+
+
+def judge_builder(theirs: Builder) -> Judgement:
+    """Whether what a builder builds runs on this host: by the features that it names, else by its flags."""
+    if theirs.cpu_needs:
+        return cpu.judge(Needs.named(theirs.cpu_needs), here())
+    return judge(theirs.march or theirs.cflags, theirs.chost)
 
 
 def needs(cflags: Sequence[str], chost: str = "", *, ours: bool = False) -> Needs | None:
