@@ -310,6 +310,7 @@ class NoBuilderError(PortageExtError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where} says nothing about its builder: it was published before there was a builder.json, or with "
-            "builder = false in [publish]. On the binhost: `portage-ext publish`"
+            f"{self.where} says nothing about its builder: it was published before there was a builder.json, with "
+            "builder = false in [publish], or from another PKGDIR than that of the publishing Portage. There: "
+            "`portage-ext publish`, or `portage-ext compare --print` into a file to compare with"
         )

@@ -77,6 +77,7 @@ def _settings(waiting: dict[str, Callable[[], Area]], host: Here, repos: list[Bi
     waiting["keys"] = partial(areas.keys, host, settings)
     if published.own is not None or published.repositories:
         waiting["releases"] = partial(areas.releases, host, published)
+    waiting |= areas.mirrors(published)
     return Area("portage-ext.toml", "")
 
 

@@ -68,7 +68,7 @@ def _described(what: str, *, unverified: bool) -> Described:
     if path.is_dir():
         return _directory(path)
     if path.is_file():
-        return Described(builder.parse(_read(path), what), None, verified=False)
+        return Described(builder.read(path), None, verified=False)
     return _remote(what, unverified=unverified)
 
 
@@ -78,12 +78,7 @@ def _directory(path: Path) -> Described:
         raise NoBuilderError(str(path))
     index = path / PLAIN_FORM
     text = index.read_bytes() if index.is_file() else None
-    return Described(builder.parse(_read(path / builder.NAME), str(path / builder.NAME)), text, verified=False)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limits.BUILDER_SIZE + 1)
+    return Described(builder.read(path / builder.NAME), text, verified=False)
 
 
 def _remote(what: str, *, unverified: bool) -> Described:

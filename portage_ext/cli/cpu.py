@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Final
 
 from portage_ext.cli.screen import Screen
+from portage_ext.gpkg.describe import describe
+from portage_ext.gpkg.identity import PACKAGE_SUFFIXES
 from portage_ext.host import cpu
+from portage_ext.model import builder
 from portage_ext.policy.cpu import Fit, Judgement
 
 _STATUS: Final = {Fit.RUNS: 0, Fit.MOSTLY: 0, Fit.CANNOT: 1, Fit.UNKNOWN: 3}
@@ -19,6 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--march", action="append", default=[], metavar="NAME", help="does -march=NAME run here? May be repeated"
     )
     parser.add_argument("--flags", metavar="CFLAGS", help="do these flags of another host run here?")
+    parser.add_argument(
+        "--of", type=Path, metavar="FILE", help="does what is in this package, or of this builder.json, run here?"
+    )
     parser.add_argument("--chost", default="", metavar="TUPLE", help="ask the compiler of this CHOST (default: gcc)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
@@ -29,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
     if options.flags is not None:
         asked.append(tuple(options.flags.split()))
     judged = [(" ".join(flags), cpu.judge(flags, options.chost)) for flags in asked]
+    if options.of is not None:
+        judged.append((str(options.of), _of_file(options.of)))
     if options.json:
         print(json.dumps(_as_json(judged, options.chost)))
     elif judged:
@@ -36,6 +45,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         _described(options.chost)
     return max((_STATUS[judgement.fit] for _, judgement in judged), default=0, key=lambda status: (status == 1, status))
+
+
+def _of_file(path: Path) -> Judgement:
+    if path.name.endswith(PACKAGE_SUFFIXES):
+        values = describe(path).values
+        return cpu.judge(values.get("CFLAGS", "").split(), values.get("CHOST", ""))
+    return cpu.judge_builder(builder.read(path))
 
 
 def _answers(judged: list[tuple[str, Judgement]]) -> None:

@@ -16,6 +16,7 @@ from portage_ext import limits
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors import PortageExtError
+from portage_ext.failures import MirrorPushError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.mirrors import bases as bases_of
@@ -25,6 +26,7 @@ from portage_ext.policy import health
 from portage_ext.policy.health import Area, Finding, KeyState, Space
 from portage_ext.refusals import MirrorError, TrustError
 from portage_ext.repo import runs, survey
+from portage_ext.repo.mirroring import Mirror
 from portage_ext.repo.tree import Tree
 from portage_ext.trust import manage
 from portage_ext.trust.defeats import BinrepoValues
@@ -109,6 +111,24 @@ def releases(host: Here, settings: publishing.Publishing) -> Area:
             remedy = f"portage-ext publish{which} --channel {channel} --renew, and the same from cron or a timer"
             found += health.ages(f"{place}/{channel}", release, now, remedy)
     return Area("releases", ", ".join(told) or "none published here", tuple(found))
+
+
+def mirrors(settings: publishing.Publishing) -> dict[str, Callable[[], Area]]:
+    """What looks at each mirror that this host pushes to, by the name of its area."""
+    return {f"push to {name}": partial(_pushed, one, settings) for name, one in settings.mirrors.items()}
+
+
+def _pushed(one: publishing.MirrorSettings, settings: publishing.Publishing) -> Area:
+    tree = Tree(settings.repository(one.repository).tree)
+    options = (*one.options, f"--timeout={limits.CHECK_TIMEOUT:.0f}")
+    which = f" --repository {one.repository}" if one.repository else ""
+    called, remedy = f"push to {one.name}", f"portage-ext mirror {one.name}{which}"
+    try:
+        lags = Mirror(one.name, one.to, tree, one.channels, options).lag()
+    except MirrorPushError as error:
+        return Area(called, "no answer", (health.error(str(error), f"look at {one.to}, and then: {remedy}"),))
+    behind = [health.warning(f"{one.to}: {lag}", f"{remedy}, and the same from cron") for lag in lags if lag.here != lag.there]
+    return Area(called, ", ".join(f"{lag.channel}: {lag.there or 'none'}" for lag in lags) or "no channels", tuple(behind))
 
 
 def keys(host: Here, settings: Settings) -> Area:

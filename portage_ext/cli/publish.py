@@ -13,6 +13,7 @@ from portage_ext.config import settings as configuration
 from portage_ext.errors import PackageError
 from portage_ext.failures import GateError
 from portage_ext.host.builder import builder
+from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.repo.gates import Gate
 from portage_ext.repo.publisher import Published, Publisher, Source
@@ -67,7 +68,8 @@ def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: lis
     def refresh() -> None:
         left_out.update((error.path, error) for error in reindexer.run().left_out)
 
-    described = builder().emit() if describe else b""
+    # Of packages in another PKGDIR nobody here knows how they were built.
+    described = builder().emit() if describe and settings.pkgdir.samefile(here().pkgdir) else b""
     source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described)
     try:
         return publisher.publish(channel, source, gates)

@@ -59,7 +59,7 @@ def judge(cflags: Sequence[str], chost: str = "", *, ours: bool = False) -> Judg
 
 
 def judge_builder(theirs: Builder) -> Judgement:
-    """Whether what a binhost builds runs on this host."""
+    """Whether what a builder builds runs on this host: by the features that it names, else by its flags."""
     if theirs.cpu_needs:
         return cpu.judge(Needs.named(theirs.cpu_needs), here())
     return judge(theirs.march or theirs.cflags, theirs.chost)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
@@ -103,6 +104,12 @@ def parse(data: bytes, where: str) -> Builder:
         if one.name in document:
             values[one.name] = _checked(document[one.name], str(one.type), f"{where}: {one.name}")
     return Builder(**values)  # type: ignore[arg-type]
+
+
+def read(path: Path) -> Builder:
+    """The builder.json at ``path``. Raises InvalidBuilderError, OSError."""
+    with path.open("rb") as file:
+        return parse(file.read(limits.BUILDER_SIZE + 1), str(path))
 
 
 def _checked(value: object, kind: str, where: str) -> object:

@@ -57,6 +57,18 @@ def test_an_address_at_which_there_is_no_binhost(pair: Pair) -> None:
     assert "binhost lab" not in findings(pair.client)
 
 
+def test_a_mirror_that_is_behind_and_one_that_is_not_there(pair: Pair, work: Path) -> None:
+    root = pair.host.root
+    pair.host.configure(more=f'\n[mirror.eu]\nto = "{work}/mirror"\n')
+    found = one(root, "push to eu", "production", "the mirror has none")
+    root.run(*found["remedy"].split(",")[0].split()).ok()
+    healthy(root)
+    pair.host.configure(more='\n[mirror.eu]\nto = "rsync://127.0.0.1:1/binhost"\n')
+    assert one(root, "push to eu", "rsync")["severity"] == "error"
+    pair.host.configure()
+    healthy(root)
+
+
 def test_a_release_that_is_not_the_pinned_keys(pair: Pair) -> None:
     (pair.host.tree / "production/Release.asc").write_bytes(b"")
     found = one(pair.client, "binhost lab", "[UnsignedError]")

@@ -7,6 +7,7 @@ import platform
 
 import pytest
 
+from tests.testkit.binhost import Binhost
 from tests.testkit.roots import Root
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="about the levels and names of x86-64")
@@ -36,3 +37,16 @@ def test_words_that_are_no_choice_of_instructions_never_reach_the_compiler(clien
     outcome = client.run("portage-ext", "cpu", "--flags=-fplugin=/etc/passwd @/etc/passwd -march=x86-64")
     assert outcome.status == 0, outcome
     assert not outcome.stderr
+
+
+def test_a_package_and_a_builder_are_asked_about_by_their_files(client: Root, binhost: Binhost) -> None:
+    package = next(binhost.pkgdir.glob("app-misc/hello/*.gpkg.tar"))
+    assert client.run("portage-ext", "cpu", "--of", str(package)).status == 0
+    own = client.path / "builder.json"
+    own.write_text(client.run("portage-ext", "compare", "--print").ok().stdout)
+    assert client.run("portage-ext", "cpu", "--of", str(own)).status == 0
+    document = json.loads(own.read_text()) | {"cpu_needs": ["sse2", "xop", "fma4", "avx512er"]}
+    own.write_text(json.dumps(document))
+    beyond = client.run("portage-ext", "cpu", "--of", str(own))
+    assert (beyond.status, "does not run" in beyond.stdout) == (1, True)  # no CPU has all of these
+    assert client.run("portage-ext", "cpu", "--of", "/dev/null").failed().status == 1

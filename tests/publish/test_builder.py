@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,15 @@ def test_a_binhost_may_keep_it_to_itself_and_says_so_to_who_asks(work: Path, hos
     assert builder.NAME not in os.listdir(host.tree / "production")
     client = site.client(work, host, f"{web.url}/production")
     assert "says nothing about its builder" in client.run("portage-ext", "compare", "lab").failed().stderr
+
+
+def test_packages_that_another_configuration_built_get_none(work: Path, host: Host) -> None:
+    elsewhere = work / "elsewhere"
+    shutil.copytree(host.root.pkgdir, elsewhere)
+    host.run("publish", "--channel", "production", "--gates", "index", "--pkgdir", str(elsewhere)).ok()
+    assert builder.NAME not in os.listdir(host.tree / "production")
+    told = host.run("compare", str(host.tree / "production")).failed()
+    assert "another PKGDIR" in told.stderr
 
 
 def test_promoted_and_renewed_releases_carry_it_on(published: tuple[Host, Root, Server]) -> None:
