@@ -5,17 +5,19 @@ RUN := $(VENV)/bin/python
 WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-portage bench clean
+.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-toolchain test-portage bench clean
 
 help:
-	@echo "make demo          a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
-	@echo "make test          every test"
-	@echo "make lint          ruff, mypy --strict, shellcheck"
-	@echo "make test-crash    a publish killed at every system call that changes a file"
-	@echo "make test-loop     clients in a loop while 200 releases come and go"
-	@echo "make test-portage  Portage's own tests, with the plugin and without it"
-	@echo "make bench         every speed claim, measured against Portage in the same run"
-	@echo "make clean         remove everything that these commands have made"
+	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
+	@echo "make test            every test"
+	@echo "make lint            ruff, mypy --strict, shellcheck"
+	@echo "make test-crash      a publish killed at every system call that changes a file"
+	@echo "make test-loop       clients in a loop while 200 releases come and go"
+	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
+	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
+	@echo "make test-portage    Portage's own tests, with the plugin and without it"
+	@echo "make bench           every speed claim, measured against Portage in the same run"
+	@echo "make clean           remove everything that these commands have made"
 
 check-programs:
 	@$(PYTHON) -m tests.testkit.requirements
@@ -46,6 +48,12 @@ test-crash: check-programs $(VENV)/complete
 test-loop: check-programs $(VENV)/complete
 	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/publish/test_loop.py
 
+test-hooks: check-programs $(VENV)/complete
+	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/hooks/test_at_once.py
+
+test-toolchain: check-programs $(VENV)/complete
+	TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
+
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own
 
@@ -57,6 +65,9 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.trust 1000 500 3
 	$(RUN) -m bench.contracts
 	$(RUN) -m bench.releases $(BENCH)/releases
+	$(RUN) -m bench.after
+	$(RUN) -m bench.why
+	$(RUN) -m bench.check
 
 clean:
 	for link in .sandbox .cache; do if [ -L $$link ]; then rm -rf "$$(readlink $$link)"; fi; done

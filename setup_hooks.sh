@@ -456,7 +456,9 @@ purge_tree() {
 # What our programs have written beside Portage's own files: logs, what was seen of the binhost, state of PKGDIR, downloads.
 remove_traces() {
     local pkgdir state=$root/var/lib/portage-ext name=${choice[name]-}
-    rm -rf -- "$root/var/log/portage-ext" "$config_root/var/log/portage-ext" "$state/after-emerge" "$config_root/var/lib/portage-ext/after-emerge"
+    for pkgdir in "$root" "$config_root"; do
+        rm -rf -- "$pkgdir"/var/log/portage-ext "$pkgdir"/var/lib/portage-ext/{after-emerge,postsync}
+    done
     if [[ $name && -z ${choice[pinned-before]-} ]]; then
         # Portage's copies of indexes, which it takes for good until they are replaced by newer ones.
         [[ ${choice[role]-} == binhost ]] || rm -rf -- "$root/var/cache/edb/binhost"

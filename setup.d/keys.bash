@@ -89,7 +89,7 @@ believe_own_key() {
         return 0
     fi
     keep_keyring
-    choice[believed]=yes
+    choice[believed]+=" ${choice[signing-key]}"
     write_choices
     # shellcheck disable=SC2016  # this is Python
     own_key | "${inside[@]}" python3 -P -c '
@@ -108,7 +108,7 @@ own_key() {
 
 # Unpin what we pinned, and let Portage's keyring be as before, unless somebody has changed it since.
 unpin_keys() {
-    local home=$config_root/etc/portage/gnupg trust=$config_root/etc/portage/portage-ext/trust arguments=() untouched=
+    local home=$config_root/etc/portage/gnupg trust=$config_root/etc/portage/portage-ext/trust arguments=() untouched='' key
     [[ -d $home ]] || return 0
     # Without sums the run that would have noted them was cut off: nobody else has been here since.
     if [[ ! -e $store/keyring ]] || cmp -s -- "$store/keyring" <(keyring_sums); then
@@ -122,9 +122,9 @@ unpin_keys() {
         fi
         rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
     fi
-    if [[ ${choice[believed]-} ]]; then
-        gpg_in "$home" --no-autostart --yes --delete-keys "${choice[signing-key]}" 2>/dev/null || true
-    fi
+    for key in ${choice[believed]-}; do
+        gpg_in "$home" --no-autostart --yes --delete-keys "$key" 2>/dev/null || true
+    done
     if says dir - "$(in_etc gnupg)"; then
         if ! gpg_in "$home" --no-autostart --list-keys 2>/dev/null | grep -q '^pub'; then
             rm -rf -- "$home"

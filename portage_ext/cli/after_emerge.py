@@ -7,15 +7,18 @@ did.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext import limits
 from portage_ext.cli import tree as common
+from portage_ext.cli.screen import printable
 from portage_ext.cli.sign import signing
 from portage_ext.config import binhost, publishing
 from portage_ext.config import settings as configuration
@@ -43,6 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 done, or nothing to do, or (``--pending``) left to another run; 1 failed."""
+    # A short life: the index makes many objects and no garbage worth looking for.
+    gc.disable()
     root: Path = options.config_root
     status, again = 0, True
     while again and not status:
@@ -88,6 +93,10 @@ def _work(root: Path, options: argparse.Namespace) -> int:
         line, ok = "; ".join([*map(str, error.findings[:3]), str(error)]), False
     except (PortageExtError, OSError) as error:
         line, ok = str(error), False
+    except Exception as error:  # noqa: BLE001 - a defect of ours, which the log must have too
+        traceback.print_exc()
+        line, ok = f"{type(error).__name__}: {error}", False
+    line = printable(line)
     seconds = time.monotonic() - started
     if line and ok:
         line = f"{line} ({seconds:.1f} s)"

@@ -25,6 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", metavar="NAME", help="(default: into of [publish], else channel of [release])")
     parser.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: pkgdir of the repository)")
     parser.add_argument("--renew", action="store_true", help="leave PKGDIR alone; only prolong a Release past its half-life")
+    parser.add_argument(
+        "--keys-next",
+        nargs="+",
+        metavar="FPR",
+        help="leave PKGDIR alone; announce the keys that may sign the Releases after this one",
+    )
     parser.add_argument("--no-prune", action="store_true", help="keep releases that retention would remove")
 
 
@@ -35,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     channel = options.channel or settings.channel or configuration.load(options.config_root).release.channel
     with common.publisher(options, channel) as (publisher, gates):
         try:
-            if options.renew:
-                done = publisher.renew(channel)
+            if options.renew or options.keys_next:
+                done = publisher.renew(channel, force=bool(options.keys_next))
             else:
                 pkgdir = options.pkgdir or (None if options.tree else settings.repository(options.repository).pkgdir)
                 done = _publish(publisher, channel, pkgdir, gates(None), describe=settings.builder)

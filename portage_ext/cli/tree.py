@@ -22,6 +22,7 @@ from portage_ext.failures import GateError
 from portage_ext.fetch.keys import key_path
 from portage_ext.gpkg.verify import Judge
 from portage_ext.model import IndexEntry
+from portage_ext.refusals import GpgError
 from portage_ext.repo import gates as judging
 from portage_ext.repo.contents import Difference
 from portage_ext.repo.gates import Gate
@@ -30,6 +31,7 @@ from portage_ext.repo.publisher import Published, Publisher, Terms
 from portage_ext.repo.retention import Keep, expendable
 from portage_ext.repo.tree import Tree
 from portage_ext.trust import gpg
+from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import GpgSigner, SigningKey
 
 _DAY: Final = 86400
@@ -76,7 +78,12 @@ def publisher_with(options: argparse.Namespace, channel: str, signer: GpgSigner,
     rules = settings.of(channel)
     terms = configuration.load(options.config_root).release
     primary = signer.key.primary
-    keys = {key_path(primary): public_key(signer.homedir, SigningKey(primary, primary))}
+    next_keys = tuple(fingerprint(one) for one in getattr(options, "keys_next", None) or ())
+    # A client that comes late finds the announced keys beside any Release that announces them.
+    keys = {key_path(one): public_key(signer.homedir, SigningKey(one, one)) for one in (primary, *next_keys)}
+    for one in () if next_keys else _announced(tree):
+        with contextlib.suppress(GpgError):  # another's key, or an old one that is gone: announced it stays all the same
+            keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))
     judge = gpg.judge_many([ring], frozenset({primary, signer.key.fingerprint}))
     wanted = _named(options.gates)
 
@@ -84,7 +91,13 @@ def publisher_with(options: argparse.Namespace, channel: str, signer: GpgSigner,
         names = wanted if wanted is not None else rules.gates if configured is None else configured
         return _gates(names, rules, judge, public=channel in settings.public)
 
-    return Publisher(tree, signer.detach, Terms(terms.valid_days * _DAY, rules.grace), keys=keys), make
+    terms_of = Terms(terms.valid_days * _DAY, rules.grace, next_keys or None)
+    return Publisher(tree, signer.detach, terms_of, keys=keys), make
+
+
+def _announced(tree: Tree) -> tuple[str, ...]:
+    known = tree.known()
+    return known[max(known)].keys_next if known else ()
 
 
 def _named(text: str | None) -> tuple[str, ...] | None:

@@ -32,9 +32,11 @@ _WORDS: Final = {
     "mask": "masked",
     "no-ebuild": "no ebuild of its version",
     "off": "switched off in package.env",
+    "unindexed": "not in the index of PKGDIR",
     "unlisted": "not whitelisted",
     "unreachable": "index cannot be had",
     "refused": "index refused",
+    "signature": "signature missing or not valid",
     "symbols": "symbol versions are missing here",
     "use": "USE differs",
     "use-expand": "USE_EXPAND group differs",
@@ -96,7 +98,7 @@ def _package_json(one: Explained) -> dict[str, Any]:
     candidates = []
     for verdict in one.verdicts:
         reasons = [dataclasses.asdict(reason) for reason in verdict.reasons]
-        taken = one.comes and not reasons
+        taken = one.comes and not any(reason.blocks for reason in verdict.reasons)
         candidates.append({**dataclasses.asdict(verdict.offer), "taken": taken, "fixable": verdict.fixable, "reasons": reasons})
     wanted = one.wanted
     return {
@@ -123,7 +125,7 @@ class _Report:
             self._screen.line(trouble.text, "red")
             self._details((trouble,))
             self._screen.line()
-        shown = [one for one in explanation.packages if self._everything or not one.comes]
+        shown = [one for one in explanation.packages if self._everything or not one.comes or (one.best and one.best.reasons)]
         brief = len(shown) > _MANY and not self._everything
         for one in shown:
             self._package(one, brief=brief)
@@ -140,7 +142,7 @@ class _Report:
             self._screen.table(rows, ("blue",), indent="  ")
         else:
             self._screen.line("  no binhost and no PKGDIR has a binary of it")
-        if one.best is not None and not one.comes:
+        if one.best is not None:
             self._details([reason for reason in one.best.reasons if reason not in self._told])
         self._screen.line()
 
@@ -149,7 +151,9 @@ class _Report:
         """One line a reason; the candidate stands before the first."""
         offer = verdict.offer
         build = f"-{offer.build_id}" if offer.build_id else ""
-        texts = [reason.text for reason in verdict.reasons] or ["taken" if taken else "nothing against it"]
+        texts = [reason.text for reason in verdict.reasons]
+        if not any(reason.blocks for reason in verdict.reasons):
+            texts.insert(0, "taken" if taken else "nothing against it")
         yield f"{offer.version}{build}", offer.source, day(offer.built), texts[0]
         for text in texts[1:]:
             yield "", "", "", text

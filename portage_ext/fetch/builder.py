@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portage_ext import limits
@@ -40,12 +41,18 @@ class _BoundSink(MemorySink):
 def verified(binrepo: Binrepo, now: int) -> Described:
     """What the Release of ``binrepo`` binds. Raises TrustError, AllMirrorsFailedError, NoBuilderError, InvalidBuilderError."""
     obtained = index.obtain(binrepo, now)
-    bound = read_header(io.BytesIO(obtained.text), binrepo.name).get(builder.HEADER, "")
+    header = read_header(io.BytesIO(obtained.text), binrepo.name)
+    return Described(bound_by(binrepo, header), obtained.text, obtained.bound)
+
+
+def bound_by(binrepo: Binrepo, header: Mapping[str, str]) -> Builder:
+    """What an index with ``header`` binds. Raises AllMirrorsFailedError, NoBuilderError, InvalidBuilderError."""
+    bound = header.get(builder.HEADER, "")
     if not bound:
         raise NoBuilderError(binrepo.name)
     sink = _BoundSink(bound)
     binrepo.mirrors().fetch(builder.NAME, builder.bound_size(bound, binrepo.name), sink)
-    return Described(builder.parse(sink.data, f"{binrepo.name}: {builder.NAME}"), obtained.text, obtained.bound)
+    return builder.parse(sink.data, f"{binrepo.name}: {builder.NAME}")
 
 
 def unverified(binrepo: Binrepo) -> Described:

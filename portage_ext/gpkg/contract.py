@@ -18,7 +18,7 @@ from portage_ext import limits
 from portage_ext.elf.reader import MAGIC
 from portage_ext.elf.tree import Objects, announces
 from portage_ext.gpkg.container import Container, read_container, read_metadata
-from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
+from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text, read_texts
 from portage_ext.gpkg.image import Member, gpkg_image, xpak_image
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
@@ -29,16 +29,7 @@ _METADATA = frozenset((KEY, "EPREFIX"))
 
 def stored_contract(path: Path) -> SymbolContract | None:
     """What the metadata of the package says; None when it says nothing. Raises PackageError, InvalidContractError."""
-    fd = open_package(path)
-    try:
-        source = Source(fd, str(path))
-        if path.name.endswith(GPKG_SUFFIX):
-            metadata = read_metadata(source, read_container(source), _METADATA)
-        else:
-            metadata = read_xpak(source, _METADATA)
-        text = as_text(str(path), metadata).get(KEY, "")
-    finally:
-        os.close(fd)
+    text = read_texts(path, _METADATA).get(KEY, "")
     return SymbolContract.parse(text) if text else None
 
 

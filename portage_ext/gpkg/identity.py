@@ -45,6 +45,18 @@ def as_text(name: str, metadata: Mapping[str, bytes]) -> dict[str, str]:
     return texts
 
 
+def read_texts(path: Path, wanted: frozenset[str]) -> dict[str, str]:
+    """The values of ``wanted`` that the metadata of the package at ``path`` has. Raises PackageError."""
+    fd = open_package(path)
+    try:
+        source = Source(fd, str(path))
+        if path.name.endswith(GPKG_SUFFIX):
+            return as_text(str(path), read_metadata(source, read_container(source), wanted))
+        return as_text(str(path), read_xpak(source, wanted))
+    finally:
+        os.close(fd)
+
+
 def _build_time(text: str) -> int | None:
     try:
         return int(text) if text else None

@@ -100,10 +100,12 @@ def _after(emerge_config: Any) -> int:
         _running.clear()
         root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
         looks_only = "--pretend" in emerge_config.opts or emerge_config.action in ("info", "list-sets", "search")
-        if not looks_only and os.path.isdir(os.path.join(root, MARKS)):
+        if not looks_only and os.access(os.path.join(root, MARKS), os.W_OK):
             from portage_ext.host import after
 
             return after.finish(root, emerge=True)
+    except ModuleNotFoundError:
+        return 0  # this run has unmerged portage-ext
     except Exception as error:  # noqa: BLE001 - what was merged is merged, whatever broke here
         say.line(f"after-emerge FAILED: {type(error).__name__}: {error}")
         return 1

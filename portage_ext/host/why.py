@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portage_ext.errors import ResolutionError
+from portage_ext.host import local
 from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.facts import Gatherer
+from portage_ext.host.fit import Fits
 from portage_ext.host.resolution import overheard, resolve
 from portage_ext.host.symbols import unmet
 from portage_ext.policy.reasons import judge, refused, symbols, unreachable
@@ -38,7 +40,7 @@ class Explained:
     @property
     def comes(self) -> bool:
         """Whether it is a binary and nothing refuses it."""
-        return self.taken and not (self.verdicts and self.verdicts[0].reasons)
+        return self.taken and not (self.verdicts and any(reason.blocks for reason in self.verdicts[0].reasons))
 
     @property
     def best(self) -> Verdict | None:
@@ -79,11 +81,18 @@ def explain(words: Sequence[str]) -> Explanation:
     judged = [(package, _verdicts(gatherer, package)) for package in resolution.packages]
     closest_ones = {package: found[0][1] for package, found in judged if found and _only_here(found[0][0])}
     lacking = unmet(resolution, tree, closest_ones)
+    fits = Fits(resolution.settings, tree)
     packages = []
     for package, found in judged:
         verdicts = [verdict for verdict, _ in found]
-        if package in lacking and verdicts:
-            verdicts[0] = replace(verdicts[0], reasons=(*verdicts[0].reasons, symbols(lacking[package])))
+        if found:
+            # What costs a look into files or over the network is asked of the closest candidate only.
+            best, candidate = found[0]
+            unmet_symbols = symbols(lacking[package]) if package in lacking else None
+            more = (unmet_symbols, local.signature(tree, candidate), fits.against(best.offer, candidate))
+            verdicts[0] = replace(best, reasons=(*best.reasons, *(reason for reason in more if reason is not None)))
+        if package.type_name != "binary":
+            verdicts = sorted([*verdicts, *local.unindexed(tree, package)], key=closeness)
         wanted = gatherer.wanted(package)
         packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp)))
     remarks = tuple(dict.fromkeys(_OURS.findall(spoken)))

@@ -60,7 +60,9 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     if not facts.listing.accepted:
         yield _listing(facts.listing, offer, places)
     for one in facts.exclusions:
-        remedies = (Remedy(HERE, one.edit),) if one.edit else ()
+        # Nothing but the command line says so: without default options it does not.
+        plain = f"emerge --ignore-default-opts --oneshot {shlex.quote('=' + offer.cpv)}"
+        remedies = (Remedy(HERE, one.edit or plain),)
         yield Reason("excluded", f"{one.option} {one.atoms} ({one.where})", remedies)
     yield from (Reason(mask.kind, mask.text, (mask.remedy,) if mask.remedy else ()) for mask in facts.masks)
     if facts.order < 0 and not facts.masks:
@@ -87,16 +89,28 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
             (Remedy(HERE, f"emerge --oneshot --binpkg-respect-user-patches=n {shlex.quote('=' + wanted.cpv)}"),),
         )
     if facts.live:
-        yield Reason("live", "a live package, and --usepkg-exclude-live is on")
-    if facts.signature:
-        command = f"portage-ext sign --all {shlex.quote(offer.cpv)}"
-        yield Reason("signature", facts.signature, (Remedy(BINHOST if offer.binrepo else HERE, command),))
-    if facts.unindexed:
-        yield Reason(
-            "unindexed", "the file lies in PKGDIR and the index does not have it", (Remedy(HERE, "portage-ext reindex"),)
-        )
-    if facts.cpu:
-        yield Reason("cpu", facts.cpu, (rebuild,), blocks=False)
+        command = f"emerge --ignore-default-opts --oneshot {shlex.quote('=' + offer.cpv)}"
+        yield Reason("live", "a live package, and --usepkg-exclude-live is on", (Remedy(HERE, command),))
+
+
+def signature(path: str, why: str) -> Reason:
+    """Portage asks for a signature and does not accept that of a local package."""
+    return Reason("signature", "its signature is missing or not valid here", (Remedy(HERE, "portage-ext sign"),), (path, why))
+
+
+def unindexed(path: str) -> Reason:
+    """A file of PKGDIR that its index does not have."""
+    return Reason("unindexed", "PKGDIR has it, its index does not", (Remedy(HERE, "portage-ext reindex"),), (path,))
+
+
+def cpu(offer: Offer, flags: str, lacking: Sequence[str], level: int | None) -> Reason:
+    """Compiled for another CPU: emerge would take it, and its programs would end with an illegal instruction."""
+    march = f"x86-64-v{level}" if level else "native"
+    options = "--getbinpkg=n --usepkg=n " if offer.binrepo is None else ""
+    command = f"CFLAGS='-O2 -pipe -march={march}' emerge --oneshot --buildpkg {options}{shlex.quote('=' + offer.cpv)}"
+    remedy = Remedy(HERE if offer.binrepo is None else BINHOST, command)
+    lacks = f"this CPU lacks {' '.join(lacking)}"
+    return Reason("cpu", f"compiled for a CPU that this is not ({flags})", (remedy,), (lacks,), blocks=False)
 
 
 def symbols(words: Sequence[str]) -> Reason:

@@ -168,9 +168,6 @@ class Facts:
     patches: tuple[str, ...] = ()
     live: bool = False
     set_aside: str = ""
-    cpu: str = ""
-    signature: str = ""
-    unindexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,20 +34,22 @@ def sign_and_index(reindexer: Reindexer, signer: Signer | None, judge: Judge) ->
     The caller holds the lock of PKGDIR. Raises UnsignedPackagesError, and then the index is as it was; else what
     :meth:`Reindexer.run` raises.
     """
+    if signer is None:
+        return Upkept((), reindexer.run())
+    pkgdir = reindexer.repository.pkgdir
+    new = [pkgdir / path for path in reindexer.unknown() if path.endswith(GPKG_SUFFIX)]
     signed: list[str] = []
-    if signer is not None:
-        pkgdir = reindexer.repository.pkgdir
-        new = [pkgdir / path for path in reindexer.unknown() if path.endswith(GPKG_SUFFIX)]
-        if new:
-            _remove_leftovers({path.parent for path in new})
-            done = sign_pkgdir(new, signer, judge)
-            # A file that is no package is no matter of signatures: the index leaves it out, by name.
-            failed = {path: error for path, error in done.failed.items() if not isinstance(error, PackageError)}
-            if failed:
-                path, error = min(failed.items())
-                raise UnsignedPackagesError(str(pkgdir), len(failed), str(path.relative_to(pkgdir)), str(error))
-            signed = [str(path.relative_to(pkgdir)) for path in done.signed]
-    return Upkept(signed, reindexer.run())
+    if new:
+        _remove_leftovers({path.parent for path in new})
+        done = sign_pkgdir(new, signer, judge)
+        # A file that is no package is no matter of signatures: the index leaves it out, by name.
+        failed = {path: error for path, error in done.failed.items() if not isinstance(error, PackageError)}
+        if failed:
+            path, error = min(failed.items())
+            raise UnsignedPackagesError(str(pkgdir), len(failed), str(path.relative_to(pkgdir)), str(error))
+        signed = [str(path.relative_to(pkgdir)) for path in done.signed]
+    # Under the same lock everything was just looked at; only what was signed is another file now.
+    return Upkept(signed, reindexer.run(only=signed))
 
 
 def _remove_leftovers(directories: Iterable[Path]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.repo.marks import HeldMark
 from tests.hooks import afterwards
 from tests.hooks.afterwards import last, open_marks, published, said, unsigned, until
 from tests.publish import site
@@ -271,6 +272,23 @@ def test_packages_that_portage_signed_with_the_same_key_stay(work: Path, binhost
     run = host.root.emerge("-1", "app-misc/flags").ok()
     assert said(run)[0].startswith("portage-ext: 1 package indexed, published as release 1 of staging ("), run
     assert not unsigned(host)
+
+
+def test_what_emerge_has_quickpkg_save_is_published_once(host: Host) -> None:
+    names = ("app-misc/flags", "app-misc/hello")
+    host.root.emerge("-1", "--buildpkg=n", *names).ok()
+    run = host.root.emerge("--unmerge", *names, FEATURES="unmerge-backup").ok()
+    assert [line.partition(" (")[0] for line in said(run)] == [
+        "portage-ext: 2 packages signed and indexed, published as release 1 of staging"
+    ], run
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_an_ordinary_user_is_not_told_of_work_that_is_not_theirs(host: Host) -> None:
+    HeldMark(host.root.path, host.root.pkgdir).release()
+    run = host.root.emerge("--check-news", as_user=65534)
+    assert said(run) == []
+    assert len(open_marks(host)) == 1
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")

@@ -392,20 +392,20 @@ import sys
 from importlib.machinery import PathFinder
 class Patch:
     def find_spec(self, name, path=None, target=None):
-        if name != "portage.dbapi.bintree": return None
+        if name != "portage.getbinpkg": return None
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path, target)
         load = spec.loader.exec_module
         def exec_module(module):
             load(module)
-            def populate(self): pass
-            module.binarytree.populate = populate
+            def read(self, pkgfile): pass
+            module.PackageIndex.read = read
         spec.loader.exec_module = exec_module
         return spec
 sys.meta_path.insert(0, Patch())
 END
     PYTHONPATH=$work/patched run -1 hooks --role client "${client[@]}"
-    [[ $output == *"populate has been replaced by somebody else"* ]]
+    [[ $output == *"read has been replaced by somebody else"* ]]
     same_as_before
 }
 

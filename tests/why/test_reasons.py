@@ -286,7 +286,8 @@ def test_excluded_by_an_option(client: Root, option: str) -> None:
     defaults = {"EMERGE_DEFAULT_OPTS": f"{option}=app-misc/hello"}
     answer = why(client, "app-misc/hello", **defaults)
     assert answer.reason(HELLO, "excluded")["text"] == f"{option} app-misc/hello (EMERGE_DEFAULT_OPTS)"
-    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+    answer.follow(HELLO)
+    assert client.merged() == {HELLO: "binary"}
 
 
 def test_user_patches(site: Site) -> None:
@@ -312,3 +313,33 @@ def test_symbol_versions(system: Callable[..., Root], listed: bool) -> None:
     answer.follow(lvm)
     ours.emerge("-1", "sys-fs/lvm2").ok()
     assert ours.merged()[lvm] == "binary"
+
+
+def test_slot_of_the_ebuild_has_changed(site: Site) -> None:
+    site.there.data(A, SLOT="0/1")
+    site.here.data(A, SLOT="0/2")
+    site.build("app-misc/a")
+    options = ("app-misc/a", "--", "--changed-slot")
+    answer = why(site.client, *options)
+    assert answer.kinds(A) == ["slot"]
+    assert answer.reason(A, "slot")["text"] == "built for slot 0/1, the ebuild here has 0/2"
+    site.sync()
+    answer.follow(A, binhost=site.builder)
+    assert site.binaries("app-misc/a", "--changed-slot") == {A}
+
+
+def test_live_package(site: Site) -> None:
+    site.both("app-misc/a-9999", PROPERTIES="live")
+    site.build("app-misc/a")
+    answer = why(site.client, "app-misc/a", "--", "--usepkg-exclude-live")
+    assert answer.kinds("app-misc/a-9999") == ["live"]
+    answer.follow("app-misc/a-9999")
+    assert site.client.merged() == {"app-misc/a-9999": "binary"}
+
+
+def test_properties_that_are_not_accepted(site: Site) -> None:
+    site.both(A)
+    site.both(A2, PROPERTIES="interactive")
+    site.client.settings["ACCEPT_PROPERTIES"] = "-interactive"
+    site.client.write_settings()
+    masked(site, "masked")
