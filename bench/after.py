@@ -1,6 +1,6 @@
 """What work after emerge adds to an emerge that builds one small package on a binhost with 10,000 signed packages.
 
-    python -m bench.after WORK [--count 10000] [--runs 5] [--version 3.0.83]
+    python -m bench.after [WORK] [--count 10000] [--runs 5] [--version 3.0.83]
 
 WORK keeps PKGDIR between calls. Every figure is the whole ``emerge -1``, one package that installs one file; "adds" is against
 Portage alone in the same rounds. ``publish`` makes a release each time, with the gates `index` and `signatures`.
@@ -47,11 +47,12 @@ def host(work: Path, name: str, repository: EbuildRepository, pkgdir: Path, vers
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("work", type=Path)
+    parser.add_argument("work", type=Path, nargs="?", default=Path(".sandbox-bench/after"))
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--version", default=environments.NEWEST)
     options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
     kept = options.work.absolute() / f"signed-{options.count}"
     with tempfile.TemporaryDirectory(prefix="pe-", dir=options.work.parent, ignore_cleanup_errors=True) as short:
         # gpg's sockets need a short name; the key stays with the packages.
