@@ -65,7 +65,7 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.trust 1000 500 3
 	$(RUN) -m bench.contracts
 	$(RUN) -m bench.releases $(BENCH)/releases
-	$(RUN) -m bench.after
+	$(RUN) -m bench.after $(BENCH)/after
 	$(RUN) -m bench.why
 	$(RUN) -m bench.check
 
