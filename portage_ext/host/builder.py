@@ -38,9 +38,8 @@ def builder_of(settings: Any, installed: Any) -> Builder:
     cflags = tuple(settings.get("CFLAGS", "").split())
     march = cpu.machine_flags(cflags)
     needs = asking.needs(cflags, chost, ours=True)
-    if cpu.NATIVE in march:
-        own = tuple(flag for flag in march if flag != cpu.NATIVE)
-        march = asking.native(chost).flags + own
+    own = tuple(flag for flag in march if flag != cpu.NATIVE)
+    march = asking.native(chost).flags + own if cpu.is_native(march) else own
     return Builder(
         portage_ext=__version__,
         portage=str(portage.VERSION),

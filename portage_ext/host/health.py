@@ -104,7 +104,7 @@ def _native(settings: Any, host: Here) -> Iterator[Finding]:
     publishes = "buildpkg" in host.features
     with contextlib.suppress(PortageExtError):  # said where the file is needed
         publishes |= publishing.load(host.config_root).own is not None
-    if publishes and cpu.NATIVE in settings.get("CFLAGS", "").split():
+    if publishes and cpu.is_native(settings.get("CFLAGS", "").split()):
         flags = " ".join(asking.native(settings.get("CHOST", "")).flags)
         yield warning(
             "packages for others are built with -march=native: they run on CPUs like this one only",

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from portage_ext.model.builder import Builder
-from portage_ext.policy.cpu import NATIVE, Fit, Judgement
+from portage_ext.policy.cpu import Fit, Judgement, is_native
 
 VIDEO_CARDS: Final = "VIDEO_CARDS"
 _TARGETS: Final = ("_TARGETS", "_SINGLE_TARGET", "_TARGET")
@@ -124,7 +124,7 @@ def _cpu(theirs: Builder, cpu: Judgement) -> Iterator[Finding]:
             f"compiled with {flags}; whether that runs here cannot be told on this host",
             f'install gcc and ask again, or: portage-ext cpu --flags "{flags}"',
         )
-    if NATIVE in theirs.cflags:
+    if is_native(theirs.cflags):
         yield Finding(
             Grade.DIFFERENT,
             "march",

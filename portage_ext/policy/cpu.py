@@ -170,6 +170,11 @@ def machine_flags(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word in words if _FLAG.fullmatch(word))
 
 
+def is_native(words: Iterable[str]) -> bool:
+    """Whether a compiler given ``words`` builds for the machine that it runs on: of several ``-march=`` the last counts."""
+    return [word for word in words if word.startswith("-march=")][-1:] == [NATIVE]
+
+
 def needs_of_macros(macros: str, baseline: str) -> Needs:
     """What code needs, from a compiler's macros (``-dM -E``) with the flags, and with ``-march=x86-64``."""
     found = {name.lower() for name in _MACRO.findall(macros)} - {name.lower() for name in _MACRO.findall(baseline)}

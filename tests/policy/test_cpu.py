@@ -88,3 +88,11 @@ def test_only_words_that_choose_instructions_reach_a_compiler(word: str) -> None
 def test_the_shortest_flags_leave_out_what_march_says() -> None:
     flags = ("-march=haswell", "-mavx2", "-mno-xop", "-mno-rtm", "-mgfni")
     assert cpu.least_flags(flags, frozenset({"avx2", "rtm"})) == ("-march=haswell", "-mno-rtm", "-mgfni")
+
+
+def test_last_march_counts() -> None:
+    """As setup_hooks.sh spells out native: after it."""
+    assert cpu.is_native(["-O2", "-march=native"])
+    assert cpu.is_native(["-march=haswell", "-march=native", "-pipe"])
+    assert not cpu.is_native(["-march=native", "-march=haswell"])
+    assert not cpu.is_native(["-O2"])

@@ -19,6 +19,7 @@ cd "$1"
 {setup} --yes >/dev/null
 {emerge}
 {status} >/dev/null
+{check} || [ $? = 3 ]
 ls /srv/binhost/amd64
 emerge -C app-misc/hello >/dev/null
 {uninstall} --yes --purge
@@ -59,6 +60,7 @@ def test_guide_at_the_real_root(work: Path) -> None:
         "setup": "./setup_hooks.sh --role binhost --tree /srv/binhost/amd64",
         "emerge": "emerge --oneshot app-misc/hello",
         "status": "./setup_hooks.sh --status",
+        "check": "portage-ext check",
         "uninstall": "./setup_hooks.sh --uninstall",
     }
     assert all(f"\n{command}" in guide for command in words.values())
@@ -73,4 +75,6 @@ def test_guide_at_the_real_root(work: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 package signed and indexed, published as release 1 of production" in done.stdout + done.stderr
+    assert "12 files in place" in done.stdout
+    assert "built with -march=native" not in done.stdout
     assert done.stdout.endswith("\nproduction\nreleases\nno trace\n"), done.stdout[-2000:]
