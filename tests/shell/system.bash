@@ -24,7 +24,7 @@ new_system() {
 
 # The installer with an environment of its own; it asks nothing, and fetches nothing. KILL_AT lets it be killed before its so manieth change.
 hooks() {
-    env -i PATH="${programs:-$PORTAGE_BIN:$PATH}" HOME="$work" LANG=C.UTF-8 HOSTNAME=testhost ${KILL_AT:+KILL_AT=$KILL_AT COUNT=$work/count} \
+    env -i PATH="${programs:-$PORTAGE_BIN:$PATH}" HOME="$work" TMPDIR="$work" LANG=C.UTF-8 HOSTNAME=testhost ${KILL_AT:+KILL_AT=$KILL_AT COUNT=$work/count} \
         ${PYTHONPATH:+PYTHONPATH="$PYTHONPATH"} setsid -w bash "${script:-$CHECKOUT/setup_hooks.sh}" --root "$root" --yes --no-fetch "$@"
 }
 
