@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= $(shell nproc)
-SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' 2>/dev/null)
+SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
+	'tests/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-toolchain test-portage bench clean
+.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
 
 help:
 	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
@@ -14,6 +15,7 @@ help:
 	@echo "make test-crash      a publish killed at every system call that changes a file"
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
+	@echo "make test-setup      the installer killed before each of its changes, and taken off"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make bench           every speed claim, measured against Portage in the same run"
@@ -50,6 +52,9 @@ test-loop: check-programs $(VENV)/complete
 
 test-hooks: check-programs $(VENV)/complete
 	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/hooks/test_at_once.py
+
+test-setup: check-programs $(VENV)/complete
+	SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/shell
 
 test-toolchain: check-programs $(VENV)/complete
 	TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain

@@ -3,6 +3,7 @@
 # What is put where, and why: docs/administration.md, docs/adr/0602. The parts of this script are in setup.d/.
 set -euo pipefail
 umask 022
+readonly VERSION=0.1.0
 
 here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
 # shellcheck source=setup.d/manifest.bash
@@ -304,6 +305,11 @@ set_up() {
     fi
     if [[ -f $store/manifest && ${choice[finished]-} ]] && nothing_to_do; then
         printf 'everything is in place\n'
+        # `portage-ext check` compares it with its own.
+        if [[ ${choice[version]-} != "$VERSION" ]]; then
+            choice[version]=$VERSION
+            write_choices
+        fi
     else
         confirm 'Go ahead?' || exit 1
         put_in_place
@@ -357,7 +363,7 @@ put_in_place() {
     if has_role client; then
         pin_key
     fi
-    choice[finished]=yes
+    choice[finished]=yes choice[version]=$VERSION
     write_choices
 }
 

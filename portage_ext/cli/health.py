@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
+from portage_ext import __version__, limits
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors import PortageExtError
@@ -34,6 +34,7 @@ from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.state import StateDirectory, checked_name
 
 MANIFEST: Final = "var/lib/portage-ext/setup/manifest"
+CHOICES: Final = "var/lib/portage-ext/setup/choices"
 _BLOCK: Final = re.compile(rb"^# >>> portage-ext >>>.*?^# <<< portage-ext <<<[^\n]*\n?", re.M | re.S)
 _PATIENCE: Final = FetchSettings(limits.CHECK_TIMEOUT, 0, 1, limits.CHECK_TIMEOUT)
 
@@ -215,7 +216,9 @@ def hooks(root: Path, config_root: Path) -> Area:
         try:
             data = (root / path).read_bytes()
         except FileNotFoundError:
-            missing.append(f"/{path.lstrip('/')}")
+            # An offer beside a person's file is gone once it was answered.
+            if not path.rpartition("/")[2].startswith("._cfg"):
+                missing.append(f"/{path.lstrip('/')}")
             continue
         block = _BLOCK.search(data) if path in parts else None
         own = data if path not in parts else block[0] if block else b""
@@ -223,7 +226,17 @@ def hooks(root: Path, config_root: Path) -> Area:
             missing.append(f"/{path.lstrip('/')}")
         elif hashlib.blake2b(own).hexdigest() not in digests:
             edited.append(f"/{path.lstrip('/')}")
-    return Area("hooks", f"{len(wanted)} files in place", tuple(health.laid(missing, edited)))
+    return Area("hooks", f"{len(wanted)} files in place", tuple(health.laid(missing, edited, _set_up_by(root), __version__)))
+
+
+def _set_up_by(root: Path) -> str:
+    """The version of setup_hooks.sh that ran last."""
+    try:
+        with (root / CHOICES).open(encoding="utf-8", errors="replace") as file:
+            choices = dict(line.split("\t", 1) for line in file.read(limits.CONFIG_FILE_SIZE).splitlines() if "\t" in line)
+    except FileNotFoundError:
+        return ""
+    return choices.get("version", "")
 
 
 def last_runs(host: Here) -> Area:

@@ -125,8 +125,11 @@ def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, 
         yield warning(f"the index lacks {len(new)} packages that are there{why}: {some(new)}", "portage-ext reindex")
 
 
-def laid(missing: Sequence[str], edited: Sequence[str]) -> Iterator[Finding]:
-    """Files that setup_hooks.sh put in place and that are gone, or are other than it put them."""
+def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str) -> Iterator[Finding]:
+    """Files that setup_hooks.sh put in place and that are gone, other than it put them, or of another version than this one.
+
+    ``by``: the version of the last run that came to its end, empty when none did.
+    """
     if missing:
         yield error(f"put in place by setup_hooks.sh and gone: {some(missing)}", "./setup_hooks.sh with the role of this host")
     if edited:
@@ -134,6 +137,9 @@ def laid(missing: Sequence[str], edited: Sequence[str]) -> Iterator[Finding]:
             f"changed since setup_hooks.sh put them in place: {some(edited)}",
             "keep what you changed in a file of its own, and run ./setup_hooks.sh with the role of this host",
         )
+    if by != version:
+        what = f"were put in place by setup_hooks.sh of {by}" if by else "were not put in place to the end"
+        yield warning(f"the hooks {what}; this is {version}", f"./setup_hooks.sh of {version} with the role of this host")
 
 
 def some(names: Iterable[str]) -> str:

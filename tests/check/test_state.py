@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext import __version__
 from portage_ext.repo import runs
 from portage_ext.repo.runs import Run
 from tests.check.conftest import DAY, Pair, findings, healthy, one
@@ -179,6 +180,12 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     bashrc.write_text("")
     one(root, "hooks", "gone: /etc/portage/bashrc")
     bashrc.write_text(ours)
+    healthy(root)
+
+    choices = root.path / "var/lib/portage-ext/setup/choices"
+    choices.write_text(choices.read_text().replace(f"version\t{__version__}\n", "version\t0.0.9\n"))
+    one(root, "hooks", "put in place by setup_hooks.sh of 0.0.9")
+    root.run(*install).ok()
     healthy(root)
 
 

@@ -52,3 +52,4 @@ def test_command_answers(client: Root) -> None:
     run = client.run("portage-ext", "--version").ok()
     version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
     assert run.stdout == f"portage-ext {version}\n"
+    assert f"\nreadonly VERSION={version}\n" in (CHECKOUT / "setup_hooks.sh").read_text()
