@@ -8,11 +8,11 @@ import pytest
 
 from tests.emerge.whitelisting import FLAGS, HELLO, overlay, whitelist
 from tests.testkit.roots import Root
-from tests.toolchain.conftest import chain, system, url
+from tests.toolchain.conftest import chain, portage, system, url
 from tests.why.asking import Answer, why
 from tests.why.conftest import Site
 
-__all__ = ["chain", "system", "url"]
+__all__ = ["chain", "portage", "system", "url"]
 A, A2 = "app-misc/a-1", "app-misc/a-2"
 
 
