@@ -7,18 +7,14 @@ somebody expects one. Where a wildcard or the whole run is on, packages without 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from _emerge.depgraph import depgraph
 
-from portage_ext.host import probe, say, session
+from portage_ext.host import patching, probe, say, session
+from portage_ext.host.patching import Function, Patch
 
-Function = Callable[..., Any]
-
-ORIGINALS: dict[str, Function] = {}
-"""Portage's own functions, by name, once they are patched."""
 _SAID: Final = "_portage_ext_hinted"
 _NAMED: Final = 6
 """Packages that the line names at most."""
@@ -32,7 +28,7 @@ def begin(emerge_config: Any) -> None:
     _active = False
     if "--quiet" in emerge_config.opts:
         return
-    _apply()
+    patching.apply([Patch(depgraph, one.name, _wrap) for one in _EXPECTED], _check)
     _active = True
 
 
@@ -40,25 +36,6 @@ def end() -> None:
     """Look no more."""
     global _active
     _active = False
-
-
-def _apply() -> None:
-    if ORIGINALS:
-        return
-    for expected in _EXPECTED:
-        probe.check_function(expected)
-    probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
-    for expected in _EXPECTED:
-        original = getattr(depgraph, expected.name)
-        ORIGINALS[expected.name] = original
-        setattr(depgraph, expected.name, functools.wraps(original)(_wrap(original)))
-
-
-# The list is shown by the first, and without being shown handed to the scheduler by the second.
-_EXPECTED: Final = (
-    probe.Expected(depgraph, "display", ("self", "mylist")),
-    probe.Expected(depgraph, "schedulerGraph", ("self",)),
-)
 
 
 def _wrap(original: Function) -> Function:
@@ -72,6 +49,19 @@ def _wrap(original: Function) -> Function:
         return original(self, *args, **kwargs)
 
     return first_say
+
+
+def _check() -> None:
+    for expected in _EXPECTED:
+        probe.check_function(expected)
+    probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
+
+
+# The list is shown by the first, and without being shown handed to the scheduler by the second.
+_EXPECTED: Final = (
+    probe.Expected(depgraph, "display", ("self", "mylist")),
+    probe.Expected(depgraph, "schedulerGraph", ("self",)),
+)
 
 
 def _hint(graph: Any) -> None:

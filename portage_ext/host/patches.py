@@ -1,37 +1,17 @@
-"""Every change to Portage's own functions, in one place.
-
-Each patch wraps the original, which is kept here and called for everything that is not ours. All are applied or none, and
-only after the probe has found this Portage to be built as they rely on. Outside a session (``host/session``), each of them
-is one look at a variable.
-"""
+"""What the whitelist replaces in Portage. Outside a session (``host/session``), each of them is one look at a variable."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from _emerge.depgraph import depgraph
 from portage.dbapi.bintree import binarytree
 
-from portage_ext.host import probe, session
+from portage_ext.host import patching, probe, session
+from portage_ext.host.patching import Function, Patch
 from portage_ext.host.remote_index import FilteredPackageIndex
-
-Function = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """``owner.name`` becomes ``wrap(original)``."""
-
-    owner: Any
-    name: str
-    wrap: Callable[[Function], Function]
-
-
-ORIGINALS: dict[tuple[Any, str], Function] = {}
-"""What was there before, by owner and name."""
 
 
 def apply(run_action: Function) -> None:
@@ -39,19 +19,7 @@ def apply(run_action: Function) -> None:
 
     Raises UnknownPortageError, and has patched nothing then.
     """
-    if ORIGINALS:
-        return
-    probe.check(run_action)
-    for patch in (
-        Patch(binarytree, "populate", _populate),
-        Patch(binarytree, "_populate_remote_repo", _populate_remote_repo),
-        Patch(binarytree, "_new_pkgindex", _new_pkgindex),
-        Patch(depgraph, "_iter_match_pkgs", _iter_match_pkgs),
-        Patch(depgraph, "_show_unsatisfied_dep", _show_unsatisfied_dep),
-    ):
-        original = getattr(patch.owner, patch.name)
-        ORIGINALS[patch.owner, patch.name] = original
-        setattr(patch.owner, patch.name, functools.wraps(original)(patch.wrap(original)))
+    patching.apply(_PATCHES, functools.partial(probe.check, run_action))
 
 
 def _populate(original: Function) -> Function:
@@ -103,3 +71,12 @@ def _show_unsatisfied_dep(original: Function) -> Function:
                 session.current.explain(atom)
 
     return _show_unsatisfied_dep
+
+
+_PATCHES: Final = (
+    Patch(binarytree, "populate", _populate),
+    Patch(binarytree, "_populate_remote_repo", _populate_remote_repo),
+    Patch(binarytree, "_new_pkgindex", _new_pkgindex),
+    Patch(depgraph, "_iter_match_pkgs", _iter_match_pkgs),
+    Patch(depgraph, "_show_unsatisfied_dep", _show_unsatisfied_dep),
+)

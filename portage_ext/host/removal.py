@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
 from typing import Any, Final
 
 from _emerge import unmerge as portage_unmerge
 
-from portage_ext.host import probe, say
+from portage_ext.host import patching, probe, say
 from portage_ext.host.modes import Modes
+from portage_ext.host.patching import Function, Patch
 from portage_ext.host.world import InstalledWorld
 from portage_ext.policy.refusal import unmerge_breaks
 from portage_ext.policy.removal import Broken, broken
 
-ORIGINALS: dict[str, Callable[..., Any]] = {}
-"""Portage's own functions, by name, once they are patched."""
-_SEAM: Final = "_unmerge_display"
-
 _EXPECTED: Final = probe.Expected(
-    portage_unmerge, _SEAM, ("root_config", "myopts", "unmerge_action", "unmerge_files"), (portage_unmerge.unmerge,)
+    portage_unmerge,
+    "_unmerge_display",
+    ("root_config", "myopts", "unmerge_action", "unmerge_files"),
+    (portage_unmerge.unmerge,),
 )
 
 current: Modes | None = None
@@ -35,10 +34,7 @@ def begin(emerge_config: Any) -> None:
     """Judge what this run removes. Raises UnknownPortageError, and has patched nothing then."""
     global current
     current = None
-    if not ORIGINALS:
-        probe.check_function(_EXPECTED)
-        ORIGINALS[_SEAM] = portage_unmerge._unmerge_display
-        portage_unmerge._unmerge_display = _judged(ORIGINALS[_SEAM])
+    patching.apply([Patch(portage_unmerge, "_unmerge_display", _judged)], functools.partial(probe.check_function, _EXPECTED))
     modes = Modes(emerge_config.target_config.settings)
     current = None if modes.off else modes
 
@@ -49,8 +45,7 @@ def end() -> None:
     current = None
 
 
-def _judged(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
+def _judged(original: Function) -> Function:
     def _unmerge_display(root_config: Any, *args: Any, **kwargs: Any) -> Any:
         status, packages = original(root_config, *args, **kwargs)
         if current is not None and status == os.EX_OK and _refuses(current, root_config, packages):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -172,52 +173,37 @@ def _guard(emerge_config: Any) -> None:
 @contextlib.contextmanager
 def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]:
     """Hold a session open for one run of emerge, if it needs one and this Portage is known."""
-    sessions: list[ModuleType] = []
+    begun: list[ModuleType] = []
     try:
         if session_needed(emerge_config):
-            from portage_ext.host import patches
-            from portage_ext.host import session as session_module
+            from portage_ext.host import patches, session
 
             patches.apply(original)
-            session_module.begin(emerge_config)
-            sessions.append(session_module)
+            session.begin(emerge_config)
+            begun.append(session)
     except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
         say.failed("cannot connect to this Portage", error)
     # After the whitelist, which may have switched binaries on.
-    try:
-        # Also when no list is checked: what Portage writes of an index is what it has read.
-        if binaries_possible(emerge_config) or binaries_made(emerge_config):
-            from portage_ext.host import index_key
-
-            index_key.begin(emerge_config)
-    except Exception as error:  # noqa: BLE001 - the same
-        say.failed("indices lose their contracts", error)
-    try:
-        if binaries_possible(emerge_config):
-            from portage_ext.host import toolchain
-
-            toolchain.begin(emerge_config)
-            sessions.append(toolchain)
-    except Exception as error:  # noqa: BLE001 - the same
-        say.failed("the merge list is not checked", error)
-    try:
-        if binaries_possible(emerge_config):
-            from portage_ext.host import hint
-
-            hint.begin(emerge_config)
-            sessions.append(hint)
-    except Exception as error:  # noqa: BLE001 - only a line is lost
-        say.line(f"packages that are compiled against expectation are not named: {error}")
-    try:
-        if removes_packages(emerge_config):
-            from portage_ext.host import removal
-
-            removal.begin(emerge_config)
-            sessions.append(removal)
-    except Exception as error:  # noqa: BLE001 - the same
-        say.failed("what is removed is not checked", error)
+    for name, needed, trouble in _PARTS:
+        try:
+            if needed(emerge_config):
+                part = importlib.import_module(f"portage_ext.host.{name}")
+                part.begin(emerge_config)
+                begun.append(part)
+        except Exception as error:  # noqa: BLE001 - the same
+            say.failed(trouble, error)
     try:
         yield
     finally:
-        for session in sessions:
-            session.end()
+        for part in begun:
+            part.end()
+
+
+_PARTS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    # Also when no list is checked: what Portage writes of an index is what it has read.
+    ("index_key", lambda config: binaries_possible(config) or binaries_made(config), "indices lose their contracts"),
+    ("toolchain", binaries_possible, "the merge list is not checked"),
+    ("hint", binaries_possible, "what is compiled against expectation is not named"),
+    ("removal", removes_packages, "what is removed is not checked"),
+)
+"""Modules that have their part in a run, when they do, and what is lost without them."""
