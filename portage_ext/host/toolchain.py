@@ -204,6 +204,9 @@ def _while_resuming() -> Iterator[None]:
 
 def _load_resume_command(original: Function) -> Function:
     def _loadResumeCommand(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Portage's name
+        if current is not None:
+            # With --keep-going packages have been merged since this run was planned.
+            current.forget()
         with _while_resuming():
             return original(self, *args, **kwargs)
 
