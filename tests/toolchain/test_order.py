@@ -101,16 +101,19 @@ def test_versioned_libblkid(system: Callable[..., Root]) -> None:
 
 
 def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
-    packages = ("-g", "--jobs", "4", "app-misc/cxxtool", "sys-apps/coreutils", "sys-devel/gcc:13", "sys-libs/glibc")
-    # What is small is ready long before a compiler is: gcc waits for the program, or for some seconds.
-    wait = "for _ in {1..SECONDS}; do [[ -e ${ROOT%/}/usr/bin/cxxtool ]] && break; sleep 1; done"
-    slow = f"if [[ ${{EBUILD_PHASE-}} == setup && ${{PN}} == gcc ]]; then {wait}; fi\n"
+    """Portage's list has glibc before coreutils by chance, and gcc after cxxtool; neither waits for the other."""
+    packages = ("-g", "--jobs", "4", "sys-libs/glibc", "sys-apps/coreutils", "app-misc/cxxtool", "sys-devel/gcc:13")
+    # What is small is ready long before a toolchain is, which waits for it here, or for some seconds.
+    wait = "for _ in {1..SECONDS}; do [[ -e ${ROOT%/}/var/db/pkg/sys-apps/coreutils-9.4 ]] && break; sleep 1; done"
+    slow = f"if [[ ${{EBUILD_PHASE-}} == clean && ${{PN}} == @(gcc|glibc) ]]; then {wait}; fi\n"
     plain = system("plain", plugin=False)
-    bashrc(plain, slow.replace("SECONDS", "100"))
+    bashrc(plain, slow.replace("SECONDS", "60"))
+    assert before(order(plain, *packages), GLIBC, COREUTILS)
     plain.emerge("-1", *packages).ok()
+    assert fell(plain, "coreutils", "GLIBC_2.39")
     assert fell(plain, "cxxtool", "GLIBCXX_3.4.32")
     ours = system("ours")
-    bashrc(ours, slow.replace("SECONDS", "3"))
+    bashrc(ours, slow.replace("SECONDS", "2"))
     ours.emerge("-1", *packages).ok()
     merged = list(ours.merged())
     assert before(merged, GCC, CXXTOOL)
