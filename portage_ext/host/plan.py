@@ -48,6 +48,10 @@ class Plan:
             problems += [Problem(places[p.step], p.need, p.missing, p.found, p.victim) for p in verdict.problems]
         return packages, Verdict(tuple(edges), tuple(problems))
 
+    def forget(self) -> None:
+        """Look at the systems anew: they have changed."""
+        self._worlds.clear()
+
     def world(self, root: str, trees: Any) -> InstalledWorld:
         if root not in self._worlds:
             tree = trees[root]

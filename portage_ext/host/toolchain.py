@@ -91,6 +91,13 @@ def _serialize_tasks(original: Function) -> Function:
                 _settle(self, current, result, problems)
                 break
             added.update(new)
+            place = {task: number for number, task in enumerate(result[0])}
+            if all(place[earlier] < place[later] for earlier, later in new):
+                # By chance it is right already: Portage's list stays, and merges side by side will keep to it.
+                for graph in (self._dynamic_config.digraph, result[1]):
+                    _add_edges(graph, new)
+                _settle(self, current, result, problems)
+                break
             result = _ordered(self, original, new, on_cycle(added))
         return result
 
@@ -105,8 +112,7 @@ def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circu
     the cycle.
     """
     dynamic = graph._dynamic_config
-    for earlier, later in pairs:
-        dynamic.digraph.add(earlier, later, priority=DepPriority(buildtime=(earlier, later) not in circular, runtime=True))
+    _add_edges(dynamic.digraph, pairs, circular)
     restart = dynamic._skip_restart
     # First those give way that a declared dependency contradicts, which nothing installed meets either; then all.
     for everything in (False, True):
@@ -124,6 +130,11 @@ def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circu
                     if isinstance(priority, DepPriority) and priority.buildtime and priority.runtime and not priority.satisfied:
                         priority.buildtime = False
     return original(graph)
+
+
+def _add_edges(digraph: Any, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]] = frozenset()) -> None:
+    for earlier, later in pairs:
+        digraph.add(earlier, later, priority=DepPriority(buildtime=(earlier, later) not in circular, runtime=True))
 
 
 def _declared(digraph: Any) -> Iterator[tuple[Any, Any]]:
@@ -204,6 +215,9 @@ def _while_resuming() -> Iterator[None]:
 
 def _load_resume_command(original: Function) -> Function:
     def _loadResumeCommand(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Portage's name
+        if current is not None:
+            # With --keep-going packages have been merged since this run was planned.
+            current.forget()
         with _while_resuming():
             return original(self, *args, **kwargs)
 

@@ -281,12 +281,12 @@ fi
 
 def hooks(root: Root) -> None:
     """Have ``root`` source the phase hooks of this checkout, beside an administrator's own lines."""
-    _bashrc(root, f'source "{CHECKOUT}/bashrc.d/portage-ext.bashrc"\n')
+    bashrc(root, f'source "{CHECKOUT}/bashrc.d/portage-ext.bashrc"\n')
 
 
 def watch(root: Root) -> None:
     """Have ``root`` note in every phase of every merge which programs do not start; see :func:`broken`."""
-    _bashrc(root, WATCH.replace("ENTER", " ".join(_enter())))
+    bashrc(root, WATCH.replace("ENTER", " ".join(_enter())))
 
 
 def broken(root: Root) -> list[str]:
@@ -295,7 +295,8 @@ def broken(root: Root) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def _bashrc(root: Root, text: str) -> None:
+def bashrc(root: Root, text: str) -> None:
+    """Append ``text`` to the bashrc of ``root``, as an administrator would."""
     path = root.path / "etc/portage/bashrc"
     path.write_text((path.read_text() if path.exists() else "") + text)
     if root.home != root.path:

@@ -26,7 +26,10 @@ def url(chain: Chain) -> Iterator[str]:
         yield running.url
 
 
-@pytest.fixture(params=SUPPORTED if os.environ.get("TOOLCHAIN_PORTAGES") == "all" else [NEWEST])
+EVERY_PORTAGE = os.environ.get("TOOLCHAIN_PORTAGES") == "all"
+
+
+@pytest.fixture(params=SUPPORTED if EVERY_PORTAGE else [NEWEST])
 def portage(request: pytest.FixtureRequest) -> str:
     """The version of Portage that a scenario is played with; ``make test-toolchain`` plays every one with each."""
     return str(request.param)
