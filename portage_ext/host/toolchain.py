@@ -7,8 +7,7 @@ The edges go into the resolver's graph before it is serialized, so the shown lis
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from typing import Any, Final
 
 from _emerge.Dependency import Dependency
@@ -17,16 +16,13 @@ from _emerge.DepPriority import DepPriority
 from portage.package.ebuild.config import config
 
 from portage_ext.config.toolchain import VARIABLE
-from portage_ext.host import probe, say
+from portage_ext.host import patching, probe, say
+from portage_ext.host.patching import Function, Patch
 from portage_ext.host.plan import Plan
 from portage_ext.limits import PLAN_ROUNDS
 from portage_ext.policy.cycles import on_cycle
 from portage_ext.policy.plan import Problem
 
-Function = Callable[..., Any]
-
-ORIGINALS: dict[str, Function] = {}
-"""Portage's own functions, by name, once they are patched."""
 _OWN: Final = "_portage_ext_problems"
 
 current: Plan | None = None
@@ -38,7 +34,7 @@ def begin(emerge_config: Any) -> None:
     """Check the merge list of this run. Raises UnknownPortageError, and has patched nothing then."""
     global current
     current = None
-    _apply()
+    connect()
     plan = Plan(emerge_config.target_config.settings)
     if not plan.off:
         current = plan
@@ -50,33 +46,25 @@ def end() -> None:
     current = None
 
 
-def _apply() -> None:
-    if ORIGINALS:
-        return
-    for expected in _EXPECTED:
+def connect() -> None:
+    """Patch this Portage, unless that has been done. Raises UnknownPortageError, and has patched nothing then."""
+    if patching.apply(_PATCHES, _check):
+        # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
+        config._environ_whitelist = frozenset((*config._environ_whitelist, VARIABLE))
+
+
+def _check() -> None:
+    for expected in (
+        probe.Expected(depgraph, "_serialize_tasks", ("self",), (depgraph.altlist,)),
+        probe.Expected(depgraph, "display_problems", ("self",)),
+        probe.Expected(depgraph, "_loadResumeCommand", ("self", "resume_data")),
+    ):
         probe.check_function(expected)
     probe.check_names(
         depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"
     )
     probe.check_names(depgraph.altlist, "_serialized_tasks_cache", "_scheduler_graph")
     probe.check_names(config.environ, "_environ_whitelist")
-    for name, wrap in (
-        ("_serialize_tasks", _serialize_tasks),
-        ("display_problems", _display_problems),
-        ("_loadResumeCommand", _load_resume_command),
-    ):
-        original = getattr(depgraph, name)
-        ORIGINALS[name] = original
-        setattr(depgraph, name, functools.wraps(original)(wrap(original)))
-    # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
-    config._environ_whitelist = frozenset((*config._environ_whitelist, VARIABLE))
-
-
-_EXPECTED: Final = (
-    probe.Expected(depgraph, "_serialize_tasks", ("self",), (depgraph.altlist,)),
-    probe.Expected(depgraph, "display_problems", ("self",)),
-    probe.Expected(depgraph, "_loadResumeCommand", ("self", "resume_data")),
-)
 
 
 def _serialize_tasks(original: Function) -> Function:
@@ -222,3 +210,10 @@ def _load_resume_command(original: Function) -> Function:
             return original(self, *args, **kwargs)
 
     return _loadResumeCommand
+
+
+_PATCHES: Final = (
+    Patch(depgraph, "_serialize_tasks", _serialize_tasks),
+    Patch(depgraph, "display_problems", _display_problems),
+    Patch(depgraph, "_loadResumeCommand", _load_resume_command),
+)

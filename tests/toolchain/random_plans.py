@@ -17,7 +17,7 @@ from _emerge.depgraph import depgraph
 from portage.const import GLOBAL_CONFIG_PATH
 from portage.tests.resolver.ResolverPlayground import ResolverPlayground
 
-from portage_ext.host import toolchain
+from portage_ext.host import patching, toolchain
 from portage_ext.model.contract import KEY, Need, SymbolContract
 
 CATEGORY = "x86_64"
@@ -91,8 +91,8 @@ def one(seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    toolchain._apply()
-    assert depgraph._serialize_tasks.__wrapped__ is toolchain.ORIGINALS["_serialize_tasks"]
+    toolchain.connect()
+    assert depgraph._serialize_tasks.__wrapped__ is patching.ORIGINALS[depgraph, "_serialize_tasks"]
     for seed in range(int(sys.argv[1]), int(sys.argv[2])):
         print(json.dumps(one(seed)), flush=True)
 
