@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tests.testkit import httpd
 from tests.testkit.chain import Chain
 from tests.testkit.environments import NEWEST, SUPPORTED
 from tests.testkit.roots import Root
+from tests.toolchain.portages import EVERY_PORTAGE
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +24,6 @@ def chain() -> Chain:
 def url(chain: Chain) -> Iterator[str]:
     with httpd.serve(chain.pkgdir) as running:
         yield running.url
-
-
-EVERY_PORTAGE = os.environ.get("TOOLCHAIN_PORTAGES") == "all"
 
 
 @pytest.fixture(params=SUPPORTED if EVERY_PORTAGE else [NEWEST])

@@ -10,9 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.testkit.chain import bashrc, broken, run_program
-from tests.testkit.environments import SUPPORTED
 from tests.testkit.roots import Root
-from tests.toolchain.conftest import EVERY_PORTAGE
+from tests.toolchain.portages import SEVERAL
 
 GCC, ICU, SQLITE, GPG = "sys-devel/gcc-13.2", "dev-libs/icu-74", "dev-db/sqlite-3.44", "app-crypt/gnupg-2.5"
 GLIBC, COREUTILS = "sys-libs/glibc-2.39", "sys-apps/coreutils-9.4"
@@ -39,7 +38,7 @@ def fell(root: Root, program: str, version: str) -> bool:
     return any(line.startswith(f"{program} at ") and f"version `{version}' not found" in line for line in broken(root))
 
 
-@pytest.mark.parametrize("portage", SUPPORTED, indirect=True)
+@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
 def test_gcc_newer_on_the_binhost(system: Callable[..., Root]) -> None:
     packages = ("-g", "app-misc/cxxtool", "sys-devel/gcc:13")
     plain = system("plain", plugin=False)
@@ -121,7 +120,7 @@ def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
     assert runs(ours, *EVERY, "cxxtool")
 
 
-@pytest.mark.parametrize("portage", SUPPORTED if EVERY_PORTAGE else (SUPPORTED[0], SUPPORTED[-1]), indirect=True)
+@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
 def test_keep_going_after_a_failure_in_the_toolchain(system: Callable[..., Root]) -> None:
     """The list is made again in the same process (of Portage before 3.0.83), on a system that has changed since."""
     packages = ("app-misc/cxxtool", "sys-devel/gcc:13", "sys-fs/lvm2", "sys-apps/util-linux")

@@ -14,13 +14,13 @@ from portage_ext.model.contract import KEY, SymbolContract
 from tests.testkit import chain as kit
 from tests.testkit import environments
 from tests.testkit.chain import Chain, ChainRepository
-from tests.testkit.environments import SUPPORTED
 from tests.testkit.roots import Root
+from tests.toolchain.portages import SEVERAL
 
 FOO = "1 < x86_64 libfoo.so.1:FOO_1"
 
 
-@pytest.fixture(params=SUPPORTED)
+@pytest.fixture(params=SEVERAL)
 def builder(request: pytest.FixtureRequest, work: Path) -> Root:
     """A host that builds packages with the hooks."""
     repository = kit.repository(work / "repo")

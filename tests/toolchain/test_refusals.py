@@ -9,9 +9,9 @@ import pytest
 
 from tests.testkit import httpd
 from tests.testkit.chain import LOADER_32, Chain, broken, run_program
-from tests.testkit.environments import SUPPORTED
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
+from tests.toolchain.portages import SEVERAL
 
 
 def refused(run: Outcome, *words: str) -> None:
@@ -64,7 +64,7 @@ def test_downgrade_that_takes_versions_from_an_installed_program(system: Callabl
     assert broken(ours) == []
 
 
-@pytest.mark.parametrize("portage", SUPPORTED, indirect=True)
+@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
 def test_binhost_without_contracts_is_held_by_the_guard(system: Callable[..., Root], chain: Chain) -> None:
     with httpd.serve(chain.bare) as bare:
         plain = system("plain", url=bare.url, plugin=False)

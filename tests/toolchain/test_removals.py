@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.testkit.chain import broken, run_program
-from tests.testkit.environments import SUPPORTED
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
+from tests.toolchain.portages import SEVERAL
 
 NOT_KEPT = "-preserve-libs"
 FOO, BAZ = "dev-libs/foo-2", "dev-libs/baz-1"
@@ -21,7 +21,7 @@ def refused(run: Outcome, *words: str) -> None:
         assert word in run.text, str(run)
 
 
-@pytest.mark.parametrize("portage", SUPPORTED, indirect=True)
+@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
 def test_unmerge_of_a_library_that_a_program_needs(system: Callable[..., Root]) -> None:
     plain = system("plain", plugin=False, features=NOT_KEPT)
     plain.emerge("--unmerge", "dev-libs/foo").ok()
