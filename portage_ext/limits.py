@@ -145,6 +145,17 @@ EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
 
+# Packages fetched on trial by `why --fetch` (host/trial.py).
+TRIAL_PACKAGES: Final = 64
+TRIAL_BYTES: Final = 8 * GIB
+"""All packages together, by their index; one at a time lies on the disk."""
+TRIAL_SECONDS: Final = 1800.0
+TRIAL_FETCH_SECONDS: Final = 600.0
+"""One run of a fetch command."""
+TRIAL_SAID: Final = 64 * KIB
+"""The end of what it said, of which the last TRIAL_LINES lines are told."""
+TRIAL_LINES: Final = 3
+
 # The compiler, as it is asked about CPUs (host/cpu.py).
 COMPILER_SECONDS: Final = 10.0
 COMPILER_OUTPUT: Final = MIB

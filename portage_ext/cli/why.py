@@ -13,6 +13,7 @@ from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
 from portage_ext.host.why import Explained, Explanation, explain
+from portage_ext.policy.arrival import ARRIVAL
 from portage_ext.policy.verdict import BINHOST, HERE, Reason, Verdict, day
 from portage_ext.policy.winning import Win, best_change, top_reasons
 
@@ -26,6 +27,7 @@ _WORDS: Final = {
     "chost": "CHOST",
     "dependencies": "dependencies changed",
     "excluded": "include and exclude options",
+    "fetch": "cannot be fetched",
     "iuse": "IUSE differs",
     "keywords": "keywords",
     "license": "licence",
@@ -49,6 +51,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "what", nargs="+", metavar="ATOM|@SET", help="what emerge would be asked for; options of emerge follow after --"
     )
     parser.add_argument("--all", action="store_true", help="tell every candidate, also of packages that come as binaries")
+    parser.add_argument(
+        "--fetch", action="store_true", help="fetch the closest binary of each package on trial; tell what would stop emerge"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -60,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("no atom and no set was named")
     if any(name.startswith("@") for name in names):
         words = [*_UPDATE, *words]
-    explanation = explain(words)
+    explanation = explain(words, fetch=options.fetch)
     for line in explanation.remarks:
         print(line, file=sys.stderr)
     win = best_change((one.best, one.seconds) for one in _compiled(explanation) if one.best)
@@ -132,7 +137,15 @@ class _Report:
         self._summary(explanation, win)
 
     def _package(self, one: Explained, *, brief: bool) -> None:
-        how = "comes as a binary" if one.comes else "is refused" if one.taken else "is compiled"
+        how = (
+            "comes as a binary"
+            if one.comes
+            else "stops emerge"
+            if _stops(one)
+            else "is refused"
+            if one.taken
+            else "is compiled"
+        )
         time = f", {_duration(one.seconds)} the last times" if one.seconds is not None and not one.taken else ""
         self._screen.line(f"{self._screen.paint(one.wanted.cpv, 'bold')}:{one.wanted.slot} {how}{time}")
         if one.verdicts:
@@ -176,7 +189,11 @@ class _Report:
         total = len(explanation.packages)
         if total < 2 and win is None:
             return
-        self._screen.line(f"{_packages(total)}: {total - len(compiled)} as binaries, {len(compiled)} compiled", "bold")
+        stopping = sum(map(_stops, compiled))
+        stops = f", {stopping} at which emerge stops" if stopping else ""
+        self._screen.line(
+            f"{_packages(total)}: {total - len(compiled)} as binaries, {len(compiled) - stopping} compiled{stops}", "bold"
+        )
         without = sum(not one.verdicts for one in compiled)
         rows = [(f"{count:6d}", _WORDS.get(kind, kind)) for kind, count in top_reasons(_closest(compiled))]
         if without:
@@ -186,6 +203,11 @@ class _Report:
             saved = f", {_duration(win.seconds)} of compiling" if win.seconds else ""
             self._screen.line(f"One change would win most ({_packages(len(win.packages))}{saved}): {win.change.key}")
             self._screen.line(f"  {win.change.command}", "green")
+
+
+def _stops(one: Explained) -> bool:
+    """Whether emerge takes the binary, and then does not get it: it stops, and does not compile instead."""
+    return one.taken and one.best is not None and any(reason.kind in ARRIVAL for reason in one.best.reasons)
 
 
 def _closest(packages: Iterable[Explained]) -> Iterator[Verdict]:

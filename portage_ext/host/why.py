@@ -16,6 +16,7 @@ from portage_ext.host.facts import Gatherer, check_portage
 from portage_ext.host.fit import Fits
 from portage_ext.host.resolution import overheard, resolve
 from portage_ext.host.symbols import unmet
+from portage_ext.host.trial import Trials
 from portage_ext.policy.reasons import judge, refused, symbols, unreachable
 from portage_ext.policy.verdict import Reason, Verdict, Wanted, closeness
 
@@ -57,8 +58,11 @@ class Explanation:
     remarks: tuple[str, ...]
 
 
-def explain(words: Sequence[str]) -> Explanation:
-    """Explain what ``emerge --pretend`` makes of ``words``. Raises UsageError, ResolutionError, UnknownPortageError."""
+def explain(words: Sequence[str], *, fetch: bool = False) -> Explanation:
+    """Explain what ``emerge --pretend`` makes of ``words``; with ``fetch`` the closest binaries are fetched on trial.
+
+    Raises UsageError, ResolutionError, UnknownPortageError.
+    """
     check_portage()
     spoken = ""
     try:
@@ -83,6 +87,7 @@ def explain(words: Sequence[str]) -> Explanation:
     closest_ones = {package: found[0][1] for package, found in judged if found and _only_here(found[0][0])}
     lacking = unmet(resolution, tree, closest_ones)
     fits = Fits(resolution.settings, tree)
+    trials = Trials(tree)
     packages = []
     for package, found in judged:
         verdicts = [verdict for verdict, _ in found]
@@ -90,13 +95,14 @@ def explain(words: Sequence[str]) -> Explanation:
             # What costs a look into files or over the network is asked of the closest candidate only.
             best, candidate = found[0]
             unmet_symbols = symbols(lacking[package]) if package in lacking else None
-            more = (unmet_symbols, local.signature(tree, candidate), fits.against(best.offer, candidate))
+            arrives = trials.reason(best.offer, candidate) if fetch else None
+            more = (unmet_symbols, local.signature(tree, candidate), fits.against(best.offer, candidate), arrives)
             verdicts[0] = replace(best, reasons=(*best.reasons, *(reason for reason in more if reason is not None)))
         if package.type_name != "binary":
             verdicts = sorted([*verdicts, *local.unindexed(tree, package)], key=closeness)
         wanted = gatherer.wanted(package)
         packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp)))
-    remarks = tuple(dict.fromkeys(_OURS.findall(spoken)))
+    remarks = (*dict.fromkeys(_OURS.findall(spoken)), *trials.remarks)
     return Explanation(tuple(packages), tuple(resolution.troubles.values()), remarks)
 
 
@@ -109,7 +115,8 @@ def _verdicts(gatherer: Gatherer, package: Any) -> list[tuple[Verdict, Any]]:
             found.append((Verdict(gatherer.offer(candidate)), candidate))
         else:
             found.append((judge(gatherer.facts(candidate, package), wanted, gatherer.places), candidate))
-    return sorted(found, key=lambda one: closeness(one[0]))
+    taken = {id(one) for _, one in found if package.type_name == "binary" and gatherer.is_taken(one, package)}
+    return sorted(found, key=lambda one: (id(one[1]) not in taken, closeness(one[0])))
 
 
 def _only_here(verdict: Verdict) -> bool:

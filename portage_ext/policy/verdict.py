@@ -14,7 +14,7 @@ from typing import Final, Literal
 Kind = Literal[
     "unreachable", "refused", "unlisted", "off", "binhost", "excluded", "version", "no-ebuild", "chost", "keywords", "mask",
     "license", "masked", "use", "iuse", "use-expand", "iuse-implicit", "slot", "dependencies", "bindings", "patches", "live",
-    "repository", "symbols", "signature", "unindexed", "cpu", "resolver",
+    "repository", "symbols", "signature", "unindexed", "cpu", "resolver", "fetch",
 ]  # fmt: skip
 Where = Literal["here", "binhost"]
 HERE: Final = "here"

@@ -1,0 +1,266 @@
+"""``why --fetch``: what emerge would stop at when it fetches the binary, and the remedy that makes it take the binary."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.conftest import lab, trusted
+from tests.attacks.lab import Lab, flip
+from tests.emerge.whitelisting import FLAGS
+from tests.testkit import keys
+from tests.testkit.keys import SigningKey
+from tests.testkit.roots import Root
+from tests.why.asking import Answer, why
+from tests.why.conftest import Site
+
+__all__ = ["lab", "trusted"]
+A = "app-misc/a-1"
+NOBODY = 65534
+
+
+def asked(site: Site, **variables: str) -> Answer:
+    """Ask with --fetch, with the index as it is now."""
+    site.client.forget_downloads()
+    return why(site.client, "--fetch", "app-misc/a", **variables)
+
+
+def taken(site: Site) -> None:
+    """Hold emerge to it: the binary is merged."""
+    site.client.forget_downloads()
+    site.client.emerge("-1", "app-misc/a").ok()
+    assert site.client.merged()[A] == "binary"
+
+
+def package(site: Site, build: int = 1) -> Path:
+    return site.builder.pkgdir / f"app-misc/a/a-1-{build}.gpkg.tar"
+
+
+def stale_index(site: Site) -> None:
+    """A binhost whose index names a build that is there no more, and not the one that took its place."""
+    site.build("app-misc/a")
+    index = {path: path.read_bytes() for path in site.builder.pkgdir.glob("Packages*")}
+    site.build("app-misc/a")
+    package(site).unlink()
+    assert package(site, 2).exists()
+    for path, data in index.items():
+        path.write_bytes(data)
+
+
+@dataclass(slots=True)
+class Keys:
+    """A client that asks for signatures of ``ours``, and a key that it does not know."""
+
+    ours: SigningKey
+    foreign: SigningKey
+    keyring: Path
+
+
+@pytest.fixture
+def signing(work: Path, site: Site) -> Iterator[Keys]:
+    ours, foreign = keys.new_key(work / "k"), keys.new_key(work / "f", "Foreign <f@example.invalid>")
+    keys.trust(work / "gnupg", ours)
+    client = site.client
+    client.settings["BINPKG_GPG_VERIFY_GPG_HOME"] = str(work / "gnupg")
+    client.write_settings()
+    conf = client.path / "etc/portage/binrepos.conf"
+    conf.write_text(conf.read_text().replace("verify-signature = false", "verify-signature = true"))
+    for key in (ours, foreign):
+        keys.trust(work / "there", key)
+    site.builder.settings["BINPKG_GPG_VERIFY_GPG_HOME"] = str(work / "there")
+    site.builder.write_settings()
+    signs(site.builder, ours)
+    site.both(A)
+    site.build("app-misc/a")
+    yield Keys(ours, foreign, work / "gnupg")
+    for key in (ours, foreign):
+        keys.kill_agents(key.home)
+
+
+def signs(root: Root, key: SigningKey) -> None:
+    root.etc("portage-ext.toml", f'[sign]\nkey = "{key.fingerprint}"\nhomedir = "{key.home}"\n')
+
+
+def test_a_file_that_the_server_does_not_have(site: Site) -> None:
+    site.both(A)
+    stale_index(site)
+    site.client.emerge("-1", "app-misc/a").failed()
+    site.client.forget_downloads()
+    assert why(site.client, "app-misc/a").kinds(A) == []
+    answer = asked(site)
+    assert answer.kinds(A) == ["fetch"]
+    reason = answer.reason(A, "fetch")
+    assert reason["blocks"]
+    assert reason["details"][0] == f"{site.server.url}/app-misc/a/a-1-1.gpkg.tar"
+    assert "404" in reason["details"][-1]
+    assert answer.follow(A, binhost=site.builder) == ["portage-ext reindex"]
+    assert asked(site).kinds(A) == []
+    taken(site)
+
+
+def test_text_and_status_say_that_emerge_stops(site: Site) -> None:
+    site.both(A)
+    site.both("app-misc/b-1")
+    stale_index(site)
+    done = site.client.run("portage-ext", "why", "--fetch", "app-misc/a", "app-misc/b")
+    assert done.status == 3
+    assert f"{A}:0 stops emerge\n" in done.stdout
+    assert "2 packages: 0 as binaries, 1 compiled, 1 at which emerge stops\n" in done.stdout
+
+
+def test_a_truncated_file_is_to_be_built_anew(site: Site) -> None:
+    site.both(A)
+    site.build("app-misc/a")
+    os.truncate(package(site), package(site).stat().st_size // 2)
+    answer = asked(site)
+    assert answer.kinds(A) == ["fetch"]
+    assert "damaged" in answer.reason(A, "fetch")["text"]
+    assert "size: " in answer.reason(A, "fetch")["details"][1]
+    assert answer.follow(A, binhost=site.builder) == [f"emerge --oneshot --buildpkg ={A}"]
+    taken(site)
+
+
+def test_a_package_that_was_changed_without_its_index(site: Site, signing: Keys) -> None:
+    site.builder.run("portage-ext", "sign", "--no-index").ok()
+    answer = asked(site)
+    assert answer.kinds(A) == ["fetch"]
+    assert "another package than the index describes" in answer.reason(A, "fetch")["text"]
+    assert answer.follow(A, binhost=site.builder) == ["portage-ext reindex"]
+    taken(site)
+
+
+def test_a_server_that_answers_no_more(site: Site) -> None:
+    site.both(A)
+    site.build("app-misc/a")
+    conf = site.client.path / "etc/portage/binrepos.conf"
+    command = 'sh -c "case ${URI} in *Packages*) exec wget -q -O ${DISTDIR}/${FILE} ${URI};; esac; echo no route; exit 4"'
+    conf.write_text(f"{conf.read_text()}fetchcommand = {command}\n")
+    reason = asked(site).reason(A, "fetch")
+    assert reason["text"] == "cannot be fetched (status 4): no route"
+    (remedy,) = reason["remedies"]
+    again = site.client.run("sh", "-c", remedy["command"])
+    assert (again.status, again.stdout) == (4, "no route\n")
+
+
+def test_an_unsigned_package_where_signatures_are_asked_for(site: Site, signing: Keys) -> None:
+    site.client.emerge("-1", "app-misc/a").failed()
+    answer = asked(site)
+    assert answer.kinds(A) == ["signature"]
+    assert answer.reason(A, "signature")["text"] == "is not signed, and a signature is asked for of [lab]"
+    assert answer.follow(A, binhost=site.builder) == ["portage-ext sign"]
+    assert asked(site).kinds(A) == []
+    taken(site)
+
+
+def test_a_package_signed_by_a_key_that_is_not_trusted(site: Site, signing: Keys) -> None:
+    signs(site.builder, signing.foreign)
+    site.builder.run("portage-ext", "sign").ok()
+    answer = asked(site)
+    assert answer.kinds(A) == ["signature"]
+    reason = answer.reason(A, "signature")
+    assert reason["text"] == f"signed by {signing.foreign.fingerprint}, which {signing.keyring} does not trust"
+    here = [one["command"] for one in reason["remedies"] if one["where"] == "here"]
+    assert here[0] == "portage-ext trust list"
+    for command in here:
+        site.client.run("sh", "-c", command).ok()
+    assert asked(site).kinds(A) == ["signature"], "looking trusts nothing"
+    signs(site.builder, signing.ours)
+    (there,) = [one["command"] for one in reason["remedies"] if one["where"] == "binhost"]
+    site.builder.run("sh", "-c", there).ok()
+    assert asked(site).kinds(A) == []
+    taken(site)
+
+
+def test_all_well_changes_nothing_and_leaves_nothing(work: Path, site: Site, signing: Keys) -> None:
+    site.builder.run("portage-ext", "sign").ok()
+    asked(site)
+
+    def files() -> dict[Path, int]:
+        places = [site.client.pkgdir, site.client.path / "var/cache/binhost"]
+        return {path: path.stat().st_mtime_ns for place in places for path in place.rglob("*") if path.is_file()}
+
+    (temporary := work / "tmp").mkdir()
+    before = files()
+    answer = why(site.client, "--fetch", "app-misc/a", TMPDIR=str(temporary))
+    assert answer.kinds(A) == []
+    assert answer.package(A)["taken"] == "binary"
+    assert site.server.packages()[-1] == "app-misc/a/a-1-1.gpkg.tar"
+    assert files() == before
+    assert list(temporary.iterdir()) == []
+    taken(site)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_an_ordinary_user_may_ask(work: Path, site: Site, signing: Keys) -> None:
+    (temporary := work / "tmp").mkdir()
+    temporary.chmod(0o1777)
+    done = site.client.run(
+        "portage-ext", "why", "--fetch", "--json", "app-misc/a", as_user=NOBODY, TMPDIR=str(temporary), HOME=str(temporary)
+    )
+    assert Answer(site.client, json.loads(done.stdout)).kinds(A) == ["signature"], done
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_download_of_before_that_was_changed(site: Site) -> None:
+    site.both(A)
+    site.build("app-misc/a")
+    site.client.emerge("--fetchonly", "-1", "app-misc/a").ok()
+    (file,) = (site.client.path / "var/cache/binhost/lab").rglob("*.gpkg.tar")
+    stamp = file.stat()
+    flip(file)
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    answer = why(site.client, "--fetch", "app-misc/a")
+    assert answer.kinds(A) == ["fetch"]
+    assert answer.reason(A, "fetch")["remedies"][0]["command"] == f"rm {file}"
+    site.client.run("sh", "-c", f"rm {file}").ok()
+    assert why(site.client, "--fetch", "app-misc/a").kinds(A) == []
+    site.client.emerge("-1", "app-misc/a").ok()
+    assert site.client.merged()[A] == "binary"
+
+
+@pytest.mark.parametrize(
+    ("harm", "text"),
+    [(Path.unlink, "the index lists it, the server does not have it"), (flip, "cannot be fetched")],
+    ids=["gone", "changed"],
+)
+def test_a_pinned_binrepo_is_tried_by_the_verifying_fetcher(lab: Lab, harm: Callable[[Path], None], text: str) -> None:
+    assert why(lab.client, "--fetch", "app-misc/flags").kinds(FLAGS) == []
+    kept = lab.package(FLAGS).with_suffix(".kept")
+    shutil.copy2(lab.package(FLAGS), kept)
+    harm(lab.package(FLAGS))
+    answer = why(lab.client, "--fetch", "app-misc/flags")
+    assert answer.kinds(FLAGS) == ["fetch"]
+    assert text in answer.reason(FLAGS, "fetch")["text"]
+    kept.rename(lab.package(FLAGS))
+    assert why(lab.client, "--fetch", "app-misc/flags").kinds(FLAGS) == []
+
+
+SCRIPT = """
+import json, os, pathlib, sys, tempfile
+from portage_ext.host import fetchcommand
+entry = {"BASE_URI": "http://127.0.0.1:1", "PATH": "a/a.gpkg.tar", "FETCHCOMMAND": sys.argv[1]}
+with tempfile.TemporaryDirectory() as name:
+    ended = fetchcommand.fetch(dict(os.environ), entry, pathlib.Path(name), size=1024, seconds=float(sys.argv[2]))
+print(json.dumps([ended.status, ended.said]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds", "expected"),
+    [
+        ("sleep 120", "0.3", "[null, []]"),
+        ("sh -c 'yes > ${DISTDIR}/${FILE}'", "60", "[0, []]"),
+        ("sh -c 'printf \"10%%\\r20%%\\n\\033[31mfour\\nthree\\ntwo\\none\\n\"; exit 7'", "60", '[7, ["three", "two", "one"]]'),
+        ("no-such-command", "60", '[127, ["no-such-command: No such file or directory"]]'),
+    ],
+    ids=["endless", "too large", "last words", "no command"],
+)
+def test_a_fetch_is_bounded(client: Root, command: str, seconds: str, expected: str) -> None:
+    done = client.run(str(client.environment.python), "-c", SCRIPT, command, seconds).ok()
+    assert done.stdout == f"{expected}\n"
