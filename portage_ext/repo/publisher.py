@@ -19,7 +19,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -233,13 +233,24 @@ class Publisher:
         new = replace(new, header={**new.header, builder.HEADER: builder.binding(source.builder) if source.builder else ""})
         before = _NOTHING if live is None else self.tree.contents(live)
         now = int(self._clock())
-        if live is not None and new.same_as(before) and not force and not publish.needs_renewal(self.tree.release(live), now):
+        lost: frozenset[str] = frozenset()
+        if live is not None:
+            # What somebody took away from the live release, and the source still has, comes from there again.
+            lost = frozenset(one for one in self._lost(live, before.entries) if os.path.lexists(source.directory / one))
+        if (
+            live is not None
+            and new.same_as(before)
+            and not (force or lost)
+            and not publish.needs_renewal(self.tree.release(live), now)
+        ):
             return None
         carried: dict[str, int] = {}
         if live is not None:
             carried = carry(before.entries, self.tree.note(live).carried, new.entries, now, self._terms.grace)
-        fresh = tuple(path for path, text in new.entries.items() if before.entries.get(path) != text)
-        place = self._places(new, before, None if live is None else self.tree.directory(live), source, carried)
+            for path in self._lost(live, carried):
+                del carried[path]
+        fresh = tuple(path for path, text in new.entries.items() if before.entries.get(path) != text or path in lost)
+        place = self._places(new, frozenset(fresh), None if live is None else self.tree.directory(live), source, carried)
         self.tree.staging.mkdir(mode=0o755)
         try:
             placed = place_all(place, str(self.tree.staging))
@@ -253,13 +264,18 @@ class Publisher:
         return _Staged(stated, stamped, source.builder, before, fresh, carried, placed)
 
     def _places(
-        self, new: Contents, before: Contents, live: Path | None, source: Source, carried: Mapping[str, int]
+        self, new: Contents, fresh: frozenset[str], live: Path | None, source: Source, carried: Mapping[str, int]
     ) -> Iterator[tuple[str, str, str]]:
-        old, fresh = str(live), str(source.directory)
-        for path, text in new.entries.items():
-            yield (old if before.entries.get(path) == text else fresh), path, path
+        old, made = str(live), str(source.directory)
+        for path in new.entries:
+            yield (made if path in fresh else old), path, path
         for path in carried:
             yield old, path, path
+
+    def _lost(self, live: int, paths: Iterable[str]) -> list[str]:
+        """Those of ``paths`` that the live release ought to have and has not."""
+        directory = str(self.tree.directory(live))
+        return [path for path in paths if not os.path.lexists(f"{directory}/{path}")]
 
     def _same_files(self, new: Contents, fresh: Sequence[str]) -> None:
         """Raises _ChangedError when a file is another than the index was made from: somebody replaced it without the lock."""

@@ -55,6 +55,26 @@ def test_a_release_that_is_not_different_is_not_made(made: Site) -> None:
     assert snapshot(made.tree.root) == before
 
 
+def test_a_file_that_the_live_release_lost_comes_from_pkgdir_again(made: Site) -> None:
+    path = made.pkgdir.add("app-misc/foo-1")
+    made.publish()
+    (made.served() / path).unlink()
+    made.publish()
+    assert made.tree.live("production") == 2
+    assert (made.served() / path).samefile(made.pkgdir.path / path)
+
+
+def test_a_file_that_is_lost_everywhere_keeps_nothing_from_being_published(made: Site) -> None:
+    made.pkgdir.add("app-misc/foo-1")
+    lost = made.pkgdir.add("app-misc/bar-1")
+    made.publish()
+    (made.served() / lost).unlink()
+    made.pkgdir.remove(lost)
+    made.publish()
+    assert made.tree.live("production") == 2
+    assert not (made.served() / lost).exists()
+
+
 def test_an_unchanged_channel_is_renewed_when_half_its_validity_is_over(made: Site) -> None:
     made.pkgdir.add("app-misc/foo-1")
     made.publish()
