@@ -6,6 +6,7 @@ chooses the file by its binarytree, and it would wait for ever.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -61,11 +62,10 @@ def by_hand(settings: Any, entry: Mapping[str, str]) -> str:
 
 def fetch(settings: Any, entry: Mapping[str, str], directory: Path, *, size: int, seconds: float) -> Ended:
     """Fetch the package of ``entry`` into ``directory``, for ``seconds`` at most, and ``size`` bytes and little more."""
-    target = directory / f"{os.path.basename(entry['PATH'])}.partial"
     words = command(settings, entry, str(directory))
     if not words:
         try:
-            shutil.copyfile(urlparse(uri_of(entry)).path, target)
+            shutil.copyfile(urlparse(uri_of(entry)).path, directory / f"{os.path.basename(entry['PATH'])}.partial")
         except OSError as error:
             return Ended(1, (f"{error.filename}: {error.strerror}",))
         return Ended(0, ())
@@ -81,13 +81,13 @@ def fetch(settings: Any, entry: Mapping[str, str], directory: Path, *, size: int
             )
         except OSError as error:
             return Ended(127, (f"{words[0]}: {error.strerror}",))
-        status = _wait(process, target, size + MIB, seconds)
+        status = _wait(process, directory, size + MIB, seconds)
         output.seek(max(0, output.seek(0, os.SEEK_END) - TRIAL_SAID))
         text = output.read(TRIAL_SAID).decode("utf-8", "replace")
     return Ended(status, _last(text))
 
 
-def _wait(process: subprocess.Popen[bytes], target: Path, size: int, seconds: float) -> int | None:
+def _wait(process: subprocess.Popen[bytes], directory: Path, size: int, seconds: float) -> int | None:
     """The exit status; None when the time was up. What is larger than it may be is cut off: it is wrong whatever follows."""
     until = time.monotonic() + seconds
     try:
@@ -97,12 +97,21 @@ def _wait(process: subprocess.Popen[bytes], target: Path, size: int, seconds: fl
             except subprocess.TimeoutExpired:
                 if time.monotonic() > until:
                     return None
-                if target.exists() and target.stat().st_size > size:
+                if _used(directory) > size:
                     return 0
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _used(directory: Path) -> int:
+    """Bytes in ``directory``, whatever names the fetcher gives its files meanwhile."""
+    used = 0
+    for path in directory.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            used += path.stat().st_size
+    return used
 
 
 def _last(text: str) -> tuple[str, ...]:

@@ -17,9 +17,7 @@ from portage_ext.policy.verdict import BINHOST, HERE, Offer, Reason, Remedy
 ARRIVAL: Final = frozenset({"fetch", "signature"})
 """The kinds of reasons at which emerge stops instead of compiling."""
 _MISSING: Final = re.compile(r"\b(404|410|NotFoundError)\b|no such file|file not found|\b550\b", re.I)
-_TRUST: Final = re.compile(
-    r"\[(Unsigned|BadSignature|NoPinnedKey|(?:Expired|Revoked|Unknown|Untrusted)Key|\w*Signature)Error\]"
-)
+_TRUST: Final = re.compile(r"\[(Unsigned|NoPinnedKey|(?:Expired|Revoked|Unknown|Untrusted)Key|\w*Signature)Error\]")
 _BAD: Final = "BAD"
 _JUDGED: Final = {
     _BAD: "does not fit the package",
@@ -51,7 +49,8 @@ class Source:
         return Remedy(BINHOST, f"{command} && portage-ext publish" if self.published else command, instead=instead)
 
     def rebuild(self, *, instead: bool = False) -> Remedy:
-        return self.there(f"emerge --oneshot --buildpkg {shlex.quote('=' + self.offer.cpv)}", instead=instead)
+        sign = " && portage-ext sign" if self.published else ""
+        return self.there(f"emerge --oneshot --buildpkg {shlex.quote('=' + self.offer.cpv)}{sign}", instead=instead)
 
 
 def failed(source: Source, status: int, said: Sequence[str]) -> Reason:

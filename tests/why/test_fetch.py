@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,16 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.policy import arrival
+from portage_ext.policy.verdict import Offer
 from tests.attacks.conftest import lab, trusted
-from tests.attacks.lab import Lab, flip
-from tests.emerge.whitelisting import FLAGS
+from tests.attacks.lab import Lab, TrustedBinhost, flip
+from tests.emerge.whitelisting import FLAGS, HELLO
+from tests.publish import site as publishing
+from tests.publish.conftest import host, web
+from tests.publish.site import Host
 from tests.testkit import keys
+from tests.testkit.binhost import Binhost
+from tests.testkit.environments import CHECKOUT
+from tests.testkit.httpd import Server
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 from tests.why.asking import Answer, why
 from tests.why.conftest import Site
 
-__all__ = ["lab", "trusted"]
+__all__ = ["host", "lab", "trusted", "web"]
 A = "app-misc/a-1"
 NOBODY = 65534
 
@@ -153,6 +162,11 @@ def test_an_unsigned_package_where_signatures_are_asked_for(site: Site, signing:
     answer = asked(site)
     assert answer.kinds(A) == ["signature"]
     assert answer.reason(A, "signature")["text"] == "is not signed, and a signature is asked for of [lab]"
+    page = (CHECKOUT / "docs/explaining.md").read_text()
+    shown = page.partition("$ portage-ext why --fetch app-misc/a\n")[2].partition("```")[0]
+    site.client.forget_downloads()
+    told = site.client.run("portage-ext", "why", "--fetch", "app-misc/a").stdout
+    assert re.sub(r":\d{5}/|\d{4}-\d\d-\d\d", "", shown).split() == re.sub(r":\d{4,5}/|\d{4}-\d\d-\d\d", "", told).split()
     assert answer.follow(A, binhost=site.builder) == ["portage-ext sign"]
     assert asked(site).kinds(A) == []
     taken(site)
@@ -239,6 +253,60 @@ def test_a_pinned_binrepo_is_tried_by_the_verifying_fetcher(lab: Lab, harm: Call
     assert text in answer.reason(FLAGS, "fetch")["text"]
     kept.rename(lab.package(FLAGS))
     assert why(lab.client, "--fetch", "app-misc/flags").kinds(FLAGS) == []
+
+
+@pytest.mark.parametrize("fetcher", [True, False], ids=["verifying", "plain"])
+def test_a_published_tree_gets_its_file_back(work: Path, host: Host, web: Server, *, fetcher: bool) -> None:
+    host.run("publish").ok()
+    client = publishing.client(work, host, f"{web.url}/staging", fetcher=fetcher)
+    (host.tree / "staging/app-misc/hello/hello-1.1-1.gpkg.tar").unlink()
+    answer = why(client, "--fetch", "app-misc/hello")
+    assert answer.kinds(HELLO) == ["fetch"]
+    assert answer.follow(HELLO, binhost=host.root) == ["portage-ext reindex && portage-ext publish"]
+    assert host.channel("staging") == 2
+    client.forget_downloads()
+    assert why(client, "--fetch", "app-misc/hello").kinds(HELLO) == []
+    client.emerge("-1", "app-misc/hello").ok()
+    assert client.merged()[HELLO] == "binary"
+
+
+def test_our_own_fetcher_refuses_a_package_of_an_unknown_key(lab: Lab, trusted: TrustedBinhost, binhost: Binhost) -> None:
+    shutil.copy2(binhost.pkgdir / lab.package(FLAGS).relative_to(lab.directory), lab.package(FLAGS))
+    lab.withdraw_release()
+    lab.settings("optional")
+    keyring = str(binhost.gnupg)
+    lab.client.run("portage-ext", "reindex", "--force", "--pkgdir", str(lab.directory), BINPKG_GPG_VERIFY_GPG_HOME=keyring)
+    reason = why(lab.client, "--fetch", "app-misc/flags").reason(FLAGS, "signature")
+    assert reason["text"] == "its signature is refused [UnknownKeyError]"
+    assert reason["remedies"][0]["command"] == "portage-ext trust list"
+
+
+def test_what_cannot_be_tried_is_a_line_and_the_rest_is_told(site: Site, signing: Keys) -> None:
+    site.client.forget_downloads()
+    done = site.client.run("portage-ext", "why", "--fetch", "--json", "app-misc/a", GPG_VERIFY_USER_DROP="no-such-user")
+    (line,) = [line for line in done.stderr.split("\n") if A in line]
+    assert line.startswith(f"portage-ext: {A} cannot be tried: KeyError: ")
+    assert Answer(site.client, json.loads(done.stdout)).kinds(A) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text"),
+    [
+        ("EXPIRED_KEY", "its signature by AB is of a key that has expired"),
+        ("REVOKED_KEY", "its signature by AB is of a key that was revoked"),
+        ("EXPIRED_SIGNATURE", "its signature by AB has expired"),
+        ("BAD", "its signature by AB does not fit the package"),
+        ("GOOD", "signed by AB, which /ring does not trust"),
+        ("UNCHECKED", "signed by AB, which /ring does not trust"),
+    ],
+)
+def test_words_for_each_verdict_of_gpg(verdict: str, text: str) -> None:
+    offer = Offer(A, "app-misc/a", "1", "0", "0", "lab", "1", 0, 0, 0)
+    source = arrival.Source(offer, "http://h/a", "wget http://h/a", published=True)
+    reason = arrival.not_accepted(source, [arrival.Signer("AB", verdict)], "/ring", "InvalidSignature")
+    assert reason.text == text
+    signing_again = "portage-ext sign && portage-ext publish" in [one.command for one in reason.remedies]
+    assert signing_again == (verdict != "BAD"), "what was changed is built anew, never signed"
 
 
 SCRIPT = """
