@@ -52,7 +52,7 @@ class Trials:
             return tuple(self._said)
         bounds = f"{TRIAL_PACKAGES} packages, {TRIAL_BYTES >> 30} GiB and {TRIAL_SECONDS:.0f} s"
         names = " ".join(self._left_out[:6]) + (" ..." if len(self._left_out) > 6 else "")
-        return (*self._said, f"portage-ext: not fetched, beyond {bounds} at a time: {len(self._left_out)} packages: {names}")
+        return (*self._said, f"portage-ext: not fetched, beyond {bounds} at a time ({len(self._left_out)}): {names}")
 
     def reason(self, offer: Offer, candidate: Any) -> Reason | None:
         """What emerge would stop at if it took ``candidate``; None when nothing, or when it is in PKGDIR."""

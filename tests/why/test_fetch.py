@@ -20,7 +20,8 @@ from tests.emerge.whitelisting import FLAGS, HELLO
 from tests.publish import site as publishing
 from tests.publish.conftest import host, web
 from tests.publish.site import Host
-from tests.testkit import keys
+from tests.testkit import binhost as kit
+from tests.testkit import environments, httpd, keys
 from tests.testkit.binhost import Binhost
 from tests.testkit.environments import CHECKOUT
 from tests.testkit.httpd import Server
@@ -221,6 +222,23 @@ def test_an_ordinary_user_may_ask(work: Path, site: Site, signing: Keys) -> None
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_an_ordinary_user_and_a_pinned_binrepo(work: Path, lab: Lab) -> None:
+    """Our fetcher fetches by the index that runs of root kept; before the first of them nothing can be said, and that is said."""
+    (temporary := work / "tmp").mkdir()
+    temporary.chmod(0o1777)
+    words = ("portage-ext", "why", "--fetch", "--json", "app-misc/flags")
+    places = {"TMPDIR": str(temporary), "HOME": str(temporary)}
+    done = lab.client.run(*words, as_user=NOBODY, **places)
+    assert Answer(lab.client, json.loads(done.stdout)).kinds(FLAGS) == []
+    assert f"portage-ext: {FLAGS} can be tried as root only: " in done.stderr
+    lab.client.emerge("-p", "app-misc/flags").ok()
+    lab.package(FLAGS).unlink()
+    done = lab.client.run(*words, as_user=NOBODY, **places)
+    assert Answer(lab.client, json.loads(done.stdout)).kinds(FLAGS) == ["fetch"], done
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_download_of_before_that_was_changed(site: Site) -> None:
     site.both(A)
     site.build("app-misc/a")
@@ -307,6 +325,47 @@ def test_words_for_each_verdict_of_gpg(verdict: str, text: str) -> None:
     assert reason.text == text
     signing_again = "portage-ext sign && portage-ext publish" in [one.command for one in reason.remedies]
     assert signing_again == (verdict != "BAD"), "what was changed is built anew, never signed"
+
+
+@pytest.mark.parametrize("version", environments.SUPPORTED)
+def test_with_every_supported_portage(work: Path, binhost: Binhost, version: str) -> None:
+    shutil.copytree(binhost.pkgdir, work / "served")
+    with httpd.serve(work / "served") as server:
+        client = kit.client(work / "client", binhost, {"tinybin": server.url}, version=version, features="getbinpkg")
+        assert why(client, "--fetch", "app-misc/hello").kinds(HELLO) == []
+        other = keys.new_key(work / "f", "Foreign <f@example.invalid>")
+        try:
+            keys.trust(work / "gnupg", other)
+        finally:
+            keys.kill_agents(other.home)
+        mine = client.settings["BINPKG_GPG_VERIFY_GPG_HOME"]
+        reason = why(client, "--fetch", "app-misc/hello", BINPKG_GPG_VERIFY_GPG_HOME=str(work / "gnupg")).reason(
+            HELLO, "signature"
+        )
+        assert reason["text"] == f"signed by {binhost.fingerprint}, which {work}/gnupg does not trust"
+        flip(work / "served/app-misc/hello/hello-1.1-1.gpkg.tar")
+        reason = why(client, "--fetch", "app-misc/hello", BINPKG_GPG_VERIFY_GPG_HOME=mine).reason(HELLO, "fetch")
+        assert reason["text"].startswith("arrives damaged, and not what the index describes (")
+
+
+ONE = """
+import sys
+from portage_ext.cli import main
+from portage_ext.host import trial
+trial.TRIAL_PACKAGES = 1
+sys.exit(main.main())
+"""
+
+
+def test_what_is_beyond_the_bounds_is_said(site: Site) -> None:
+    site.both(A)
+    site.both("app-misc/b-1")
+    site.build("app-misc/a", "app-misc/b")
+    python = str(site.client.environment.python)
+    done = site.client.run(python, "-c", ONE, "why", "--fetch", "app-misc/a", "app-misc/b").ok()
+    (line,) = [line for line in done.stderr.split("\n") if "not fetched" in line]
+    assert line == "portage-ext: not fetched, beyond 1 packages, 8 GiB and 1800 s at a time (1): app-misc/b-1"
+    assert len(site.server.packages()) == 1
 
 
 SCRIPT = """
