@@ -224,7 +224,7 @@ def test_an_ordinary_user_may_ask(work: Path, site: Site, signing: Keys) -> None
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_an_ordinary_user_and_a_pinned_binrepo(work: Path, lab: Lab) -> None:
-    """Our fetcher fetches by the index that runs of root kept; before the first of them nothing can be said, and that is said."""
+    """Our fetcher fetches by the index that runs of root kept; before the first of them nothing can be said, which is said."""
     (temporary := work / "tmp").mkdir()
     temporary.chmod(0o1777)
     words = ("portage-ext", "why", "--fetch", "--json", "app-misc/flags")
