@@ -42,7 +42,15 @@ def killed_now_and_then(what: str, work: Path, chance: random.Random, log: Path)
             seed += 1
             command = [sys.executable, "-m", "tests.publish.churn", what, str(work), str(seed)]
             with log.open("ab") as said:
-                process = subprocess.Popen(command, cwd=CHECKOUT, stdout=said, stderr=said, start_new_session=True)
+                process = subprocess.Popen(
+                    command,
+                    cwd=CHECKOUT,
+                    # What dies by a kill cannot remove its temporary files.
+                    env={**os.environ, "TMPDIR": str(work)},
+                    stdout=said,
+                    stderr=said,
+                    start_new_session=True,
+                )
             over.wait(chance.uniform(1.0, 4.0))
             assert process.poll() is None, log.read_text()
             os.killpg(process.pid, signal.SIGKILL)
