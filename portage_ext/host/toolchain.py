@@ -79,17 +79,26 @@ def _serialize_tasks(original: Function) -> Function:
                 _settle(self, current, result, problems)
                 break
             added.update(new)
-            place = {task: number for number, task in enumerate(result[0])}
-            if all(place[earlier] < place[later] for earlier, later in new):
-                # By chance it is right already: Portage's list stays, and merges side by side will keep to it.
-                for graph in (self._dynamic_config.digraph, result[1]):
-                    _add_edges(graph, new)
+            if _kept(self, result, new):
                 _settle(self, current, result, problems)
                 break
             result = _ordered(self, original, new, on_cycle(added))
         return result
 
     return _serialize_tasks
+
+
+def _kept(graph: Any, result: Any, pairs: list[tuple[Any, Any]]) -> bool:
+    """Whether the list is right already, by chance: then it stays, and merges side by side will keep to it."""
+    try:
+        place = {task: number for number, task in enumerate(result[0])}
+        if not all(place[earlier] < place[later] for earlier, later in pairs):
+            return False
+        for edges in (graph._dynamic_config.digraph, result[1]):
+            _add_edges(edges, pairs)
+    except Exception as error:  # noqa: BLE001 - Portage's own list instead
+        say.failed("the order of the merge list", error)
+    return True
 
 
 def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]]) -> Any:

@@ -128,7 +128,7 @@ def _instance_of(entry: IndexEntry, path: str) -> bool:
     Of any number: quickpkg takes the next free one for the file, and keeps BUILD_ID of the installed package inside.
     """
     start, _, rest = path.rpartition("-")
-    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdigit()
+    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdecimal()
 
 
 def _text(entry: IndexEntry) -> bytes:
