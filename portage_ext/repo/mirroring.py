@@ -78,6 +78,10 @@ class Mirror:
         self.name = name
         # A bare root keeps its colon: "host:/" is the folder that a forced command allows.
         self._to = to.rstrip("/")
+        # rsync takes files of the same size and second for the same, and two releases may have such: to the nanosecond it is.
+        # To the other side only, where the files are compared: rsync's own short form of it does not pass through rrsync.
+        exact = "--modify-window=-1"
+        self._copy = ("-rtp", exact if is_local(to) else f"--remote-option={exact}")
         self._tree = tree
         self._channels = frozenset(channels)
         self._options = tuple(options)
@@ -153,10 +157,10 @@ class Mirror:
         own = (*_INDEX_FILES, f"/{RELEASE_NAME}")
         self._say(f"release {number}: packages")
         exclude = [f"--exclude={name}" for name in own]
-        self._rsync(f"packages of release {number}", "-rtp", "--delay-updates", *link, *exclude, source, target)
+        self._rsync(f"packages of release {number}", *self._copy, "--delay-updates", *link, *exclude, source, target)
         self._say(f"release {number}: index and Release")
-        self._rsync(f"index of release {number}", "-rtp", f"--exclude=/{RELEASE_NAME}", source, target)
-        self._rsync(f"Release of release {number}", "-tp", f"{source}{RELEASE_NAME}", f"{target}{RELEASE_NAME}")
+        self._rsync(f"index of release {number}", *self._copy, f"--exclude=/{RELEASE_NAME}", source, target)
+        self._rsync(f"Release of release {number}", *self._copy, f"{source}{RELEASE_NAME}", f"{target}{RELEASE_NAME}")
 
     def _switch(self, channel: str, number: int) -> None:
         self._say(f"{channel}: release {number}")
@@ -204,6 +208,11 @@ class Mirror:
         return done.stdout.decode("utf-8", "surrogateescape")
 
 
+def is_local(to: str) -> bool:
+    """Whether rsync takes ``to`` for a path on this machine."""
+    return ":" not in to.partition("/")[0]
+
+
 def linked_place(to: str, number: int) -> str:
     """Where rsync finds release ``number`` on the mirror at ``to``, as --link-dest takes it.
 
@@ -212,7 +221,7 @@ def linked_place(to: str, number: int) -> str:
     url = re.fullmatch(r"(?:rsync://[^/]+/|[^/:]*::)[^/]+(?P<path>/.*)?", to)
     if url is not None:
         return f"{(url['path'] or '').rstrip('/')}/{RELEASES}/{number}"
-    path = to if to.startswith("/") or ":" not in to else to.partition(":")[2]
+    path = to if is_local(to) else to.partition(":")[2]
     if path.startswith("/") or (not path and to.endswith(":")):
         return f"{path.rstrip('/')}/{RELEASES}/{number}"
     # Relative to the home on the other side, or to here: from releases/N it is the neighbour.

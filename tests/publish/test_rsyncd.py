@@ -68,6 +68,12 @@ def test_a_mirror_that_pulls_serves_the_release_whole_and_forgets_with_the_publi
     assert snapshot(mirror / "production") == snapshot(made.served())
     made.pkgdir.add("app-misc/foo-2")
     made.publish()
+    # Files of both releases may have the same size and come from the same second: neither may be taken for the other.
+    first, second = (made.tree.directory(number) for number in (1, 2))
+    for path in first.iterdir():
+        if path.is_file():
+            old = path.stat().st_mtime_ns
+            os.utime(second / path.name, ns=(old, old // 10**9 * 10**9 + (old + 1) % 10**9))
     made.tree.remove(1)
     pull(url, mirror)
     assert snapshot(mirror / "production") == snapshot(made.served())

@@ -44,6 +44,14 @@ def test_files_that_the_mirror_has_are_linked_there(made: Site, tmp_path: Path) 
     assert old.samefile(new)
 
 
+def test_a_package_built_again_within_the_same_second_is_not_taken_for_the_old_one(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
+    for build in (1, 2):
+        made.publish_within_a_second("app-misc/quick-1", build)
+        mirror.push()
+        assert snapshot(tmp_path / "mirror/production") == snapshot(made.served())
+
+
 def test_what_retention_removed_is_removed_there(made: Site, tmp_path: Path) -> None:
     mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree)
     mirror.push()
