@@ -6,6 +6,7 @@ The lines of binrepos.conf that call it are written by `portage-ext trust add` (
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from pathlib import Path
 
@@ -52,7 +53,15 @@ def run(options: argparse.Namespace) -> int:
     finally:
         transports.close()
         progress.close()
+        _remove_empty(options.output)
     return 0
+
+
+def _remove_empty(output: Path) -> None:
+    """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched."""
+    with contextlib.suppress(OSError):
+        if output.stat().st_size == 0:
+            output.unlink()
 
 
 def _index(binrepo: Binrepo, file: str, output: Path, progress: Progress) -> None:

@@ -96,5 +96,8 @@ def test_damaged_memory_is_said_and_stops(tmp_path: Path, server: Server, capsys
     state = StateDirectory(tmp_path, "lab")
     state.make_directory()
     state.memory_file.write_text("{")
+    # As Portage makes it before it calls.
+    (tmp_path / "index").touch()
     assert fetch(tmp_path, f"{server.url}/Packages", tmp_path / "index") == 1
+    assert not (tmp_path / "index").exists()
     assert "[DamagedStateError]" in capsys.readouterr().err
