@@ -138,7 +138,7 @@ def _licences(rules: ChannelRules) -> Gate:
 
 
 def _install(rules: ChannelRules) -> Gate:
-    from portage_ext.host.install_test import merge_into_scratch
+    from portage_ext.host.scratch import merge_into_scratch
 
     return judging.InstallGate(merge_into_scratch, rules.sample)
 
