@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -95,6 +96,16 @@ def replacing_together(
                 os.unlink(name)
         raise
     sync_directory(paths[0].parent)
+
+
+def discard(path: Path) -> None:
+    """Remove ``path`` if it is a regular file: a device such as /dev/null, a pipe or a link is not ours to remove.
+
+    Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISREG(path.lstat().st_mode):
+            path.unlink()
 
 
 def replace_link(path: Path, target: str) -> None:

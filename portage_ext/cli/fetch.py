@@ -10,6 +10,7 @@ import contextlib
 import time
 from pathlib import Path
 
+from portage_ext import files
 from portage_ext.cli.progress import Progress
 from portage_ext.config import settings as configuration
 from portage_ext.fetch.binrepo import Binrepo
@@ -61,7 +62,7 @@ def _remove_empty(output: Path) -> None:
     """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched."""
     with contextlib.suppress(OSError):
         if output.stat().st_size == 0:
-            output.unlink()
+            files.discard(output)
 
 
 def _index(binrepo: Binrepo, file: str, output: Path, progress: Progress) -> None:

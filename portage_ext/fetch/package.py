@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from portage_ext import limits
+from portage_ext import files, limits
 from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
@@ -55,7 +55,7 @@ def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: b
         sink.close()
         check(binrepo, wanted, output)
     except PortageExtError:
-        output.unlink(missing_ok=True)
+        files.discard(output)
         raise
     finally:
         sink.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,3 +102,22 @@ def test_damaged_memory_is_said_and_stops(tmp_path: Path, server: Server, capsys
     assert fetch(tmp_path, f"{server.url}/Packages", tmp_path / "index") == 1
     assert not (tmp_path / "index").exists()
     assert "[DamagedStateError]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [0, 1], ids=["fetched", "refused"])
+def test_an_output_that_is_no_file_stays(tmp_path: Path, server: Server, status: int) -> None:
+    """The installer fetches the index into /dev/null, as root: it is empty, and not ours to remove."""
+    pipe, null = tmp_path / "pipe", tmp_path / "null"
+    os.mkfifo(pipe)
+    null.symlink_to("/dev/null")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if status:
+            (tmp_path / "served/Packages").write_text("TIMESTAMP: yesterday\n")
+        for output in (pipe, null):
+            assert fetch(tmp_path, f"{server.url}/Packages", output, "--quiet") == status
+        assert fetch(tmp_path, f"{server.url}/{PATH}", null) == 1
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert null.is_symlink()
