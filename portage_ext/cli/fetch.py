@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
 def _remove_empty(output: Path) -> None:
     """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched."""
     with contextlib.suppress(OSError):
-        if output.stat().st_size == 0:
+        # Who only tries gives /dev/null, which stays.
+        if output.is_file() and output.stat().st_size == 0:
             output.unlink()
 
 

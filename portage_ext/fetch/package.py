@@ -55,7 +55,8 @@ def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: b
         sink.close()
         check(binrepo, wanted, output)
     except PortageExtError:
-        output.unlink(missing_ok=True)
+        if output.is_file():  # and not /dev/null
+            output.unlink()
         raise
     finally:
         sink.close()

@@ -101,3 +101,13 @@ def test_damaged_memory_is_said_and_stops(tmp_path: Path, server: Server, capsys
     assert fetch(tmp_path, f"{server.url}/Packages", tmp_path / "index") == 1
     assert not (tmp_path / "index").exists()
     assert "[DamagedStateError]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["Packages", PATH])
+def test_an_output_that_is_a_device_stays(tmp_path: Path, server: Server, file: str) -> None:
+    """By a link, so that a mistake costs the link and not the device of this machine."""
+    fetch(tmp_path, f"{server.url}/Packages", tmp_path / "index")
+    null = tmp_path / "null"
+    null.symlink_to("/dev/null")
+    fetch(tmp_path, f"{server.url}/{file}", null)
+    assert null.is_char_device()
