@@ -13,15 +13,17 @@ import hypothesis
 import pytest
 
 from tests.testkit import binhost as kit
-from tests.testkit import environments, httpd
+from tests.testkit import daemon, environments, httpd
 from tests.testkit.binhost import Binhost
 from tests.testkit.environments import Environment
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
 # The same examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for new ones.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None)
+# How fast they are made says something about the machine alone.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
@@ -32,6 +34,13 @@ def work() -> Iterator[Path]:
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=False)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of loopback that nobody else is given."""
+    with daemon.free_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")
