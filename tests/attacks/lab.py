@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,8 +195,3 @@ def flip(path: Path, position: Callable[[int], int] = lambda size: size // 2) ->
     data = bytearray(path.read_bytes())
     data[position(len(data))] ^= 0xFF
     path.write_bytes(bytes(data))
-
-
-def stop_agents(key: SigningKey) -> None:
-    """Stop what gpg started for ``key``."""
-    subprocess.run(["gpgconf", "--homedir", str(key.home), "--kill", "all"], check=False, capture_output=True)

@@ -83,7 +83,7 @@ def client(work: Path, of: Host, url: str, name: str = "client", *, fetcher: boo
         features="getbinpkg",
         BINPKG_GPG_VERIFY_GPG_HOME=str(gnupg),
     )
-    root.etc("portage-ext.toml", "[fetch]\ntimeout = 5\nretries = 2\n")
+    root.etc("portage-ext.toml", "[fetch]\nretries = 2\n")
     manage.add(TrustDirectory(root.path), gnupg, "lab", of.key.fingerprint, of.key.public(), "the test")
     root.etc("binrepos.conf/lab.conf", binrepo(root, "lab", url))
     if fetcher:
