@@ -13,6 +13,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.publish import site
+from tests.publish.site import Host
 from tests.testkit import binhost as kit
 from tests.testkit import daemon, environments, httpd
 from tests.testkit.binhost import Binhost
@@ -51,6 +53,14 @@ def port() -> Iterator[int]:
 def binhost() -> Binhost:
     """The standard signing binhost. Read only."""
     return kit.standard()
+
+
+@pytest.fixture(scope="session")
+def signed(binhost: Binhost) -> Iterator[Host]:
+    """The standard binhost with packages signed by `portage-ext sign`. Read only."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        Path(name).chmod(0o755)
+        yield site.signed(Path(name), binhost)
 
 
 @pytest.fixture
