@@ -216,14 +216,14 @@ def _row(work: str, each: float, figure: Figure, against: float | None) -> tuple
 @contextmanager
 def _nginx(work: Path, served: Path) -> Iterator[str]:
     """nginx over ``served`` on a free port."""
-    port = daemon.free_port()
-    (work / "nginx.conf").write_text(
-        f"daemon off; pid {work}/nginx.pid; error_log {work}/nginx.log; user root;\n"
-        "events {}\nhttp { access_log off; sendfile on;\n"
-        f"server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
-    )
-    with daemon.running(["nginx", "-c", str(work / "nginx.conf"), "-p", str(work)], port, work / "nginx.log"):
-        yield f"http://127.0.0.1:{port}"
+    with daemon.free_port() as port:
+        (work / "nginx.conf").write_text(
+            f"daemon off; pid {work}/nginx.pid; error_log {work}/nginx.log; user root;\n"
+            "events {}\nhttp { access_log off; sendfile on;\n"
+            f"server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
+        )
+        with daemon.running(["nginx", "-c", str(work / "nginx.conf"), "-p", str(work)], port, work / "nginx.log"):
+            yield f"http://127.0.0.1:{port}"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -12,16 +13,20 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.publish import site
+from tests.publish.site import Host
 from tests.testkit import binhost as kit
-from tests.testkit import environments, httpd
+from tests.testkit import daemon, environments, httpd
 from tests.testkit.binhost import Binhost
 from tests.testkit.environments import Environment
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
 # The same examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for new ones.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None)
+# How fast they are made says something about the machine alone.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
@@ -31,13 +36,31 @@ def work() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="pe-"))
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path, ignore_errors=False)
+    # An agent that ends takes its sockets away by itself, perhaps just now.
+    while path.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of loopback that nobody else is given."""
+    with daemon.free_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")
 def binhost() -> Binhost:
     """The standard signing binhost. Read only."""
     return kit.standard()
+
+
+@pytest.fixture(scope="session")
+def signed(binhost: Binhost) -> Iterator[Host]:
+    """The standard binhost with packages signed by `portage-ext sign`. Read only."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        Path(name).chmod(0o755)
+        yield site.signed(Path(name), binhost)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,12 @@ from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
 REPO = "lab"
-PATIENCE = "[fetch]\ntimeout = 5\nretries = 0\nlow-speed = 1024\nlow-speed-time = 2\n\n"
+PATIENT = "[fetch]\nretries = 0\n"
+
+
+def hasty(seconds: int) -> str:
+    """Settings for mirrors that are slow for ever. A busy machine may make an honest one slow too, for a moment."""
+    return f"{PATIENT}low-speed-time = {seconds}\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class Lab:
 
     # --- the client
 
-    def settings(self, release: str = "required", more: str = "", name: str = REPO, patience: str = PATIENCE) -> None:
+    def settings(self, release: str = "required", more: str = "", name: str = REPO, patience: str = PATIENT) -> None:
         self.client.etc("portage-ext.toml", f'{patience}[binrepo.{name}]\nrelease = "{release}"\n{more}')
 
     def pin(self, key: SigningKey, name: str = REPO) -> None:
@@ -191,8 +195,3 @@ def flip(path: Path, position: Callable[[int], int] = lambda size: size // 2) ->
     data = bytearray(path.read_bytes())
     data[position(len(data))] ^= 0xFF
     path.write_bytes(bytes(data))
-
-
-def stop_agents(key: SigningKey) -> None:
-    """Stop what gpg started for ``key``."""
-    subprocess.run(["gpgconf", "--homedir", str(key.home), "--kill", "all"], check=False, capture_output=True)

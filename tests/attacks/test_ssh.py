@@ -18,7 +18,6 @@ def test_a_binrepo_behind_ssh_is_verified_like_any_other(lab: Lab, work: Path) -
         shutil.copytree(lab.directory, server.files, dirs_exist_ok=True)
         conf = lab.client.path / "etc/portage/binrepos.conf/lab.conf"
         conf.write_text(conf.read_text().replace(lab.url, server.url.replace("%", "%%")))
-        lab.settings(more="[fetch]\ntimeout = 20\nretries = 0\nlow-speed = 0\n", patience="")
         lab.emerge("app-misc/hello", PORTAGE_SSH_OPTS=server.options).ok()
         flip(server.files / "app-misc/flags/flags-2.0-1.gpkg.tar")
         lab.refused("CorruptFileError", "app-misc/flags", PORTAGE_SSH_OPTS=server.options)

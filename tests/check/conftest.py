@@ -18,7 +18,6 @@ from portage_ext.trust.signer import SigningKey as Signing
 from tests.publish import site
 from tests.publish.site import Host
 from tests.testkit import httpd, keys
-from tests.testkit.binhost import Binhost
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
@@ -73,11 +72,10 @@ class Pair:
 
 
 @pytest.fixture
-def pair(work: Path, binhost: Binhost) -> Iterator[Pair]:
+def pair(work: Path, signed: Host) -> Iterator[Pair]:
     """Both sides, in good health."""
-    key = keys.new_key(work / "key")
+    host = site.host(work, signed)
     try:
-        host = site.host(work, binhost, key)
         host.run("publish", "--channel", "production", "--gates", "index").ok()
         with ExitStack() as web:
             url = web.enter_context(httpd.serve(host.tree)).url
@@ -86,4 +84,4 @@ def pair(work: Path, binhost: Binhost) -> Iterator[Pair]:
                 root.etc("bashrc", "source /usr/share/portage-ext/bashrc.d/portage-ext.bashrc\n")
             yield Pair(host, client, url, web)
     finally:
-        keys.kill_agents(key.home)
+        keys.kill_agents(host.key.home)

@@ -10,11 +10,10 @@ import pytest
 
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.sinks import Digests, FileSink
-from portage_ext.fetch.transfer import Patience
 from portage_ext.refusals import AllMirrorsFailedError, CorruptFileError, NotFoundError, TrustError, UnsupportedUrlError
 from tests.attacks import hostile
 from tests.attacks.hostile import Hostile
-from tests.fetch.test_http import DATA, ranges
+from tests.fetch.test_http import DATA, PATIENCE, ranges
 
 DIGESTS = {"BLAKE2B": hashlib.blake2b(DATA).hexdigest(), "SHA512": hashlib.sha512(DATA).hexdigest()}
 
@@ -31,7 +30,7 @@ def fetch(
 ) -> tuple[str, list[TrustError]]:
     reports: list[TrustError] = []
     transports = Transports()
-    mirrors = Mirrors(tuple(one.url for one in two), transports, Patience(5, 1024, 2), retries, 0.01, reports.append)
+    mirrors = Mirrors(tuple(one.url for one in two), transports, PATIENCE, retries, 0.01, reports.append)
     sink = FileSink(output, len(DATA), DIGESTS, resume=resume)
     try:
         return mirrors.fetch("file", len(DATA), sink, sink.offset), reports

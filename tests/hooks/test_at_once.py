@@ -19,7 +19,7 @@ import pytest
 from portage_ext.repo.signing import packages
 from tests.hooks import afterwards
 from tests.hooks.afterwards import open_marks, published, unsigned
-from tests.publish.polling import Client
+from tests.publish.polling import Client, polling
 from tests.publish.site import Host
 from tests.testkit import httpd, keys
 from tests.testkit.binhost import Binhost
@@ -79,19 +79,17 @@ def test_nothing_is_lost_and_nothing_half_is_seen_while_emerges_die(work: Path, 
     results: list[tuple[str, int, str]] = []
     with httpd.serve(host.tree) as server:
         client = Client(host, work, f"{server.url}/staging", seed)
-        client.start()
-        threads = [
-            threading.Thread(target=lambda name=name: results.append(build(host, name, begins[name], doomed.get(name))))
-            for name in names
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        # One more run, which builds nothing, is enough; where none was killed too late there is nothing left for it to do.
-        host.root.emerge("-1", "--noreplace", "app-misc/flags").ok()
-        client.stop.set()
-        client.join()
+        with polling(client):
+            threads = [
+                threading.Thread(target=lambda name=name: results.append(build(host, name, begins[name], doomed.get(name))))
+                for name in names
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            # One more run, which builds nothing, is enough; where none was killed too late there is nothing left for it to do.
+            host.root.emerge("-1", "--noreplace", "app-misc/flags").ok()
         missing = [request.path for request in server.log if request.status == 404 and "/keys/" not in request.path]
     killed = {name for name, status, _ in results if status == -signal.SIGKILL}
     for name, status, output in results:

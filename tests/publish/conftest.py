@@ -10,18 +10,15 @@ import pytest
 from tests.publish import site
 from tests.publish.site import Host
 from tests.testkit import httpd, keys
-from tests.testkit.binhost import Binhost
 from tests.testkit.httpd import Server
 
 
 @pytest.fixture
-def host(work: Path, binhost: Binhost) -> Iterator[Host]:
+def host(work: Path, signed: Host) -> Iterator[Host]:
     """A publishing host of its own."""
-    key = keys.new_key(work / "key")
-    try:
-        yield site.host(work, binhost, key)
-    finally:
-        keys.kill_agents(key.home)
+    made = site.host(work, signed)
+    yield made
+    keys.kill_agents(made.key.home)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from portage_ext.config.settings import FetchSettings, Settings
@@ -18,6 +20,20 @@ from portage_ext.trust import manage
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.state import StateDirectory
 from tests.publish.site import Host
+
+
+@contextmanager
+def polling(*clients: Client) -> Iterator[None]:
+    """The clients run until the block ends, however it ends."""
+    for client in clients:
+        client.start()
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.stop.set()
+        for client in clients:
+            client.join()
 
 
 class Client(threading.Thread):

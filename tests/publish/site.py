@@ -45,6 +45,11 @@ class Host:
     key: SigningKey
     binhost: Binhost
 
+    @property
+    def gnupg(self) -> Path:
+        """The keyring that Portage verifies with."""
+        return self.root.path / "etc/portage/gnupg"
+
     def run(self, *command: str) -> Outcome:
         return self.root.run("portage-ext", *command)
 
@@ -61,15 +66,31 @@ class Host:
             path.unlink()
 
 
-def host(work: Path, binhost: Binhost, key: SigningKey) -> Host:
-    """A publishing host below ``work``, with nothing published yet."""
+def _empty(work: Path, binhost: Binhost, key: SigningKey) -> Host:
     gnupg = work / "host/etc/portage/gnupg"
     root = Root.create(work / "host", environments.environment(), [binhost.repository], BINPKG_GPG_VERIFY_GPG_HOME=str(gnupg))
-    keys.trust(gnupg, key)
-    shutil.copytree(binhost.pkgdir, root.pkgdir, dirs_exist_ok=True)
     made = Host(root, work / "tree", key, binhost)
     made.configure()
-    made.run("sign", "--config-root", str(root.path)).ok()
+    return made
+
+
+def signed(work: Path, binhost: Binhost) -> Host:
+    """A host that has signed its packages, to be copied: read only."""
+    made = _empty(work, binhost, keys.new_key(work / "key"))
+    keys.trust(made.gnupg, made.key)
+    shutil.copytree(binhost.pkgdir, made.root.pkgdir, dirs_exist_ok=True)
+    made.run("sign", "--config-root", str(made.root.path)).ok()
+    keys.kill_agents(made.key.home)
+    return made
+
+
+def host(work: Path, like: Host) -> Host:
+    """A publishing host of its own below ``work``, with key and packages ``like`` those, and nothing published yet."""
+    key = SigningKey(work / "key", like.key.fingerprint)
+    shutil.copytree(like.key.home, key.home, ignore=shutil.ignore_patterns("S.*"))
+    made = _empty(work, like.binhost, key)
+    shutil.copytree(like.gnupg, made.gnupg)
+    shutil.copytree(like.root.pkgdir, made.root.pkgdir, dirs_exist_ok=True)
     return made
 
 
@@ -83,7 +104,7 @@ def client(work: Path, of: Host, url: str, name: str = "client", *, fetcher: boo
         features="getbinpkg",
         BINPKG_GPG_VERIFY_GPG_HOME=str(gnupg),
     )
-    root.etc("portage-ext.toml", "[fetch]\ntimeout = 5\nretries = 2\n")
+    root.etc("portage-ext.toml", "[fetch]\nretries = 2\n")
     manage.add(TrustDirectory(root.path), gnupg, "lab", of.key.fingerprint, of.key.public(), "the test")
     root.etc("binrepos.conf/lab.conf", binrepo(root, "lab", url))
     if fetcher:

@@ -33,9 +33,8 @@ def made(work: Path) -> Site:
 
 
 @pytest.fixture
-def url(made: Site, work: Path) -> Iterator[str]:
+def url(made: Site, work: Path, port: int) -> Iterator[str]:
     """nginx with the site file, of which only the address, the name and the folder are changed."""
-    port = daemon.free_port()
     text = (EXAMPLES / "nginx-binhost.conf").read_text()
     for old, new in (
         ("listen 80;", f"listen 127.0.0.1:{port};"),

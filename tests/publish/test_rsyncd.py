@@ -27,9 +27,8 @@ def made(work: Path) -> Site:
 
 
 @pytest.fixture
-def url(made: Site, work: Path) -> Iterator[str]:
+def url(made: Site, work: Path, port: int) -> Iterator[str]:
     """rsyncd with the example: only the folder is changed, and who it runs as, for nobody may not look into a test's folder."""
-    port = daemon.free_port()
     text = (CHECKOUT / "etc/examples/rsyncd-binhost.conf").read_text()
     changes = [("\n    path = /srv/binhost\n", f"\n    path = {made.tree.root}\n")]
     if os.getuid() == 0:

@@ -234,7 +234,7 @@ def test_a_failure_of_the_system_says_where_the_channel_stands(made: Site, monke
 
 
 def test_packages_are_copied_where_they_cannot_be_linked(tmp_path: Path) -> None:
-    if os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
         pytest.skip("needs two file systems")
     import tempfile
 

@@ -10,11 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+@contextmanager
+def free_port() -> Iterator[int]:
+    """A TCP port of 127.0.0.1 that nothing listens on, and that the kernel gives to nobody else until the block ends.
+
+    It is bound here, without listening; SO_REUSEADDR, which servers set, lets one of them listen on it all the same.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 @contextmanager
@@ -22,7 +27,7 @@ def running(words: Sequence[str], port: int, log: Path | None = None) -> Iterato
     """Run ``words``, which stays in the foreground and listens on ``port``. Raises RuntimeError with ``log`` if it does not."""
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(200):
+            for _ in range(1200):
                 if process.poll() is not None:
                     break
                 with socket.socket() as probe:

@@ -31,7 +31,7 @@ def kill_agents(home: Path) -> None:
     """Stop whatever gpg started for ``home``."""
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
     # The agent takes its sockets away after it has answered; who removes the home meanwhile stumbles over them.
-    for _ in range(100):
+    for _ in range(1000):
         if not any(home.glob("S.*")):
             break
         time.sleep(0.02)

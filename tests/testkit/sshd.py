@@ -28,16 +28,16 @@ class Sshd:
 @contextmanager
 def running(work: Path) -> Iterator[int]:
     """Run an sshd with the key ``host`` and the file ``authorized`` of ``work`` until the block ends; yields its port."""
-    port = daemon.free_port()
-    (work / "sshd.conf").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
-        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-    )
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     assert SSHD is not None
-    with daemon.running([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], port):
-        yield port
+    with daemon.free_port() as port:
+        (work / "sshd.conf").write_text(
+            f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {work}/host\nAuthorizedKeysFile {work}/authorized\n"
+            f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+        )
+        with daemon.running([SSHD, "-D", "-e", "-f", str(work / "sshd.conf")], port):
+            yield port
 
 
 def new_ssh_key(path: Path) -> str:

@@ -17,8 +17,8 @@ from tests.why.asking import why
 __all__ = ["lab", "other_key", "trusted"]
 
 
-def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binhost) -> None:
-    with httpd.serve(binhost.pkgdir) as server:
+def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binhost, port: int) -> None:
+    with httpd.serve(binhost.pkgdir, port) as server:
         client = kit.client(work / "client", binhost, {"tinybin": server.url})
         whitelist(client, "app-misc/hello on")
         client.emerge("-p", "app-misc/hello").ok()
@@ -27,7 +27,7 @@ def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binh
     assert trouble["kind"] == "unreachable"
     assert "Connection refused" in trouble["details"][0]
     assert client.run("sh", "-c", trouble["remedies"][0]["command"]).status != 0
-    with httpd.serve(binhost.pkgdir, server.port):
+    with httpd.serve(binhost.pkgdir, port):
         client.run("sh", "-c", trouble["remedies"][0]["command"]).ok()
         assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
 
