@@ -59,16 +59,6 @@ def binaries_possible(emerge_config: Any) -> bool:
     return "--resume" in options or "getbinpkg" in emerge_config.target_config.settings.features
 
 
-def binaries_made(emerge_config: Any) -> bool:
-    """Whether this run of emerge can put a package into PKGDIR."""
-    options = emerge_config.opts
-    if emerge_config.action is not None:
-        return False
-    if any(options.get(option) is True for option in ("--buildpkg", "--buildpkgonly")):
-        return True
-    return "buildpkg" in emerge_config.target_config.settings.features
-
-
 def removes_packages(emerge_config: Any) -> bool:
     """Whether this run of emerge is there to remove installed packages."""
     return emerge_config.action in ("clean", "depclean", "prune", "rage-clean", "unmerge")

@@ -1,51 +1,84 @@
-"""Contracts stay in every index that a run of emerge reads and writes: Portage drops keys of which it does not know.
+"""Contracts stay in every index that a program of Portage reads and writes: Portage drops keys of which it does not know.
 
-That is the copy of a binhost's index in its cache, and PKGDIR/Packages when emerge puts what it has built into it.
+In the copy of a binhost's index that emerge has in its cache they are kept while it is read; into PKGDIR/Packages they are put
+when it is written, by emerge, ebuild, quickpkg and emaint alike.
 """
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from portage.dbapi.bintree import binarytree
-
+from portage_ext.errors import InvalidContractError, PackageError
 from portage_ext.gpkg.contract import stored_contract
-from portage_ext.host import patching, probe, say
+from portage_ext.host import say
 from portage_ext.host.contracts import keep_in_index
-from portage_ext.host.patching import Function, Patch
+from portage_ext.limits import INDEX_SIZE
 from portage_ext.model.contract import KEY
 
-_EXPECTED: Final = probe.Expected(binarytree, "_pkgindex_entry", ("self", "cpv"), (binarytree._inject_file,))
+_PATH: Final = re.compile(rb"^PATH: (.*)$", re.M)
+_SAME_FILE: Final = ("CPV", "PATH", "_mtime_", "SIZE")
+"""What Portage itself knows a file again by. The text calls the third one MTIME."""
 
 
 def begin(emerge_config: Any) -> None:
-    """Have the trees of this run, which have not been populated, keep contracts. Raises UnknownPortageError."""
-    patching.apply([Patch(binarytree, "_pkgindex_entry", _with_contract)], _check)
+    """Have the trees of this run, which have not been populated, keep contracts."""
     for tree in emerge_config.trees.values():
         if "bintree" in tree:
             keep_in_index(tree["bintree"])
 
 
 def end() -> None:
-    """Nothing: what the trees of this run write later has its contracts, too."""
+    """Nothing: what the trees of this run read later has its contracts, too."""
 
 
-def _check() -> None:
-    probe.check_function(_EXPECTED)
-    probe.check_names(binarytree._new_pkgindex, "_pkgindex_allowed_pkg_keys")
+def complete(tree: Any, entries: list[Any]) -> None:
+    """Put into ``entries``, which ``tree`` is about to write, the contracts that they lack.
+
+    They come from the index as it stands in PKGDIR, and for files that are new in it from the files. Raises OSError.
+    """
+    # What is written next has been read with them.
+    keep_in_index(tree)
+    lacking = [n for n, one in enumerate(entries) if KEY not in one and (one.get("REQUIRES") or one.get("PROVIDES"))]
+    if not lacking:
+        return
+    known = dict(_recorded(_text(tree._pkgindex_file), {entries[n].get("PATH", "").encode() for n in lacking}))
+    for n in lacking:
+        entry = dict(entries[n].items())
+        file = tuple(str(entry.get(key, "")) for key in _SAME_FILE)
+        contract = known[file] if file in known else _stored(Path(tree.pkgdir), entry)
+        if contract:
+            # Anew: entries of an older Portage take none but its own keys.
+            entries[n] = {**entry, KEY: contract}
 
 
-def _with_contract(original: Function) -> Function:
-    def _pkgindex_entry(self: Any, cpv: Any) -> Any:
-        entry = original(self, cpv)
-        if KEY in self._pkgindex_allowed_pkg_keys:
-            try:
-                contract = stored_contract(Path(self.getname(cpv)))
-                if contract is not None:
-                    entry[KEY] = str(contract)
-            except Exception as error:  # noqa: BLE001 - an index without it is what Portage writes by itself
-                say.line(f"the contract of {cpv} is not in the index: {error}")
-        return entry
+def _text(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(INDEX_SIZE)
+    except FileNotFoundError:
+        return b""
 
-    return _pkgindex_entry
+
+def _recorded(text: bytes, paths: Collection[bytes]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Of each entry of the index ``text`` whose PATH is one of ``paths``: the file, and its contract or nothing."""
+    for match in _PATH.finditer(text):
+        if match[1] in paths:
+            begin, end = text.rfind(b"\n\n", 0, match.start()) + 2, text.find(b"\n\n", match.end())
+            lines = text[begin : end if end >= 0 else None].decode("utf-8", "replace").split("\n")
+            values = dict(line.split(": ", 1) for line in lines if ": " in line)
+            values["_mtime_"] = values.get("MTIME", "")
+            yield tuple(values.get(key, "") for key in _SAME_FILE), values.get(KEY, "")
+
+
+def _stored(pkgdir: Path, entry: dict[str, Any]) -> str:
+    if not entry.get("PATH"):
+        return ""
+    try:
+        return str(stored_contract(Path(os.path.join(pkgdir, entry["PATH"]))) or "")
+    except (PackageError, InvalidContractError) as error:
+        say.line(f"the contract of {entry['CPV']} is not in the index: {error}")
+        return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from portage.versions import vercmp
@@ -10,8 +10,8 @@ from portage.versions import vercmp
 from portage_ext.config.toolchain import Mode
 from portage_ext.host import contracts
 from portage_ext.host.modes import Modes
-from portage_ext.host.world import InstalledWorld
-from portage_ext.model.contract import Need
+from portage_ext.host.world import InstalledWorld, libraries
+from portage_ext.model.contract import Library, Need
 from portage_ext.policy.plan import Problem, Step, Verdict, check
 from portage_ext.policy.refusal import Ways, breaks, unmet
 
@@ -42,7 +42,9 @@ class Plan:
         for root in dict.fromkeys(package.root for package in packages):
             places = [place for place, package in enumerate(packages) if package.root == root]
             world = self.world(root, trees)
-            steps = [self._step(packages[place], trees[root], world) for place in places]
+            merges = [packages[place] for place in places if packages[place].operation == "merge"]
+            brings = frozenset(library for one in merges for library in libraries(one._metadata.get("PROVIDES", "")))
+            steps = [self._step(packages[place], trees[root], world, brings) for place in places]
             verdict = check(steps, world)
             edges += [type(e)(places[e.earlier], places[e.later], e.need) for e in verdict.edges]
             problems += [Problem(places[p.step], p.need, p.missing, p.found, p.victim) for p in verdict.problems]
@@ -58,7 +60,7 @@ class Plan:
             self._worlds[root] = InstalledWorld(tree["root_config"].settings, tree["vartree"].dbapi)
         return self._worlds[root]
 
-    def _step(self, package: Any, tree: Any, world: InstalledWorld) -> Step:
+    def _step(self, package: Any, tree: Any, world: InstalledWorld, brings: Set[Library]) -> Step:
         database = tree["vartree"].dbapi
         name, cp = str(package.cpv), str(package.cp)
         uninstall = package.operation == "uninstall"
@@ -68,10 +70,12 @@ class Plan:
         kept = contract.defines if contract is not None else {}
         known = uninstall or contract is not None
         leaves = world.left(replaces, [library for library in removes if library not in kept]) if known else {}
+        hides = _private(replaces, removes.keys() | brings, world) if known else frozenset()
+        without = world.after(replaces) if hides else None
         kind = "uninstall" if uninstall else "binary" if package.type_name == "binary" else "source"
         preserves = "preserve-libs" in package.root_config.settings.features
         exempt = kind == "binary" and self.mode(package) is Mode.OFF
-        return Step(name, cp, kind, contract, frozenset(replaces), removes, leaves, preserves, exempt)  # type: ignore[arg-type]
+        return Step(name, cp, kind, contract, frozenset(replaces), removes, leaves, hides, without, preserves, exempt)  # type: ignore[arg-type]
 
     def words(self, problem: Problem, package: Any, trees: Any) -> str:
         """What ``problem`` of ``package`` means to a person."""
@@ -83,6 +87,12 @@ class Plan:
         ways = Ways(_offers(tree["bintree"], problem.need) or sorted(world.owners(problem.need.library)),
                     world.system.unselected(problem.need))  # fmt: skip
         return unmet(name, cp, problem.need, problem.missing, found=problem.found, ways=ways)
+
+
+def _private(replaces: Sequence[str], others: Set[Library], world: InstalledWorld) -> frozenset[Library]:
+    """The libraries that go with ``replaces`` and are none of ``others``, and that somebody looks for by RUNPATH."""
+    gone = {library for cpv in replaces for library in world.provides(cpv)} - others
+    return frozenset(library for library in gone if any(user.search for user in world.users(library)))
 
 
 def _offers(tree: Any, need: Need) -> list[str]:

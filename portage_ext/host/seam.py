@@ -3,7 +3,7 @@
 Portage's sync module drop-in calls :func:`install` while Portage itself is still being imported, in every one of its
 programs. Only emerge imports ``_emerge.actions`` after that: ``run_action`` is wrapped; the probe and all further patches wait
 for a run in which package.env makes a difference. Whoever changes a PKGDIR imports ``portage.dbapi.bintree``: the two methods
-that do it ask, each time, for one file; without portage-ext.toml that is all.
+that do it ask, each time, for one file, and the one that writes an index puts into it the contracts that Portage has dropped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from portage_ext.host import say
-from portage_ext.host.concern import binaries_made, binaries_possible, removes_packages, session_needed
+from portage_ext.host.concern import binaries_possible, removes_packages, session_needed
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
@@ -117,15 +117,15 @@ def _after(emerge_config: Any) -> int:
 
 
 def _connect_packages(bintree: ModuleType) -> None:
-    """Have whoever changes a PKGDIR leave a mark before."""
+    """Have whoever changes a PKGDIR leave a mark before, and put contracts into its index."""
     tree = bintree.binarytree
     for name in ("inject", "_pkgindex_write"):
         method = getattr(tree, name, None)
         if method is None or hasattr(method, "__wrapped__"):
             say.not_active(f"binarytree.{name} of this Portage is not known, or has been replaced by somebody else")
             return
-    for name in ("inject", "_pkgindex_write"):
-        setattr(tree, name, _marking(getattr(tree, name)))
+    tree.inject = _marking(tree.inject)
+    tree._pkgindex_write = _marking(_completing(tree._pkgindex_write))
 
 
 def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +146,20 @@ def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(tree, *arguments, **named)
 
     return marking
+
+
+def _completing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def completing(tree: Any, pkgindex: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            from portage_ext.host import index_key
+
+            index_key.complete(tree, pkgindex.packages)
+        except Exception as error:  # noqa: BLE001 - an index without them is what Portage writes by itself
+            say.failed("contracts are missing in the index until portage-ext reindex", error)
+        return original(tree, pkgindex, *arguments, **named)
+
+    return completing
 
 
 _TRIGGERS: dict[str, Callable[[ModuleType], None]] = {
@@ -200,8 +214,8 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
 
 
 _PARTS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    # Also when no list is checked: what Portage writes of an index is what it has read.
-    ("index_key", lambda config: binaries_possible(config) or binaries_made(config), "indices lose their contracts"),
+    # Also when no list is checked: what Portage caches of an index is what it has read.
+    ("index_key", binaries_possible, "indices lose their contracts"),
     ("toolchain", binaries_possible, "the merge list is not checked"),
     ("hint", binaries_possible, "what is compiled against expectation is not named"),
     ("removal", removes_packages, "what is removed is not checked"),

@@ -13,6 +13,7 @@ from typing import Any, Final
 from _emerge.Dependency import Dependency
 from _emerge.depgraph import depgraph
 from _emerge.DepPriority import DepPriority
+from portage.exception import PortageException
 from portage.package.ebuild.config import config
 
 from portage_ext.config.toolchain import VARIABLE
@@ -75,14 +76,15 @@ def _serialize_tasks(original: Function) -> Function:
         added: set[tuple[Any, Any]] = set()
         for _ in range(PLAN_ROUNDS):
             new, problems = _judged(self, current, result[0], added)
-            if not new:
+            if not new or _kept(self, result, new):
                 _settle(self, current, result, problems)
                 break
             added.update(new)
-            if _kept(self, result, new):
+            again = _ordered(self, original, new, added)
+            if again is None:
                 _settle(self, current, result, problems)
                 break
-            result = _ordered(self, original, new, on_cycle(added))
+            result = again
         return result
 
     return _serialize_tasks
@@ -101,12 +103,30 @@ def _kept(graph: Any, result: Any, pairs: list[tuple[Any, Any]]) -> bool:
     return True
 
 
-def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]]) -> Any:
-    """Serialize again with ``pairs`` (earlier, later) in the graph.
+def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], added: Set[tuple[Any, Any]]) -> Any:
+    """Portage's order with ``pairs`` (earlier, later), which are part of ``added``, in the graph.
 
-    The edges are as hard as those that Portage itself makes for libc, so that in a cycle the declared dependency gives way and
-    not what the loader enforces. Those in ``circular``, and all if no order is left, are runtime dependencies: Portage breaks
-    the cycle.
+    None, with the graph as it was, when that cannot be done: Portage has ordered this graph without ``pairs``, so it is
+    they that fail, in our code or in its. What Portage means to raise is a PortageException, and passes.
+    """
+    dynamic = graph._dynamic_config
+    before = dynamic.digraph.copy(), dynamic._skip_restart
+    try:
+        return _ordered_with(graph, original, pairs, on_cycle(added))
+    except PortageException:
+        raise
+    except Exception as error:  # noqa: BLE001 - Portage's own list instead
+        say.failed("the order of the merge list", error)
+    dynamic.digraph, dynamic._skip_restart = before
+    dynamic._circular_deps_for_display = None
+    return None
+
+
+def _ordered_with(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]]) -> Any:
+    """Serialize with ``pairs`` as edges that are as hard as those that Portage itself makes for libc.
+
+    So in a cycle the declared dependency gives way and not what the loader enforces. Those in ``circular``, and all if no order
+    is left, are runtime dependencies: Portage breaks the cycle.
     """
     dynamic = graph._dynamic_config
     _add_edges(dynamic.digraph, pairs, circular)
@@ -159,12 +179,12 @@ def _judged(
 def _settle(graph: Any, plan: Plan, result: Any, problems: list[tuple[Problem, Any]]) -> None:
     """Refuse the list as Portage refuses one that it cannot order; a resumed list only loses the packages concerned."""
     texts: list[str] = []
-    refused: list[Any] = []
+    refused: dict[Any, Dependency] = {}
     try:
         for problem, package in problems:
             texts.append(plan.words(problem, package, graph._frozen_config._trees_orig))
             if plan.mode(package) == "enforce":
-                refused.append(package)
+                refused[package] = Dependency(parent=package, root=package.root)
     except Exception as error:  # noqa: BLE001 - Portage's own list instead
         say.failed("the check of the merge list", error)
         return
@@ -173,9 +193,7 @@ def _settle(graph: Any, plan: Plan, result: Any, problems: list[tuple[Problem, A
         return
     if _resuming:
         _say(graph)
-        raise graph.UnsatisfiedResumeDep(
-            graph, [Dependency(parent=package, root=package.root) for package in dict.fromkeys(refused)]
-        )
+        raise graph.UnsatisfiedResumeDep(graph, list(refused.values()))
     dynamic = graph._dynamic_config
     dynamic._serialized_tasks_cache, dynamic._scheduler_graph = result
     dynamic._skip_restart = True

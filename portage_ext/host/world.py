@@ -37,10 +37,13 @@ class InstalledWorld:
             self._contracts[cpv] = contracts.of_installed(self._database, cpv, self.root, self.eprefix)
         return self._contracts[cpv]
 
+    def provides(self, cpv: str) -> frozenset[Library]:
+        """The libraries that an installed package says it has, private ones included."""
+        return frozenset(libraries(self._database.aux_get(cpv, ["PROVIDES"])[0]))
+
     def defines(self, cpv: str) -> dict[Library, frozenset[str]]:
         """What an installed package defines; asked of its contract only if it says that it provides anything."""
-        provides = self._database.aux_get(cpv, ["PROVIDES"])[0]
-        return dict(self.contract(cpv).defines) if provides.strip() else {}
+        return dict(self.contract(cpv).defines) if self.provides(cpv) else {}
 
     def objects(self, cpv: str) -> Iterator[contracts.InstalledObject]:
         """The ELF objects of an installed package, as Portage recorded them."""
@@ -61,7 +64,7 @@ class InstalledWorld:
     def _provides(self) -> dict[Library, frozenset[str]]:
         owners: dict[Library, set[str]] = {}
         for cpv in self._database.cpv_all():
-            for library in _libraries(self._database.aux_get(cpv, ["PROVIDES"])[0]):
+            for library in libraries(self._database.aux_get(cpv, ["PROVIDES"])[0]):
                 owners.setdefault(library, set()).add(cpv_getkey(cpv))
         return {library: frozenset(names) for library, names in owners.items()}
 
@@ -72,7 +75,7 @@ class InstalledWorld:
     def _requires(self) -> dict[Library, list[str]]:
         users: dict[Library, list[str]] = {}
         for cpv in self._database.cpv_all():
-            for library in _libraries(self._database.aux_get(cpv, ["REQUIRES"])[0]):
+            for library in libraries(self._database.aux_get(cpv, ["REQUIRES"])[0]):
                 users.setdefault(library, []).append(str(cpv))
         return users
 
@@ -83,7 +86,7 @@ class InstalledWorld:
                     yield User(cpv, need, search)
 
 
-def _libraries(text: str) -> Iterator[Library]:
+def libraries(text: str) -> Iterator[Library]:
     """The words of REQUIRES or PROVIDES: ``x86_64: libc.so.6 libm.so.6 x86_32: …``."""
     category = ""
     for word in text.split():

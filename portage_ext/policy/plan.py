@@ -17,11 +17,18 @@ from portage_ext.model.contract import Library, Need, SymbolContract
 Kind = Literal["binary", "source", "uninstall"]
 
 
+class Remaining(Protocol):
+    """The system without what goes."""
+
+    def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of the merge list. ``contract`` is None when it is not known; ``replaces`` names the installed packages that
-    go, ``removes`` says what these defined, and ``leaves`` what is left of it elsewhere. ``preserves``: libraries that go, of
-    which nothing is left and which are still used, stay (preserve-libs).
+    go, ``removes`` says what these defined, and ``leaves`` what is left of it elsewhere. ``hides`` are libraries that go from
+    where RUNPATH alone finds them, and ``without`` is the system then. ``preserves``: libraries that go, of which nothing is
+    left and which are still used, stay (preserve-libs).
     """
 
     name: str
@@ -31,6 +38,8 @@ class Step:
     replaces: frozenset[str] = frozenset()
     removes: Mapping[Library, frozenset[str]] = field(default_factory=dict)
     leaves: Mapping[Library, frozenset[str]] = field(default_factory=dict)
+    hides: frozenset[Library] = frozenset()
+    without: Remaining | None = None
     preserves: bool = False
     exempt: bool = False
     """Its own needs are not looked at."""
@@ -204,6 +213,28 @@ class _Walk:
             replaced = library in step.removes
             provided = _Provided(versions if replaced else self._beside(library, versions), True, place)
             self._change(place, library, provided, step.removes.get(library, frozenset()))
+
+        for library in step.hides:
+            self._hide(place, step, library)
+
+    def _hide(self, place: int, step: Step, library: Library) -> None:
+        """What a private directory loses concerns whoever looks there and finds nothing else that will do."""
+        if step.without is None or (step.kind == "uninstall" and self._unknown):
+            return
+        provided = self._changed.get(library)
+        for name, need, search in self._users(library):
+            if not search or not self._world.judges(library[0]) or not self._holds(need, search):
+                continue
+            left = step.without.candidates(library, search)
+            if provided is not None:
+                # The system's own has changed since; what is left here is what RUNPATH leads to.
+                left = left[: len(left) - len(step.without.candidates(library))]
+                if provided.there and (provided.versions is None or _meets(need, provided.versions)):
+                    continue
+            if holds(need, left) or (step.preserves and not left) or self._met_later(place, need):
+                continue
+            missing = min((need.versions - defined for defined in left), key=len, default=need.versions)
+            self.problems.append(Problem(place, need, missing, bool(left), name))
 
     def _left(self, place: int, step: Step, library: Library) -> _Provided | None:
         """What is there of a library that ``step`` takes away and does not bring; None when it stays as it is."""

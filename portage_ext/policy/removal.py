@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from portage_ext.model.contract import Library, Need
-from portage_ext.policy.plan import World, holds
-
-
-class Remaining(Protocol):
-    """The system without what goes."""
-
-    def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]: ...
+from portage_ext.policy.plan import Remaining, World, holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -195,6 +196,52 @@ def test_private_library_is_found_by_runpath_only_by_who_names_it() -> None:
     named = Step("a/a-1", "a/a", "binary", SymbolContract((need("libp.so.1", "P_1"),), {}, {A: ("/opt/p",)}))
     assert check([named], world).problems == ()
     assert len(check([binary("a/b", need("libp.so.1", "P_1"))], world).problems) == 1
+
+
+OWN = (A, "libown.so.1")
+SEARCHING = User("a/user-1", need("libown.so.1", "O_1"), ("/opt/p",))
+PRIVATE = Fake(private={"/opt/p": lib("libown.so.1", "O_1")}, needed={OWN: [SEARCHING]})
+
+
+def hiding(kind: str = "binary", without: Fake | None = None, **more: object) -> Step:
+    """A step that takes libown.so.1 out of /opt/p; ``without`` is what is left then."""
+    contract = SymbolContract() if kind == "binary" else None
+    more = {"replaces": frozenset({"l/own-1"}), "hides": frozenset({OWN}), "without": without or Fake(), **more}
+    return Step("l/own-2", "l/own", kind, contract, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["binary", "uninstall"])
+def test_private_library_that_goes_is_missed_by_whoever_finds_it_by_runpath(kind: str) -> None:
+    (problem,) = check([hiding(kind)], PRIVATE).problems
+    assert (problem.victim, problem.missing, problem.found) == ("a/user-1", {"O_1"}, False)
+    assert check([hiding(kind, preserves=True)], PRIVATE).problems == ()
+    (problem,) = check([hiding(kind, Fake(lib("libown.so.1", "O_0")), preserves=True)], PRIVATE).problems
+    assert problem.found
+    assert check([hiding(kind, Fake(lib("libown.so.1", "O_1")))], PRIVATE).problems == ()
+    assert check([hiding(kind, Fake(private={"/opt/p": lib("libown.so.1")}))], PRIVATE).problems == ()
+
+
+def test_private_library_that_goes_and_is_public_by_then_or_later() -> None:
+    public = binary("l/new", defines=lib("libown.so.1", "O_1"))
+    assert check([public, hiding()], PRIVATE).problems == ()
+    assert check([hiding(), public], PRIVATE).problems == ()
+    lesser = binary("l/new", defines=lib("libown.so.1", "O_0"))
+    assert [p.victim for p in check([lesser, hiding()], PRIVATE).problems] == ["a/user-1"]
+
+
+def test_private_library_that_goes_harms_nobody_who_goes_or_did_not_find_it() -> None:
+    rebuilt = Step("a/user-2", "a/user", "source", replaces=frozenset({"a/user-1"}))
+    assert check([hiding(), rebuilt], PRIVATE).problems == ()
+    assert check([hiding("uninstall"), Step("a/b-1", "a/b", "source")], PRIVATE).problems == ()
+    elsewhere = Fake(private=PRIVATE.private, needed={OWN: [User("a/user-1", need("libown.so.1", "O_1"))]})
+    assert check([hiding()], elsewhere).problems == ()
+    assert check([hiding()], Fake(private={"/opt/p": lib("libown.so.1")}, needed={})).problems == ()
+
+
+def test_binary_of_the_list_misses_the_private_library_too() -> None:
+    tool = Step("a/tool-1", "a/tool", "binary", SymbolContract((SEARCHING.need,), {}, {A: ("/opt/p",)}))
+    world = Fake(private=PRIVATE.private)
+    assert [p.victim for p in check([tool, hiding()], world).problems] == ["a/tool-1"]
 
 
 SONAME = st.sampled_from(["a.so", "b.so", "c.so"])

@@ -23,6 +23,7 @@ from tests.testkit.roots import Root
 
 GCC = "/usr/lib/gcc/x86_64-pc-linux-gnu"
 LIB = "/usr/lib64"
+PRIVATE = "/usr/lib64/util-linux"
 Uses = Sequence[tuple[str, str]]
 """Sonames and the symbol versions used of them."""
 CATEGORIES = ("app-crypt", "app-misc", "dev-db", "dev-libs", "sys-apps", "sys-devel", "sys-fs", "sys-libs")
@@ -90,16 +91,17 @@ class ChainRepository(EbuildRepository):
             **variables,
         )
 
-    def program(self, cpv: str, uses: Uses, **variables: str) -> None:
+    def program(self, cpv: str, uses: Uses, *, runpath: str = "", **variables: str) -> None:
         """/usr/bin/${PN}, which prints its name and version when the loader lets it."""
         pn, pf = cpv.split("/")[1].rsplit("-", 1)[0], cpv.split("/")[1]
+        places = f'-L"${{SYSROOT}}"{runpath} -Wl,-rpath,{runpath}' if runpath else ""
         print_it = f'printf("{pf}\\n"); return {self._sum(uses)};'
         self._file(cpv, f"{pf}.c", f"#include <stdio.h>\n{self._declared(uses)}int main(void) {{ {print_it} }}\n")
         self.ebuild(
             cpv,
             f"""
             src_compile() {{
-                ${{CHOST}}-gcc ${{CFLAGS}} -o {pn} "${{FILESDIR}}"/{pf}.c {self._linked(uses)} || die
+                ${{CHOST}}-gcc ${{CFLAGS}} -o {pn} "${{FILESDIR}}"/{pf}.c {places} {self._linked(uses)} || die
             }}
             src_install() {{ dobin {pn}; }}
             """,
@@ -172,7 +174,13 @@ def repository(location: Path) -> ChainRepository:
     chain.library("dev-db/sqlite-3.44", "libsqlite3.so.0", both, uses=[("libicuuc.so.74", "U_74")], **icu)
     chain.program("app-crypt/gnupg-2.4", [("libsqlite3.so.0", "SQLITE_3.43")], RDEPEND="dev-db/sqlite")
     chain.program("app-crypt/gnupg-2.5", [("libsqlite3.so.0", "SQLITE_3.44")], RDEPEND="dev-db/sqlite")
-    chain.library("sys-apps/util-linux-2.39", "libblkid.so.1", ["BLKID_2.15"])
+    # A library of its own, which the next version does without; usesring looks for it there.
+    own = f"""
+                ${{CHOST}}-gcc -shared -fPIC -Wl,-soname,libown.so.1 -o libown.so.1 -xc - <<< 'int own;' || die
+                exeinto {PRIVATE}
+                doexe libown.so.1
+    """
+    chain.library("sys-apps/util-linux-2.39", "libblkid.so.1", ["BLKID_2.15"], extra=own)
     chain.library("sys-apps/util-linux-2.40", "libblkid.so.1", ["BLKID_2.15", "BLKID_2_40"], RDEPEND="sys-fs/lvm2")
     chain.program("sys-fs/lvm2-2.03", [("libblkid.so.1", "BLKID_2.15")], RDEPEND="sys-apps/util-linux")
     chain.program("sys-fs/lvm2-2.04", [("libblkid.so.1", "BLKID_2_40")], RDEPEND="sys-apps/util-linux")
@@ -185,7 +193,9 @@ def repository(location: Path) -> ChainRepository:
     chain.program("app-misc/cxxnewest-1", [(cxx, CXX_NEWEST)])
     chain.library("dev-libs/ring-1", "libring.so.1", ["RING_1"], uses=[(cxx, CXX)], RDEPEND="sys-devel/gcc")
     chain.library("dev-libs/ring-2", "libring.so.1", ["RING_1"], uses=[(cxx, CXX_NEW)], RDEPEND="sys-devel/gcc")
-    chain.program("app-misc/usesring-1", [("libring.so.1", "RING_1")], RDEPEND="dev-libs/ring")
+    chain.program(
+        "app-misc/usesring-1", [("libring.so.1", "RING_1"), ("libown.so.1", "")], runpath=PRIVATE, RDEPEND="dev-libs/ring"
+    )
     # Nobody says that usesbaz needs baz: only what is in the files does.
     chain.program("app-misc/usesbaz-1", [("libbaz.so.1", "BAZ_2")])
     chain.library("dev-libs/baz-1", "libbaz.so.1", ["BAZ_1", "BAZ_2"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -39,19 +40,35 @@ def test_recorded_at_build_time_in_gpkg_vdb_and_index(builder: Root) -> None:
     assert f"\n{KEY}: {FOO}\n" in (builder.pkgdir / "Packages").read_text()
 
 
-def test_index_that_emerge_writes_keeps_contracts(builder: Root) -> None:
+def test_index_keeps_contracts_whoever_of_portage_writes_it(builder: Root) -> None:
     """Portage's own writer drops what it does not know: a contract would be gone after the next build."""
     builder.emerge("-1", "--nodeps", "=dev-libs/foo-1").ok()
     line = f"\n{KEY}: {FOO}\n"
     index = builder.pkgdir / "Packages"
     assert line in index.read_text()
+    # Nothing but package.env says that this one becomes a package.
+    builder.settings["FEATURES"] = builder.settings["FEATURES"].replace("buildpkg", "")
+    builder.write_settings()
+    for path in {builder.path, builder.home}:
+        (path / "etc/portage/env/packed").write_text('FEATURES="buildpkg"\n')
+        (path / "etc/portage/package.env").write_text("dev-libs/baz packed\n")
     builder.emerge("-1", "--nodeps", "=dev-libs/baz-1").ok()
     assert index.read_text().count(f"\n{KEY}: ") == 2
     assert line in index.read_text()
+    for package in builder.pkgdir.rglob("foo-1*.gpkg.tar"):
+        package.unlink()
+    builder.run("quickpkg", "dev-libs/foo").ok()
+    assert index.read_text().count(f"\n{KEY}: ") == 2
+    assert line in index.read_text()
+    (package,) = builder.pkgdir.rglob("baz-1*.gpkg.tar")
+    os.utime(package, (1, 1))
+    builder.run("emaint", "binhost", "--fix").ok()
+    assert index.read_text().count(f"\n{KEY}: ") == 2
+    assert "\nMTIME: 1\n" in index.read_text()
 
 
 def test_package_whose_index_entry_has_no_contract_is_asked_itself(system: Callable[..., Root], chain: Chain) -> None:
-    """What quickpkg and emaint write into PKGDIR/Packages has no contracts."""
+    """As in what another host without portage-ext has written into a PKGDIR."""
     root = system()
     shutil.copytree(chain.bare, root.pkgdir, dirs_exist_ok=True)
     assert KEY not in (root.pkgdir / "Packages").read_text()

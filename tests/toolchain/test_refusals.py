@@ -142,10 +142,20 @@ def test_slip_in_the_setting_is_said_and_switches_nothing_off(system: Callable[.
     refused(ours.emerge("-1g", "app-misc/cxxtool"), "toolchain is 'of'", "GLIBCXX_3.4.32")
 
 
-def test_error_inside_the_check_lets_emerge_go_on(system: Callable[..., Root], chain: Chain) -> None:
+@pytest.mark.parametrize(
+    ("file", "text", "what"),
+    [
+        ("policy/plan.py", "raise RuntimeError('half a file')\n", "the merge list is not checked"),
+        ("policy/cycles.py", "def on_cycle(pairs):\n    raise RuntimeError('boom')\n", "the order of the merge list"),
+    ],
+)
+def test_error_inside_the_check_lets_emerge_go_on(system: Callable[..., Root], file: str, text: str, what: str) -> None:
     ours = system()
     site = ours.path / "broken"
     shutil.copytree(ours.environment.site_packages / "portage_ext", site / "portage_ext")
-    (site / "portage_ext/policy/plan.py").write_text("raise RuntimeError('half a file')\n")
-    run = ours.emerge("-p1g", "app-misc/cxxtool", "sys-devel/gcc:13", PYTHONPATH=str(site)).ok()
-    assert [line for line in run.stderr.splitlines() if line.startswith("portage-ext: not active:")] != []
+    (site / "portage_ext" / file).write_text(text)
+    both = ("-p1g", "app-misc/cxxtool", "sys-devel/gcc:13")
+    run = ours.emerge(*both, PYTHONPATH=str(site)).ok()
+    (said,) = (line for line in run.stderr.splitlines() if line.startswith("portage-ext:"))
+    assert said.startswith(f"portage-ext: not active: {what}: RuntimeError: ")
+    assert run.plan() == ours.emerge(*both, PORTAGE_EXT_TOOLCHAIN="off").ok().plan()

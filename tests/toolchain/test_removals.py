@@ -143,3 +143,20 @@ def test_update_that_changes_the_soname_in_its_slot(system: Callable[..., Root])
     kept.emerge("-1g", "=dev-libs/baz-3").ok()
     assert run_program(kept, "usesbaz").ok().stdout == "usesbaz-1\n"
     assert broken(kept) == broken(ours) == []
+
+
+def test_private_library_that_an_update_takes_from_a_program_of_another_package(system: Callable[..., Root]) -> None:
+    """usesring finds libown.so.1 by RUNPATH in a directory of util-linux, whose next version has none.
+
+    That preserve-libs keeps it, test_versioned_libblkid shows.
+    """
+    update = ("-1g", "sys-apps/util-linux", "sys-fs/lvm2")
+    plain = system("plain", plugin=False, features=NOT_KEPT)
+    plain.emerge(*update).ok()
+    assert "libown.so.1: cannot open" in run_program(plain, "usesring").failed().stderr
+    ours = system("ours", features=NOT_KEPT)
+    refused(
+        ours.emerge(*update), "sys-apps/util-linux-2.40 would take libown.so.1 [x86_64] away", "app-misc/usesring-1 needs it"
+    )
+    assert run_program(ours, "usesring").ok().stdout == "usesring-1\n"
+    assert broken(ours) == []
