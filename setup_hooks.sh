@@ -371,7 +371,7 @@ put_in_place() {
 export_own_key() {
     own_key >"$store/${TEMPORARY}key"
     settle "$store/${TEMPORARY}key" "$store/own-key.asc"
-    choice[key-from]=$(seen "$store/own-key.asc")
+    choice[key-from]=$store/own-key.asc
 }
 
 # A client ends with the index fetched as emerge will fetch it.
@@ -478,7 +478,8 @@ remove_traces() {
     fi
     if [[ ${choice[role]-client} != client ]]; then
         pkgdir=$(PORTAGE_CONFIGROOT="$(seen "$config_root")/" "${inside[@]}" portageq envvar PKGDIR 2>/dev/null) || pkgdir=''
-        [[ -z $pkgdir ]] || rm -f -- "${pkgdir:?}"/.portage-ext.*
+        # What a Portage inside says is a path inside.
+        [[ -z $pkgdir ]] || rm -f -- "${inside[0]:+$root}${pkgdir:?}"/.portage-ext.*
         if [[ $purge ]]; then
             rm -rf -- "$root/${SIGNING:?}"
             purge_tree "$root${choice[tree]:?}"

@@ -5,7 +5,9 @@ They stand apart from errors.py, whose rules they keep, because they belong to o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from portage_ext.errors import PortageExtError
 
@@ -124,17 +126,18 @@ class MirrorPushError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class UnsignedPackagesError(PortageExtError):
-    """New packages could not be signed: the index does not name them, and nothing was published."""
+    """New packages could not be signed: no index and no release of ours names them. ``why`` has the reasons, by path."""
 
     pkgdir: str
-    count: int
-    example: str
-    why: str
+    why: Mapping[str, str]
 
     def __str__(self) -> str:
+        some = [f"{path}: {why.removesuffix('.')}" for path, why in islice(self.why.items(), 3)]
+        more = [f"and {len(self.why) - len(some)} more"] if len(some) < len(self.why) else []
+        what = "1 package" if len(self.why) == 1 else f"{len(self.why)} packages"
         return (
-            f"{self.count} new packages of {self.pkgdir} could not be signed, such as {self.example}: {self.why} "
-            "They are built, and neither indexed nor published by portage-ext until they are signed"
+            f"{what} of {self.pkgdir} could not be signed ({'; '.join(some + more)}), to be neither indexed nor published "
+            "until signed, built again or removed"
         )
 
 

@@ -18,7 +18,7 @@ check_system() {
     [[ -e $config_root/etc/portage/make.conf ]] || refuse "$config_root/etc/portage/make.conf is not there: Portage is not configured"
     [[ -d $root/var/lib ]] || refuse "$root/var/lib is not there: this is no Gentoo system"
     check_portage
-    "${inside[@]}" sh -c 'command -v gpg' >/dev/null || refuse "gpg is not installed (app-crypt/gnupg): nothing could be signed or verified"
+    { command -v gpg && "${inside[@]}" sh -c 'command -v gpg'; } >/dev/null || refuse "gpg is not installed (app-crypt/gnupg): nothing could be signed or verified"
     for path in "${want_path[@]}" var/lib/portage-ext; do
         path=$(real "$path")
         while [[ ! -d $path ]]; do

@@ -43,7 +43,7 @@ gpg_in() {
 
 # Pin the binhost's key: it is fetched from the binhost unless a file has it, and believed for its fingerprint alone.
 pin_key() {
-    local etc=$config_root/etc/portage arguments=()
+    local etc=$config_root/etc/portage arguments=() from=${choice[key-from]}
     local pins=$etc/portage-ext/trust/${choice[name]}.pins
     if [[ -f $pins ]] && grep -qx -- "${choice[key]}" "$pins"; then
         return 0
@@ -51,7 +51,13 @@ pin_key() {
     mapfile -d '' -t arguments < <(roots)
     keep_keyring
     make_directory "$(in_etc portage-ext/trust)"
-    ext trust "${arguments[@]}" add "${choice[name]}" --fingerprint "${choice[key]}" --from "${choice[key-from]}"
+    if [[ ${inside[*]-} && $from == /* ]]; then
+        # A Portage inside sees no files of the machine outside.
+        cp -- "$from" "$store/${TEMPORARY}pinned"
+        from=$(seen "$store/${TEMPORARY}pinned")
+    fi
+    ext trust "${arguments[@]}" add "${choice[name]}" --fingerprint "${choice[key]}" --from "$from"
+    rm -f -- "$store/${TEMPORARY}pinned"
     note_keyring
 }
 
@@ -142,9 +148,10 @@ unpin_keys() {
 
 # Fetch the index as emerge will, from Release to the last entry.
 test_fetch() {
-    local arguments=()
+    local arguments=() index=$store/${TEMPORARY}index status=0
     mapfile -d '' -t arguments < <(roots)
-    ext fetch "${arguments[@]}" --repo "${choice[name]}" --uri "${choice[url]}/Packages.gz" --output /dev/null --quiet ||
-        return 1
+    ext fetch "${arguments[@]}" --repo "${choice[name]}" --uri "${choice[url]}/Packages.gz" --output "$(seen "$index")" --quiet || status=1
+    rm -f -- "$index"
+    ((status == 0)) || return 1
     ext trust "${arguments[@]}" list "${choice[name]}" | sed -n 's/^  \(Release [0-9].*\)/verified: \1/p'
 }

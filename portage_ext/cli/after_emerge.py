@@ -81,14 +81,19 @@ def _work(root: Path, options: argparse.Namespace) -> int:
             marks.remove(left)
             return 0
         said: list[str] = []
+        ok = True
         for target in _targets(options, publishing.load(root), left):
             done = _upkeep(options, settings, target)
             release = done.release or release
             said += [done.line] if done.line else []
-            marks.remove(target.marks)
+            if done.whole:
+                marks.remove(target.marks)
+            else:
+                # The next run tries again what could not be signed, also one that changes nothing.
+                ok, left = False, [mark for mark in left if mark not in target.marks]
         # Those of a PKGDIR that no table names are nobody's.
         marks.remove(left)
-        line, ok = "; ".join(said), True
+        line = "; ".join(said)
     except GateError as error:
         line, ok = "; ".join([*map(str, error.findings[:3]), str(error)]), False
     except (PortageExtError, OSError) as error:
@@ -141,8 +146,11 @@ def _portage_pkgdir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
+    """``whole``: every new package is signed, where packages are."""
+
     line: str
     release: int | None = None
+    whole: bool = True
 
 
 def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) -> _Done:
@@ -164,7 +172,7 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
         if not publishes:
             with lock.held(pkgdir.pkgdir):
                 refresh()
-            return _Done(_line(kept[0]))
+            return _Done(_line(kept[0]), None, kept[0].unsigned is None)
         options.repository = target.repository
         tree, rules = common.chosen(options)
         channel = settings.channel or rules.channel or config.release.channel
@@ -174,7 +182,8 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
         published = publisher.publish(channel, source, gates(None))
         with tree.locked():
             common.prune(tree, rules, int(time.time()))
-    return _Done(_line(*kept, channel=channel, published=published), published.number if published.release else None)
+    release = published.number if published.release else None
+    return _Done(_line(*kept, channel=channel, published=published), release, kept[-1].unsigned is None)
 
 
 def _line(*kept: Upkept, channel: str = "", published: Published | None = None) -> str:
@@ -195,4 +204,5 @@ def _line(*kept: Upkept, channel: str = "", published: Published | None = None) 
     if parts and left_out:
         example = next(iter(left_out.values()))
         parts.append(f"{len(left_out)} left out, such as {example}")
-    return ", ".join(parts)
+    unsigned = [] if kept[-1].unsigned is None else [str(kept[-1].unsigned)]
+    return "; ".join([*unsigned, *([", ".join(parts)] if parts else [])])

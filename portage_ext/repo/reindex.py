@@ -86,6 +86,7 @@ class _Work:
     state: State
     survey: Survey
     unreadable: list[PackageError] = field(default_factory=list)
+    withheld: Collection[str] = ()
 
 
 class Reindexer:
@@ -109,25 +110,33 @@ class Reindexer:
         self._rows: dict[str, Row] = {}
         self._rows_of: State | None = None
 
-    def run(self, *, force: bool = False, verify: bool = False, only: Collection[str] | None = None) -> Report:
+    def run(
+        self,
+        *,
+        force: bool = False,
+        verify: bool = False,
+        only: Collection[str] | None = None,
+        withheld: Collection[str] = (),
+    ) -> Report:
         """Bring the index up to date and say what changed; ``verify`` reads every package again.
 
         A caller that lives on and knows which packages it touched names them in ``only`` (paths relative to PKGDIR): then
-        their directories alone are looked at, if the rest was looked at before.
+        their directories alone are looked at, if the rest was looked at before. Packages that are ``withheld`` count as not
+        there; the next run finds them new.
 
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
             folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
-            return self._run(force=force, verify=verify, only=folders)
+            return self._run(force=force, verify=verify, only=folders, withheld=withheld)
 
-    def _run(self, *, force: bool, verify: bool, only: Collection[str] | None) -> Report:
+    def _run(self, *, force: bool, verify: bool, only: Collection[str] | None, withheld: Collection[str]) -> Report:
         pkgdir = self.repository.pkgdir
         ready: dict[str, tuple[FileStamp, Outcome]] = {}
         for last in (False,) * (_ROUNDS - 1) + (True,):
             with self.repository.lock(pkgdir):
                 remove_leftovers(pkgdir)
-                work = self._look(verify, only)
+                work = self._look(verify, only, withheld)
                 pending = _pending(work.survey, ready)
                 if last or len(pending) < limits.PREFETCH_FROM:
                     self._read(pending, ready, work.survey, verify)
@@ -158,10 +167,11 @@ class Reindexer:
 
     # --- looking
 
-    def _look(self, verify: bool, only: Collection[str] | None = None) -> _Work:
+    def _look(self, verify: bool, only: Collection[str] | None = None, withheld: Collection[str] = ()) -> _Work:
         state = self._known()
         found = self._walker.scan(only)
-        return _Work(state, survey(found.files, self._rows, state.aside, everything=verify), list(found.unreadable))
+        files = [file for file in found.files if file[0] not in withheld] if withheld else found.files
+        return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable), withheld)
 
     def _known(self) -> State:
         pkgdir = self.repository.pkgdir
@@ -212,7 +222,7 @@ class Reindexer:
         except DamagedStateError:
             discard(repository.pkgdir)
             self._state = None
-            return self._again(force=force, verify=verify)
+            return self._again(work.withheld, force=force, verify=verify)
         old = work.state
         there = stamps(repository.pkgdir)
         previous = {} if there and there == old.forms else self._header()
@@ -237,8 +247,8 @@ class Reindexer:
             self._remember(State(repository.context, header, timestamp, stamps(repository.pkgdir), blocks, aside), old)
         return report
 
-    def _again(self, *, force: bool, verify: bool) -> Report:
-        work = self._look(verify)
+    def _again(self, withheld: Collection[str], *, force: bool, verify: bool) -> Report:
+        work = self._look(verify, withheld=withheld)
         ready: dict[str, tuple[FileStamp, Outcome]] = {}
         self._read(work.survey.todo, ready, work.survey, verify)
         return self._update(work, ready, force=force, verify=verify)

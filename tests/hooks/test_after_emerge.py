@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -198,6 +199,53 @@ def test_a_key_that_cannot_sign_fails_loudly_and_harms_nothing(work: Path, host:
     host.configure(more=afterwards.PUBLISH)
     assert "published as release 2" in host.root.emerge("-1", "--noreplace", "app-misc/hello").ok().stderr
     assert not unsigned(host)
+
+
+def damaged(host: Host, name: str, *, signed: bool) -> Path:
+    """A package beside the others: changed after it was signed, or unsigned, its image not what the Manifest says."""
+    good = next((host.root.pkgdir if signed else host.binhost.pkgdir).glob("app-misc/flags/flags-2.0-*.gpkg.tar"))
+    path = host.root.pkgdir / "app-misc/flags" / name
+    data = good.read_bytes()
+    with tarfile.open(good) as archive:
+        member = next(one for one in archive.getmembers() if one.name.endswith("/Manifest" if signed else "/image.tar.zst"))
+    where = data.index(b" SHA512 ", member.offset_data) + 8 if signed else member.offset_data + member.size // 2
+    path.write_bytes(data[:where] + bytes([data[where] ^ 1]) + data[where + 1 :])
+    return path
+
+
+def test_packages_that_cannot_be_signed_are_named_and_left_out_until_they_are_mended(host: Host) -> None:
+    """The others go on; each run says it, fails, and tries again, also one that changes nothing."""
+    host.root.emerge("-1", "app-misc/flags").ok()
+    tampered = damaged(host, "flags-2.0-7.gpkg.tar", signed=True)
+    broken = damaged(host, "flags-2.0-8.gpkg.tar", signed=False)
+    run = host.root.emerge("-1", "app-misc/hello").failed()
+    assert run.status == 1
+    assert "app-misc/hello-1.1" in host.root.installed()
+    assert said(run)[0].startswith("portage-ext: after-emerge FAILED: 2 packages of "), run
+    for word in (
+        "flags-2.0-7.gpkg.tar: ",
+        "BadSignatureError",
+        "flags-2.0-8.gpkg.tar: image.tar.zst is not what the Manifest says",
+    ):
+        assert word in said(run)[0], run
+    assert said(run)[0].endswith("; 1 package signed and indexed, published as release 2 of staging"), run
+    assert published(host) == {"flags-2.0-1", "hello-1.1-1"}
+    assert (last(host).ok, last(host).release) == (False, 2)
+    assert last(host).line in (host.root.path / "var/log/emerge.log").read_text()
+    index = (host.root.pkgdir / "Packages").read_text()
+    assert "PATH: app-misc/hello/hello-1.1-1.gpkg.tar" in index
+    assert "flags-2.0-7" not in index
+    assert "flags-2.0-8" not in index
+    broken.unlink()
+    again = host.root.emerge("-1", "--noreplace", "app-misc/hello").failed()
+    assert said(again)[0].startswith("portage-ext: after-emerge FAILED: 1 package of "), again
+    assert host.channel("staging") == 2
+    shutil.copy(next(host.binhost.pkgdir.glob("app-misc/flags/flags-2.0-*.gpkg.tar")), tampered)
+    mended = host.root.emerge("-1", "--noreplace", "app-misc/hello").ok()
+    assert "1 package signed and indexed, published as release 3 of staging" in mended.stderr, mended
+    assert published(host) == {"flags-2.0-1", "flags-2.0-7", "hello-1.1-1"}
+    assert not unsigned(host)
+    assert not open_marks(host)
 
 
 def test_a_failure_is_the_exit_status_of_quickpkg_too(host: Host) -> None:

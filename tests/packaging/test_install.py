@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tomllib
@@ -37,8 +38,37 @@ def test_uninstall_leaves_portage_byte_identical(plain: Environment, work: Path)
     assert {name.split("/site-packages/")[1].split("/")[0] for name in new if "/site-packages/" in name} == {
         "portage", "portage_ext", "portage_ext-0.1.0.dist-info",
     }  # fmt: skip
+    assert {name for name in new if name.startswith("share/")} == {f"share/{name}" for name in shared()}
     subprocess.run([*pip, "uninstall", "--yes", "portage-ext"], check=True)
     assert snapshot(target) == before
+    assert not (target / "share/portage-ext").exists()
+
+
+def shared() -> dict[str, Path]:
+    """Where the manual and the parts of the installer go below share, and where they lie in the checkout."""
+    directories = ("bashrc.d", "etc", "setup.d")
+    parts = [
+        CHECKOUT / "setup_hooks.sh",
+        *(one for name in directories for one in (CHECKOUT / name).rglob("*") if one.is_file()),
+    ]
+    manual = {"man/man1/portage-ext.1": CHECKOUT / "man/portage-ext.1"}
+    return manual | {f"portage-ext/{one.relative_to(CHECKOUT)}": one for one in parts}
+
+
+def test_wheel_has_the_manual_and_all_that_the_installer_lays_out(plain: Environment) -> None:
+    share = environments.environment(plain.version).prefix / "share"
+    for name, here in shared().items():
+        assert (share / name).read_bytes() == here.read_bytes(), name
+        assert os.access(share / name, os.X_OK) == os.access(here, os.X_OK), name
+
+
+def test_installer_of_the_wheel_does_what_that_of_the_checkout_does(client: Root) -> None:
+    words = ("--role", "both", "--binhost", "http://127.0.0.1:9/production", "--root", str(client.path), "--dry-run", "--timer")
+    for timer in ("systemd", "cron"):
+        scripts = (client.environment.prefix / "share/portage-ext/setup_hooks.sh", CHECKOUT / "setup_hooks.sh")
+        installed, checkout = (client.run(str(script), *words, timer).ok() for script in scripts)
+        assert installed.stdout == checkout.stdout
+        assert f"create   {client.path}/etc/portage/portage-ext.toml" in installed.stdout
 
 
 def test_wheel_has_every_package_of_the_checkout() -> None:

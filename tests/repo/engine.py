@@ -6,7 +6,7 @@ The real tables, the real lock and Portage's own reader are used in the tests th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,9 +62,9 @@ class Engine:
         engine = cls(pkgdir, repository)
         return engine
 
-    def run(self, *, force: bool = False, verify: bool = False, jobs: int = 1) -> Report:
+    def run(self, *, force: bool = False, verify: bool = False, jobs: int = 1, withheld: Collection[str] = ()) -> Report:
         """A run as a new process would make it."""
-        return Reindexer(self.repository, jobs).run(force=force, verify=verify)
+        return Reindexer(self.repository, jobs).run(force=force, verify=verify, withheld=withheld)
 
     def header(self) -> dict[str, str]:
         with (self.pkgdir / "Packages").open("rb") as file:

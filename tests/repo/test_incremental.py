@@ -247,6 +247,22 @@ def test_a_silent_change_that_keeps_the_package_whole_is_indexed_and_told(engine
     assert engine.run(verify=True).written is False
 
 
+def test_what_is_withheld_counts_as_not_there_until_a_run_takes_it_in(engine: Engine) -> None:
+    fill(engine, range(3))
+    report = engine.run(withheld=[path(1)])
+    assert (report.added, report.left_out, report.opened) == ((path(0), path(2)), (), 2)
+    assert engine.run(withheld=[path(1)]).written is False
+    report = engine.run()
+    assert (report.added, report.opened) == ((path(1),), 1)
+
+
+def test_withholding_most_of_the_index_refuses(engine: Engine) -> None:
+    fill(engine, range(30))
+    engine.run()
+    with pytest.raises(MassRemovalError):
+        engine.run(withheld=[path(number) for number in range(20)])
+
+
 def test_a_run_that_would_drop_most_of_the_index_refuses(engine: Engine) -> None:
     fill(engine, range(30))
     engine.run()

@@ -1,6 +1,7 @@
 #!/bin/bash
 # This machine with a Portage at /, in a mount namespace of its own: an overlay in memory takes every change, and goes with it.
-# usage: unshare -m bash real_root.sh PREFIX-OF-PORTAGE TOOLCHAIN REPOSITORY MAKE.CONF WORK COMMAND...
+# usage: unshare -m bash real_root.sh PREFIX-OF-PORTAGE TOOLCHAIN REPOSITORY MAKE.CONF WORK [--beside] COMMAND...
+# With --beside the command does not run in it, but beside it, as on the machine that builds an image; $image is where it is.
 set -euo pipefail
 prefix=$1 toolchain=$2 repository=$3 configuration=$4 work=$5
 shift 5
@@ -20,5 +21,12 @@ done
 ln -s "$repository/profiles/default/linux/amd64" "$root/etc/portage/make.profile"
 printf '[DEFAULT]\nmain-repo = tiny\n[tiny]\nlocation = %s\n' "$repository" >"$root/etc/portage/repos.conf"
 cp -- "$configuration" "$root/etc/portage/make.conf"
-exec chroot "$root" env -i PATH="$prefix/bin:$toolchain:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/ LANG=C.UTF-8 TERM=dumb NO_COLOR=1 \
+enter=(chroot "$root")
+if [[ $1 == --beside ]]; then
+    shift
+    ln -s "$prefix/bin/emerge" "$root/usr/bin/emerge"
+    mount --bind "$work" "$root$work"
+    enter=()
+fi
+exec "${enter[@]}" env -i image="$root" PATH="$prefix/bin:$toolchain:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/ LANG=C.UTF-8 TERM=dumb NO_COLOR=1 \
     PORTAGE_OVERRIDE_EPREFIX= "$@"

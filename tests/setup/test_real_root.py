@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.testkit import ebuilds, environments, roots
+from tests.testkit import ebuilds, environments, httpd, roots
 from tests.testkit.environments import CHECKOUT
+from tests.testkit.outcome import Outcome
 
 GUIDE = """
 set -e
@@ -27,6 +28,23 @@ emerge -C app-misc/hello >/dev/null
 diff -r --no-dereference -x env.d -x '*.env' -x 'ld.so*' -x 10-gentoo-env.conf /before.etc /etc
 diff -r /before.srv /srv
 ls /var/lib/portage-ext /var/log/portage-ext 2>/dev/null || true
+echo 'no trace'
+"""
+IMAGE = """
+set -e
+mount -t tmpfs tmpfs /mnt
+cp -a "$image/etc" /mnt/before.etc
+hooks=("$1/setup_hooks.sh" --root "$image" --yes)
+"${hooks[@]}" --role binhost --tree "$2/amd64" >/mnt/told
+chroot "$image" emerge --oneshot app-misc/hello 2>&1
+gpg --homedir "$image/var/lib/portage-ext/signing" --armor --export >/mnt/key.asc
+"${hooks[@]}" --role client --binhost "$3/amd64/production" --key /mnt/key.asc
+"${hooks[@]}" --status >/mnt/told
+ls "$image/only/in/the/image/.portage-ext.sqlite"
+chroot "$image" emerge -C app-misc/hello >/mnt/told
+"${hooks[@]}" --uninstall --purge
+[ -z "$(find "$image/only/in/the/image" "$image/var/lib/portage-ext" -name '.portage-ext*')" ]
+diff -r --no-dereference -x env.d -x '*.env' -x 'ld.so*' -x 10-gentoo-env.conf /mnt/before.etc "$image/etc"
 echo 'no trace'
 """
 SETTINGS = """
@@ -53,6 +71,19 @@ def overlays_can_be_mounted() -> bool:
     )
 
 
+def run(work: Path, script: str, *arguments: str, beside: bool = False, settings: str = "") -> Outcome:
+    """What the bash ``script`` does at the root of this machine with a Portage in it, or beside it."""
+    repository = ebuilds.standard(work / "repo")
+    configuration = work / "make.conf"
+    configuration.write_text(SETTINGS.format(features=roots.FEATURES) + settings)
+    environment = environments.environment()
+    entering = [str(Path(__file__).with_name("real_root.sh")), str(environment.prefix), str(environment.tools)]
+    command = ["unshare", "-m", "bash", *entering, str(repository.location), str(configuration), str(work)]
+    command += [*(["--beside"] if beside else []), "bash", "-c", script, "-", str(CHECKOUT), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Outcome(tuple(command), done.returncode, done.stdout, done.stderr).ok()
+
+
 @pytest.mark.skipif(not overlays_can_be_mounted(), reason="only root can mount an overlay, and not everywhere")
 def test_guide_at_the_real_root(work: Path) -> None:
     guide = (CHECKOUT / "docs/administration.md").read_text()
@@ -64,17 +95,19 @@ def test_guide_at_the_real_root(work: Path) -> None:
         "uninstall": "./setup_hooks.sh --uninstall",
     }
     assert all(f"\n{command}" in guide for command in words.values())
-    repository = ebuilds.standard(work / "repo")
-    settings = work / "make.conf"
-    settings.write_text(SETTINGS.format(features=roots.FEATURES))
-    environment = environments.environment()
-    script = [str(Path(__file__).with_name("real_root.sh")), str(environment.prefix), str(environment.tools)]
-    command = ["unshare", "-m", "bash", *script, str(repository.location), str(settings), str(work)]
-    done = subprocess.run(
-        [*command, "bash", "-c", GUIDE.format(**words), "-", str(CHECKOUT)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 package signed and indexed, published as release 1 of production" in done.stdout + done.stderr
+    done = run(work, GUIDE.format(**words))
+    assert "1 package signed and indexed, published as release 1 of production" in done.text
     assert "12 files in place" in done.stdout
     assert "built with -march=native" not in done.stdout
-    assert done.stdout.endswith("\nproduction\nreleases\nno trace\n"), done.stdout[-2000:]
+    assert done.stdout.endswith("\nproduction\nreleases\nno trace\n"), done
+
+
+@pytest.mark.skipif(not overlays_can_be_mounted(), reason="only root can mount an overlay, and not everywhere")
+def test_an_image_with_a_portage_of_its_own_is_set_up_from_outside(work: Path) -> None:
+    """Its Portage and its paths count: the key lies where only the machine outside has it, PKGDIR where only the image has."""
+    (work / "srv").mkdir()
+    with httpd.serve(work / "srv") as server:
+        done = run(work, IMAGE, str(work / "srv"), server.url, beside=True, settings='PKGDIR="/only/in/the/image"\n')
+    assert "1 package signed and indexed, published as release 1 of production" in done.text
+    assert "verified: Release 1 of " in done.stdout
+    assert done.stdout.endswith("\nno trace\n"), done

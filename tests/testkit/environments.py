@@ -34,6 +34,8 @@ if any(map(str.isspace, str(CACHE))):
 NEWEST = "3.0.83"
 SUPPORTED = ("3.0.77", "3.0.81.3", "3.0.82.2", NEWEST)
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+WHEEL_DIRECTORIES = ("portage_ext", "dropin", "bashrc.d", "etc", "man", "setup.d")
+WHEEL_FILES = ("pyproject.toml", "README.md", "LICENSE", "setup_hooks.sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,8 @@ def locked(name: str) -> Iterator[Path]:
 def source_digest() -> str:
     """A digest of everything that goes into the wheel."""
     digest = hashlib.sha256()
-    files = [CHECKOUT / "pyproject.toml", CHECKOUT / "README.md"]
-    files += sorted(
-        p for d in ("portage_ext", "dropin") for p in (CHECKOUT / d).rglob("*") if p.suffix != ".pyc" and p.is_file()
-    )
+    files = [CHECKOUT / name for name in WHEEL_FILES]
+    files += sorted(p for d in WHEEL_DIRECTORIES for p in (CHECKOUT / d).rglob("*") if p.suffix != ".pyc" and p.is_file())
     for file in files:
         if file.is_file():
             digest.update(str(file.relative_to(CHECKOUT)).encode() + b"\0" + file.read_bytes() + b"\0")
@@ -95,9 +95,9 @@ def wheel() -> Path:
             shutil.rmtree(partial, ignore_errors=True)
             source = partial / "source"
             source.mkdir(parents=True)
-            for name in ("portage_ext", "dropin"):
+            for name in WHEEL_DIRECTORIES:
                 shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-            for name in ("pyproject.toml", "README.md", "LICENSE"):
+            for name in WHEEL_FILES:
                 shutil.copy(CHECKOUT / name, source)
             _run([builder, *PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", partial / "dist", source])
             (partial / "dist").rename(directory)

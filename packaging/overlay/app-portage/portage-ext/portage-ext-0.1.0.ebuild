@@ -47,16 +47,12 @@ python_compile_all() {
 python_install_all() {
 	distutils-r1_python_install_all
 
-	doman man/portage-ext.1
 	dodoc CHANGELOG.md docs/*.md
 	newbashcomp "${T}"/completion/bash portage-ext
 	newzshcomp "${T}"/completion/zsh _portage-ext
 	newfishcomp "${T}"/completion/fish portage-ext.fish
 
-	insinto /usr/share/portage-ext
-	doins -r bashrc.d etc setup.d
-	exeinto /usr/share/portage-ext
-	doexe setup_hooks.sh
+	# The wheel brings the manual page, and the installer with its parts.
 	dosym ../share/portage-ext/setup_hooks.sh /usr/sbin/portage-ext-setup
 }
 
