@@ -43,7 +43,7 @@ def builder_of(settings: Any, installed: Any) -> Builder:
     return Builder(
         portage_ext=__version__,
         portage=str(portage.VERSION),
-        profile=_profile(settings),
+        profile=profile_name(settings),
         arch=arch,
         chost=chost,
         accept_chosts=tuple(settings.get("ACCEPT_CHOSTS", "").split()),
@@ -80,7 +80,8 @@ def _expanded(settings: Any) -> dict[str, Texts]:
     return found
 
 
-def _profile(settings: Any) -> str:
+def profile_name(settings: Any) -> str:
+    """The profile of this host, as builder.json has it."""
     path = os.path.realpath(settings.profile_path) if settings.profile_path else ""
     for repository in settings.repositories:
         profiles = os.path.join(os.path.realpath(repository.location), "profiles", "")

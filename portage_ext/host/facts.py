@@ -19,7 +19,9 @@ from portage.exception import InvalidDependString
 from portage.versions import vercmp
 
 from portage_ext.host import objections, probe
+from portage_ext.host.binhosts import Binhosts
 from portage_ext.host.candidates import CandidateTree
+from portage_ext.host.profiles import Elsewhere, Profiles
 from portage_ext.host.resolution import Resolution
 from portage_ext.host.use_origin import UseOrigin
 from portage_ext.host.whitelist import Whitelist
@@ -50,13 +52,14 @@ _PREDICATES: Final = (
 class Gatherer:
     """Puts the questions of one resolution; ``tree`` has the candidates."""
 
-    def __init__(self, resolution: Resolution, tree: CandidateTree) -> None:
+    def __init__(self, resolution: Resolution, tree: CandidateTree, binhosts: Binhosts) -> None:
         self.resolution = resolution
         self.graph: depgraph = resolution.graph
         self.tree = tree
         self.settings = resolution.settings
         self.whitelist = Whitelist(resolution.settings, resolution.run)
         self.root_config = self.graph._frozen_config.roots[resolution.settings["EROOT"]]
+        self._profiles = Profiles(resolution.settings, binhosts)
 
     @cached_property
     def _own_settings(self) -> Any:
@@ -129,13 +132,14 @@ class Gatherer:
         order = int(vercmp(candidate.version, package.version) or 0)
         graph, parameters = self.graph, self.graph._dynamic_config.myparams
         ebuild = package if order == 0 and package.type_name == "ebuild" else graph._equiv_ebuild(candidate)
-        masks = tuple(objections.masks(candidate, graph, self.root_config, self._own_settings, self.places))
+        elsewhere = self._profiles.of(offer.binrepo)
+        masks = tuple(objections.masks(candidate, self.root_config, self._own_settings, self.places, elsewhere))
         state: Literal["visible", "masked", "gone"]
         state = "visible" if graph._equiv_ebuild_visible(candidate) else "masked" if ebuild is not None else "gone"
         more: dict[str, Any] = {}
         # An older binary is taken by --useoldpkg-atoms, with which the resolver does not compare it to its ebuild.
         if order >= 0 and ebuild is not None:
-            more["flags"] = tuple(self._flags(candidate, ebuild))
+            more["flags"] = tuple(self._flags(candidate, ebuild, elsewhere))
             if parameters.get("changed_slot") and graph._changed_slot(candidate):
                 more["slot_here"] = f"{ebuild.slot}/{ebuild.sub_slot}"
             if parameters.get("binpkg_changed_deps", "n") != "n" and graph._changed_deps(candidate):
@@ -149,6 +153,7 @@ class Gatherer:
             trouble=self.resolution.troubles.get(offer.binrepo or ""),
             exclusions=tuple(objections.exclusions(candidate, offer, self.resolution, self.tree)),
             masks=masks,
+            profile=elsewhere.profile if elsewhere is not None else None,
             ebuild="visible" if masks and state == "masked" else state,
             unsatisfied=tuple(self._unsatisfied(candidate)) if order == 0 else (),
             live=live and "live" in candidate._metadata.get("PROPERTIES", "").split(),
@@ -177,14 +182,17 @@ class Gatherer:
             return Listing(False, "binhost", atom, where, tuple(sorted(rule.binrepos or ())))
         return Listing(False, "unlisted")
 
-    def _flags(self, candidate: Package, ebuild: Any) -> Iterator[Flag]:
+    def _flags(self, candidate: Package, ebuild: Any, elsewhere: Elsewhere | None) -> Iterator[Flag]:
         if self.graph._dynamic_config.myparams.get("binpkg_respect_use") not in ("y", "auto"):
             return
         graph = self.graph
         forced = set(chain(ebuild.use.force, ebuild.use.mask))
         now = graph._pkg_use_enabled(ebuild)
         changed = graph._reinstall_for_flags(candidate, forced, candidate.use.enabled, candidate.iuse.all, now, ebuild.iuse.all)
-        for flag in sorted(changed or ()):
+        if not changed:
+            return
+        then = elsewhere.use(ebuild) if elsewhere is not None else None
+        for flag in sorted(changed):
             here = _state(flag, ebuild.iuse.all, now)
             there = _state(flag, candidate.iuse.all, candidate.use.enabled)
             masked, is_forced = flag in ebuild.use.mask, flag in ebuild.use.force
@@ -200,6 +208,7 @@ class Gatherer:
                 tuple(self.settings.get(group.upper(), "").split()) if group else (),
                 "mask" if masked else "force" if is_forced else "",
                 implicit="absent" in (here, there) and bool(other.iuse.is_valid_flag(flag)),
+                profile=then is not None and _state(flag, ebuild.iuse.all, then) == there,
             )
 
     def _origin_there(self, candidate: Package, flag: str, state: State) -> str:

@@ -13,6 +13,7 @@ from portage.package.ebuild.getmaskingreason import getmaskingreason
 
 from portage_ext.config.package_env import read_package_env
 from portage_ext.host.candidates import CandidateTree
+from portage_ext.host.profiles import Elsewhere
 from portage_ext.host.resolution import Resolution
 from portage_ext.host.use_origin import _tree
 from portage_ext.host.whitelist import Whitelist
@@ -81,14 +82,16 @@ def _env_file(etc: str) -> tuple[str, bool]:
     return os.path.join(directory, "getbinpkg.conf"), False
 
 
-def masks(candidate: Any, graph: Any, root_config: Any, settings: Any, here: Places) -> Iterator[Mask]:
-    """What masks ``candidate``, in Portage's words, with the line that lifts it."""
+def masks(candidate: Any, root_config: Any, settings: Any, here: Places, elsewhere: Elsewhere | None) -> Iterator[Mask]:
+    """What masks ``candidate``, in Portage's words, and the line that lifts it; ``elsewhere``: with the binhost's profile."""
     if candidate.visible:
         return
+    still = elsewhere.masks(candidate, root_config) if elsewhere is not None else None
     etc = os.path.join(settings["PORTAGE_CONFIGROOT"], "etc/portage")
     atom = f"={candidate.cpv}"
     for reason in _get_masking_status(candidate, settings, root_config, use=candidate.use.enabled):
         kind, hint = reason.category, reason.unmask_hint
+        profile = still is not None and kind not in still
         text, line = f"masked: {reason.message}", ""
         if kind == "KEYWORDS" and hint is not None:
             line = f"{atom} {hint.value}"
@@ -102,10 +105,10 @@ def masks(candidate: Any, graph: Any, root_config: Any, settings: Any, here: Pla
             theirs, ours = candidate._metadata["CHOST"], settings["CHOST"]
             text = f"built for CHOST {theirs}; this host is {ours} and accepts {settings.get('ACCEPT_CHOSTS') or ours}"
             accepted = settings.get("ACCEPT_CHOSTS") or ours
-            yield Mask("chost", text, here.append(here.make_conf, f'ACCEPT_CHOSTS="{accepted} {theirs}"'))
+            yield Mask("chost", text, here.append(here.make_conf, f'ACCEPT_CHOSTS="{accepted} {theirs}"'), profile)
             continue
         remedy = here.append(file_of(etc, _FILES[kind]), line) if line else None
-        yield Mask(_KINDS.get(kind, "masked"), text, remedy)
+        yield Mask(_KINDS.get(kind, "masked"), text, remedy, profile)
 
 
 def _masked_by(candidate: Any, settings: Any, root_config: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from portage_ext.errors import ResolutionError
 from portage_ext.host import local
+from portage_ext.host.binhosts import Binhosts
 from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.facts import Gatherer, check_portage
@@ -81,12 +82,13 @@ def explain(words: Sequence[str], *, fetch: bool = False) -> Explanation:
         tree.read(resolution.asked, **chosen)
     spoken += resolution.spoken + heard[0]
     resolution.troubles.update(_troubles(tree, spoken))
-    gatherer = Gatherer(resolution, tree)
+    binhosts = Binhosts(resolution.settings, tree)
+    gatherer = Gatherer(resolution, tree, binhosts)
     seconds = build_seconds(_log(resolution.settings))
     judged = [(package, _verdicts(gatherer, package)) for package in resolution.packages]
     closest_ones = {package: found[0][1] for package, found in judged if found and _only_here(found[0][0])}
     lacking = unmet(resolution, tree, closest_ones)
-    fits = Fits(resolution.settings, tree)
+    fits = Fits(tree, binhosts)
     trials = Trials(tree)
     packages = []
     for package, found in judged:

@@ -17,6 +17,7 @@ from portage_ext.policy.verdict import (
     Flag,
     Kind,
     Listing,
+    Mask,
     Offer,
     Places,
     Reason,
@@ -64,14 +65,15 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         plain = f"emerge --ignore-default-opts --oneshot {shlex.quote('=' + offer.cpv)}"
         remedies = (Remedy(HERE, one.edit or plain),)
         yield Reason("excluded", f"{one.option} {one.atoms} ({one.where})", remedies)
-    yield from (Reason(mask.kind, mask.text, (mask.remedy,) if mask.remedy else ()) for mask in facts.masks)
+    yield from _profile(facts, wanted, places, rebuild)
+    yield from _masks(mask for mask in facts.masks if not mask.profile)
     if facts.order < 0 and not facts.masks:
         yield _older(facts, wanted, rebuild)
     elif facts.ebuild != "visible":
         yield _no_ebuild(facts, offer)
     elif facts.order > 0 and not facts.masks:
         yield Reason("version", f"newer than {wanted.version}, which is what was asked for or what other packages need")
-    yield from _flags(facts, wanted, places, rebuild)
+    yield from _flags((flag for flag in facts.flags if not flag.profile), wanted, places, rebuild)
     if facts.slot_here:
         yield Reason("slot", f"built for slot {offer.slot}/{offer.sub_slot}, the ebuild here has {facts.slot_here}", (rebuild,))
     if facts.changed_deps:
@@ -168,24 +170,40 @@ def _no_ebuild(facts: Facts, offer: Offer) -> Reason:
     return Reason("no-ebuild", f"the ebuild of {offer.version} {what}", (take,))
 
 
-def _flags(facts: Facts, wanted: Wanted, places: Places, rebuild: Remedy) -> Iterable[Reason]:
+def _masks(masks: Iterable[Mask]) -> Iterable[Reason]:
+    return (Reason(mask.kind, mask.text, (mask.remedy,) if mask.remedy else ()) for mask in masks)
+
+
+def _profile(facts: Facts, wanted: Wanted, places: Places, rebuild: Remedy) -> Iterable[Reason]:
+    """What the profile decides is one reason: it can be lifted for this package, or for all of them by the other profile."""
+    masks = _masks(mask for mask in facts.masks if mask.profile)
+    flags = _flags((flag for flag in facts.flags if flag.profile), wanted, places, rebuild)
+    decided = [*masks, *flags]
+    if facts.profile is None or not decided:
+        return
+    steps = tuple(step for one in decided for step in one.remedies)
+    change = None
+    if facts.profile.switch:
+        steps = (*steps, Remedy(HERE, facts.profile.switch, instead=True))
+        change = Change(f"the binhost's profile, {facts.profile.there}", facts.profile.switch)
+    told = f"another profile: {facts.profile.there} there, {facts.profile.here} here"
+    yield Reason("profile", told, steps, tuple(line for one in decided for line in (one.text, *one.details)), change)
+
+
+def _flags(differing: Iterable[Flag], wanted: Wanted, places: Places, rebuild: Remedy) -> Iterable[Reason]:
     groups: dict[tuple[Kind, str], list[Flag]] = {}
-    for flag in facts.flags:
-        kind: Kind = "iuse" if "absent" in (flag.here, flag.there) else "use-expand" if flag.group else "use"
-        if flag.implicit:
-            kind = "iuse-implicit"
-        groups.setdefault((kind, flag.group), []).append(flag)
+    for flag in differing:
+        if "absent" in (flag.here, flag.there):
+            groups.setdefault(("iuse-implicit" if flag.implicit else "iuse", ""), []).append(flag)
+        else:
+            groups.setdefault(("use-expand" if flag.group else "use", flag.group), []).append(flag)
     for (kind, group), flags in groups.items():
         names = " ".join(_token(flag).replace(f"{group}_", "", 1) if group else _token(flag) for flag in flags)
         details = tuple(map(str, flags))
         if kind in ("iuse", "iuse-implicit"):
-            said = "IUSE_IMPLICIT" if kind == "iuse-implicit" else "IUSE"
-            yield Reason(
-                kind,
-                f"{said} differs: {', '.join(flag.name for flag in flags)}; it was built from another ebuild",
-                (rebuild,),
-                details,
-            )
+            which = "names other flags of IUSE_IMPLICIT" if kind == "iuse-implicit" else "differs"
+            text = f"IUSE {which}: {', '.join(flag.name for flag in flags)}; it was built from another ebuild"
+            yield Reason(kind, text, (rebuild,), details)
             continue
         steps = []
         free = [flag for flag in flags if not flag.fixed]

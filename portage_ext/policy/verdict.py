@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 Kind = Literal[
     "unreachable", "refused", "unlisted", "off", "binhost", "excluded", "version", "no-ebuild", "chost", "keywords", "mask",
-    "license", "masked", "use", "iuse", "use-expand", "iuse-implicit", "slot", "dependencies", "bindings", "patches", "live",
-    "repository", "symbols", "signature", "unindexed", "cpu", "resolver", "fetch",
+    "license", "masked", "profile", "use", "iuse", "use-expand", "iuse-implicit", "slot", "dependencies", "bindings", "patches",
+    "live", "repository", "symbols", "signature", "unindexed", "cpu", "resolver", "fetch",
 ]  # fmt: skip
 Where = Literal["here", "binhost"]
 HERE: Final = "here"
@@ -122,6 +122,8 @@ class Mask:
     kind: Kind
     text: str
     remedy: Remedy | None = None
+    profile: bool = False
+    """It is not masked with the profile of the binhost."""
 
 
 State = Literal["on", "off", "absent"]
@@ -142,9 +144,22 @@ class Flag:
     values: tuple[str, ...] = ()
     fixed: Literal["", "force", "mask"] = ""
     implicit: bool = False
+    profile: bool = False
+    """It does not differ with the profile of the binhost."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.here} here ({self.here_from}), {self.there} in the binary ({self.there_from})"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProfile:
+    """The profile of a binhost where it is not this host's, both as builder.json has them. ``switch`` is the command that makes
+    it this host's, empty when its profile is no link.
+    """
+
+    here: str
+    there: str
+    switch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +174,7 @@ class Facts:
     """What is wrong with the binrepo itself."""
     exclusions: tuple[Exclusion, ...] = ()
     masks: tuple[Mask, ...] = ()
+    profile: OtherProfile | None = None
     ebuild: Literal["visible", "masked", "gone"] = "visible"
     flags: tuple[Flag, ...] = ()
     slot_here: str = ""

@@ -10,7 +10,7 @@ from tests.emerge.whitelisting import FLAGS, HELLO, overlay, whitelist
 from tests.testkit.roots import Root
 from tests.toolchain.conftest import chain, portage, system, url
 from tests.why.asking import Answer, why
-from tests.why.conftest import Site
+from tests.why.conftest import PROFILE, Site
 
 __all__ = ["chain", "portage", "system", "url"]
 A, A2 = "app-misc/a-1", "app-misc/a-2"
@@ -136,15 +136,29 @@ def test_use_expand_group(site: Site, group: str, ours: str, theirs: str) -> Non
 
 
 def test_iuse_differs(site: Site) -> None:
+    """What the ebuilds name, and what every package has without naming it (PMS, IUSE_EFFECTIVE)."""
+    for repository in (site.there, site.here):
+        with open(repository.location / PROFILE, "a") as file:
+            file.write('USE_EXPAND="${USE_EXPAND} ELIBC"\nUSE_EXPAND_VALUES_ELIBC="glibc musl"\n')
+    implicit = {"app-misc/named-here-1": "amd64 elibc_musl elibc_glibc", "app-misc/named-there-1": "elibc_musl prefix"}
     site.there.data(A, IUSE="foo")
     site.here.data(A, IUSE="foo bar")
-    site.build("app-misc/a")
-    answer = why(site.client, "app-misc/a")
+    for (cpv, iuse), (named, silent) in zip(implicit.items(), ((site.here, site.there), (site.there, site.here)), strict=True):
+        named.data(cpv, IUSE=iuse)
+        silent.data(cpv)
+    names = ("app-misc/a", "app-misc/named-here", "app-misc/named-there")
+    site.build(*names, "--jobs=2")
+    answer = why(site.client, *names)
     assert answer.kinds(A) == ["iuse"]
     assert "bar: off here" in answer.reason(A, "iuse")["details"][0]
+    for cpv, iuse in implicit.items():
+        assert answer.kinds(cpv) == ["iuse-implicit"], cpv
+        text = answer.reason(cpv, "iuse-implicit")["text"]
+        assert text.partition(": ")[2].partition(";")[0].split(", ") == sorted(iuse.split())
     site.sync()
-    answer.follow(A, binhost=site.builder)
-    assert site.binaries("app-misc/a") == {A}
+    for cpv in (A, *implicit):
+        answer.follow(cpv, binhost=site.builder)
+    assert site.binaries(*names) == {A, *implicit}
 
 
 def test_tree_ahead_of_the_binhost(client: Root) -> None:
