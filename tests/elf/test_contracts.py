@@ -190,7 +190,9 @@ def test_no_false_alarm_over_every_package_of_this_machine() -> None:
     alarms = []
     for listing in sorted(Path("/var/lib/dpkg/info").glob("*.list")):
         lines = listing.read_text(errors="surrogateescape").split("\n")
-        files = sorted({os.path.realpath(line) for line in lines if line.startswith("/") and os.path.isfile(line)})
+        # What is the same for every machine (FHS) is most of the files, and no object.
+        lines = [line for line in lines if line.startswith("/") and not line.startswith(("/usr/share/", "/usr/include/"))]
+        files = sorted({os.path.realpath(line) for line in lines if os.path.isfile(line)})
         objects = read_files(Path("/"), files)
         if not objects.found:
             continue

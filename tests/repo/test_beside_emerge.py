@@ -104,7 +104,7 @@ def test_a_run_waits_for_the_lock_that_portage_holds(work: Path) -> None:
                 waiting.wait(1.5)
             assert not (root.pkgdir / "Packages").exists()
             holder.stdin.close()
-            assert waiting.wait(30) == 0
+            assert waiting.wait(300) == 0
     assert len(sandbox.read(root)["packages"]) == 2
 
 

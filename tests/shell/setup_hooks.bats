@@ -329,7 +329,8 @@ newer_version() {
     gpg --homedir "$root/etc/portage/gnupg" --batch --quiet --passphrase '' --pinentry-mode loopback \
         --quick-generate-key 'somebody else' ed25519 sign never 2>/dev/null
     gpgconf --homedir "$root/etc/portage/gnupg" --kill all
-    sleep 0.2
+    # It takes its sockets away after it has answered.
+    while compgen -G "$root/etc/portage/gnupg/S.*" >/dev/null; do sleep 0.02; done
     rm -f "$root"/etc/portage/gnupg/*~
     rm -r "$root.before" && cp -a "$root" "$root.before"
     hooks --role client "${client[@]}"
@@ -376,12 +377,14 @@ newer_version() {
 
 # A PATH with everything but the program $1.
 without() {
-    local directory program
+    local directory program others
     mkdir "$work/bin"
     for directory in /usr/local/bin /usr/bin /bin /usr/sbin /sbin; do
+        others=()
         for program in "$directory"/*; do
-            [[ ${program##*/} == "$1"* ]] || ln -sf "$program" "$work/bin/"
+            [[ ${program##*/} == "$1"* ]] || others+=("$program")
         done
+        ln -sf -t "$work/bin" -- "${others[@]}"
     done
     programs=$PORTAGE_BIN:$work/bin
 }

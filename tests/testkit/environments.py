@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +109,8 @@ def wheel() -> Path:
 def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
     """Portage ``version`` from PyPI, with this checkout's plugin or plain. Makes it when it is not there yet."""
     requirements.check()
-    requirements.link_toolchain(CACHE / "toolchain")
+    with locked("toolchain"):
+        requirements.link_toolchain(CACHE / "toolchain")
     name = f"portage-{version}{'' if plugin else '-plain'}"
     found = Environment(CACHE / name, version, plugin)
     stamp = found.prefix / "plugin.stamp"
@@ -157,13 +159,22 @@ def _run(command: list[str | Path]) -> None:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 
 
+def _named(name: str) -> Environment:
+    version = name.removeprefix("plain:")
+    return environment(version, plugin=version == name)
+
+
 def main() -> None:
-    """Make the environments named on the command line (``plain:3.0.83``, ``3.0.83``), or all that the tests use."""
-    wanted = sys.argv[1:] or [f"plain:{NEWEST}", *SUPPORTED]
-    for name in wanted:
-        version = name.removeprefix("plain:")
-        found = environment(version, plugin=version == name)
-        print(f"Portage {version} {'with the plugin' if found.plugin else 'alone'}: ready")
+    """Make the environments named on the command line (``plain:3.0.83``, ``3.0.83``), or all that the tests use, and the
+    binhosts that they share: side by side, where workers that need the same one would wait for each other."""
+    from tests.testkit import binhost, chain
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(_named, sys.argv[1:] or [NEWEST, f"plain:{NEWEST}", *SUPPORTED[:-1]]):
+            print(f"Portage {found.version} {'with the plugin' if found.plugin else 'alone'}: ready", flush=True)
+        if not sys.argv[1:]:
+            for made in [pool.submit(chain.built), pool.submit(binhost.standard)]:
+                print(f"{made.result().directory.name}: ready", flush=True)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
     """Portage's list has glibc before coreutils by chance, and gcc after cxxtool; neither waits for the other."""
     packages = ("-g", "--jobs", "4", "sys-libs/glibc", "sys-apps/coreutils", "app-misc/cxxtool", "sys-devel/gcc:13")
     # What is small is ready long before a toolchain is, which waits for it here, or for some seconds.
-    wait = "for _ in {1..SECONDS}; do [[ -e ${ROOT%/}/var/db/pkg/sys-apps/coreutils-9.4 ]] && break; sleep 1; done"
+    ready = f"-e ${{ROOT%/}}/var/db/pkg/{COREUTILS} && -e ${{ROOT%/}}/var/db/pkg/{CXXTOOL}"
+    wait = f"for _ in {{1..SECONDS}}; do [[ {ready} ]] && break; sleep 1; done"
     slow = f"if [[ ${{EBUILD_PHASE-}} == clean && ${{PN}} == @(gcc|glibc) ]]; then {wait}; fi\n"
     plain = system("plain", plugin=False)
     bashrc(plain, slow.replace("SECONDS", "60"))
