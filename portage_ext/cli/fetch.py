@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import stat
 import time
 from pathlib import Path
 
@@ -58,9 +59,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _remove_empty(output: Path) -> None:
-    """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched."""
+    """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched.
+
+    A device is empty too: setup_hooks.sh fetches to /dev/null, and must find it there again.
+    """
     with contextlib.suppress(OSError):
-        if output.stat().st_size == 0:
+        status = output.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_size == 0:
             output.unlink()
 
 

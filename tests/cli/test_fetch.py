@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,3 +102,14 @@ def test_damaged_memory_is_said_and_stops(tmp_path: Path, server: Server, capsys
     assert fetch(tmp_path, f"{server.url}/Packages", tmp_path / "index") == 1
     assert not (tmp_path / "index").exists()
     assert "[DamagedStateError]" in capsys.readouterr().err
+
+
+def test_what_is_no_file_is_not_removed_for_being_empty(tmp_path: Path, server: Server) -> None:
+    """As setup_hooks.sh fetches to /dev/null; here a pipe and a link, which an ordinary user can make."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    (tmp_path / "empty").touch()
+    link.symlink_to("empty")
+    for output in (pipe, link):
+        assert fetch(tmp_path, f"{server.url}/app-misc/foo/foo-2-1.gpkg.tar", output) == 1
+        assert output.lstat()
