@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +20,14 @@ from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.builder import Described
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.host import cpu as asking
+from portage_ext.host.builder import behind
 from portage_ext.host.builder import builder as own_builder
 from portage_ext.host.here import Here, binrepos, here
+from portage_ext.host.licences import groups
 from portage_ext.index.text import parse_index
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.policy.compare import Finding, Grade, PackageUse, compare
+from portage_ext.policy.compare import Finding, Grade, Known, compare
 from portage_ext.trust.state import StateDirectory, checked_name
 
 _COLOUR: Final = {Grade.UNUSABLE: "red", Grade.TRAP: "yellow", Grade.DIFFERENT: "blue"}
@@ -52,10 +54,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("name what to compare with: a binrepo, its URL, a directory or a file; or use --print")
     described = _described(options.what, unverified=options.unverified)
     theirs = described.builder
-    packages = _packages(described.index)
-    found = compare(own_builder(), theirs, asking.judge_builder(theirs), packages)
+    ours = own_builder()
+    known = _known(ours, described)
+    found = compare(ours, theirs, known)
     if options.json:
-        _print_json(options.what, described, found, packages)
+        _print_json(options.what, described, found, known)
     else:
         _print(options.what, described, found)
     return int(any(one.grade is not Grade.DIFFERENT for one in found))
@@ -114,12 +117,20 @@ def _binrepo(host: Here, name: str, base: str, transports: Transports) -> Binrep
     )
 
 
-def _packages(index: bytes | None) -> list[PackageUse]:
-    if index is None:
-        return []
-    from portage_ext.host.offered import differing
+def _known(ours: builder.Builder, described: Described) -> Known:
+    theirs = described.builder
+    known = Known(
+        asking.judge_builder(theirs),
+        asking.here().level,
+        licences=groups((*ours.accept_license, *theirs.accept_license)),
+        behind=behind(ours, theirs),
+    )
+    if described.index is None:
+        return known
+    from portage_ext.host import offered
 
-    return differing(parse_index(io.BytesIO(index))[1])
+    entries = list(parse_index(io.BytesIO(described.index))[1])
+    return replace(known, packages=offered.differing(entries), unbuilt=offered.unbuilt(entries))
 
 
 def _print(what: str, described: Described, found: list[Finding]) -> None:
@@ -141,19 +152,21 @@ def _print(what: str, described: Described, found: list[Finding]) -> None:
         screen.text(one.remedy, first="  do: ", indent="      ")
     counts = {grade: sum(one.grade is grade for one in found) for grade in Grade}
     screen.line()
-    screen.line(", ".join(f"{count} {grade.value}" for grade, count in counts.items() if count) or "nothing differs")
+    told = [f"{count} {grade}{'s' if grade is Grade.TRAP and count > 1 else ''}" for grade, count in counts.items() if count]
+    screen.line(", ".join(told) or "nothing differs")
 
 
 def _level(theirs: builder.Builder) -> str:
     return f" (x86-64-v{theirs.cpu_level})" if theirs.cpu_level > 1 else " (x86-64)" if theirs.cpu_level == 1 else ""
 
 
-def _print_json(what: str, described: Described, found: list[Finding], packages: list[PackageUse]) -> None:
+def _print_json(what: str, described: Described, found: list[Finding], known: Known) -> None:
     values = {
         "binhost": what,
         "verified": described.verified,
         "builder": json.loads(described.builder.emit()),
         "findings": [asdict(one) for one in found],
-        "packages": [asdict(one) for one in packages],
+        "packages": [asdict(one) for one in known.packages],
+        "unbuilt": list(known.unbuilt),
     }
     print(json.dumps(values))

@@ -68,6 +68,15 @@ def builder_of(settings: Any, installed: Any) -> Builder:
     )
 
 
+def behind(ours: Builder, theirs: Builder) -> dict[str, bool]:
+    """The packages of the toolchain that both have and whose newest versions differ; True: theirs is the newer one."""
+    from portage.versions import vercmp
+
+    both = {name: (versions, theirs.toolchain[name]) for name, versions in ours.toolchain.items() if theirs.toolchain.get(name)}
+    newest = {name: (here[-1], there[-1]) for name, (here, there) in both.items()}
+    return {name: (vercmp(here, there) or 0) < 0 for name, (here, there) in newest.items() if here != there}
+
+
 def _expanded(settings: Any) -> dict[str, Texts]:
     """Each USE_EXPAND group that has a value, with its values in their order."""
     flags = sorted(settings.get("USE", "").split())

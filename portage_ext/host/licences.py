@@ -1,11 +1,23 @@
-"""Which licences may be passed on is said in the licence groups of the ebuild repositories; Portage reads them."""
+"""Which licences are in a group is said in the licence groups of the ebuild repositories; Portage reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from portage_ext.failures import GateUnavailableError
 from portage_ext.model import IndexEntry
+from portage_ext.policy.licences import accepted
+
+
+def groups(words: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The members of each ``@GROUP`` among ``words`` of ACCEPT_LICENSE; without those that no repository here defines."""
+    import portage
+
+    manager = portage.settings._license_manager
+    named = {word.removeprefix("-") for word in words}
+    # Portage complains on standard error of a group that it does not know; these may be another host's.
+    known = sorted(word for word in named if word.startswith("@") and word[1:] in manager._license_groups)
+    return {word: frozenset(manager.expandLicenseTokens([word])) for word in known}
 
 
 class LicencePolicy:
@@ -16,22 +28,18 @@ class LicencePolicy:
         import portage
 
         self._manager = portage.settings._license_manager
-        self._everything = "*" in tokens
-        self._accepted: set[str] = set()
-        for token in tokens:
-            groups = self._manager.expandLicenseTokens([token.lstrip("-")])
-            unknown = [one for one in groups if one.startswith("@")]
-            if unknown:
-                raise GateUnavailableError("licences", f"no repository on this host defines the licence group {unknown[0]}")
-            self._accepted = self._accepted - set(groups) if token.startswith("-") else self._accepted | set(groups)
+        known = groups(tokens)
+        parts = [token.removeprefix("-") for token in tokens], *known.values()
+        unknown = [one for part in parts for one in part if one.startswith("@") and one not in known]
+        if unknown:
+            raise GateUnavailableError("licences", f"no repository on this host defines the licence group {unknown[0]}")
+        self._accepted = accepted(tokens, known)
 
     def __call__(self, entry: IndexEntry) -> str | None:
         """The licences that are missing, None when one may do with what is accepted."""
         from portage.dep import use_reduce
         from portage.exception import InvalidDependString
 
-        if self._everything:
-            return None
         try:
             parts = use_reduce(entry.get("LICENSE"), uselist=entry.get("USE").split(), opconvert=True)
         except InvalidDependString as error:

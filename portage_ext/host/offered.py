@@ -1,4 +1,4 @@
-"""What a binhost's index offers of the packages installed here, and with which other USE flags than this host would choose."""
+"""What a binhost's index offers of what this host has and wants: with which other USE flags than here, and what not at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import portage
-from portage.versions import best, cpv_getkey
+from portage._sets import load_default_config
+from portage.dep import match_from_list
+from portage.exception import PackageSetNotFound
+from portage.versions import _pkg_str, best, cpv_getkey
 
 from portage_ext.model import IndexEntry
 from portage_ext.policy.compare import PackageUse
@@ -33,6 +36,22 @@ def differing(entries: Iterable[IndexEntry]) -> list[PackageUse]:
         if difference is not None:
             found.append(difference)
     return sorted(found, key=lambda one: one.cpv)
+
+
+def unbuilt(entries: Iterable[IndexEntry]) -> list[str]:
+    """The atoms of this host's world, those of its sets included, that no entry fits."""
+    trees = portage.db[portage.settings["EROOT"]]
+    try:
+        wanted = load_default_config(portage.settings, trees).getSetAtoms("selected")
+    except PackageSetNotFound:
+        return []  # emerge says which
+    names = {atom.cp for atom in wanted}
+    offered: dict[str, list[Any]] = {}
+    for entry in entries:
+        name = cpv_getkey(entry.get("CPV"))
+        if name in names:
+            offered.setdefault(name, []).append(_pkg_str(entry.get("CPV"), slot=entry.slot, repo=entry.repository))
+    return sorted(str(atom) for atom in wanted if not match_from_list(atom, offered.get(atom.cp, [])))
 
 
 def _newest(builds: dict[str, IndexEntry]) -> str:

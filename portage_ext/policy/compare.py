@@ -7,13 +7,15 @@ names what happens and the line or command that ends it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from portage_ext.model.builder import Builder
-from portage_ext.policy.cpu import Fit, Judgement, is_native
+from portage_ext.policy import licences
+from portage_ext.policy.cpu import Fit, Judgement, is_native, machine_flags
 
 VIDEO_CARDS: Final = "VIDEO_CARDS"
 _TARGETS: Final = ("_TARGETS", "_SINGLE_TARGET", "_TARGET")
@@ -53,16 +55,34 @@ class PackageUse:
         return " ".join((self.atom, *(f"-{flag}" for flag in self.here), *self.there))
 
 
-def compare(ours: Builder, theirs: Builder, cpu: Judgement, packages: Sequence[PackageUse] = ()) -> list[Finding]:
-    """What differs, the worst first. ``cpu`` is whether their code runs here, ``packages`` what their index says of USE."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What this host's CPU, ebuild repositories and installed packages say of a binhost."""
+
+    cpu: Judgement
+    """Whether their code runs here."""
+    level: int | None = None
+    """The level of x86-64 that this CPU reaches."""
+    packages: Sequence[PackageUse] = ()
+    unbuilt: Sequence[str] = ()
+    """The atoms of this host's world of which their index has no package."""
+    licences: licences.Groups = field(default_factory=dict)
+    behind: Mapping[str, bool] = field(default_factory=dict)
+    """The packages of the toolchain whose newest version differs; True: it is newer there."""
+
+
+def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
+    """What differs, the worst first."""
     found = [
         *_machine(ours, theirs),
-        *_cpu(theirs, cpu),
-        *_accepted(ours, theirs),
+        *_cpu(theirs, known),
+        *_keywords(ours, theirs),
+        *_licences(ours, theirs, known.licences),
         *_groups(ours, theirs),
         *_use(ours, theirs),
-        *_packages(packages),
-        *_toolchain(ours, theirs),
+        *_packages(known.packages),
+        *_world(theirs, known.unbuilt),
+        *_toolchain(ours, theirs, known.behind),
     ]
     return sorted(found, key=lambda one: list(Grade).index(one.grade))
 
@@ -81,14 +101,16 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             Grade.UNUSABLE,
             "ARCH",
             f"its profile is for {theirs.arch}, this host's for {ours.arch}: its keywords are not accepted here",
-            f"use a binhost for {ours.arch}",
+            f"a binhost for {ours.arch} in its own section of binrepos.conf: portage-ext trust add NAME --fingerprint FPR",
         )
     elif ours.profile != theirs.profile:
         yield Finding(
             Grade.DIFFERENT,
             "profile",
             f"{theirs.profile} there, {ours.profile} here: USE, masks and libraries may differ",
-            f"eselect profile set {theirs.profile}",
+            f"eselect profile set {shlex.quote(theirs.profile)}"
+            if ":" in theirs.profile
+            else "one of an ebuild repository, there and here",
         )
 
 
@@ -100,15 +122,17 @@ def _accepts_chost(ours: Builder, chost: str) -> bool:
         return chost == ours.chost
 
 
-def _cpu(theirs: Builder, cpu: Judgement) -> Iterator[Finding]:
+def _cpu(theirs: Builder, known: Known) -> Iterator[Finding]:
+    cpu = known.cpu
     flags = " ".join(theirs.march) or "the compiler's default"
     if cpu.fit is Fit.CANNOT:
+        march = f"-march=x86-64-v{known.level}" if (known.level or 1) > 1 else "-march=x86-64"
         yield Finding(
             Grade.UNUSABLE,
             "CPU",
             f"its programs are compiled with {flags} and do not run on this CPU, which lacks {' '.join(cpu.lacking)}",
-            "on the binhost, -march of the oldest client in CFLAGS (here: `portage-ext cpu`), and build anew; until then, "
-            "here: emerge --getbinpkg=n",
+            f"on the binhost, {_cflags(theirs, (march,))} in make.conf, or what `portage-ext cpu` says on its oldest client; "
+            "then emerge -e @world there, and publish; until then, here: emerge --getbinpkg=n",
         )
     elif cpu.fit is Fit.MOSTLY:
         yield Finding(
@@ -129,11 +153,17 @@ def _cpu(theirs: Builder, cpu: Judgement) -> Iterator[Finding]:
             Grade.DIFFERENT,
             "march",
             "the binhost builds with -march=native: another machine in its place would silently build for another CPU",
-            f'on the binhost, CFLAGS="{flags} -O2 -pipe" in make.conf',
+            f"on the binhost, {_cflags(theirs, theirs.march)} in make.conf; then publish again",
         )
 
 
-def _accepted(ours: Builder, theirs: Builder) -> Iterator[Finding]:
+def _cflags(theirs: Builder, march: Sequence[str]) -> str:
+    """Their CFLAGS, for another CPU."""
+    chosen = machine_flags(theirs.cflags)
+    return _setting("CFLAGS", (*march, *(flag for flag in theirs.cflags if flag not in chosen)))
+
+
+def _keywords(ours: Builder, theirs: Builder) -> Iterator[Finding]:
     here, there = set(ours.accept_keywords), set(theirs.accept_keywords)
     more = {word for word in there - here if not word.startswith("-")}
     if more and not here & {"**", "~*"}:
@@ -152,17 +182,18 @@ def _accepted(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             f"this host takes {' '.join(sorted(testing))}, the binhost does not: the newest versions are compiled here",
             f'ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or a binhost that builds what is in testing',
         )
-    licences = ours.accept_license
-    refused = [word for word in theirs.accept_license if not word.startswith("-") and word not in licences]
-    refused = [] if "*" in licences else refused
-    refused += [word[1:] for word in licences if word.startswith("-") and word != "-*" and word not in theirs.accept_license]
+
+
+def _licences(ours: Builder, theirs: Builder, groups: licences.Groups) -> Iterator[Finding]:
+    here, there = (licences.accepted(one.accept_license, groups) for one in (ours, theirs))
+    refused = licences.more(here, there, groups)
     if refused:
         yield Finding(
             Grade.UNUSABLE,
             "licence",
-            f"it may build what is under {' '.join(refused)}, which ACCEPT_LICENSE here does not accept: that is masked",
+            f"it may build what is under {_some(refused)}, which ACCEPT_LICENSE here does not accept: that is masked",
             "those that are wanted, in /etc/portage/package.license or in make.conf: "
-            f'ACCEPT_LICENSE="{" ".join((*licences, *refused))}"',
+            f"{_setting('ACCEPT_LICENSE', (*ours.accept_license, *refused))}",
         )
 
 
@@ -181,7 +212,8 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
                 "GPU (VIDEO_CARDS)",
                 f"{told}: its graphics packages are built without the drivers for {' '.join(missing)}, so they are compiled "
                 "here, or do not drive this GPU where USE is not looked at",
-                f"on the binhost and here, {_setting(name, sorted({*here, *there}))} in make.conf; then publish again",
+                f"on the binhost and here, {_setting(name, sorted({*here, *there}))} in make.conf; then "
+                "emerge -uDN @world there, and publish again",
             )
         elif name.endswith(_TARGETS):
             yield Finding(
@@ -195,7 +227,8 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
                 Grade.UNUSABLE,
                 name,
                 f"packages there use {' '.join(beyond)}, which this CPU does not have",
-                f"on the binhost, {_setting(name, sorted(set(there) & set(ours.cpu_flags)))} in make.conf; then build anew",
+                f"on the binhost, {_setting(name, sorted(set(there) & set(ours.cpu_flags)))} in make.conf; then "
+                "emerge -uDN @world there, and publish again",
             )
         else:
             yield Finding(Grade.DIFFERENT, name, f"{told}: packages with these flags are compiled here", line)
@@ -210,20 +243,21 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
     there = [flag for flag in theirs.use if flag not in ours.use]
     if here or there:
         said = [f"only here: {' '.join(here)}" if here else "", f"only there: {' '.join(there)}" if there else ""]
+        # After what stands there: of two settings in one file the last counts alone.
+        line = _setting("USE", ("${USE}", *there, *(f"-{flag}" for flag in here)))
         yield Finding(
             Grade.DIFFERENT,
             "USE",
             f"{'; '.join(filter(None, said))}: packages with these flags are compiled here",
-            f'USE="{" ".join((*there, *(f"-{flag}" for flag in here)))}" in make.conf, or per package as it is wanted',
+            f"{line} in make.conf, or per package as it is wanted",
         )
-    lines = {atom: flags for atom, flags in theirs.package_use.items() if ours.package_use.get(atom) != flags}
+    items = sorted(theirs.package_use.items())
+    lines = [f"{atom} {' '.join(flags)}" for atom, flags in items if ours.package_use.get(atom) != flags]
     if lines:
-        shown = "; ".join(f"{atom} {' '.join(flags)}" for atom, flags in sorted(lines.items())[:_SHOWN])
-        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
         yield Finding(
             Grade.DIFFERENT,
             "package.use",
-            f"{_count(lines, 'atom')} with other flags there: {shown}{more}",
+            f"{_count(lines, 'atom')} with other flags there: {_some(lines)}",
             f"those that are wanted here too, in {PACKAGE_USE} (all of them: --json)",
         )
 
@@ -235,24 +269,41 @@ def _count(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
+def _some(texts: Sequence[str]) -> str:
+    more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
+    return "; ".join((*texts[:_SHOWN], *more))
+
+
 def _packages(packages: Sequence[PackageUse]) -> Iterator[Finding]:
     if packages:
-        shown = "; ".join(one.line for one in packages[:_SHOWN])
-        more = f"; and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else ""
         yield Finding(
             Grade.DIFFERENT,
             "installed packages",
             f"{_count(packages, 'package')} installed here and offered with other USE flags, and therefore compiled",
-            f"in {PACKAGE_USE}, where the flags of the binhost will do: {shown}{more}",
+            f"in {PACKAGE_USE}, where the flags of the binhost will do: {_some([one.line for one in packages])}",
         )
 
 
-def _toolchain(ours: Builder, theirs: Builder) -> Iterator[Finding]:
-    for name in sorted(ours.toolchain.keys() & theirs.toolchain.keys()):
-        if ours.toolchain[name] != theirs.toolchain[name]:
-            yield Finding(
-                Grade.DIFFERENT,
-                name,
-                f"{' '.join(theirs.toolchain[name])} there, {' '.join(ours.toolchain[name])} here",
-                f"emerge -1u {name}: a binary that needs the newer one is merged after it, or refused",
-            )
+def _world(theirs: Builder, unbuilt: Sequence[str]) -> Iterator[Finding]:
+    if unbuilt:
+        also = [atom for atom in unbuilt if atom in theirs.world]
+        yield Finding(
+            Grade.DIFFERENT,
+            "world",
+            f"{_count(unbuilt, 'atom')} of this host's world that no package there fits, and therefore compiled: "
+            + _some(unbuilt)
+            + (f" (in its own world too: {_some(also)})" if also else ""),
+            f"on the binhost, emerge --buildpkg {shlex.join(unbuilt[:_SHOWN])}; then publish again",
+        )
+
+
+def _toolchain(ours: Builder, theirs: Builder, behind: Mapping[str, bool]) -> Iterator[Finding]:
+    for name, newer_there in sorted(behind.items()):
+        yield Finding(
+            Grade.DIFFERENT,
+            name,
+            f"{' '.join(theirs.toolchain[name])} there, {' '.join(ours.toolchain[name])} here",
+            f"emerge -1u {name}: a binary that needs the newer one is merged after it, or refused"
+            if newer_there
+            else f"nothing here, where the newer one runs what the older one built; on the binhost, emerge -1u {name}",
+        )

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 
 from portage_ext.model.builder import Builder
-from portage_ext.policy.compare import Finding, Grade, PackageUse, compare
+from portage_ext.policy.compare import Finding, Grade, Known, PackageUse, compare
 from portage_ext.policy.cpu import Fit, Judgement
 
-RUNS = Judgement(Fit.RUNS)
+RUNS = Known(Judgement(Fit.RUNS))
 HERE = Builder(
     profile="gentoo:default/linux/amd64/23.0",
     arch="amd64",
     chost="x86_64-pc-linux-gnu",
     cflags=("-O2", "-march=x86-64-v3"),
     march=("-march=x86-64-v3",),
+    toolchain={"sys-devel/gcc": ("13.2",)},
     cpu_flags=("avx2", "sse4_2"),
     accept_keywords=("amd64",),
     accept_license=("@FREE",),
@@ -24,8 +25,8 @@ HERE = Builder(
 )
 
 
-def only(cpu: Judgement = RUNS, packages: tuple[PackageUse, ...] = (), **there: Any) -> Finding:
-    found = compare(HERE, replace(HERE, **there), cpu, packages)
+def only(known: Known = RUNS, **there: Any) -> Finding:
+    found = compare(HERE, replace(HERE, **there), known)
     assert len(found) == 1, found
     return found[0]
 
@@ -42,8 +43,10 @@ def test_a_binhost_like_this_host_has_nothing_to_be_said_of() -> None:
         ({"profile": "gentoo:x"}, Grade.DIFFERENT, "profile", "eselect profile set gentoo:x"),
         ({"accept_keywords": ("amd64", "~amd64")}, Grade.UNUSABLE, "keywords", 'ACCEPT_KEYWORDS="amd64 ~amd64"'),
         ({"accept_license": ("*",)}, Grade.UNUSABLE, "licence", 'ACCEPT_LICENSE="@FREE *"'),
-        ({"use": ("X", "acl", "gtk")}, Grade.DIFFERENT, "USE", 'USE="gtk"'),
-        ({"use": ("X",)}, Grade.DIFFERENT, "USE", 'USE="-acl"'),
+        ({"use": ("X", "acl", "gtk")}, Grade.DIFFERENT, "USE", 'USE="${USE} gtk"'),
+        ({"use": ("X",)}, Grade.DIFFERENT, "USE", 'USE="${USE} -acl"'),
+        ({"profile": "desktop"}, Grade.DIFFERENT, "profile", "one of an ebuild repository"),
+        ({"profile": "x:$(id)"}, Grade.DIFFERENT, "profile", "eselect profile set 'x:$(id)'"),
         ({"package_use": {"a/b": ("c", "-d")}}, Grade.DIFFERENT, "package.use", "package.use"),
     ],
 )
@@ -92,9 +95,11 @@ def test_cpu_flags_that_this_cpu_lacks_make_packages_unusable() -> None:
     ],
 )
 def test_code_for_another_cpu(cpu: Judgement, grade: Grade) -> None:
-    found = only(cpu)
+    found = only(Known(cpu, 3))
     assert (found.grade, found.name) == (grade, "CPU")
     assert all(feature in found.what for feature in cpu.lacking)
+    if grade is Grade.UNUSABLE:
+        assert 'CFLAGS="-march=x86-64-v3 -O2" in make.conf' in found.remedy
 
 
 def test_a_builder_that_builds_for_its_own_cpu_is_told_what_to_write() -> None:
@@ -114,9 +119,51 @@ def test_a_licence_that_is_refused_here_alone_is_named() -> None:
     assert "@EULA" in found[0].what
 
 
+GROUPS = {"@FREE": frozenset(("GPL-2", "MIT")), "@EULA": frozenset(("EULA-1", "EULA-2"))}
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "words"),
+    [
+        ("@FREE", "GPL-2 MIT", ""),
+        ("GPL-2 MIT", "@FREE", ""),
+        ("* -@EULA", "@FREE", ""),
+        ("@FREE", "@FREE @EULA", "@EULA"),
+        ("@FREE", "* -EULA-1 -EULA-2", "* -@EULA"),
+        ("* -EULA-1", "@FREE @EULA", "EULA-1"),
+        ("@FREE", "GPL-2 EULA-2 Own @UNKNOWN", "@UNKNOWN EULA-2 Own"),
+        ("@FREE", "* -* MIT", ""),
+    ],
+)
+def test_licences_are_compared_by_what_their_groups_hold(here: str, there: str, words: str) -> None:
+    ours, theirs = (replace(HERE, accept_license=tuple(one.split())) for one in (here, there))
+    found = compare(ours, theirs, replace(RUNS, licences=GROUPS))
+    assert [(one.grade, one.name) for one in found] == ([(Grade.UNUSABLE, "licence")] if words else [])
+    if words:
+        assert found[0].remedy.endswith(f'ACCEPT_LICENSE="{here} {words}"')
+        # With the printed line there is nothing left to find.
+        ours = replace(ours, accept_license=(*ours.accept_license, *words.split()))
+        assert compare(ours, theirs, replace(RUNS, licences=GROUPS)) == []
+
+
+def test_what_this_host_wants_and_nobody_builds_is_named_with_the_command_that_builds_it() -> None:
+    found = only(replace(RUNS, unbuilt=("a/b", "a/c:2")), world=("a/c:2",))
+    assert found.what.startswith("2 atoms of this host's world that no package there fits")
+    assert found.what.endswith(": a/b; a/c:2 (in its own world too: a/c:2)")
+    assert found.remedy == "on the binhost, emerge --buildpkg a/b a/c:2; then publish again"
+
+
+def test_an_older_toolchain_there_asks_nothing_of_this_host() -> None:
+    gcc = {"toolchain": {"sys-devel/gcc": ("13.2", "14.1")}}
+    newer, older = (only(replace(RUNS, behind={"sys-devel/gcc": there}), **gcc) for there in (True, False))
+    assert newer.remedy.startswith("emerge -1u sys-devel/gcc: ")
+    assert older.remedy.startswith("nothing here")
+    assert older.remedy.endswith("on the binhost, emerge -1u sys-devel/gcc")
+
+
 def test_installed_packages_are_named_with_the_line_that_takes_the_binary() -> None:
     packages = tuple(PackageUse(f"a/p{n}:0", f"a/p{n}-1", ("x",), ("y",)) for n in range(7))
-    found = only(packages=packages)
+    found = only(replace(RUNS, packages=packages))
     assert found.what.startswith("7 packages installed here")
     assert "a/p0:0 -x y" in found.remedy
     assert "and 2 more" in found.remedy

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.host import cpu as asking
 from portage_ext.model import builder
 from portage_ext.policy import cpu as policy
+from tests.attacks.lab import binrepo
+from tests.emerge.whitelisting import overlay
 from tests.publish import site
 from tests.publish.site import Host
 from tests.testkit.httpd import Server
@@ -24,6 +27,13 @@ SECRET = "hunter2"
 def findings(client: Root, what: str = "lab", *words: str) -> dict[str, dict[str, str]]:
     outcome = client.run("portage-ext", "compare", what, "--json", *words)
     return {one["name"]: one for one in json.loads(outcome.stdout)["findings"]}
+
+
+def printed(found: dict[str, str]) -> str:
+    """The setting in a remedy, as it is to be written."""
+    setting = re.search(r'[A-Z0-9_]+="[^"]*"', found["remedy"])
+    assert setting is not None, found
+    return setting[0]
 
 
 def append(root: Root, line: str) -> None:
@@ -70,7 +80,7 @@ def test_only_named_variables_leave_the_host(published: tuple[Host, Root, Server
 def test_the_gpu_trap_ends_when_its_remedy_is_followed_on_both_sides(published: tuple[Host, Root, Server]) -> None:
     host, client, _ = published
     trap = findings(client)["GPU (VIDEO_CARDS)"]
-    line = trap["remedy"].removeprefix("on the binhost and here, ").split(" in make.conf")[0]
+    line = printed(trap)
     assert line == 'VIDEO_CARDS="amdgpu intel"'
     assert client.run("portage-ext", "compare", "lab").status == 1
     for root in (host.root, client):
@@ -86,7 +96,7 @@ def test_python_targets_end_when_the_printed_line_is_written(published: tuple[Ho
     client.write_settings()
     found = findings(client)["PYTHON_TARGETS"]
     assert found["grade"] == "trap"
-    append(client, found["remedy"].split(" in make.conf")[0])
+    append(client, printed(found))
     assert "PYTHON_TARGETS" not in findings(client)
 
 
@@ -95,7 +105,7 @@ def test_python_targets_end_when_the_printed_line_is_written(published: tuple[Ho
     [
         ("keywords", "ACCEPT_KEYWORDS='amd64 ~amd64'", ""),
         ("licence", "ACCEPT_LICENSE='*'", "ACCEPT_LICENSE='@FREE'"),
-        ("USE", "USE='gtk -foo'", "USE='foo'"),
+        ("USE", "USE='gtk -foo both'", "USE='foo both'"),
         ("L10N", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'\nL10N='de'", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'"),
         ("CHOST", "CHOST='x86_64-other-linux-gnu'", ""),
     ],
@@ -107,11 +117,11 @@ def test_the_setting_that_is_printed_ends_the_finding(
     append(host.root, there)
     append(client, here)
     host.run("publish", "--channel", "production", "--gates", "index").ok()
-    found = findings(client)[name]
-    setting = re.search(r'[A-Z0-9_]+="[^"]*"', found["remedy"])
-    assert setting is not None, found
-    append(client, setting[0])
-    assert name not in findings(client)
+    before = findings(client)
+    found = before[name]
+    append(client, printed(found))
+    # No other finding in its place: the line leaves alone what both sides have.
+    assert findings(client).keys() == before.keys() - {name}
 
 
 def test_a_package_with_other_flags_is_named_with_a_line_that_makes_emerge_take_it(
@@ -131,8 +141,6 @@ def test_a_package_with_other_flags_is_named_with_a_line_that_makes_emerge_take_
 
 def test_a_binhost_for_another_cpu_is_unusable_until_it_builds_for_this_one(published: tuple[Host, Root, Server]) -> None:
     host, client, _ = published
-    from portage_ext.host import cpu as asking
-
     beyond = next((name for name in ("knl", "bdver4") if asking.judge((f"-march={name}",)).fit is policy.Fit.CANNOT), None)
     if beyond is None:
         pytest.skip("this CPU runs everything that the compiler knows")
@@ -141,10 +149,101 @@ def test_a_binhost_for_another_cpu_is_unusable_until_it_builds_for_this_one(publ
     host.run("publish", "--channel", "production", "--gates", "index").ok()
     found = findings(client)["CPU"]
     assert found["grade"] == "unusable"
-    host.root.settings["CFLAGS"] = "-O2 -march=x86-64"
-    host.root.write_settings()
+    append(host.root, printed(found))
     host.run("publish", "--channel", "production", "--gates", "index").ok()
     assert "CPU" not in findings(client)
+
+
+def test_a_binhost_for_another_machine_is_unusable_until_its_setting_or_its_place_is_changed(
+    published: tuple[Host, Root, Server],
+) -> None:
+    host, client, web = published
+    append(host.root, 'ARCH="arm64"\nCPU_FLAGS_X86="sse2 padlock"')
+    host.run("publish", "--channel", "arm", "--gates", "index").ok()
+    conf = client.path / "etc/portage/binrepos.conf/lab.conf"
+    conf.write_text(conf.read_text().replace("/production", "/arm"))
+    found = findings(client)
+    beyond = found["CPU_FLAGS_X86"]
+    assert "padlock, which this CPU does not have" in beyond["what"]
+    append(host.root, printed(beyond))
+    host.run("publish", "--channel", "arm", "--gates", "index").ok()
+    less = findings(client)["CPU_FLAGS_X86"]
+    assert (beyond["grade"], less["grade"]) == ("unusable", "different")
+    append(client, printed(less))
+    assert set(findings(client)) == set(found) - {"CPU_FLAGS_X86"}
+
+    section, _, command = found["ARCH"]["remedy"].partition(": ")
+    assert section == "a binhost for amd64 in its own section of binrepos.conf"
+    client.etc("binrepos.conf/other.conf", binrepo(client, "other", f"{web.url}/production"))
+    key = client.path / "key.asc"
+    key.write_bytes(host.key.public())
+    words = command.replace("NAME", "other").replace("FPR", host.key.fingerprint)
+    client.run("sh", "-c", f"{words} --from {key}").ok()
+    assert "ARCH" not in findings(client, "other")
+
+
+def test_what_this_hosts_world_wants_and_the_binhost_lacks_ends_when_it_is_built_there(
+    published: tuple[Host, Root, Server],
+) -> None:
+    host, client, _ = published
+    for root in (host.root, client):
+        overlay(root).data("app-misc/only-1")
+        root.features("-binpkg-signing")
+    (client.path / "var/lib/portage/world").write_text("app-misc/hello\napp-misc/slotted:2\napp-misc/slotted:9\n")
+    (client.path / "var/lib/portage/world_sets").write_text("@mine\n")
+    client.etc("sets/mine", "app-misc/only\n")
+    found = findings(client)["world"]
+    assert found["what"].endswith("app-misc/only; app-misc/slotted:9")
+    (client.path / "var/lib/portage/world").write_text("app-misc/hello\napp-misc/slotted:2\n")
+    found = findings(client)["world"]
+    command = found["remedy"].removeprefix("on the binhost, ").split("; ")[0]
+    assert command == "emerge --buildpkg app-misc/only"
+    host.root.run("sh", "-c", command).ok()
+    host.run("publish", "--channel", "production", "--gates", "index").ok()
+    assert "world" not in findings(client)
+
+
+def builder_like(client: Root, **changed: object) -> str:
+    """The file of a binhost that is as this client, but for some values."""
+    path = client.path / "theirs.json"
+    own = json.loads(client.run("portage-ext", "compare", "--print").ok().stdout)
+    path.write_text(json.dumps(own | changed))
+    return str(path)
+
+
+def test_licences_count_by_their_groups_and_the_printed_words_accept_the_rest(client: Root) -> None:
+    append(client, 'ACCEPT_LICENSE="-* @FREE"')
+    theirs = builder_like(client, accept_license=["GPL-2"])
+    assert findings(client, theirs) == {}
+    theirs = builder_like(client, accept_license=["GPL-2", "@ELSEWHERE", "EULA"])
+    found = findings(client, theirs)
+    assert list(found) == ["licence"]
+    assert "under @ELSEWHERE; EULA, which" in found["licence"]["what"]
+    append(client, printed(found["licence"]))
+    assert findings(client, theirs) == {}
+
+
+def test_commands_for_profile_and_toolchain_end_their_findings(client: Root) -> None:
+    more = overlay(client)
+    more.write("profiles/desktop/parent", "tiny:default/linux/amd64\n")
+    more.write("profiles/desktop/eapi", "8\n")
+    for version in ("13.1", "14.1"):
+        more.data(f"sys-devel/gcc-{version}")
+    client.emerge("-1", "=sys-devel/gcc-13.1").ok()
+    theirs = builder_like(client, profile="overlay:desktop", toolchain={"sys-devel/gcc": ["14.1"]})
+    found = findings(client, theirs)
+    assert set(found) == {"profile", "sys-devel/gcc"}
+    # eselect, which Debian does not have: this is what it does.
+    eselect = client.path / "bin/eselect"
+    eselect.write_text(
+        '#!/bin/sh -e\ntest "$1 $2" = "profile set"\n'
+        'place=$(portageq get_repo_path "$PORTAGE_OVERRIDE_EPREFIX/" "${3%%:*}")\n'
+        'ln -sfn "$place/profiles/${3#*:}" "$PORTAGE_OVERRIDE_EPREFIX/etc/portage/make.profile"\n'
+    )
+    eselect.chmod(0o755)
+    client.run("sh", "-c", found["profile"]["remedy"], PATH=f"{eselect.parent}:{client.variables()['PATH']}").ok()
+    client.run("sh", "-c", found["sys-devel/gcc"]["remedy"].split(": ")[0]).ok()
+    assert findings(client, theirs) == {}
 
 
 def test_one_that_was_changed_on_the_way_is_refused(published: tuple[Host, Root, Server]) -> None:
