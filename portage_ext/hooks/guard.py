@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -53,10 +54,10 @@ def _owners(phase: Phase, library: Library) -> list[str]:
     return sorted(found)
 
 
-def mode(phase: Phase) -> Mode:
-    """What the run says that started this phase, else the configuration. A slip is said, and the guard stands."""
+def mode(phase: Phase, variables: Mapping[str, str]) -> Mode:
+    """What ``variables`` say, else the configuration. A slip is said, and the guard stands."""
     try:
-        return mode_in(given_environment(os.getppid())) or configured_mode(phase.config_root)
+        return mode_in(variables) or configured_mode(phase.config_root)
     except ToolchainModeError as error:
         print(f"portage-ext: {error}", file=sys.stderr)
         return Mode.ENFORCE
@@ -64,7 +65,7 @@ def mode(phase: Phase) -> Mode:
 
 def main() -> int:
     phase = phase_of(os.environ)
-    strictness = mode(phase)
+    strictness = mode(phase, given_environment(os.getppid()))
     if strictness is Mode.OFF:
         return 0
     texts = refusals(phase)

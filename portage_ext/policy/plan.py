@@ -53,19 +53,21 @@ class User(NamedTuple):
     search: tuple[str, ...] = ()
 
 
-class World(Protocol):
-    """The system before the first step."""
+class Installed(Remaining, Protocol):
+    """The system as it is, and who needs what."""
 
     def judges(self, category: str) -> bool: ...
 
-    def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]: ...
+    def users(self, library: Library) -> Iterable[User]:
+        """The installed packages that need the library."""
+        ...
+
+
+class World(Installed, Protocol):
+    """The system before the first step."""
 
     def owners(self, library: Library) -> frozenset[str]:
         """The packages (category/name) that have the library installed."""
-        ...
-
-    def users(self, library: Library) -> Iterable[User]:
-        """The installed packages that need the library."""
         ...
 
 

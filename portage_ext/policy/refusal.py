@@ -59,6 +59,13 @@ def unmerge_breaks(removed: str, victim: str, need: Need, missing: frozenset[str
     )
 
 
+def source_breaks(step: str, victims: Sequence[tuple[str, Need, frozenset[str], bool]]) -> str:
+    """What merging ``step``, built from source, takes from installed packages, each with its need as for :func:`breaks`."""
+    lines = [f"portage-ext: {step} takes away what installed packages need, unless this run rebuilds them, too:"]
+    lines += [f"    {name} needs {versions_text(need, missing, found=found)}" for name, need, missing, found in victims]
+    return "\n".join((*lines, f"    emerge --oneshot {' '.join(dict.fromkeys(_atom(name) for name, *_ in victims))}"))
+
+
 def from_source(name: str, cp: str) -> str:
     """The command that compiles the package on this system."""
     return f"emerge --oneshot --usepkg-exclude {cp} ={name}"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from portage_ext.model.contract import Library, Need
-from portage_ext.policy.plan import Remaining, World, holds
+from portage_ext.policy.plan import Installed, Remaining, holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Broken:
 
 
 def broken(
-    goes: Iterable[tuple[str, Library]], removed: Collection[str], world: World, left: Remaining, *, preserves: bool
+    goes: Iterable[tuple[str, Library]], removed: Collection[str], world: Installed, left: Remaining, *, preserves: bool
 ) -> Iterator[Broken]:
     """``goes`` names what is removed with which package. What does not run today is nobody's fault, and of no interest.
 

@@ -53,6 +53,17 @@ phase() {
     # A binary merge whose guard fails: errexit must not end the phase.
     run -0 phase preinst 'set -eu; MERGE_TYPE=binary PORTAGE_PYTHON=/bin/false CATEGORY=a PF=b; ewarn() { echo "ewarn: $*"; }' 'echo $-'
     [[ $output == *"ewarn: portage-ext: the guard could not judge a/b"*e*u*end ]]
+    # A source merge that defines less, something else, and nothing any more.
+    cp "$CHECKOUT"/bashrc.d/60-lost-versions.bash "$work/bashrc.d/"
+    mkdir -p "$work/var/db/pkg/a/b-1" "$work/build-info"
+    echo '1 < x86_64 liba.so.1:A_1,A_2' >"$work/var/db/pkg/a/b-1/SYMBOL_CONTRACT"
+    for now in '1 < x86_64 liba.so.1:A_1' '1 < x86_32 liba.so.1:A_1,A_2' '1 > x86_64 libc.so.6' ''; do
+        echo "$now" >"$work/build-info/SYMBOL_CONTRACT"
+        run -0 phase preinst "set -eu; MERGE_TYPE=source PORTAGE_PYTHON=/bin/false CATEGORY=a PN=b PF=b-2 REPLACING_VERSIONS='1 0'
+            EROOT=$work PORTAGE_BUILDDIR=$work; ewarn() { echo \"ewarn: \$*\"; }" 'echo $-; compgen -v __portage_ext_ || :'
+        [[ $output == *"ewarn: portage-ext: what a/b-2 takes from installed packages could not be judged"*e*u*end ]]
+        [[ $output != *__portage_ext_* ]]
+    done
 }
 
 @test "options of the shell for file names stay, and do not hide the hooks" {

@@ -62,6 +62,10 @@ def test_downgrade_that_takes_versions_from_an_installed_program(system: Callabl
     )
     assert run_program(ours, "usesfoo").ok().stdout == "usesfoo-1\n"
     assert broken(ours) == []
+    # Compiled, it is merged: what it takes away is known and told just before, and may be rebuilt in the same run.
+    run = ours.emerge("-1", "=dev-libs/foo-1").ok()
+    assert "app-misc/usesfoo-1 needs libfoo.so.1 (FOO_2) [x86_64]" in run.text
+    assert "emerge --oneshot =app-misc/usesfoo-1" in run.text
 
 
 @pytest.mark.parametrize("portage", SEVERAL, indirect=True)

@@ -1,0 +1,111 @@
+"""Which installed packages need what a package built from source no longer defines. Started by ``60-lost-versions.bash``.
+
+It only tells: that they are rebuilt later in the same run is how Portage means it to be. Nothing is said of a library that
+preserve-libs keeps, nor of a package that does not run today. Judged by recorded contracts; who has none is not named.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from portage_ext.config.toolchain import Mode
+from portage_ext.elf.system import System
+from portage_ext.elf.tree import read_image
+from portage_ext.errors import InvalidContractError
+from portage_ext.hooks.guard import mode
+from portage_ext.hooks.phase import Phase, phase_of
+from portage_ext.limits import CONTRACT_SIZE
+from portage_ext.model.contract import KEY, Library, SymbolContract
+from portage_ext.policy.plan import User, needs_of
+from portage_ext.policy.refusal import source_breaks
+from portage_ext.policy.removal import Broken, broken
+
+
+class _Installed(System):
+    """The system as it is, and who in the vdb needs one of ``libraries``."""
+
+    def __init__(self, phase: Phase, vdb: Path, libraries: frozenset[Library]) -> None:
+        super().__init__(phase.root, phase.eprefix)
+        self._users: dict[Library, list[User]] = {library: [] for library in libraries}
+        for path in sorted(vdb.glob(f"*/*/{KEY}")):
+            name = f"{path.parents[1].name}/{path.parent.name}"
+            for need, search in needs_of(_recorded(path)):
+                if need.library in libraries and not path.parent.name.startswith("-MERGING-"):
+                    self._users[need.library].append(User(name, need, search))
+
+    def users(self, library: Library) -> list[User]:
+        return self._users[library]
+
+
+class _After(System):
+    """The system when the objects of ``gone`` (entries of the vdb) have made room for what ``contract`` defines."""
+
+    def __init__(self, phase: Phase, gone: list[Path], contract: SymbolContract) -> None:
+        super().__init__(phase.root, phase.eprefix, without=[path for entry in gone for path in _objects(entry)])
+        self._defines = contract.defines
+
+    def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
+        new = (self._defines[library],) if library in self._defines else ()
+        return *super().candidates(library, search), *new
+
+
+def losses(phase: Phase, versions: list[str], *, preserves: bool) -> list[Broken]:
+    """What the image breaks when it replaces the installed ``versions`` of its package. Raises OSError."""
+    vdb = Path(f"{phase.root}{phase.eprefix}/var/db/pkg")
+    gone = [vdb / f"{phase.cp}-{version}" for version in versions]
+    contract = _contract(phase)
+    lost = [
+        (phase.name, library)
+        for entry in gone
+        for library, defined in _recorded(entry / KEY).defines.items()
+        if library not in contract.defines or (contract.defines[library] and not defined <= contract.defines[library])
+    ]
+    if not lost:
+        return []
+    installed = _Installed(phase, vdb, frozenset(library for _, library in lost))
+    names = {f"{entry.parent.name}/{entry.name}" for entry in gone}
+    return list(broken(lost, names, installed, _After(phase, gone, contract), preserves=preserves))
+
+
+def _contract(phase: Phase) -> SymbolContract:
+    recorded = phase.build_info / KEY
+    if recorded.exists():
+        return _recorded(recorded)
+    public = System(phase.root, phase.eprefix).directories
+    return read_image(phase.image, eprefix=phase.eprefix).contract(eprefix=phase.eprefix, public=public)
+
+
+def _recorded(path: Path) -> SymbolContract:
+    try:
+        with open(path, "rb") as file:
+            return SymbolContract.parse(file.read(CONTRACT_SIZE).decode("utf-8", "replace"))
+    except (FileNotFoundError, InvalidContractError):
+        return SymbolContract()
+
+
+def _objects(entry: Path) -> Iterator[str]:
+    """The paths of NEEDED.ELF.2 (``arch;path;soname;…``)."""
+    try:
+        with open(entry / "NEEDED.ELF.2", "rb") as file:
+            text = file.read(CONTRACT_SIZE).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    yield from (words[1] for line in text.splitlines() if len(words := line.split(";")) > 2)
+
+
+def main() -> int:
+    phase = phase_of(os.environ)
+    # Unlike a binary's, this environment is of this host.
+    if mode(phase, os.environ) is not Mode.OFF:
+        preserves = "preserve-libs" in os.environ.get("FEATURES", "").split()
+        found = losses(phase, os.environ.get("REPLACING_VERSIONS", "").split(), preserves=preserves)
+        if found:
+            print(source_breaks(phase.name, [(one.victim, one.need, one.missing, one.found) for one in found]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
