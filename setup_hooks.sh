@@ -14,18 +14,20 @@ source "$here/setup.d/checks.bash"
 source "$here/setup.d/plan.bash"
 # shellcheck source=setup.d/keys.bash
 source "$here/setup.d/keys.bash"
+# shellcheck source=setup.d/removal.bash
+source "$here/setup.d/removal.bash"
 
 usage() {
     cat <<'END'
 usage: setup_hooks.sh --role client|binhost|both [OPTION]...
-       setup_hooks.sh --status | --uninstall [--purge] [OPTION]...
+       setup_hooks.sh --status | --uninstall [--role ROLE] [--purge] [OPTION]...
 
   --role ROLE         client: takes binaries; binhost: publishes them; both. Roles of earlier runs stay
   --root DIR          the system to work on (default: /)
   --config-root DIR   the system whose /etc/portage is meant (default: that of --root)
   --dry-run           only show what would be done
   --status            say of each file whether it is in place, edited, missing or outdated
-  --uninstall         take everything away again
+  --uninstall         take everything away again; with --role that role, and the other stays
   --purge             with --uninstall: also files that were edited since, the published tree, and a signing key made here
   --yes               ask nothing
 
@@ -405,89 +407,6 @@ status() {
     done
     [[ ${choice[finished]-} ]] || printf 'the last run did not come to its end: run this script again\n'
     return "$worst"
-}
-
-uninstall() {
-    local index
-    check_user
-    read_manifest
-    read_choices
-    if [[ ! -d $store ]]; then
-        rm -rf -- "$root/var/lib/$TEMPORARY"*
-        printf 'portage-ext is not set up in %s\n' "${root:-/}"
-        return 0
-    fi
-    [[ -w $store && -w $config_root/etc/portage ]] || refuse "$config_root/etc/portage or $store cannot be written to"
-    if [[ $dry_run ]]; then
-        printf '%s\n' "${m_path[@]/#/remove   }"
-        return 0
-    fi
-    confirm "Take portage-ext out of ${root:-/}?" || exit 1
-    clean_leftovers
-    unpin_keys
-    remove_traces
-    for ((index = ${#m_path[@]} - 1; index >= 0; index--)); do
-        [[ ${m_path[index]} == var/lib/portage-ext* && ${m_kind[index]} == dir ]] || withdraw "$index"
-    done
-    if ((${#left[@]})); then
-        printf 'kept (--uninstall --purge removes it): %s\n' "${left[@]}"
-        forget_what_is_gone
-    else
-        remove_store
-    fi
-}
-
-# What was left stays in the manifest, so that it can still be purged, or taken over by the next set up.
-forget_what_is_gone() {
-    local index target
-    for index in "${!m_path[@]}"; do
-        target=$(real "${m_path[index]}")
-        if [[ ! -e $target ]] || { [[ ${m_kind[index]} == part ]] && ! grep -q "^$MARK_BEGIN" -- "$target"; }; then
-            unset -v "m_kind[index]" "m_digest[index]" "m_path[index]"
-        fi
-    done
-    choice[taken-out]=yes
-    unset -v 'choice[finished]' 'choice[started]'
-    write_choices
-    write_manifest
-    find "$store" -mindepth 1 ! -path "$store/manifest" ! -path "$store/choices" ! -path "$store/kept*" -delete
-}
-
-# The releases and channels of the tree $1; the manifest knows whether the directory is ours.
-purge_tree() {
-    [[ -d $1 ]] || return 0
-    find "$1" -maxdepth 1 -type l -lname 'releases/*' -delete
-    rm -rf -- "$1/releases" "$1/.lock" "$1"/.portage-ext.*
-}
-
-# What our programs have written beside Portage's own files: logs, what was seen of the binhost, state of PKGDIR, downloads.
-remove_traces() {
-    local pkgdir state=$root/var/lib/portage-ext name=${choice[name]-}
-    for pkgdir in "$root" "$config_root"; do
-        rm -rf -- "$pkgdir"/var/log/portage-ext "$pkgdir"/var/lib/portage-ext/{after-emerge,postsync}
-    done
-    if [[ $name && -z ${choice[pinned-before]-} ]]; then
-        # Portage's copies of indexes, which it takes for good until they are replaced by newer ones.
-        [[ ${choice[role]-} == binhost ]] || rm -rf -- "$root/var/cache/edb/binhost"
-        rm -f -- "$state/trust/$name".{json,index,gpg,lock}
-        rmdir --ignore-fail-on-non-empty -- "$state/trust" 2>/dev/null || true
-        [[ -z ${choice[downloads-are-ours]-} ]] || rm -rf -- "$root/var/cache/binhost/$name"
-        if [[ ${choice[cache-is-ours]-} && -d $root/var/cache/binhost ]]; then
-            rmdir --ignore-fail-on-non-empty -- "$root/var/cache/binhost"
-        fi
-    fi
-    if [[ ${choice[role]-client} != client ]]; then
-        pkgdir=$(PORTAGE_CONFIGROOT="$(seen "$config_root")/" "${inside[@]}" portageq envvar PKGDIR 2>/dev/null) || pkgdir=''
-        # What a Portage inside says is a path inside.
-        [[ -z $pkgdir ]] || rm -f -- "${inside[0]:+$root}${pkgdir:?}"/.portage-ext.*
-        if [[ $purge ]]; then
-            rm -rf -- "$root/${SIGNING:?}"
-            purge_tree "$root${choice[tree]:?}"
-        else
-            [[ ! -d $root${choice[tree]}/releases ]] || left+=("$root${choice[tree]} (releases)")
-            [[ ! -d $root/$SIGNING ]] || left+=("$root/$SIGNING (the signing key)")
-        fi
-    fi
 }
 
 read_options "$@"

@@ -124,6 +124,7 @@ unpin_keys() {
     # Without sums the run that would have noted them was cut off: nobody else has been here since.
     if [[ ! -e $store/keyring ]] || cmp -s -- "$store/keyring" <(keyring_sums); then
         untouched=yes
+        rm -f -- "$store/keyring"
     fi
     if [[ ${choice[key]-} && -z ${choice[pinned-before]-} ]]; then
         mapfile -d '' -t arguments < <(roots)
@@ -144,6 +145,20 @@ unpin_keys() {
         find "$home" -mindepth 1 ! -name 'S.*' -delete
         cp -a -- "$store/kept/gnupg/." "$home/"
     fi
+}
+
+# A binhost that stays a client: Portage's keyring keeps the key that the client has pinned.
+disbelieve_own_key() {
+    local home=$config_root/etc/portage/gnupg untouched='' key
+    [[ -d $home ]] || return 0
+    if [[ ! -e $store/keyring ]] || cmp -s -- "$store/keyring" <(keyring_sums); then
+        untouched=yes
+        rm -f -- "$store/keyring"
+    fi
+    for key in ${choice[believed]-}; do
+        [[ $key == "${choice[key]-}" ]] || gpg_in "$home" --no-autostart --yes --delete-keys "$key" 2>/dev/null || true
+    done
+    [[ -z $untouched ]] || note_keyring
 }
 
 # Fetch the index as emerge will, from Release to the last entry.

@@ -49,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
         trusted = frozenset({signer.key.fingerprint})
         judge = gpg.judge_many([ring], trusted)
         if options.paths:
-            return _sign(options, options.paths, signer, judge, started)
+            return _sign(options, options.paths, signer, judge, started)[0]
         settings = pkgdir_settings(options.pkgdir)
         with index_lock(settings.pkgdir):
-            status = _sign(options, packages(settings.pkgdir), signer, judge, started)
+            status, unsigned = _sign(options, packages(settings.pkgdir), signer, judge, started)
             if not (options.check or options.no_index):
-                _reindex(settings)
+                _reindex(settings, unsigned)
         return status
 
 
@@ -81,7 +81,10 @@ def public_key(homedir: Path | None, key: SigningKey) -> bytes:
     return manage.extract([exported], [key.fingerprint], "the signing key")
 
 
-def _sign(options: argparse.Namespace, paths: list[Path], signer: GpgSigner, judge: Judge, started: float) -> int:
+def _sign(
+    options: argparse.Namespace, paths: list[Path], signer: GpgSigner, judge: Judge, started: float
+) -> tuple[int, list[Path]]:
+    """The exit status, and the packages that cannot be signed whatever the key."""
     if options.check:
         verdicts = verify_packages(paths, judge, digests=True, jobs=options.jobs)
         for error in verdicts.values():
@@ -89,7 +92,7 @@ def _sign(options: argparse.Namespace, paths: list[Path], signer: GpgSigner, jud
                 print(error)
         lacking = sum(error is not None for error in verdicts.values())
         print(f"{len(paths) - lacking} of {len(paths)} packages carry a valid signature of {signer.key.fingerprint}")
-        return 1 if lacking else 0
+        return (1 if lacking else 0), []
     report = sign_pkgdir(paths, signer, judge, everything=options.all, jobs=options.jobs)
     for path, reason in report.failed.items():
         print(f"portage-ext sign: {path}: not signed: {reason}", file=sys.stderr)
@@ -97,12 +100,15 @@ def _sign(options: argparse.Namespace, paths: list[Path], signer: GpgSigner, jud
         f"{len(report.signed)} signed by {signer.key.fingerprint}, {len(report.valid)} valid before, "
         f"{len(report.failed)} failed, {time.monotonic() - started:.2f} s"
     )
-    return 1 if report.failed else 0
+    return (1 if report.failed else 0), [path for path, error in report.unsigned.items() if not isinstance(error, GpgError)]
 
 
-def _reindex(settings: PkgdirSettings) -> None:
-    """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already."""
+def _reindex(settings: PkgdirSettings, unsigned: list[Path]) -> None:
+    """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already.
+
+    What could not be signed stays new, or the next run after emerge would take it for signed.
+    """
     repository = repository_of(settings, lambda pkgdir: contextlib.nullcontext())
-    report = Reindexer(repository).run()
+    report = Reindexer(repository).run(withheld=[str(path.relative_to(settings.pkgdir)) for path in unsigned])
     for error in report.left_out:
         print(f"portage-ext sign: left out of the index: {error}", file=sys.stderr)

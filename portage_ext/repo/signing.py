@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext.errors import PackageError, PortageExtError, UnreadablePackageError
+from portage_ext.errors import (
+    EmptyPackageError,
+    MalformedPackageError,
+    OversizedPackageError,
+    PackageError,
+    PortageExtError,
+    TruncatedPackageError,
+    UnreadablePackageError,
+)
 from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.gpkg.sign import Signer, sign_package
 from portage_ext.gpkg.verify import Judge, verify_packages
@@ -21,6 +29,7 @@ from portage_ext.refusals import BadSignatureError, TrustError
 
 _MOST_JOBS: Final = 8
 """More signatures at once than this only wait for gpg-agent."""
+_NO_PACKAGE: Final = (EmptyPackageError, TruncatedPackageError, OversizedPackageError, MalformedPackageError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,11 @@ class Signed:
     signed: tuple[Path, ...]
     valid: tuple[Path, ...]
     failed: Mapping[Path, PortageExtError]
+
+    @property
+    def unsigned(self) -> Mapping[Path, PortageExtError]:
+        """Those of ``failed`` that an index must go without. A file that is no package is left out by every index, by name."""
+        return {path: error for path, error in sorted(self.failed.items()) if not isinstance(error, _NO_PACKAGE)}
 
 
 def packages(pkgdir: Path) -> list[Path]:

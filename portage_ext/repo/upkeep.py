@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from portage_ext.errors import EmptyPackageError, MalformedPackageError, OversizedPackageError, TruncatedPackageError
 from portage_ext.failures import UnsignedPackagesError
 from portage_ext.files import TEMPORARY_PREFIX
 from portage_ext.gpkg.identity import GPKG_SUFFIX
@@ -20,9 +18,6 @@ from portage_ext.gpkg.verify import Judge
 from portage_ext.refusals import GpgError
 from portage_ext.repo.reindex import Reindexer, Report
 from portage_ext.repo.signing import sign_pkgdir
-
-_NO_PACKAGE: Final = (EmptyPackageError, TruncatedPackageError, OversizedPackageError, MalformedPackageError)
-"""A file that is no package is no matter of signatures: the index leaves it out, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +45,8 @@ def sign_and_index(reindexer: Reindexer, signer: Signer | None, judge: Judge) ->
         _remove_leftovers({path.parent for path in new})
         done = sign_pkgdir(new, signer, judge)
         signed = [str(path.relative_to(pkgdir)) for path in done.signed]
-        failed = {path: error for path, error in sorted(done.failed.items()) if not isinstance(error, _NO_PACKAGE)}
-        why = {str(path.relative_to(pkgdir)): str(error).removeprefix(f"{path}: ") for path, error in failed.items()}
-        if not signed and any(isinstance(error, GpgError) for error in failed.values()):
+        why = {str(path.relative_to(pkgdir)): str(error).removeprefix(f"{path}: ") for path, error in done.unsigned.items()}
+        if not signed and any(isinstance(error, GpgError) for error in done.unsigned.values()):
             raise UnsignedPackagesError(str(pkgdir), why)
     # Under the same lock everything was just looked at; only what was signed is another file now.
     report = reindexer.run(only=signed, withheld=why.keys())

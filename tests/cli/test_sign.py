@@ -78,6 +78,9 @@ def test_a_tampered_package_is_not_signed_over(host: Root, key: SigningKey) -> N
     failed = host.run("portage-ext", "sign", *options(key)).failed()
     assert "flags-2.0-1.gpkg.tar: not signed" in failed.stderr
     assert path.read_bytes() == before
+    index = (host.pkgdir / "Packages").read_text()
+    assert "PATH: app-misc/flags/flags-1.0-1.gpkg.tar" in index
+    assert "PATH: app-misc/flags/flags-2.0-1.gpkg.tar" not in index
 
 
 def test_a_release_follows_the_index_and_is_renewed_in_time(host: Root, key: SigningKey) -> None:

@@ -97,6 +97,24 @@ put_in_first() {
     interrupted 1 "${SETUP_STRIDE:-11}" put_in_first --uninstall --purge
 }
 
+put_in_first_and_continued() {
+    put_in_first "$@" && continued "$@"
+}
+
+@test "interrupted while one role is taken off, and taken off again" {
+    [[ ${SETUP_STRIDE-} ]] || skip "make test-setup"
+    stepping
+    interrupted 1 "$SETUP_STRIDE" put_in_first_and_continued --uninstall --role client --purge
+    interrupted 1 "$SETUP_STRIDE" put_in_first_and_continued --uninstall --role binhost --purge
+}
+
+@test "interrupted while one role is taken off, and all taken out" {
+    [[ ${SETUP_STRIDE-} ]] || skip "make test-setup"
+    stepping
+    interrupted 1 "$SETUP_STRIDE" put_in_first --uninstall --role client --purge
+    interrupted 1 "$SETUP_STRIDE" put_in_first --uninstall --role binhost --purge
+}
+
 @test "a target that cannot be written to is refused before anything is" {
     if [[ $EUID == 0 ]]; then
         # root is stopped by nothing but the file system
@@ -284,6 +302,47 @@ newer_version() {
     grep -q '^\[binrepo.binhost\]' "$root/etc/portage/portage-ext.toml"
     hooks --status
     hooks --uninstall
+    same_as_before
+}
+
+believed_keys() {
+    gpg --homedir "$1/etc/portage/gnupg" --batch --no-autostart --with-colons --list-keys | grep ^fpr
+}
+
+@test "one role of two goes, and the other is as if it had been alone" {
+    mkdir -p "$root"/{usr/lib/systemd/system,etc/nginx/conf.d}
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    for role in client binhost; do
+        if [[ $role == client ]]; then other=binhost; else other=client; fi
+        local -n its_options=$role other_options=$other
+        hooks --role "$other" "${other_options[@]}"
+        cp -a "$root" "$work/alone"
+        hooks --role "$role" "${its_options[@]}"
+        run -0 hooks --uninstall --role "$role" --dry-run
+        [[ $output == *"remove   $root/"* ]]
+        hooks --uninstall --role "$role" --purge
+        hooks --status
+        diff -r -x gnupg -x manifest -x keyring "$work/alone" "$root"
+        diff <(sort "$work/alone/var/lib/portage-ext/setup/manifest") <(sort "$root/var/lib/portage-ext/setup/manifest")
+        diff <(believed_keys "$work/alone") <(believed_keys "$root")
+        run -0 hooks --uninstall --role "$role"
+        [[ $output == *"is no $role"* ]]
+        hooks --uninstall --role "$other"
+        same_as_before
+        rm -r "$work/alone"
+    done
+}
+
+@test "what a binhost made stays when it becomes a mere client, until --purge" {
+    hooks --role both --binhost http://127.0.0.1:9/production --key "$KEYS/public.asc"
+    echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
+    run -0 hooks --uninstall --role binhost
+    [[ $output == *"$root/var/lib/portage-ext/signing (the signing key)"* ]]
+    run ! grep -q '^\[binhost\]' "$root/etc/portage/portage-ext.toml"
+    [[ $(tail -n 1 "$root/etc/portage/env/getbinpkg.conf") == '# mine' ]]
+    hooks --uninstall --role binhost --purge
+    [ ! -e "$root/var/lib/portage-ext/signing" ]
+    hooks --uninstall --purge
     same_as_before
 }
 
