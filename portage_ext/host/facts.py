@@ -18,14 +18,14 @@ from portage.dep import Atom, use_reduce
 from portage.exception import InvalidDependString
 from portage.versions import vercmp
 
-from portage_ext.host import objections, probe
+from portage_ext.host import demands, objections, probe
 from portage_ext.host.binhosts import Binhosts
 from portage_ext.host.candidates import CandidateTree
+from portage_ext.host.listing import Listings
 from portage_ext.host.profiles import Elsewhere, Profiles
 from portage_ext.host.resolution import Resolution
 from portage_ext.host.use_origin import UseOrigin
-from portage_ext.host.whitelist import Whitelist
-from portage_ext.policy.verdict import Facts, Flag, Listing, Offer, Places, State, Wanted
+from portage_ext.policy.verdict import Facts, Flag, Offer, Places, State, Wanted
 
 _RUNTIME: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
 
@@ -35,6 +35,7 @@ def check_portage() -> None:
     for expected in _PREDICATES:
         probe.check_function(expected)
     selecting = depgraph._wrapped_select_pkg_highest_available_imp
+    probe.check_names(depgraph._process_slot_conflict, "_parent_atoms")
     probe.check_names(selecting, "_equiv_ebuild_visible", "_changed_slot", "_reinstall_for_flags", "_changed_deps", "myparams")
     probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
 
@@ -57,7 +58,7 @@ class Gatherer:
         self.graph: depgraph = resolution.graph
         self.tree = tree
         self.settings = resolution.settings
-        self.whitelist = Whitelist(resolution.settings, resolution.run)
+        self._listings = Listings(resolution)
         self.root_config = self.graph._frozen_config.roots[resolution.settings["EROOT"]]
         self._profiles = Profiles(resolution.settings, binhosts)
 
@@ -145,11 +146,12 @@ class Gatherer:
             if parameters.get("binpkg_changed_deps", "n") != "n" and graph._changed_deps(candidate):
                 more["changed_deps"] = tuple(_dependencies_changed(candidate, ebuild))
             more["patches"] = tuple(self._patches(candidate))
+        asked, needed = demands.unmet(graph, package, candidate)
         live = "--usepkg-exclude-live" in graph._frozen_config.myopts
         return Facts(
             offer,
             order,
-            listing=self._listing(candidate, offer),
+            listing=self._listings.of(candidate.cpv, offer),
             trouble=self.resolution.troubles.get(offer.binrepo or ""),
             exclusions=tuple(objections.exclusions(candidate, offer, self.resolution, self.tree)),
             masks=masks,
@@ -158,29 +160,10 @@ class Gatherer:
             unsatisfied=tuple(self._unsatisfied(candidate)) if order == 0 else (),
             live=live and "live" in candidate._metadata.get("PROPERTIES", "").split(),
             set_aside=self._set_aside(candidate),
+            asked=asked,
+            needed=needed,
             **more,
         )
-
-    def _listing(self, candidate: Package, offer: Offer) -> Listing:
-        cpv, run = candidate.cpv, self.resolution.run
-        if offer.binrepo is None:
-            accepted = not self.resolution.hides_local or self.whitelist.is_on(cpv)
-        else:
-            accepted = self.resolution.options.get("--getbinpkg") is not False and self.whitelist.accepts(cpv, offer.binrepo)
-        if accepted:
-            return Listing(True)
-        rule = self.whitelist.rule(cpv)
-        atom, where = objections.entry_against(self.whitelist, cpv, offer.binrepo)
-        if self.resolution.options.get("--getbinpkg") is False:
-            return Listing(False, "option", where="--getbinpkg=n")
-        if rule.getbinpkg is False:
-            return Listing(False, "off", atom, where)
-        if run.off_in_environment:
-            return Listing(False, "option", where="FEATURES=-getbinpkg in the environment")
-        bound = rule.binrepos is not None and offer.binrepo is not None and offer.binrepo not in rule.binrepos
-        if bound and (rule.getbinpkg or run.on):
-            return Listing(False, "binhost", atom, where, tuple(sorted(rule.binrepos or ())))
-        return Listing(False, "unlisted")
 
     def _flags(self, candidate: Package, ebuild: Any, elsewhere: Elsewhere | None) -> Iterator[Flag]:
         if self.graph._dynamic_config.myparams.get("binpkg_respect_use") not in ("y", "auto"):

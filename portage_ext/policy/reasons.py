@@ -58,7 +58,10 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     rebuild = Remedy(BINHOST, f"emerge --oneshot --buildpkg {shlex.quote('=' + wanted.cpv)}")
     if facts.trouble:
         yield facts.trouble
-    if not facts.listing.accepted:
+    if facts.listing.off and not facts.listing.accepted:
+        again = Remedy(HERE, f"{facts.listing.emerge} --oneshot {shlex.quote('=' + offer.cpv)}")
+        yield Reason("off", f"getbinpkg is off for this run ({facts.listing.off})", (again,))
+    if facts.listing.why:
         yield _listing(facts.listing, offer, places)
     for one in facts.exclusions:
         # Nothing but the command line says so: without default options it does not.
@@ -72,7 +75,10 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     elif facts.ebuild != "visible":
         yield _no_ebuild(facts, offer)
     elif facts.order > 0 and not facts.masks:
-        yield Reason("version", f"newer than {wanted.version}, which is what was asked for or what other packages need")
+        yield _newer(facts, wanted, rebuild)
+    elif facts.order == 0 and (facts.needed or facts.asked) and not facts.slot_here:
+        asked = tuple(f"asked for: {atom}" for atom in facts.asked)
+        yield Reason("resolver", "is not what was asked for or what other packages need", (rebuild,), (*asked, *facts.needed))
     yield from _flags((flag for flag in facts.flags if not flag.profile), wanted, places, rebuild)
     if facts.slot_here:
         yield Reason("slot", f"built for slot {offer.slot}/{offer.sub_slot}, the ebuild here has {facts.slot_here}", (rebuild,))
@@ -124,8 +130,6 @@ def symbols(words: Sequence[str]) -> Reason:
 
 
 def _listing(listing: Listing, offer: Offer, places: Places) -> Reason:
-    if listing.why == "option":
-        return Reason("off", f"getbinpkg is off for this run ({listing.where})")
     env = places.env_file.rpartition("/")[2]
     steps = () if places.env_exists else (places.append(places.env_file, 'FEATURES="getbinpkg"'),)
     if listing.why == "binhost":
@@ -159,9 +163,19 @@ def _older(facts: Facts, wanted: Wanted, rebuild: Remedy) -> Reason:
     return Reason(
         "version",
         f"the tree is ahead: {wanted.version} here, {offer.version} there",
-        (take, replace(rebuild, instead=True)),
-        ("; ".join(details),),
+        (rebuild,) if facts.needed else (take, replace(rebuild, instead=True)),
+        ("; ".join(details), *facts.needed),
     )
+
+
+def _newer(facts: Facts, wanted: Wanted, rebuild: Remedy) -> Reason:
+    """Nothing is wrong with it but that another version was chosen: by who asked, or for another package."""
+    text = f"newer than {wanted.version}, which "
+    if facts.needed:
+        return Reason("version", f"{text}other packages need", (rebuild,), facts.needed)
+    take = Remedy(HERE, f"emerge --oneshot {shlex.quote('=' + facts.offer.cpv)}")
+    chosen = f"was asked for: {' '.join(facts.asked)}" if facts.asked else "Portage's resolver chose"
+    return Reason("version", text + chosen, (take, replace(rebuild, instead=True)))
 
 
 def _no_ebuild(facts: Facts, offer: Offer) -> Reason:

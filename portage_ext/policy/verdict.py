@@ -96,13 +96,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Whether package.env lets the candidate in: ``why`` it does not, and the entry that says so, if one does."""
+    """Whether package.env lets the candidate in: ``why`` it does not, and the entry that says so, if one does.
+
+    ``off``: what switches getbinpkg off for the whole run; ``emerge`` is how to run it without that.
+    """
 
     accepted: bool
-    why: Literal["", "unlisted", "off", "binhost", "option"] = ""
+    why: Literal["", "unlisted", "off", "binhost"] = ""
     atom: str = ""
     where: str = ""
     allowed: tuple[str, ...] = ()
+    off: str = ""
+    emerge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,10 @@ class Facts:
     patches: tuple[str, ...] = ()
     live: bool = False
     set_aside: str = ""
+    asked: tuple[str, ...] = ()
+    """What was asked for, and the candidate is not."""
+    needed: tuple[str, ...] = ()
+    """What other packages of the list need, and the candidate is not."""
 
 
 @dataclass(frozen=True, slots=True)

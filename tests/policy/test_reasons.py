@@ -52,6 +52,14 @@ def test_an_env_file_is_made_where_there_is_none() -> None:
     ]
 
 
+def test_a_binary_that_would_not_do_for_other_packages_is_built_anew() -> None:
+    rebuild = "emerge --oneshot --buildpkg =app-misc/a-1"
+    for order in (-1, 0, 1):
+        (reason,) = judge(Facts(OFFER, order, needed=("app-misc/b-1 needs app-misc/a:0/2",)), WANTED, PLACES).reasons
+        assert [step.command for step in reason.remedies] == [rebuild]
+        assert reason.details[-1] == "app-misc/b-1 needs app-misc/a:0/2"
+
+
 def test_the_resolver_is_quoted_only_where_nothing_else_is_known() -> None:
     assert kinds(judge(Facts(OFFER, 0, set_aside="slot conflict"), WANTED, PLACES)) == ["resolver"]
     assert kinds(judge(Facts(OFFER, 0, listing=UNLISTED, set_aside="slot conflict"), WANTED, PLACES)) == ["unlisted"]

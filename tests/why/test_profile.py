@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+import shutil
+
 import pytest
 
 from tests.why.asking import why
@@ -45,6 +49,16 @@ def desktop(site: Site) -> Site:
     return site
 
 
+def kinds_if_the_index_says(site: Site, profile: str) -> list[str]:
+    """Of FLAGS, when the index names another profile."""
+    index = site.builder.pkgdir / "Packages"
+    text = re.sub("^PROFILE: .*$", f"PROFILE: {profile}", index.read_text(), flags=re.M)
+    index.write_text(text)
+    (site.builder.pkgdir / "Packages.gz").write_bytes(gzip.compress(text.encode()))
+    site.client.forget_downloads()
+    return why(site.client, "app-misc/flags").kinds(FLAGS)
+
+
 def test_what_the_profile_decides(desktop: Site) -> None:
     site, client = desktop, desktop.client
     answer = why(client, *NAMES)
@@ -66,6 +80,11 @@ def test_what_the_profile_decides(desktop: Site) -> None:
     assert site.binaries(*NAMES) == {FLAGS, MASKED}
     link.unlink()
     link.symlink_to(before)
+    shutil.copytree(before / "desktop", site.here.location / "elsewhere")
+    (site.here.location / "elsewhere/parent").write_text(f"{before}\n")
+    for astray in ("../elsewhere", "default/linux/amd64/none"):
+        assert "profile" not in kinds_if_the_index_says(site, astray)
+    assert "profile" in kinds_if_the_index_says(site, "default/linux/amd64/desktop")
     for cpv in (FLAGS, "app-misc/masked-1", OWN):
         answer.follow(cpv)
     assert site.binaries(*NAMES) == {FLAGS, MASKED, OWN}

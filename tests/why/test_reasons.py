@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.emerge.whitelisting import FLAGS, HELLO, overlay, whitelist
+from tests.emerge.whitelisting import FLAGS, HELLO, WEBKIT, overlay, whitelist
 from tests.testkit.roots import Root
 from tests.toolchain.conftest import chain, portage, system, url
 from tests.why.asking import Answer, why
@@ -110,29 +110,29 @@ def test_use_that_the_profile_fixes(site: Site, how: str) -> None:
     assert site.binaries("app-misc/a") == {A}
 
 
-@pytest.mark.parametrize(
-    ("group", "ours", "theirs"),
-    [
-        ("CPU_FLAGS_X86", "avx2", "sse4_2"),
-        ("L10N", "de", "fr"),
-        ("PYTHON_TARGETS", "python3_12", "python3_13"),
-        ("VIDEO_CARDS", "intel", "amdgpu"),
-    ],
-)
-def test_use_expand_group(site: Site, group: str, ours: str, theirs: str) -> None:
-    low = group.lower()
-    site.both(A, IUSE=f"{low}_{ours} {low}_{theirs}")
-    site.build("app-misc/a", **{group: theirs})
-    site.client.settings[group] = ours
+def test_use_expand_groups(site: Site) -> None:
+    groups = {
+        "CPU_FLAGS_X86": ("avx2", "sse4_2"),
+        "L10N": ("de", "fr"),
+        "PYTHON_TARGETS": ("python3_12", "python3_13"),
+        "VIDEO_CARDS": ("intel", "amdgpu"),
+    }
+    names = {group: f"app-misc/{group.lower().replace('_', '-')}" for group in groups}
+    for group, (ours, theirs) in groups.items():
+        site.both(f"{names[group]}-1", IUSE=f"{group.lower()}_{ours} {group.lower()}_{theirs}")
+        site.client.settings[group] = ours
     site.client.write_settings()
-    answer = why(site.client, "app-misc/a")
-    assert answer.kinds(A) == ["use-expand"]
-    reason = answer.reason(A, "use-expand")
-    flags = sorted([f"-{ours}", theirs], key=lambda flag: flag.lstrip("-"))
-    assert reason["text"] == f"{group} differs: {' '.join(flags)}"
-    assert any("etc/portage/make.conf:" in detail for detail in reason["details"])
-    answer.follow(A)
-    assert site.binaries("app-misc/a") == {A}
+    site.build(*names.values(), "--jobs=2", **{group: theirs for group, (_, theirs) in groups.items()})
+    answer = why(site.client, *names.values())
+    for group, (ours, theirs) in groups.items():
+        cpv = f"{names[group]}-1"
+        assert answer.kinds(cpv) == ["use-expand"]
+        reason = answer.reason(cpv, "use-expand")
+        flags = sorted([f"-{ours}", theirs], key=lambda flag: flag.lstrip("-"))
+        assert reason["text"] == f"{group} differs: {' '.join(flags)}"
+        assert any("etc/portage/make.conf:" in detail for detail in reason["details"])
+        answer.follow(cpv)
+    assert site.binaries(*names.values()) == {f"{name}-1" for name in names.values()}
 
 
 def test_iuse_differs(site: Site) -> None:
@@ -194,6 +194,54 @@ def test_binhost_ahead_of_the_tree(site: Site) -> None:
     assert answer.kinds(A) == ["no-ebuild"]
     answer.follow(A)
     assert site.client.merged() == {A2: "binary"}
+    # Now the tree has it as well, and another package does not go with it.
+    site.here.data(A2)
+    site.here.data("app-misc/b-1", RDEPEND="<app-misc/a-2")
+    answer = why(site.client, "app-misc/b")
+    assert answer.kinds(A) == ["version"]
+    reason = answer.reason(A, "version")
+    assert (reason["text"], reason["details"]) == (
+        "newer than 1, which other packages need",
+        ["app-misc/b-1 needs <app-misc/a-2"],
+    )
+    answer.follow(A, binhost=site.builder)
+    assert site.binaries("app-misc/b") == {A}
+
+
+def test_a_binary_newer_than_what_was_asked_for(client: Root) -> None:
+    whitelist(client, "net-libs/webkit on")
+    overlay(client).data("net-libs/webkit-0.9")
+    older = "net-libs/webkit-0.9"
+    answer = why(client, f"={older}")
+    assert answer.kinds(older) == ["version"]
+    assert answer.reason(older, "version")["text"] == f"newer than 0.9, which was asked for: ={older}"
+    answer.follow(older)
+    assert client.merged() == {WEBKIT: "binary"}
+
+
+def test_getbinpkg_is_off_by_an_option(client: Root) -> None:
+    whitelist(client, "app-misc/hello on")
+    answer = why(client, "app-misc/hello", "--", "--getbinpkg=n")
+    assert answer.kinds(HELLO) == ["off"]
+    assert answer.reason(HELLO, "off")["text"] == "getbinpkg is off for this run (--getbinpkg=n, the command line)"
+    client.settings["EMERGE_DEFAULT_OPTS"] = "--getbinpkg=n"
+    client.write_settings()
+    answer = why(client, "app-misc/hello", "app-misc/flags")
+    assert answer.reason(HELLO, "off")["text"] == "getbinpkg is off for this run (--getbinpkg=n, EMERGE_DEFAULT_OPTS)"
+    assert answer.kinds(FLAGS) == ["off", "unlisted"]
+    assert "[ebuild" in client.emerge("-p", "app-misc/hello").ok().stdout
+    answer.follow(HELLO)
+    assert client.merged() == {HELLO: "binary"}
+
+
+@pytest.mark.parametrize("features", ["-getbinpkg", "parallel-fetch -getbinpkg"])
+def test_getbinpkg_is_off_by_the_environment(client: Root, features: str) -> None:
+    whitelist(client, "app-misc/hello on")
+    answer = why(client, "app-misc/hello", FEATURES=features)
+    assert answer.kinds(HELLO) == ["off"]
+    (remedy,) = answer.reason(HELLO, "off")["remedies"]
+    client.run("sh", "-c", remedy["command"], FEATURES=features).ok()
+    assert client.merged() == {HELLO: "binary"}
 
 
 def masked(site: Site, kind: str) -> Answer:
@@ -332,7 +380,12 @@ def test_symbol_versions(system: Callable[..., Root], listed: bool) -> None:
 def test_slot_of_the_ebuild_has_changed(site: Site) -> None:
     site.there.data(A, SLOT="0/1")
     site.here.data(A, SLOT="0/2")
+    site.here.data("app-misc/b-1", RDEPEND="app-misc/a:0/2")
     site.build("app-misc/a")
+    answer = why(site.client, "app-misc/b")
+    assert answer.kinds(A) == ["resolver"]
+    assert answer.reason(A, "resolver")["details"] == ["app-misc/b-1 needs app-misc/a:0/2"]
+    assert [step["command"] for step in answer.reason(A, "resolver")["remedies"]] == [f"emerge --oneshot --buildpkg ={A}"]
     options = ("app-misc/a", "--", "--changed-slot")
     answer = why(site.client, *options)
     assert answer.kinds(A) == ["slot"]
