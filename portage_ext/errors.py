@@ -280,12 +280,14 @@ class ToolchainModeError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class NoSuchPackageError(PortageExtError):
-    """Nothing installed matches an atom, and no file is called so."""
+    """Nothing installed matches an atom, and no file is called so. ``also`` is where else it was looked for."""
 
     text: str
+    also: str = ""
 
     def __str__(self) -> str:
-        return f"nothing installed matches {self.text}, and it is no file; name a binary package or a directory by its path"
+        where = f"nothing installed{self.also and f', and nothing in {self.also},'} matches {self.text}"
+        return f"{where}, and it is no file; name a binary package or a directory by its path"
 
 
 # Explaining.

@@ -77,7 +77,9 @@ def _work(root: Path, options: argparse.Namespace) -> int:
         left = marks.free(root)
         if settings.after_emerge == binhost.OFF:
             if not options.pending:
-                print(f'{root / configuration.SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done')
+                line = f'{root / configuration.SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
+                print(line)
+                runs.append(root, Run(int(time.time()), WHAT, True, line))
             marks.remove(left)
             return 0
         said: list[str] = []
@@ -107,7 +109,9 @@ def _work(root: Path, options: argparse.Namespace) -> int:
         line = f"{line} ({seconds:.1f} s)"
         print(f"portage-ext: {line}")
     elif ok and not options.pending:
-        print("portage-ext: nothing new in PKGDIR")
+        # Written down as well: `portage-ext check` tells of a failure until a later run went well.
+        line = "nothing new in PKGDIR"
+        print(f"portage-ext: {line}")
     elif not ok:
         line = f"after-emerge FAILED: {line}"
         print(f"portage-ext: {line}", file=sys.stderr)

@@ -48,7 +48,11 @@ def run(options: argparse.Namespace) -> int:
 def _examined(started: float) -> list[Area]:
     # Portage is asked by one thread, and before it is used: it is not made for several.
     first = areas.guarded("Portage", host_health.portage_version)
-    host = here()
+    try:
+        host = here()
+    except SettingsError as error:
+        broken = health.error(f"Portage cannot read its configuration: {error.why}", "correct the line that it names above")
+        return [first, Area("configuration", "cannot be read", (broken,))]
     try:
         repos = binrepos()
     except SettingsError:
@@ -58,14 +62,14 @@ def _examined(started: float) -> list[Area]:
     waiting["last runs"] = partial(areas.last_runs, host)
     waiting["disk"] = partial(areas.disk, host_health.places(host, repos))
     signs = ["binpkg-signing"] if "binpkg-signing" in host.features else []
-    broken = areas.guarded("portage-ext.toml", partial(_settings, waiting, host, repos, signs))
+    ours = areas.guarded("portage-ext.toml", partial(_settings, waiting, host, repos, signs))
     results = _start(waiting)
     own = [
         areas.guarded("configuration", partial(host_health.configuration, host, repos)),
         areas.guarded("keyring", partial(host_health.keyring, host, repos, signs=bool(signs))),
     ]
     gathered = _gather(results, waiting, started + limits.CHECK_SECONDS)
-    settings = [broken] if broken.findings else []
+    settings = [ours] if ours.findings else []
     return [first, *settings, *own, *gathered]
 
 

@@ -20,7 +20,7 @@ from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.builder import Described
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.host import cpu as asking
-from portage_ext.host.builder import behind
+from portage_ext.host.builder import assigned, behind
 from portage_ext.host.builder import builder as own_builder
 from portage_ext.host.here import Here, binrepos, here
 from portage_ext.host.licences import groups
@@ -30,6 +30,7 @@ from portage_ext.model.release import PLAIN_FORM
 from portage_ext.policy.compare import Finding, Grade, Known, compare
 from portage_ext.trust.state import StateDirectory, checked_name
 
+_VARIABLES: Final = ("ACCEPT_KEYWORDS", "ACCEPT_LICENSE", "CHOST", "USE")
 _COLOUR: Final = {Grade.UNUSABLE: "red", Grade.TRAP: "yellow", Grade.DIFFERENT: "blue"}
 
 
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.what is None:
         raise UsageError("name what to compare with: a binrepo, its URL, a directory or a file; or use --print")
+    here()  # a configuration that Portage cannot read is said before anything else
     described = _described(options.what, unverified=options.unverified)
     theirs = described.builder
     ours = own_builder()
@@ -96,6 +98,9 @@ def _remote(what: str, *, unverified: bool) -> Described:
             f"{what} is not the sync-uri of a binrepo, so that no key says whose it is; give it a section in binrepos.conf and "
             "`portage-ext trust add`, or look at it with --unverified"
         )
+    if found is not None and ("://" not in found.sync_uri or found.sync_uri.startswith("file://")):
+        # Portage opens it itself.
+        return _directory(Path(found.sync_uri.removeprefix("file://")))
     transports = Transports()
     try:
         binrepo = _binrepo(host, found.name if found else "unverified", found.sync_uri if found else address, transports)
@@ -112,9 +117,21 @@ def _binrepo(host: Here, name: str, base: str, transports: Transports) -> Binrep
         config_root=host.config_root,
         state=StateDirectory(host.eroot, name),
         transports=transports,
-        warn=lambda text: print(f"portage-ext compare: {text}", file=sys.stderr),
+        warn=_Warnings().say,
         progress=lambda count: None,
     )
+
+
+class _Warnings:
+    """Says each thing once: a mirror that does not answer is asked again."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def say(self, text: str) -> None:
+        if text not in self._said:
+            print(f"portage-ext compare: {text}", file=sys.stderr)
+        self._said.add(text)
 
 
 def _known(ours: builder.Builder, described: Described) -> Known:
@@ -124,6 +141,7 @@ def _known(ours: builder.Builder, described: Described) -> Known:
         asking.here().level,
         licences=groups((*ours.accept_license, *theirs.accept_license)),
         behind=behind(ours, theirs),
+        places=assigned((*_VARIABLES, *ours.use_expand, *theirs.use_expand)),
     )
     if described.index is None:
         return known
@@ -149,6 +167,8 @@ def _print(what: str, described: Described, found: list[Finding]) -> None:
         screen.line()
         screen.line(f"{screen.paint(one.grade.value, _COLOUR[one.grade])}  {screen.paint(one.name, 'bold')}")
         screen.text(one.what, first="  ", indent="  ")
+        if one.where:
+            screen.line(f"  here: {one.where}")
         screen.text(one.remedy, first="  do: ", indent="      ")
     counts = {grade: sum(one.grade is grade for one in found) for grade in Grade}
     screen.line()

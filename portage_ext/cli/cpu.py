@@ -12,7 +12,7 @@ from portage_ext.gpkg.describe import describe
 from portage_ext.gpkg.identity import PACKAGE_SUFFIXES
 from portage_ext.host import cpu
 from portage_ext.model import builder
-from portage_ext.policy.cpu import Fit, Judgement
+from portage_ext.policy.cpu import Fit, Judgement, is_native
 
 _STATUS: Final = {Fit.RUNS: 0, Fit.MOSTLY: 0, Fit.CANNOT: 1, Fit.UNKNOWN: 3}
 _COLOUR: Final = {Fit.RUNS: "green", Fit.MOSTLY: "green", Fit.CANNOT: "red", Fit.UNKNOWN: "yellow"}
@@ -58,7 +58,20 @@ def _answers(judged: list[tuple[str, Judgement]]) -> None:
     screen = Screen()
     width = max(len(flags) for flags, _ in judged)
     for flags, judgement in judged:
-        screen.text(str(judgement), first=f"{flags:<{width}}  ", indent=" " * (width + 2), colour=_COLOUR[judgement.fit])
+        screen.text(
+            _told(flags, judgement), first=f"{flags:<{width}}  ", indent=" " * (width + 2), colour=_COLOUR[judgement.fit]
+        )
+
+
+def _told(flags: str, judgement: Judgement) -> str:
+    """The verdict, and why there is none."""
+    if judgement.fit is not Fit.UNKNOWN:
+        return str(judgement)
+    if is_native(flags.split()):
+        return f"{judgement}: it means the CPU of the host that builds; ask there"
+    if not cpu.here().is_x86_64:
+        return f"{judgement}: only x86-64 is judged, and this is {cpu.here().machine}"
+    return f"{judgement}: no compiler on this host knows that CPU"
 
 
 def _described(chost: str) -> None:

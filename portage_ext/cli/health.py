@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -36,6 +38,8 @@ from portage_ext.trust.state import StateDirectory, checked_name
 MANIFEST: Final = "var/lib/portage-ext/setup/manifest"
 CHOICES: Final = "var/lib/portage-ext/setup/choices"
 _BLOCK: Final = re.compile(rb"^# >>> portage-ext >>>.*?^# <<< portage-ext <<<[^\n]*\n?", re.M | re.S)
+_AGAIN: Final = {"postsync": "postsync --now"}
+"""What does a run of the log again, where its name does not."""
 _PATIENCE: Final = FetchSettings(limits.CHECK_TIMEOUT, 0, 1, limits.CHECK_TIMEOUT)
 
 
@@ -79,7 +83,7 @@ def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Se
         release = release_at(binrepo, base, now)
     except MirrorError as error:
         remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
-        return Area(called, "no answer", (health.error(f"{base} cannot be used: {error.why}", remedy),))
+        return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))
     except TrustError as error:
         return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{type(error).__name__}]", error.todo),))
     finally:
@@ -141,7 +145,10 @@ def keys(host: Here, settings: Settings) -> Area:
         present = manage.read_keys(ring.read_bytes()) if ring.is_file() else []
         for pin in sorted(directory.pins(name)):
             count += 1
-            remedy = f"portage-ext trust add {name} --fingerprint FPR --from URL, with the prolonged key or its successor"
+            remedy = (
+                f"portage-ext trust add {name} --fingerprint {pin} --from URL, where the prolonged key is; or with the "
+                "fingerprint of its successor"
+            )
             one = next((one for one in present if pin in (one.primary, *one.subkeys)), None)
             if one is None:
                 found.append(health.error(f"[{name}] the pinned key {pin} is in no keyring: nothing is accepted", remedy))
@@ -154,7 +161,12 @@ def keys(host: Here, settings: Settings) -> Area:
         for one in manage.read_keys(data) if data else ():
             count += 1
             found += health.key(KeyState("[sign]", settings.sign.key, one.expires, one.revoked), now, remedy)
-    return Area("keys", f"{count} in use", tuple(found))
+        if not data:
+            who = "" if os.access(home, os.R_OK | os.X_OK) else " for this user"
+            what = f"[sign] the key {settings.sign.key} is not in {home}{who}: nothing can be signed"
+            remedy = f"gpg --homedir {home} --list-secret-keys, and the fingerprint of one as key in [sign] of portage-ext.toml"
+            found.append(health.error(what, remedy) if not who else health.warning(what, "ask again as the user who signs"))
+    return Area("keys", f"{count} in use" if count else "none pinned, none signs", tuple(found))
 
 
 def index(host: Here) -> Area:
@@ -199,7 +211,10 @@ def hooks(root: Path, config_root: Path) -> Area:
         bashrc = config_root / "etc/portage/bashrc"
         if bashrc.is_file() and b"portage-ext" in bashrc.read_bytes():
             return Area("hooks", f"by hand, in {bashrc}")
-        remedy = "./setup_hooks.sh --role client, or binhost (docs/administration.md)"
+        remedy = (
+            f"{_setup(root)} --role client --binhost URL --key FPR; on a machine that builds for others: "
+            "--role binhost --tree DIR (docs/administration.md)"
+        )
         return Area(
             "hooks", "none", (health.warning("no hooks are in place: nothing is recorded or guarded in phases", remedy),)
         )
@@ -226,7 +241,14 @@ def hooks(root: Path, config_root: Path) -> Area:
             missing.append(f"/{path.lstrip('/')}")
         elif hashlib.blake2b(own).hexdigest() not in digests:
             edited.append(f"/{path.lstrip('/')}")
-    return Area("hooks", f"{len(wanted)} files in place", tuple(health.laid(missing, edited, _set_up_by(root), __version__)))
+    found = health.laid(missing, edited, _set_up_by(root), __version__, _setup(root))
+    return Area("hooks", f"{len(wanted)} files in place", tuple(found))
+
+
+def _setup(root: Path) -> str:
+    """What runs setup_hooks.sh again, with the choices made before; the ebuild installs it under a name of its own."""
+    name = shutil.which("portage-ext-setup") or "./setup_hooks.sh"
+    return name if root == Path("/") else f"{name} --root {shlex.quote(str(root))}"
 
 
 def _set_up_by(root: Path) -> str:
@@ -246,7 +268,10 @@ def last_runs(host: Here) -> Area:
     told = [f"{one.what} {health.spell(now - one.when)} ago" for one in latest.values()]
     bad = [one for one in latest.values() if not one.ok]
     found = [
-        health.error(f"the last {one.what}, {health.spell(now - one.when)} ago, failed: {one.line}", f"portage-ext {one.what}")
+        health.error(
+            f"the last {one.what}, {health.spell(now - one.when)} ago, failed: {one.line}",
+            f"portage-ext {_AGAIN.get(one.what, one.what)}",
+        )
         for one in bad
     ]
     return Area("last runs", ", ".join(told) or "none", tuple(found))

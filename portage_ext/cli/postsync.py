@@ -71,9 +71,10 @@ def run(options: argparse.Namespace) -> int:
             status = 1
     for one in told:
         print(f"portage-ext: {one.line}", file=sys.stdout if one.ok else sys.stderr, flush=True)
-    if told and os.access(options.config_root / "var", os.W_OK):
+    # With --now also that there was nothing to do: `portage-ext check` tells of a failure until a later run went well.
+    if (told or options.now) and os.access(options.config_root / "var", os.W_OK):
         ok = all(one.ok for one in told)
-        line = "; ".join(one.line for one in told if ok or not one.ok)  # a failure stands alone
+        line = "; ".join(one.line for one in told if ok or not one.ok) or "nothing to do"  # a failure stands alone
         runs.append(options.config_root, Run(int(time.time()), WHAT, ok, line, None, time.monotonic() - started))
     return status
 

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         installed, paths = matching(options.what, describe.KEYS)
         if not installed and not paths:
-            raise NoSuchPackageError(options.what)
+            raise NoSuchPackageError(options.what, f"the index of {host.pkgdir}")
     for package in installed:
         _tell(options, f"{package.cpv} (installed)", package.values, {"files": list(package.files)}, [])
     for one in paths:
@@ -109,7 +109,7 @@ def _tell(
             f"{values.get('CATEGORY', '')}/{values.get('PF', '')}:{values.get('SLOT', '')}::{values.get('repository', '')}",
         ),
         ("built", _built(values)),
-        ("for", f"{values.get('CHOST', '')} with {values.get('CFLAGS', '')}"),
+        ("for", " with ".join(filter(None, (values.get("CHOST"), values.get("CFLAGS"))))),
         ("USE", _use(values)),
         ("licence", values.get("LICENSE", "")),
         *((key, values.get(key, "")) for key in _DEPENDENCIES),

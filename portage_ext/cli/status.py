@@ -72,22 +72,20 @@ def _runs(host: Here) -> list[dict[str, Any]]:
 
 def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
     screen = Screen()
-    if told["channels"]:
-        screen.line("published here", "bold")
-        rows = [
-            (
-                one["channel"],
-                f"release {one['release']}",
-                f"{one['packages']} packages",
-                f"until {health.date(one['expires'])}",
-                f"{printable(one['origin'])}, in {one['tree']}",
-            )
-            for one in told["channels"]
-        ]
-        screen.table(rows, ("blue",), indent="  ")
-    if told["followed"]:
-        screen.line("followed", "bold")
-        screen.table([_row(one) for one in told["followed"]], ("blue",), indent="  ")
+    screen.line("published here", "bold")
+    rows: list[tuple[str, ...]] = [
+        (
+            one["channel"],
+            f"release {one['release']}",
+            f"{one['packages']} packages",
+            _until(one["expires"], now),
+            f"{printable(one['origin'])}, in {one['tree']}",
+        )
+        for one in told["channels"]
+    ]
+    screen.table(rows or [("nothing",)], ("blue",), indent="  ")
+    screen.line("followed", "bold")
+    screen.table([_row(one, now) for one in told["followed"]] or [("no binrepo",)], ("blue",), indent="  ")
     screen.line("last runs", "bold")
     runs_told = [
         (
@@ -102,11 +100,16 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
     screen.table(runs_told or [("none",)], indent="  ")
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    release = f"release {one['release']}" if one["release"] else "no Release"
-    until = f"until {health.date(one['expires'])}" if one["expires"] else ""
-    keys = f"{len(one['pinned'])} keys pinned" if one["pinned"] else "no key pinned: by Portage alone"
-    return one["binrepo"], release, until, f"{keys}; {printable(one['uri'])}"
+def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:
+    release = f"release {one['release']}" if one["release"] else "none seen yet" if one["pinned"] else "no Release"
+    until = _until(one["expires"], now) if one["expires"] else ""
+    count = len(one["pinned"])
+    keys = f"{count} {'key' if count == 1 else 'keys'} pinned" if count else "no key pinned: by Portage alone"
+    return one["binrepo"], release, until, f"{keys}; {printable(one['uri']) or 'binrepos.conf does not have it'}"
+
+
+def _until(expires: int, now: int) -> str:
+    return f"until {health.date(expires)}" if expires > now else f"EXPIRED {health.date(expires)}"
 
 
 def _ago(now: int, when: int) -> str:

@@ -6,6 +6,8 @@ administrator wrote is touched, and taking the file away takes everything back.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -48,14 +50,12 @@ def disconnect(config_root: Path, binrepo: str) -> None:
 
 
 def mistakes(config_root: Path) -> list[tuple[str, str]]:
-    """What keeps Portage from reading binrepos.conf: file and reason. Of a double section or key it drops the whole
+    """What keeps Portage from reading binrepos.conf: ``file:line`` and reason. Of a double section or key it drops the whole
     configuration, and a bare percent sign ends it with a traceback (portage(5) has configparser's rules)."""
     import configparser
 
-    place = config_root / BINREPOS
-    paths = sorted(one for one in place.rglob("*") if one.is_file()) if place.is_dir() else [place]
     found: list[tuple[str, str]] = []
-    for path in (one for one in paths if one.is_file() and not one.name.startswith(".") and not one.name.endswith("~")):
+    for path in _files(config_root):
         # The names that Portage puts in; what they stand for does not matter here.
         parser = configparser.ConfigParser(dict.fromkeys(("EPREFIX", "EROOT", "PORTAGE_CONFIGROOT", "ROOT", "SYSROOT"), ""))
         try:
@@ -63,6 +63,43 @@ def mistakes(config_root: Path) -> list[tuple[str, str]]:
                 parser.read_file(file, str(path))
             for name in parser.sections():
                 parser.items(name)
-        except (configparser.Error, OSError) as error:
-            found.append((str(path), " ".join(str(error).split())))
+        except configparser.InterpolationError as error:
+            number = next((number for number, key in _settings(path, error.section) if key == error.option), 0)
+            found.append((f"{path}:{number}" if number else str(path), f"{error.message}; a percent sign is written %%"))
+        except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
+            found.append((f"{path}:{error.lineno}", error.message.rpartition("]: ")[2]))
+        except configparser.MissingSectionHeaderError as error:
+            found.append((f"{path}:{error.lineno}", "a setting without a [section] above it"))
+        except configparser.ParsingError as error:
+            found.append((f"{path}:{error.errors[0][0]}", f"neither a [section] nor a setting: {error.errors[0][1]}"))
+        except OSError as error:
+            found.append((str(path), error.strerror or str(error)))
     return found
+
+
+def place(config_root: Path, section: str, key: str) -> str:
+    """``file:line`` where ``key`` of ``section`` is set, or else where the section begins; the last counts. Empty: nowhere."""
+    begins = sets = ""
+    for path in _files(config_root):
+        for number, name in _settings(path, section):
+            begins, sets = (f"{path}:{number}", sets) if not name else (begins, f"{path}:{number}" if name == key else sets)
+    return sets or begins
+
+
+def _files(config_root: Path) -> list[Path]:
+    """The files of binrepos.conf in the order in which Portage reads them."""
+    where = config_root / BINREPOS
+    paths = sorted(one for one in where.rglob("*") if one.is_file()) if where.is_dir() else [where]
+    return [one for one in paths if one.is_file() and not one.name.startswith(".") and not one.name.endswith("~")]
+
+
+def _settings(path: Path, section: str) -> Iterator[tuple[int, str]]:
+    """Line and key of each setting of ``section``; its own line has no key."""
+    current = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if line.startswith("["):
+            current = line[1:].partition("]")[0]
+            if current == section:
+                yield number, ""
+        elif current == section and line[:1].strip() not in ("", "#", ";"):
+            yield number, re.split("[=:]", line, maxsplit=1)[0].strip().lower()

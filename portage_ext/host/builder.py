@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,6 +76,15 @@ def behind(ours: Builder, theirs: Builder) -> dict[str, bool]:
     both = {name: (versions, theirs.toolchain[name]) for name, versions in ours.toolchain.items() if theirs.toolchain.get(name)}
     newest = {name: (here[-1], there[-1]) for name, (here, there) in both.items()}
     return {name: (vercmp(here, there) or 0) < 0 for name, (here, there) in newest.items() if here != there}
+
+
+def assigned(names: Iterable[str]) -> dict[str, str]:
+    """Where this host's configuration sets each of these variables, ``file:line``; those that it sets nowhere are left out."""
+    import portage
+
+    from portage_ext.host.use_origin import setting
+
+    return {name: where for name in names if (where := setting(portage.settings, name, ""))}
 
 
 def _expanded(settings: Any) -> dict[str, Texts]:

@@ -37,9 +37,10 @@ def configuration(host: Here, repos: list[BinrepoValues]) -> Area:
     settings = portage.settings
     found = [
         *(
-            error(f"{where}: {why}; Portage uses none of it", f"correct {where}; a percent sign is written %%")
+            error(f"{where}: {why}; Portage uses none of binrepos.conf", f"correct {where}")
             for where, why in binrepos_conf.mistakes(host.config_root)
         ),
+        *_profile(settings, host),
         *_defeats(settings, repos),
         *_unsigned(host, repos),
         *_package_env(settings, repos),
@@ -72,20 +73,37 @@ def keyring(host: Here, repos: list[BinrepoValues], *, signs: bool) -> Area:
     return Area("keyring", str(home), (error(f"{what}`emaint binhost --fix` writes an index without them", remedy),))
 
 
+def _profile(settings: Any, host: Here) -> Iterator[Finding]:
+    if not settings.profiles:
+        yield error(
+            f"{host.config_root / 'etc/portage/make.profile'} is no profile: Portage knows neither ARCH nor CHOST",
+            "eselect profile list, and then eselect profile set with one of its numbers",
+        )
+
+
 def _defeats(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]:
+    from portage_ext.host.use_origin import setting
     from portage_ext.trust import defeats
 
-    guarded = TrustDirectory(Path(settings["PORTAGE_CONFIGROOT"])).binrepos()
+    root = Path(settings["PORTAGE_CONFIGROOT"])
+    guarded = TrustDirectory(root).binrepos()
     for one in defeats.find(frozenset(settings.features), settings["PKGDIR"], repos, guarded):
-        yield error(f"{f'[{one.binrepo}] ' if one.binrepo else ''}{one.what}", one.line)
+        if one.binrepo:
+            where = binrepos_conf.place(root, one.binrepo, one.line.partition(" ")[0])
+        else:
+            named = "FEATURES" if one.line.startswith("FEATURES") else "PORTAGE_BINHOST"
+            where = setting(settings, named, "binpkg-ignore-signature")
+        yield error(f"{where and where + ': '}{f'[{one.binrepo}] ' if one.binrepo else ''}{one.what}", one.line)
 
 
 def _unsigned(host: Here, repos: list[BinrepoValues]) -> Iterator[Finding]:
     for one in repos:
         if not one.verify_signature and not {"binpkg-request-signature", "binpkg-ignore-signature"} & host.features:
+            where = binrepos_conf.place(host.config_root, one.name, "verify-signature")
             yield warning(
-                f"[{one.name or one.sync_uri}] packages without a signature are merged",
-                'verify-signature = true in its section of binrepos.conf, or FEATURES="binpkg-request-signature" in make.conf',
+                f"{where and where + ': '}[{one.name or one.sync_uri}] packages without a signature are merged",
+                "verify-signature = true in its section of binrepos.conf, or for all of them: "
+                'FEATURES="${FEATURES} binpkg-request-signature" in make.conf',
             )
 
 
@@ -101,14 +119,19 @@ def _package_env(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]
 
 
 def _native(settings: Any, host: Here) -> Iterator[Finding]:
+    from portage_ext.host.use_origin import setting
+
     publishes = "buildpkg" in host.features
     with contextlib.suppress(PortageExtError):  # said where the file is needed
         publishes |= publishing.load(host.config_root).own is not None
-    if publishes and cpu.is_native(settings.get("CFLAGS", "").split()):
-        flags = " ".join(asking.native(settings.get("CHOST", "")).flags)
+    flags = settings.get("CFLAGS", "").split()
+    if publishes and cpu.is_native(flags):
+        chosen = cpu.machine_flags(flags)
+        where = setting(settings, "CFLAGS", cpu.NATIVE)
+        other = " ".join((*asking.native(settings.get("CHOST", "")).flags, *(flag for flag in flags if flag not in chosen)))
         yield warning(
-            "packages for others are built with -march=native: they run on CPUs like this one only",
-            f"-march of the oldest client instead, in CFLAGS of make.conf; this host's own is: {flags}",
+            f"{where and where + ': '}packages for others are built with -march=native: they run on CPUs like this one only",
+            f'CFLAGS="{other}" in make.conf says the same by name; better is what `portage-ext cpu` says on the oldest client',
         )
 
 

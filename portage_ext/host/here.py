@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from portage_ext.config.binrepos import BINREPOS
+from portage_ext.config.binrepos import BINREPOS, mistakes
 from portage_ext.errors import SettingsError
 from portage_ext.trust.defeats import BinrepoValues
 
@@ -21,11 +21,15 @@ class Here:
 
 
 def here() -> Here:
-    """Where this host keeps its files."""
+    """Where this host keeps its files. Raises SettingsError when Portage cannot read its own configuration."""
     import portage
+    from portage.exception import PortageException
 
     settings = portage.settings
-    config_root, eroot, pkgdir = (Path(settings[name]) for name in ("PORTAGE_CONFIGROOT", "EROOT", "PKGDIR"))
+    try:
+        config_root, eroot, pkgdir = (Path(settings[name]) for name in ("PORTAGE_CONFIGROOT", "EROOT", "PKGDIR"))
+    except (PortageException, ValueError) as error:  # shlex's ValueError: Portage has said file and line
+        raise SettingsError("the configuration of Portage", " ".join(str(error).split())) from error
     return Here(config_root, eroot, pkgdir, frozenset(settings.features))
 
 
@@ -40,8 +44,9 @@ def binrepos() -> list[BinrepoValues]:
     try:
         return guarded.binrepos(portage.settings)
     except configparser.Error as error:
-        where = Path(portage.settings["PORTAGE_CONFIGROOT"]) / BINREPOS
-        raise SettingsError(str(where), " ".join(str(error).split())) from error
+        root = Path(portage.settings["PORTAGE_CONFIGROOT"])
+        where, why = next(iter(mistakes(root)), (str(root / BINREPOS), " ".join(str(error).split())))
+        raise SettingsError(where, why) from error
 
 
 def repository_locations() -> dict[str, Path]:

@@ -92,6 +92,14 @@ class UseOrigin:
         return ""
 
 
+def setting(settings: Any, variable: str, word: str) -> str:
+    """``file:line`` of make.conf or a profile that gives ``variable`` the ``word``, or sets it at all; empty: neither does."""
+    config = os.path.join(settings["PORTAGE_CONFIGROOT"], "etc/portage")
+    own = _tree(os.path.join(config, "make.conf"))
+    profiles = [os.path.join(profile, "make.defaults") for profile in settings.profiles]
+    return _assignment(own, variable, word) or _assignment(profiles, variable, word)
+
+
 def _mentions(use: str, flag: str) -> bool:
     words = set(use.split())
     whole = any(word.endswith("_*") and flag.startswith(word.strip("-*")) for word in words)
@@ -152,7 +160,7 @@ def _matches(text: str, package: Any) -> bool:
 
 
 def _assignment(paths: Iterable[str], variable: str, word: str) -> str:
-    """The last line below an assignment of ``variable`` that has ``word``; else where it is assigned."""
+    """The last line below an assignment of ``variable`` that has ``word``; else, or without a word, where it is assigned."""
     token = re.compile(rf"(?<![\w+@-])-?{re.escape(word)}(?![\w+@-])|(?<!\S)-\*")
     begins = re.compile(r"^\s*(?:export\s+)?(\w+)=")
     assigned = ""
@@ -165,7 +173,7 @@ def _assignment(paths: Iterable[str], variable: str, word: str) -> str:
             if current == variable and not line.lstrip().startswith("#"):
                 if match:
                     assigned = assigned or f"{path}:{number}"
-                if token.search(line.partition("=")[2] if match else line):
+                if token.search(line.partition("=")[2] if match else line) if word else match:
                     found = f"{path}:{number}"
         if found:
             return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -19,6 +19,8 @@ from portage_ext.policy.cpu import Fit, Judgement, is_native, machine_flags
 
 VIDEO_CARDS: Final = "VIDEO_CARDS"
 _TARGETS: Final = ("_TARGETS", "_SINGLE_TARGET", "_TARGET")
+_VARIABLES: Final = {"GPU (VIDEO_CARDS)": VIDEO_CARDS, "keywords": "ACCEPT_KEYWORDS", "licence": "ACCEPT_LICENSE"}
+"""Findings that are not called as the variable is."""
 PACKAGE_USE: Final = "/etc/portage/package.use"
 
 
@@ -32,12 +34,16 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``name`` is what it is about, ``what`` what happens, ``remedy`` what to do: sentences, and lines to write."""
+    """``name`` is what it is about, ``what`` what happens, ``remedy`` what to do: sentences, and lines to write.
+
+    ``where`` is the line of this host's configuration that says so, empty where there is none.
+    """
 
     grade: Grade
     name: str
     what: str
     remedy: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,17 @@ class Known:
     unbuilt: Sequence[str] = ()
     """The atoms of this host's world of which their index has no package."""
     licences: licences.Groups = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where this host sets a variable: ``file:line``."""
     behind: Mapping[str, bool] = field(default_factory=dict)
     """The packages of the toolchain whose newest version differs; True: it is newer there."""
 
 
 def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
-    """What differs, the worst first."""
+    """What differs, the worst first; of a host without a profile, that alone."""
+    if not ours.arch:
+        remedy = "eselect profile list, and then eselect profile set with one of its numbers"
+        return [Finding(Grade.UNUSABLE, "profile", "this host has none: Portage knows neither its ARCH nor its CHOST", remedy)]
     found = [
         *_machine(ours, theirs),
         *_cpu(theirs, known),
@@ -84,7 +95,8 @@ def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
         *_world(theirs, known.unbuilt),
         *_toolchain(ours, theirs, known.behind),
     ]
-    return sorted(found, key=lambda one: list(Grade).index(one.grade))
+    placed = [replace(one, where=known.places.get(_VARIABLES.get(one.name, one.name), "")) for one in found]
+    return sorted(placed, key=lambda one: list(Grade).index(one.grade))
 
 
 def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
@@ -108,9 +120,10 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             Grade.DIFFERENT,
             "profile",
             f"{theirs.profile} there, {ours.profile} here: USE, masks and libraries may differ",
+            # eselect knows the profiles of ebuild repositories only.
             f"eselect profile set {shlex.quote(theirs.profile)}"
             if ":" in theirs.profile
-            else "one of an ebuild repository, there and here",
+            else "there and here, a profile of an ebuild repository",
         )
 
 
@@ -146,7 +159,7 @@ def _cpu(theirs: Builder, known: Known) -> Iterator[Finding]:
             Grade.DIFFERENT,
             "CPU",
             f"compiled with {flags}; whether that runs here cannot be told on this host",
-            f'install gcc and ask again, or: portage-ext cpu --flags "{flags}"',
+            f"install gcc and ask again, or on a host that has one: portage-ext cpu --flags={shlex.quote(flags)}",
         )
     if is_native(theirs.cflags):
         yield Finding(
@@ -188,10 +201,12 @@ def _licences(ours: Builder, theirs: Builder, groups: licences.Groups) -> Iterat
     here, there = (licences.accepted(one.accept_license, groups) for one in (ours, theirs))
     refused = licences.more(here, there, groups)
     if refused:
+        but = _some([word.removeprefix("-") for word in refused[1:]])
+        shown = f"any licence{but and f' but {but}'}" if refused[0] == "*" else _some(refused)
         yield Finding(
             Grade.UNUSABLE,
             "licence",
-            f"it may build what is under {_some(refused)}, which ACCEPT_LICENSE here does not accept: that is masked",
+            f"it may build what is under {shown}, which ACCEPT_LICENSE here does not accept: that is masked",
             "those that are wanted, in /etc/portage/package.license or in make.conf: "
             f"{_setting('ACCEPT_LICENSE', (*ours.accept_license, *refused))}",
         )

@@ -6,7 +6,7 @@ A finding says what is wrong, and a remedy that ends it; what cannot be mended b
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -102,7 +102,8 @@ class Space:
 
 def room(space: Space) -> Iterator[Finding]:
     """A file system that is full, or nearly."""
-    remedy = f"make room on {space.path}: `portage-ext clean`, `portage-ext prune`, `eclean-dist`; or a larger file system"
+    ways = "portage-ext clean --remove; portage-ext prune; eclean-dist; or a larger file system"
+    remedy = f"make room on {space.path}: {ways}"
     called = f"{space.path} ({space.what}) has"
     if space.free < min(limits.DISK_FULL, space.size // 100):
         yield error(f"{called} {size(space.free)} of {size(space.size)} free", remedy)
@@ -118,28 +119,34 @@ def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, 
     new = sorted(files.keys() - index.keys())
     other = sorted(path for path in files.keys() & index.keys() if files[path] != index[path])
     why = ", and FEATURES=pkgdir-index-trusted has emerge believe it" if trusted else ""
-    for paths, what in ((gone, "names {} packages that are not there"), (other, "describes {} packages as they no longer are")):
-        if paths:
-            yield error(f"the index {what.format(len(paths))}{why}: {some(paths)}", "portage-ext reindex")
+    if gone:
+        yield error(f"the index names {packages(gone)} not there{why}: {some(gone)}", "portage-ext reindex")
+    if other:
+        yield error(f"the index describes {packages(other)} otherwise than there{why}: {some(other)}", "portage-ext reindex")
     if new:
-        yield warning(f"the index lacks {len(new)} packages that are there{why}: {some(new)}", "portage-ext reindex")
+        yield warning(f"the index lacks {packages(new)} there{why}: {some(new)}", "portage-ext reindex")
 
 
-def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str) -> Iterator[Finding]:
+def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str, command: str) -> Iterator[Finding]:
     """Files that setup_hooks.sh put in place and that are gone, other than it put them, or of another version than this one.
 
-    ``by``: the version of the last run that came to its end, empty when none did.
+    ``by``: the version of the last run that came to its end, empty when none did. ``command`` runs it again.
     """
     if missing:
-        yield error(f"put in place by setup_hooks.sh and gone: {some(missing)}", "./setup_hooks.sh with the role of this host")
+        yield error(f"put in place by setup_hooks.sh and gone: {some(missing)}", command)
     if edited:
         yield warning(
             f"changed since setup_hooks.sh put them in place: {some(edited)}",
-            "keep what you changed in a file of its own, and run ./setup_hooks.sh with the role of this host",
+            f"keep what you changed in a file of your own, remove the changed one, and then: {command}",
         )
     if by != version:
         what = f"were put in place by setup_hooks.sh of {by}" if by else "were not put in place to the end"
-        yield warning(f"the hooks {what}; this is {version}", f"./setup_hooks.sh of {version} with the role of this host")
+        yield warning(f"the hooks {what}; this is {version}", command)
+
+
+def packages(them: Sized) -> str:
+    """How many, to go before "not there"."""
+    return f"{len(them)} package that is" if len(them) == 1 else f"{len(them)} packages that are"
 
 
 def some(names: Iterable[str]) -> str:

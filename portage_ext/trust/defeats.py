@@ -59,7 +59,7 @@ def _features(features: Collection[str]) -> Iterator[Defeat]:
         yield Defeat(
             "",
             "FEATURES has binpkg-ignore-signature: no signature of any binary package is looked at",
-            'FEATURES="-binpkg-ignore-signature" in make.conf',
+            'FEATURES="${FEATURES} -binpkg-ignore-signature" in make.conf',
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from portage_ext.trust.signer import SigningKey as Signing
 from tests.publish import site
 from tests.publish.site import Host
 from tests.testkit import httpd, keys
+from tests.testkit.environments import CHECKOUT
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
@@ -43,10 +45,18 @@ def one(root: Root, area: str, *words: str) -> dict[str, str]:
     return found[area][0]
 
 
+def follow(root: Root, found: dict[str, str], *more: str, **filled: str) -> Outcome:
+    """Run the command that the remedy begins with, in a shell; ``filled`` are the words that only a person knows."""
+    command = re.split(r"[,;] ", found["remedy"])[0]
+    for word, value in filled.items():
+        command = re.sub(rf"\b{word}\b", value, command)
+    return root.run("sh", "-ec", " ".join((f"cd {CHECKOUT};", command, *more))).ok()
+
+
 def healthy(root: Root) -> Outcome:
     """Check finds nothing."""
     outcome = root.run("portage-ext", "check")
-    assert outcome.status == 0, outcome
+    assert outcome.status == 0, str(outcome)
     assert "healthy" in outcome.stdout
     return outcome
 

@@ -15,9 +15,8 @@ import pytest
 from portage_ext import __version__
 from portage_ext.repo import runs
 from portage_ext.repo.runs import Run
-from tests.check.conftest import DAY, Pair, findings, healthy, one
+from tests.check.conftest import DAY, Pair, findings, follow, healthy, one
 from tests.testkit import keys
-from tests.testkit.environments import CHECKOUT
 
 
 def digests(*places: Path) -> dict[str, str]:
@@ -62,7 +61,7 @@ def test_a_mirror_that_is_behind_and_one_that_is_not_there(pair: Pair, work: Pat
     root = pair.host.root
     pair.host.configure(more=f'\n[mirror.eu]\nto = "{work}/mirror"\n')
     found = one(root, "push to eu", "production", "the mirror has none")
-    root.run(*found["remedy"].split(",")[0].split()).ok()
+    follow(root, found)
     healthy(root)
     pair.host.configure(more='\n[mirror.eu]\nto = "rsync://127.0.0.1:1/binhost"\n')
     assert one(root, "push to eu", "rsync")["severity"] == "error"
@@ -80,7 +79,7 @@ def test_a_release_that_nobody_renews(pair: Pair) -> None:
     pair.age(-9, 1)
     one(pair.client, "binhost lab", "expires in 24 h")
     found = one(pair.host.root, "releases", "expires in 24 h")
-    pair.host.run(*found["remedy"].split(",")[0].removeprefix("portage-ext ").split()).ok()
+    follow(pair.host.root, found)
     healthy(pair.client)
     healthy(pair.host.root)
 
@@ -90,7 +89,7 @@ def test_a_release_that_has_expired(pair: Pair) -> None:
     one(pair.client, "binhost lab", "[ExpiredReleaseError]")
     found = one(pair.host.root, "releases", "expired 3 days ago")
     assert found["severity"] == "error"
-    pair.host.run(*found["remedy"].split(",")[0].removeprefix("portage-ext ").split()).ok()
+    follow(pair.host.root, found)
     healthy(pair.client)
     healthy(pair.host.root)
 
@@ -100,33 +99,44 @@ def test_a_key_that_is_about_to_expire(pair: Pair) -> None:
     keys.gpg(key.home, "--pinentry-mode", "loopback", "--passphrase", "", "--quick-set-expire", key.fingerprint, "10d")
     prolonged = pair.client.path / "key.asc"
     prolonged.write_bytes(key.public())
-    pin = ("portage-ext", "trust", "add", "lab", "--fingerprint", key.fingerprint, "--from", str(prolonged))
-    pair.client.run(*pin).ok()
+    pair.client.run("portage-ext", "trust", "add", "lab", "--fingerprint", key.fingerprint, "--from", str(prolonged)).ok()
     found = one(pair.client, "keys", key.fingerprint, "expires in 10 days")
-    assert found["remedy"].startswith("portage-ext trust add lab --fingerprint FPR --from URL")
-    signing = one(pair.host.root, "keys", "[sign]", "expires in 10 days")
-    words = signing["remedy"].split(";")[0].removeprefix(f"gpg --homedir {key.home} ").split()
-    keys.gpg(key.home, "--pinentry-mode", "loopback", "--passphrase", "", *words)
+    follow(pair.host.root, one(pair.host.root, "keys", "[sign]", "expires in 10 days"))
     healthy(pair.host.root)
     prolonged.write_bytes(key.public())
-    pair.client.run(*pin).ok()
+    follow(pair.client, found, URL=str(prolonged))
     healthy(pair.client)
+
+
+def test_a_signing_key_that_is_not_where_it_is_said_to_be(pair: Pair) -> None:
+    root, toml = pair.host.root, pair.host.root.path / "etc/portage/portage-ext.toml"
+    text = toml.read_text()
+    toml.write_text(text.replace(pair.host.key.fingerprint, "0" * 40))
+    listed = follow(root, one(root, "keys", "[sign] the key 0000", "nothing can be signed")).stdout.split()
+    toml.write_text(text.replace(pair.host.key.fingerprint, next(word for word in listed if len(word) == 40)))
+    healthy(root)
 
 
 def test_an_index_that_does_not_say_what_is_there(pair: Pair) -> None:
     root = pair.host.root
     package = next(root.pkgdir.glob("app-misc/hello/*.gpkg.tar"))
     shutil.copy(package, package.with_name("hello-9.0-1.gpkg.tar"))
-    assert one(root, "index", "lacks 1 packages", "hello-9.0-1")["severity"] == "warning"
+    assert one(root, "index", "lacks 1 package that is there", "hello-9.0-1")["severity"] == "warning"
     package.with_name("hello-9.0-1.gpkg.tar").unlink()
     healthy(root)
     next(root.pkgdir.glob("net-libs/webkit/*.gpkg.tar")).unlink()
     os.utime(package, (1, 1))
     found = findings(root)["index"]
-    assert ["names 1 packages" in found[0]["what"], "describes 1 packages" in found[1]["what"]] == [True, True]
+    assert ["names 1 package " in found[0]["what"], "describes 1 package " in found[1]["what"]] == [True, True]
     assert {one["remedy"] for one in found} == {"portage-ext reindex"}
-    pair.host.run("reindex").ok()
+    follow(root, found[0])
     healthy(root)
+
+
+def test_a_tree_in_which_nothing_is_published_yet(pair: Pair) -> None:
+    shutil.rmtree(pair.host.tree)
+    follow(pair.host.root, one(pair.host.root, "releases", "nothing is published yet"))
+    healthy(pair.host.root)
 
 
 @pytest.fixture
@@ -156,10 +166,9 @@ def test_a_disk_that_is_full(pair: Pair, small: Path, left: int, severity: str) 
 def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     root = pair.client
     (root.path / "etc/portage/bashrc").unlink()
-    assert "no hooks are in place" in one(root, "hooks")["what"]
-    install = ("bash", str(CHECKOUT / "setup_hooks.sh"), "--root", str(root.path), "--yes", "--role", "client")
-    given = ("--name", "lab", "--binhost", f"{pair.url}/production", "--key", pair.host.key.fingerprint)
-    root.run(*install, *given).ok()
+    none = one(root, "hooks", "no hooks are in place")
+    # Nobody is there to say yes; the name of the binrepo that is there already.
+    follow(root, none, "--yes", "--name", "lab", URL=f"{pair.url}/production", FPR=pair.host.key.fingerprint)
     healthy(root)
 
     manifest = (root.path / "var/lib/portage-ext/setup/manifest").read_text().splitlines()
@@ -167,14 +176,15 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     hook = root.path / files[0]
     text = hook.read_bytes()
     hook.unlink()
-    found = one(root, "hooks", f"gone: /{files[0]}")
-    assert found["remedy"].startswith("./setup_hooks.sh")
-    root.run(*install).ok()
+    follow(root, one(root, "hooks", f"gone: /{files[0]}"), "--yes")
     assert hook.read_bytes() == text
     healthy(root)
     hook.write_bytes(text + b"# mine\n")
-    assert one(root, "hooks", f"changed since setup_hooks.sh put them in place: /{files[0]}")["severity"] == "warning"
-    hook.write_bytes(text)
+    found = one(root, "hooks", f"changed since setup_hooks.sh put them in place: /{files[0]}")
+    assert found["severity"] == "warning"
+    hook.unlink()
+    follow(root, found | {"remedy": found["remedy"].partition("and then: ")[2]}, "--yes")
+    assert hook.read_bytes() == text
     bashrc = root.path / "etc/portage/bashrc"
     ours = bashrc.read_text()
     bashrc.write_text("")
@@ -184,18 +194,20 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
 
     choices = root.path / "var/lib/portage-ext/setup/choices"
     choices.write_text(choices.read_text().replace(f"version\t{__version__}\n", "version\t0.0.9\n"))
-    one(root, "hooks", "put in place by setup_hooks.sh of 0.0.9")
-    root.run(*install).ok()
+    follow(root, one(root, "hooks", "put in place by setup_hooks.sh of 0.0.9"), "--yes")
     healthy(root)
 
 
 def test_a_run_that_failed_while_nobody_watched(pair: Pair) -> None:
     root = pair.host.root
-    runs.append(root.path, Run(1_700_000_000, "publish", True, "production: release 1"))
-    runs.append(root.path, Run(1_700_000_000 + DAY, "publish", False, "the signing key is locked"))
-    found = one(root, "last runs", "the signing key is locked")
-    assert found["remedy"] == "portage-ext publish"
-    runs.append(root.path, Run(1_700_000_000 + 2 * DAY, "publish", True, "production: release 2"))
+    for what in ("after-emerge", "postsync"):
+        runs.append(root.path, Run(1_700_000_000, what, True, "production: release 1"))
+        runs.append(root.path, Run(1_700_000_000 + DAY, what, False, f"{what} FAILED"))
+    both = findings(root)["last runs"]
+    assert ["after-emerge FAILED" in both[0]["what"], "postsync FAILED" in both[1]["what"]] == [True, True]
+    # What failed is well by now, and there is nothing left to do: that must be an end of it, too.
+    for found in both:
+        follow(root, found)
     healthy(root)
 
 

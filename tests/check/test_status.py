@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from portage_ext.repo import runs
 from portage_ext.repo.runs import Run
@@ -39,5 +40,17 @@ def test_a_client_names_what_it_follows_and_pins(pair: Pair) -> None:
 
 def test_a_host_with_nothing_says_so(pair: Pair) -> None:
     text = pair.client.run("portage-ext", "status").ok().stdout
-    assert "no Release" in text
-    assert "none" in text
+    assert text.startswith("published here\n  nothing\nfollowed\n  lab  none seen yet ")
+    assert "1 key pinned; http" in text
+    assert text.endswith("last runs\n  none\n")
+
+
+def test_what_has_expired_and_what_is_followed_no_more_is_said(pair: Pair) -> None:
+    pair.client.emerge("-p", "app-misc/flags").ok()
+    state = pair.client.path / "var/lib/portage-ext"
+    for path in state.rglob("*.json"):
+        path.write_text(re.sub(r'("expires": ?)\d+', r"\g<1>1700000000", path.read_text()))
+    for path in (pair.client.path / "etc/portage/binrepos.conf").iterdir():
+        path.unlink()
+    text = pair.client.run("portage-ext", "status").ok().stdout
+    assert "  lab  release 1  EXPIRED 2023-11-14  1 key pinned; binrepos.conf does not have" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def line_of(client: Root, key: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(key))
 
 
+def append(root: Root, found: dict[str, str]) -> None:
+    """Write the line for make.conf that the remedy has at its end."""
+    line = re.search(r'[A-Z]+="[^"]*"(?= in make.conf)', found["remedy"])
+    assert line is not None, found
+    with (root.path / "etc/portage/make.conf").open("a") as file:
+        file.write(f"{line[0]}\n")
+
+
 def write(client: Root, old: str, new: str) -> None:
     path = client.path / "etc/portage/binrepos.conf/lab.conf"
     text = path.read_text()
@@ -31,13 +40,15 @@ def test_a_client_and_a_binhost_without_a_trap_are_healthy(pair: Pair) -> None:
 
 
 def test_signatures_that_are_ignored(pair: Pair) -> None:
-    before = pair.client.settings["FEATURES"]
     pair.client.features("binpkg-ignore-signature")
     found = one(pair.client, "configuration", "binpkg-ignore-signature")
-    assert found["remedy"] == 'FEATURES="-binpkg-ignore-signature" in make.conf'
-    pair.client.settings["FEATURES"] = f"{before} -binpkg-ignore-signature"
-    pair.client.write_settings()
+    conf = pair.client.path / "etc/portage/make.conf"
+    number = next(number for number, line in enumerate(conf.read_text().splitlines(), 1) if line.startswith("FEATURES"))
+    assert found["what"].startswith(f"{conf}:{number}: FEATURES has binpkg-ignore-signature")
+    append(pair.client, found)
     healthy(pair.client)
+    # The other features are still there.
+    assert "getbinpkg" in pair.client.run("portageq", "envvar", "FEATURES").stdout.split()
 
 
 def test_a_binhost_in_the_variable_beside_the_file(pair: Pair) -> None:
@@ -52,7 +63,7 @@ def test_a_binhost_in_the_variable_beside_the_file(pair: Pair) -> None:
 def test_a_location_that_is_pkgdir(pair: Pair) -> None:
     before = line_of(pair.client, "location")
     write(pair.client, before, f"location = {pair.client.pkgdir}")
-    found = one(pair.client, "configuration", "its location is PKGDIR")
+    found = one(pair.client, "configuration", "its location is PKGDIR", "binrepos.conf/lab.conf:5: [lab]")
     write(pair.client, f"location = {pair.client.pkgdir}", found["remedy"].split(" in its")[0])
     healthy(pair.client)
 
@@ -71,8 +82,13 @@ def test_packages_without_a_signature(pair: Pair) -> None:
     pair.client.run("portage-ext", "trust", "remove", "lab").ok()
     pair.client.etc("portage-ext.toml", '[binrepo.lab]\nrelease = "optional"\n')
     write(pair.client, "verify-signature = true\n", "")
-    assert "verify-signature = true" in one(pair.client, "configuration", "without a signature")["remedy"]
-    write(pair.client, "[lab]\n", "[lab]\nverify-signature = true\n")
+    found = one(pair.client, "configuration", "without a signature", "lab.conf:1: [lab]")
+    before = pair.client.path / "etc/portage/make.conf"
+    text = before.read_text()
+    append(pair.client, found)
+    assert [area for area in findings(pair.client) if area != "keyring"] == []
+    before.write_text(text)
+    write(pair.client, "[lab]\n", f"[lab]\n{found['remedy'].split(' in its')[0]}\n")
     # That Portage verifies now is the next thing to see to: the key went with the pin.
     assert [area for area in findings(pair.client) if area != "keyring"] == []
 
@@ -81,10 +97,9 @@ def test_native_code_for_others(pair: Pair) -> None:
     root = pair.host.root
     root.settings["CFLAGS"] = "-O2 -march=native"
     root.write_settings()
-    assert "-march=" in one(root, "configuration", "-march=native")["remedy"]
-    root.settings["CFLAGS"] = "-O2 -march=x86-64-v2"
-    root.write_settings()
+    append(root, one(root, "configuration", "make.conf:", "-march=native"))
     healthy(root)
+    assert "-O2" in root.run("portageq", "envvar", "CFLAGS").stdout.split()
 
 
 def test_a_keyring_that_is_not_there_empties_the_index_of_portage(pair: Pair) -> None:
@@ -122,18 +137,39 @@ def test_a_signing_host_without_a_keyring_would_lose_its_index(pair: Pair) -> No
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[lab]\npriority = 1\n[lab]\npriority = 2\n", "already exists"),
-        ("[lab]\npriority = 1\npriority = 2\n", "already exists"),
-        ("[lab]\nsync-uri = http://h/a%20b\n", "'%' must be followed"),
-        ("priority = 1\n", "no section headers"),
+        ("[lab]\npriority = 1\n[lab]\npriority = 2\n", ":3: section 'lab' already exists"),
+        ("[lab]\npriority = 1\npriority = 2\n", ":3: option 'priority' in section 'lab' already exists"),
+        ("[lab]\nsync-uri = http://h/a%20b\n", ":2: '%' must be followed"),
+        ("priority = 1\n", ":1: a setting without a [section]"),
+        ("[lab]\npriority\n", ":2: neither a [section] nor a setting"),
     ],
 )
 def test_a_file_that_portage_drops_or_stumbles_over(pair: Pair, text: str, why: str) -> None:
     path = pair.client.etc("binrepos.conf/yy.conf", text)
     found = next(one for one in findings(pair.client)["configuration"] if why in one["what"])
-    assert str(path) in found["what"]
+    assert found["what"].startswith(f"{path}{why}")
+    assert found["remedy"] == f"correct {path}:{why[1]}"
     path.unlink()
     healthy(pair.client)
+
+
+def test_a_make_conf_that_does_not_parse_and_a_profile_that_is_gone(pair: Pair) -> None:
+    root = pair.client
+    with (root.path / "etc/portage/make.conf").open("a") as file:
+        file.write('USE="\n')
+    assert "No closing quotation" in one(root, "configuration")["what"]
+    for command in ("status", "compare"):
+        said = root.run("portage-ext", command, *(["lab"] if command == "compare" else [])).failed().stderr
+        assert "the configuration of Portage: No closing quotation" in said
+        assert "Traceback" not in said
+    root.write_settings()
+    profile = root.path / "etc/portage/make.profile"
+    target = profile.readlink()
+    profile.unlink()
+    found = next(one for one in findings(root)["configuration"] if str(profile) in one["what"])
+    assert "eselect profile set" in found["remedy"]
+    profile.symlink_to(target)
+    healthy(root)
 
 
 def test_a_slip_in_package_env(pair: Pair) -> None:

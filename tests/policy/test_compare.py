@@ -45,7 +45,7 @@ def test_a_binhost_like_this_host_has_nothing_to_be_said_of() -> None:
         ({"accept_license": ("*",)}, Grade.UNUSABLE, "licence", 'ACCEPT_LICENSE="@FREE *"'),
         ({"use": ("X", "acl", "gtk")}, Grade.DIFFERENT, "USE", 'USE="${USE} gtk"'),
         ({"use": ("X",)}, Grade.DIFFERENT, "USE", 'USE="${USE} -acl"'),
-        ({"profile": "desktop"}, Grade.DIFFERENT, "profile", "one of an ebuild repository"),
+        ({"profile": "desktop"}, Grade.DIFFERENT, "profile", "a profile of an ebuild repository"),
         ({"profile": "x:$(id)"}, Grade.DIFFERENT, "profile", "eselect profile set 'x:$(id)'"),
         ({"package_use": {"a/b": ("c", "-d")}}, Grade.DIFFERENT, "package.use", "package.use"),
     ],
@@ -159,6 +159,11 @@ def test_an_older_toolchain_there_asks_nothing_of_this_host() -> None:
     assert newer.remedy.startswith("emerge -1u sys-devel/gcc: ")
     assert older.remedy.startswith("nothing here")
     assert older.remedy.endswith("on the binhost, emerge -1u sys-devel/gcc")
+
+
+def test_a_host_without_a_profile_is_told_that_first() -> None:
+    found = compare(replace(HERE, arch="", chost="", profile=""), HERE, RUNS)
+    assert [(one.grade, one.name) for one in found] == [(Grade.UNUSABLE, "profile")]
 
 
 def test_installed_packages_are_named_with_the_line_that_takes_the_binary() -> None:

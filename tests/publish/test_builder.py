@@ -267,6 +267,8 @@ def test_a_url_counts_as_the_binrepo_whose_it_is_and_another_needs_a_word(publis
     assert "--unverified" in refused.stderr
     assert findings(client, f"{web.url}/production", "--unverified")
     assert findings(client, str(host.tree / "production"))
+    client.etc("binrepos.conf/lab.conf", f"[near]\nsync-uri = file://{host.tree}/production\n")
+    assert findings(client, "near")
 
 
 def test_one_host_prints_what_another_reads(published: tuple[Host, Root, Server]) -> None:
