@@ -22,6 +22,8 @@ from tests.testkit.environments import Environment
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
+# Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
+os.umask(0o022)
 # The same examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for new ones.
 # How fast they are made says something about the machine alone.
 SLOW = [hypothesis.HealthCheck.too_slow]
