@@ -152,6 +152,7 @@ def test_slip_in_the_setting_is_said_and_switches_nothing_off(system: Callable[.
         ("policy/plan.py", "raise RuntimeError('half a file')\n", "the merge list is not checked"),
         ("policy/cycles.py", "def on_cycle(pairs):\n    raise RuntimeError('boom')\n", "the order of the merge list"),
     ],
+    ids=["when it is loaded", "when a list is ordered again"],
 )
 def test_error_inside_the_check_lets_emerge_go_on(system: Callable[..., Root], file: str, text: str, what: str) -> None:
     ours = system()
