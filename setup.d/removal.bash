@@ -13,7 +13,7 @@ uninstall() {
         return 0
     fi
     [[ -w $store && -w $config_root/etc/portage ]] || refuse "$config_root/etc/portage or $store cannot be written to"
-    if [[ $role != both && ${choice[role]-$role} != "$role" ]]; then
+    if [[ $role != both && ${choice[role]-$role} != "$role" && -z ${choice[taken-out]-} ]]; then
         uninstall_role "$role"
         return
     fi

@@ -8,14 +8,16 @@ or fails to do comes after the merge, and cannot touch it.
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import portage
 
+import portage_ext
 from portage_ext.config import binhost
 from portage_ext.errors import SettingsError
 from portage_ext.host import say
@@ -56,10 +58,11 @@ def _wanted(root: Path) -> bool:
         return True  # the work says what is wrong with the file
 
 
-def finish(root: str, *, emerge: bool) -> int:
+def finish(root: str, settings: Any = None) -> int:
     """This process changes nothing any more: work after it and whoever died before. Returns an exit status.
 
-    The status is 0 also where there is nothing to do, or somebody else does it.
+    In an emerge ``settings`` is its configuration: emerge.log has what was done, and elog what failed. The status is 0 also
+    where there is nothing to do, or somebody else does it.
     """
     for key in [key for key in _marks if key[0] == os.getpid()]:
         held = _marks.pop(key)
@@ -78,11 +81,27 @@ def finish(root: str, *, emerge: bool) -> int:
             f"after-emerge FAILED: it ended with status {status}; the next run, or portage-ext after-emerge, makes up for it"
         )
     said = runs.last(Path(root))
-    if emerge and said is not None and said != before:
+    if settings is not None and said is not None and said != before:
         from _emerge.emergelog import emergelog
 
         emergelog(False, f" *** portage-ext: {said.line}")
+        if not said.ok:
+            _elog(settings, said.line)
     return 1 if status else 0
+
+
+def _elog(settings: Any, line: str) -> None:
+    """Hand a failure to what PORTAGE_ELOG_SYSTEM names, as an ERROR of our package: who is not there gets Portage's mails."""
+    from portage.elog import elog_process
+    from portage.elog.messages import eerror
+
+    key = f"app-portage/portage-ext-{portage_ext.__version__}"
+    # It stands on stderr already.
+    eerror(line, phase="other", key=key, out=io.StringIO())
+    own = portage.config(clone=settings)
+    # The log of a package's phases, which has been processed.
+    own.pop("T", None)
+    elog_process(key, own, phasefilter=("other",))
 
 
 def _at_exit(pid: int, root: str) -> None:
@@ -91,7 +110,7 @@ def _at_exit(pid: int, root: str) -> None:
     if os.getpid() != pid or "__PORTAGE_INHERIT_VARDB_LOCK" in os.environ:
         return
     try:
-        status = finish(root, emerge=False)
+        status = finish(root)
     except Exception as error:  # noqa: BLE001 - the last thing that happens; it must be told, and nothing else can go wrong
         say.line(f"after-emerge FAILED: {type(error).__name__}: {error}")
         status = 1

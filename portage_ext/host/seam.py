@@ -107,7 +107,7 @@ def _after(emerge_config: Any) -> int:
         if not looks_only and os.access(os.path.join(root, MARKS), os.W_OK):
             from portage_ext.host import after
 
-            return after.finish(root, emerge=True) or status
+            return after.finish(root, emerge_config.target_config.settings) or status
     except ModuleNotFoundError:
         return status  # this run has unmerged portage-ext
     except Exception as error:  # noqa: BLE001 - what was merged is merged, whatever broke here

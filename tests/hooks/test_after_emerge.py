@@ -192,6 +192,9 @@ def test_a_key_that_cannot_sign_fails_loudly_and_harms_nothing(work: Path, host:
     assert said(run)[0].startswith("portage-ext: after-emerge FAILED: "), run
     assert "passphrase" in said(run)[0]
     assert "after-emerge FAILED" in (host.root.path / "var/log/emerge.log").read_text()
+    summary = (host.root.path / "var/log/portage/elog/summary.log").read_text()
+    assert f"ERROR: other\n{last(host).line}\n" in summary.partition("for package app-portage/portage-ext-")[2]
+    assert run.stdout.count("after-emerge FAILED") == 1, "echoed by elog at the end"
     assert not last(host).ok
     assert host.channel("staging") == 1
     assert len(open_marks(host)) == 1

@@ -342,6 +342,10 @@ believed_keys() {
     [[ $(tail -n 1 "$root/etc/portage/env/getbinpkg.conf") == '# mine' ]]
     hooks --uninstall --role binhost --purge
     [ ! -e "$root/var/lib/portage-ext/signing" ]
+    hooks --uninstall
+    # What was taken out altogether is not put back for the sake of a role.
+    hooks --uninstall --role binhost
+    [ ! -e "$root/etc/portage/portage-ext" ]
     hooks --uninstall --purge
     same_as_before
 }
