@@ -103,7 +103,7 @@ class Space:
 def room(space: Space) -> Iterator[Finding]:
     """A file system that is full, or nearly."""
     ways = "portage-ext clean --remove; portage-ext prune; eclean-dist; or a larger file system"
-    remedy = f"make room on {space.path}: {ways}"
+    remedy = f"make room on {space.path}: {ways} (clean without --remove only says what would go)"
     called = f"{space.path} ({space.what}) has"
     if space.free < min(limits.DISK_FULL, space.size // 100):
         yield error(f"{called} {size(space.free)} of {size(space.size)} free", remedy)

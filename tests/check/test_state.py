@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from portage_ext import __version__
 from portage_ext.repo import runs
 from portage_ext.repo.runs import Run
+from tests import binpkgs
 from tests.check.conftest import DAY, Pair, findings, follow, healthy, one
 from tests.testkit import keys
 
@@ -75,12 +77,15 @@ def test_a_release_that_is_not_the_pinned_keys(pair: Pair) -> None:
     assert "another mirror" in found["remedy"]
 
 
-def test_a_release_that_nobody_renews(pair: Pair) -> None:
+def test_a_release_that_nobody_renews_and_a_tree_without_any(pair: Pair) -> None:
     pair.age(-9, 1)
     one(pair.client, "binhost lab", "expires in 24 h")
     found = one(pair.host.root, "releases", "expires in 24 h")
     follow(pair.host.root, found)
     healthy(pair.client)
+    healthy(pair.host.root)
+    shutil.rmtree(pair.host.tree)
+    follow(pair.host.root, one(pair.host.root, "releases", "nothing is published yet"))
     healthy(pair.host.root)
 
 
@@ -94,7 +99,7 @@ def test_a_release_that_has_expired(pair: Pair) -> None:
     healthy(pair.host.root)
 
 
-def test_a_key_that_is_about_to_expire(pair: Pair) -> None:
+def test_a_key_that_is_about_to_expire_and_one_that_is_nowhere(pair: Pair) -> None:
     key = pair.host.key
     keys.gpg(key.home, "--pinentry-mode", "loopback", "--passphrase", "", "--quick-set-expire", key.fingerprint, "10d")
     prolonged = pair.client.path / "key.asc"
@@ -107,13 +112,11 @@ def test_a_key_that_is_about_to_expire(pair: Pair) -> None:
     follow(pair.client, found, URL=str(prolonged))
     healthy(pair.client)
 
-
-def test_a_signing_key_that_is_not_where_it_is_said_to_be(pair: Pair) -> None:
     root, toml = pair.host.root, pair.host.root.path / "etc/portage/portage-ext.toml"
     text = toml.read_text()
-    toml.write_text(text.replace(pair.host.key.fingerprint, "0" * 40))
+    toml.write_text(text.replace(key.fingerprint, "0" * 40))
     listed = follow(root, one(root, "keys", "[sign] the key 0000", "nothing can be signed")).stdout.split()
-    toml.write_text(text.replace(pair.host.key.fingerprint, next(word for word in listed if len(word) == 40)))
+    toml.write_text(text.replace(key.fingerprint, next(word for word in listed if len(word) == 40)))
     healthy(root)
 
 
@@ -131,12 +134,6 @@ def test_an_index_that_does_not_say_what_is_there(pair: Pair) -> None:
     assert {one["remedy"] for one in found} == {"portage-ext reindex"}
     follow(root, found[0])
     healthy(root)
-
-
-def test_a_tree_in_which_nothing_is_published_yet(pair: Pair) -> None:
-    shutil.rmtree(pair.host.tree)
-    follow(pair.host.root, one(pair.host.root, "releases", "nothing is published yet"))
-    healthy(pair.host.root)
 
 
 @pytest.fixture
@@ -160,6 +157,17 @@ def test_a_disk_that_is_full(pair: Pair, small: Path, left: int, severity: str) 
     filler.write_bytes(b"x" * ((1 << 20) - left))
     assert one(pair.client, "disk", str(small), "free")["severity"] == severity
     filler.unlink()
+    healthy(pair.client)
+
+
+def test_a_disk_that_is_filled_with_what_nothing_keeps(pair: Pair, small: Path) -> None:
+    pair.client.settings["PKGDIR"] = str(small)
+    pair.client.write_settings()
+    data = binpkgs.gpkg(binpkgs.metadata("app-misc/gone-1", BUILD_ID="1"), image=random.Random(1).randbytes(945_000))
+    binpkgs.put(small, "app-misc/gone/gone-1-1.gpkg.tar", data)
+    found = next(iter(findings(pair.client)["disk"]))
+    ways = found["remedy"].partition(": ")[2]
+    follow(pair.client, found | {"remedy": ways})
     healthy(pair.client)
 
 

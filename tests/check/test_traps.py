@@ -60,11 +60,20 @@ def test_a_binhost_in_the_variable_beside_the_file(pair: Pair) -> None:
     healthy(pair.client)
 
 
-def test_a_location_that_is_pkgdir(pair: Pair) -> None:
+def test_lines_of_a_section_that_defeat_verification(pair: Pair) -> None:
     before = line_of(pair.client, "location")
     write(pair.client, before, f"location = {pair.client.pkgdir}")
     found = one(pair.client, "configuration", "its location is PKGDIR", "binrepos.conf/lab.conf:5: [lab]")
     write(pair.client, f"location = {pair.client.pkgdir}", found["remedy"].split(" in its")[0])
+    write(pair.client, "verify-signature = true", "verify-signature = false")
+    found = next(one for one in findings(pair.client)["configuration"] if "verify-signature is off" in one["what"])
+    write(pair.client, "verify-signature = false", found["remedy"].split(" in its")[0])
+    before = line_of(pair.client, "sync-uri")
+    write(pair.client, before, f"sync-uri = file://{pair.host.tree}/production")
+    found = one(pair.client, "configuration", "its sync-uri is a path of this machine", "lab.conf:3: [lab]")
+    assert before.startswith("sync-uri = http://")
+    assert found["remedy"].startswith("sync-uri = an http://, https:// or ssh:// address")
+    write(pair.client, f"sync-uri = file://{pair.host.tree}/production", before)
     healthy(pair.client)
 
 
