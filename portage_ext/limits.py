@@ -17,6 +17,11 @@ SPOKEN_SIZE: Final = 4 * MIB
 EMERGE_LOG_SIZE: Final = 32 * MIB
 """The end of emerge.log that is looked through for build times."""
 
+LOOKED_INTO: Final = 256
+"""Packages of PKGDIR that are opened beside the closest candidate of each package (host/looks.py)."""
+PLAN_STEPS: Final = 4096
+"""Steps of the plan checks for candidates beside the closest (host/symbols.py), each as long as emerge's list."""
+
 # The index as it is read inside emerge.
 INDEX_READ_CHUNK: Final = 1 * MIB
 INDEX_ENTRY_SIZE: Final = 1 * MIB

@@ -1,4 +1,4 @@
-"""Whether the list would still be merged if the closest binaries were taken: one plan check for all of them together."""
+"""Whether the list would still be merged if a binary were taken: asked of the plan check, with the binary in its place."""
 
 from __future__ import annotations
 
@@ -9,25 +9,43 @@ from portage_ext.config.toolchain import Mode
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.plan import Plan
 from portage_ext.host.resolution import Resolution
+from portage_ext.limits import PLAN_STEPS
 
 
-def unmet(resolution: Resolution, tree: CandidateTree, chosen: Mapping[Any, Any]) -> dict[Any, tuple[str, ...]]:
-    """For packages of the list, what the plan check says of their candidate in ``chosen``, or of the binary that they are."""
-    plan = Plan(resolution.settings)
-    if plan.off:
-        return {}
-    tasks: Sequence[Any] = [chosen.get(one, one) for one in resolution.graph.altlist()]
-    owners = {id(candidate): package for package, candidate in chosen.items()}
-    # The candidates of this host are in a tree of their own.
-    trees = {
-        root: {**trees, "bintree": tree} if root == resolution.settings["EROOT"] else trees
-        for root, trees in resolution.graph._frozen_config._trees_orig.items()
-    }
-    packages, verdict = plan.judge(tasks, trees)
-    found: dict[Any, tuple[str, ...]] = {}
-    for problem in verdict.problems:
-        package = packages[problem.step]
-        if plan.mode(package) is Mode.ENFORCE:
-            owner = owners.get(id(package), package)
-            found[owner] = (*found.get(owner, ()), plan.words(problem, package, trees))
-    return found
+class Symbols:
+    """One check for the ``closest`` candidates (by package) all together, and one for each other among them.
+
+    The others are checked for PLAN_STEPS steps altogether, which is every candidate unless the list is long.
+    """
+
+    def __init__(self, resolution: Resolution, tree: CandidateTree, closest: Mapping[Any, Any]) -> None:
+        self._plan = Plan(resolution.settings)
+        self._list: Sequence[Any] = [] if self._plan.off else resolution.graph.altlist()
+        # The candidates of this host are in a tree of their own.
+        self._trees = {
+            root: {**trees, "bintree": tree} if root == resolution.settings["EROOT"] else trees
+            for root, trees in resolution.graph._frozen_config._trees_orig.items()
+        }
+        self._closest = closest
+        self._lacking = self._check(closest)
+        self._left = PLAN_STEPS
+
+    def of_closest(self, package: Any) -> tuple[str, ...]:
+        """What the plan check says of the closest candidate of ``package``, or of the binary that it is."""
+        return self._lacking.get(package, ())
+
+    def of_other(self, package: Any, candidate: Any) -> tuple[str, ...]:
+        """What it says of another ``candidate`` of ``package``; nothing once PLAN_STEPS are spent."""
+        self._left -= len(self._list)
+        return self._check({**self._closest, package: candidate}).get(package, ()) if self._left >= 0 else ()
+
+    def _check(self, chosen: Mapping[Any, Any]) -> dict[Any, tuple[str, ...]]:
+        owners = {id(candidate): package for package, candidate in chosen.items()}
+        packages, verdict = self._plan.judge([chosen.get(one, one) for one in self._list], self._trees)
+        found: dict[Any, tuple[str, ...]] = {}
+        for problem in verdict.problems:
+            package = packages[problem.step]
+            if self._plan.mode(package) is Mode.ENFORCE:
+                owner = owners.get(id(package), package)
+                found[owner] = (*found.get(owner, ()), self._plan.words(problem, package, self._trees))
+        return found

@@ -15,10 +15,11 @@ from portage_ext.host.buildtimes import build_seconds
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.host.facts import Gatherer, check_portage
 from portage_ext.host.fit import Fits
+from portage_ext.host.looks import Looks
 from portage_ext.host.resolution import overheard, resolve
-from portage_ext.host.symbols import unmet
+from portage_ext.host.symbols import Symbols
 from portage_ext.host.trial import Trials
-from portage_ext.policy.reasons import judge, refused, symbols, unreachable
+from portage_ext.policy.reasons import judge, refused, unreachable
 from portage_ext.policy.verdict import Reason, Verdict, Wanted, closeness
 
 _UNREACHABLE: Final = re.compile(r"^!!! \[(.+?)\] Error fetching binhost package info from '(.*?)'\n!!!\s?\[?\1\]? (.*)$", re.M)
@@ -86,20 +87,17 @@ def explain(words: Sequence[str], *, fetch: bool = False) -> Explanation:
     gatherer = Gatherer(resolution, tree, binhosts)
     seconds = build_seconds(_log(resolution.settings))
     judged = [(package, _verdicts(gatherer, package)) for package in resolution.packages]
-    closest_ones = {package: found[0][1] for package, found in judged if found and _only_here(found[0][0])}
-    lacking = unmet(resolution, tree, closest_ones)
-    fits = Fits(tree, binhosts)
+    closest = {package: found[0][1] for package, found in judged if found and found[0][0].only_here}
+    looks = Looks(tree, Symbols(resolution, tree, closest), Fits(tree, binhosts))
     trials = Trials(tree)
     packages = []
     for package, found in judged:
-        verdicts = [verdict for verdict, _ in found]
-        if found:
-            # What costs a look into files or over the network is asked of the closest candidate only.
-            best, candidate = found[0]
-            unmet_symbols = symbols(lacking[package]) if package in lacking else None
-            arrives = trials.reason(best.offer, candidate) if fetch else None
-            more = (unmet_symbols, local.signature(tree, candidate), fits.against(best.offer, candidate), arrives)
-            verdicts[0] = replace(best, reasons=(*best.reasons, *(reason for reason in more if reason is not None)))
+        looked = _looked(looks, gatherer, package, found)
+        verdicts = [verdict for verdict, _ in looked]
+        if looked and fetch:
+            # Only the closest: what comes over the network is what emerge would fetch.
+            arrives = trials.reason(verdicts[0].offer, looked[0][1])
+            verdicts[0] = replace(verdicts[0], reasons=(*verdicts[0].reasons, *filter(None, (arrives,))))
         if package.type_name != "binary":
             verdicts = sorted([*verdicts, *local.unindexed(tree, package)], key=closeness)
         wanted = gatherer.wanted(package)
@@ -117,13 +115,22 @@ def _verdicts(gatherer: Gatherer, package: Any) -> list[tuple[Verdict, Any]]:
             found.append((Verdict(gatherer.offer(candidate)), candidate))
         else:
             found.append((judge(gatherer.facts(candidate, package), wanted, gatherer.places), candidate))
-    taken = {id(one) for _, one in found if package.type_name == "binary" and gatherer.is_taken(one, package)}
-    return sorted(found, key=lambda one: (id(one[1]) not in taken, closeness(one[0])))
+    return _sorted(gatherer, package, found)
 
 
-def _only_here(verdict: Verdict) -> bool:
-    """Whether the candidate could be merged after nothing but changes to this host."""
-    return not verdict.reasons or verdict.fixable
+def _looked(looks: Looks, gatherer: Gatherer, package: Any, found: list[tuple[Verdict, Any]]) -> list[tuple[Verdict, Any]]:
+    """The verdicts with what a look at each candidate adds, put in order again."""
+    more = [
+        (looks.at(package, verdict, candidate, closest=place == 0), candidate)
+        for place, (verdict, candidate) in enumerate(found)
+    ]
+    return _sorted(gatherer, package, more)
+
+
+def _sorted(gatherer: Gatherer, package: Any, found: list[tuple[Verdict, Any]]) -> list[tuple[Verdict, Any]]:
+    """The one that emerge takes first, then the closest."""
+    binary = package.type_name == "binary"
+    return sorted(found, key=lambda one: (not (binary and gatherer.is_taken(one[1], package)), closeness(one[0])))
 
 
 def _troubles(tree: CandidateTree, spoken: str) -> Iterator[tuple[str, Reason]]:

@@ -233,6 +233,11 @@ class Verdict:
         steps = [[step for step in one.remedies if not step.instead] for one in self.reasons if one.blocks]
         return all(some and all(step.where == HERE for step in some) for some in steps)
 
+    @property
+    def only_here(self) -> bool:
+        """Whether it could be merged after nothing but changes to this host."""
+        return not self.reasons or self.fixable
+
 
 def closeness(verdict: Verdict) -> tuple[object, ...]:
     """A key by which the candidate that the least keeps away comes first."""

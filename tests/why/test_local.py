@@ -27,18 +27,20 @@ def test_a_file_that_the_index_lacks(site: Site) -> None:
 def test_an_unsigned_package_where_signatures_are_asked_for(work: Path, site: Site) -> None:
     site.both(A)
     client = site.client
-    client.features("buildpkg")
-    client.emerge("-1", "app-misc/a").ok()
+    client.features("buildpkg binpkg-multi-instance")
+    for _ in range(2):
+        client.emerge("-1", "--usepkg-exclude=app-misc/a", "app-misc/a").ok()
     key = keys.new_key(work / "key")
     try:
         keys.trust(work / "gnupg", key)
         client.settings["BINPKG_GPG_VERIFY_GPG_HOME"] = str(work / "gnupg")
-        client.settings["FEATURES"] = client.settings["FEATURES"].replace(" buildpkg", " binpkg-request-signature")
+        client.settings["FEATURES"] = client.settings["FEATURES"].replace(" buildpkg ", " binpkg-request-signature ")
         client.write_settings()
         client.etc("portage-ext.toml", f'[sign]\nkey = "{key.fingerprint}"\nhomedir = "{key.home}"\n')
         client.emerge("-1", "app-misc/a").failed()
         answer = why(client, "app-misc/a")
         assert answer.kinds(A) == ["signature"]
+        assert ["signature" in str(one["reasons"]) for one in answer.package(A)["candidates"]] == [True, True]
         answer.follow(A)
         assert why(client, "app-misc/a").kinds(A) == []
         client.emerge("-1", "app-misc/a").ok()

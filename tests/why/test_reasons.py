@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.emerge.whitelisting import FLAGS, HELLO, WEBKIT, overlay, whitelist
+from tests.testkit import httpd
+from tests.testkit.chain import Chain
 from tests.testkit.roots import Root
 from tests.toolchain.conftest import chain, portage, system, url
 from tests.why.asking import Answer, why
@@ -364,13 +368,26 @@ def test_user_patches(site: Site) -> None:
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_symbol_versions(system: Callable[..., Root], listed: bool) -> None:
+def test_symbol_versions(work: Path, chain: Chain, system: Callable[..., Root], listed: bool) -> None:
     ours = system()
+    lvm = "sys-fs/lvm2-2.04"
+    # A second build of the same at another binhost; nothing of it is fetched.
+    header, *entries = (chain.pkgdir / "Packages").read_text().split("\n\n")
+    entry = next(one for one in entries if f"CPV: {lvm}\n" in one)
+    again = re.sub("^BUILD_TIME: .*$", "BUILD_TIME: 1", re.sub("^BUILD_ID: .*$", "BUILD_ID: 9", entry, flags=re.M), flags=re.M)
+    (work / "other/again").mkdir(parents=True)
+    (work / "other/again/Packages").write_text(f"{header}\n\n{again}\n\n")
     ours.etc("env/on", 'FEATURES="getbinpkg"\n')
     ours.etc("package.env", f"sys-apps/util-linux on\n{'sys-fs/lvm2 on' if listed else ''}\n")
-    lvm = "sys-fs/lvm2-2.04"
-    answer = why(ours, "sys-fs/lvm2")
-    assert answer.kinds(lvm) == ([] if listed else ["unlisted"]) + ["symbols"]
+    conf = (ours.path / "etc/portage/binrepos.conf").read_text()
+    with httpd.serve(work / "other") as other:
+        ours.etc("binrepos.conf", f"{conf}\n[again]\nsync-uri = {other.url}/again\nlocation = {work}/downloads\n")
+        answer = why(ours, "sys-fs/lvm2")
+    ours.etc("binrepos.conf", conf)
+    kinds = ([] if listed else ["unlisted"]) + ["symbols"]
+    assert answer.kinds(lvm) == kinds
+    builds = {one["binrepo"]: [reason["kind"] for reason in one["reasons"]] for one in answer.package(lvm)["candidates"]}
+    assert builds["again"] == kinds
     assert "needs libblkid.so.1 (BLKID_2_40)" in answer.reason(lvm, "symbols")["details"][0]
     answer.follow(lvm)
     ours.emerge("-1", "sys-fs/lvm2").ok()
