@@ -93,8 +93,9 @@ def _work(root: Path, options: argparse.Namespace) -> int:
             else:
                 # The next run tries again what could not be signed, also one that changes nothing.
                 ok, left = False, [mark for mark in left if mark not in target.marks]
-        # Those of a PKGDIR that no table names are nobody's.
-        marks.remove(left)
+        # By hand one PKGDIR is worked on, and `run` goes on with what was asked for. A mark that no table names is nobody's.
+        if options.pending:
+            marks.remove(left)
         line = "; ".join(said)
     except GateError as error:
         line, ok = "; ".join([*map(str, error.findings[:3]), str(error)]), False

@@ -308,6 +308,14 @@ def test_a_further_pkgdir_is_published_as_its_repository(work: Path, host: Host)
     assert "published as release 1 of staging" in run.stderr, run
     assert (work / "tree-v3/staging/Packages").exists()
     assert not host.tree.exists()
+    # A mark that was left for it is not taken away by who looks after another one by hand.
+    host.configure(more=tables)
+    host.root.emerge("-B", "app-misc/flags", PKGDIR=str(other)).ok()
+    host.configure(more=afterwards.PUBLISH + tables)
+    HeldMark(host.root.path, other).release()
+    run = host.run("after-emerge").ok()
+    assert "published as release 2 of staging" in run.stdout, run
+    assert not open_marks(host)
 
 
 def test_packages_that_portage_signed_with_the_same_key_stay(work: Path, binhost: Binhost, key: SigningKey) -> None:
