@@ -432,9 +432,9 @@ believed_keys() {
 @test "not root" {
     as_user=()
     [[ $EUID != 0 ]] || as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
-    run -1 "${as_user[@]}" env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --role client "${client[@]}" --yes
+    run -1 "${as_user[@]}" env -u TMPDIR PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --role client "${client[@]}" --yes
     [[ $output == *"only root may write to /"* || $output == *"/etc/portage is not there"* ]]
-    run -1 "${as_user[@]}" env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --uninstall --yes
+    run -1 "${as_user[@]}" env -u TMPDIR PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --uninstall --yes
     [[ $output == *"only root may write to /"* ]]
 }
 

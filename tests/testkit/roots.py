@@ -33,6 +33,7 @@ DIRECTORIES = (
     "var/cache/distfiles", "var/cache/edb", "var/db/pkg", "var/lib/portage", "var/log", "var/tmp/portage",
 )  # fmt: skip
 _MERGING = re.compile(r"=== \(\d+ of \d+\) Merging (?P<binary>Binary )?\((?P<cpv>[^:)]+)::")
+PROGRAMS = ("ebuild", "egencache", "emaint", "emerge", "portageq", "quickpkg")
 TIMEOUT = 300
 """Seconds after which a command in a test counts as hung."""
 
@@ -141,7 +142,7 @@ class Root:
     def run(self, *command: str, as_user: int | None = None, **variables: str) -> Outcome:
         """Run ``command`` in this system, as another user when ``as_user`` is a uid and this user is root."""
         done = subprocess.run(
-            command,
+            self._words(command),
             env=self.variables() | variables,
             cwd=self.path,
             stdin=subprocess.DEVNULL,
@@ -155,6 +156,13 @@ class Root:
             check=False,
         )
         return Outcome(tuple(command), done.returncode, done.stdout, done.stderr)
+
+    def _words(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """What pip's entry points of Portage execute (portage.util.bin_entry_point), without a Python that only does that."""
+        script = self.environment.prefix / "lib/portage/bin" / command[0]
+        if command[0] not in PROGRAMS or not script.is_file():
+            return command
+        return (str(self.environment.python), str(script), *command[1:])
 
     def emerge(self, *arguments: str, as_user: int | None = None, **variables: str) -> Outcome:
         """Run emerge."""
