@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -50,7 +51,7 @@ def follow(root: Root, found: dict[str, str], *more: str, **filled: str) -> Outc
     command = re.split(r"[,;] ", found["remedy"])[0]
     for word, value in filled.items():
         command = re.sub(rf"\b{word}\b", value, command)
-    return root.run("sh", "-ec", " ".join((f"cd {CHECKOUT};", command, *more))).ok()
+    return root.run("sh", "-ec", " ".join((f"cd {shlex.quote(str(CHECKOUT))};", command, *more))).ok()
 
 
 def healthy(root: Root) -> Outcome:
