@@ -33,9 +33,12 @@ $(VENV)/complete: requirements-dev.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+# Half of what small files cost ext4 is saved where there is memory for them.
+SCRATCH = TMPDIR=$$($(PYTHON) -m tests.testkit.scratch)
+
 test: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
-	$(RUN) -m pytest -n $(WORKERS)
+	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS)
 
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .
@@ -54,10 +57,10 @@ test-hooks: check-programs $(VENV)/complete
 	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/hooks/test_at_once.py
 
 test-setup: check-programs $(VENV)/complete
-	SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/shell
+	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/shell
 
 test-toolchain: check-programs $(VENV)/complete
-	TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
+	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own

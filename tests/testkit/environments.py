@@ -27,6 +27,9 @@ CACHE = Path(os.environ.get("PORTAGE_EXT_CACHE", CHECKOUT / ".cache"))
 if any(map(str.isspace, str(CACHE))):
     # Portage hands paths of keyrings to gpg unquoted: the cache lies elsewhere, and a link stands in its place.
     _LINK, CACHE = CACHE, Path(tempfile.gettempdir()) / f"portage-ext-cache.{hashlib.sha256(bytes(CACHE)).hexdigest()[:12]}"
+    if _LINK.is_symlink():
+        # As it was made, whatever TMPDIR says now.
+        CACHE = _LINK.readlink()
     CACHE.mkdir(mode=0o755, exist_ok=True)
     if CACHE.is_symlink() or CACHE.stat().st_uid != os.getuid():
         raise SystemExit(f"{CACHE} belongs to somebody else; set PORTAGE_EXT_CACHE to a folder of your own")

@@ -38,7 +38,6 @@ def fell(root: Root, program: str, version: str) -> bool:
     return any(line.startswith(f"{program} at ") and f"version `{version}' not found" in line for line in broken(root))
 
 
-@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
 def test_gcc_newer_on_the_binhost(system: Callable[..., Root]) -> None:
     packages = ("-g", "app-misc/cxxtool", "sys-devel/gcc:13")
     plain = system("plain", plugin=False)

@@ -11,7 +11,6 @@ from tests.testkit import httpd
 from tests.testkit.chain import LOADER_32, Chain, broken, run_program
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
-from tests.toolchain.portages import SEVERAL
 
 
 def refused(run: Outcome, *words: str) -> None:
@@ -68,7 +67,6 @@ def test_downgrade_that_takes_versions_from_an_installed_program(system: Callabl
     assert "emerge --oneshot =app-misc/usesfoo-1" in run.text
 
 
-@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
 def test_binhost_without_contracts_is_held_by_the_guard(system: Callable[..., Root], chain: Chain) -> None:
     with httpd.serve(chain.bare) as bare:
         plain = system("plain", url=bare.url, plugin=False)
