@@ -156,9 +156,11 @@ def test_a_killed_run_is_made_up_for_by_the_next_even_if_that_changes_nothing(ho
 
 def test_a_timer_makes_up_for_a_killed_run_too(host: Host) -> None:
     host.root.emerge("--buildpkgonly", "--quiet", "app-misc/flags", PORTAGE_EXT_SAID="").ok()
-    shutil.copy(
-        next(host.root.pkgdir.glob("app-misc/flags/flags-2.0-1*")), host.root.pkgdir / "app-misc/flags/flags-2.0-2.gpkg.tar"
-    )
+    package = next(host.root.pkgdir.glob("app-misc/flags/flags-2.0-1*"))
+    other = package.with_name("flags-2.0-2.gpkg.tar")
+    shutil.copy(package, other)
+    # A file of the same second would be the same package: Portage tells instances apart by that, too.
+    os.utime(other, ns=(0, package.stat().st_mtime_ns - 10**10))
     assert "published as release 2 of staging" in host.run("after-emerge").ok().stdout
     assert host.run("after-emerge").ok().stdout == "portage-ext: nothing new in PKGDIR\n"
 
