@@ -201,7 +201,8 @@ def _line(*kept: Upkept, channel: str = "", published: Published | None = None) 
     parts = []
     if new or signed:
         how = "signed and indexed" if signed >= new else f"indexed, {len(signed)} of them signed now" if signed else "indexed"
-        parts.append(f"{len(new) or len(signed)} {'package' if len(new) == 1 else 'packages'} {how}")
+        count = len(new) or len(signed)
+        parts.append(f"{count} {'package' if count == 1 else 'packages'} {how}")
     if gone:
         parts.append(f"{len(gone)} gone")
     if published is not None and published.release is not None:

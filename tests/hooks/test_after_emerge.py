@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,11 +88,18 @@ def test_emaint_fix_publishes_what_was_copied_in(work: Path, binhost: Binhost, k
     assert not unsigned(host)
 
 
+def another_second(host: Host, pn: str) -> None:
+    """Wait for it: a package of the same size and second as that of ``pn`` would be the same one to Portage."""
+    package = next(host.root.pkgdir.glob(f"app-misc/{pn}/*.gpkg.tar"))
+    until(lambda: time.time() > package.stat().st_mtime + 1)
+
+
 @pytest.mark.parametrize("version", environments.SUPPORTED)
 def test_every_supported_portage_is_worked_after(work: Path, binhost: Binhost, key: SigningKey, version: str) -> None:
     host = afterwards.building(work, binhost, key, version=version, layout="root")
     host.root.emerge("-1", "app-misc/flags").ok()
     assert published(host) == {"flags-2.0-1"}
+    another_second(host, "flags")
     quick = host.root.run("quickpkg", "app-misc/flags").ok()
     assert "published as release 2 of staging" in quick.stderr, quick
     assert published(host) == {"flags-2.0-1", "flags-2.0-2"}
@@ -100,6 +108,7 @@ def test_every_supported_portage_is_worked_after(work: Path, binhost: Binhost, k
 def test_a_client_installs_what_emerge_published(work: Path, host: Host) -> None:
     """Also what quickpkg made, whose file has another number than its BUILD_ID."""
     host.root.emerge("-1", "app-misc/flags", "app-misc/hello").ok()
+    another_second(host, "hello")
     host.root.run("quickpkg", "app-misc/hello").ok()
     host.remove("app-misc/hello/hello-1.1-1.gpkg.tar")
     host.root.run("emaint", "binhost", "--fix").ok()
