@@ -127,6 +127,15 @@ MAX_KEYS_NEXT: Final = 16
 MAX_RELEASE_VERSION: Final = 2**53
 MAX_VERSION_JUMP: Final = 100_000
 MAX_RELEASE_VALIDITY: Final = 400 * 86400
+MAX_ROOT_SIZE: Final = 16 * KIB
+MAX_ROOT_KEYS: Final = 16
+"""Root keys, and release keys, that one root may name."""
+MAX_ROOT_VERSION: Final = 1_000_000
+MAX_ROOT_VALIDITY: Final = 1200 * 86400
+MAX_ROOT_STEPS: Final = 128
+"""Roots that a client follows in one run; the next run goes on from there."""
+ROOT_SOON: Final = 60 * 86400
+"""A root that expires within so many seconds is a warning: somebody must fetch the keys from where they are kept."""
 CLOCK_SKEW: Final = 600
 MAX_GPG_STATUS: Final = 4 * MIB
 GPG_TIMEOUT: Final = 120

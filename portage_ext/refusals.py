@@ -33,6 +33,64 @@ class MalformedReleaseError(TrustError):
     todo = "Tell the binhost's administrator, or use another mirror."
 
 
+class MalformedRootError(TrustError):
+    """A root is not in its one canonical form, or delegates to what cannot be."""
+
+    __slots__ = ()
+    todo = "Tell the binhost's administrator, or use another mirror."
+
+
+class MissingRootError(TrustError):
+    """Root keys are pinned for a binrepo, and it offers no root that they vouch for."""
+
+    __slots__ = ()
+    todo = "If this binhost has no root, pin the key that signs its Releases: `portage-ext trust add REPO --fingerprint FPR`."
+
+
+class ThresholdError(TrustError):
+    """Fewer of the trusted keys have signed than must."""
+
+    __slots__ = ()
+    todo = "A single key may be in the wrong hands; tell the binhost's administrator that signatures are missing."
+
+
+class RootRollbackError(TrustError):
+    """An older root is offered in the place of a newer one."""
+
+    __slots__ = ()
+    todo = "Somebody replays an old delegation, perhaps to a key that was revoked since; use another mirror."
+
+
+class SkippedRootError(TrustError):
+    """A root is offered before those that lead to it."""
+
+    __slots__ = ()
+    todo = "The mirror is incomplete or hostile; use another one."
+
+
+class ExpiredRootError(TrustError):
+    """The newest root is past its expiry: nobody holding root keys has confirmed the release keys since."""
+
+    __slots__ = ()
+    todo = (
+        "The mirror is frozen, or the binhost must publish a new root (`portage-ext root next`); look at this host's clock too."
+    )
+
+
+class TooManyRootsError(TrustError):
+    """A mirror offers one root after another, more than a run follows."""
+
+    __slots__ = ()
+    todo = "If you have been away for that long, run it again: it goes on from the last one."
+
+
+class UndelegatedKeyError(TrustError):
+    """What is signed here would be refused by clients: the root beside it does not let these keys sign Releases."""
+
+    __slots__ = ()
+    todo = "Sign with a key that the root names, or publish a root that names this one (`portage-ext root next`). Nothing was published."
+
+
 class MissingReleaseError(TrustError):
     """A binrepo that must publish a Release offers none."""
 
@@ -111,7 +169,7 @@ class RollbackError(TrustError):
 
 
 class EquivocationError(TrustError):
-    """Two different Releases carry one version number."""
+    """Two different Releases, or roots, carry one version number."""
 
     __slots__ = ()
     todo = "The binhost, or somebody with its key, shows different hosts different things; tell its administrator."

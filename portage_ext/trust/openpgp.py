@@ -18,6 +18,7 @@ from portage_ext.refusals import (
     ExpiredSignatureError,
     NoPinnedKeyError,
     RevokedKeyError,
+    ThresholdError,
     TrustError,
     UnknownKeyError,
     UnsignedError,
@@ -115,6 +116,20 @@ def judge(found: Sequence[Signature], trusted: frozenset[str], where: str) -> Si
         if signature.verdict is Verdict.GOOD and signature.by_any_of(trusted) and _sound(signature):
             return signature
     raise _reason(found, trusted, where)
+
+
+def vouching(found: Sequence[Signature], trusted: frozenset[str], threshold: int, where: str) -> frozenset[str]:
+    """The primary keys whose signatures are believed, ``threshold`` of them or more.
+
+    Several signatures of one key, or of its subkeys, are one. Raises what :func:`judge` raises, and ThresholdError.
+    """
+    judge(found, trusted, where)
+    good = [one for one in found if one.verdict is Verdict.GOOD and one.by_any_of(trusted) and _sound(one)]
+    keys = frozenset(one.primary for one in good)
+    if len(keys) < threshold:
+        by = ", ".join(sorted(keys))
+        raise ThresholdError(where, f"{threshold} of {len(trusted)} trusted keys must sign it, and {len(keys)} did ({by})")
+    return keys
 
 
 def _sound(signature: Signature) -> bool:

@@ -1,0 +1,77 @@
+"""The root that this host believes of a binrepo, as a file beside what else is remembered of it::
+
+    EROOT/var/lib/portage-ext/trust/
+        NAME.root       the pins that it rests on, keys that could not be fetched yet, an empty line, and the root as published
+        NAME.rootkeys   public keys of root keys, as `gpg --export` writes them; Portage's keyring never has them
+
+It is replaced as soon as a newer root is accepted, whatever becomes of the Release that was asked for next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import files, limits
+from portage_ext.model.release import FINGERPRINT
+from portage_ext.refusals import DamagedStateError, MalformedRootError
+from portage_ext.trust import root as root_text
+from portage_ext.trust.roots import Believed, RootPins
+from portage_ext.trust.state import StateDirectory
+
+_HEADER_SIZE: Final = 4 * limits.KIB
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRoot:
+    """``lacking`` are the keys it names that no mirror had: they are asked for again."""
+
+    believed: Believed
+    lacking: frozenset[str] = frozenset()
+
+
+def root_file(state: StateDirectory) -> Path:
+    return state.directory / f"{state.binrepo}.root"
+
+
+def root_keyring(state: StateDirectory) -> Path:
+    return state.directory / f"{state.binrepo}.rootkeys"
+
+
+def load(state: StateDirectory) -> KeptRoot | None:
+    """What is kept; None when there is nothing yet. Raises DamagedStateError."""
+    path = root_file(state)
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.MAX_ROOT_SIZE + _HEADER_SIZE + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedStateError(str(path), str(error)) from error
+    head, _, text = data.partition(b"\n\n")
+    try:
+        lines = head.decode("ascii").split("\n")
+        pinned, lacking = (line.split(" ") for line in lines)
+        threshold, keys, missing = int(pinned[1]), frozenset(pinned[2:]), frozenset(lacking[1:])
+        if (pinned[0], lacking[0]) != ("Pinned:", "Lacking:") or not all(map(FINGERPRINT.fullmatch, keys | missing)):
+            raise ValueError("not the lines of a root that is kept")
+        return KeptRoot(Believed(root_text.parse(text, str(path)), text, RootPins(keys, threshold)), missing)
+    except (ValueError, IndexError, MalformedRootError) as error:
+        raise DamagedStateError(str(path), f"it is damaged ({error})") from error
+
+
+def save(state: StateDirectory, kept: KeptRoot) -> None:
+    """Replace what is kept. Raises OSError."""
+    pins = kept.believed.pins
+    head = (
+        f"{' '.join(['Pinned:', str(pins.threshold), *sorted(pins.keys)])}\n{' '.join(['Lacking:', *sorted(kept.lacking)])}\n\n"
+    )
+    state.make_directory()
+    files.replace_file(root_file(state), head.encode("ascii") + kept.believed.data)
+
+
+def forget(state: StateDirectory) -> None:
+    """Remove what is kept: the next contact is the first. Raises OSError."""
+    for path in (root_file(state), root_keyring(state)):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""The state machine that follows roots, as TUF has it. It does no I/O: bytes, verdicts, clock and memory come in.
+
+The rules, for a binrepo with pinned root keys and the root that this host believes:
+
+1. The first root is one that enough of the pinned root keys have signed. Those before it are passed over.
+2. Each further root is signed by enough root keys of the one before it, so that nobody brings themselves in,
+3. and by enough of its own, so that nobody is named who cannot sign the next one. That holds for the first one, too.
+4. Versions grow by one: none is skipped, none comes back, and the one believed has one content.
+5. All are of one repository.
+6. The last one alone must not have expired: a host that was away follows the old ones all the same.
+7. What it names is what counts: its release keys, as many of them as it says, and no Release below the least one.
+
+When the administrator changes the pins, the root believed goes on to count if enough of the pinned keys are among its root
+keys; if not, what was believed rests on keys that were taken away, and the next contact is the first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portage_ext import limits
+from portage_ext.model.root import Root
+from portage_ext.refusals import (
+    ClockError,
+    EquivocationError,
+    ExpiredRootError,
+    ForeignRepositoryError,
+    RootRollbackError,
+    SkippedRootError,
+    ThresholdError,
+    TrustError,
+    UnknownKeyError,
+    UntrustedKeyError,
+)
+from portage_ext.trust import openpgp
+from portage_ext.trust import root as root_text
+
+
+@dataclass(frozen=True, slots=True)
+class RootPins:
+    """The pinned root keys, primary ones, and how many of them must have signed the first root."""
+
+    keys: frozenset[str]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """The root that is believed: as published, and the pins that it rests on."""
+
+    root: Root
+    data: bytes
+    pins: RootPins
+
+
+def still_believed(pins: RootPins, kept: Believed | None) -> Believed | None:
+    """What was ``kept``, as far as it counts under the pins as they are now."""
+    if kept is None or kept.pins == pins:
+        return kept
+    vouched = len(pins.keys.intersection(kept.root.root_keys)) >= pins.threshold
+    return Believed(kept.root, kept.data, pins) if vouched else None
+
+
+def vouched(where: str, before: Believed | RootPins, data: bytes, found: Sequence[openpgp.Signature]) -> Root:
+    """Rules 1 and 2: the root in ``data``, signed by enough of the keys believed ``before``. Only now may it be read.
+
+    Raises a TrustError named after the rule broken.
+    """
+    if isinstance(before, Believed):
+        openpgp.vouching(found, frozenset(before.root.root_keys), before.root.root_threshold, where)
+    else:
+        openpgp.vouching(found, before.keys, before.threshold, where)
+    return root_text.parse(data, where)
+
+
+def accept(where: str, before: Believed | RootPins, version: int, data: bytes, found: Sequence[openpgp.Signature]) -> Believed:
+    """Rules 1 to 5 for what was offered as root ``version``, once the keys that it names are there to check its signatures.
+
+    Raises a TrustError named after the rule broken.
+    """
+    root = vouched(where, before, data, found)
+    last, pins = (before, before.pins) if isinstance(before, Believed) else (None, before)
+    _in_order(where, last, version, root, data)
+    if last is not None and root.repository != last.root.repository:
+        raise ForeignRepositoryError(where, f"it is of repository {root.repository}, not {last.root.repository}")
+    openpgp.vouching(found, frozenset(root.root_keys), root.root_threshold, where)
+    return Believed(root, data, pins)
+
+
+def _in_order(where: str, last: Believed | None, version: int, root: Root, data: bytes) -> None:
+    if last is not None and root.version == last.root.version and data != last.data:
+        raise EquivocationError(
+            where, f"a root {root.version} is offered that differs from the root {root.version} seen before"
+        )
+    if root.version < version:
+        raise RootRollbackError(where, f"root {root.version} is offered in the place of root {version}")
+    if root.version > version:
+        raise SkippedRootError(where, f"root {root.version} is offered in the place of root {version}")
+
+
+def may_be_passed_over(reason: TrustError) -> bool:
+    """Whether a root that was refused for ``reason`` at first contact is just older than the pinned keys (rule 1)."""
+    return isinstance(reason, UnknownKeyError | UntrustedKeyError | ThresholdError)
+
+
+def in_time(where: str, root: Root, now: int) -> None:
+    """Rule 6, for the last root; ``now`` in seconds since the epoch. Raises ExpiredRootError, ClockError."""
+    if root.created > now + limits.CLOCK_SKEW:
+        raise ClockError(
+            where, f"its root {root.version} was created at {_utc(root.created)}; this host's clock says {_utc(now)}"
+        )
+    if root.expires <= now:
+        raise ExpiredRootError(
+            where, f"its root {root.version} expired at {_utc(root.expires)}; this host's clock says {_utc(now)}"
+        )
+
+
+def _utc(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
