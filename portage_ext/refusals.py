@@ -88,7 +88,7 @@ class UndelegatedKeyError(TrustError):
     """What is signed here would be refused by clients: the root beside it does not let these keys sign Releases."""
 
     __slots__ = ()
-    todo = "Sign with a key that the root names, or publish a root that names this one (`portage-ext root next`). Nothing was published."
+    todo = "Sign with a key that the root names, or publish a root that names this one; nothing was published."
 
 
 class MissingReleaseError(TrustError):

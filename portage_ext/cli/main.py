@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "reindex": "make the package index say what PKGDIR holds",
     "release": "sign the index of a binhost as a whole",
     "releases": "list the releases and channels of a tree",
+    "root": "let keys that stay offline say which keys may sign Releases",
     "rollback": "publish an earlier content of a channel again",
     "serve": "serve a tree over HTTP, to try it out",
     "sign": "sign the packages of PKGDIR",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
@@ -48,11 +49,12 @@ def run(options: argparse.Namespace) -> int:
     directory = pkgdir_settings(options.pkgdir).pkgdir
     terms = _terms(options, configuration.load(options.config_root).release)
     with signing(options) as (signer, _), index_lock(directory):
+        terms = dataclasses.replace(terms, signing=signer.primaries)
         _publish_keys(directory, signer, (signer.key.primary, *(terms.keys_next or ())))
         if options.action == "sign":
-            made: Release | None = make_release(directory, terms, signer.detach)
+            made: Release | None = make_release(directory, terms, signer.sign_release)
         else:
-            made = resign(directory, terms, signer.detach, force=options.force)
+            made = resign(directory, terms, signer.sign_release, force=options.force)
     print(_described(made) if made else "the Release is fresh enough; nothing was done")
     return 0
 

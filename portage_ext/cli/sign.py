@@ -61,14 +61,15 @@ def run(options: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def signing(options: argparse.Namespace, *, unattended: bool = False) -> Iterator[tuple[GpgSigner, Path]]:
     """The signer that ``options`` ask for, and a keyring that holds its public key; see GpgSigner for ``unattended``."""
-    settings = configuration.load(options.config_root).sign
-    wanted = options.key or settings.key
-    homedir = options.homedir or settings.homedir
+    configured = configuration.load(options.config_root)
+    wanted = options.key or configured.sign.key
+    homedir = options.homedir or configured.sign.homedir
     key = signing_key(homedir, fingerprint(wanted) if wanted else None)
+    cosigners = tuple(signing_key(homedir, fingerprint(one)) for one in configured.release.cosign)
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory:
         ring = Path(directory) / "current.gpg"
         ring.write_bytes(public_key(homedir, key))
-        yield GpgSigner(key, homedir, unattended), ring
+        yield GpgSigner(key, homedir, unattended, cosigners), ring
 
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:

@@ -92,7 +92,7 @@ def publisher_with(options: argparse.Namespace, channel: str, signer: GpgSigner,
         return _gates(names, rules, judge, public=channel in settings.public)
 
     terms_of = Terms(terms.valid_days * _DAY, rules.grace, next_keys or None)
-    return Publisher(tree, signer.detach, terms_of, keys=keys), make
+    return Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signer.primaries), make
 
 
 def _announced(tree: Tree) -> tuple[str, ...]:

@@ -16,6 +16,7 @@
     [release]
     valid-days = 30
     channel = "production"
+    cosign = ["4567…"]      # further keys of the same home that sign Releases, where a root wants several signatures
 
     [trust]
     portage-home = "/etc/portage/gnupg"   # BINPKG_GPG_VERIFY_GPG_HOME
@@ -71,10 +72,11 @@ class SignSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSettings:
-    """What a Release that this host makes says: validity in days, and its channel."""
+    """What a Release that this host makes says: validity in days, and its channel; and which keys sign it beside [sign] key."""
 
     valid_days: int = 30
     channel: str = "production"
+    cosign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
             low_speed_time=fetch.number("low-speed-time", 60, 0.1, 3600),
         ),
         sign=SignSettings(sign.text("key"), Path(homedir) if homedir else None, int(sign.number("jobs", 0, 0, 64))),
-        release=ReleaseSettings(int(release.number("valid-days", 30, 1, 400)), release.text("channel") or "production"),
+        release=ReleaseSettings(
+            int(release.number("valid-days", 30, 1, 400)), release.text("channel") or "production", release.texts("cosign")
+        ),
         portage_home=Path(trust.text("portage-home") or portage_home),
         binrepos={name: _binrepo(binrepos.table(name)) for name in binrepos.names()},
     )

@@ -38,6 +38,7 @@ from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.repo import contents as indices
+from portage_ext.repo import roots
 from portage_ext.repo.contents import Contents, Difference, difference
 from portage_ext.repo.gates import Candidate, Gate, run_gates
 from portage_ext.repo.linking import Placed, place_all
@@ -108,7 +109,8 @@ _NOTHING = Contents({}, {}, b"")
 
 
 class Publisher:
-    """Makes releases in ``tree``. ``keys`` are the public keys that it publishes, by path below the release."""
+    """Makes releases in ``tree``. ``keys`` are the public keys that it publishes, by path below the release; ``signing`` the
+    primary keys that ``detach`` signs with, which the root of the tree is asked about, if it has one."""
 
     def __init__(
         self,
@@ -117,12 +119,14 @@ class Publisher:
         terms: Terms,
         *,
         keys: Mapping[str, bytes] | None = None,
+        signing: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.tree = tree
         self._detach = detach
         self._terms = terms
         self._keys = keys or {}
+        self._signing = signing
         self._clock = clock
 
     def publish(self, channel: str, source: Source, gates: Sequence[Gate] = ()) -> Published:
@@ -198,8 +202,14 @@ class Publisher:
                 raise PublishError(channel, where, error.strerror or str(error), stands) from error
 
     def _make(self, channel: str, source: Source, gates: Sequence[Gate], *, force: bool = False) -> Published:
-        number = self.tree.recover()
+        number, root = self.tree.recover(), roots.beside(self.tree.root)
         live = self.tree.channels().get(channel)
+        if root is not None:
+            number = max(number, root.least_release)
+            repository = next((one.repository for one in self.tree.known().values()), root.repository)
+            roots.check_release(root, str(self.tree.root), repository, number, self._signing, int(self._clock()))
+            # What clients would refuse is made again, also with the same content.
+            force = force or (live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live))
         staged = self._stage(channel, live, source, force=force)
         if staged is None:
             assert live is not None
@@ -209,7 +219,8 @@ class Publisher:
         findings: list[Finding] = run_gates(gates, candidate)
         if findings:
             raise GateError(channel, str(self.tree.staging), tuple(findings))
-        release = self._sign(channel, number, staged.forms)
+        release = self._sign(channel, number, staged.forms, root.repository if root else None)
+        self.tree.link_root(self.tree.staging)
         self.tree.commit(number)
         self.tree.switch(channel, number)
         changed = difference(staged.before, staged.contents)
@@ -297,7 +308,7 @@ class Publisher:
             self._put(builder.NAME, staged.builder)
         self._put(NOTE_NAME, note.emit())
 
-    def _sign(self, channel: str, number: int, forms: Mapping[str, bytes]) -> Release:
+    def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str | None) -> Release:
         known = self.tree.known()
         release = publish.next_release(
             known[max(known)] if known else None,
@@ -307,6 +318,7 @@ class Publisher:
             channel=channel,
             keys_next=self._terms.keys_next,
             at_least=number,
+            repository=repository,
         )
         if release.version != number:
             raise TreeError(

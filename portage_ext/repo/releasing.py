@@ -19,6 +19,7 @@ from portage_ext.index.expand import expand
 from portage_ext.index.text import parse_index
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.refusals import DamagedIndexError, MalformedReleaseError
+from portage_ext.repo import roots
 from portage_ext.repo.publish import permissions
 from portage_ext.trust import entries, publish
 from portage_ext.trust import release as text
@@ -36,6 +37,8 @@ class ReleaseTerms:
     channel: str
     keys_next: tuple[str, ...] | None = None
     at_least: int = 1
+    signing: frozenset[str] = frozenset()
+    """The primary keys that sign it: what a root in the directory is asked about."""
 
 
 def current(directory: Path) -> Release | None:
@@ -55,6 +58,7 @@ def make_release(directory: Path, terms: ReleaseTerms, detach: Detach, now: int 
     clock = int(time.time()) if now is None else now
     forms = _forms(directory)
     _acceptable(directory, forms[PLAIN_FORM], clock)
+    root = roots.beside(directory)
     release = publish.next_release(
         current(directory),
         publish.index_files(forms),
@@ -62,8 +66,11 @@ def make_release(directory: Path, terms: ReleaseTerms, detach: Detach, now: int 
         validity=terms.validity,
         channel=terms.channel,
         keys_next=terms.keys_next,
-        at_least=terms.at_least,
+        at_least=max(terms.at_least, root.least_release if root else 1),
+        repository=root.repository if root else None,
     )
+    if root is not None:
+        roots.check_release(root, str(directory), release.repository, release.version, terms.signing, clock)
     _write(directory, release, detach)
     return release
 
@@ -71,7 +78,8 @@ def make_release(directory: Path, terms: ReleaseTerms, detach: Detach, now: int 
 def resign(
     directory: Path, terms: ReleaseTerms, detach: Detach, *, force: bool = False, now: int | None = None
 ) -> Release | None:
-    """Publish the same index under the next version, when more than half of the validity is over or with ``force``.
+    """Publish the same index under the next version, when more than half of the validity is over, when the root beside it does
+    not count its signature (any more), or with ``force``.
 
     Returns None when that is not needed. Raises what :func:`make_release` raises; MalformedReleaseError when there is no
     Release yet, or when the index has changed since.
@@ -82,7 +90,9 @@ def resign(
         raise MalformedReleaseError(str(directory), "there is no Release to sign again")
     if publish.index_files(_forms(directory)) != before.files:
         raise MalformedReleaseError(str(directory), "the index has changed since its Release; run `portage-ext release sign`")
-    if not (force or publish.needs_renewal(before, clock)):
+    root = roots.beside(directory)
+    counts = root is None or roots.accepts(root, directory, directory, before.version)
+    if counts and not (force or publish.needs_renewal(before, clock)):
         return None
     return make_release(directory, terms, detach, clock)
 

@@ -5,8 +5,10 @@
     TREE/
       production -> releases/7      a channel: switched by one rename
       staging -> releases/8
+      root/                         where an offline root delegates to the keys that sign: all roots, and their keys
       releases/
         7/                          index forms, Release, Release.asc, keys/, packages; complete before it has this name
+          root -> ../../root        so that a client asks below the channel that it knows
         8/
         .staging/                   a release in the making, or one that did not pass its gates
         .gone.6/                    a release that is being removed
@@ -36,6 +38,7 @@ from portage_ext.repo.contents import Contents
 from portage_ext.repo.note import NOTE_NAME, Note, read_note
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME
+from portage_ext.trust.root import ROOT_DIRECTORY
 
 RELEASES: Final = "releases"
 STAGING: Final = ".staging"
@@ -47,7 +50,7 @@ _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 def checked_channel(name: str) -> str:
     """``name``, when a channel may be called so (as in a Release). Raises TreeError."""
-    if not _CHANNEL.fullmatch(name) or name == RELEASES:
+    if not _CHANNEL.fullmatch(name) or name in (RELEASES, ROOT_DIRECTORY):
         raise TreeError(name, "is no name for a channel: small letters, digits, dot, dash and underscore")
     return name
 
@@ -162,6 +165,11 @@ class Tree:
         files.sync_filesystem(self.staging)
         os.rename(self.staging, self.directory(number))
         files.sync_directory(self.releases)
+
+    def link_root(self, release: Path) -> None:
+        """Let clients that ask below ``release`` find the roots of this tree, if it has any. Under the lock."""
+        if (self.root / ROOT_DIRECTORY).is_dir() and not os.path.lexists(release / ROOT_DIRECTORY):
+            os.symlink(f"../../{ROOT_DIRECTORY}", release / ROOT_DIRECTORY)
 
     def switch(self, channel: str, number: int) -> None:
         """Point ``channel`` at release ``number``: the moment in which clients see it. Under the lock."""

@@ -64,9 +64,8 @@ def load(state: StateDirectory) -> KeptRoot | None:
 def save(state: StateDirectory, kept: KeptRoot) -> None:
     """Replace what is kept. Raises OSError."""
     pins = kept.believed.pins
-    head = (
-        f"{' '.join(['Pinned:', str(pins.threshold), *sorted(pins.keys)])}\n{' '.join(['Lacking:', *sorted(kept.lacking)])}\n\n"
-    )
+    lines = ["Pinned:", str(pins.threshold), *sorted(pins.keys)], ["Lacking:", *sorted(kept.lacking)]
+    head = "".join(f"{' '.join(words)}\n" for words in lines) + "\n"
     state.make_directory()
     files.replace_file(root_file(state), head.encode("ascii") + kept.believed.data)
 

@@ -103,6 +103,14 @@ def present_in_portage(home: Path, fingerprint: str) -> bytes:
     return exported if isinstance(exported, bytes) else b""
 
 
+def secret_keys(home: Path | None) -> frozenset[str]:
+    """The primary keys of which gpg's ``home`` (None: its own) has the secret part. Raises GpgError."""
+    import gnupg
+
+    keys = gnupg.GPG(gnupghome=None if home is None else str(home)).list_keys(secret=True)
+    return frozenset(key["fingerprint"].upper() for key in keys)
+
+
 def add(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint: str, data: bytes, where: str) -> None:
     """Pin ``fingerprint``, found in ``data``, for ``binrepo``, and let Portage verify packages with it.
 

@@ -30,8 +30,9 @@ def next_release(
     channel: str,
     keys_next: tuple[str, ...] | None = None,
     at_least: int = 1,
+    repository: str | None = None,
 ) -> Release:
-    """The Release that follows ``before`` (None: the first of a new repository, which gets an id of its own).
+    """The Release that follows ``before`` (None: the first of ``repository``, or of a new one, which gets an id of its own).
 
     ``now`` and ``validity`` are seconds; ``keys_next`` None keeps what ``before`` announced. Its version is ``at_least`` that
     given. Raises MalformedReleaseError when the clock went back or the version can grow no more.
@@ -42,7 +43,7 @@ def next_release(
     if version > limits.MAX_RELEASE_VERSION:
         raise MalformedReleaseError("Release", f"version {version} is out of range")
     return Release(
-        repository=before.repository if before is not None else uuid.uuid4().hex,
+        repository=before.repository if before is not None else repository or uuid.uuid4().hex,
         channel=channel,
         version=version,
         created=now,

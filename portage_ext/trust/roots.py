@@ -91,9 +91,7 @@ def accept(where: str, before: Believed | RootPins, version: int, data: bytes, f
 
 def _in_order(where: str, last: Believed | None, version: int, root: Root, data: bytes) -> None:
     if last is not None and root.version == last.root.version and data != last.data:
-        raise EquivocationError(
-            where, f"a root {root.version} is offered that differs from the root {root.version} seen before"
-        )
+        raise EquivocationError(where, f"its root {root.version} differs from the root {root.version} seen before")
     if root.version < version:
         raise RootRollbackError(where, f"root {root.version} is offered in the place of root {version}")
     if root.version > version:
@@ -107,14 +105,11 @@ def may_be_passed_over(reason: TrustError) -> bool:
 
 def in_time(where: str, root: Root, now: int) -> None:
     """Rule 6, for the last root; ``now`` in seconds since the epoch. Raises ExpiredRootError, ClockError."""
+    called, clock = f"its root {root.version}", f"this host's clock says {_utc(now)}"
     if root.created > now + limits.CLOCK_SKEW:
-        raise ClockError(
-            where, f"its root {root.version} was created at {_utc(root.created)}; this host's clock says {_utc(now)}"
-        )
+        raise ClockError(where, f"{called} was created at {_utc(root.created)}, but {clock}")
     if root.expires <= now:
-        raise ExpiredRootError(
-            where, f"its root {root.version} expired at {_utc(root.expires)}; this host's clock says {_utc(now)}"
-        )
+        raise ExpiredRootError(where, f"{called} expired at {_utc(root.expires)}; {clock}")
 
 
 def _utc(seconds: int) -> str:

@@ -56,12 +56,23 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
 class GpgSigner:
     """Signs with ``key`` through the gpg home ``homedir`` (None: gpg's own default).
 
+    ``cosigners`` sign Releases beside it, where a root wants several signatures.
     ``unattended``: nobody is there to be asked for a passphrase; a key that wants one and has it not in its agent is an error.
     """
 
     key: SigningKey
     homedir: Path | None = None
     unattended: bool = False
+    cosigners: tuple[SigningKey, ...] = ()
+
+    @property
+    def primaries(self) -> frozenset[str]:
+        """The primary keys whose signatures a Release gets."""
+        return frozenset(one.primary for one in (self.key, *self.cosigners))
+
+    def sign_release(self, data: bytes) -> bytes:
+        """Armored detached signatures over a Release, by the key and its cosigners. Raises GpgError."""
+        return self._with_data("--detach-sign", data, self.cosigners)
 
     def clearsign(self, text: bytes) -> bytes:
         """``text`` with a signature around it. Raises GpgError."""
@@ -75,12 +86,13 @@ class GpgSigner:
         """Begin to sign ``size`` bytes of the file ``fd`` from ``offset``; they go to gpg without passing through Python."""
         return PendingSignature(self._start("--detach-sign"), fd, offset, size)
 
-    def _start(self, operation: str) -> subprocess.Popen[bytes]:
+    def _start(self, operation: str, cosigners: tuple[SigningKey, ...] = ()) -> subprocess.Popen[bytes]:
+        by = [word for one in (self.key, *cosigners) for word in ("--local-user", one.local_user)]
         home = [] if self.homedir is None else ["--homedir", str(self.homedir)]
         asking = ["--pinentry-mode", "error"] if self.unattended else []
         try:
             return subprocess.Popen(
-                ["gpg", *home, *asking, *_SIGN, "--local-user", self.key.local_user, operation],
+                ["gpg", *home, *asking, *_SIGN, *by, operation],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -89,8 +101,8 @@ class GpgSigner:
         except FileNotFoundError:
             raise GpgError("gpg", "gpg is not installed or not on PATH") from None
 
-    def _with_data(self, operation: str, data: bytes) -> bytes:
-        process = self._start(operation)
+    def _with_data(self, operation: str, data: bytes, cosigners: tuple[SigningKey, ...] = ()) -> bytes:
+        process = self._start(operation, cosigners)
         output, messages = process.communicate(data)
         return _result(process.returncode, output, messages)
 
