@@ -3,7 +3,8 @@
 rsync carries everything, to a path, to ssh or to an rsync daemon. A release is complete on the mirror when its Release is
 there, which is sent last; what is not complete has no channel that points at it, and is gone on with in the next run. Files
 that an earlier release has on the mirror are linked there and not sent. What retention removed here is removed there
-after everything else, and never what a channel of the mirror still points at.
+after everything else, and never what a channel of the mirror still points at. The roots of a tree go first, in every run: one
+that revokes a key waits for no release.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
+from portage_ext import files, limits
 from portage_ext.failures import MirrorPushError
 from portage_ext.repo.tree import RELEASES, Tree
 from portage_ext.trust.release import RELEASE_NAME
+from portage_ext.trust.root import ROOT_DIRECTORY
 
 _LISTED: Final = re.compile(r"(?P<kind>[dl-])\S{9}\s+[\d,.]+\s+\S+\s+\S+\s+(?P<name>.+)")
 _NUMBERED: Final = re.compile(r"[1-9][0-9]{0,15}")
@@ -132,9 +134,11 @@ class Mirror:
         complete = {number for number, whole in there.releases.items() if whole}
         if not there.releases:
             self._make_directory()
+        self._send_roots()
         for number in missing:
             self._send(number, max((one for one in complete if one < number), default=None))
             complete.add(number)
+        self._link_roots(complete & known.keys())
         switched = [channel for channel, number in channels.items() if there.channels.get(channel) != number]
         for channel in switched:
             self._switch(channel, channels[channel])
@@ -150,6 +154,31 @@ class Mirror:
             (Path(name) / RELEASES).mkdir(mode=0o755)
             Path(name).chmod(0o755)
             self._rsync("making its directories", "-rp", f"{name}/", f"{self._to}/")
+
+    def _send_roots(self) -> None:
+        """Keys and signatures before the roots that clients ask for."""
+        source, target = self._tree.root / ROOT_DIRECTORY, f"{self._to}/{ROOT_DIRECTORY}/"
+        if not source.is_dir():
+            return
+        self._say("roots")
+        hidden = f"--exclude={files.TEMPORARY_PREFIX}*"
+        self._rsync(
+            "signatures of roots", *self._copy, hidden, "--include=*/", "--include=*.asc", "--exclude=*", f"{source}/", target
+        )
+        self._rsync("roots", *self._copy, hidden, f"{source}/", target)
+
+    def _link_roots(self, numbers: Iterable[int]) -> None:
+        """Releases that were sent before the tree had a root get their link, too."""
+        linked = [one for one in sorted(numbers) if (self._tree.directory(one) / ROOT_DIRECTORY).is_symlink()]
+        if not linked:
+            return
+        with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as name:
+            for number in linked:
+                place = Path(name) / str(number)
+                place.mkdir()
+                (place / ROOT_DIRECTORY).symlink_to(f"../../{ROOT_DIRECTORY}")
+            # Without -t and -p: the directories of the releases stay as they are.
+            self._rsync("links to the roots", "-rl", f"{name}/", f"{self._to}/{RELEASES}/")
 
     def _send(self, number: int, linked: int | None) -> None:
         source, target = f"{self._tree.directory(number)}/", f"{self._to}/{RELEASES}/{number}/"

@@ -36,10 +36,10 @@ from portage_ext.refusals import (
 )
 from portage_ext.trust import gpg, manage, openpgp, roots
 from portage_ext.trust import root as root_text
-from portage_ext.trust.keyrings import read_key_file
+from portage_ext.trust.keyrings import RootPins, read_key_file
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY, ROOT_KEYS, key_name, root_name, signature_name
-from portage_ext.trust.roots import Believed, RootPins
+from portage_ext.trust.roots import Believed
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,6}")
 

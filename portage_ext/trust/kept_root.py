@@ -17,7 +17,8 @@ from portage_ext import files, limits
 from portage_ext.model.release import FINGERPRINT
 from portage_ext.refusals import DamagedStateError, MalformedRootError
 from portage_ext.trust import root as root_text
-from portage_ext.trust.roots import Believed, RootPins
+from portage_ext.trust.keyrings import RootPins
+from portage_ext.trust.roots import Believed
 from portage_ext.trust.state import StateDirectory
 
 _HEADER_SIZE: Final = 4 * limits.KIB

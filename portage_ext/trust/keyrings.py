@@ -3,7 +3,8 @@
 ::
 
     CONFIGROOT/etc/portage/portage-ext/trust/
-        NAME.pins     fingerprints of the primary keys (or single subkeys) believed for the binrepo, one a line
+        NAME.pins     fingerprints of the primary keys (or single subkeys) believed for the binrepo, one a line;
+                      or of root keys that say which ones are: lines `root FPR`, and `threshold N` of them that must have signed
         NAME.gpg      those keys, as `gpg --export` writes them
     CONFIGROOT/etc/portage/gnupg/     Portage's own home: the keys are there too, or Portage refuses the packages
 
@@ -24,6 +25,14 @@ from portage_ext.model.release import FINGERPRINT
 from portage_ext.refusals import KeyFileError
 
 TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
+
+
+@dataclass(frozen=True, slots=True)
+class RootPins:
+    """The pinned root keys, primary ones, and how many of them must have signed the first root."""
+
+    keys: frozenset[str]
+    threshold: int
 
 
 def fingerprint(text: str) -> str:
@@ -51,34 +60,57 @@ class TrustDirectory:
         return self.directory / f"{binrepo}.gpg"
 
     def pins(self, binrepo: str) -> frozenset[str]:
-        """The fingerprints pinned for ``binrepo``; none is an empty set. Raises SettingsError."""
+        """The fingerprints pinned for ``binrepo``; none is an empty set, also where root keys are. Raises SettingsError."""
+        return self._pinned(binrepo)[0]
+
+    def root_pins(self, binrepo: str) -> RootPins | None:
+        """The root keys pinned for ``binrepo``; None where none is. Raises SettingsError."""
+        return self._pinned(binrepo)[1]
+
+    def _pinned(self, binrepo: str) -> tuple[frozenset[str], RootPins | None]:
         path = self.pins_file(binrepo)
         try:
             text = path.read_text(encoding="ascii")
         except FileNotFoundError:
-            return frozenset()
+            return frozenset(), None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(str(path), str(error)) from error
-        words = [line.split("#", 1)[0].strip() for line in text.splitlines()]
-        pins = frozenset(word for word in words if word)
-        for word in pins:
-            if not FINGERPRINT.fullmatch(word):
-                raise SettingsError(str(path), f"{word!r} is not a fingerprint")
-        return pins
+        keys, roots, thresholds = set[str](), set[str](), list[int]()
+        for words in (line.split("#", 1)[0].split() for line in text.splitlines()):
+            match words:
+                case []:
+                    continue
+                case [word] if FINGERPRINT.fullmatch(word):
+                    keys.add(word)
+                case ["root", word] if FINGERPRINT.fullmatch(word):
+                    roots.add(word)
+                case ["threshold", word] if word.isascii() and word.isdecimal() and len(word) < 3:
+                    thresholds.append(int(word))
+                case _:
+                    raise SettingsError(str(path), f"{' '.join(words)!r} is not a fingerprint")
+        if not roots and not thresholds:
+            return frozenset(keys), None
+        if keys or len(thresholds) != 1 or not 1 <= thresholds[0] <= len(roots):
+            raise SettingsError(str(path), "it must name root keys alone, and one threshold that they can meet")
+        return frozenset(), RootPins(frozenset(roots), thresholds[0])
 
     def binrepos(self) -> list[str]:
         """The names of the binrepos that have pins."""
         return sorted(path.name.removesuffix(".pins") for path in self.directory.glob("*.pins"))
 
-    def write(self, binrepo: str, pins: Iterable[str], keyring: bytes) -> None:
+    def write(self, binrepo: str, pins: Iterable[str] | RootPins, keyring: bytes) -> None:
         """Replace pins and keyring of ``binrepo``. The keyring comes first: a pin without its key refuses. Raises OSError."""
+        if isinstance(pins, RootPins):
+            lines = [*(f"root {key}" for key in sorted(pins.keys)), f"threshold {pins.threshold}"]
+        else:
+            lines = sorted(pins)
         from portage_ext import files
 
         self.directory.mkdir(parents=True, exist_ok=True)
         for made in (self.directory.parent, self.directory):
             made.chmod(0o755)
         files.replace_file(self.keyring_file(binrepo), keyring)
-        files.replace_file(self.pins_file(binrepo), "".join(f"{pin}\n" for pin in sorted(pins)).encode())
+        files.replace_file(self.pins_file(binrepo), "".join(f"{line}\n" for line in lines).encode())
 
     def remove(self, binrepo: str) -> None:
         """Take away pins and keyring of ``binrepo``; pins first."""

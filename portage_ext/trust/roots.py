@@ -36,14 +36,7 @@ from portage_ext.refusals import (
 )
 from portage_ext.trust import openpgp
 from portage_ext.trust import root as root_text
-
-
-@dataclass(frozen=True, slots=True)
-class RootPins:
-    """The pinned root keys, primary ones, and how many of them must have signed the first root."""
-
-    keys: frozenset[str]
-    threshold: int
+from portage_ext.trust.keyrings import RootPins
 
 
 @dataclass(frozen=True, slots=True)

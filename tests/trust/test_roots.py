@@ -26,8 +26,9 @@ from portage_ext.refusals import (
     UntrustedKeyError,
 )
 from portage_ext.trust import root as root_text
+from portage_ext.trust.keyrings import RootPins
 from portage_ext.trust.openpgp import Signature, Verdict
-from portage_ext.trust.roots import Believed, RootPins, accept, in_time, may_be_passed_over, still_believed
+from portage_ext.trust.roots import Believed, accept, in_time, may_be_passed_over, still_believed
 
 NOW = 1_795_000_000
 K = "F" * 40
