@@ -349,7 +349,7 @@ put_in_place() {
         printf 'signing key: %s\n' "${choice[signing-key]}"
     fi
     if [[ ${choice[key-from]-} == own ]]; then
-        choice[key]=${choice[signing-key]}
+        choice[key]=$(own_primary)
         export_own_key
     fi
     write_choices

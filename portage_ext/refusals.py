@@ -224,6 +224,16 @@ class KeyFileError(TrustError):
     todo = "Get the key again, and its fingerprint from a source you trust."
 
 
+class AdoptedKeyError(KeyFileError):
+    """A fingerprint that is not a primary key's, or that another key claims as its subkey, which anybody can make a key do."""
+
+    __slots__ = ()
+    todo = (
+        "A pin names a primary key. Pin the claiming key only if a source you trust names it as the binhost's primary key; "
+        "otherwise somebody made it to get in: do not use it, and delete it where it is."
+    )
+
+
 class DamagedStateError(TrustError):
     """What this host remembers of a binrepo cannot be read; nothing is guessed in its place."""
 

@@ -95,21 +95,31 @@ note_keyring() {
 
 # Let the Portage of a binhost believe its own key: reindex and emaint leave out what Portage cannot verify.
 believe_own_key() {
-    local home=$config_root/etc/portage/gnupg
-    if [[ -d $home ]] && gpg_in "$home" --no-autostart --list-keys "${choice[signing-key]}" &>/dev/null; then
+    local home=$config_root/etc/portage/gnupg primary
+    primary=$(own_primary)
+    # Listed under its fingerprint are also keys of others that claim it as their subkey.
+    if [[ -d $home && $(gpg_in "$home" --no-autostart --list-keys "$primary" 2>/dev/null | only_fingerprint) == "$primary" ]]; then
         return 0
     fi
     keep_keyring
-    choice[believed]+=" ${choice[signing-key]}"
+    choice[believed]+=" $primary"
     write_choices
-    # shellcheck disable=SC2016  # this is Python
     own_key | "${inside[@]}" python3 -P -c '
 import sys
 from pathlib import Path
+from portage_ext.trust.keyfiles import only
 from portage_ext.trust.manage import let_portage_verify
-let_portage_verify(Path(sys.argv[1]), sys.stdin.buffer.read())
-' "$(seen "$home")"
+home, fingerprint = sys.argv[1:]
+let_portage_verify(Path(home), only([sys.stdin.buffer.read()], fingerprint, "the signing key"), fingerprint)
+' "$(seen "$home")" "$primary"
     note_keyring
+}
+
+# What clients pin and Portage believes is the primary key, also where a subkey signs.
+own_primary() {
+    local home=${choice[signing-home]-}
+    "${inside[@]}" gpg ${home:+--homedir "$home"} --batch --no-tty --with-colons --list-keys "${choice[signing-key]}" | only_fingerprint ||
+        refuse "gpg lists more than one key, or none, under the fingerprint ${choice[signing-key]}"
 }
 
 own_key() {

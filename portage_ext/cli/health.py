@@ -32,6 +32,7 @@ from portage_ext.repo.mirroring import Mirror
 from portage_ext.repo.tree import Tree
 from portage_ext.trust import manage
 from portage_ext.trust.defeats import BinrepoValues
+from portage_ext.trust.keyfiles import read_keys
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.state import StateDirectory, checked_name
 
@@ -142,23 +143,25 @@ def keys(host: Here, settings: Settings) -> Area:
     directory = TrustDirectory(host.config_root)
     for name in directory.binrepos():
         ring = directory.keyring_file(name)
-        present = manage.read_keys(ring.read_bytes()) if ring.is_file() else []
+        present = {one.primary: one for one in read_keys(ring.read_bytes())} if ring.is_file() else {}
         for pin in sorted(directory.pins(name)):
             count += 1
             remedy = (
                 f"portage-ext trust add {name} --fingerprint {pin} --from URL, where the prolonged key is; or with the "
                 "fingerprint of its successor"
             )
-            one = next((one for one in present if pin in (one.primary, *one.subkeys)), None)
+            one = present.get(pin)
             if one is None:
-                found.append(health.error(f"[{name}] the pinned key {pin} is in no keyring: nothing is accepted", remedy))
+                found.append(
+                    health.error(f"[{name}] its keyring has no primary key {pin}, as pinned: nothing is accepted", remedy)
+                )
             else:
                 found += health.key(KeyState(f"[{name}]", pin, one.expires, one.revoked), now, remedy)
     if settings.sign.key:
         home = settings.sign.homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
         data = manage.present_in_portage(home, settings.sign.key)
         remedy = f"gpg --homedir {home} --quick-set-expire {settings.sign.key} 2y; then give clients the prolonged key"
-        for one in manage.read_keys(data) if data else ():
+        for one in read_keys(data) if data else ():
             count += 1
             found += health.key(KeyState("[sign]", settings.sign.key, one.expires, one.revoked), now, remedy)
         if not data:

@@ -18,7 +18,8 @@ from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings,
 from portage_ext.refusals import GpgError
 from portage_ext.repo.reindex import Reindexer
 from portage_ext.repo.signing import packages, sign_pkgdir
-from portage_ext.trust import gpg, manage
+from portage_ext.trust import gpg
+from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key
 
@@ -46,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--jobs takes a number of packages, or 0 for one a CPU")
     started = time.monotonic()
     with signing(options) as (signer, ring):
-        trusted = frozenset({signer.key.fingerprint})
-        judge = gpg.judge_many([ring], trusted)
+        # A subkey's signature counts for its primary key, which is what clients pin.
+        judge = gpg.judge_many([ring], frozenset({signer.key.primary}))
         if options.paths:
             return _sign(options, options.paths, signer, judge, started)[0]
         settings = pkgdir_settings(options.pkgdir)
@@ -79,7 +80,7 @@ def public_key(homedir: Path | None, key: SigningKey) -> bytes:
     exported = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).export_keys(key.primary, armor=False)
     if not isinstance(exported, bytes) or not exported:
         raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
-    return manage.extract([exported], [key.fingerprint], "the signing key")
+    return only([exported], key.primary, "the signing key")
 
 
 def _sign(

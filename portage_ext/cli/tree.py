@@ -84,7 +84,7 @@ def publisher_with(options: argparse.Namespace, channel: str, signer: GpgSigner,
     for one in () if next_keys else _announced(tree):
         with contextlib.suppress(GpgError):  # another's key, or an old one that is gone: announced it stays all the same
             keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))
-    judge = gpg.judge_many([ring], frozenset({primary, signer.key.fingerprint}))
+    judge = gpg.judge_many([ring], frozenset({primary}))
     wanted = _named(options.gates)
 
     def make(configured: tuple[str, ...] | None) -> list[Gate]:

@@ -16,6 +16,7 @@ from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.refusals import KeyFileError
 from portage_ext.trust import manage
+from portage_ext.trust.keyfiles import PublicKey, read_keys
 from portage_ext.trust.keyrings import TrustDirectory, fingerprint, read_key_file
 from portage_ext.trust.machine import forgotten, trusted_keys
 from portage_ext.trust.state import Memory, StateDirectory, checked_name
@@ -35,7 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="pin a key for a binrepo, and let Portage verify packages with it")
     add.add_argument("repo", metavar="REPO")
-    add.add_argument("--fingerprint", required=True, metavar="FPR", help="the whole fingerprint, from a source you trust")
+    add.add_argument(
+        "--fingerprint", required=True, metavar="FPR", help="whole fingerprint of the primary key, from a source you trust"
+    )
     add.add_argument("--from", dest="source", metavar="FILE|URL", help="where the key is (default: Portage's own keyring)")
     listing = actions.add_parser("list", help="show the keys and what was seen of each binrepo")
     listing.add_argument("repo", metavar="REPO", nargs="?")
@@ -109,13 +112,11 @@ def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
 def _show(directory: TrustDirectory, state: StateDirectory) -> None:
     name = state.binrepo
     ring = directory.keyring_file(name)
-    present = {key.primary: key for key in manage.read_keys(ring.read_bytes())} if ring.exists() else {}
-    by_subkey = {subkey: key for key in present.values() for subkey in key.subkeys}
+    present = {key.primary: key for key in read_keys(ring.read_bytes())} if ring.exists() else {}
     pins, seen = directory.pins(name), state.load().seen
     print(name)
     for pin in sorted(pins):
-        key = present.get(pin) or by_subkey.get(pin)
-        print(f"  pinned   {pin}  {_described(key)}")
+        print(f"  pinned   {pin}  {_described(present.get(pin))}")
     for rotated in sorted(trusted_keys(pins, seen) - pins):
         print(f"  rotated  {rotated}  by Release {seen.version if seen else 0}")
     for retired in sorted(pins - trusted_keys(pins, seen)):
@@ -127,9 +128,9 @@ def _show(directory: TrustDirectory, state: StateDirectory) -> None:
         print(f"  Release {seen.version} of {seen.repository or '(forgotten)'}/{seen.channel} created {created}")
 
 
-def _described(key: manage.PublicKey | None) -> str:
+def _described(key: PublicKey | None) -> str:
     if key is None:
-        return "NOT IN THE KEYRING"
+        return "NOT IN THE KEYRING as a primary key"
     state = "REVOKED " if key.revoked else "EXPIRED " if key.expired else ""
     until = f", expires {time.strftime('%Y-%m-%d', time.gmtime(key.expires))}" if key.expires else ""
     return f"{state}{'; '.join(key.user_ids)}{until}"

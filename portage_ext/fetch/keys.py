@@ -1,4 +1,8 @@
-"""Keys that a Release made valid are fetched from the binhost; what is believed of them is their fingerprint alone."""
+"""Keys that a Release made valid are fetched from the binhost; what is believed of them is their fingerprint alone.
+
+It is that of a primary key: a mirror may serve a key of its own that claims the announced one as its subkey
+(trust/keyfiles.py).
+"""
 
 from __future__ import annotations
 
@@ -26,25 +30,25 @@ def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str]) -
     """
     if not fingerprints or not writable(binrepo.state):
         return False
-    # python-gnupg is slow to import, and a binrepo has rotated keys for a small part of its life.
-    from portage_ext.trust import manage
+    from portage_ext.trust.keyfiles import joined, only, split
 
     ring = binrepo.state.keyring_file
-    known = ring.read_bytes() if ring.exists() else b""
-    present = {key.primary for key in manage.read_keys(known)} if known else set()
+    known = split(ring.read_bytes(), str(ring)) if ring.exists() else {}
     changed = False
-    for fingerprint in sorted(fingerprints - present):
+    for fingerprint in sorted(fingerprints - known.keys()):
+        # python-gnupg is slow to import, and a binrepo has rotated keys for a small part of its life.
+        from portage_ext.trust import manage
+
         try:
-            keyring = manage.extract([known, _fetch(binrepo, base, fingerprint)], present | {fingerprint}, base)
+            key = only([_fetch(binrepo, base, fingerprint)], fingerprint, f"{base}/{key_path(fingerprint)}")
             if os.access(binrepo.settings.portage_home.parent, os.W_OK):
-                manage.let_portage_verify(binrepo.settings.portage_home, keyring)
+                manage.let_portage_verify(binrepo.settings.portage_home, key, fingerprint)
             binrepo.state.make_directory()
-            files.replace_file(ring, keyring)
+            files.replace_file(ring, joined({**known, fingerprint: key}))
         except (AllMirrorsFailedError, GpgError, KeyFileError) as error:
             binrepo.warn(f"{binrepo.name}: the announced key {fingerprint} could not be had: {error}")
             continue
-        known, changed = keyring, True
-        present.add(fingerprint)
+        known[fingerprint], changed = key, True
     return changed
 
 

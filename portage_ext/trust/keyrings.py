@@ -3,7 +3,7 @@
 ::
 
     CONFIGROOT/etc/portage/portage-ext/trust/
-        NAME.pins     fingerprints of the primary keys (or single subkeys) believed for the binrepo, one a line;
+        NAME.pins     fingerprints of the primary keys believed for the binrepo, one a line;
                       or of root keys that say which ones are: lines `root FPR`, and `threshold N` of them that must have signed
         NAME.gpg      those keys, as `gpg --export` writes them
     CONFIGROOT/etc/portage/gnupg/     Portage's own home: the keys are there too, or Portage refuses the packages

@@ -117,7 +117,7 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
             version=release.version,
             created=release.created,
             digest=digest,
-            signer=signature.primary if signature.primary in keys else signature.fingerprint,
+            signer=signature.primary,
             keys=_keys_after(terms, seen, release, digest, keys),
             pins=terms.pins,
         ),

@@ -1,4 +1,4 @@
-"""Keys come in by whole fingerprint only: of a file of keys, just the pinned one enters a keyring.
+"""Keys come in by whole fingerprint only: the pinned primary key enters a keyring, and nothing that came along with it.
 
 Portage judges packages by its own gpg home, so the key goes there too; there it can only help to accept what is signed by
 it, while our own keyring of each binrepo decides for which binrepo it counts. Done through python-gnupg.
@@ -8,98 +8,23 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from portage_ext.refusals import GpgError, KeyFileError
 from portage_ext.trust.gpg import environment
+from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, split
 from portage_ext.trust.keyrings import TrustDirectory
-
-if TYPE_CHECKING:
-    import gnupg
 
 _PORTAGE_OPTIONS: Final = "lock-never\nno-permission-warning\n"
 """Portage verifies as nobody, who can neither lock nor own the home."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A public key: fingerprints of the primary and its subkeys, user ids, expiry (seconds since the epoch, 0: never)."""
-
-    primary: str
-    subkeys: tuple[str, ...]
-    user_ids: tuple[str, ...]
-    expires: int
-    revoked: bool
-    expired: bool
-
-
-def _gpg(home: str | Path) -> gnupg.GPG:
-    # Slow to import, and only the commands that manage keys need it.
-    import gnupg
-
-    try:
-        return gnupg.GPG(gnupghome=str(home), options=["--no-autostart", "--batch", "--no-tty"])
-    except (OSError, ValueError, RuntimeError) as error:
-        raise GpgError("gpg", str(error)) from error
-
-
-def _keys(gpg: gnupg.GPG) -> list[PublicKey]:
-    return [
-        PublicKey(
-            primary=key["fingerprint"].upper(),
-            subkeys=tuple(fields[2].upper() for fields in key["subkeys"]),
-            user_ids=tuple(key["uids"]),
-            expires=int(key["expires"] or 0),
-            revoked=key["trust"] == "r",
-            expired=key["trust"] == "e",
-        )
-        for key in gpg.list_keys()
-    ]
-
-
-def read_keys(data: bytes) -> list[PublicKey]:
-    """The public keys in ``data``, armored or binary. Raises GpgError."""
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
-        gpg = _gpg(home)
-        gpg.import_keys(data)
-        return _keys(gpg)
-
-
-def extract(data: Iterable[bytes], fingerprints: Iterable[str], where: str) -> bytes:
-    """The keys that have ``fingerprints`` (of a primary key or subkey) out of ``data``, as a keyring file.
-
-    Raises KeyFileError when one is absent, revoked or expired.
-    """
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
-        gpg = _gpg(home)
-        for one in data:
-            if one:
-                gpg.import_keys(one)
-        found = _keys(gpg)
-        primaries = []
-        for fingerprint in sorted(fingerprints):
-            key = next((key for key in found if fingerprint in (key.primary, *key.subkeys)), None)
-            if key is None:
-                there = ", ".join(key.primary for key in found) or "no key at all"
-                raise KeyFileError(where, f"it does not hold {fingerprint}, but {there}")
-            if key.revoked or key.expired:
-                raise KeyFileError(where, f"the key {fingerprint} {'is revoked' if key.revoked else 'has expired'}")
-            primaries.append(key.primary)
-        keyring = gpg.export_keys(list(dict.fromkeys(primaries)), armor=False)
-        if not isinstance(keyring, bytes):
-            raise GpgError("gpg", "the keys could not be exported")
-        return keyring
 
 
 def present_in_portage(home: Path, fingerprint: str) -> bytes:
     """The key out of Portage's own home, empty when it is not there."""
     if not home.is_dir():
         return b""
-    exported = _gpg(home).export_keys(fingerprint, armor=False)
+    exported = gpg_in(home).export_keys(fingerprint, armor=False)
     return exported if isinstance(exported, bytes) else b""
 
 
@@ -116,13 +41,19 @@ def add(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint
 
     Raises KeyFileError, GpgError, OSError.
     """
-    extract([data], [fingerprint], where)
+    new = only([data], fingerprint, where)
     pins = directory.pins(binrepo) | {fingerprint}
+    kept = _own(directory, binrepo, pins)
+    kept[fingerprint] = only([kept[fingerprint], new], fingerprint, where) if fingerprint in kept else new
+    let_portage_verify(portage_home, kept[fingerprint], fingerprint)
+    directory.write(binrepo, pins, joined(kept))
+
+
+def _own(directory: TrustDirectory, binrepo: str, pins: frozenset[str]) -> dict[str, bytes]:
+    """The keys of our own keyring of ``binrepo`` that have ``pins``."""
     ring = directory.keyring_file(binrepo)
-    before = ring.read_bytes() if ring.exists() else b""
-    keyring = extract([before, data], pins, where)
-    let_portage_verify(portage_home, keyring)
-    directory.write(binrepo, pins, keyring)
+    present = split(ring.read_bytes(), str(ring)) if ring.exists() else {}
+    return {fingerprint: key for fingerprint, key in present.items() if fingerprint in pins}
 
 
 def remove(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint: str | None) -> frozenset[str]:
@@ -138,31 +69,52 @@ def remove(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerpr
         )
     left = pins - gone
     if left:
-        directory.write(binrepo, left, extract([directory.keyring_file(binrepo).read_bytes()], left, binrepo))
+        directory.write(binrepo, left, joined(_own(directory, binrepo, left)))
     else:
         directory.remove(binrepo)
     elsewhere = frozenset[str]().union(*(directory.pins(name) for name in directory.binrepos()))
     unused = gone - elsewhere
-    if unused and portage_home.is_dir():
-        gpg = _gpg(portage_home)
-        for one in sorted(unused):
-            gpg.delete_keys(one)
-        _settle(portage_home)
+    forget_in_portage(portage_home, unused)
     return unused
 
 
-def let_portage_verify(home: Path, keyring: bytes) -> None:
-    """Import ``keyring`` into Portage's own gpg home and trust its keys there. Raises GpgError, OSError."""
+def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
+    """Import ``key``, as ``only`` gave it, into Portage's own gpg home, and trust ``fingerprint`` there and nothing else.
+
+    Raises AdoptedKeyError when a key there claims it, GpgError, OSError.
+    """
     if not home.is_dir():
         home.mkdir(parents=True)
         home.chmod(0o755)
         (home / "gpg.conf").write_text(_PORTAGE_OPTIONS)
-    gpg = _gpg(home)
-    fingerprints = [result["fingerprint"] for result in gpg.import_keys(keyring).results if result.get("fingerprint")]
-    if not fingerprints:
-        raise GpgError(str(home), "the key could not be imported into Portage's keyring")
+    gpg = gpg_in(home)
+    before = keys_in(gpg)
+    # Beside such a key gpg refuses to import the honest one, or finds the wrong one of the two.
+    refuse_claims(before, fingerprint, str(home))
+    gpg.import_keys(key)
+    after = keys_in(gpg)
+    brought = {one.primary for one in after} - {one.primary for one in before}
+    if fingerprint not in {one.primary for one in after} or not brought <= {fingerprint}:
+        named = ", ".join(sorted(brought)) or "nothing"
+        raise GpgError(str(home), f"the import of {fingerprint} brought {named} into Portage's keyring")
     # Portage accepts a signature by a key of full or ultimate trust only.
-    gpg.trust_keys(fingerprints, "TRUST_ULTIMATE")
+    gpg.trust_keys([fingerprint], "TRUST_ULTIMATE")
+    _settle(home)
+
+
+def forget_in_portage(home: Path, fingerprints: frozenset[str]) -> None:
+    """Take the keys with the primary ``fingerprints`` out of Portage's own gpg home, and their trust. Raises GpgError."""
+    if not fingerprints or not home.is_dir():
+        return
+    gpg = gpg_in(home)
+    # gpg keeps the trust of a key that is deleted: if the key came back by any way, it would be believed at once.
+    gpg.trust_keys(sorted(fingerprints), "TRUST_UNDEFINED")
+    # gpg deletes the first key that claims a fingerprint, so only what is there as a primary key is named to it.
+    for one in sorted(fingerprints & {key.primary for key in keys_in(gpg)}):
+        gpg.delete_keys(one)
+    left = fingerprints & {key.primary for key in keys_in(gpg)}
+    if left:
+        raise GpgError(str(home), f"the key {', '.join(sorted(left))} could not be deleted")
     _settle(home)
 
 

@@ -1,5 +1,8 @@
 """OpenPGP verdicts: each signature is judged by its VALIDSIG fingerprint against pinned keys, never by gpg's exit status.
 
+A pin names a primary key. A subkey counts through the primary key that VALIDSIG names, which gpg does only where the subkey
+has certified its primary key in turn: that a key claims a subkey says nothing, nor that a subkey's fingerprint is pinned.
+
 gpg's status lines (doc/DETAILS in GnuPG) become one value per signature; ``judge`` says which of them is believed.
 Only the fixed fields of a status line are read: a user id stands at the end of its line, gpg escapes line ends in it,
 and no decision reads it.
@@ -61,8 +64,8 @@ class Signature:
     signature_class: str = ""
 
     def by_any_of(self, keys: frozenset[str]) -> bool:
-        """Whether one of ``keys`` made it, as the signing key itself or as its primary key."""
-        return self.fingerprint in keys or self.primary in keys
+        """Whether gpg checked it, and the primary key that it counts for is one of ``keys``."""
+        return bool(self.fingerprint) and self.primary in keys
 
 
 def signatures(status: Iterable[str]) -> tuple[Signature, ...]:
@@ -138,7 +141,7 @@ def _sound(signature: Signature) -> bool:
 
 def _reason(found: Sequence[Signature], trusted: frozenset[str], where: str) -> TrustError:
     """Why none of ``found`` is believed: what is wrong with a trusted key's signature comes first."""
-    for signature in (one for one in found if one.fingerprint and one.by_any_of(trusted)):
+    for signature in (one for one in found if one.by_any_of(trusted)):
         key = f"the signature by the pinned key {signature.primary}"
         match signature.verdict:
             case Verdict.REVOKED_KEY:

@@ -105,12 +105,20 @@ def test_a_subkey_signs_for_its_primary_key(lab: Lab, home: Path) -> None:
     lab.accepted()
 
 
-def test_a_pinned_subkey_does_not_speak_for_its_primary_key(lab: Lab, home: Path) -> None:
+def test_a_subkey_cannot_be_pinned(lab: Lab, home: Path) -> None:
     key = generate(home, "never")
     keys.gpg(home, *QUICK, "--quick-add-key", key.fingerprint, "ed25519", "sign", "never")
     listing = keys.gpg(home, "--with-colons", "--list-keys").decode().splitlines()
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr:")][1]
-    sign_at(lab, home, "--local-user", f"{key.fingerprint}!")
+    file = lab.client.etc("key.gpg", "")
+    file.write_bytes(keys.gpg(home, "--export"))
+    add = ("portage-ext", "trust", "add", "other", "--from", str(file), "--fingerprint")
+    outcome = lab.client.run(*add, subkey).failed()
+    assert "[AdoptedKeyError]" in outcome.text, outcome
+    assert key.fingerprint in outcome.text, outcome
+    lab.client.run(*add, key.fingerprint).ok()
+    # Nor does a pin count that somebody wrote by hand, or an earlier version let in.
+    sign_at(lab, home, "--local-user", f"{subkey}!")
     pin_as_is(lab, home, subkey)
     lab.refused("UntrustedKeyError")
 

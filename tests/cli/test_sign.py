@@ -124,17 +124,22 @@ def test_trust_is_added_listed_and_taken_away(work: Path, host: Root, key: Signi
     assert TrustDirectory(host.path).binrepos() == []
 
 
-def test_a_key_may_come_from_a_url_and_only_the_one_asked_for_is_taken(work: Path, host: Root, key: SigningKey) -> None:
+def test_a_key_may_come_from_a_url_and_no_other_may_come_with_it(work: Path, host: Root, key: SigningKey) -> None:
     other = keys.new_key(work / "other", "Other <other@example.invalid>")
     served = work / "served"
     served.mkdir()
     keys.gpg(key.home, "--import", stdin=other.public())
     (served / "keys.asc").write_bytes(keys.gpg(key.home, "--armor", "--export"))
+    (served / "key.asc").write_bytes(key.public())
     keys.kill_agents(other.home)
     with httpd.serve(served) as server:
         source = f"{server.url}/keys.asc"
+        both = host.run("portage-ext", "trust", "add", "x", "--fingerprint", key.fingerprint, "--from", source).failed()
+        source = f"{server.url}/key.asc"
         host.run("portage-ext", "trust", "add", "lab", "--fingerprint", key.fingerprint, "--from", source).ok()
         absent = host.run("portage-ext", "trust", "add", "x", "--fingerprint", key.fingerprint, "--from", f"{source}x").failed()
+    assert other.fingerprint in both.stderr
+    assert "[KeyFileError]" in both.stderr
     assert "[NotFoundError]" in absent.stderr
     listing = keys.gpg(host.path / "etc/portage/gnupg", "--with-colons", "--list-keys").decode()
     assert key.fingerprint in listing

@@ -182,9 +182,9 @@ def test_a_subkey_signs_when_it_is_asked_for(work: Path, key: Key) -> None:
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr:")][1]
     path = package(work)
     sign_package(path, GpgSigner(signing_key(key.home, subkey), key.home))
-    assert verify_packages([path], judge_many([ring(work, key)], frozenset({subkey})))[path] is None
+    assert verdict(path, work, key) is None
     sign_package(path, GpgSigner(signing_key(key.home, key.fingerprint), key.home))
-    assert verify_packages([path], judge_many([ring(work, key)], frozenset({key.fingerprint})))[path] is None
+    assert verdict(path, work, key) is None
 
 
 def test_a_passphrase_is_the_agents_business(work: Path) -> None:

@@ -1,0 +1,170 @@
+"""A file of keys is believed to hold one thing: the primary key whose whole fingerprint was asked for, and nothing beside it.
+
+Anybody can make a key that claims another one as its subkey: the binding is signed by the claiming key alone. gpg finds such a
+key under the fingerprint of the claimed one and lists the subkey as valid. Only when it verifies does gpg ask for the claimed
+key's own signature (the cross-certification). So a fingerprint names a primary key here, subkeys are never looked up, and a
+subkey counts through gpg's VALIDSIG alone.
+
+What leaves this module was imported and exported minimally, then read again packet by packet: no foreign certification, no
+user attribute and no other key comes along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from portage_ext.refusals import AdoptedKeyError, GpgError, KeyFileError
+
+if TYPE_CHECKING:
+    import gnupg
+
+_MINIMAL: Final = ("--import-options=import-minimal", "--export-options=export-minimal,no-export-attributes")
+_PRIMARY: Final = 6
+_TAGS: Final = frozenset({_PRIMARY, 2, 13, 14})
+"""Primary key, signature, user id, subkey (RFC 4880, 4.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key: fingerprints of the primary and its subkeys, user ids, expiry (seconds since the epoch, 0: never).
+
+    ``subkeys`` are what the key claims.
+    """
+
+    primary: str
+    subkeys: tuple[str, ...]
+    user_ids: tuple[str, ...]
+    expires: int
+    revoked: bool
+    expired: bool
+
+
+def gpg_in(home: str | Path, *options: str) -> gnupg.GPG:
+    """python-gnupg on the gpg home ``home``. Raises GpgError."""
+    # Slow to import, and only the commands that manage keys need it.
+    import gnupg
+
+    try:
+        return gnupg.GPG(gnupghome=str(home), options=["--no-autostart", "--batch", "--no-tty", *options])
+    except (OSError, ValueError, RuntimeError) as error:
+        raise GpgError("gpg", str(error)) from error
+
+
+def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
+    """Every key of a home."""
+    return [
+        PublicKey(
+            primary=key["fingerprint"].upper(),
+            subkeys=tuple(fields[2].upper() for fields in key["subkeys"]),
+            user_ids=tuple(key["uids"]),
+            expires=int(key["expires"] or 0),
+            revoked=key["trust"] == "r",
+            expired=key["trust"] == "e",
+        )
+        for key in gpg.list_keys()
+    ]
+
+
+def read_keys(data: bytes) -> list[PublicKey]:
+    """The public keys in ``data``, armored or binary. Raises GpgError."""
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
+        gpg = gpg_in(home)
+        gpg.import_keys(data)
+        return keys_in(gpg)
+
+
+def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
+    """The key with the primary ``fingerprint``, minimal and binary; each of ``pieces`` (states of the key) must hold it alone.
+
+    Raises AdoptedKeyError, KeyFileError when there is anything else, or the key is revoked or expired, GpgError.
+    """
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
+        gpg = gpg_in(home, *_MINIMAL)
+        counts = [gpg.import_keys(piece).count for piece in pieces]
+        found = keys_in(gpg)
+        refuse_claims(found, fingerprint, where)
+        if not any(key.primary == fingerprint for key in found):
+            there = ", ".join(key.primary for key in found) or "no key at all"
+            raise KeyFileError(where, f"it does not hold {fingerprint}, but {there}")
+        if len(found) != 1 or any(count != 1 for count in counts):
+            there = ", ".join(key.primary for key in found if key.primary != fingerprint) or "other key material"
+            raise KeyFileError(
+                where,
+                f"beside the public key {fingerprint} it holds {there}; make a file of that key alone by gpg --export",
+            )
+        if found[0].revoked or found[0].expired:
+            raise KeyFileError(where, f"the key {fingerprint} {'is revoked' if found[0].revoked else 'has expired'}")
+        exported = gpg.export_keys(fingerprint, armor=False)
+    if not isinstance(exported, bytes):
+        raise GpgError("gpg", "the key could not be exported")
+    if list(split(exported, where)) != [fingerprint] or not {tag for tag, _, _ in _packets(exported, where)} <= _TAGS:
+        raise KeyFileError(where, f"after an import and an export there is more in it than the key {fingerprint}")
+    return exported
+
+
+def refuse_claims(found: Sequence[PublicKey], fingerprint: str, where: str) -> None:
+    """Raises AdoptedKeyError when one of the keys ``found`` claims ``fingerprint`` as its subkey."""
+    for key in found:
+        if fingerprint in key.subkeys:
+            raise AdoptedKeyError(where, f"its key {key.primary} claims {fingerprint} as a subkey")
+
+
+def split(keyring: bytes, where: str) -> dict[str, bytes]:
+    """The keys of a binary ``keyring``, by the fingerprint of the primary, as gpg exported them. Raises KeyFileError."""
+    keys: dict[str, bytes] = {}
+    current = ""
+    for tag, body, packet in _packets(keyring, where):
+        if tag == _PRIMARY:
+            current = _fingerprint(body, where)
+        elif not current:
+            raise KeyFileError(where, "it does not begin with a public key")
+        keys[current] = keys.get(current, b"") + packet
+    return keys
+
+
+def joined(keys: Mapping[str, bytes]) -> bytes:
+    """The keyring that ``split`` takes apart."""
+    return b"".join(keys[fingerprint] for fingerprint in sorted(keys))
+
+
+def _packets(data: bytes, where: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """Tag, body and whole of each packet (RFC 4880, 4.2)."""
+    at = 0
+    while at < len(data):
+        tag, start, size = _header(data, at, where)
+        if start + size > len(data):
+            raise KeyFileError(where, f"its OpenPGP packet at byte {at} is cut off")
+        yield tag, data[start : start + size], data[at : start + size]
+        at = start + size
+
+
+def _header(data: bytes, at: int, where: str) -> tuple[int, int, int]:
+    """Tag, first byte and size of the body. gpg writes no packet of partial or open length into a key."""
+    head, length = data[at], data[at + 1 : at + 6].ljust(5, b"\0")
+    first = length[0]
+    match head >> 6:
+        case 3 if first < 192:
+            return head & 0x3F, at + 2, first
+        case 3 if first < 224:
+            return head & 0x3F, at + 3, ((first - 192) << 8) + length[1] + 192
+        case 3 if first == 255:
+            return head & 0x3F, at + 6, int.from_bytes(length[1:], "big")
+        case 2 if head & 3 != 3:
+            octets = 1 << (head & 3)
+            return head >> 2 & 0x0F, at + 1 + octets, int.from_bytes(length[:octets], "big")
+    raise KeyFileError(where, f"at byte {at} there is no OpenPGP packet of a key")
+
+
+def _fingerprint(body: bytes, where: str) -> str:
+    """The fingerprint of a public key packet (RFC 4880, 12.2; version 5 as GnuPG writes it)."""
+    if body[:1] == b"\x04" and len(body) < 1 << 16:
+        head = b"\x99" + len(body).to_bytes(2, "big")
+        return hashlib.sha1(head + body, usedforsecurity=False).hexdigest().upper()
+    if body[:1] == b"\x05":
+        return hashlib.sha256(b"\x9a" + len(body).to_bytes(4, "big") + body).hexdigest().upper()
+    raise KeyFileError(where, "it holds a public key of an unknown version")
