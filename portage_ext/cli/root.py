@@ -28,6 +28,7 @@ from portage_ext.refusals import (
 )
 from portage_ext.repo import roots
 from portage_ext.trust import manage
+from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.root import key_name
 from portage_ext.trust.signer import GpgSigner, signing_key
@@ -135,7 +136,7 @@ def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | N
         home = homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
         data = manage.present_in_portage(home, one)
         if data:
-            found[one] = manage.extract([data], [one], f"the key {one}")
+            found[one] = only([data], one, f"the key {one}")
         elif not (directory / key_name(one)).is_file():
             raise GpgError("gpg", f"there is no public key {one} in {home}; import it, after you have compared its fingerprint")
     return found

@@ -6,18 +6,21 @@ import argparse
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from portage_ext import limits
 from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
+from portage_ext.errors import UsageError
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
+from portage_ext.model.root import Root
 from portage_ext.refusals import KeyFileError
-from portage_ext.trust import manage
-from portage_ext.trust.keyfiles import PublicKey, read_keys
-from portage_ext.trust.keyrings import TrustDirectory, fingerprint, read_key_file
+from portage_ext.trust import kept_root, manage, manage_roots
+from portage_ext.trust.keyfiles import PublicKey, only, read_keys
+from portage_ext.trust.keyrings import RootPins, TrustDirectory, fingerprint, read_key_file
 from portage_ext.trust.machine import forgotten, trusted_keys
 from portage_ext.trust.state import Memory, StateDirectory, checked_name
 
@@ -36,10 +39,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="pin a key for a binrepo, and let Portage verify packages with it")
     add.add_argument("repo", metavar="REPO")
-    add.add_argument(
-        "--fingerprint", required=True, metavar="FPR", help="whole fingerprint of the primary key, from a source you trust"
+    which = add.add_mutually_exclusive_group(required=True)
+    which.add_argument("--fingerprint", metavar="FPR", help="whole fingerprint of the primary key, from a source you trust")
+    which.add_argument(
+        "--root-key",
+        nargs="+",
+        metavar="FPR",
+        help="fingerprints of offline keys that say which keys sign, in place of such keys",
     )
-    add.add_argument("--from", dest="source", metavar="FILE|URL", help="where the key is (default: Portage's own keyring)")
+    add.add_argument("--threshold", type=int, metavar="N", help="how many of them must have signed the root (default: all)")
+    add.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE|URL",
+        help="where the key is (default: Portage's own keyring); with a / at its end, a place with FPR.asc",
+    )
     listing = actions.add_parser("list", help="show the keys and what was seen of each binrepo")
     listing.add_argument("repo", metavar="REPO", nargs="?")
     remove = actions.add_parser("remove", help="unpin a key of a binrepo, or all its keys")
@@ -59,19 +73,29 @@ def run(options: argparse.Namespace) -> int:
     home = configuration.load(options.config_root).portage_home
     match options.action:
         case "add":
-            wanted = fingerprint(options.fingerprint)
-            data, where = _key(options.source, home, wanted)
-            manage.add(directory, home, repo, wanted, data, where)
+            if options.root_key:
+                _add_roots(options, directory, home)
+            else:
+                wanted = fingerprint(options.fingerprint)
+                if directory.root_pins(repo):
+                    raise UsageError(
+                        f"root keys are pinned for {repo}; `portage-ext trust remove {repo}` comes before other pins"
+                    )
+                data, where = _key(_beside(options.source, wanted), home, wanted)
+                manage.add(directory, home, repo, wanted, data, where)
+                print(f"{repo}: {wanted} is pinned, and in Portage's keyring {home}")
             _drop_unverified(options.root)
-            print(f"{repo}: {wanted} is pinned, and in Portage's keyring {home}")
             if binrepos.connect(options.config_root, repo):
                 print(f"{repo}: fetched by portage-ext, by {binrepos.drop_in(options.config_root, repo)}")
             else:
                 print(f"{repo}: put these lines into its section of binrepos.conf:\n{binrepos.section(repo)}", end="")
         case "remove":
             wanted_or_all = fingerprint(options.fingerprint) if options.fingerprint else None
-            unused = manage.remove(directory, home, repo, wanted_or_all)
-            if not directory.pins(repo):
+            if directory.root_pins(repo):
+                unused = manage_roots.remove(directory, StateDirectory(options.root, repo), home, wanted_or_all)
+            else:
+                unused = manage.remove(directory, home, repo, wanted_or_all)
+            if not directory.pins(repo) and not directory.root_pins(repo):
                 binrepos.disconnect(options.config_root, repo)
             print(f"{repo}: unpinned; taken out of Portage's keyring: {', '.join(sorted(unused)) or 'nothing'}")
         case "forget":
@@ -79,8 +103,22 @@ def run(options: argparse.Namespace) -> int:
             if state.memory_file.exists():
                 state.save(Memory(forgotten(directory.pins(repo))))
                 state.index_file.unlink(missing_ok=True)
+            kept_root.forget(state)
             print(f"{repo}: the next valid Release is taken as the first; one without a Release is still refused")
     return 0
+
+
+def _add_roots(options: argparse.Namespace, directory: TrustDirectory, home: Path) -> None:
+    wanted = sorted({fingerprint(one) for one in options.root_key})
+    threshold = len(wanted) if options.threshold is None else options.threshold
+    if not 1 <= threshold <= len(wanted):
+        raise UsageError(f"--threshold {threshold}: of {len(wanted)} root keys as many cannot sign")
+    keys = {}
+    for one in wanted:
+        data, where = _key(_beside(options.source, one), home, one)
+        keys[one] = only([data], one, where)
+    manage_roots.add(directory, StateDirectory(options.root, options.repo), RootPins(frozenset(wanted), threshold), keys)
+    print(f"{options.repo}: {threshold} of {', '.join(wanted)} say from now on which keys sign; no other key is pinned")
 
 
 def _drop_unverified(root: Path) -> None:
@@ -89,6 +127,11 @@ def _drop_unverified(root: Path) -> None:
     cached = root / "var/cache/edb/binhost"
     if cached.is_dir():
         shutil.rmtree(cached)
+
+
+def _beside(source: str | None, fingerprint: str) -> str | None:
+    """The file of one key where ``source`` is a place for several."""
+    return f"{source}{fingerprint}.asc" if source is not None and source.endswith("/") else source
 
 
 def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
@@ -115,17 +158,32 @@ def _show(directory: TrustDirectory, state: StateDirectory) -> None:
     present = {key.primary: key for key in read_keys(ring.read_bytes())} if ring.exists() else {}
     pins, seen = directory.pins(name), state.load().seen
     print(name)
+    rooted = directory.root_pins(name)
+    if rooted is not None:
+        _show_root(rooted, kept_root.believed(directory, state), present)
+    rotating = seen if rooted is None else None
     for pin in sorted(pins):
         print(f"  pinned   {pin}  {_described(present.get(pin))}")
-    for rotated in sorted(trusted_keys(pins, seen) - pins):
+    for rotated in sorted(trusted_keys(pins, rotating) - pins):
         print(f"  rotated  {rotated}  by Release {seen.version if seen else 0}")
-    for retired in sorted(pins - trusted_keys(pins, seen)):
+    for retired in sorted(pins - trusted_keys(pins, rotating)):
         print(f"  retired  {retired}  by a later Release")
     if seen is None:
         print("  no Release seen")
     else:
         created = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seen.created))
         print(f"  Release {seen.version} of {seen.repository or '(forgotten)'}/{seen.channel} created {created}")
+
+
+def _show_root(pins: RootPins, root: Root | None, present: Mapping[str, PublicKey]) -> None:
+    for key in sorted(pins.keys):
+        print(f"  root key {key}  {_described(present.get(key))}, {pins.threshold} of {len(pins.keys)} must have signed")
+    if root is None:
+        print("  no root seen")
+        return
+    print(f"  root {root.version} until {time.strftime('%Y-%m-%d', time.gmtime(root.expires))}")
+    for key in root.release_keys:
+        print(f"  named    {key}  {root.release_threshold} of {len(root.release_keys)} sign a Release")
 
 
 def _described(key: PublicKey | None) -> str:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from portage_ext.config.settings import BinrepoSettings, Settings
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
-from portage_ext.refusals import TrustError
+from portage_ext.refusals import MissingRootError, TrustError
 from portage_ext.trust.state import StateDirectory
 
 if TYPE_CHECKING:
+    from portage_ext.model.root import Root
     from portage_ext.trust.keyrings import TrustDirectory
     from portage_ext.trust.machine import Terms
 
@@ -33,6 +34,8 @@ class Binrepo:
     transports: Transports
     warn: Callable[[str], None]
     progress: Callable[[int], None]
+    passing: tuple[Path, ...] = ()
+    """Keyrings that are looked into for the time being (fetch/roots.py)."""
 
     @property
     def trust(self) -> TrustDirectory:
@@ -49,11 +52,21 @@ class Binrepo:
     def bases(self) -> tuple[str, ...]:
         return bases(self.base, self.own.mirrors)
 
-    def terms(self) -> Terms:
-        """On which terms it is believed. Raises SettingsError."""
-        from portage_ext.trust.machine import Terms
+    def terms(self, root: Root | None = None) -> Terms:
+        """On which terms it is believed; where root keys are pinned, by ``root`` (None: the one that is kept).
 
-        return Terms(self.name, self.trust.pins(self.name), self.own.release_required, self.own.channel)
+        Raises SettingsError, and MissingRootError where there is no root to go by.
+        """
+        from portage_ext.trust import kept_root
+        from portage_ext.trust.machine import Terms, delegated
+
+        plain = Terms(self.name, self.trust.pins(self.name), self.own.release_required, self.own.channel)
+        if self.trust.root_pins(self.name) is None:
+            return plain
+        found = root or kept_root.believed(self.trust, self.state)
+        if found is None:
+            raise MissingRootError(self.name, "no root of it was seen yet")
+        return delegated(plain, found)
 
     def keyrings(self) -> list[Path]:
         """Where keys are looked up: its own first; the others only help to name a key that is not trusted here."""
@@ -61,6 +74,7 @@ class Binrepo:
         return [
             self.trust.keyring_file(self.name),
             self.state.keyring_file,
+            *self.passing,
             *self.trust.other_keyrings(self.name),
             *(path for path in (portage / "pubring.kbx", portage / "pubring.gpg") if os.access(path, os.R_OK)),
         ]

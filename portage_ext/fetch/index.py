@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidIndexError
-from portage_ext.fetch import keys
+from portage_ext.fetch import keys, roots
 from portage_ext.fetch.binrepo import Binrepo, locked, writable
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.transfer import backoff
@@ -27,12 +27,13 @@ from portage_ext.refusals import (
     DamagedIndexError,
     IndexMismatchError,
     MirrorError,
+    MissingRootError,
     NotFoundError,
     TrustError,
     UnknownKeyError,
 )
 from portage_ext.trust import entries, gpg, remembered
-from portage_ext.trust.machine import Accepted, Seen, Terms, accept, without_release
+from portage_ext.trust.machine import Accepted, Seen, Terms, accept, counts, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.state import Memory
 
@@ -62,11 +63,11 @@ def refresh(binrepo: Binrepo, now: int) -> Release | None:
     Returns None where there is none and need not be. Raises the TrustError that refused it, or AllMirrorsFailedError.
     """
     with locked(binrepo.state):
-        terms, memory = binrepo.terms(), binrepo.state.load()
+        memory = binrepo.state.load()
         reasons: list[TrustError] = []
         for base in binrepo.bases:
             try:
-                accepted = _release(binrepo, terms, memory, base, now)
+                accepted = _release(binrepo, memory, base, now)
             except TrustError as error:
                 reasons.append(error)
                 continue
@@ -82,13 +83,13 @@ def refresh(binrepo: Binrepo, now: int) -> Release | None:
 
 
 def _obtain(binrepo: Binrepo, now: int) -> Obtained:
-    terms, memory = binrepo.terms(), binrepo.state.load()
+    memory = binrepo.state.load()
     reasons: dict[str, TrustError] = {}
     asked = list(binrepo.bases)
     for round_number in range(binrepo.settings.fetch.retries + 1):
         for base in list(asked):
             try:
-                obtained = _from_mirror(binrepo, terms, memory, base, now)
+                obtained = _from_mirror(binrepo, memory, base, now)
             except TrustError as error:
                 reasons[base] = error
                 # A mirror in the middle of an update fits together a moment later; what was refused stays refused.
@@ -107,11 +108,21 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
         _warn(binrepo, reasons, refusal)
         raise refusal
     kept = _kept(binrepo)
-    if memory.seen is not None and memory.expires > now and kept is not None and remembered.is_bound(kept):
+    if memory.seen is not None and _still_counts(binrepo, memory, now) and kept is not None and remembered.is_bound(kept):
         _warn(binrepo, reasons, None)
         binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
         return Obtained(remembered.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
+
+
+def _still_counts(binrepo: Binrepo, memory: Memory, now: int) -> bool:
+    """Whether the index seen last may be used: it has not expired, nor has the root that says who may have signed it."""
+    try:
+        terms = binrepo.terms()
+    except MissingRootError:
+        return False
+    root = terms.root
+    return memory.expires > now and (root is None or (root.expires > now and counts(terms, memory.seen)))
 
 
 def _warn(binrepo: Binrepo, reasons: Mapping[str, TrustError], raised: TrustError | None) -> None:
@@ -129,8 +140,13 @@ def _kept(binrepo: Binrepo) -> bytes | None:
         return None
 
 
-def _release(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Accepted | None:
+def _release(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Accepted | None:
     """The Release of one mirror, and the keys that it announces; None where there is none and need not be."""
+    with roots.followed(binrepo, base, now) as (known, terms):
+        return _release_under(known, terms, memory, base, now)
+
+
+def _release_under(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Accepted | None:
     try:
         release = small(binrepo, base, RELEASE_NAME, limits.MAX_RELEASE_SIZE)
     except NotFoundError:
@@ -145,8 +161,8 @@ def _release(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int
     return accepted
 
 
-def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Obtained:
-    accepted = _release(binrepo, terms, memory, base, now)
+def _from_mirror(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Obtained:
+    accepted = _release(binrepo, memory, base, now)
     if accepted is None:
         return _unsigned(binrepo, memory, base, now)
     plain = accepted.release.plain
@@ -169,7 +185,8 @@ def _accepted(
         return judged()
     except UnknownKeyError:
         # A key may be trusted by rotation without having been fetched yet.
-        if seen is None or not keys.fetch_announced(binrepo, base, seen.keys - terms.pins):
+        # Beside a root no other key is: what was seen before may be what it has revoked.
+        if seen is None or terms.root is not None or not keys.fetch_announced(binrepo, base, seen.keys - terms.pins):
             raise
         return judged()
 

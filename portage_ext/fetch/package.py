@@ -110,7 +110,7 @@ def _check(binrepo: Binrepo, where: str, wanted: Wanted, output: Path) -> None:
 
 
 def _check_signature(binrepo: Binrepo, where: str, manifest: bytes, *, signed: bool) -> None:
-    pins = binrepo.trust.pins(binrepo.name)
+    pins = binrepo.terms().pins
     if not pins:
         return
     if not signed:

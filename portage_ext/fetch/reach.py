@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.index import small
+from portage_ext.fetch.roots import followed
 from portage_ext.limits import MAX_RELEASE_SIZE, MAX_SIGNATURE_SIZE
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.refusals import NotFoundError, OversizedFileError
 from portage_ext.trust import gpg
 from portage_ext.trust import release as release_text
-from portage_ext.trust.machine import accept, without_release
+from portage_ext.trust.machine import Terms, accept, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 
@@ -18,7 +19,11 @@ def release_at(binrepo: Binrepo, base: str, now: int) -> Release | None:
 
     Raises the TrustError that a fetch would be refused with, or the MirrorError.
     """
-    terms = binrepo.terms()
+    with followed(binrepo, base, now, keep=False) as (known, terms):
+        return _release(known, terms, base, now)
+
+
+def _release(binrepo: Binrepo, terms: Terms, base: str, now: int) -> Release | None:
     try:
         data = small(binrepo, base, RELEASE_NAME, MAX_RELEASE_SIZE)
     except NotFoundError:

@@ -34,8 +34,9 @@ from portage_ext.refusals import (
     UnknownKeyError,
     UntrustedKeyError,
 )
-from portage_ext.trust import gpg, manage, openpgp, roots
+from portage_ext.trust import gpg, openpgp, roots
 from portage_ext.trust import root as root_text
+from portage_ext.trust.keyfiles import joined, only
 from portage_ext.trust.keyrings import RootPins, read_key_file
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY, ROOT_KEYS, key_name, root_name, signature_name
@@ -90,14 +91,11 @@ def beside(base: Path) -> Root | None:
 @contextlib.contextmanager
 def keyring(directory: Path, keys: Collection[str]) -> Iterator[Path]:
     """A keyring file with those of ``keys`` that ``directory`` has. Raises KeyFileError, GpgError."""
-    there = {key: directory / key_name(key) for key in keys}
-    present = {key: path for key, path in there.items() if path.is_file()}
+    paths = {key: directory / key_name(key) for key in keys}
+    present = {key: path for key, path in paths.items() if path.is_file()}
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
         ring = Path(place) / "root.gpg"
-        if present:
-            ring.write_bytes(
-                manage.extract([read_key_file(path) for path in present.values()], present, str(directory / ROOT_KEYS))
-            )
+        ring.write_bytes(joined({key: only([read_key_file(path)], key, str(path)) for key, path in present.items()}))
         yield ring
 
 

@@ -15,9 +15,11 @@ from typing import Final
 
 from portage_ext import files, limits
 from portage_ext.model.release import FINGERPRINT
+from portage_ext.model.root import Root
 from portage_ext.refusals import DamagedStateError, MalformedRootError
 from portage_ext.trust import root as root_text
-from portage_ext.trust.keyrings import RootPins
+from portage_ext.trust import roots
+from portage_ext.trust.keyrings import RootPins, TrustDirectory
 from portage_ext.trust.roots import Believed
 from portage_ext.trust.state import StateDirectory
 
@@ -60,6 +62,19 @@ def load(state: StateDirectory) -> KeptRoot | None:
         return KeptRoot(Believed(root_text.parse(text, str(path)), text, RootPins(keys, threshold)), missing)
     except (ValueError, IndexError, MalformedRootError) as error:
         raise DamagedStateError(str(path), f"it is damaged ({error})") from error
+
+
+def believed(trust: TrustDirectory, state: StateDirectory) -> Root | None:
+    """The root that counts under the pins as they are; None where no root key is pinned, or no root was seen yet.
+
+    Raises SettingsError, DamagedStateError.
+    """
+    pins = trust.root_pins(state.binrepo)
+    if pins is None:
+        return None
+    kept = load(state)
+    found = roots.still_believed(pins, kept.believed if kept else None)
+    return found.root if found else None
 
 
 def save(state: StateDirectory, kept: KeptRoot) -> None:

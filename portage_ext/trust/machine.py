@@ -9,6 +9,10 @@ The rules, in the order in which they are applied, for a binrepo with pinned key
 5. It was created before now, and expires after now.
 6. The index is the one it names, form and content.
 
+Where root keys are pinned, the root that is followed (trust/roots.py) stands for the pins: its release keys are what is
+trusted, as many of them must have signed as it says, its repository is the one, no version below its least one counts, and what
+a Release says of the keys after it means nothing.
+
 What was seen under a key that the administrator has since taken out of the pins counts no more (rules 3 and 4): with
 a stolen key somebody may have published a version that no later one can pass, and this is the way back.
 """
@@ -18,10 +22,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portage_ext import limits
 from portage_ext.model.release import IndexFile, Release
+from portage_ext.model.root import Root
 from portage_ext.refusals import (
     ClockError,
     EquivocationError,
@@ -52,6 +57,8 @@ class Seen:
     signer: str
     keys: frozenset[str]
     pins: frozenset[str]
+    cosigners: frozenset[str] = frozenset()
+    """The trusted keys that have signed beside ``signer``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,13 @@ class Terms:
     pins: frozenset[str]
     required: bool = True
     channel: str | None = None
+    root: Root | None = None
+    """What delegates to ``pins``, where root keys are pinned."""
+
+
+def delegated(terms: Terms, root: Root) -> Terms:
+    """``terms`` as ``root`` makes them: its release keys stand for the pins. A binhost that has a root has a Release."""
+    return replace(terms, pins=frozenset(root.release_keys), required=True, root=root)
 
 
 def trusted_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
@@ -101,13 +115,14 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
 
     The signature is judged before a byte of the text is parsed. Raises a TrustError named after the rule broken.
     """
-    keys = trusted_keys(terms.pins, seen)
+    keys = terms.pins if terms.root is not None else trusted_keys(terms.pins, seen)
     signature = openpgp.judge(found, keys, terms.binrepo)
+    signers = openpgp.vouching(found, keys, terms.root.release_threshold if terms.root is not None else 1, terms.binrepo)
     release = release_text.parse(data, terms.binrepo)
     digest = hashlib.sha512(data).hexdigest()
-    counts = seen if _counts(terms, seen) else None
-    _same_repository(terms, counts, release)
-    _forward(terms.binrepo, counts, release, digest)
+    binding = seen if counts(terms, seen) else None
+    _same_repository(terms, binding, release)
+    _forward(terms, binding, release, digest)
     _in_time(terms.binrepo, release, now)
     return Accepted(
         release,
@@ -120,6 +135,7 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
             signer=signature.primary,
             keys=_keys_after(terms, seen, release, digest, keys),
             pins=terms.pins,
+            cosigners=signers - {signature.primary},
         ),
     )
 
@@ -127,7 +143,7 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
 def _keys_after(terms: Terms, seen: Seen | None, release: Release, digest: str, keys: frozenset[str]) -> frozenset[str]:
     """The keys valid after ``release``: those it names. It could not yet know of keys that were pinned since the last one,
     and says nothing new when it is the last one itself."""
-    if not release.keys_next or (seen is not None and digest == seen.digest):
+    if terms.root is not None or not release.keys_next or (seen is not None and digest == seen.digest):
         return keys
     return frozenset(release.keys_next) | (terms.pins - seen.pins if seen is not None else frozenset())
 
@@ -137,14 +153,22 @@ def forgotten(pins: frozenset[str]) -> Seen:
     return Seen("", "", 0, 0, "", "", pins, pins)
 
 
-def _counts(terms: Terms, seen: Seen | None) -> bool:
+def counts(terms: Terms, seen: Seen | None) -> bool:
     """Whether what was seen binds: not when it was forgotten, or signed by a key that was since taken out of the pins."""
-    return seen is not None and seen.version > 0 and seen.signer not in seen.pins - terms.pins
+    if seen is None or seen.version == 0:
+        return False
+    if terms.root is not None:
+        return bool((seen.cosigners | {seen.signer}) & terms.pins)
+    return seen.signer not in seen.pins - terms.pins
 
 
 def _same_repository(terms: Terms, seen: Seen | None, release: Release) -> None:
     if terms.channel is not None and release.channel != terms.channel:
         raise ForeignRepositoryError(terms.binrepo, f"it offers channel {release.channel}, not {terms.channel}")
+    if terms.root is not None and release.repository != terms.root.repository:
+        raise ForeignRepositoryError(
+            terms.binrepo, f"it offers repository {release.repository}; its root is of {terms.root.repository}"
+        )
     if seen is None:
         return
     if release.repository != seen.repository:
@@ -153,7 +177,11 @@ def _same_repository(terms: Terms, seen: Seen | None, release: Release) -> None:
         raise ForeignRepositoryError(terms.binrepo, f"it offers channel {release.channel}, not {seen.channel}")
 
 
-def _forward(where: str, seen: Seen | None, release: Release, digest: str) -> None:
+def _forward(terms: Terms, seen: Seen | None, release: Release, digest: str) -> None:
+    where = terms.binrepo
+    if terms.root is not None and release.version < terms.root.least_release:
+        least = terms.root.least_release
+        raise RollbackError(where, f"it offers Release {release.version}, but its root counts none before {least}")
     if seen is None:
         return
     if release.version < seen.version:

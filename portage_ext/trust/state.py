@@ -120,6 +120,7 @@ def _to_json(memory: Memory) -> dict[str, object]:
             "created": seen.created,
             "digest": seen.digest,
             "signer": seen.signer,
+            "cosigners": sorted(seen.cosigners),
             "keys": sorted(seen.keys),
             "pins": sorted(seen.pins),
         },
@@ -151,6 +152,7 @@ def _seen(fields: _Fields) -> Seen:
         signer=fields.text("signer"),
         keys=fields.texts("keys"),
         pins=fields.texts("pins"),
+        cosigners=fields.texts("cosigners", optional=True),
     )
 
 
@@ -174,8 +176,8 @@ class _Fields:
             raise TypeError(f"{key} is not a number")
         return value
 
-    def texts(self, key: str) -> frozenset[str]:
-        value = self._values[key]
+    def texts(self, key: str, *, optional: bool = False) -> frozenset[str]:
+        value = self._values.get(key, []) if optional else self._values[key]
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise TypeError(f"{key} is not a list of texts")
         return frozenset(value)
