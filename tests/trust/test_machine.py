@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from portage_ext import limits
 from portage_ext.model.release import IndexFile, Release
+from portage_ext.model.root import Root
 from portage_ext.refusals import (
     ClockError,
     EquivocationError,
@@ -20,11 +21,12 @@ from portage_ext.refusals import (
     MalformedReleaseError,
     MissingReleaseError,
     RollbackError,
+    ThresholdError,
     UnsignedError,
     UntrustedKeyError,
 )
 from portage_ext.trust import release as release_text
-from portage_ext.trust.machine import Accepted, Seen, Terms, accept, forgotten, trusted_keys, without_release
+from portage_ext.trust.machine import Accepted, Seen, Terms, accept, delegated, forgotten, trusted_keys, without_release
 from portage_ext.trust.openpgp import Signature, Verdict
 
 K1, K2, K3 = (letter * 40 for letter in "ABC")
@@ -178,3 +180,71 @@ def test_versions_never_go_back_whatever_is_offered(offered: list[int]) -> None:
         except RollbackError:
             assert version < before
         assert (seen.version if seen else 0) >= before
+
+
+# --- with a root
+
+
+ROOT = Root("repo-one", 1, NOW - 60, NOW + 86400, 1, 1, (K3,), 1, (K1, K2))
+ROOTED = delegated(Terms("lab", frozenset(), required=False), ROOT)
+
+
+def under(**changes: object) -> Terms:
+    return delegated(Terms("lab", frozenset()), replace(ROOT, **changes))  # type: ignore[arg-type]
+
+
+def test_beside_a_root_its_release_keys_count_and_no_rotation() -> None:
+    announced = take(replace(BASE, keys_next=(K3,)), terms=ROOTED).seen
+    with pytest.raises(UntrustedKeyError):
+        take(replace(BASE, version=6), announced, terms=ROOTED, key=K3)
+    assert take(replace(BASE, version=6), announced, terms=ROOTED, key=K2).seen.signer == K2
+    with pytest.raises(MissingReleaseError):
+        without_release(ROOTED, None)
+
+
+def test_a_rotation_that_was_seen_before_the_root_counts_no_more() -> None:
+    rotated = take(replace(BASE, version=6, keys_next=(K1, K3)), SEEN).seen
+    with pytest.raises(UntrustedKeyError):
+        take(replace(BASE, version=7), rotated, terms=ROOTED, key=K3)
+
+
+def test_beside_a_root_its_repository_and_its_least_release_count() -> None:
+    with pytest.raises(ForeignRepositoryError):
+        take(replace(BASE, repository="repo-two"), terms=ROOTED)
+    with pytest.raises(RollbackError):
+        take(terms=under(least_release=6))
+    assert take(replace(BASE, version=6), terms=under(least_release=6)).seen.version == 6
+
+
+def test_as_many_release_keys_must_sign_as_the_root_says() -> None:
+    two = under(release_threshold=2)
+    with pytest.raises(ThresholdError):
+        take(terms=two)
+    data = release_text.emit(BASE)
+    with pytest.raises(ThresholdError):
+        accept(two, None, data, by(K1) + by(K1), NOW)
+    seen = accept(two, None, data, by(K1) + by(K2), NOW).seen
+    assert {seen.signer, *seen.cosigners} == {K1, K2}
+
+
+def test_what_was_seen_binds_until_the_root_names_none_of_those_who_signed_it() -> None:
+    far = replace(BASE, version=limits.MAX_VERSION_JUMP)
+    by_one = take(far, terms=ROOTED).seen
+    by_both = accept(under(release_threshold=2), None, release_text.emit(far), by(K1) + by(K2), NOW).seen
+    second_only = under(release_keys=(K2,))
+    assert take(replace(BASE, version=6), by_one, terms=second_only, key=K2).seen.version == 6
+    with pytest.raises(RollbackError):
+        take(replace(BASE, version=6), by_both, terms=second_only, key=K2)
+
+
+def test_from_a_pin_to_a_root_and_back_what_was_seen_goes_on_to_bind() -> None:
+    newer = take(replace(BASE, version=7), SEEN).seen
+    with pytest.raises(RollbackError):
+        take(replace(BASE, version=6), newer, terms=ROOTED, key=K2)
+    moved = take(replace(BASE, version=8), newer, terms=ROOTED, key=K2).seen
+    pinned = Terms("lab", frozenset({K2}))
+    with pytest.raises(RollbackError):
+        take(replace(BASE, version=7), moved, terms=pinned, key=K2)
+    with pytest.raises(UntrustedKeyError):
+        take(replace(BASE, version=9), moved, terms=pinned, key=K1)
+    assert take(replace(BASE, version=9), moved, terms=pinned, key=K2).seen.version == 9
