@@ -32,7 +32,7 @@ from portage_ext.refusals import (
     UnknownKeyError,
 )
 from portage_ext.trust import entries, gpg, remembered
-from portage_ext.trust.machine import Accepted, Seen, Terms, accept, without_release
+from portage_ext.trust.machine import Accepted, Seen, Terms, accept, counts, trusted_keys, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.state import Memory
 
@@ -107,9 +107,10 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
         _warn(binrepo, reasons, refusal)
         raise refusal
     kept = _kept(binrepo)
-    if memory.seen is not None and memory.expires > now and kept is not None and remembered.is_bound(kept):
+    binding = memory.seen if counts(terms.pins, memory.seen) else None
+    if binding is not None and memory.expires > now and kept is not None and remembered.is_bound(kept):
         _warn(binrepo, reasons, None)
-        binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
+        binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {binding.version} is used again")
         return Obtained(remembered.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
 
@@ -169,7 +170,7 @@ def _accepted(
         return judged()
     except UnknownKeyError:
         # A key may be trusted by rotation without having been fetched yet.
-        if seen is None or not keys.fetch_announced(binrepo, base, seen.keys - terms.pins):
+        if seen is None or not keys.fetch_announced(binrepo, base, trusted_keys(terms.pins, seen) - terms.pins):
             raise
         return judged()
 

@@ -61,6 +61,8 @@ class TrustDirectory:
             raise SettingsError(str(path), str(error)) from error
         words = [line.split("#", 1)[0].strip() for line in text.splitlines()]
         pins = frozenset(word for word in words if word)
+        if len(pins) > limits.MAX_PINS:
+            raise SettingsError(str(path), f"it pins {len(pins)} keys; {limits.MAX_PINS} is the most")
         for word in pins:
             if not FINGERPRINT.fullmatch(word):
                 raise SettingsError(str(path), f"{word!r} is not a fingerprint")

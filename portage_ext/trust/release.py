@@ -24,7 +24,7 @@ import time
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.model.release import FINGERPRINT, INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+from portage_ext.model.release import DIGEST, FINGERPRINT, INDEX_FORMS, NAME, PLAIN_FORM, IndexFile, Release
 from portage_ext.refusals import MalformedReleaseError
 
 RELEASE_NAME: Final = "Release"
@@ -34,8 +34,6 @@ FORMAT: Final = "portage-ext-release-1"
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 
 
 def emit(release: Release) -> bytes:
@@ -65,8 +63,8 @@ def parse(data: bytes, where: str = "Release") -> Release:
     reader = _Lines(lines, where)
     if reader.value("Format") != FORMAT:
         raise MalformedReleaseError(where, f"the Release is not of the format {FORMAT}")
-    repository = reader.matching("Repository", _NAME)
-    channel = reader.matching("Channel", _NAME)
+    repository = reader.matching("Repository", NAME)
+    channel = reader.matching("Channel", NAME)
     version = int(reader.matching("Version", _NUMBER))
     created = _seconds(reader.matching("Created", _TIME), where)
     expires = _seconds(reader.matching("Expires", _TIME), where)
@@ -104,7 +102,7 @@ def _index_file(text: str, where: str) -> IndexFile:
     words = text.split(" ")
     match words:
         case [name, size, "BLAKE2B", blake2b, "SHA512", sha512] if (
-            _NUMBER.fullmatch(size) and _DIGEST.fullmatch(blake2b) and _DIGEST.fullmatch(sha512)
+            _NUMBER.fullmatch(size) and DIGEST.fullmatch(blake2b) and DIGEST.fullmatch(sha512)
         ):
             return IndexFile(name, int(size), blake2b, sha512)
     raise MalformedReleaseError(where, "an Index line is not `name size BLAKE2B digest SHA512 digest`")
