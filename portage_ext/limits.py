@@ -124,8 +124,17 @@ MAX_RELEASE_SIZE: Final = 64 * KIB
 MAX_SIGNATURE_SIZE: Final = 32 * KIB
 MAX_KEY_SIZE: Final = MIB
 MAX_KEYS_NEXT: Final = 16
+MAX_PINS: Final = 64
+"""Keys pinned for one binrepo."""
+MAX_ANNOUNCED: Final = 1024
+"""What is remembered of rotations: pairs of a key and a key that announced it."""
 MAX_RELEASE_VERSION: Final = 2**53
 MAX_VERSION_JUMP: Final = 100_000
+MAX_TIME: Final = 253_402_300_799
+"""The last second of the year 9999, which is the last that a Release can name."""
+MEMORY_SIZE: Final = MIB
+"""What is remembered of one binrepo (trust/state.py), and the lists and objects in it."""
+MEMORY_BRACKETS: Final = 16
 MAX_RELEASE_VALIDITY: Final = 400 * 86400
 MAX_ROOT_SIZE: Final = 16 * KIB
 MAX_ROOT_KEYS: Final = 16

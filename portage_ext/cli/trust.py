@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import time
@@ -14,14 +15,15 @@ from portage_ext import limits
 from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
+from portage_ext.fetch.binrepo import locked
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.model.root import Root
-from portage_ext.refusals import KeyFileError
+from portage_ext.refusals import DamagedStateError, KeyFileError
 from portage_ext.trust import kept_root, manage, manage_roots
 from portage_ext.trust.keyfiles import PublicKey, only, read_keys
 from portage_ext.trust.keyrings import RootPins, TrustDirectory, fingerprint, read_key_file
-from portage_ext.trust.machine import forgotten, trusted_keys
+from portage_ext.trust.machine import Seen, forgotten, trusted_keys
 from portage_ext.trust.state import Memory, StateDirectory, checked_name
 
 
@@ -56,9 +58,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     listing = actions.add_parser("list", help="show the keys and what was seen of each binrepo")
     listing.add_argument("repo", metavar="REPO", nargs="?")
-    remove = actions.add_parser("remove", help="unpin a key of a binrepo, or all its keys")
+    remove = actions.add_parser("remove", help="unpin a key of a binrepo, or all, and drop what came from there by rotation")
     remove.add_argument("repo", metavar="REPO")
-    remove.add_argument("--fingerprint", metavar="FPR")
+    remove.add_argument("--fingerprint", metavar="FPR", help="a pinned key, or one that came by rotation")
     forget = actions.add_parser("forget", help="forget version and identity seen of a binrepo, after it was set up anew")
     forget.add_argument("repo", metavar="REPO")
 
@@ -91,19 +93,19 @@ def run(options: argparse.Namespace) -> int:
                 print(f"{repo}: put these lines into its section of binrepos.conf:\n{binrepos.section(repo)}", end="")
         case "remove":
             wanted_or_all = fingerprint(options.fingerprint) if options.fingerprint else None
-            if directory.root_pins(repo):
-                unused = manage_roots.remove(directory, StateDirectory(options.root, repo), home, wanted_or_all)
-            else:
-                unused = manage.remove(directory, home, repo, wanted_or_all)
+            state, rooted = StateDirectory(options.root, repo), directory.root_pins(repo) is not None
+            with _alone(state):
+                removed = (manage_roots if rooted else manage).remove(directory, home, state, wanted_or_all)
             if not directory.pins(repo) and not directory.root_pins(repo):
                 binrepos.disconnect(options.config_root, repo)
-            print(f"{repo}: unpinned; taken out of Portage's keyring: {', '.join(sorted(unused)) or 'nothing'}")
+            _tell(repo, removed)
         case "forget":
             state = StateDirectory(options.root, repo)
-            if state.memory_file.exists():
-                state.save(Memory(forgotten(directory.pins(repo))))
-                state.index_file.unlink(missing_ok=True)
-            kept_root.forget(state)
+            with _alone(state):
+                if state.memory_file.exists():
+                    state.save(Memory(forgotten(directory.pins(repo), _seen(state))))
+                    state.index_file.unlink(missing_ok=True)
+                kept_root.forget(state)
             print(f"{repo}: the next valid Release is taken as the first; one without a Release is still refused")
     return 0
 
@@ -119,6 +121,33 @@ def _add_roots(options: argparse.Namespace, directory: TrustDirectory, home: Pat
         keys[one] = only([data], one, where)
     manage_roots.add(directory, StateDirectory(options.root, options.repo), RootPins(frozenset(wanted), threshold), keys)
     print(f"{options.repo}: {threshold} of {', '.join(wanted)} say from now on which keys sign; no other key is pinned")
+
+
+def _tell(repo: str, removed: manage.Removed) -> None:
+    """Say what `trust remove` dropped."""
+
+    def named(keys: frozenset[str]) -> str:
+        return ", ".join(sorted(keys)) or "nothing"
+
+    print(f"{repo}: believed no more: {named(removed.keys)}")
+    if removed.rotated:
+        print(f"{repo}: nor is what came by rotation from there: {named(removed.rotated)}")
+    print(f"{repo}: taken out of Portage's keyring: {named(removed.from_portage)}")
+    if not removed.left:
+        print(f"{repo}: no key is believed any more; pin the present one with `portage-ext trust add`")
+
+
+def _alone(state: StateDirectory) -> contextlib.AbstractContextManager[None]:
+    """Keep emerge from the memory of a binrepo, where there is one."""
+    return locked(state) if state.directory.is_dir() else contextlib.nullcontext()
+
+
+def _seen(state: StateDirectory) -> Seen | None:
+    """What is remembered, unless it is damaged: `trust forget` is the way out of that."""
+    try:
+        return state.load().seen
+    except DamagedStateError:
+        return None
 
 
 def _drop_unverified(root: Path) -> None:
@@ -165,7 +194,8 @@ def _show(directory: TrustDirectory, state: StateDirectory) -> None:
     for pin in sorted(pins):
         print(f"  pinned   {pin}  {_described(present.get(pin))}")
     for rotated in sorted(trusted_keys(pins, rotating) - pins):
-        print(f"  rotated  {rotated}  by Release {seen.version if seen else 0}")
+        signers = sorted(signer for key, signer in seen.announced if key == rotated) if seen else []
+        print(f"  rotated  {rotated}  announced by {', '.join(signers)}")
     for retired in sorted(pins - trusted_keys(pins, rotating)):
         print(f"  retired  {retired}  by a later Release")
     if seen is None:

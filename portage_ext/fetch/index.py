@@ -33,7 +33,7 @@ from portage_ext.refusals import (
     UnknownKeyError,
 )
 from portage_ext.trust import entries, gpg, remembered
-from portage_ext.trust.machine import Accepted, Seen, Terms, accept, counts, without_release
+from portage_ext.trust.machine import Accepted, Seen, Terms, accept, binds, trusted_keys, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.state import Memory
 
@@ -108,21 +108,21 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
         _warn(binrepo, reasons, refusal)
         raise refusal
     kept = _kept(binrepo)
-    if memory.seen is not None and _still_counts(binrepo, memory, now) and kept is not None and remembered.is_bound(kept):
+    binding = memory.seen if _still_binds(binrepo, memory, now) else None
+    if binding is not None and kept is not None and remembered.is_bound(kept):
         _warn(binrepo, reasons, None)
-        binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
+        binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {binding.version} is used again")
         return Obtained(remembered.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
 
 
-def _still_counts(binrepo: Binrepo, memory: Memory, now: int) -> bool:
+def _still_binds(binrepo: Binrepo, memory: Memory, now: int) -> bool:
     """Whether the index seen last may be used: it has not expired, nor has the root that says who may have signed it."""
     try:
         terms = binrepo.terms()
     except MissingRootError:
         return False
-    root = terms.root
-    return memory.expires > now and (root is None or (root.expires > now and counts(terms, memory.seen)))
+    return memory.expires > now and (terms.root is None or terms.root.expires > now) and binds(terms, memory.seen)
 
 
 def _warn(binrepo: Binrepo, reasons: Mapping[str, TrustError], raised: TrustError | None) -> None:
@@ -186,7 +186,8 @@ def _accepted(
     except UnknownKeyError:
         # A key may be trusted by rotation without having been fetched yet.
         # Beside a root no other key is: what was seen before may be what it has revoked.
-        if seen is None or terms.root is not None or not keys.fetch_announced(binrepo, base, seen.keys - terms.pins):
+        announced = trusted_keys(terms.pins, seen) - terms.pins if terms.root is None else frozenset()
+        if seen is None or not keys.fetch_announced(binrepo, base, announced):
             raise
         return judged()
 

@@ -143,7 +143,6 @@ class _Following:
         """Have the keys of the last root: those that it names come in, those that it does not name any more go out."""
         from portage_ext.trust import manage
         from portage_ext.trust.keyfiles import joined
-        from portage_ext.trust.manage_roots import believed_elsewhere
 
         named = frozenset(believed.root.release_keys)
         lacking = self._obtain(self.release_ring, named)
@@ -158,7 +157,7 @@ class _Following:
                     manage.let_portage_verify(home, there[fingerprint], fingerprint)
                 except (GpgError, KeyFileError) as error:
                     self.binrepo.warn(f"{self.binrepo.name}: Portage cannot verify with the key {fingerprint}: {error}")
-        manage.forget_in_portage(home, frozenset(gone) - believed_elsewhere(self.binrepo.trust, self.binrepo.state))
+        manage.forget_in_portage(home, frozenset(gone) - manage.believed_elsewhere(self.binrepo.trust, self.binrepo.state))
         if gone:
             files.replace_file(self.release_ring, joined({one: there[one] for one in there.keys() & named}))
         kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, lacking))

@@ -8,6 +8,10 @@ from typing import Final
 
 FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
 """A whole OpenPGP fingerprint, of version 4 or 5."""
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""The name of a repository or channel."""
+DIGEST: Final = re.compile(r"[0-9a-f]{128}")
+"""BLAKE2B or SHA512, in hex."""
 PLAIN_FORM = "Packages"
 INDEX_FORMS = ("Packages.zst", "Packages.gz", PLAIN_FORM)
 """Forms of the index, the one to prefer first."""

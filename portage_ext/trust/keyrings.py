@@ -88,6 +88,8 @@ class TrustDirectory:
                     thresholds.append(int(word))
                 case _:
                     raise SettingsError(str(path), f"{' '.join(words)!r} is not a fingerprint")
+        if len(keys | roots) > limits.MAX_PINS:
+            raise SettingsError(str(path), f"it pins {len(keys | roots)} keys; {limits.MAX_PINS} is the most")
         if not roots and not thresholds:
             return frozenset(keys), None
         if keys or len(thresholds) != 1 or not 1 <= thresholds[0] <= len(roots):

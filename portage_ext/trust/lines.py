@@ -13,7 +13,6 @@ from typing import Final
 from portage_ext.refusals import TrustError
 
 NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 

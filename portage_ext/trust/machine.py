@@ -11,10 +11,12 @@ The rules, in the order in which they are applied, for a binrepo with pinned key
 
 Where root keys are pinned, the root that is followed (trust/roots.py) stands for the pins: its release keys are what is
 trusted, as many of them must have signed as it says, its repository is the one, no version below its least one counts, and what
-a Release says of the keys after it means nothing.
+a Release says of the keys after it means nothing. What was seen binds as long as one of those who signed it is named.
 
-What was seen under a key that the administrator has since taken out of the pins counts no more (rules 3 and 4): with
-a stolen key somebody may have published a version that no later one can pass, and this is the way back.
+A key that a Release announced is trusted by way of the key that signed that Release, and so on up to a pinned key. When the
+administrator takes a key out, every key goes with it that has no other way up to a pinned one; and no Release brings the key
+itself back. What was seen under a key that went counts no more (rules 3 and 4): with a stolen key somebody may have published
+a version that no later one can pass, and this is the way back.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from portage_ext.refusals import (
     FarFutureVersionError,
     ForeignRepositoryError,
     IndexMismatchError,
+    MalformedReleaseError,
     MissingReleaseError,
     RollbackError,
 )
@@ -46,7 +49,8 @@ class Seen:
     """What this host remembers of a binrepo: its last accepted Release, which trusted key signed it, the keys valid after it.
 
     ``pins`` are the pinned keys as they were then, so that later changes by the administrator are told from rotation.
-    ``digest`` is the SHA512 of the Release's bytes.
+    ``digest`` is the SHA512 of the Release's bytes. ``announced`` holds, for each key that came by rotation, the keys that
+    signed a Release which names it: (key, signer). ``removed`` are keys that the administrator took out.
     """
 
     repository: str
@@ -57,6 +61,8 @@ class Seen:
     signer: str
     keys: frozenset[str]
     pins: frozenset[str]
+    announced: frozenset[tuple[str, str]] = frozenset()
+    removed: frozenset[str] = frozenset()
     cosigners: frozenset[str] = frozenset()
     """The trusted keys that have signed beside ``signer``."""
 
@@ -82,7 +88,38 @@ def trusted_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
     """The keys believed now: those valid after the last Release, and on top the changes made to the pins since."""
     if seen is None:
         return pins
-    return (seen.keys | (pins - seen.pins)) - (seen.pins - pins)
+    return (seen.keys & grounded_keys(pins, seen)) | (pins - seen.pins)
+
+
+def grounded_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
+    """The pinned keys, and every key that they ever announced, or keys that they announced, by way of no key taken out."""
+    if seen is None:
+        return pins
+    by_signer: dict[str, list[str]] = {}
+    for key, signer in seen.announced:
+        by_signer.setdefault(signer, []).append(key)
+    gone, found, waiting = _removed(pins, seen), set(pins), list(pins)
+    while waiting:
+        following = {key for key in by_signer.get(waiting.pop(), ()) if key not in found and key not in gone}
+        found |= following
+        waiting += following
+    return frozenset(found)
+
+
+def counts(pins: frozenset[str], seen: Seen | None) -> bool:
+    """Whether what was seen binds: not when it was forgotten, or signed by a key that has gone with one taken out."""
+    return seen is not None and seen.version > 0 and seen.signer in grounded_keys(pins, seen)
+
+
+def binds(terms: Terms, seen: Seen | None) -> bool:
+    """The same on ``terms``: beside a root no chain leads to a key, and who has signed must be named."""
+    if terms.root is None:
+        return counts(terms.pins, seen)
+    return seen is not None and seen.version > 0 and not terms.pins.isdisjoint({seen.signer, *seen.cosigners})
+
+
+def _removed(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
+    return frozenset() if seen is None else (seen.removed | (seen.pins - pins)) - pins
 
 
 def without_release(terms: Terms, seen: Seen | None) -> None:
@@ -120,10 +157,11 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
     signers = openpgp.vouching(found, keys, terms.root.release_threshold if terms.root is not None else 1, terms.binrepo)
     release = release_text.parse(data, terms.binrepo)
     digest = hashlib.sha512(data).hexdigest()
-    binding = seen if counts(terms, seen) else None
+    binding = seen if binds(terms, seen) else None
     _same_repository(terms, binding, release)
     _forward(terms, binding, release, digest)
     _in_time(terms.binrepo, release, now)
+    following = _keys_after(terms, seen, release, digest, keys)
     return Accepted(
         release,
         Seen(
@@ -133,8 +171,10 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
             created=release.created,
             digest=digest,
             signer=signature.primary,
-            keys=_keys_after(terms, seen, release, digest, keys),
+            keys=following,
             pins=terms.pins,
+            announced=_announced_after(terms, seen, release, signature.primary, following),
+            removed=_removed(terms.pins, seen),
             cosigners=signers - {signature.primary},
         ),
     )
@@ -142,24 +182,43 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
 
 def _keys_after(terms: Terms, seen: Seen | None, release: Release, digest: str, keys: frozenset[str]) -> frozenset[str]:
     """The keys valid after ``release``: those it names. It could not yet know of keys that were pinned since the last one,
-    and says nothing new when it is the last one itself."""
-    if terms.root is not None or not release.keys_next or (seen is not None and digest == seen.digest):
+    and drops none when it is the last one itself."""
+    if terms.root is not None or not release.keys_next:
         return keys
-    return frozenset(release.keys_next) | (terms.pins - seen.pins if seen is not None else frozenset())
+    named = frozenset(release.keys_next) - _removed(terms.pins, seen)
+    if seen is None:
+        return named
+    return named | (keys if digest == seen.digest else terms.pins - seen.pins)
 
 
-def forgotten(pins: frozenset[str]) -> Seen:
-    """Memory of a binrepo without repository, version and rotated keys: only that there once was a Release (rule 1)."""
-    return Seen("", "", 0, 0, "", "", pins, pins)
+def _announced_after(
+    terms: Terms, seen: Seen | None, release: Release, signer: str, keys: frozenset[str]
+) -> frozenset[tuple[str, str]]:
+    """Who announced whom, as far as it leads up to a pinned key. Raises MalformedReleaseError when it is more than is kept."""
+    known = grounded_keys(terms.pins, seen)
+    before = frozenset[tuple[str, str]]() if seen is None else seen.announced
+    found = {(key, by) for key, by in before if key in known and by in known}
+    found |= {(key, signer) for key in release.keys_next if key in keys and key != signer and key not in terms.pins}
+    if len(found) > limits.MAX_ANNOUNCED:
+        # Keys that were retired long ago are forgotten before anything is refused.
+        found = _leading_to(keys | {signer}, found)
+    if len(found) > limits.MAX_ANNOUNCED:
+        raise MalformedReleaseError(terms.binrepo, f"its Releases announced more than {limits.MAX_ANNOUNCED} keys")
+    return frozenset(found)
 
 
-def counts(terms: Terms, seen: Seen | None) -> bool:
-    """Whether what was seen binds: not when it was forgotten, or signed by a key that was since taken out of the pins."""
-    if seen is None or seen.version == 0:
-        return False
-    if terms.root is not None:
-        return bool((seen.cosigners | {seen.signer}) & terms.pins)
-    return seen.signer not in seen.pins - terms.pins
+def _leading_to(keys: frozenset[str], announced: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of ``announced`` that the chains of ``keys`` consist of."""
+    wanted = set(keys)
+    while more := {by for key, by in announced if key in wanted} - wanted:
+        wanted |= more
+    return {(key, by) for key, by in announced if key in wanted}
+
+
+def forgotten(pins: frozenset[str], seen: Seen | None = None) -> Seen:
+    """Memory of a binrepo without repository, version and rotated keys: only that there once was a Release (rule 1), and which
+    keys the administrator took out."""
+    return Seen("", "", 0, 0, "", "", pins, pins, removed=_removed(pins, seen))
 
 
 def _same_repository(terms: Terms, seen: Seen | None, release: Release) -> None:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from portage_ext.refusals import GpgError, KeyFileError
+from portage_ext import files
+from portage_ext.refusals import DamagedStateError, GpgError, KeyFileError
+from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import environment
 from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, split
 from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.machine import counts, grounded_keys, trusted_keys
+from portage_ext.trust.state import StateDirectory
+
+if TYPE_CHECKING:
+    from portage_ext.trust.machine import Seen
 
 _PORTAGE_OPTIONS: Final = "lock-never\nno-permission-warning\n"
 """Portage verifies as nobody, who can neither lock nor own the home."""
@@ -56,26 +64,87 @@ def _own(directory: TrustDirectory, binrepo: str, pins: frozenset[str]) -> dict[
     return {fingerprint: key for fingerprint, key in present.items() if fingerprint in pins}
 
 
-def remove(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint: str | None) -> frozenset[str]:
-    """Unpin ``fingerprint`` (None: all) for ``binrepo``; Portage's home forgets keys that no binrepo pins. Returns those.
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What is believed no more: the keys that were asked for, ``rotated`` ones that they had announced, and those of both
+    that were taken out of Portage's keyring too. ``left`` are the keys that are believed still."""
 
-    Raises KeyFileError when it is not pinned, GpgError, OSError.
+    keys: frozenset[str]
+    rotated: frozenset[str]
+    from_portage: frozenset[str]
+    left: frozenset[str]
+
+
+def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
+    """Believe ``fingerprint`` (pinned, or come by rotation; None: all) no more, nor any key that it brought in.
+
+    Portage's home forgets keys that no binrepo believes. Raises KeyFileError when it is not believed, GpgError, OSError.
     """
-    pins = directory.pins(binrepo)
+    binrepo = state.binrepo
+    pins, seen, rotated = directory.pins(binrepo), _seen(state), _rotated(state)
     gone = pins if fingerprint is None else frozenset({fingerprint})
-    if not gone or not gone <= pins:
-        raise KeyFileError(
-            binrepo, f"{fingerprint or 'no key'} is not pinned for it" if fingerprint else "no key is pinned for it"
-        )
+    if not gone:
+        raise KeyFileError(binrepo, "no key is pinned for it")
+    if not gone <= pins | rotated.keys() | grounded_keys(pins, seen):
+        raise KeyFileError(binrepo, f"{fingerprint} is neither pinned for it, nor came by rotation")
     left = pins - gone
+    # The pins first: whatever fails below, the key is believed no more.
     if left:
         directory.write(binrepo, left, joined(_own(directory, binrepo, left)))
     else:
         directory.remove(binrepo)
-    elsewhere = frozenset[str]().union(*(directory.pins(name) for name in directory.binrepos()))
-    unused = gone - elsewhere
+    if seen is not None and not gone <= pins:
+        seen = replace(seen, removed=seen.removed | gone)
+        state.save(replace(state.load(), seen=seen))
+    staying = grounded_keys(left, seen)
+    announced = frozenset(rotated) | (frozenset(key for key, _ in seen.announced) if seen is not None else frozenset())
+    dropped = announced - staying - gone
+    _drop_state(state, {key: data for key, data in rotated.items() if key in staying}, keep_index=counts(left, seen))
+    unused = (gone | dropped) - staying - believed_elsewhere(directory, state)
     forget_in_portage(portage_home, unused)
-    return unused
+    return Removed(gone, dropped, unused, trusted_keys(left, seen))
+
+
+def _seen(state: StateDirectory) -> Seen | None:
+    """What is remembered; nothing where that cannot be read: then no key counts by it."""
+    try:
+        return state.load().seen
+    except DamagedStateError:
+        return None
+
+
+def _rotated(state: StateDirectory) -> dict[str, bytes]:
+    """The keyring of rotated keys."""
+    ring = state.keyring_file
+    return split(ring.read_bytes(), str(ring)) if ring.exists() else {}
+
+
+def believed_elsewhere(directory: TrustDirectory, state: StateDirectory) -> frozenset[str]:
+    """The keys that other binrepos than that of ``state`` need in Portage's keyring."""
+    others = (name for name in directory.binrepos() if name != state.binrepo)
+    return frozenset[str]().union(*(_believed(directory, state.eroot, name) for name in others))
+
+
+def _believed(directory: TrustDirectory, eroot: Path, binrepo: str) -> frozenset[str]:
+    """The keys that another binrepo needs in Portage's keyring. Retired ones have signed packages that are still offered."""
+    state = StateDirectory(eroot, binrepo)
+    try:
+        if directory.root_pins(binrepo) is not None:
+            root = kept_root.believed(directory, state)
+            return frozenset(root.release_keys) if root is not None else frozenset(_rotated(state))
+        return grounded_keys(directory.pins(binrepo), state.load().seen)
+    except DamagedStateError:
+        return directory.pins(binrepo) | _rotated(state).keys()
+
+
+def _drop_state(state: StateDirectory, rotated: dict[str, bytes], *, keep_index: bool) -> None:
+    """Keep ``rotated`` alone of the rotated keys, and the index only where the key behind it is believed."""
+    if rotated:
+        files.replace_file(state.keyring_file, joined(rotated))
+    else:
+        state.keyring_file.unlink(missing_ok=True)
+    if not keep_index:
+        state.index_file.unlink(missing_ok=True)
 
 
 def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:

@@ -6,17 +6,15 @@ names, and takes the others out of Portage's keyring (fetch/roots.py), so that a
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.refusals import DamagedStateError, KeyFileError
+from portage_ext.refusals import KeyFileError
 from portage_ext.trust import kept_root, manage
 from portage_ext.trust.keyfiles import joined, split
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
-from portage_ext.trust.machine import trusted_keys
+from portage_ext.trust.manage import Removed
 from portage_ext.trust.state import StateDirectory
 
 
@@ -34,8 +32,8 @@ def add(directory: TrustDirectory, state: StateDirectory, pins: RootPins, keys: 
     directory.write(state.binrepo, pins, joined(keys))
 
 
-def remove(directory: TrustDirectory, state: StateDirectory, portage_home: Path, fingerprint: str | None) -> frozenset[str]:
-    """Unpin one root key, or all; with the last one go the root and the keys that it named. Returns those that Portage forgets.
+def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
+    """Unpin the root key ``fingerprint``, or all (None); with the last one go the root and the keys that it named.
 
     Raises KeyFileError when it is not pinned, or when those left could not meet the threshold, GpgError, OSError.
     """
@@ -44,32 +42,20 @@ def remove(directory: TrustDirectory, state: StateDirectory, portage_home: Path,
         raise KeyFileError(name, f"the root key {fingerprint} is not pinned for it")
     left = frozenset[str]() if fingerprint is None else pins.keys - {fingerprint}
     if left and len(left) < pins.threshold:
-        raise KeyFileError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left; name all with --root")
+        raise KeyFileError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left; name all by --root-key")
+    named = frozenset(_keys(state.keyring_file))
     if left:
         kept = {one: key for one, key in _keys(directory.keyring_file(name)).items() if one in left}
         directory.write(name, RootPins(left, pins.threshold), joined(kept))
-        return frozenset()
-    named = frozenset(_keys(state.keyring_file))
+        return Removed(pins.keys - left, frozenset(), frozenset(), named)
+    # The pins first: whatever fails below, nothing is believed any more.
     directory.remove(name)
-    unused = named - believed_elsewhere(directory, state)
-    manage.forget_in_portage(portage_home, unused)
     state.keyring_file.unlink(missing_ok=True)
+    state.index_file.unlink(missing_ok=True)
     kept_root.forget(state)
-    return unused
-
-
-def believed_elsewhere(directory: TrustDirectory, state: StateDirectory) -> frozenset[str]:
-    """The keys that other binrepos than that of ``state`` pin, or believe by a root or a rotation. Raises SettingsError."""
-    found = set[str]()
-    for name in directory.binrepos():
-        if name == state.binrepo:
-            continue
-        other, pins = replace(state, binrepo=name), directory.pins(name)
-        found |= pins
-        with contextlib.suppress(DamagedStateError):  # said when that binrepo is next asked for
-            root = kept_root.believed(directory, other)
-            found |= set(root.release_keys) if root is not None else trusted_keys(pins, other.load().seen) if pins else set()
-    return frozenset(found)
+    unused = named - manage.believed_elsewhere(directory, state)
+    manage.forget_in_portage(portage_home, unused)
+    return Removed(pins.keys, named, unused, frozenset())
 
 
 def _keys(ring: Path) -> dict[str, bytes]:

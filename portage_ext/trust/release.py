@@ -18,19 +18,16 @@ the form. Only ASCII occurs, every line has one meaning, and no line is optional
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.model.release import FINGERPRINT, INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+from portage_ext.model.release import DIGEST, FINGERPRINT, INDEX_FORMS, NAME, PLAIN_FORM, IndexFile, Release
 from portage_ext.refusals import MalformedReleaseError
-from portage_ext.trust.lines import NAME, NUMBER, Lines, timestamp
+from portage_ext.trust.lines import NUMBER, Lines, timestamp
 
 RELEASE_NAME: Final = "Release"
 SIGNATURE_NAME: Final = "Release.asc"
 FORMAT: Final = "portage-ext-release-1"
-
-_DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 
 
 def emit(release: Release) -> bytes:
@@ -86,7 +83,7 @@ def _index_file(text: str, where: str) -> IndexFile:
     words = text.split(" ")
     match words:
         case [name, size, "BLAKE2B", blake2b, "SHA512", sha512] if (
-            NUMBER.fullmatch(size) and _DIGEST.fullmatch(blake2b) and _DIGEST.fullmatch(sha512)
+            NUMBER.fullmatch(size) and DIGEST.fullmatch(blake2b) and DIGEST.fullmatch(sha512)
         ):
             return IndexFile(name, int(size), blake2b, sha512)
     raise MalformedReleaseError(where, "an Index line is not `name size BLAKE2B digest SHA512 digest`")

@@ -15,6 +15,7 @@ from portage_ext.trust import kept_root, manage_roots
 from portage_ext.trust import release as release_text
 from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
+from portage_ext.trust.root import ROOT_DIRECTORY
 from portage_ext.trust.state import StateDirectory
 from tests.attacks import hostile
 from tests.attacks.lab import REPO, Lab, TrustedBinhost, binrepo, flip
@@ -91,7 +92,7 @@ def test_a_root_is_pinned_by_the_command_line_and_its_keys_stay_out_of_portages_
     assert not in_portage(lab, lab.key.fingerprint)
     chosen = (offline.roots["ann"], offline.roots["bob"])
     lab.client.run(
-        *("portage-ext", "trust", "add", REPO, "--root-key", *chosen, "--threshold", "1", "--from", f"{lab.url}/root/keys/")
+        *("portage-ext", "trust", "add", REPO, "--root-key", *chosen, "--threshold", "1", "--from", f"{lab.url}/{ROOT_DIRECTORY}/keys/")
     ).ok()
     lab.accepted()
     assert in_portage(lab, lab.key.fingerprint)
@@ -227,12 +228,12 @@ def test_a_delegation_that_expired(rooted: Lab, offline: Offline) -> None:
 def test_a_mirror_that_fails_for_the_next_root_is_not_one_that_has_none(rooted: Lab) -> None:
     with hostile.serve(rooted.directory) as server:
         rooted.client.etc("binrepos.conf/lab.conf", binrepo(rooted.client, REPO, server.url))
-        server.answers["/root/2"] = hostile.status(500)
+        server.answers[f"/{ROOT_DIRECTORY}/2"] = hostile.status(500)
         rooted.publish()
         # As when no mirror answers: the index seen last, and not the Release that is there.
         assert "no mirror can be reached" in rooted.emerge("app-misc/hello").text
         assert "/Release" not in server.requests
-        server.answers["/root/2"] = hostile.endless(b"Format: portage-ext-root-1\n")
+        server.answers[f"/{ROOT_DIRECTORY}/2"] = hostile.endless(b"Format: portage-ext-root-1\n")
         assert "OversizedFileError" in rooted.emerge("app-misc/slotted").text
         assert "/Release" not in server.requests
 

@@ -22,14 +22,25 @@ from portage_ext.refusals import (
     MissingReleaseError,
     RollbackError,
     ThresholdError,
+    TrustError,
     UnsignedError,
     UntrustedKeyError,
 )
 from portage_ext.trust import release as release_text
-from portage_ext.trust.machine import Accepted, Seen, Terms, accept, delegated, forgotten, trusted_keys, without_release
+from portage_ext.trust.machine import (
+    Accepted,
+    Seen,
+    Terms,
+    accept,
+    counts,
+    delegated,
+    forgotten,
+    trusted_keys,
+    without_release,
+)
 from portage_ext.trust.openpgp import Signature, Verdict
 
-K1, K2, K3 = (letter * 40 for letter in "ABC")
+K1, K2, K3, K4 = (letter * 40 for letter in "ABCD")
 NOW = 1_795_000_000
 TERMS = Terms("lab", frozenset({K1}))
 PLAIN = IndexFile("Packages", 10, "a" * 128, "b" * 128)
@@ -131,7 +142,68 @@ def test_the_version_is_still_remembered_after_the_signer_rotated_out() -> None:
 def test_changes_to_the_pins_win_over_rotation() -> None:
     announced = take(replace(BASE, version=6, keys_next=(K1, K2)), SEEN).seen
     assert trusted_keys(frozenset({K1, K3}), announced) == {K1, K2, K3}
-    assert trusted_keys(frozenset({K3}), announced) == {K2, K3}
+    # What the key taken out had announced goes with it.
+    assert trusted_keys(frozenset({K3}), announced) == {K3}
+    assert trusted_keys(frozenset({K2}), announced) == {K2}
+
+
+def test_a_rotated_key_goes_with_any_key_of_its_chain() -> None:
+    pins = frozenset({K1, K4})
+    terms = Terms("lab", pins)
+    first = take(replace(BASE, version=6, keys_next=(K1, K2, K4)), terms=terms).seen
+    second = take(replace(BASE, version=7, keys_next=(K3, K4)), first, terms=terms, key=K2).seen
+    assert trusted_keys(pins, second) == {K3, K4}
+    assert second.announced == {(K2, K1), (K3, K2)}
+    assert trusted_keys(frozenset({K4}), second) == {K4}
+    assert not counts(frozenset({K4}), second)
+    assert counts(pins, second)
+    # A rotated key that was stolen can be taken out by itself.
+    without = replace(second, removed=frozenset({K2}))
+    assert trusted_keys(pins, without) == {K4}
+    assert not counts(pins, without)
+
+
+def test_a_rotated_key_that_a_trusted_key_announced_too_stays() -> None:
+    pins = frozenset({K1, K4})
+    terms = Terms("lab", pins)
+    first = take(replace(BASE, version=6, keys_next=(K1, K2, K4)), terms=terms).seen
+    both = take(replace(BASE, version=7, keys_next=(K1, K2, K4)), first, terms=terms, key=K4).seen
+    assert both.announced == {(K2, K1), (K2, K4)}
+    assert trusted_keys(frozenset({K4}), both) == {K2, K4}
+    # Also when the same Release is looked at again, and another signature of it is by a key that is still trusted.
+    left = Terms("lab", frozenset({K4}))
+    again = take(replace(BASE, version=6, keys_next=(K1, K2, K4)), first, terms=left, key=K4).seen
+    assert trusted_keys(left.pins, again) == {K2, K4}
+
+
+def test_no_release_brings_a_key_back_that_was_taken_out() -> None:
+    both, left = frozenset({K1, K3}), Terms("lab", frozenset({K3}))
+    first = take(replace(BASE, version=6, keys_next=(K1, K3)), terms=Terms("lab", both)).seen
+    after = take(replace(BASE, version=7, keys_next=(K1, K3)), first, terms=left, key=K3).seen
+    assert trusted_keys(left.pins, after) == {K3}
+    later = take(replace(BASE, version=8, keys_next=(K1, K3)), after, terms=left, key=K3).seen
+    assert trusted_keys(left.pins, later) == {K3}
+    assert forgotten(left.pins, later).removed == {K1}
+    assert trusted_keys(both, later) == {K1, K3}
+
+
+def test_a_version_published_with_a_key_that_a_stolen_one_announced_binds_no_more() -> None:
+    first = take(replace(BASE, version=6, keys_next=(K1, K2)), SEEN).seen
+    poisoned = take(replace(BASE, version=limits.MAX_VERSION_JUMP, keys_next=(K2,)), first, key=K2).seen
+    rotated = Terms("lab", frozenset({K3}))
+    assert take(replace(BASE, version=7), poisoned, terms=rotated, key=K3).seen.version == 7
+    with pytest.raises(UntrustedKeyError):
+        take(replace(BASE, version=limits.MAX_VERSION_JUMP + 1), poisoned, terms=rotated, key=K2)
+
+
+def test_what_is_remembered_of_rotations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_ANNOUNCED", 4)
+    seen = take(replace(BASE, version=6, keys_next=(K1, *(f"{number:040X}" for number in range(4))))).seen
+    # Keys that are retired make room first.
+    following = take(replace(BASE, version=7, keys_next=(K1, K2)), seen).seen
+    assert following.announced == {(K2, K1)}
+    with pytest.raises(MalformedReleaseError):
+        take(replace(BASE, version=8, keys_next=(K1, *(f"{number:040X}" for number in range(5)))), following)
 
 
 def test_a_key_pinned_since_the_last_release_is_not_lost_when_that_is_read_again() -> None:
@@ -180,6 +252,35 @@ def test_versions_never_go_back_whatever_is_offered(offered: list[int]) -> None:
         except RollbackError:
             assert version < before
         assert (seen.version if seen else 0) >= before
+
+
+KEYS = (K1, K2, K3, K4)
+turns = st.lists(
+    st.tuples(st.sampled_from(KEYS), st.frozensets(st.sampled_from(KEYS), max_size=3), st.frozensets(st.sampled_from(KEYS))),
+    max_size=8,
+)
+
+
+@given(turns)
+def test_every_trusted_key_is_pinned_or_has_a_chain_that_no_removal_cut(
+    offered: list[tuple[str, frozenset[str], frozenset[str]]],
+) -> None:
+    """Releases by any key announce any keys, and the pins change in between: against a model that knows every chain."""
+    seen: Seen | None = None
+    chains: set[tuple[str, ...]] = set()
+    last, removed = frozenset[str](), frozenset[str]()
+    for number, (signer, named, pins) in enumerate(offered, 1):
+        gone = (removed | (last - pins)) - pins
+        alive = {chain for chain in chains if chain[0] in pins and not gone.intersection(chain)}
+        assert trusted_keys(pins, seen) <= pins | {chain[-1] for chain in alive}
+        release = replace(BASE, version=number, keys_next=tuple(sorted(named)))
+        try:
+            seen = take(release, seen, terms=Terms("lab", pins), key=signer).seen
+        except TrustError:
+            continue
+        ways = {(signer,)} if signer in pins else {chain for chain in alive if chain[-1] == signer}
+        chains = alive | {(*way, key) for way in ways for key in named - gone if key not in way}
+        last, removed = pins, gone
 
 
 # --- with a root
