@@ -34,6 +34,8 @@ usage: setup_hooks.sh --role client|binhost|both [OPTION]...
 for a client
   --binhost URL       what its clients have as sync-uri: http://HOST/TREE/CHANNEL
   --key FPR|FILE      whole fingerprint of its key, from a source that you trust; or a file with that one key
+  --root-keys FPR,FPR instead of --key, where the binhost has an offline root: the fingerprints of all of its root keys
+  --root-threshold N  how many of them must have signed the root (default: all)
   --name NAME         its section in binrepos.conf (default: binhost)
   --no-fetch          do not end with a verified fetch of the index
 
@@ -63,19 +65,21 @@ wrong_use() {
 # What was chosen is remembered in the store, so that a later run need not be told again.
 declare -A choice=() given=()
 declare -a left=()
+roots_pinned=''
 action=set_up root=/ config_root='' dry_run='' yes='' purge='' no_fetch='' offered=''
 
 read_options() {
     while (($#)); do
         case $1 in
             --root | --config-root | --role | --binhost | --key | --name | --signing-key | --signing-home | --tree | --channel | \
-                --timer | --nginx | --server-name)
+                --timer | --nginx | --server-name | --root-keys | --root-threshold)
                 (($# > 1)) || wrong_use "$1 needs a value"
                 ;;&
             --root) root=$2 ;;
             --config-root) config_root=$2 ;;
             --binhost) given[url]=${2%/} ;;
-            --role | --key | --name | --signing-key | --signing-home | --tree | --channel | --timer | --nginx | --server-name)
+            --role | --key | --name | --signing-key | --signing-home | --tree | --channel | --timer | --nginx | --server-name | \
+                --root-keys | --root-threshold)
                 given[${1#--}]=$2
                 ;;
             --dry-run) dry_run=yes ;;
@@ -182,13 +186,19 @@ choose_binhost() {
         [[ -t 0 && -z $yes ]] || wrong_use "a client needs --binhost"
         read -rp 'URL of the binhost, as in sync-uri: ' 'choice[url]'
     fi
-    if [[ -z ${choice[key]-} && ${choice[role]} == both ]]; then
+    [[ -z ${given[key]-} ]] || unset -v 'choice[root-keys]' 'choice[root-threshold]'
+    if [[ ${choice[root-keys]-} ]]; then
+        choose_root_keys
+    elif [[ -z ${choice[key]-} && ${choice[role]} == both ]]; then
         choice[key-from]=own
     elif [[ -z ${choice[key]-} ]]; then
         [[ -t 0 && -z $yes ]] || wrong_use "a client needs --key"
         read -rp 'Fingerprint of its key, from a source that you trust: ' 'choice[key]'
     fi
     choice[url]=${choice[url]%/}
+    if [[ ${choice[root-keys]-} ]]; then
+        return 0
+    fi
     file=${choice[key]-}
     if [[ -f $file ]]; then
         choice[key]=$(gpg --batch --no-tty --with-colons --show-keys -- "$file" 2>/dev/null | only_fingerprint) ||
@@ -202,6 +212,21 @@ choose_binhost() {
     if [[ ${choice[key-from]} != own && ! ${choice[key]} =~ ^([0-9A-F]{40}|[0-9A-F]{64})$ ]]; then
         wrong_use "--key ${file@Q} is neither a whole fingerprint (a short one can be imitated) nor a file with a key"
     fi
+}
+
+# Root keys stand in the place of the one key that signs: they say which one does.
+choose_root_keys() {
+    local key count=0
+    [[ -z ${given[key]-} || -z ${given[root-keys]-} ]] || wrong_use "--key and --root-keys do not go together"
+    choice[root-keys]=${choice[root-keys]^^}
+    for key in ${choice[root-keys]//,/ }; do
+        [[ $key =~ ^([0-9A-F]{40}|[0-9A-F]{64})$ ]] || wrong_use "--root-keys: ${key@Q} is not a whole fingerprint"
+        count=$((count + 1))
+    done
+    : "${choice[root-threshold]:=$count}"
+    [[ ${choice[root-threshold]} =~ ^[1-9][0-9]?$ && ${choice[root-threshold]} -le $count ]] ||
+        wrong_use "--root-threshold: ${choice[root-threshold]} of $count root keys cannot sign"
+    unset -v 'choice[key]' 'choice[key-from]'
 }
 
 # What is to be done with the file number $1 of the plan: create, keep, replace, offer (as ._cfg), leave (a person has answered).
@@ -383,6 +408,9 @@ finish_client() {
         printf 'nothing is published in %s yet: emerge something, then run this script again to see it verified\n' "${choice[channel]}"
     elif ! test_fetch; then
         refuse "everything is in place, but ${choice[url]} does not pass: see the reason above, and run this script again"
+    elif [[ $roots_pinned ]]; then
+        # The first fetch has brought the keys that the root names into Portage's keyring.
+        note_keyring
     fi
 }
 

@@ -3,6 +3,8 @@
 # Keys: the one that a binhost signs with, those that a client believes; and how Portage's keyring gets its old bytes back.
 
 readonly SIGNING=var/lib/portage-ext/signing
+# Where a binhost publishes its roots, below its address.
+readonly ROOTS=root
 
 ext() {
     "${inside[@]}" python3 -P -m portage_ext.cli.main "$@"
@@ -41,10 +43,31 @@ gpg_in() {
     gpg --homedir "$home" --batch --no-tty --quiet --with-colons "$@"
 }
 
+# Pin the root keys of a binhost, which the binhost itself has; they are believed for their fingerprints alone.
+pin_root_keys() {
+    local pins=$config_root/etc/portage/portage-ext/trust/${choice[name]}.pins keys wanted arguments=()
+    IFS=, read -ra keys <<<"${choice[root-keys]}"
+    wanted=$(printf 'root %s\n' "${keys[@]}" | sort -u; printf 'threshold %s\n' "${choice[root-threshold]}")
+    if [[ -f $pins && $(<"$pins") == "$wanted" ]]; then
+        return 0
+    fi
+    mapfile -d '' -t arguments < <(roots)
+    keep_keyring
+    make_directory "$(in_etc portage-ext/trust)"
+    ext trust "${arguments[@]}" add "${choice[name]}" --root-key "${keys[@]}" --threshold "${choice[root-threshold]}" \
+        --from "${choice[url]}/$ROOTS/keys/"
+    roots_pinned=yes
+    note_keyring
+}
+
 # Pin the binhost's key: it is fetched from the binhost unless a file has it, and believed for its fingerprint alone.
 pin_key() {
     local etc=$config_root/etc/portage arguments=() from=${choice[key-from]}
     local pins=$etc/portage-ext/trust/${choice[name]}.pins
+    if [[ ${choice[root-keys]-} ]]; then
+        pin_root_keys
+        return
+    fi
     if [[ -f $pins ]] && grep -qx -- "${choice[key]}" "$pins"; then
         return 0
     fi
@@ -127,6 +150,13 @@ own_key() {
     "${inside[@]}" gpg ${home:+--homedir "$home"} --batch --no-tty --armor --export "${choice[signing-key]}"
 }
 
+# The keys that the root of the binhost names, as far as they came.
+named_keys() {
+    local ring=$root/var/lib/portage-ext/trust/${choice[name]}.gpg
+    [[ ! -f $ring ]] || gpg --batch --no-tty --with-colons --show-keys -- "$ring" 2>/dev/null |
+        awk -F: '$1 == "pub" { first = 1 } $1 == "fpr" && first { print $10; first = 0 }'
+}
+
 # Unpin what we pinned, and let Portage's keyring be as before, unless somebody has changed it since.
 unpin_keys() {
     local home=$config_root/etc/portage/gnupg trust=$config_root/etc/portage/portage-ext/trust arguments=() untouched='' key
@@ -136,11 +166,11 @@ unpin_keys() {
         untouched=yes
         rm -f -- "$store/keyring"
     fi
-    if [[ ${choice[key]-} && -z ${choice[pinned-before]-} ]]; then
+    if [[ ${choice[key]-}${choice[root-keys]-} && -z ${choice[pinned-before]-} ]]; then
         mapfile -d '' -t arguments < <(roots)
         if [[ -f $trust/${choice[name]}.pins ]]; then
             # Without portage-ext, which somebody may have removed first, the key goes by hand.
-            ext trust "${arguments[@]}" remove "${choice[name]}" &>/dev/null || choice[believed]+=" ${choice[key]}"
+            ext trust "${arguments[@]}" remove "${choice[name]}" &>/dev/null || choice[believed]+=" ${choice[key]-$(named_keys)}"
         fi
         rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
     fi

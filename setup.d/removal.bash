@@ -103,7 +103,7 @@ wanted() {
 
 # What was chosen for the role $1 alone. Of a binhost whose releases or key stay, it is remembered where they are.
 forget_choices() {
-    local name names=(url key key-from pinned-before downloads-are-ours cache-is-ours)
+    local name names=(url key key-from root-keys root-threshold pinned-before downloads-are-ours cache-is-ours)
     if [[ $1 == binhost ]]; then
         names=(signing-key signing-home server-name nginx march believed)
         if ((${#left[@]})); then
@@ -148,7 +148,7 @@ forget_what_is_gone() {
 purge_tree() {
     [[ -d $1 ]] || return 0
     find "$1" -maxdepth 1 -type l -lname 'releases/*' -delete
-    rm -rf -- "$1/releases" "$1/.lock" "$1"/.portage-ext.*
+    rm -rf -- "$1/releases" "$1/root" "$1/.lock" "$1"/.portage-ext.*
 }
 
 # What our programs have written beside Portage's own files: logs, and what is still to be done.
@@ -165,7 +165,7 @@ remove_client_traces() {
     [[ $name && -z ${choice[pinned-before]-} ]] || return 0
     # Portage's copies of indexes, which it takes for good until they are replaced by newer ones.
     [[ ${choice[role]-} == binhost ]] || rm -rf -- "$root/var/cache/edb/binhost"
-    rm -f -- "$state/trust/$name".{json,index,gpg,lock}
+    rm -f -- "$state/trust/$name".{json,index,gpg,lock,root,rootkeys}
     rmdir --ignore-fail-on-non-empty -- "$state/trust" 2>/dev/null || true
     [[ -z ${choice[downloads-are-ours]-} ]] || rm -rf -- "$root/var/cache/binhost/$name"
     if [[ ${choice[cache-is-ours]-} && -d $root/var/cache/binhost ]]; then

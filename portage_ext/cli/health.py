@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,10 @@ from portage_ext.host.here import Here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Finding, KeyState, Space
 from portage_ext.refusals import MirrorError, TrustError
-from portage_ext.repo import runs, survey
+from portage_ext.repo import roots, runs, survey
 from portage_ext.repo.mirroring import Mirror
 from portage_ext.repo.tree import Tree
-from portage_ext.trust import manage
+from portage_ext.trust import kept_root, manage
 from portage_ext.trust.defeats import BinrepoValues
 from portage_ext.trust.keyfiles import read_keys
 from portage_ext.trust.keyrings import TrustDirectory
@@ -108,7 +108,12 @@ def releases(host: Here, settings: publishing.Publishing) -> Area:
     for name, place in trees.items():
         tree = Tree(place)
         which = f" --repository {name}" if name else ""
-        channels = tree.channels()
+        channels, root = tree.channels(), roots.beside(place)
+        if root is not None:
+            told.append(f"root {root.version}")
+            made = "where the root keys are: portage-ext root next DIR; portage-ext root sign DIR"
+            remedy = f"{made}; then here: portage-ext root publish DIR{which}"
+            found += health.root(str(place), root, now, remedy)
         if not channels:
             found.append(health.warning(f"{place}: nothing is published yet", f"portage-ext publish{which}"))
         for channel, number in channels.items():
@@ -116,6 +121,9 @@ def releases(host: Here, settings: publishing.Publishing) -> Area:
             told.append(f"{channel}: {number}")
             remedy = f"portage-ext publish{which} --channel {channel} --renew, and the same from cron or a timer"
             found += health.ages(f"{place}/{channel}", release, now, remedy)
+            if root is not None and not roots.accepts(root, place, tree.directory(number), number):
+                what = f"{place}/{channel}: root {root.version} does not count who signed release {number}; clients refuse it"
+                found.append(health.error(what, f"portage-ext sign; portage-ext publish{which} --channel {channel}"))
     return Area("releases", ", ".join(told) or "none published here", tuple(found))
 
 
@@ -142,7 +150,10 @@ def keys(host: Here, settings: Settings) -> Area:
     now, found, count = int(time.time()), list[Finding](), 0
     directory = TrustDirectory(host.config_root)
     for name in directory.binrepos():
-        ring = directory.keyring_file(name)
+        ring, root_pins = directory.keyring_file(name), directory.root_pins(name)
+        if root_pins is not None:
+            count += len(root_pins.keys)
+            found += _rooted(name, directory, StateDirectory(host.eroot, checked_name(name)), now)
         present = {one.primary: one for one in read_keys(ring.read_bytes())} if ring.is_file() else {}
         for pin in sorted(directory.pins(name)):
             count += 1
@@ -170,6 +181,14 @@ def keys(host: Here, settings: Settings) -> Area:
             remedy = f"gpg --homedir {home} --list-secret-keys, and the fingerprint of one as key in [sign] of portage-ext.toml"
             found.append(health.error(what, remedy) if not who else health.warning(what, "ask again as the user who signs"))
     return Area("keys", f"{count} in use" if count else "none pinned, none signs", tuple(found))
+
+
+def _rooted(name: str, directory: TrustDirectory, state: StateDirectory, now: int) -> Iterator[Finding]:
+    """Of a binrepo with pinned root keys: its root, as this host knows it."""
+    root = kept_root.believed(directory, state)
+    if root is not None:
+        remedy = "tell the binhost's administrator: it takes the root keys to make the next one"
+        yield from health.root(f"[{name}]", root, now, remedy)
 
 
 def index(host: Here) -> Area:

@@ -19,10 +19,10 @@ from portage_ext.host.installed import InstalledPackage, matching
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
 from portage_ext.policy import health
-from portage_ext.trust import gpg
+from portage_ext.trust import gpg, kept_root
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.openpgp import Signature, Verdict
-from portage_ext.trust.state import STATE_DIRECTORY
+from portage_ext.trust.state import STATE_DIRECTORY, StateDirectory, checked_name
 
 _DEPENDENCIES = ("DEPEND", "BDEPEND", "RDEPEND", "PDEPEND", "IDEPEND")
 
@@ -84,9 +84,15 @@ def _signatures(host: Here, described: Described) -> list[_Signed]:
     rings += [home / name for name in ("pubring.kbx", "pubring.gpg")]
     found = []
     for one in gpg.verify_clearsigned(rings, described.signed):
-        pinned = tuple(name for name in directory.binrepos() if one.by_any_of(directory.pins(name)))
+        pinned = tuple(name for name in directory.binrepos() if one.by_any_of(_believed(directory, host, name)))
         found.append(_Signed(one, pinned, bool(one.fingerprint)))
     return found
+
+
+def _believed(directory: TrustDirectory, host: Here, name: str) -> frozenset[str]:
+    """The keys pinned for a binrepo, or named by the root that it follows."""
+    root = kept_root.believed(directory, StateDirectory(host.eroot, checked_name(name)))
+    return directory.pins(name) if root is None else frozenset(root.release_keys)
 
 
 def _tell(

@@ -14,6 +14,7 @@ from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.repo import runs
 from portage_ext.repo.tree import Tree
+from portage_ext.trust import kept_root
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import trusted_keys
 from portage_ext.trust.state import StateDirectory, checked_name
@@ -56,10 +57,18 @@ def _followed(host: Here) -> list[dict[str, Any]]:
     except SettingsError:
         named = {}
     for name in sorted({*named, *directory.binrepos()}):
-        memory = StateDirectory(host.eroot, checked_name(name)).load()
+        state = StateDirectory(host.eroot, checked_name(name))
+        memory = state.load()
         seen, pins = memory.seen, directory.pins(name)
-        values: dict[str, Any] = {"binrepo": name, "uri": named.get(name, ""), "pinned": sorted(pins)}
-        values |= {"trusted": sorted(trusted_keys(pins, seen)), "release": seen.version if seen else None}
+        rooted, root = directory.root_pins(name), kept_root.believed(directory, state)
+        values: dict[str, Any] = {
+            "binrepo": name,
+            "uri": named.get(name, ""),
+            "pinned": sorted(rooted.keys if rooted else pins),
+        }
+        trusted = (root.release_keys if root else ()) if rooted else trusted_keys(pins, seen)
+        values |= {"trusted": sorted(trusted), "release": seen.version if seen else None}
+        values |= {"root": root.version if root else None, "root_expires": root.expires if root else None}
         values |= {"channel": seen.channel if seen else "", "created": seen.created if seen else None}
         found.append({**values, "expires": memory.expires or None})
     return found
@@ -105,6 +114,8 @@ def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:
     until = _until(one["expires"], now) if one["expires"] else ""
     count = len(one["pinned"])
     keys = f"{count} {'key' if count == 1 else 'keys'} pinned" if count else "no key pinned: by Portage alone"
+    if one["root"]:
+        keys = f"root {one['root']} {_until(one['root_expires'], now)}, {keys}"
     return one["binrepo"], release, until, f"{keys}; {printable(one['uri']) or 'binrepos.conf does not have it'}"
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.model.release import Release
+from portage_ext.model.root import Root
 
 _DAY: Final = 86400
 _NAMED: Final = 3
@@ -65,6 +66,15 @@ def ages(name: str, release: Release, now: int, remedy: str) -> Iterator[Finding
         yield error(f"{name}: Release {release.version} expired {spell(-left)} ago; clients refuse it", remedy)
     elif left < (release.expires - release.created) / 4:
         yield warning(f"{name}: Release {release.version} expires in {spell(left)}, and nobody renewed it", remedy)
+
+
+def root(name: str, value: Root, now: int, remedy: str) -> Iterator[Finding]:
+    """A root that has expired, or soon will: somebody must get the root keys from where they are kept."""
+    left = value.expires - now
+    if left <= 0:
+        yield error(f"{name}: root {value.version} expired {spell(-left)} ago; clients refuse every Release", remedy)
+    elif left < limits.ROOT_SOON:
+        yield warning(f"{name}: root {value.version} expires in {spell(left)}", remedy)
 
 
 @dataclass(frozen=True, slots=True)

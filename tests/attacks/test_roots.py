@@ -91,9 +91,8 @@ def test_a_root_is_pinned_by_the_command_line_and_its_keys_stay_out_of_portages_
     lab.client.run("portage-ext", "trust", "remove", REPO).ok()
     assert not in_portage(lab, lab.key.fingerprint)
     chosen = (offline.roots["ann"], offline.roots["bob"])
-    lab.client.run(
-        *("portage-ext", "trust", "add", REPO, "--root-key", *chosen, "--threshold", "1", "--from", f"{lab.url}/{ROOT_DIRECTORY}/keys/")
-    ).ok()
+    place = f"{lab.url}/{ROOT_DIRECTORY}/keys/"
+    lab.client.run("portage-ext", "trust", "add", REPO, "--root-key", *chosen, "--threshold", "1", "--from", place).ok()
     lab.accepted()
     assert in_portage(lab, lab.key.fingerprint)
     assert not any(in_portage(lab, one) for one in chosen)

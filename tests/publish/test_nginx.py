@@ -67,6 +67,14 @@ def test_a_channel_is_served_with_conditions_and_ranges(made: Site, url: str) ->
     assert (part.status_code, part.content) == (206, whole.content[1000:])
 
 
+def test_the_roots_are_served_below_the_channel_and_nobody_keeps_them(made: Site, url: str) -> None:
+    made.give_root()
+    answer = requests.get(f"{url}/production/root/1", timeout=10)
+    assert (answer.content, answer.headers["Cache-Control"]) == (b"1", "no-cache")
+    assert requests.get(f"{url}/production/root/keys/KEY.asc", timeout=10).content == b"keys/KEY.asc"
+    assert requests.get(f"{url}/production/root/2", timeout=10).status_code == 404
+
+
 def test_the_plain_index_comes_compressed_to_those_who_take_it(made: Site, url: str) -> None:
     plain = (made.served() / "Packages").read_bytes()
     taken = requests.get(f"{url}/production/Packages", headers={"Accept-Encoding": "gzip"}, timeout=10, stream=True)

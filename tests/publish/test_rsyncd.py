@@ -44,15 +44,17 @@ def url(made: Site, work: Path, port: int) -> Iterator[str]:
         yield f"rsync://127.0.0.1:{port}/binhost"
 
 
-def pull(url: str, mirror: Path) -> None:
-    """The commands of docs/publishing.md, with their placeholders filled in."""
+def pull(url: str, mirror: Path, *, roots: bool = False) -> None:
+    """The commands of docs/publishing.md, with their placeholders filled in; ``roots``: the tree has an offline root."""
     listed = subprocess.run(["rsync", "-l", "--list-only", f"{url}/production"], capture_output=True, text=True, check=True)
     number = listed.stdout.strip().rsplit("/", 1)[1]
     channel = mirror / "production"
     old = channel.readlink().name if channel.is_symlink() else number
     guide = (CHECKOUT / "docs/publishing.md").read_text().split("with plain rsync", 1)[1].split("N is where", 1)[0]
     commands = [line.strip() for line in guide.splitlines() if line.startswith("    ")]
-    assert len(commands) == 4
+    assert len(commands) == 5
+    assert commands[0].endswith("# only with an offline root")
+    commands = commands if roots else commands[1:]
     meant = {"SRC/": f"{url}/", "/N": f"/{number}", "/OLD": f"/{old}", "/srv/mirror": str(mirror)}
     for command in commands:
         for placeholder, value in meant.items():
@@ -77,6 +79,15 @@ def test_a_mirror_that_pulls_serves_the_release_whole_and_forgets_with_the_publi
     pull(url, mirror)
     assert snapshot(mirror / "production") == snapshot(made.served())
     assert os.listdir(mirror / "releases") == ["2"]
+
+
+def test_a_mirror_that_pulls_has_the_roots_too(made: Site, url: str, work: Path) -> None:
+    made.give_root()
+    mirror = work / "mirror"
+    (mirror / "releases").mkdir(parents=True)
+    pull(url, mirror, roots=True)
+    assert snapshot(mirror / "root") == snapshot(made.tree.root / "root")
+    assert (mirror / "production/root/1").read_bytes() == b"1"
 
 
 def test_nothing_unsigned_is_shown_and_nothing_can_be_written(made: Site, url: str, work: Path) -> None:

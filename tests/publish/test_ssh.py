@@ -69,8 +69,11 @@ def test_a_mirror_is_pushed_to_through_the_forced_command(made: Site, sshd: Sshd
     mirror = Mirror("eu", f"{getpass.getuser()}@127.0.0.1:/", made.tree, options=[rsh])
     assert mirror.push().sent == (1,)
     assert snapshot(work / "mirror/production") == snapshot(made.served())
+    made.give_root()
     made.publish_within_a_second("app-misc/foo-2", 1)
     mirror.push()
+    assert (work / "mirror/production/root/1").read_bytes() == b"1"
+    assert (work / "mirror/releases/1/root/1").read_bytes() == b"1"
     made.publish_within_a_second("app-misc/foo-2", 2)
     made.tree.remove(1)
     assert mirror.push().removed == (1,)
@@ -98,6 +101,8 @@ def test_a_client_fetches_packages_and_nothing_else(made: Site, sshd: Sshd, work
     package = made.served() / "app-misc/foo/foo-1-1.gpkg.tar"
     assert fetch(str(package)) == package.read_bytes()
     assert fetch(str(made.served() / "Release")) == (made.served() / "Release").read_bytes()
+    made.give_root()
+    assert fetch(f"{made.served()}/root/1") == b"1"
     (made.tree.root / "leak").symlink_to(work / "sshd.conf")
     for path in ("/etc/passwd", f"{made.tree.root}/leak", f"{made.served()}/.release.json", f"{made.tree.root}/../sshd.conf"):
         with pytest.raises(MirrorError):

@@ -35,6 +35,14 @@ def test_files_of_a_channel_are_served(made: Site, url: str) -> None:
     assert requests.get(f"{url}/production/Packages", timeout=10).content == (made.served() / "Packages").read_bytes()
 
 
+def test_the_roots_are_served_below_the_channel(made: Site, url: str) -> None:
+    assert requests.get(f"{url}/production/root/1", timeout=10).status_code == 404
+    made.give_root()
+    assert requests.get(f"{url}/production/root/1", timeout=10).content == b"1"
+    assert requests.get(f"{url}/production/root/keys/KEY.asc", timeout=10).content == b"keys/KEY.asc"
+    assert requests.get(f"{url}/production/root/2", timeout=10).status_code == 404
+
+
 def test_conditions_and_ranges_are_answered(url: str) -> None:
     whole = requests.get(f"{url}/production/Packages", timeout=10)
     for name, value in (("If-None-Match", whole.headers["ETag"]), ("If-Modified-Since", whole.headers["Last-Modified"])):

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.repo.tree import Tree
+from portage_ext.trust.root import ROOT_DIRECTORY
 from tests.setup.machines import Machine
 from tests.testkit import ebuilds, httpd, keys
 from tests.testkit.httpd import Server
+from tests.testkit.keys import SigningKey
+from tests.testkit.offline import Offline
 
 LISTED = "app-misc/* getbinpkg.conf\n"
 
@@ -75,6 +79,59 @@ def test_lost_key_is_replaced_by_hand(pair: tuple[Machine, Machine, str]) -> Non
     client.root.run("portage-ext", "trust", "add", "binhost", "--fingerprint", new, "--from", f"{url}/keys/{new}.asc").ok()
     client.root.emerge("-1", "app-misc/hello").ok()
     assert client.root.merged() == {"app-misc/hello-1.1": "binary"}
+
+
+@pytest.fixture
+def offline(work: Path) -> Iterator[Offline]:
+    made = Offline.create(work, "one", "two", "three")
+    yield made
+    keys.kill_agents(made.home)
+
+
+def test_an_offline_root_replaces_a_stolen_key_and_every_client_follows(
+    pair: tuple[Machine, Machine, str], offline: Offline, work: Path
+) -> None:
+    binhost, client, url = pair
+    home = binhost.root.path / "var/lib/portage-ext/signing"
+    old, tree = SigningKey(home, binhost.choice("signing-key")), Tree(work / "srv/amd64")
+    offline.init("one two three", 2, old, more=("--repository", tree.release(1).repository))
+    binhost.root.run("portage-ext", "root", "publish", str(offline.directory)).ok()
+    chosen = tuple(offline.roots.values())
+    fresh = Machine.fresh(work / "c", binhost.root.repositories[0])
+    told = ("--binhost", url, "--root-keys", ",".join(chosen), "--root-threshold", "2")
+    assert "verified: Release 1 of" in fresh.setup("--role", "client", *told).ok().stdout
+    fresh.root.etc("package.env", LISTED)
+    # A client that had the one key is visited once.
+    place = f"{url}/{ROOT_DIRECTORY}/keys/"
+    client.root.run(
+        *("portage-ext", "trust", "add", "binhost", "--root-key", *chosen, "--threshold", "2", "--from", place)
+    ).ok()
+    client.root.emerge("-p", "app-misc/hello").ok()
+
+    new = new_key(home)
+    offline.next("--least-release", "2", released=(SigningKey(home, new),))
+    assert "clients refuse release 1" in binhost.root.run("portage-ext", "root", "publish", str(offline.directory)).ok().stdout
+    refused = binhost.root.run("portage-ext", "publish", "--renew").failed()
+    assert "UndelegatedKeyError" in refused.text
+    for machine in (client, fresh):
+        assert old.fingerprint[-16:] in machine.root.emerge("-1", "app-misc/hello").failed().text
+    binhost.setup("--role", "binhost", "--signing-key", new).ok()
+    binhost.root.run("portage-ext", "sign").ok()
+    binhost.root.run("portage-ext", "publish").ok()
+    for machine in (client, fresh):
+        machine.root.emerge("-1", "app-misc/hello").ok()
+        assert machine.root.merged() == {"app-misc/hello-1.1": "binary"}
+        machine.root.emerge("-C", "app-misc/hello").ok()
+    assert fresh.setup("--status").ok()
+
+    # And back to one pinned key.
+    client.root.run("portage-ext", "trust", "remove", "binhost").ok()
+    client.root.run("portage-ext", "trust", "add", "binhost", "--fingerprint", new, "--from", f"{url}/keys/{new}.asc").ok()
+    client.root.emerge("-1", "app-misc/hello").ok()
+    fresh.setup("--uninstall", "--purge").ok()
+    assert fresh.differences() == set()
+    binhost.setup("--uninstall", "--purge").ok()
+    assert not (work / "srv/amd64/root").exists()
 
 
 def test_binhost_moves_and_clients_go_on(pair: tuple[Machine, Machine, str], work: Path) -> None:
