@@ -10,8 +10,9 @@ import pytest
 from portage_ext.gpkg.container import read_container, read_metadata
 from portage_ext.gpkg.identity import IDENTITY_KEYS, Identity, as_text, identity_of
 from portage_ext.gpkg.source import Source
+from portage_ext.index import keys
 from portage_ext.index.text import parse_index
-from portage_ext.model import Cpv, IndexEntry
+from portage_ext.model import STRONG, WEAK, Cpv, IndexEntry
 from portage_ext.model.contract import KEY
 from portage_ext.refusals import ChangedMetadataError, WrongPackageError
 from portage_ext.trust.metadata import COMPARED, check_contract, check_identity, check_metadata
@@ -89,6 +90,13 @@ def test_a_contract_counts_where_the_index_has_one() -> None:
     for package in ("", "1 > x86_64 libc.so.6:GLIBC_2.4"):
         with pytest.raises(ChangedMetadataError, match=KEY):
             check_contract("p", IndexEntry({KEY: "1 > x86_64 libc.so.6"}), package)
+
+
+def test_every_key_that_portage_is_handed_is_compared_or_is_of_the_file_alone() -> None:
+    of_the_file = {"MTIME", "PATH", "SIZE", *STRONG, *WEAK}
+    only_shown = {"DESC"}
+    named = {"CPV", "REPO", *IDENTITY_KEYS}  # CATEGORY and PF together
+    assert keys.ENTRY - COMPARED - named == of_the_file | only_shown
 
 
 @pytest.mark.parametrize("key", ["RDEPEND", "DEPEND", "PDEPEND", "BDEPEND", "USE", "KEYWORDS", "REQUIRES", "EAPI", "LICENSE"])
