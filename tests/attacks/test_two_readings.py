@@ -76,6 +76,12 @@ def test_a_key_twice_in_the_header(open_lab: Lab) -> None:
     assert "its header says REPO twice" in open_lab.refused("DamagedIndexError", f"={FLAGS}").text
 
 
+def test_a_second_header_among_the_entries(open_lab: Lab) -> None:
+    header, _, body = open_lab.index().partition("\n\n")
+    open_lab.write_index(f"{header}\n\nTIMESTAMP: 1\nREPO: other\n\n{body}")
+    open_lab.refused("DamagedIndexError", f"={FLAGS}")
+
+
 def test_keys_that_nobody_knows_are_dropped_and_do_no_harm(open_lab: Lab) -> None:
     open_lab.edit(r"^SIZE: .*$", "\\g<0>\nFUTURE-KEY: \x1b[2J\nFUTURE-KEY: 2\nFETCHCOMMAND: false", package=FLAGS)
     in_header(open_lab, {"FUTURE_HEADER": "x", "RELEASE": "7"})
@@ -107,6 +113,7 @@ def built(open_lab: Lab, work: Path, trusted: TrustedBinhost) -> Lab:
     return open_lab
 
 
+@EVERYWHERE
 def test_two_dependencies_that_became_any_of_them(built: Lab) -> None:
     assert entry(built, BOTH)["RDEPEND"] == "kde-apps/alpha app-misc/slotted"
     built.edit(r"^RDEPEND: (.*)$", r"RDEPEND: || ( \1 )", package=BOTH)
@@ -128,6 +135,7 @@ def test_a_contract_for_a_package_that_has_nothing_to_promise(open_lab: Lab) -> 
     open_lab.refused("ChangedMetadataError", f"={FLAGS}")
 
 
+@EVERYWHERE
 def test_another_contract_than_the_package_records(built: Lab) -> None:
     assert entry(built, PROMISES)["SYMBOL_CONTRACT"] == "1 < x86_64 libown.so.1:OWN_1"
     built.edit(r"^SYMBOL_CONTRACT: .*$", r"\g<0>,OWN_2", package=PROMISES)

@@ -77,7 +77,7 @@ def test_a_key_twice_in_the_header_is_refused(lines: str) -> None:
 
 
 def test_a_header_of_which_nobody_knows_the_keys_may_say_them_twice() -> None:
-    """A value of several lines, as GENTOO_MIRRORS can have it, is read as further keys."""
+    """A value of several lines, such as one from the builder's environment, is read as further keys."""
     text = b"GENTOO_MIRRORS: http://a\nhttp://b\nhttp://c\nVERSION: 0\n\n"
     assert read_header(io.BytesIO(text)) == {"GENTOO_MIRRORS": "http://a", "http": "/c", "VERSION": "0"}
 
