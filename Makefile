@@ -6,7 +6,7 @@ WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
+.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage test-differential bench clean
 
 help:
 	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
+	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
 	@echo "make bench           every speed claim, measured against Portage in the same run"
 	@echo "make clean           remove everything that these commands have made"
 
@@ -64,6 +65,9 @@ test-toolchain: check-programs $(VENV)/complete
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own
+
+test-differential: check-programs $(VENV)/complete
+	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -q -n $(WORKERS) -k differential tests
 
 # BENCH keeps generated packages between runs; bench.reindex also wants createrepo_c and rpmbuild.
 BENCH ?= .sandbox-bench

@@ -65,7 +65,8 @@ def _text(path: str) -> bytes:
 
 def _recorded(text: bytes, paths: Collection[bytes]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Of each entry of the index ``text`` whose PATH is one of ``paths``: the file, and its contract or nothing."""
-    for match in _PATH.finditer(text):
+    header = text.find(b"\n\n")
+    for match in _PATH.finditer(text, header) if header >= 0 else ():
         if match[1] in paths:
             begin, end = text.rfind(b"\n\n", 0, match.start()) + 2, text.find(b"\n\n", match.end())
             lines = text[begin : end if end >= 0 else None].decode("utf-8", "replace").split("\n")

@@ -1,37 +1,62 @@
 """The text of an index is read within bounds, and every line means what Portage's reader would take it for.
 
-Header, empty line, entries divided by empty lines; ``Key: value`` lines (getbinpkg.PackageIndex in Portage).
+Header, empty line, entries divided by empty lines; ``Key: value`` lines (getbinpkg.PackageIndex in Portage). Of two lines with
+one key Portage takes the last; here the second is noted, under whichever of its names it comes, for those who must not guess.
+What has lines but neither is the header nor names a package is refused: one Portage reads on behind it, another does not.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import IO
 
 from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
+from portage_ext.index import keys
 from portage_ext.model import IndexEntry
 
 
-def _groups(lines: Iterable[bytes], name: str) -> Iterator[dict[str, str]]:
-    group: dict[str, str] = {}
+@dataclass(slots=True)
+class _Group:
+    """``twice`` holds the keys that came more than once."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    twice: set[str] = field(default_factory=set)
+
+    def take(self, line: str) -> None:
+        key, colon, value = line.partition(":")
+        if colon:
+            key = keys.IN_TEXT.get(key, key)
+            if key in self.values:
+                self.twice.add(key)
+            self.values[key] = value[1:]
+
+
+def _groups(lines: Iterable[bytes], name: str) -> Iterator[_Group]:
+    group = _Group()
     first = True
     for line in lines:
         if len(line) > limits.INDEX_LINE:
             raise InvalidIndexError(name, f"a line of more than {limits.INDEX_LINE} bytes")
-        text = line.decode("utf-8", "replace").rstrip("\n")
-        if not text:
-            if group or first:
-                yield group
-            elif not first:
-                return  # Portage stops at the first empty entry
-            group, first = {}, False
+        text = _decoded(line)
+        if text:
+            group.take(text)
             continue
-        key, colon, value = text.partition(":")
-        if colon:
-            group[key] = value[1:]
-    if group:
+        if not (group.values or first):
+            return  # Portage stops at the first empty entry
         yield group
+        group, first = _Group(), False
+    if group.values:
+        yield group
+
+
+def _decoded(line: bytes) -> str:
+    if line.endswith(b"\n"):
+        return line[:-1].decode("utf-8", "replace")
+    # Portage decodes as it reads, and what cannot be decoded at the very end becomes a line of its own, without a key.
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(line)
 
 
 def _bounded(file: IO[bytes], name: str) -> Iterator[bytes]:
@@ -46,13 +71,27 @@ def _bounded(file: IO[bytes], name: str) -> Iterator[bytes]:
 def parse_index(file: IO[bytes], name: str = "Packages") -> tuple[dict[str, str], Iterator[IndexEntry]]:
     """The header, and the entries one after another. Raises InvalidIndexError, also while the entries are taken."""
     groups = _groups(_bounded(file, name), name)
-    header = next(groups, {})
-    return header, (IndexEntry(group) for group in groups if group.get("CPV"))
+    return _header(groups, name), (_entry(group, name) for group in groups)
 
 
 def read_header(file: IO[bytes], name: str = "Packages") -> dict[str, str]:
-    """The header alone."""
-    return next(_groups(_bounded(file, name), name), {})
+    """The header alone. Raises InvalidIndexError."""
+    return _header(_groups(_bounded(file, name), name), name)
+
+
+def _header(groups: Iterator[_Group], name: str) -> dict[str, str]:
+    header = next(groups, None) or _Group()
+    twice = sorted(filter(keys.in_header, header.twice))
+    if twice:
+        # Every entry may inherit from it: there is nothing to leave out but the whole.
+        raise InvalidIndexError(name, f"its header says {twice[0]} twice")
+    return header.values
+
+
+def _entry(group: _Group, name: str) -> IndexEntry:
+    if not group.values.get("CPV"):
+        raise InvalidIndexError(name, f"an entry without CPV ({', '.join(sorted(group.values))[:80]})")
+    return IndexEntry(group.values, frozenset(group.twice & keys.ENTRY))
 
 
 def emit_header(header: Mapping[str, str]) -> bytes:

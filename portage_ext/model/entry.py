@@ -12,9 +12,13 @@ from portage_ext.model.digest import STRONG, Digest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexEntry:
-    """One package of an index. ``values`` are the keys of the text (``MTIME``, ``REPO``, ``DESC``), no defaults filled in."""
+    """One package of an index. ``values`` are the keys of the text (``MTIME``, ``REPO``, ``DESC``), no defaults filled in.
+
+    ``twice`` names the keys that the text gave more than once; ``values`` has the last of each, as Portage's reader.
+    """
 
     values: Mapping[str, str]
+    twice: frozenset[str] = frozenset()
 
     def get(self, key: str, default: str = "") -> str:
         return self.values.get(key, default)
@@ -59,8 +63,8 @@ class IndexEntry:
 
     @property
     def repository(self) -> str | None:
-        """None when the entry inherits the header's ``repository``."""
-        return self.values.get("REPO") or self.values.get("repository")
+        """None when the entry inherits the header's."""
+        return self.values.get("REPO")
 
     @property
     def strong_digests(self) -> tuple[Digest, ...]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from portage_ext import limits
 from portage_ext.errors import InvalidCpvError, InvalidEntryError
+from portage_ext.index import keys
 from portage_ext.model import STRONG, WEAK, IndexEntry
 from portage_ext.refusals import (
     EntryIdentityError,
@@ -27,13 +28,11 @@ from portage_ext.refusals import (
 
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]*){1,2}", re.ASCII)
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _HEX: Final = {name: re.compile(rf"[0-9A-Fa-f]{{{length}}}") for name, length in (("MD5", 32), ("SHA1", 40))} | {
     name: re.compile(r"[0-9A-Fa-f]{128}") for name in STRONG
 }
 _SUFFIXES: Final = (".gpkg.tar", ".xpak", ".tbz2")
-_DROPPED_KEYS: Final = frozenset({"BASE_URI", "FETCHCOMMAND", "RESUMECOMMAND", "PKGINDEX_URI"})
-_DROPPED_HEADERS: Final = frozenset({"RELEASE", "URI", "TTL", "TIMESTAMP", "DOWNLOAD_TIMESTAMP", "PACKAGES", *_DROPPED_KEYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEnt
             continue
         paths.add(entry.path)
         kept.append(_text(entry))
-    clean = {key: value for key, value in header.items() if value and key not in _DROPPED_HEADERS and _plain(key, value)}
+    clean = {key: value for key, value in header.items() if value and keys.describes_builder(key) and _plain(key, value)}
     return Sanitised(clean, b"".join(kept), len(kept), tuple(left_out))
 
 
@@ -95,7 +94,9 @@ def check_header(binrepo: str, header: Mapping[str, str], bases: Collection[str]
 def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
     """Raises UnsafePathError, EntryIdentityError, WeakDigestError."""
     name = repr(entry.get("CPV"))[:200]
-    if any(not _plain(key, value) for key, value in entry.values.items()):
+    if entry.twice:
+        raise EntryIdentityError(binrepo, f"the entry {name} says {', '.join(sorted(entry.twice))} twice")
+    if any(_CONTROL.search(value) for key, value in entry.values.items() if key in keys.ENTRY):
         raise EntryIdentityError(binrepo, f"the entry {name} has control characters")
     path = entry.get("PATH")
     if not _PATH.fullmatch(path) or not path.endswith(_SUFFIXES) or len(path) > limits.CONTAINER_NAME:
@@ -128,11 +129,12 @@ def _instance_of(entry: IndexEntry, path: str) -> bool:
     Of any number: quickpkg takes the next free one for the file, and keeps BUILD_ID of the installed package inside.
     """
     start, _, rest = path.rpartition("-")
-    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and rest.removesuffix(".gpkg.tar").removesuffix(".xpak").isdecimal()
+    number, _, suffix = rest.partition(".")
+    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and number.isdecimal() and suffix in ("gpkg.tar", "xpak")
 
 
 def _text(entry: IndexEntry) -> bytes:
-    lines = [f"{key}: {value}\n" for key, value in entry.values.items() if key not in _DROPPED_KEYS and value]
+    lines = [f"{key}: {value}\n" for key, value in entry.values.items() if key in keys.ENTRY and value]
     return "".join(lines).encode("utf-8", "replace") + b"\n"
 
 

@@ -1,7 +1,7 @@
 """A package is held to what the index said of it: who it is, and everything that a decision rested on before it came.
 
-The index holds dependencies with their USE conditionals evaluated, the package may hold them as in the ebuild; so both are
-evaluated and compared atom by atom, in order. No I/O.
+The index holds dependencies with their USE conditionals evaluated, the package may hold them as in the ebuild; so the normal
+forms of both are compared, word by word and group by group (trust/expressions.py). No I/O.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from typing import Final
 from portage_ext.errors import InvalidCpvError, InvalidEntryError
 from portage_ext.gpkg.identity import Identity
 from portage_ext.model import IndexEntry
+from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.refusals import ChangedMetadataError, WrongPackageError
+from portage_ext.trust import expressions
 
 EVALUATED: Final = ("DEPEND", "BDEPEND", "RDEPEND", "PDEPEND", "IDEPEND", "LICENSE", "PROPERTIES", "RESTRICT")
 PLAIN: Final = ("BUILD_TIME", "CHOST", "DEFINED_PHASES", "IUSE", "KEYWORDS", "PROVIDES", "REQUIRES", "USE")
-COMPARED: Final = frozenset((*EVALUATED, *PLAIN, "EAPI"))
-_OPERATORS: Final = frozenset({"||", "^^", "??"})
+IF_GIVEN: Final = ("USER_PATCHES",)
+"""What an index of a Portage that does not know the key lacks: nothing rests on it then."""
+COMPARED: Final = frozenset((*EVALUATED, *PLAIN, *IF_GIVEN, "EAPI", CONTRACT))
 
 
 def check_identity(where: str, entry: IndexEntry, found: Identity) -> None:
@@ -36,29 +39,27 @@ def check_metadata(where: str, entry: IndexEntry, found: Mapping[str, str]) -> N
     """Raises ChangedMetadataError when a value in ``found`` (from the package) differs from ``entry``."""
     use = frozenset(found.get("USE", "").split())
     for key in EVALUATED:
-        if atoms(entry.get(key), use) != atoms(found.get(key, ""), use):
+        if _expression(key, entry.get(key), use) != _expression(key, found.get(key, ""), use):
             raise ChangedMetadataError(where, f"the index gives it another {key} than it has")
-    for key in PLAIN:
+    for key in (*PLAIN, *(key for key in IF_GIVEN if entry.get(key))):
         if sorted(entry.get(key).split()) != sorted(found.get(key, "").split()):
             raise ChangedMetadataError(where, f"the index gives it another {key} than it has")
     if (entry.get("EAPI") or "0") != (found.get("EAPI") or "0"):
         raise ChangedMetadataError(where, "the index gives it another EAPI than it has")
 
 
-def atoms(text: str, use: frozenset[str]) -> list[str]:
-    """The words of a dependency string that hold with ``use``, without groups and operators (PMS 8.2)."""
-    kept: list[str] = []
-    outer: list[bool] = []
-    active, condition = True, True
-    for word in text.split():
-        if word == "(":
-            outer.append(active)
-            active, condition = active and condition, True
-        elif word == ")":
-            active = outer.pop() if outer else active
-        elif word.endswith("?") and word not in _OPERATORS:
-            flag = word[:-1]
-            condition = (flag[1:] not in use) if flag.startswith("!") else flag in use
-        elif word not in _OPERATORS and active:
-            kept.append(word)
-    return kept
+def check_contract(where: str, entry: IndexEntry, found: str) -> None:
+    """Raises ChangedMetadataError when ``entry`` has another contract than ``found``, which the package records.
+
+    An entry without one says nothing: indexes of Portage itself have none.
+    """
+    if entry.get(CONTRACT) and entry.get(CONTRACT).split() != found.split():
+        raise ChangedMetadataError(where, f"the index gives it another {CONTRACT} than it has")
+
+
+def _expression(key: str, text: str, use: frozenset[str]) -> tuple[str, ...]:
+    """What Portage would make of ``text``; of what it would refuse, the words as they stand."""
+    try:
+        return expressions.normal(text, use, atoms=key.endswith("DEPEND"))
+    except ValueError:
+        return tuple(text.split())

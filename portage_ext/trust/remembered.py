@@ -5,8 +5,11 @@ Loaded in the process that fetches one package, and therefore small.
 
 from __future__ import annotations
 
+import io
 from typing import Final
 
+from portage_ext.index.keys import INHERITED
+from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
 
 _BOUND: Final = b"RELEASE: "
@@ -29,16 +32,16 @@ def unmarked(remembered: bytes) -> bytes:
 
 
 def find_entry(index: bytes, path: str) -> IndexEntry | None:
-    """The entry with ``path`` in the text of a sanitised index, without parsing the rest."""
-    at = index.find(f"\nPATH: {path}\n".encode())
+    """The entry with ``path`` in the text of a sanitised index, without parsing the rest. What it inherits is filled in.
+
+    Entries begin behind the first empty line: whatever the header says, it describes no package.
+    """
+    body = index.find(b"\n\n")
+    at = index.find(f"\nPATH: {path}\n".encode(), body + 1) if body >= 0 else -1
     if at < 0:
         return None
-    start, end = index.rfind(b"\n\n", 0, at + 1) + 2, index.find(b"\n\n", at)
-    block = index[start : end if end >= 0 else len(index)].decode("utf-8", "replace")
-    header = index[: index.find(b"\n\n")].decode("utf-8", "replace")
-    values = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
-    inherited = dict(line.split(": ", 1) for line in header.split("\n") if ": " in line)
-    for key, inherits in (("REPO", "REPO"), ("REPO", "repository"), ("CHOST", "CHOST")):
-        if key not in values and inherits in inherited:
-            values[key] = inherited[inherits]
-    return IndexEntry(values)
+    start, end = index.rfind(b"\n\n", body, at + 1) + 2, index.find(b"\n\n", at)
+    header, entries = parse_index(io.BytesIO(index[: body + 2] + index[start : end + 1 if end >= 0 else len(index)]))
+    entry = next(entries)
+    inherited = {key: header[key] for key in INHERITED if header.get(key) and key not in entry.values}
+    return IndexEntry({**entry.values, **inherited}, entry.twice)

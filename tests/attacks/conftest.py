@@ -11,7 +11,7 @@ import pytest
 
 from tests.attacks import lab as laboratory
 from tests.attacks.lab import Lab, TrustedBinhost
-from tests.testkit import httpd, keys
+from tests.testkit import environments, httpd, keys
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 
@@ -28,12 +28,22 @@ def trusted(binhost: Binhost) -> Iterator[TrustedBinhost]:
 
 
 @pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost) -> Iterator[Lab]:
-    """A copy of the trusted binhost on loopback, and a client that pins its key."""
+def lab(request: pytest.FixtureRequest, work: Path, trusted: TrustedBinhost) -> Iterator[Lab]:
+    """A copy of the trusted binhost on loopback, and a client that pins its key; its parameter is the client's Portage."""
     directory = work / "served"
     shutil.copytree(trusted.pkgdir, directory)
-    with httpd.serve(directory) as server, laboratory.lab(work, trusted, server.url, directory) as made:
+    version = getattr(request, "param", environments.NEWEST)
+    with httpd.serve(directory) as server, laboratory.lab(work, trusted, server.url, directory, version) as made:
         yield made
+
+
+@pytest.fixture
+def open_lab(lab: Lab) -> Lab:
+    """A laboratory whose binhost publishes no Release and need not."""
+    lab.settings("optional")
+    lab.withdraw_release()
+    (lab.directory / "Packages.zst").unlink()
+    return lab
 
 
 @pytest.fixture

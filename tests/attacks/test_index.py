@@ -23,15 +23,6 @@ from tests.attacks.lab import REPO, Lab, flip
 FLAGS = "app-misc/flags-2.0"
 
 
-@pytest.fixture
-def open_lab(lab: Lab) -> Lab:
-    """A laboratory whose binhost publishes no Release and need not."""
-    lab.settings("optional")
-    lab.withdraw_release()
-    (lab.directory / "Packages.zst").unlink()
-    return lab
-
-
 def reindexed(lab: Lab, cpv: str) -> None:
     """Give the entry of ``cpv`` the size and digests of its file, as an attacker would."""
     data = lab.package(cpv).read_bytes()

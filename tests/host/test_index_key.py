@@ -65,6 +65,14 @@ def test_contract_of_another_file_in_its_place_is_not_taken(
     assert "the contract of l/foo-1 is not in the index" in capsys.readouterr().err  # it was asked, and is not there
 
 
+def test_header_that_looks_like_an_entry_gives_no_contract(tree: Any, work: Path) -> None:
+    own = "CPV: l/foo-1\nMTIME: 8\nPATH: l/foo/foo-1-1.gpkg.tar\nSIZE: 200\n"
+    (work / "Packages").write_text(f"TIMESTAMP: 5\n{own}{KEY}: {BAR}\n\nCPV: l/x-1\n\n")
+    entries = [entry("foo", "8", "200")]
+    complete(tree, entries)
+    assert KEY not in entries[0]
+
+
 def test_entry_that_is_known_without_a_contract_is_not_opened_again(tree: Any, work: Path) -> None:
     (work / "Packages").write_text(INDEX.replace(f"{KEY}: {FOO}\n", ""))
     entries = [entry("foo", "8", "200")]

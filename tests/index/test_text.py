@@ -12,7 +12,7 @@ from portage_ext import limits
 from portage_ext.errors import InvalidEntryError, InvalidIndexError
 from portage_ext.index.blocks import Row, arrange, cut, make_block
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
-from portage_ext.index.text import emit_header, parse_index
+from portage_ext.index.text import emit_header, parse_index, read_header
 from portage_ext.model import IndexEntry
 
 KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
@@ -30,10 +30,69 @@ def test_what_is_written_is_read_back(header: dict[str, str], entries: list[dict
 
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    header, entries = parse_index(io.BytesIO(data))
-    assert isinstance(header, dict)
-    for entry in entries:
-        assert entry.get("CPV")
+    try:
+        header, entries = parse_index(io.BytesIO(data))
+        assert isinstance(header, dict)
+        for entry in entries:
+            assert entry.get("CPV")
+    except InvalidIndexError:
+        pass
+
+
+def test_an_inner_name_of_portage_is_the_name_in_the_text() -> None:
+    text = b"repository: tiny\n\nCPV: a/b-1\n_mtime_: 5\nDESCRIPTION: x\nrepository: y\n\n"
+    header, entries = parse_index(io.BytesIO(text))
+    assert header == {"REPO": "tiny"}
+    (entry,) = entries
+    assert entry.values == {"CPV": "a/b-1", "MTIME": "5", "DESC": "x", "REPO": "y"}
+    assert not entry.twice
+
+
+@pytest.mark.parametrize(
+    ("lines", "twice"),
+    [
+        ("SLOT: 1\nSLOT: 2", {"SLOT"}),
+        ("SLOT: 1\nSLOT: 1", {"SLOT"}),
+        ("SLOT:\nSLOT: 2", {"SLOT"}),
+        ("REPO: a\nrepository: b", {"REPO"}),
+        ("repository: b\nREPO: a", {"REPO"}),
+        ("_mtime_: 1\nMTIME: 2\nDESC: a\nDESCRIPTION: b", {"MTIME", "DESC"}),
+        ("CPV: a/c-1", {"CPV"}),
+        ("FUTURE: 1\nFUTURE: 2", set()),
+        ("SLOT : 1\nSLOT: 2\n SLOT: 3", set()),
+    ],
+)
+def test_a_key_twice_is_noted_under_either_of_its_names(lines: str, twice: set[str]) -> None:
+    (entry,) = parse_index(io.BytesIO(f"VERSION: 0\n\nCPV: a/b-1\n{lines}\n\n".encode()))[1]
+    assert entry.twice == twice
+
+
+@pytest.mark.parametrize(
+    "lines", ["CHOST: a\nCHOST: b", "REPO: a\nrepository: b", "URI: a\nURI: b", "USE_EXPAND_VALUES_A: 1\n" * 2]
+)
+def test_a_key_twice_in_the_header_is_refused(lines: str) -> None:
+    for read in (parse_index, read_header):
+        with pytest.raises(InvalidIndexError, match="twice"):
+            read(io.BytesIO(f"{lines}\n\n".encode()))
+
+
+def test_a_header_of_which_nobody_knows_the_keys_may_say_them_twice() -> None:
+    """A value of several lines, such as one from the builder's environment, is read as further keys."""
+    text = b"GENTOO_MIRRORS: http://a\nhttp://b\nhttp://c\nVERSION: 0\n\n"
+    assert read_header(io.BytesIO(text)) == {"GENTOO_MIRRORS": "http://a", "http": "/c", "VERSION": "0"}
+
+
+@pytest.mark.parametrize("block", ["SLOT: 1", "CPV:", "CPV: ", "FUTURE: 1", "TIMESTAMP: 1\nPACKAGES: 5"])
+def test_a_second_header_or_an_entry_without_a_name_is_refused(block: str) -> None:
+    """Portage passes over it, or ends there, depending on whether its version knows one of the keys."""
+    with pytest.raises(InvalidIndexError, match="without CPV"):
+        list(parse_index(io.BytesIO(f"VERSION: 0\n\nCPV: a/b-1\n\n{block}\n\nCPV: a/c-1\n\n".encode()))[1])
+
+
+@pytest.mark.parametrize("end", ["", "\n", "no colon\n", "\nCPV: a/c-1\n", "no colon\n\nCPV: a/c-1\n"])
+def test_an_empty_entry_ends_the_index_as_it_does_for_portage(end: str) -> None:
+    (entry,) = parse_index(io.BytesIO(f"VERSION: 0\n\nCPV: a/b-1\n\n{end}".encode()))[1]
+    assert entry.get("CPV") == "a/b-1"
 
 
 def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,45 @@ def test_commands_and_addresses_in_an_entry_are_dropped() -> None:
     assert b"CPV: app-misc/foo-1.0-r1" in result
 
 
+def test_keys_of_a_later_portage_are_dropped_and_the_entry_stays() -> None:
+    later = GOOD | {"FUTURE": "1", "Odd-Key": "\x1b[2J", "REPO_REVISIONS": "{}"}
+    header = {"FUTURE": "x", "PATH": GOOD["PATH"], "CPV": "a/b-1", "RELEASE": "9", "ELIBC": "glibc", "BUILDER": "b"}
+    clean = sanitise("lab", *parse_index(io.BytesIO(text(later, header=header))), strong=True)
+    assert not clean.left_out
+    known = text(GOOD, header={"ELIBC": "glibc", "BUILDER": "b"})
+    assert clean.text(NOW) == sanitise("lab", *parse_index(io.BytesIO(known)), strong=True).text(NOW)
+
+
+def test_a_header_describes_no_package() -> None:
+    """Nor a header that was remembered before it was known what may stand in one."""
+    body = text(GOOD).partition(b"\n\n")[2]
+    for header in (b"CPV: a/b-1\nPATH: %s\nSIZE: 1\n\n", b"X: 1\nPATH: %s\nCPV: a/b-1\n\n", b"PATH: %s\n\n"):
+        index = header % GOOD["PATH"].encode() + body
+        found = find_entry(index, GOOD["PATH"])
+        assert found is not None
+        assert found.values == GOOD
+        assert find_entry(header % b"a/b/b-1-1.gpkg.tar" + body, "a/b/b-1-1.gpkg.tar") is None
+
+
+def test_an_entry_whose_first_line_is_its_path_is_found() -> None:
+    second = GOOD | {"PATH": "app-misc/foo/foo-1.0-r1-4.gpkg.tar", "BUILD_ID": "4"}
+    index = text(*({"PATH": one["PATH"], **one} for one in (GOOD, second)), header={"CHOST": "c", "REPO": "r"})
+    for one in (GOOD, second):
+        found = find_entry(index, one["PATH"])
+        assert found is not None
+        assert found.values == one | {"CHOST": "c", "REPO": "r"}
+
+
+def test_a_key_twice_leaves_the_entry_out() -> None:
+    other = GOOD | {"PATH": "app-misc/foo/foo-1.0-r1-4.gpkg.tar", "BUILD_ID": "4"}
+    raw = text(GOOD, other).replace(b"BUILD_ID: 4\n", b"BUILD_ID: 4\nrepository: a\nREPO: b\n")
+    clean = sanitise("lab", *parse_index(io.BytesIO(raw)), strong=True)
+    assert clean.count == 1
+    (error,) = clean.left_out
+    assert isinstance(error, EntryIdentityError)
+    assert "says REPO twice" in str(error)
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [
@@ -68,6 +107,8 @@ def test_commands_and_addresses_in_an_entry_are_dropped() -> None:
         ({"SIZE": "1e3"}, EntryIdentityError),
         ({"BUILD_ID": "x"}, EntryIdentityError),
         ({"DESC": "a\x1b[2Jb"}, EntryIdentityError),
+        ({"DESC": "a\x9b2Jb"}, EntryIdentityError),
+        ({"PATH": "app-misc/foo/foo-1.0-r1-3.xpak.gpkg.tar"}, EntryIdentityError),
     ],
 )
 def test_an_entry_that_breaks_its_identity(change: dict[str, str], error: type[TrustError]) -> None:
