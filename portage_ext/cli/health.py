@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from portage_ext import __version__, limits
+from portage_ext import __version__, limits, shown
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors import PortageExtError
@@ -26,7 +26,7 @@ from portage_ext.fetch.reach import release_at
 from portage_ext.host.here import Here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Finding, KeyState, Space
-from portage_ext.refusals import MirrorError, TrustError
+from portage_ext.refusals import MirrorError, NotFoundError, TrustError
 from portage_ext.repo import runs, survey
 from portage_ext.repo.mirroring import Mirror
 from portage_ext.repo.tree import Tree
@@ -47,7 +47,7 @@ def binhosts(repos: Sequence[BinrepoValues], host: Here, settings: Settings) -> 
     """What looks at each binrepo and each of its mirrors, by the name of its area."""
     tasks: dict[str, Callable[[], Area]] = {}
     for one in repos:
-        called = f"binhost {one.name or one.sync_uri}"
+        called = shown.line(f"binhost {one.name or one.sync_uri}")
         if "://" not in one.sync_uri or one.sync_uri.startswith("file://"):
             tasks[called] = partial(_local, called, Path(one.sync_uri.removeprefix("file://")))
             continue
@@ -81,6 +81,9 @@ def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Se
     begun, now = time.monotonic(), int(time.time())
     try:
         release = release_at(binrepo, base, now)
+    except NotFoundError as error:
+        remedy = f"look at sync-uri and mirrors of {name}; if they are right, tell the binhost's administrator"
+        return Area(called, "no index", (health.error(f"{error.where}: {error.why}", remedy),))
     except MirrorError as error:
         remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
         return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))

@@ -7,7 +7,8 @@ import json
 import time
 from typing import Any, Final
 
-from portage_ext.cli.screen import Screen, printable
+from portage_ext import shown
+from portage_ext.cli.screen import Screen
 from portage_ext.config import publishing
 from portage_ext.errors import SettingsError
 from portage_ext.host.here import Here, binrepos, here
@@ -58,7 +59,7 @@ def _followed(host: Here) -> list[dict[str, Any]]:
     for name in sorted({*named, *directory.binrepos()}):
         memory = StateDirectory(host.eroot, checked_name(name)).load()
         seen, pins = memory.seen, directory.pins(name)
-        values: dict[str, Any] = {"binrepo": name, "uri": named.get(name, ""), "pinned": sorted(pins)}
+        values: dict[str, Any] = {"binrepo": name, "uri": shown.line(named.get(name, "")), "pinned": sorted(pins)}
         values |= {"trusted": sorted(trusted_keys(pins, seen)), "release": seen.version if seen else None}
         values |= {"channel": seen.channel if seen else "", "created": seen.created if seen else None}
         found.append({**values, "expires": memory.expires or None})
@@ -79,7 +80,7 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
             f"release {one['release']}",
             f"{one['packages']} packages",
             _until(one["expires"], now),
-            f"{printable(one['origin'])}, in {one['tree']}",
+            f"{shown.line(one['origin'])}, in {one['tree']}",
         )
         for one in told["channels"]
     ]
@@ -91,9 +92,9 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
         (
             _ago(now, one["when"]),
             "ok" if one["ok"] else "FAILED",
-            printable(one["what"]),
+            shown.line(one["what"]),
             f"{one['seconds']:.1f} s",
-            printable(one["line"]),
+            shown.line(one["line"]),
         )
         for one in told["runs"]
     ]
@@ -105,7 +106,7 @@ def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:
     until = _until(one["expires"], now) if one["expires"] else ""
     count = len(one["pinned"])
     keys = f"{count} {'key' if count == 1 else 'keys'} pinned" if count else "no key pinned: by Portage alone"
-    return one["binrepo"], release, until, f"{keys}; {printable(one['uri']) or 'binrepos.conf does not have it'}"
+    return one["binrepo"], release, until, f"{keys}; {one['uri'] or 'binrepos.conf does not have it'}"
 
 
 def _until(expires: int, now: int) -> str:
