@@ -7,13 +7,13 @@ import os
 import shutil
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from portage_ext import limits
+from portage_ext import limits, shown
 from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
+from portage_ext.fetch.transfer import SCHEMES, parsed
 from portage_ext.refusals import KeyFileError
 from portage_ext.trust import manage
 from portage_ext.trust.keyrings import TrustDirectory, fingerprint, read_key_file
@@ -95,7 +95,7 @@ def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
         if not data:
             raise KeyFileError(str(home), f"it does not hold {wanted}; say where the key is with --from")
         return data, str(home)
-    if urlsplit(source).scheme in ("http", "https", "ssh"):
+    if parsed(source).scheme in SCHEMES:
         base, _, name = source.rpartition("/")
         sink, transports = MemorySink(), Transports()
         try:
@@ -132,4 +132,4 @@ def _described(key: manage.PublicKey | None) -> str:
         return "NOT IN THE KEYRING"
     state = "REVOKED " if key.revoked else "EXPIRED " if key.expired else ""
     until = f", expires {time.strftime('%Y-%m-%d', time.gmtime(key.expires))}" if key.expires else ""
-    return f"{state}{'; '.join(key.user_ids)}{until}"
+    return shown.line(f"{state}{'; '.join(key.user_ids)}{until}")
