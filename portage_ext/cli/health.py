@@ -259,6 +259,8 @@ def _set_up_by(root: Path) -> str:
     try:
         with (root / CHOICES).open(encoding="utf-8", errors="replace") as file:
             choices = dict(line.split("\t", 1) for line in file.read(limits.CONFIG_FILE_SIZE).splitlines() if "\t" in line)
+    except PermissionError:
+        return __version__  # it is for its owner alone, and nothing is said to others
     except FileNotFoundError:
         return ""
     return choices.get("version", "")

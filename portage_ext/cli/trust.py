@@ -13,7 +13,6 @@ from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
-from portage_ext.fetch.transfer import SCHEMES, parsed
 from portage_ext.refusals import KeyFileError
 from portage_ext.trust import manage
 from portage_ext.trust.keyrings import TrustDirectory, fingerprint, read_key_file
@@ -95,7 +94,7 @@ def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
         if not data:
             raise KeyFileError(str(home), f"it does not hold {wanted}; say where the key is with --from")
         return data, str(home)
-    if parsed(source).scheme in SCHEMES:
+    if "://" in source:
         base, _, name = source.rpartition("/")
         sink, transports = MemorySink(), Transports()
         try:
