@@ -52,6 +52,11 @@ Exit status: 0 done, and with --status everything is in place; 1 refused or fail
 END
 }
 
+# What is printed, without the passwords of URLs.
+without_passwords() {
+    sed -E 's|(://[^/@:]*):[^/@]*@|\1:*@|g'
+}
+
 refuse() {
     printf 'setup_hooks.sh: %s\n' "$*" >&2
     exit 1
@@ -126,8 +131,10 @@ read_choices() {
     done <"$store/choices"
 }
 
+# For its owner alone: the URL may hold a password.
 write_choices() {
     local name
+    (umask 077 && : >"$store/${TEMPORARY}choices")
     for name in "${!choice[@]}"; do
         printf '%s\t%s\n' "$name" "${choice[$name]}"
     done | sort >"$store/${TEMPORARY}choices"
@@ -280,10 +287,10 @@ show_plan() {
         printf '%-8s %s\n' "$what" "$target"
         case ${want_kind[index]}-$what in
             part-add | part-replace)
-                with_block "$target" "${want_source[index]}" | diff -u --label "$target" --label "$target (new)" -- "$target" - || true
+                with_block "$target" "${want_source[index]}" | diff -u --label "$target" --label "$target (new)" -- "$target" - | without_passwords || true
                 ;;
             file-offer | file-replace)
-                diff -u --label "$target" --label "$target (new)" -- "$target" "${want_source[index]}" || true
+                diff -u --label "$target" --label "$target (new)" -- "$target" "${want_source[index]}" | without_passwords || true
                 ;;
         esac
     done
@@ -407,7 +414,7 @@ finish_client() {
     if has_role binhost && [[ ! -e $root${choice[tree]}/${choice[channel]} ]]; then
         printf 'nothing is published in %s yet: emerge something, then run this script again to see it verified\n' "${choice[channel]}"
     elif ! test_fetch; then
-        refuse "everything is in place, but ${choice[url]} does not pass: see the reason above, and run this script again"
+        refuse "everything is in place, but $(without_passwords <<<"${choice[url]}") does not pass: see the reason above, and run this script again"
     elif [[ $roots_pinned ]]; then
         # The first fetch has brought the keys that the root names into Portage's keyring.
         note_keyring

@@ -1,16 +1,39 @@
 """Every failure has a name, and carries what a person needs: what, where, why, and what to do next.
 
-An error formats itself; nobody else composes its message. Exit codes are not made here but in cli/.
+An error formats itself; nobody else composes its message. Exit codes are not made here but in cli/. What others wrote is in
+many errors, so none leaves here without having been made fit to be shown (shown.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any, ClassVar
+
+from portage_ext import shown
+
+
+def _fit(said: Callable[[Any], str]) -> Callable[[Any], str]:
+    @wraps(said)
+    def fit(self: PortageExtError) -> str:
+        return (shown.text if self.has_lines else shown.line)(said(self))
+
+    return fit
 
 
 @dataclass(slots=True, eq=False)
 class PortageExtError(Exception):
     """The root of all of this project's errors. Subclasses are dataclasses whose ``__str__`` is one clear sentence."""
+
+    has_lines: ClassVar[bool] = False
+    """Whether the message has more than one line by itself; in all others a line break is somebody else's."""
+
+    def __init_subclass__(cls) -> None:
+        # Not through super(), which a dataclass with slots breaks.
+        said = cls.__dict__.get("__str__")
+        if said is not None and not hasattr(said, "__wrapped__"):  # slots make the class twice
+            cls.__str__ = _fit(said)  # type: ignore[method-assign]
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process pools; the default pickles args, which dataclasses do not fill.
@@ -31,6 +54,7 @@ class UsageError(PortageExtError):
 class ResolutionError(PortageExtError):
     """emerge makes no list of what was asked about; ``said`` are its own words."""
 
+    has_lines = True
     said: str
 
     def __str__(self) -> str:
@@ -215,6 +239,28 @@ class UnsupportedPortageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"this version of Portage is not supported: {self.what}"
+
+
+@dataclass(slots=True, eq=False)
+class OutputError(PortageExtError):
+    """What arrives cannot be written here, whichever mirror it comes from."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path} could not be written ({self.detail}). Make room, or look at the file system, and try again"
+
+
+@dataclass(slots=True, eq=False)
+class LockError(PortageExtError):
+    """A lock was not to be had. ``why`` says who may hold it, or what is wrong with its file."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}"
 
 
 @dataclass(slots=True, eq=False)

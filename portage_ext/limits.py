@@ -119,6 +119,16 @@ RUN_LOG_SIZE: Final = 1 * MIB
 RUN_LINE_SIZE: Final = 64 * KIB
 INSTALL_TEST_SECONDS: Final = 3600.0
 
+# Locks (locks.py): a wait is announced after LOCK_SILENT, and ends after one of the others.
+LOCK_SILENT: Final = 2.0
+FETCH_LOCK: Final = 300.0
+"""Another run looks at the same binrepo: mirrors and patience of both have bounds."""
+TREE_LOCK: Final = 3600.0
+"""Another publisher is at work."""
+PKGDIR_LOCK: Final = 3600.0
+"""Portage's own lock on PKGDIR, which emerge and a reindex hold."""
+LOG_LOCK: Final = 10.0
+
 # A release and its signatures (trust/).
 MAX_RELEASE_SIZE: Final = 64 * KIB
 MAX_SIGNATURE_SIZE: Final = 32 * KIB
@@ -155,6 +165,10 @@ MAX_REDIRECTS: Final = 5
 BOTH_DIGESTS_UP_TO: Final = 64 * MIB
 """Packages larger than this are held to BLAKE2B alone while they arrive."""
 MAX_BACKOFF: Final = 10.0
+SSH_SAID: Final = 4 * KIB
+"""The end of what ssh says that is kept."""
+SSH_SHOWN: Final = 300
+"""The end of that, in characters, that an error shows."""
 MAX_MIRRORS: Final = 32
 
 # An index offered by a binhost (trust/).

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from portage_ext import shown
 from portage_ext.errors import PortageExtError
 
 
@@ -21,6 +22,12 @@ class TrustError(PortageExtError):
     where: str
     why: str
     todo: ClassVar[str] = "Nothing of it was used."
+    transient: ClassVar[bool] = False
+    """Whether the same mirror may offer something better in a moment, as one does that is being updated."""
+
+    def __post_init__(self) -> None:
+        # Both have words of a server in them, and are shown apart from the message, too.
+        self.where, self.why = shown.line(self.where), shown.line(self.why)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.why} [{type(self).__name__}]. {self.todo}"
@@ -110,6 +117,7 @@ class BadSignatureError(TrustError):
 
     __slots__ = ()
     todo = "The file was changed after it was signed; use another mirror, or tell the binhost's administrator."
+    transient = True
 
 
 class UnknownKeyError(TrustError):
@@ -208,6 +216,15 @@ class IndexMismatchError(TrustError):
 
     __slots__ = ()
     todo = "The mirror is being updated or was tampered with; try again, or use another one."
+    transient = True
+
+
+class MissingIndexError(TrustError):
+    """A mirror has no form of the index that it should have. It was reached, so that no older index takes its place."""
+
+    __slots__ = ()
+    todo = "The mirror is being updated or is not whole; try again, or use another one."
+    transient = True
 
 
 class GpgError(TrustError):
@@ -241,17 +258,18 @@ class DamagedStateError(TrustError):
     todo = "Run `portage-ext trust forget REPO` to begin anew."
 
 
-class MirrorError(TrustError):
+class TransferError(TrustError):
+    """A file did not come from a mirror: it could not be reached, or does not have the file, or sent another one."""
+
+    __slots__ = ()
+
+
+class MirrorError(TransferError):
     """A mirror could not be used: no connection, an error status, an answer that is none, a transfer that broke off."""
 
     __slots__ = ()
     todo = "The other mirrors were tried too; look at the network, or try again later."
-
-
-class NotFoundError(MirrorError):
-    """A mirror does not have the file."""
-
-    __slots__ = ()
+    transient = True
 
 
 class SlowMirrorError(MirrorError):
@@ -260,37 +278,47 @@ class SlowMirrorError(MirrorError):
     __slots__ = ()
 
 
-class OversizedFileError(MirrorError):
-    """A mirror sends more bytes than the file has; nothing behind the last right byte was read."""
-
-    __slots__ = ()
-    todo = "The mirror is broken or hostile; use another one."
-
-
-class UnsupportedUrlError(TrustError):
-    """A URL that cannot be fetched from."""
-
-    __slots__ = ()
-    todo = "Use http://, https:// or ssh:// in sync-uri and mirrors."
-
-
-class CorruptFileError(TrustError):
-    """What a mirror sent is whole, but not the file that was promised."""
-
-    __slots__ = ()
-    todo = "Every mirror was tried; it was changed on the way or on the mirror."
-
-
 class ShortFileError(MirrorError):
     """A mirror's file ends before it has all its bytes."""
 
     __slots__ = ()
 
 
+class UnsupportedUrlError(MirrorError):
+    """A URL that cannot be fetched from."""
+
+    __slots__ = ()
+    todo = "Use http://, https:// or ssh:// in sync-uri and mirrors."
+    transient = False
+
+
+class NotFoundError(TransferError):
+    """A mirror does not have the file."""
+
+    __slots__ = ()
+    todo = "Look at sync-uri and mirrors; if they are right, tell the binhost's administrator."
+
+
+class OversizedFileError(TransferError):
+    """A mirror sends more bytes than the file has; nothing behind the last right byte was read."""
+
+    __slots__ = ()
+    todo = "The mirror is broken or hostile; use another one."
+    transient = True
+
+
+class CorruptFileError(TransferError):
+    """What a mirror sent is whole, but not the file that was promised."""
+
+    __slots__ = ()
+    todo = "Every mirror was tried; it was changed on the way or on the mirror."
+
+
 @dataclass(slots=True, eq=False)
 class AllMirrorsFailedError(PortageExtError):
     """No mirror gave the file. ``reasons`` holds the last failure of each."""
 
+    has_lines = True
     what: str
     reasons: tuple[TrustError, ...]
 

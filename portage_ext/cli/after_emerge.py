@@ -16,9 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from portage_ext import limits
+from portage_ext import limits, shown
 from portage_ext.cli import tree as common
-from portage_ext.cli.screen import printable
 from portage_ext.cli.sign import signing
 from portage_ext.config import binhost, publishing
 from portage_ext.config import settings as configuration
@@ -104,7 +103,7 @@ def _work(root: Path, options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - a defect of ours, which the log must have too
         traceback.print_exc()
         line, ok = f"{type(error).__name__}: {error}", False
-    line = printable(line)
+    line = shown.line(line)
     seconds = time.monotonic() - started
     if line and ok:
         line = f"{line} ({seconds:.1f} s)"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from portage_ext import shown
 from portage_ext.cli import tree as common
 from portage_ext.config import publishing
 from portage_ext.errors import UsageError
@@ -96,7 +97,7 @@ def _reindex(settings: PkgdirSettings, *, force: bool = False) -> None:
 def _print(options: argparse.Namespace, found: list[Candidate], freed: int) -> None:
     if options.list:
         for one in found:
-            print(f"{one.entry.path}  {one.size}  {one.reason.value}")
+            print(shown.line(f"{one.entry.path}  {one.size}  {one.reason.value}"))
     for name, count, size in report(found):
         print(f"{name:<24} {count:>7} packages  {_mib(size):>10}")
     word = "removed" if options.remove else "would be removed (--remove does it)"

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
+from portage_ext import limits, shown
 from portage_ext.cli.screen import Screen
 from portage_ext.config import settings as configuration
 from portage_ext.errors import NoBuilderError, UsageError
@@ -130,7 +130,7 @@ class _Warnings:
 
     def say(self, text: str) -> None:
         if text not in self._said:
-            print(f"portage-ext compare: {text}", file=sys.stderr)
+            print(f"portage-ext compare: {shown.text(text)}", file=sys.stderr)
         self._said.add(text)
 
 
@@ -182,7 +182,7 @@ def _level(theirs: builder.Builder) -> str:
 
 def _print_json(what: str, described: Described, found: list[Finding], known: Known) -> None:
     values = {
-        "binhost": what,
+        "binhost": shown.line(what),
         "verified": described.verified,
         "builder": json.loads(described.builder.emit()),
         "findings": [asdict(one) for one in found],

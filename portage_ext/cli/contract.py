@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from portage_ext import shown
 from portage_ext.cli.main import EXIT_FAILED, EXIT_OK
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             if not options.json:
                 for need in unmet:
                     there = bool(system.candidates(need.library))
-                    print(f"not met here: {versions_text(need, system.missing(need), found=there)}")
+                    print(shown.line(f"not met here: {versions_text(need, system.missing(need), found=there)}"))
     if not found:
         raise NoSuchPackageError(options.what)
     return status
@@ -71,7 +72,7 @@ def _contracts(options: argparse.Namespace, here: Place) -> Iterator[tuple[str, 
 
 
 def _print(name: str, source: str, contract: SymbolContract) -> None:
-    print(f"{name} ({source})")
+    print(shown.line(f"{name} ({source})"))
     if not contract:
         print("  no objects that a loader has to do with")
     for need in contract.needs:
@@ -79,11 +80,11 @@ def _print(name: str, source: str, contract: SymbolContract) -> None:
     for library, versions in sorted(contract.defines.items()):
         print(f"  defines {_word(library, versions)}")
     for category, places in sorted(contract.search.items()):
-        print(f"  looks in {':'.join(places)} [{category}]")
+        print(shown.line(f"  looks in {':'.join(places)} [{category}]"))
 
 
 def _word(library: Library, versions: frozenset[str]) -> str:
-    return f"{library[1]} [{library[0]}]{' ' if versions else ''}{' '.join(sorted(versions))}"
+    return shown.line(f"{library[1]} [{library[0]}]{' ' if versions else ''}{' '.join(sorted(versions))}")
 
 
 def _as_json(name: str, source: str, contract: SymbolContract, unmet: list[Need]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 
+from portage_ext import shown
 from portage_ext.cli import tree as common
 from portage_ext.failures import UnknownNumberError
 from portage_ext.repo.contents import difference
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"before": before, "after": after, **plain, "rebuilt": rebuilt}))
         return 0
     for line in common.lines(change):
-        print(line)
+        print(shown.line(line))
     counts = {field.name: len(getattr(change, field.name)) for field in dataclasses.fields(change)}
     print(f"release {before} to {after}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     return 0

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from portage_ext import __version__, limits
+from portage_ext import __version__, limits, shown
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors import PortageExtError
@@ -26,7 +26,7 @@ from portage_ext.fetch.reach import release_at
 from portage_ext.host.here import Here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Finding, KeyState, Space
-from portage_ext.refusals import MirrorError, TrustError
+from portage_ext.refusals import MirrorError, NotFoundError, TrustError
 from portage_ext.repo import roots, runs, survey
 from portage_ext.repo.mirroring import Mirror
 from portage_ext.repo.tree import Tree
@@ -48,7 +48,7 @@ def binhosts(repos: Sequence[BinrepoValues], host: Here, settings: Settings) -> 
     """What looks at each binrepo and each of its mirrors, by the name of its area."""
     tasks: dict[str, Callable[[], Area]] = {}
     for one in repos:
-        called = f"binhost {one.name or one.sync_uri}"
+        called = shown.line(f"binhost {one.name or one.sync_uri}")
         if "://" not in one.sync_uri or one.sync_uri.startswith("file://"):
             tasks[called] = partial(_local, called, Path(one.sync_uri.removeprefix("file://")))
             continue
@@ -82,6 +82,9 @@ def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Se
     begun, now = time.monotonic(), int(time.time())
     try:
         release = release_at(binrepo, base, now)
+    except NotFoundError as error:
+        remedy = f"look at sync-uri and mirrors of {name}; if they are right, tell the binhost's administrator"
+        return Area(called, "no index", (health.error(f"{error.where}: {error.why}", remedy),))
     except MirrorError as error:
         remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
         return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))
@@ -278,6 +281,8 @@ def _set_up_by(root: Path) -> str:
     try:
         with (root / CHOICES).open(encoding="utf-8", errors="replace") as file:
             choices = dict(line.split("\t", 1) for line in file.read(limits.CONFIG_FILE_SIZE).splitlines() if "\t" in line)
+    except PermissionError:
+        return __version__  # it is for its owner alone, and nothing is said to others
     except FileNotFoundError:
         return ""
     return choices.get("version", "")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Container, Sequence
 from typing import Final, Protocol, cast
 
-from portage_ext import __version__
+from portage_ext import __version__, shown
 from portage_ext.errors import PortageExtError, UsageError
 
 EXIT_OK: Final = 0
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         parser.error(str(error))
     except (PortageExtError, OSError) as error:
-        print(f"portage-ext {options.command}: {error}", file=sys.stderr)
+        print(f"portage-ext {options.command}: {shown.text(str(error))}", file=sys.stderr)
         return EXIT_FAILED
 
 

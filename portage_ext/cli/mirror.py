@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from portage_ext import shown
 from portage_ext.cli import tree as common
 from portage_ext.config.publishing import MirrorSettings, Publishing
 from portage_ext.errors import UsageError
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
             if options.lag:
                 lags = mirror.lag()
                 for lag in lags:
-                    print(f"{chosen.name}: {lag}")
+                    print(shown.line(f"{chosen.name}: {lag}"))
                     grace = settings.of(lag.channel).grace
                     if lag.seconds > grace:
                         print(f"{chosen.name}: that is more than the grace time of {grace / 3600:g} h", file=sys.stderr)
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             continue
         behind = max((lag.seconds for lag in before), default=0)
         print(
-            f"{chosen.name}: {len(done.sent)} releases sent, {len(done.switched)} channels switched, "
+            f"{shown.line(chosen.name)}: {len(done.sent)} releases sent, {len(done.switched)} channels switched, "
             f"{len(done.removed)} releases removed; it was {behind / 3600:.1f} h behind"
         )
     return status

@@ -8,7 +8,6 @@ repository has become another, and left to itself.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
+from portage_ext import limits, locks, shown
 from portage_ext.cli import trust
 from portage_ext.config import binhost
 from portage_ext.config import settings as configuration
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             told.append(_Told(str(error), ok=False))
             status = 1
     for one in told:
-        print(f"portage-ext: {one.line}", file=sys.stdout if one.ok else sys.stderr, flush=True)
+        print(f"portage-ext: {shown.line(one.line)}", file=sys.stdout if one.ok else sys.stderr, flush=True)
     # With --now also that there was nothing to do: `portage-ext check` tells of a failure until a later run went well.
     if (told or options.now) and os.access(options.config_root / "var", os.W_OK):
         ok = all(one.ok for one in told)
@@ -188,13 +187,11 @@ def _job(root: Path, words: Iterable[str]) -> list[_Told]:
         return []
     remembered.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     command = tuple(words)
-    with open(remembered.parent / "job.lock", "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with locks.tried(remembered.parent / "job.lock") as lock:
+        if lock is None:
             # It has begun with what was there before: the next sync, changed or not, finds the heads as they are now.
             return [_Told(f"{', '.join(changed)} changed, but the update job still runs; it is started after the next sync")]
-        _start(root, command, lock.fileno())
+        _start(root, command, lock)
     heads.save(remembered, now)
     return [_Told(f"{', '.join(changed)} changed: {command[0]} started, its output goes to {root / JOB_LOG}")]
 

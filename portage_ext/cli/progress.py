@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from portage_ext import shown
+
 _PERIOD = 0.2
 
 
@@ -12,7 +14,7 @@ class Progress:
     """The progress of one file. ``total`` is its size in bytes, 0 while it is unknown."""
 
     def __init__(self, name: str, *, json_lines: bool, quiet: bool) -> None:
-        self._name = name
+        self._name = shown.line(name)
         self._json = json_lines
         self._quiet = quiet
         self._terminal = not json_lines and not quiet and sys.stderr.isatty()
@@ -38,6 +40,7 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """Something was refused or tried in vain."""
+        text = shown.line(text)
         self.close()
         if self._json:
             self._event("warning", text)
@@ -45,6 +48,7 @@ class Progress:
 
     def done(self, text: str) -> None:
         """It is there."""
+        text = shown.line(text)
         self.close()
         if self._json:
             self._event("done", text)

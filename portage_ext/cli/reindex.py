@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from portage_ext import shown
 from portage_ext.errors import PackageError, UsageError
 from portage_ext.host.pkgdir import pkgdir_settings, repository_of
 from portage_ext.repo.reindex import Reindexer, Report
@@ -63,11 +64,11 @@ def _print(options: argparse.Namespace, pkgdir: Path, report: Report, difference
         print(json.dumps(_as_json(pkgdir, report, differences, seconds), ensure_ascii=True))
         return
     for difference in differences:
-        print(_plain(difference))
+        print(shown.line(difference))
     for path in report.silent:
-        print(f"{_plain(path)}: changed although its size, time and inode did not")
+        print(f"{shown.line(path)}: changed although its size, time and inode did not")
     for error in report.left_out:
-        print(f"left out: {_plain(str(error))}", file=sys.stderr)
+        print(f"left out: {shown.line(str(error))}", file=sys.stderr)
     if options.check:
         verdict = "stale" if differences or report.silent else "up to date"
     else:
@@ -97,11 +98,6 @@ def _as_json(pkgdir: Path, report: Report, differences: Sequence[str], seconds: 
         "differences": differences,
         "seconds": round(seconds, 3),
     }
-
-
-def _plain(text: str) -> str:
-    # Names come from a directory anybody may have copied files into: no escape sequence reaches the terminal.
-    return "".join(one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in text)
 
 
 @contextmanager

@@ -1,16 +1,23 @@
-"""What commands print for people: within 80 columns, and coloured only on a terminal that may be (NO_COLOR, TERM=dumb)."""
+"""What commands print for people: within 80 columns, and coloured only on a terminal that may be (NO_COLOR, TERM=dumb).
+
+Of what is printed a terminal obeys nothing but these colours, whoever wrote it (shown.py).
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from typing import IO, Final
 
+from portage_ext import shown
+
 WIDTH: Final = 80
 _COLOURS: Final = {"red": "31", "yellow": "33", "green": "32", "blue": "34", "bold": "1", "dim": "2"}
+_PAINTED: Final = re.compile(rf"(\033\[(?:0|{'|'.join(_COLOURS.values())})m)")
 
 
 class Screen:
@@ -28,7 +35,9 @@ class Screen:
 
     def line(self, text: str = "", colour: str = "") -> None:
         """One line as it is: a heading, or a command to copy, which may be longer than the screen."""
-        print(self.paint(text, colour) if colour else text, file=self._out)
+        parts = _PAINTED.split(text) if self.coloured else [text]
+        fit = "".join(part if number % 2 else shown.line(part) for number, part in enumerate(parts))
+        print(self.paint(fit, colour) if colour else fit, file=self._out)
 
     def text(self, text: str, *, first: str = "", indent: str = "", colour: str = "") -> None:
         """A paragraph, broken between words; ``first`` begins its first line, ``indent`` the others."""
@@ -59,8 +68,3 @@ def wrapped(text: str, width: int, first: str = "", indent: str = "") -> list[st
     return textwrap.wrap(
         text, width, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
-
-
-def printable(text: str) -> str:
-    """``text`` from a package or another host, without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

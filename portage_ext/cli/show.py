@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from portage_ext.cli.screen import Screen, printable
+from portage_ext import shown
+from portage_ext.cli.screen import Screen
 from portage_ext.config import settings as configuration
 from portage_ext.errors import InvalidContractError, NoSuchPackageError
 from portage_ext.gpkg import describe
@@ -108,7 +109,7 @@ def _tell(
         print(json.dumps({"package": name, "metadata": dict(values), **more, "signatures": given}))
         return
     screen = Screen()
-    screen.line(printable(name), "bold")
+    screen.line(shown.line(name), "bold")
     rows = [
         (
             "package",
@@ -128,10 +129,10 @@ def _tell(
     files = more.get("files")
     if isinstance(files, list):
         rows.append(("files", str(len(files))))
-    screen.table([(key, printable(value)) for key, value in rows if value], ("bold",), indent="  ")
+    screen.table([(key, shown.line(value)) for key, value in rows if value], ("bold",), indent="  ")
     if options.files and isinstance(files, list):
         for one in files:
-            screen.line(f"    {printable(one)}")
+            screen.line(f"    {shown.line(one)}")
 
 
 def _built(values: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from portage_ext import shown
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
 from portage_ext.gpkg.verify import Judge, verify_packages
@@ -97,7 +98,7 @@ def _sign(
         return (1 if lacking else 0), []
     report = sign_pkgdir(paths, signer, judge, everything=options.all, jobs=options.jobs)
     for path, reason in report.failed.items():
-        print(f"portage-ext sign: {path}: not signed: {reason}", file=sys.stderr)
+        print(shown.line(f"portage-ext sign: {path}: not signed: {reason}"), file=sys.stderr)
     print(
         f"{len(report.signed)} signed by {signer.key.fingerprint}, {len(report.valid)} valid before, "
         f"{len(report.failed)} failed, {time.monotonic() - started:.2f} s"

@@ -7,7 +7,8 @@ import json
 import time
 from typing import Any, Final
 
-from portage_ext.cli.screen import Screen, printable
+from portage_ext import shown
+from portage_ext.cli.screen import Screen
 from portage_ext.config import publishing
 from portage_ext.errors import SettingsError
 from portage_ext.host.here import Here, binrepos, here
@@ -63,7 +64,7 @@ def _followed(host: Here) -> list[dict[str, Any]]:
         rooted, root = directory.root_pins(name), kept_root.believed(directory, state)
         values: dict[str, Any] = {
             "binrepo": name,
-            "uri": named.get(name, ""),
+            "uri": shown.line(named.get(name, "")),
             "pinned": sorted(rooted.keys if rooted else pins),
         }
         trusted = (root.release_keys if root else ()) if rooted else trusted_keys(pins, seen)
@@ -88,7 +89,7 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
             f"release {one['release']}",
             f"{one['packages']} packages",
             _until(one["expires"], now),
-            f"{printable(one['origin'])}, in {one['tree']}",
+            f"{shown.line(one['origin'])}, in {one['tree']}",
         )
         for one in told["channels"]
     ]
@@ -100,9 +101,9 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
         (
             _ago(now, one["when"]),
             "ok" if one["ok"] else "FAILED",
-            printable(one["what"]),
+            shown.line(one["what"]),
             f"{one['seconds']:.1f} s",
-            printable(one["line"]),
+            shown.line(one["line"]),
         )
         for one in told["runs"]
     ]
@@ -116,7 +117,7 @@ def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:
     keys = f"{count} {'key' if count == 1 else 'keys'} pinned" if count else "no key pinned: by Portage alone"
     if one["root"]:
         keys = f"root {one['root']} {_until(one['root_expires'], now)}, {keys}"
-    return one["binrepo"], release, until, f"{keys}; {printable(one['uri']) or 'binrepos.conf does not have it'}"
+    return one["binrepo"], release, until, f"{keys}; {one['uri'] or 'binrepos.conf does not have it'}"
 
 
 def _until(expires: int, now: int) -> str:

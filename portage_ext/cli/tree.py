@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from portage_ext import shown
 from portage_ext.cli.sign import public_key, signing
 from portage_ext.config import publishing
 from portage_ext.config import settings as configuration
@@ -164,7 +165,7 @@ def objections(error: GateError, *, as_json: bool) -> int:
         print(json.dumps({"channel": error.channel, "published": False, "staging": error.staging, "findings": findings}))
     else:
         for one in error.findings:
-            print(one, file=sys.stderr)
+            print(shown.line(str(one)), file=sys.stderr)
         print(f"portage-ext: {error}", file=sys.stderr)
     return 1
 

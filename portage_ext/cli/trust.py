@@ -9,9 +9,8 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from portage_ext import limits
+from portage_ext import limits, locks, shown
 from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
@@ -139,7 +138,7 @@ def _tell(repo: str, removed: manage.Removed) -> None:
 
 def _alone(state: StateDirectory) -> contextlib.AbstractContextManager[None]:
     """Keep emerge from the memory of a binrepo, where there is one."""
-    return locked(state) if state.directory.is_dir() else contextlib.nullcontext()
+    return locked(state, locks.tell) if state.directory.is_dir() else contextlib.nullcontext()
 
 
 def _seen(state: StateDirectory) -> Seen | None:
@@ -170,7 +169,7 @@ def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
         if not data:
             raise KeyFileError(str(home), f"it does not hold {wanted}; say where the key is with --from")
         return data, str(home)
-    if urlsplit(source).scheme in ("http", "https", "ssh"):
+    if "://" in source:
         base, _, name = source.rpartition("/")
         sink, transports = MemorySink(), Transports()
         try:
@@ -221,4 +220,4 @@ def _described(key: PublicKey | None) -> str:
         return "NOT IN THE KEYRING as a primary key"
     state = "REVOKED " if key.revoked else "EXPIRED " if key.expired else ""
     until = f", expires {time.strftime('%Y-%m-%d', time.gmtime(key.expires))}" if key.expires else ""
-    return f"{state}{'; '.join(key.user_ids)}{until}"
+    return shown.line(f"{state}{'; '.join(key.user_ids)}{until}")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from portage_ext import shown
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         words = [*_UPDATE, *words]
     explanation = explain(words, fetch=options.fetch)
     for line in explanation.remarks:
-        print(line, file=sys.stderr)
+        print(shown.line(line), file=sys.stderr)
     win = best_change((one.best, one.seconds) for one in _compiled(explanation) if one.best)
     if options.json:
         print(json.dumps(_as_json(explanation, win), ensure_ascii=True))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portage_ext import limits, locks
 from portage_ext.config.settings import BinrepoSettings, Settings
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
@@ -105,12 +105,14 @@ def writable(state: StateDirectory) -> bool:
 
 
 @contextlib.contextmanager
-def locked(state: StateDirectory) -> Iterator[None]:
-    """Keep other runs from the memory of this binrepo. Without the right to write there is nothing to keep them from."""
+def locked(state: StateDirectory, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep other runs from the memory of this binrepo. Without the right to write there is nothing to keep them from.
+
+    Raises LockError when another run has it for too long: this fetch fails, and emerge goes on as it does without an index.
+    """
     if not writable(state):
         yield
         return
     state.make_directory()
-    with open(state.directory / f"{state.binrepo}.lock", "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locks.held(state.directory / f"{state.binrepo}.lock", limits.FETCH_LOCK, say):
         yield

@@ -12,11 +12,11 @@ import os
 import socket
 import time
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from portage_ext import __version__, limits
-from portage_ext.fetch.transfer import Patience, Transfer, watched
-from portage_ext.refusals import MirrorError
+from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
+from portage_ext.refusals import MirrorError, UnsupportedUrlError
+from portage_ext.shown import short
 
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 _CERTIFICATES: Final = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
@@ -37,11 +37,11 @@ class DirectTransport:
                 connection.sendall(_request(transfer.url))
                 _receive(connection, transfer)
         except (OSError, ValueError) as error:
-            raise MirrorError(transfer.shown, f"it cannot be used ({type(error).__name__}: {error})") from error
+            raise MirrorError(transfer.shown, f"it cannot be used ({short(error)})") from error
 
 
 def _connect(url: str, timeout: float) -> socket.socket:
-    parts = urlsplit(url)
+    parts = parsed(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     # As bytes, which socket takes and its stubs do not know: Python would load its tables of international names for a text.
     address: tuple[Any, int] = (host.encode("ascii"), port)
@@ -54,7 +54,7 @@ def _connect(url: str, timeout: float) -> socket.socket:
 
 
 def _request(url: str) -> bytes:
-    parts = urlsplit(url)
+    parts = parsed(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = (
         f"GET {target} HTTP/1.1",
@@ -109,7 +109,10 @@ def _length(header: bytes) -> int:
 
 def suits(url: str, offset: int) -> bool:
     """Whether a file can be had this way: from its first byte, and nothing in URL or environment asks for more."""
-    parts = urlsplit(url)
+    try:
+        parts = parsed(url)
+    except UnsupportedUrlError:
+        return False  # the long way says what is wrong with it
     if offset or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return False
     asking = _PROXIES | _CERTIFICATES if parts.scheme == "https" else _PROXIES

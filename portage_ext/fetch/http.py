@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import urllib3
 
 from portage_ext import __version__, limits
-from portage_ext.fetch.transfer import Patience, Transfer, watched
-from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError
+from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
+from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
+from portage_ext.shown import short
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -28,6 +31,8 @@ class HttpTransport:
     def __init__(self) -> None:
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": f"portage-ext/{__version__}", "Accept-Encoding": "identity"})
+        # No mirror has a use for cookies, and they would be foreign text to read.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def close(self) -> None:
         self._session.close()
@@ -40,8 +45,13 @@ class HttpTransport:
             raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise MirrorError(transfer.shown, f"it cannot be used ({_short(error)})") from error
+        except UnicodeError:
+            # Its own words may hold a character of a password.
+            raise MirrorError(
+                transfer.shown, "its URL, or one that it redirects to, has characters that cannot be sent"
+            ) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+            raise MirrorError(transfer.shown, f"it cannot be used ({short(error)})") from error
 
     def _run(self, transfer: Transfer, patience: Patience) -> None:
         with self._open(transfer, patience) as response:
@@ -58,11 +68,20 @@ class HttpTransport:
             if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                 return response
             response.close()
-            following = urljoin(url, response.headers["Location"])
-            if urlsplit(following).scheme not in {"https", urlsplit(url).scheme}:
-                raise MirrorError(transfer.shown, "it redirects from https to something weaker")
-            url = following
+            url = self._following(transfer, url, response.headers["Location"])
         raise MirrorError(transfer.shown, f"it redirects more than {limits.MAX_REDIRECTS} times")
+
+    @staticmethod
+    def _following(transfer: Transfer, url: str, location: str) -> str:
+        """Where a redirect from ``url`` leads. Raises MirrorError."""
+        try:
+            following = urljoin(url, location)
+            scheme = parsed(following).scheme
+        except (ValueError, UnsupportedUrlError):
+            raise MirrorError(transfer.shown, "it redirects to something that is no URL") from None
+        if scheme not in {"https", parsed(url).scheme}:
+            raise MirrorError(transfer.shown, "it redirects from https to something weaker")
+        return following
 
 
 def _blocks(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
@@ -93,10 +112,3 @@ def begin(transfer: Transfer, status: int, content_range: str) -> None:
 def content_length(text: str | None) -> int | None:
     """The length that a header announces, None when it is absent or no number."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _short(error: BaseException) -> str:
-    """The innermost reason of a chain of network errors, in one line of bounded length."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

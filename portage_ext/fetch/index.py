@@ -1,16 +1,18 @@
 """Obtain a binrepo's index: Release, signature, memory, index, entries; each step believes only what the one before bound.
 
-A mirror is taken as a whole: Release and index of one mirror fit each other or the next mirror is asked. When no mirror
-can be reached, the index seen last is used as long as its Release has not expired; when one was reached and refused, it is
-not: a refusal stops.
+A mirror is taken as a whole: Release and index of one mirror fit each other or the next mirror is asked. What a believed
+Release says is remembered before its index comes, so that no older one is believed after it, also not from another mirror.
+When no mirror can be reached, the index seen last is used until its own Release expires; when one was reached, and its Release
+or index refused or not there, it is not: a refusal stops.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidIndexError
@@ -23,10 +25,9 @@ from portage_ext.index.text import parse_index
 from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
 from portage_ext.refusals import (
     AllMirrorsFailedError,
-    BadSignatureError,
     DamagedIndexError,
-    IndexMismatchError,
     MirrorError,
+    MissingIndexError,
     MissingRootError,
     NotFoundError,
     TrustError,
@@ -35,7 +36,6 @@ from portage_ext.refusals import (
 from portage_ext.trust import entries, gpg, remembered
 from portage_ext.trust.machine import Accepted, Seen, Terms, accept, binds, trusted_keys, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
-from portage_ext.trust.state import Memory
 
 _UNSIGNED_FORMS = ("Packages.gz", "Packages")
 """What binhosts without a Release publish."""
@@ -51,127 +51,199 @@ class Obtained:
     bound: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why a mirror gave nothing. ``reached``: it answered, with what was refused or without what it must have."""
+
+    error: TrustError
+    reached: bool = True
+
+
 def obtain(binrepo: Binrepo, now: int) -> Obtained:
-    """The sanitised index of ``binrepo``. Raises the TrustError that refused it, or AllMirrorsFailedError."""
-    with locked(binrepo.state):
-        return _obtain(binrepo, now)
+    """The sanitised index of ``binrepo``. Raises the TrustError that refused it, AllMirrorsFailedError, LockError."""
+    with locked(binrepo.state, binrepo.warn):
+        return _Run(binrepo, now).obtain()
 
 
 def refresh(binrepo: Binrepo, now: int) -> Release | None:
     """Look at the Release of ``binrepo`` alone: rotated keys and version are remembered, no index is fetched.
 
-    Returns None where there is none and need not be. Raises the TrustError that refused it, or AllMirrorsFailedError.
+    Returns None where there is none and need not be. Raises the TrustError that refused it, AllMirrorsFailedError, LockError.
     """
-    with locked(binrepo.state):
-        memory = binrepo.state.load()
-        reasons: list[TrustError] = []
-        for base in binrepo.bases:
-            try:
-                accepted = _release(binrepo, memory, base, now)
-            except TrustError as error:
-                reasons.append(error)
+    with locked(binrepo.state, binrepo.warn):
+        return _Run(binrepo, now).refresh()
+
+
+class _Run:
+    """One look at a binrepo, under its lock. ``_memory`` is what is remembered of it, and grows with each believed Release."""
+
+    def __init__(self, binrepo: Binrepo, now: int) -> None:
+        self._binrepo = binrepo
+        self._now = now
+        self._memory = binrepo.state.load()
+
+    def refresh(self) -> Release | None:
+        failed: list[_Failed] = []
+        for base in self._binrepo.bases:
+            believed = self._release(base)
+            if isinstance(believed, _Failed):
+                failed.append(believed)
                 continue
-            if accepted is None:
-                return None
-            # How long the index that is kept may be used without a mirror, its own Release has said.
-            same = memory.index == accepted.release.plain.blake2b
-            expires = accepted.release.expires if same else memory.expires
-            _remember(binrepo, replace(memory, seen=accepted.seen, expires=expires), None)
-            return accepted.release
-    refusal = next((error for error in reasons if not isinstance(error, MirrorError)), None)
-    raise refusal or AllMirrorsFailedError(f"{binrepo.name}: Release", tuple(reasons))
+            self._warn(one.error for one in failed if one.reached)
+            return None if believed is None else believed.release
+        raise _refusal(failed) or AllMirrorsFailedError(f"{self._binrepo.name}: Release", tuple(one.error for one in failed))
 
-
-def _obtain(binrepo: Binrepo, now: int) -> Obtained:
-    memory = binrepo.state.load()
-    reasons: dict[str, TrustError] = {}
-    asked = list(binrepo.bases)
-    for round_number in range(binrepo.settings.fetch.retries + 1):
-        for base in list(asked):
-            try:
-                obtained = _from_mirror(binrepo, memory, base, now)
-            except TrustError as error:
-                reasons[base] = error
+    def obtain(self) -> Obtained:
+        failed: dict[str, _Failed] = {}
+        asked, retries = list(self._binrepo.bases), self._binrepo.settings.fetch.retries
+        for round_number in range(retries + 1):
+            for base in list(asked):
+                found = self._from_mirror(base)
+                if isinstance(found, Obtained):
+                    self._warn(one.error for one in failed.values())
+                    return found
+                failed[base] = found
                 # A mirror in the middle of an update fits together a moment later; what was refused stays refused.
-                if not isinstance(error, IndexMismatchError | BadSignatureError | MirrorError) or isinstance(
-                    error, NotFoundError
-                ):
+                if not found.error.transient:
                     asked.remove(base)
-            else:
-                _warn(binrepo, reasons, None)
-                return obtained
-        if not asked or round_number == binrepo.settings.fetch.retries:
-            break
-        backoff(round_number, limits.MAX_BACKOFF)
-    refusal = next((error for error in reasons.values() if not isinstance(error, MirrorError)), None)
-    if refusal is not None:
-        _warn(binrepo, reasons, refusal)
-        raise refusal
-    kept = _kept(binrepo)
-    binding = memory.seen if _still_binds(binrepo, memory, now) else None
-    if binding is not None and kept is not None and remembered.is_bound(kept):
-        _warn(binrepo, reasons, None)
-        binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {binding.version} is used again")
+            if not asked or round_number == retries:
+                break
+            backoff(round_number, limits.MAX_BACKOFF)
+        refusal = _refusal(failed.values())
+        if refusal is not None:
+            self._warn(one.error for one in failed.values() if one.error is not refusal)
+            raise refusal
+        return self._again(tuple(one.error for one in failed.values()))
+
+    def _again(self, reasons: tuple[TrustError, ...]) -> Obtained:
+        """The index seen last. Raises AllMirrorsFailedError when there is none that may still be used."""
+        kept = _kept(self._binrepo)
+        if kept is None or not self._still_binds():
+            raise AllMirrorsFailedError(f"{self._binrepo.name}: index", reasons)
+        self._warn(reasons)
+        name, number = self._binrepo.name, remembered.release_of(kept)
+        self._binrepo.warn(f"{name}: no mirror can be reached; the index of Release {number} is used again")
         return Obtained(remembered.unmarked(kept), fresh=False)
-    raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
+
+    def _still_binds(self) -> bool:
+        """Whether the index seen last may be used: it has not expired, nor has the root that says who may have signed it.
+
+        What a key signed that was taken out since, is not used for want of something better.
+        """
+        try:
+            terms = self._binrepo.terms()
+        except MissingRootError:
+            return False
+        root_holds = terms.root is None or terms.root.expires > self._now
+        return self._memory.expires > self._now and root_holds and binds(terms, self._memory.seen)
+
+    def _warn(self, errors: Iterable[TrustError]) -> None:
+        for error in errors:
+            self._binrepo.warn_of(error)
+
+    def _from_mirror(self, base: str) -> Obtained | _Failed:
+        believed = self._release(base)
+        if isinstance(believed, _Failed):
+            return believed
+        try:
+            return self._unsigned(base) if believed is None else self._signed(base, believed)
+        except TrustError as error:
+            return _Failed(error)
+
+    def _release(self, base: str) -> Accepted | _Failed | None:
+        """The Release of one mirror, believed and remembered; None where there is none and need not be."""
+        try:
+            with roots.followed(self._binrepo, base, self._now) as (binrepo, terms):
+                accepted = _release(binrepo, terms, self._memory.seen, base, self._now)
+        except MirrorError as error:
+            return _Failed(error, reached=False)
+        except TrustError as error:
+            return _Failed(error)
+        if accepted is not None:
+            # How long the index that is kept may be used without a mirror, its own Release has said.
+            same = self._memory.index == accepted.release.plain.blake2b
+            expires = accepted.release.expires if same else self._memory.expires
+            self._remember(seen=accepted.seen, expires=expires)
+            keys.fetch_announced(binrepo, base, accepted.seen.keys - terms.pins)
+        return accepted
+
+    def _signed(self, base: str, accepted: Accepted) -> Obtained:
+        plain = accepted.release.plain
+        if self._memory.index == plain.blake2b and (kept := _kept(self._binrepo)) is not None:
+            return Obtained(remembered.unmarked(kept), fresh=False)
+        text = _signed_index(self._binrepo, accepted, base)
+        return self._hand_out(text, plain.blake2b, accepted.release)
+
+    def _unsigned(self, base: str) -> Obtained:
+        """The index of a binrepo that publishes no Release and need not: what can be checked without one still is."""
+        for name in _UNSIGNED_FORMS:
+            limit = limits.MAX_OFFERED_INDEX if name == PLAIN_FORM else limits.MAX_OFFERED_FORM
+            try:
+                data = small(self._binrepo, base, name, limit)
+            except NotFoundError:
+                continue
+            text = expand(name, data, limits.MAX_OFFERED_INDEX, base)
+            return self._hand_out(text, hashlib.blake2b(text).hexdigest(), None)
+        raise MissingIndexError(base, f"it has neither {' nor '.join(_UNSIGNED_FORMS)}")
+
+    def _hand_out(self, text: bytes, digest: str, release: Release | None) -> Obtained:
+        """Sanitise ``text``, stamp it so that Portage takes it for newer exactly when it is another, and remember it."""
+        binrepo, memory = self._binrepo, self._memory
+        try:
+            header, offered = parse_index(io.BytesIO(text), binrepo.name)
+            stamp = entries.check_header(binrepo.name, header, binrepo.bases, self._now)
+            clean = entries.sanitise(binrepo.name, header, offered, strong=release is not None)
+        except InvalidIndexError as error:
+            raise DamagedIndexError(binrepo.name, str(error)) from error
+        self._warn(clean.left_out[:10])
+        if len(clean.left_out) > 10:
+            binrepo.warn(f"{binrepo.name}: {len(clean.left_out) - 10} further entries of its index were left out")
+        handed = memory.timestamp if digest == memory.index else max(stamp, memory.timestamp + 1)
+        result = clean.text(handed)
+        if writable(binrepo.state):
+            # Between the two no memory calls the one the other.
+            self._remember(index="")
+            files.replace_file(
+                binrepo.state.index_file, result if release is None else remembered.mark_bound(result, release.version)
+            )
+        self._remember(timestamp=handed, index=digest, expires=memory.expires if release is None else release.expires)
+        return Obtained(result, fresh=True, bound=release is not None)
+
+    def _remember(self, **changes: Any) -> None:
+        """Keep ``changes`` to the memory, for this run at least."""
+        following = replace(self._memory, **changes)
+        if following != self._memory and writable(self._binrepo.state):
+            self._binrepo.state.save(following)
+        self._memory = following
 
 
-def _still_binds(binrepo: Binrepo, memory: Memory, now: int) -> bool:
-    """Whether the index seen last may be used: it has not expired, nor has the root that says who may have signed it."""
-    try:
-        terms = binrepo.terms()
-    except MissingRootError:
-        return False
-    return memory.expires > now and (terms.root is None or terms.root.expires > now) and binds(terms, memory.seen)
-
-
-def _warn(binrepo: Binrepo, reasons: Mapping[str, TrustError], raised: TrustError | None) -> None:
-    """Say why mirrors were passed over, except for the reason that is raised."""
-    for error in reasons.values():
-        if error is not raised:
-            binrepo.warn_of(error)
+def _refusal(failed: Iterable[_Failed]) -> TrustError | None:
+    """The first failure of a mirror that was reached."""
+    return next((one.error for one in failed if one.reached), None)
 
 
 def _kept(binrepo: Binrepo) -> bytes | None:
-    """The index seen last, as it is remembered."""
+    """The index seen last, as it is remembered; None when there is none that a Release bound."""
     try:
-        return binrepo.state.index_file.read_bytes()
+        kept = binrepo.state.index_file.read_bytes()
     except FileNotFoundError:
         return None
+    return kept if remembered.is_bound(kept) else None
 
 
-def _release(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Accepted | None:
-    """The Release of one mirror, and the keys that it announces; None where there is none and need not be."""
-    with roots.followed(binrepo, base, now) as (known, terms):
-        return _release_under(known, terms, memory, base, now)
-
-
-def _release_under(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now: int) -> Accepted | None:
+def _release(binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, now: int) -> Accepted | None:
+    """The Release of one mirror, judged; None where there is none and need not be. Raises TrustError; MirrorError when the
+    mirror did not give it."""
     try:
         release = small(binrepo, base, RELEASE_NAME, limits.MAX_RELEASE_SIZE)
     except NotFoundError:
-        without_release(terms, memory.seen)
+        without_release(terms, seen)
         return None
     try:
         signature = small(binrepo, base, SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
     except NotFoundError:
-        signature = b""
-    accepted = _accepted(binrepo, terms, memory.seen, base, release, signature, now)
-    keys.fetch_announced(binrepo, base, accepted.seen.keys - terms.pins)
-    return accepted
-
-
-def _from_mirror(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Obtained:
-    accepted = _release(binrepo, memory, base, now)
-    if accepted is None:
-        return _unsigned(binrepo, memory, base, now)
-    plain = accepted.release.plain
-    following = replace(memory, seen=accepted.seen, expires=accepted.release.expires)
-    if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and remembered.is_bound(kept):
-        _remember(binrepo, following, None)
-        return Obtained(remembered.unmarked(kept), fresh=False)
-    text = _signed_index(binrepo, accepted, base)
-    return _hand_out(binrepo, following, text, plain.blake2b, now, release=accepted.release.version)
+        signature = b""  # judged as what it is: unsigned
+    return _accepted(binrepo, terms, seen, base, release, signature, now)
 
 
 def _accepted(
@@ -197,21 +269,23 @@ def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
     plain = accepted.release.plain
     if plain.size > limits.MAX_OFFERED_INDEX:
         raise DamagedIndexError(base, f"its Release announces an index of {plain.size} bytes")
-    failure: TrustError | None = None
-    for name in INDEX_FORMS:
+    named = {file.name: file for file in accepted.release.files}
+    damaged: DamagedIndexError | None = None
+    for name in (form for form in INDEX_FORMS if form in named):
         try:
-            form = accepted.release.form(name)
-            data = small(binrepo, base, name, form.size)
-            _check(accepted, name, data, base)
+            data = small(binrepo, base, name, named[name].size)
+        except NotFoundError:
+            continue
+        _check(accepted, name, data, base)
+        try:
             text = expand(name, data, plain.size, base)
-            _check(accepted, PLAIN_FORM, text, base)
-        except KeyError:
+        except DamagedIndexError as error:
+            # As the binhost published it, or this host cannot expand it: another form is as good.
+            damaged = damaged or error
             continue
-        except (NotFoundError, DamagedIndexError) as error:
-            failure = error if failure is None or isinstance(failure, NotFoundError) else failure
-            continue
+        _check(accepted, PLAIN_FORM, text, base)
         return text
-    raise failure or IndexMismatchError(base, "it has no form of the index that its Release names")
+    raise damaged or MissingIndexError(base, f"its Release {accepted.release.version} is there, but not {' or '.join(named)}")
 
 
 def _check(accepted: Accepted, name: str, data: bytes, where: str) -> None:
@@ -219,49 +293,8 @@ def _check(accepted: Accepted, name: str, data: bytes, where: str) -> None:
     accepted.check(found.name, found.size, found.blake2b, found.sha512, where)
 
 
-def _unsigned(binrepo: Binrepo, memory: Memory, base: str, now: int) -> Obtained:
-    """The index of a binrepo that publishes no Release and need not: everything that can be checked without one still is."""
-    for name in _UNSIGNED_FORMS:
-        try:
-            limit = limits.MAX_OFFERED_INDEX if name == PLAIN_FORM else limits.MAX_OFFERED_FORM
-            text = expand(name, small(binrepo, base, name, limit), limits.MAX_OFFERED_INDEX, base)
-        except NotFoundError:
-            continue
-        return _hand_out(binrepo, memory, text, hashlib.blake2b(text).hexdigest(), now, release=None)
-    raise NotFoundError(base, "it has no Packages.gz and no Packages")
-
-
-def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: int, *, release: int | None) -> Obtained:
-    """Sanitise ``text``, stamp it so that Portage takes it for newer exactly when it is another, and remember it."""
-    try:
-        header, offered = parse_index(io.BytesIO(text), binrepo.name)
-        stamp = entries.check_header(binrepo.name, header, binrepo.bases, now)
-        clean = entries.sanitise(binrepo.name, header, offered, strong=release is not None)
-    except InvalidIndexError as error:
-        raise DamagedIndexError(binrepo.name, str(error)) from error
-    for reason in clean.left_out[:10]:
-        binrepo.warn_of(reason)
-    if len(clean.left_out) > 10:
-        binrepo.warn(f"{binrepo.name}: {len(clean.left_out) - 10} further entries of its index were left out")
-    handed = memory.timestamp if digest == memory.index else max(stamp, memory.timestamp + 1)
-    result = clean.text(handed)
-    marked = result if release is None else remembered.mark_bound(result, release)
-    _remember(binrepo, replace(memory, timestamp=handed, index=digest), marked)
-    return Obtained(result, fresh=True, bound=release is not None)
-
-
-def _remember(binrepo: Binrepo, memory: Memory, index: bytes | None) -> None:
-    """Keep the memory, the index first: a package is looked up in it only by who was handed it."""
-    if not writable(binrepo.state):
-        return
-    binrepo.state.make_directory()
-    if index is not None:
-        files.replace_file(binrepo.state.index_file, index)
-    binrepo.state.save(memory)
-
-
 def small(binrepo: Binrepo, base: str, name: str, limit: int) -> bytes:
-    """The file ``name`` of one mirror, in memory. Raises the MirrorError that it failed with, UnsupportedUrlError."""
+    """The file ``name`` of one mirror, in memory. Raises the TransferError that it failed with."""
     sink = MemorySink()
     try:
         quiet = replace(binrepo.mirrors(base, retries=0), report=lambda error: None)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import urlsplit
 
 from portage_ext import limits
 from portage_ext.fetch.sinks import Sink
-from portage_ext.fetch.transfer import Patience, Transfer, Transport, backoff
+from portage_ext.fetch.transfer import SCHEMES, Patience, Transfer, Transport, backoff, parsed
 from portage_ext.refusals import (
     AllMirrorsFailedError,
     CorruptFileError,
     MirrorError,
-    NotFoundError,
     OversizedFileError,
+    TransferError,
     TrustError,
     UnsupportedUrlError,
 )
+from portage_ext.shown import short
 
 
 @dataclass(slots=True)
@@ -33,7 +32,9 @@ class Transports:
 
     def transport(self, url: str) -> Transport:
         """The transport for ``url``. Raises UnsupportedUrlError."""
-        scheme = urlsplit(url).scheme
+        scheme = parsed(url).scheme
+        if scheme not in SCHEMES:
+            raise UnsupportedUrlError(url, f"{scheme or 'a path'} is no way to fetch and verify")
         kind = "http" if scheme in ("http", "https") else scheme
         if kind not in self._made:
             # Imported when needed: requests costs more time than a small package.
@@ -41,12 +42,10 @@ class Transports:
                 from portage_ext.fetch.http import HttpTransport
 
                 self._made[kind] = HttpTransport()
-            elif kind == "ssh":
+            else:
                 from portage_ext.fetch.ssh import SshTransport
 
                 self._made[kind] = SshTransport()
-            else:
-                raise UnsupportedUrlError(url, f"{scheme or 'a path'} is no way to fetch and verify")
         return self._made[kind]
 
     def close(self) -> None:
@@ -74,13 +73,13 @@ class Mirrors:
         ``first`` is the transport of the first attempt at the first mirror. Returns the base that it came from. Raises
         AllMirrorsFailedError.
         """
-        reasons: dict[str, TrustError] = {}
+        reasons: dict[str, TransferError] = {}
         asked = list(self.bases[: limits.MAX_MIRRORS])
         attempt = _Attempt(self, path, limit, sink, offset)
         for round_number in range(self.retries + 1):
             for base in list(asked):
                 error = attempt.run(base, first) if first else attempt.run(base)
-                if first is not None and error is not None and not isinstance(error, _FINAL):
+                if first is not None and error is not None and _passes(error):
                     # The short way tells nothing of the mirror; it is asked again the long way.
                     error = attempt.run(base)
                 first = None
@@ -88,7 +87,7 @@ class Mirrors:
                     return base
                 reasons[base] = error
                 self.report(error)
-                if isinstance(error, _FINAL):
+                if not _passes(error):
                     asked.remove(base)
             if not asked or round_number == self.retries:
                 break
@@ -96,8 +95,9 @@ class Mirrors:
         raise AllMirrorsFailedError(path, tuple(reasons.values()))
 
 
-_FINAL: Final = (NotFoundError, OversizedFileError, CorruptFileError, UnsupportedUrlError)
-"""After these a mirror is not asked for the file again."""
+def _passes(error: TransferError) -> bool:
+    """Whether a mirror is asked for the file again: when it could not be used, and not after it has answered."""
+    return isinstance(error, MirrorError) and error.transient
 
 
 @dataclass(slots=True)
@@ -110,16 +110,19 @@ class _Attempt:
     sink: Sink
     offset: int
 
-    def run(self, base: str, transport: Transport | None = None) -> TrustError | None:
+    def run(self, base: str, transport: Transport | None = None) -> TransferError | None:
         """Try one mirror once. Returns why it failed, None when the file is there."""
         transfer = Transfer(f"{base}/{self.path}", self.limit, self._take, self.sink.restart, self.offset)
         try:
             (transport or self.mirrors.transports.transport(base)).run(transfer, self.mirrors.patience)
             self.sink.finish(transfer.shown)
-        except (MirrorError, CorruptFileError, UnsupportedUrlError) as error:
+        except TransferError as error:
             if isinstance(error, OversizedFileError | CorruptFileError):
                 transfer.begin_anew()
             return error
+        except (OSError, ValueError) as error:
+            # What a transport did not foresee is this mirror's failure; what cannot be written here is an OutputError.
+            return MirrorError(transfer.shown, f"it cannot be used ({short(error)})")
         finally:
             self.offset = transfer.offset
         return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from portage_ext import limits
+from portage_ext.errors import OutputError
 from portage_ext.refusals import CorruptFileError, ShortFileError
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ class FileSink:
 
     def __init__(self, path: Path, size: int | None, digests: Mapping[str, str], *, resume: bool = False) -> None:
         """Opens ``path``; with ``resume`` the bytes that it has are kept and hashed. Raises OSError."""
+        self._path = path
         self._size = size
         self._expected = dict(digests)
         self._digests = Digests(tuple(self._expected))
@@ -113,7 +116,10 @@ class FileSink:
                 self.restart()
 
     def write(self, block: bytes | memoryview) -> None:
-        self._file.write(block)
+        try:
+            self._file.write(block)
+        except OSError as error:
+            raise self._unwritable(error) from error
         # A transport may use its buffer again while a thread still hashes.
         self._digests.update(bytes(block))
         self.offset += len(block)
@@ -121,12 +127,18 @@ class FileSink:
     def restart(self) -> None:
         self._digests.stop()
         self._digests = Digests(tuple(self._expected))
-        self._file.seek(0)
-        self._file.truncate()
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+        except OSError as error:
+            raise self._unwritable(error) from error
         self.offset = 0
 
     def finish(self, where: str) -> None:
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
         if self._size is not None and self.offset != self._size:
             raise ShortFileError(where, f"it sends {self.offset} bytes of {self._size}")
         values = self._digests.values()
@@ -136,4 +148,10 @@ class FileSink:
 
     def close(self) -> None:
         self._digests.stop()
-        self._file.close()
+        # What is worth keeping was flushed by `finish`, and told if it could not be.
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        """No fault of the mirror, which other mirrors could make good."""
+        return OutputError(str(self._path), error.strerror or str(error))

@@ -1,4 +1,7 @@
-"""ssh:// through the system's ssh, whose keys, known hosts and configuration are the administrator's."""
+"""ssh:// through the system's ssh, whose keys, known hosts and configuration are the administrator's.
+
+What ssh says, which the other side has a part in, reaches nobody's terminal by itself: its end is in the error.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import os
 import select
 import shlex
 import subprocess
+import time
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from portage_ext import limits
-from portage_ext.fetch.transfer import Patience, Transfer, watched
+from portage_ext.errors import UsageError
+from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
 from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
+from portage_ext.shown import short
 
 _ABSENT: Final = 66
 """EX_NOINPUT (sysexits.h): what our own remote command ends with when the file is not there."""
@@ -21,40 +27,47 @@ class SshTransport:
     """Each file is one `cat` on the other side."""
 
     def __init__(self, options: str | None = None) -> None:
-        """``options`` are further words for ssh, as PORTAGE_SSH_OPTS has them."""
-        self._options = shlex.split(os.environ.get("PORTAGE_SSH_OPTS", "") if options is None else options)
+        """``options`` are further words for ssh, as PORTAGE_SSH_OPTS has them. Raises UsageError."""
+        try:
+            self._options = shlex.split(os.environ.get("PORTAGE_SSH_OPTS", "") if options is None else options)
+        except ValueError as error:
+            raise UsageError(f"PORTAGE_SSH_OPTS cannot be taken apart: {error}") from error
 
     def close(self) -> None:
         """Nothing is kept; ControlMaster in ssh_config keeps connections where that is wanted."""
 
     def run(self, transfer: Transfer, patience: Patience) -> None:
-        process = subprocess.Popen(
-            command(transfer.url, transfer.offset, self._options, patience.timeout),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-        )
+        words = command(transfer.url, transfer.offset, self._options, patience.timeout)
+        try:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except (OSError, ValueError) as error:  # no ssh, or a path with a NUL in it
+            raise MirrorError(transfer.shown, f"ssh cannot be run ({short(error)})") from error
         assert process.stdout is not None
+        assert process.stderr is not None
+        output, said = process.stdout.fileno(), _Said(process.stderr.fileno())
         try:
             with watched(transfer, patience):
-                while block := _read(process.stdout.fileno(), transfer, patience):
+                while block := _read(output, said, transfer, patience):
                     transfer.take(block)
                 status = process.wait(patience.timeout)
+            said.take(wait=False)
         except subprocess.TimeoutExpired:
             raise SlowMirrorError(transfer.shown, f"ssh did not end within {patience.timeout:g} s") from None
         finally:
             process.stdout.close()
+            process.stderr.close()
             if process.poll() is None:
                 process.kill()
                 process.wait()
         if status == _ABSENT:
             raise NotFoundError(transfer.shown, "it does not have the file")
         if status:
-            raise MirrorError(transfer.shown, f"ssh ended with status {status}")
+            raise MirrorError(transfer.shown, f"ssh ended with status {status}: {said.end or 'it said nothing'}")
 
 
 def command(url: str, offset: int, options: list[str], timeout: float) -> list[str]:
     """The ssh command that writes the file behind ``url`` to its output from byte ``offset``. Raises UnsupportedUrlError."""
-    parts = urlsplit(url)
+    parts = parsed(url)
     host, user = parts.hostname or "", parts.username
     if not host or host.startswith("-") or (user or "").startswith("-"):
         raise UnsupportedUrlError(url, "it names no host")
@@ -66,7 +79,36 @@ def command(url: str, offset: int, options: list[str], timeout: float) -> list[s
     return [*words, *options, "--", f"{user}@{host}" if user else host, f"test -f {path} || exit {_ABSENT}; exec {read}"]
 
 
-def _read(fd: int, transfer: Transfer, patience: Patience) -> bytes:
-    if not select.select([fd], [], [], patience.timeout)[0]:
-        raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s")
-    return os.read(fd, limits.TRANSFER_BLOCK)
+class _Said:
+    """The end of what ssh says on stderr; the rest is read away, so that ssh never waits for a reader."""
+
+    def __init__(self, fd: int) -> None:
+        self.fds = [fd]
+        self._words = bytearray()
+
+    def take(self, *, wait: bool = True) -> None:
+        """Read what is there; without ``wait`` only if something is."""
+        if self.fds and (wait or select.select(self.fds, [], [], 0)[0]):
+            words = os.read(self.fds[0], limits.SSH_SAID)
+            self._words += words
+            del self._words[: -limits.SSH_SAID]
+            if not words:
+                self.fds.clear()
+
+    @property
+    def end(self) -> str:
+        """Its end, in one line."""
+        return " ".join(self._words.decode("utf-8", "replace").split())[-limits.SSH_SHOWN :]
+
+
+def _read(output: int, said: _Said, transfer: Transfer, patience: Patience) -> bytes:
+    until = time.monotonic() + patience.timeout
+    while True:
+        ready = select.select([output, *said.fds], [], [], max(0.0, until - time.monotonic()))[0]
+        if not ready:
+            raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s")
+        if output in ready:
+            return os.read(output, limits.TRANSFER_BLOCK)
+        said.take()
+        if time.monotonic() > until:
+            raise SlowMirrorError(transfer.shown, f"it sent nothing of the file for {patience.timeout:g} s")

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
+from urllib.parse import SplitResult, urlsplit
 
-from portage_ext.refusals import OversizedFileError, SlowMirrorError
+from portage_ext import shown
+from portage_ext.refusals import OversizedFileError, SlowMirrorError, UnsupportedUrlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Transfer:
     shown: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.shown = without_password(self.url)
+        self.shown = shown.line(self.url)
 
     def announce(self, length: int | None) -> None:
         """A mirror says that ``length`` bytes follow. Raises OversizedFileError when that is too many."""
@@ -64,6 +66,10 @@ class Transfer:
             self.restart()
 
 
+SCHEMES = ("http", "https", "ssh")
+"""What can be fetched from and verified."""
+
+
 class Transport(Protocol):
     """A way to reach mirrors."""
 
@@ -74,14 +80,20 @@ class Transport(Protocol):
         """Let go of connections."""
 
 
-def without_password(url: str) -> str:
-    """``url`` as it may be shown."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    if not at or ":" not in user:
-        return url
-    return f"{scheme}{separator}{user.partition(':')[0]}:*@{host}{slash}{path}"
+def parsed(url: str) -> SplitResult:
+    """The parts of ``url``, of which host and port can be used. Raises UnsupportedUrlError.
+
+    Whoever wrote the URL, an administrator or a server that redirects, this is the one place where it is taken apart.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # Its own words may hold a piece of a password.
+        raise UnsupportedUrlError(url, "it is no URL that can be read; look at its host, port and brackets") from None
+    if parts.scheme in SCHEMES and not host:
+        raise UnsupportedUrlError(url, "it names no host")
+    return parts
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def parse_manifest(data: bytes) -> Manifest:
         name, size = words[1], words[2]
         if name in records:
             raise ManifestError(f"{name} is recorded twice")
-        if not _NAME.fullmatch(name) or not size.isdigit() or len(size) > 19:
+        if not _NAME.fullmatch(name) or not (size.isascii() and size.isdigit()) or len(size) > 19:
             raise ManifestError(f"line {line[:80]!r} is no DATA record")
         values = dict(zip(words[3::2], words[4::2], strict=True))
         if len(values) != len(words[3::2]):

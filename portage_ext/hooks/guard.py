@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from portage_ext import shown
 from portage_ext.config.toolchain import Mode, configured_mode, mode_in
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
@@ -70,7 +71,7 @@ def main() -> int:
         return 0
     texts = refusals(phase)
     for text in texts:
-        print(f"portage-ext: {text}", file=sys.stderr)
+        print(f"portage-ext: {shown.text(text)}", file=sys.stderr)
     return EXIT_REFUSED if texts and strictness is Mode.ENFORCE else 0
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from portage_ext import shown
 from portage_ext.config.toolchain import Mode
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
@@ -103,7 +104,7 @@ def main() -> int:
         preserves = "preserve-libs" in os.environ.get("FEATURES", "").split()
         found = losses(phase, os.environ.get("REPLACING_VERSIONS", "").split(), preserves=preserves)
         if found:
-            print(source_breaks(phase.name, [(one.victim, one.need, one.missing, one.found) for one in found]))
+            print(shown.text(source_breaks(phase.name, [(one.victim, one.need, one.missing, one.found) for one in found])))
     return 0
 
 

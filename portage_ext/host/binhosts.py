@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from portage_ext.config import settings as configuration
-from portage_ext.errors import PortageExtError
+from portage_ext.errors import InvalidBuilderError, PortageExtError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.builder import bound_by
 from portage_ext.fetch.mirrors import Transports
+from portage_ext.host import say
 from portage_ext.host.candidates import CandidateTree
 from portage_ext.model import builder
 from portage_ext.model.builder import Builder
+from portage_ext.refusals import AllMirrorsFailedError, MirrorError, NotFoundError
 from portage_ext.trust.state import StateDirectory, checked_name
 
 
@@ -58,7 +60,16 @@ class Binhosts:
                 progress=lambda _: None,
             )
             return bound_by(binrepo, header)
+        except AllMirrorsFailedError as error:
+            # It may be missing, and a binhost may be away; another one than the index binds is told.
+            refused = [one for one in error.reasons if not isinstance(one, MirrorError | NotFoundError)]
+            for one in refused:
+                say.line(str(one))
+            return None
+        except InvalidBuilderError as error:
+            say.line(str(error))
+            return None
         except (PortageExtError, OSError):
-            return None  # what a binhost says of itself may be missing
+            return None
         finally:
             transports.close()

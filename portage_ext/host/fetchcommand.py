@@ -22,6 +22,7 @@ from urllib.parse import urlparse
 
 from portage.util import varexpand
 
+from portage_ext import shown
 from portage_ext.limits import MIB, TRIAL_LINES, TRIAL_SAID
 
 _POLL: Final = 0.05
@@ -36,7 +37,7 @@ class Ended:
 
 
 def uri_of(entry: Mapping[str, str]) -> str:
-    """Where the package of an index entry is."""
+    """Where the package of an index entry is; with the password of its URL, if it has one."""
     return entry["BASE_URI"].rstrip("/") + "/" + entry["PATH"].lstrip("/")
 
 
@@ -54,10 +55,10 @@ def command(settings: Any, entry: Mapping[str, str], directory: str) -> list[str
 
 
 def by_hand(settings: Any, entry: Mapping[str, str]) -> str:
-    """The same command, for a shell, into the directory for temporary files."""
+    """The same command, for a shell, into the directory for temporary files; a password has to be put in."""
     directory = tempfile.gettempdir()
     copy = ["cp", urlparse(uri_of(entry)).path, directory]
-    return shlex.join(command(settings, entry, directory) or copy)
+    return shown.line(shlex.join(command(settings, entry, directory) or copy))
 
 
 def fetch(settings: Any, entry: Mapping[str, str], directory: Path, *, size: int, seconds: float) -> Ended:
@@ -115,7 +116,7 @@ def _used(directory: Path) -> int:
 
 
 def _last(text: str) -> tuple[str, ...]:
-    """The last lines for people: as a terminal would show them, without what it would obey."""
+    """The last lines for people: as a terminal would show them, fit to be shown."""
     lines = (line.rpartition("\r")[2].strip() for line in text.replace("\r\n", "\n").split("\n"))
-    told = ["".join(char for char in line if char.isprintable())[:400] for line in lines if line]
+    told = [shown.line(line[:4096])[:400] for line in lines if line]
     return tuple(told[-TRIAL_LINES:])

@@ -19,6 +19,7 @@ from portage.binrepo.config import BinRepoConfigLoader
 from portage.const import BINREPOS_CONF_FILE
 from portage.exception import ParseError
 
+from portage_ext import shown
 from portage_ext.host import say
 from portage_ext.trust.defeats import BinrepoValues, Defeat, find, is_ours
 
@@ -74,7 +75,7 @@ def _wrap() -> None:
         fetched = original(*arguments, **keywords)
         uri = (keywords.get("fcmd_vars") or {}).get("URI", "")
         if not fetched and is_ours(keywords.get("fcmd") or ""):
-            raise ParseError(f" No verified index from {os.path.dirname(uri)}: see the reason above")
+            raise ParseError(f" No verified index from {shown.line(os.path.dirname(uri))}: see the reason above")
         return fetched
 
     getbinpkg.file_get = file_get

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from portage_ext import shown
 from portage_ext.config import binrepos as binrepos_conf
 from portage_ext.config import publishing
 from portage_ext.errors import PortageExtError
@@ -46,7 +47,7 @@ def configuration(host: Here, repos: list[BinrepoValues]) -> Area:
         *_package_env(settings, repos),
         *_native(settings, host),
     ]
-    names = ", ".join(one.name or one.sync_uri for one in repos) or "none"
+    names = ", ".join(one.name or shown.line(one.sync_uri) for one in repos) or "none"
     return Area("configuration", f"binrepos: {names}", tuple(found))
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from portage_ext.errors import PkgdirError, UnsupportedPortageError
+from portage_ext import limits, locks
+from portage_ext.errors import LockError, PkgdirError, UnsupportedPortageError
 from portage_ext.host.depend import DependEvaluator
 from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model.contract import KEY as CONTRACT
@@ -112,17 +113,27 @@ def _policy(settings: Any) -> SignaturePolicy:
 
 @contextlib.contextmanager
 def index_lock(pkgdir: Path) -> Iterator[None]:
-    """Hold Portage's own lock on PKGDIR/Packages, the one that emerge takes to inject a package. Waits for it.
+    """Hold Portage's own lock on PKGDIR/Packages, the one that emerge takes to inject a package. Waits for it, says so, and
+    not for ever, which Portage does.
 
-    Raises PkgdirError when the lock file cannot be made.
+    Raises PkgdirError when the lock file cannot be made, LockError when somebody else holds it for too long.
     """
-    from portage.exception import PortageException
+    from portage.exception import PortageException, TryAgain
     from portage.locks import lockfile, unlockfile
 
-    try:
-        lock = lockfile(str(pkgdir / "Packages"), wantnewlockfile=1)
-    except (OSError, PortageException) as error:
-        raise PkgdirError(str(pkgdir), f"cannot be locked: {error}") from error
+    def attempt() -> Any:
+        try:
+            return lockfile(str(pkgdir / "Packages"), wantnewlockfile=1, flags=os.O_NONBLOCK)
+        except TryAgain:
+            return None
+        except (OSError, PortageException) as error:
+            raise PkgdirError(str(pkgdir), f"cannot be locked: {error}") from error
+
+    file = pkgdir / ".Packages.portage_lockfile"
+    pauses = locks.waiting(file, limits.PKGDIR_LOCK)
+    while (lock := attempt()) is None:
+        if next(pauses, None) is None:
+            raise LockError(str(file), locks.too_long(file, limits.PKGDIR_LOCK))
     try:
         yield
     finally:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import sys
 
+from portage_ext import shown
+
 _VARIABLE = "PORTAGE_EXT_SAID"
 
 
 def line(text: str) -> None:
     """Print ``text`` on stderr, marked as ours."""
-    print(f"portage-ext: {text}", file=sys.stderr)
+    print(f"portage-ext: {shown.text(text)}", file=sys.stderr)
 
 
 def not_active(reason: str) -> None:

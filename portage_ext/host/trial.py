@@ -18,6 +18,7 @@ from portage.checksum import _apply_hash_filter, _filter_unaccelarated_hashes, _
 from portage.exception import InvalidSignature, MissingSignature, PortageException
 from portage.gpkg import gpkg
 
+from portage_ext import shown
 from portage_ext.errors import PackageError
 from portage_ext.gpkg.describe import describe
 from portage_ext.gpkg.identity import GPKG_SUFFIX
@@ -70,7 +71,7 @@ class Trials:
         entry = tree._remotepkgs[tree.dbapi._instance_key(cpv)]
         header = tree.sources.get(offer.binrepo or "", {})
         again = fetchcommand.by_hand(tree.settings, entry)
-        source = Source(offer, fetchcommand.uri_of(entry), again, builder.HEADER in header)
+        source = Source(offer, shown.line(fetchcommand.uri_of(entry)), again, builder.HEADER in header)
         digests = tree._get_digests(cpv)
         # Portage before 3.0.83 takes what it cannot compare.
         if hasattr(BinpkgVerifier, "_missing_digests_exception") and not ("size" in digests and digests.keys() - {"size"}):

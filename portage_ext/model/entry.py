@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from portage_ext.errors import InvalidEntryError
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG, Digest
+
+_DIGITS: Final = 20
+"""A number with as many is none: Python refuses to read one of thousands by an error of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +47,7 @@ class IndexEntry:
     def size(self) -> int:
         """Bytes. Raises InvalidEntryError when it is missing or no plain decimal number."""
         value = self._required("SIZE")
-        if not (value.isascii() and value.isdigit()):
+        if not (value.isascii() and value.isdigit() and len(value) < _DIGITS):
             raise InvalidEntryError(self.values.get("CPV", "?"), "SIZE", value)
         return int(value)
 

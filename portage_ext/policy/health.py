@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from portage_ext import limits
+from portage_ext import limits, shown
 from portage_ext.model.release import Release
 from portage_ext.model.root import Root
 
@@ -52,11 +52,11 @@ class Area:
 
 
 def error(what: str, remedy: str) -> Finding:
-    return Finding(Severity.ERROR, what, remedy)
+    return Finding(Severity.ERROR, shown.line(what), shown.line(remedy))
 
 
 def warning(what: str, remedy: str) -> Finding:
-    return Finding(Severity.WARNING, what, remedy)
+    return Finding(Severity.WARNING, shown.line(what), shown.line(remedy))
 
 
 def ages(name: str, release: Release, now: int, remedy: str) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from portage_ext import shown
 from portage_ext.policy.verdict import (
     BINHOST,
     HERE,
@@ -38,7 +39,7 @@ def judge(facts: Facts, wanted: Wanted, places: Places) -> Verdict:
 
 def unreachable(binrepo: str, uri: str, why: str) -> Reason:
     """The index of a binrepo could not be had; the remedy shows whether it can now, and what the server says."""
-    command = f"wget --spider {shlex.quote(uri.rstrip('/') + '/Packages')}"
+    command = shown.line(f"wget --spider {shlex.quote(uri.rstrip('/') + '/Packages')}")
     return Reason("unreachable", f"the index of [{binrepo}] could not be had", (Remedy(HERE, command),), (why,))
 
 

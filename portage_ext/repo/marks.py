@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files
+from portage_ext import files, locks
 
 MARKS_DIRECTORY: Final = "var/lib/portage-ext/after-emerge"
 _LOCK: Final = "lock"
 _PREFIX: Final = "run."
 _STALE: Final = 60
 """Seconds after which a mark that never got its name was left by a run that died over it."""
-_POLL: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +100,11 @@ def remove(marks: Iterable[Mark]) -> None:
 
 @contextlib.contextmanager
 def working(root: Path, wait: float) -> Iterator[bool]:
-    """Be the one worker below ``root``; yields False when another is, and was for ``wait`` seconds. Raises OSError."""
+    """Be the one worker below ``root``; yields False when another is, and was for ``wait`` seconds.
+
+    Raises LockError, OSError.
+    """
     directory = root / MARKS_DIRECTORY
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait
-    with open(directory / _LOCK, "ab") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    yield False
-                    return
-                time.sleep(_POLL)
-            else:
-                yield True
-                return
+    with locks.tried(directory / _LOCK, wait) as lock:
+        yield lock is not None

@@ -6,14 +6,13 @@ be read, such as one that a full disk cut short, is passed over: the log informs
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits
+from portage_ext import files, limits, locks, shown
 
 LOG_DIRECTORY: Final = "var/log/portage-ext"
 RUNS_FILE: Final = f"{LOG_DIRECTORY}/runs.jsonl"
@@ -35,19 +34,19 @@ class Run:
 
     def emit(self) -> bytes:
         """The line of the log, with its end."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__} | {"line": shown.line(self.line)}
         return json.dumps({**values, "seconds": round(self.seconds, 3)}, ensure_ascii=True).encode() + b"\n"
 
 
 def append(root: Path, run: Run) -> None:
-    """Write ``run`` down below ``root``; runs at the same time wait for each other. Raises OSError."""
+    """Write ``run`` down below ``root``; runs at the same time wait for each other, but not for long: the log informs, and a
+    lock that is not to be had costs no more than that the log is not shortened now. Raises LockError, OSError."""
     path = root / RUNS_FILE
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.tried(path.with_suffix(".lock"), limits.LOG_LOCK) as lock:
         if len(data := run.emit()) > limits.RUN_LINE_SIZE:
             data = replace(run, line=f"{run.line[: limits.RUN_LINE_SIZE // 16]} …").emit()
-        if path.exists() and path.stat().st_size + len(data) > limits.RUN_LOG_SIZE:
+        if lock is not None and path.exists() and path.stat().st_size + len(data) > limits.RUN_LOG_SIZE:
             kept = _tail(path, limits.RUN_LOG_SIZE // 2)
             files.replace_file(path, kept[kept.find(b"\n") + 1 :])
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)

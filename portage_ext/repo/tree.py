@@ -21,7 +21,6 @@ killed before the switch, and the next one removes it. Only the holder of the lo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -29,7 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files
+from portage_ext import files, limits, locks
 from portage_ext.failures import TreeError, UnknownChannelError
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.refusals import MalformedReleaseError
@@ -129,15 +128,13 @@ class Tree:
     def locked(self) -> Iterator[None]:
         """Keep other publishers out; waits for them. Makes the tree when it is not there.
 
-        Raises TreeError, also for an OSError of what is done inside.
+        Raises LockError, TreeError, also for an OSError of what is done inside.
         """
         try:
             self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
-            file = open(self.root / LOCK, "ab")  # noqa: SIM115 (closed at the end of the block)
         except OSError as error:
             raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locks.held(self.root / LOCK, limits.TREE_LOCK):
             try:
                 yield
             except OSError as error:

@@ -90,7 +90,7 @@ def _binrepo(one: BinrepoValues, features: Collection[str], pkgdir: str, guarded
         )
     if not guarded:
         return
-    if urlsplit(one.sync_uri).scheme in ("", "file"):
+    if one.sync_uri.partition(":")[0] == "file" or "://" not in one.sync_uri:
         yield Defeat(
             one.name,
             "its sync-uri is a path of this machine, which Portage opens itself: neither Release nor index is verified",
@@ -110,7 +110,10 @@ def _binrepo(one: BinrepoValues, features: Collection[str], pkgdir: str, guarded
 def _shared_cache(binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -> Iterator[Defeat]:
     places: dict[tuple[str, str], BinrepoValues] = {}
     for one in binrepos:
-        parts = urlsplit(one.sync_uri)
+        try:
+            parts = urlsplit(one.sync_uri)
+        except ValueError:
+            continue  # no URL: nothing is fetched from it
         place = (parts.hostname or "", parts.path.strip("/"))
         other = places.setdefault(place, one)
         if other is not one and guarded and not {one.name, other.name}.isdisjoint(guarded):

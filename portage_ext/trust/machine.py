@@ -132,7 +132,7 @@ def without_release(terms: Terms, seen: Seen | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A believed Release. ``seen`` is to be remembered once the index was checked too."""
+    """A believed Release. ``seen`` is to be remembered at once, before the index is asked for."""
 
     release: Release
     seen: Seen

@@ -26,6 +26,11 @@ def is_bound(remembered: bytes) -> bool:
     return remembered.startswith(_BOUND)
 
 
+def release_of(remembered: bytes) -> str:
+    """The version of the Release that bound a remembered index."""
+    return remembered[len(_BOUND) :].partition(b"\n")[0].decode("ascii", "replace") if is_bound(remembered) else ""
+
+
 def unmarked(remembered: bytes) -> bytes:
     """A remembered index as Portage was handed it."""
     return remembered.partition(b"\n")[2] if is_bound(remembered) else remembered

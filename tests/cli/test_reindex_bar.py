@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from portage_ext.cli.reindex import _Bar, _plain
+from portage_ext import shown
+from portage_ext.cli.reindex import _Bar
 
 
 def test_short_work_draws_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,4 +27,4 @@ def test_long_work_draws_one(capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 def test_no_escape_sequence_reaches_the_terminal() -> None:
-    assert _plain("a\x1b[31m\udcff\n") == "a\\x1b[31m\\udcff\\n"
+    assert shown.line("a\x1b[31m\udcff\n") == "a\\x1b[31m\\udcff "

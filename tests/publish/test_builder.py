@@ -261,7 +261,9 @@ def test_one_that_was_changed_on_the_way_is_refused(published: tuple[Host, Root,
     path.write_bytes(data)
     refused = client.run("portage-ext", "compare", "lab").failed()
     assert "[CorruptFileError]" in refused.stderr, refused
+    assert "[CorruptFileError]" in client.run("portage-ext", "why", "app-misc/hello").stderr
     path.unlink()
+    assert "Error]" not in client.run("portage-ext", "why", "app-misc/hello").stderr
     assert "[NotFoundError]" in client.run("portage-ext", "compare", "lab").failed().stderr
 
 

@@ -298,6 +298,7 @@ newer_version() {
     hooks --role binhost "${binhost[@]}"
     hooks --role client "${client[@]}"
     grep -q '^role	both$' "$root/var/lib/portage-ext/setup/choices"
+    [[ $(stat -c %a "$root/var/lib/portage-ext/setup/choices") == 600 ]]
     grep -q '^\[binhost\]' "$root/etc/portage/portage-ext.toml"
     grep -q '^\[binrepo.binhost\]' "$root/etc/portage/portage-ext.toml"
     hooks --status

@@ -1,0 +1,229 @@
+"""One run at a time: a lock file that strangers cannot hold, and a wait that has an end and is announced.
+
+flock(2) asks for no right to write: whoever can open a lock file can hold it for ever. So a lock file is 0600 and its owner's.
+One that was not (of an older version, after a chmod) may be held by a stranger through a descriptor from before: it is replaced
+by a new one, unless a run of ours holds it. A lock counts only while its file is the one that has the name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from portage_ext import files, limits, shown
+from portage_ext.errors import LockError
+
+_POLL = 0.05
+
+
+def tell(line: str) -> None:
+    """Say ``line`` on stderr."""
+    print(f"portage-ext: {shown.line(line)}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def held(path: Path, wait: float, say: Callable[[str], None] = tell) -> Iterator[None]:
+    """Hold the lock file at ``path``, which is made when it is not there; its directory must be.
+
+    Waits for ``wait`` seconds at most, and has ``say`` tell of it when it begins to last. Raises LockError, OSError.
+    """
+    with tried(path, wait, say) as fd:
+        if fd is None:
+            raise LockError(str(path), too_long(path, wait))
+        yield
+
+
+@contextlib.contextmanager
+def tried(path: Path, wait: float = 0, say: Callable[[str], None] = tell) -> Iterator[int | None]:
+    """As ``held``, but yields None when the lock was not to be had, else its descriptor. Raises LockError, OSError."""
+    fd = _taken(path, wait, say)
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def too_long(path: Path, wait: float) -> str:
+    """Why the lock ``path`` was not to be had in ``wait`` seconds, and what to do."""
+    return f"{holder(path)} has held this lock for more than {wait:g} s; end it if it hangs (fuser -v {path}), and try again"
+
+
+def waiting(path: Path, wait: float, say: Callable[[str], None] = tell) -> Iterator[float]:
+    """A pause for each further attempt at the lock ``path``, as long as there may be one; says once whom it waits for.
+
+    Yields the seconds that have passed.
+    """
+    begun, said = time.monotonic(), False
+    while (passed := time.monotonic() - begun) < wait:
+        if passed >= limits.LOCK_SILENT and not said:
+            said = True
+            say(f"waiting for {holder(path)}, which holds the lock {path}; for {wait - passed:.0f} s more at most")
+        time.sleep(_POLL)
+        yield passed
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock ``path``, as far as the kernel tells this user."""
+    pids = [pid for pid in _holders(path) if pid > 0]
+    if not pids:
+        return "another process"
+    pid = pids[0]
+    name = ""
+    with contextlib.suppress(OSError):
+        name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    owner = _owner(pid)
+    told = ", ".join([*([name] if name else []), *([f"of user {owner}"] if owner not in (None, os.geteuid()) else [])])
+    return f"process {pid}{f' ({told})' if told else ''}"
+
+
+def _taken(path: Path, wait: float, say: Callable[[str], None], *, replace: bool = True) -> int | None:
+    """A descriptor that holds the lock; None when the time is up."""
+    if (fd := _attempt(path, replace=replace)) is not None:
+        return fd
+    for _ in waiting(path, wait, say):
+        if (fd := _attempt(path, replace=replace)) is not None:
+            return fd
+    return None
+
+
+def _attempt(path: Path, *, replace: bool) -> int | None:
+    fd = _opened(path)
+    try:
+        good = _is_ours(fd, path)
+        if good and _locked(fd) and _is_at(fd, path):
+            fd, taken = -1, fd
+            return taken
+        if good or not replace or not _may_replace(fd, path):
+            return None
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    _replace(path)
+    return _attempt(path, replace=False)
+
+
+def _opened(path: Path) -> int:
+    """The file at ``path``; a new one is for its owner alone whatever the umask."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                fd = os.open(path, flags)
+                break
+            with contextlib.suppress(FileExistsError):
+                fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+                os.fchmod(fd, 0o600)
+                break
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise
+        link = "it is a symbolic link, and no lock file; remove it"
+        raise LockError(str(path), link if error.errno == errno.ELOOP else f"it cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise LockError(str(path), "it is no regular file, and no lock; remove it")
+    return fd
+
+
+def _trusted(path: Path) -> set[int]:
+    """Who may hold the lock: this user, root, and whoever owns its directory and can do there what he wants."""
+    return {os.geteuid(), 0, path.parent.stat().st_uid}
+
+
+def _is_ours(fd: int, path: Path) -> bool:
+    """Whether no stranger can open the file."""
+    status = os.fstat(fd)
+    return status.st_mode & 0o077 == 0 and status.st_uid in _trusted(path)
+
+
+def _may_replace(fd: int, path: Path) -> bool:
+    """Whether nobody holds a file that strangers can open, or strangers alone do."""
+    if _locked(fd):
+        return True
+    # Root sees who has the file open, also through a descriptor that the one who took the lock left to a child.
+    owners = _openers(fd) if os.geteuid() == 0 else {_owner(pid) for pid in _holders(path)}
+    return bool(owners) and owners.isdisjoint({None, *_trusted(path)})
+
+
+def _replace(path: Path) -> None:
+    """Put a new file in the place of one that strangers can open. One process at a time does it. Raises LockError."""
+    guard = path.with_name(f"{files.TEMPORARY_PREFIX}{path.name}.guard")
+    fd = _taken(guard, limits.LOCK_SILENT, tell, replace=False)
+    if fd is None:
+        raise LockError(str(guard), f"{holder(guard)} holds this lock, or strangers can open its file; remove it")
+    try:
+        old = _opened(path)
+        try:
+            if not _is_ours(old, path) and _may_replace(old, path):
+                files.replace_file(path, b"", mode=0o600)
+        finally:
+            os.close(old)
+        guard.unlink(missing_ok=True)
+    except OSError as error:
+        why = f"strangers can open this lock file, and it cannot be replaced: {error.strerror}; remove it"
+        raise LockError(str(path), why) from error
+    finally:
+        os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    """Take the lock, if it is free."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    """Whether the open file still has the name: it may have been replaced while it was waited for."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _holders(path: Path) -> list[int]:
+    """The processes that hold a lock on ``path``, from /proc/locks; by inode, since file systems differ in how devices show."""
+    try:
+        inode = path.stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return []
+    fields = [line.split() for line in lines]
+    return [
+        int(words[-4])
+        for words in fields
+        if len(words) >= 8 and words[1] != "->" and words[-3].rpartition(":")[2] == str(inode)
+    ]
+
+
+def _owner(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
+
+
+def _openers(fd: int) -> set[int | None]:
+    """The users whose processes, beside this one, have the file open."""
+    wanted = os.fstat(fd)
+    found: set[int | None] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        # Processes and their files go away while they are looked at.
+        with contextlib.suppress(OSError):
+            for one in os.scandir(process / "fd"):
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(one.stat(), wanted):
+                        found.add(process.stat().st_uid)
+    return found

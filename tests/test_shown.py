@@ -1,0 +1,93 @@
+"""Nothing that a terminal obeys and no password of a URL leaves through an error or a line, whoever wrote it."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portage_ext import errors, failures, refusals, shown
+from portage_ext.errors import PortageExtError
+from portage_ext.refusals import AllMirrorsFailedError, MirrorError, TrustError
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x00\x7f"
+
+
+def classes(root: type[PortageExtError]) -> list[type[PortageExtError]]:
+    """``root`` and all below it; not the classes without slots that dataclass made them from."""
+    below = [one for sub in root.__subclasses__() for one in classes(sub)]
+    return [root, *below] if getattr(sys.modules[root.__module__], root.__name__) is root else below
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://me:secret@host/x", "https://me:*@host/x"),
+        ("https://me:12345@host", "https://me:*@host"),
+        ("https://me@example.org:secret@host/x", "https://me@example.org:*@host/x"),
+        ("https://me:se/cr@et@host/x", "https://me:*@host/x"),
+        ("https://me:se cret@host/x", "https://me:*@host/x"),
+        ("https://me:p[w@host", "https://me:*@host"),
+        ("https://:secret@host/", "https://:*@host/"),
+        ("ssh://me:secret@[::1]:22/x", "ssh://me:*@[::1]:22/x"),
+        ("ftp://me:secret@host", "ftp://me:*@host"),
+        ("see http://a:b@c/d and 'http://e:f@g/h'", "see http://a:*@c/d and 'http://e:*@g/h'"),
+        ("https://me@host/x", "https://me@host/x"),
+        ("https://host/x:y@z", "https://host/x:y@z"),
+        ("http://host:80/a@b", "http://host:80/a@b"),
+        ("http://[::1]:80/x@y", "http://[::1]:80/x@y"),
+        ("http://host:80 and mail x@y", "http://host:80 and mail x@y"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, told: str) -> None:
+    assert shown.line(url) == told
+
+
+@given(st.text())
+def test_a_line_has_nothing_that_a_terminal_obeys(words: str) -> None:
+    assert shown.line(words).isprintable()
+    assert shown.text(words).replace("\n", "").isprintable()
+
+
+@given(st.text(st.characters(exclude_characters="@", exclude_categories=("Cs",))), st.sampled_from(["me", "a@b", ""]))
+def test_no_password_is_shown_whatever_it_is(password: str, user: str) -> None:
+    # As far as it is one: what begins like a port and a path is taken for that.
+    word = f"s3{password}3t"
+    told = shown.line(f"http://{user}:{word}@host/path")
+    assert told == f"http://{user}:*@host/path" or "\n" in word
+
+
+def test_a_text_that_is_all_urls_is_made_fit_in_no_time() -> None:
+    for words in ("://a:" * 50_000, "://" * 100_000, "a" * 500_000 + "://", "://a:" + "b" * 500_000):
+        shown.line(words)
+
+
+@pytest.mark.parametrize("kind", classes(PortageExtError), ids=lambda kind: kind.__name__)
+def test_no_error_shows_what_a_terminal_obeys(kind: type[PortageExtError]) -> None:
+    values: dict[str, object] = {"reasons": (MirrorError("x", HOSTILE),), "known": (), "findings": (), "why": HOSTILE}
+    if kind is failures.UnsignedPackagesError:
+        values["why"] = {HOSTILE: HOSTILE}
+    numbers = ("before", "after", "left_out", "stands", "seconds")
+    made = {one.name: values.get(one.name, 1 if one.name in numbers else HOSTILE) for one in fields(kind)}
+    error = kind(**made)
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        told = str(one)
+        assert "s3cret" not in told
+        assert (told if not kind.has_lines else told.replace("\n", "")).isprintable()
+
+
+def test_only_two_errors_have_more_than_one_line() -> None:
+    several = {kind for kind in classes(PortageExtError) if kind.has_lines}
+    assert several == {AllMirrorsFailedError, errors.ResolutionError}
+
+
+def test_what_is_refused_is_fit_to_be_shown_in_its_parts_too() -> None:
+    error = refusals.IndexMismatchError(HOSTILE, HOSTILE)
+    assert error.where.isprintable()
+    assert error.why.isprintable()
+    assert "s3cret" not in error.where + error.why
+    assert isinstance(error, TrustError)
