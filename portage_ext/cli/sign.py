@@ -58,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
             status, done = _sign(options, packages(settings.pkgdir), signer, judge, started)
             if not (options.check or options.no_index):
                 _reindex(settings, done, signer.key.fingerprint)
-        xpak = [(str(path), XPAK_UNSIGNED) for path in packages(settings.pkgdir, XPAK_SUFFIXES)]
+        xpak = [(str(path), f"not signed: {XPAK_UNSIGNED}") for path in packages(settings.pkgdir, XPAK_SUFFIXES)]
         for line in fold(xpak):
-            print(f"portage-ext sign: not signed: {line}", file=sys.stderr)
+            print(f"portage-ext sign: {line}", file=sys.stderr)
         return status or bool(xpak)
 
 
@@ -99,8 +99,8 @@ def _sign(
         print(f"{len(paths) - lacking} of {len(paths)} packages carry a valid signature of {signer.key.fingerprint}")
         return (1 if lacking else 0), Signed((), (), {})
     report = sign_pkgdir(paths, signer, judge, everything=options.all, jobs=options.jobs)
-    for line in fold((str(path), reason(error)) for path, error in report.failed.items()):
-        print(f"portage-ext sign: not signed: {line}", file=sys.stderr)
+    for line in fold((str(path), f"not signed: {reason(error)}") for path, error in report.failed.items()):
+        print(f"portage-ext sign: {line}", file=sys.stderr)
     print(
         f"{len(report.signed)} signed by {signer.key.fingerprint}, {len(report.valid)} valid before, "
         f"{len(report.failed)} failed, {time.monotonic() - started:.2f} s"
