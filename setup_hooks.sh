@@ -69,7 +69,7 @@ wrong_use() {
 
 # What was chosen is remembered in the store, so that a later run need not be told again.
 declare -A choice=() given=()
-declare -a left=()
+declare -a left=() named=()
 roots_pinned=''
 action=set_up root=/ config_root='' dry_run='' yes='' purge='' no_fetch='' offered=''
 

@@ -6,12 +6,13 @@ many errors, so none leaves here without having been made fit to be shown (shown
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any, ClassVar
 
 from portage_ext import shown
+from portage_ext.folding import counted, told
 
 
 def _fit(said: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -209,15 +210,25 @@ class MassRemovalError(PortageExtError):
     path: str
     before: int
     after: int
-    left_out: int
-    example: str
+    why: Mapping[str, str]
+    """The packages that are on the disk and left out, by path, with the reason."""
 
     def __str__(self) -> str:
-        why = f"; {self.left_out} packages are there but unusable, such as {self.example}" if self.left_out else ""
+        left = f"; left out: {told(self.why.items())}" if self.why else ""
         return (
-            f"{self.path} lists {self.before} packages, and {self.after} would remain{why}. Nothing was written. "
-            "Is a file system not mounted, or the verification keyring missing? If this is meant, use --force"
+            f"{self.path} lists {counted(self.before)}, and the new index would list {self.after}{left}. Nothing was written. "
+            f"{remedy_of_loss(self.why)} If this is meant: portage-ext reindex --force"
         )
+
+
+def remedy_of_loss(why: Mapping[str, str]) -> str:
+    """What to do where packages are gone, or left out for the reasons ``why``."""
+    reasons = set(why.values())
+    if any("does not trust" in one for one in reasons):
+        return "Let the verification keyring trust that key (gpg --import-ownertrust), then try again."
+    if any("verification keyring" in one for one in reasons):
+        return "Is the verification keyring the right one, and whole?"
+    return "Mend, sign or remove these packages." if why else "Is a file system not mounted, or PKGDIR another one?"
 
 
 @dataclass(slots=True, eq=False)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
-from portage_ext.errors import PortageExtError
+from portage_ext.errors import PortageExtError, remedy_of_loss
+from portage_ext.folding import counted, fold, told
 
 
 @dataclass(slots=True, eq=False)
@@ -92,12 +92,46 @@ class GateError(PortageExtError):
     channel: str
     staging: str
     findings: tuple[Finding, ...]
+    live: int | None = None
+    """The release, when it is one that the channel serves already."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The objections, equal ones as one line with their count."""
+        by_gate: dict[str, list[tuple[str, str]]] = {}
+        for one in self.findings:
+            by_gate.setdefault(one.gate, []).append((one.where, one.what))
+        return [f"[{gate}] {line}" for gate, found in by_gate.items() for line in fold(found)]
 
     def __str__(self) -> str:
-        gates = ", ".join(dict.fromkeys(one.gate for one in self.findings))
+        gates = list(dict.fromkeys(one.gate for one in self.findings))
+        what = f"{counted(len(self.findings), 'objection')} ({', '.join(gates)})"
+        repair = "Repair the packages, or set gates for the channel in portage-ext.toml"
+        if "signatures" in gates:
+            repair += ". portage-ext sign signs what can be signed"
+        if self.live is not None:
+            return f"{what} to release {self.live}, which {self.channel} serves and goes on serving. {repair}"
+        return f"{what}; {self.channel} stays as it was. The release is in {self.staging} until the next run. {repair}"
+
+
+@dataclass(slots=True, eq=False)
+class EmptiedReleaseError(PortageExtError):
+    """A release of a PKGDIR would offer nothing, or little of what there is: a mount, a keyring or a key is missing.
+
+    ``before`` packages are served now, ``after`` would be; ``why`` has what is in PKGDIR and left out, with the reasons.
+    """
+
+    channel: str
+    before: int
+    after: int
+    why: Mapping[str, str]
+
+    def __str__(self) -> str:
+        serves = f"{self.channel} serves {counted(self.before) if self.before else 'nothing yet'}"
+        left = f"; {counted(len(self.why))} of PKGDIR would be left out: {told(self.why.items())}" if self.why else ""
         return (
-            f"{len(self.findings)} objections ({gates}); {self.channel} stays as it was. The release is in {self.staging} "
-            "until the next run. Repair the packages, or set gates for the channel in portage-ext.toml"
+            f"{serves}, and the new release would offer {self.after}{left}. Nothing was published. "
+            f"{remedy_of_loss(self.why)} If it is meant: portage-ext publish --force, or may-be-empty = true in [publish]"
         )
 
 
@@ -132,12 +166,9 @@ class UnsignedPackagesError(PortageExtError):
     why: Mapping[str, str]
 
     def __str__(self) -> str:
-        some = [f"{path}: {why.removesuffix('.')}" for path, why in islice(self.why.items(), 3)]
-        more = [f"and {len(self.why) - len(some)} more"] if len(some) < len(self.why) else []
-        what = "1 package" if len(self.why) == 1 else f"{len(self.why)} packages"
         return (
-            f"{what} of {self.pkgdir} could not be signed ({'; '.join(some + more)}), to be neither indexed nor published "
-            "until signed, built again or removed"
+            f"{counted(len(self.why))} of {self.pkgdir} could not be signed ({told(self.why.items())}). "
+            "They stay out of the index and of releases until you sign, rebuild or remove them"
         )
 
 

@@ -56,8 +56,6 @@ INDEX_SIZE: Final = 1 * GIB
 INDEX_LINE: Final = 16 * MIB
 STATE_SIZE: Final = 1 * GIB
 """A state file beyond this is rebuilt."""
-LOST_FEW: Final = 10
-"""Losing fewer entries than this is never "most of the index", unless nothing remains."""
 POOL_FROM: Final = 64
 """Packages to read from which on more than one process reads them."""
 BATCH: Final = 128

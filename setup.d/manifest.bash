@@ -257,7 +257,10 @@ withdraw() {
             if [[ -L $target ]]; then
                 rm -f -- "$target"
             elif [[ -f $target ]]; then
-                if says file "$(digest <"$target")" "$path" || [[ $purge ]]; then
+                if [[ $path == *etc/portage/env/* && $(lines_that_name "${path##*/}") ]]; then
+                    # Without it every emerge would complain about package.env; with it Portage does what it always does.
+                    named+=("$target")
+                elif says file "$(digest <"$target")" "$path" || [[ $purge ]]; then
                     rm -f -- "$target"
                 else
                     left+=("$target")

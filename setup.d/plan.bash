@@ -122,12 +122,46 @@ plan_service() {
     local units=etc/systemd/system
     case ${choice[timer]} in
         systemd)
-            want file "$units/portage-ext-publish.service" "$here/$units/portage-ext-publish.service"
+            want file "$units/portage-ext-publish.service" "$(for_these_roots "$units/portage-ext-publish.service")"
             want file "$units/portage-ext-publish.timer" "$here/$units/portage-ext-publish.timer"
             want link "$units/timers.target.wants/portage-ext-publish.timer" ../portage-ext-publish.timer
             ;;
-        cron) want file etc/cron.d/portage-ext "$here/etc/cron.d/portage-ext" ;;
+        cron) want file etc/cron.d/portage-ext "$(for_these_roots etc/cron.d/portage-ext)" ;;
     esac
+}
+
+# The file $1 of ours, in which our command works on these roots, as a file in the stage; prints its name. Where they are /, as
+# Portage sees them, it needs no words about them.
+for_these_roots() {
+    local config own text name variables=() made=$stage/${1##*/}
+    config=$(seen "$config_root")/ own=$(seen "$root")/
+    text=$(<"$here/$1")
+    if [[ $config != / || $own != / ]]; then
+        variables=("PORTAGE_CONFIGROOT=$config")
+        [[ $own == / ]] || variables+=("ROOT=$own" "SYSROOT=$own")
+        if [[ $1 == *.service ]]; then
+            for name in "${variables[@]}"; do
+                text=${text/'Nice=10'/"Nice=10"$'\n'"Environment=$(systemd_word "$name")"}
+            done
+            config=$(systemd_word "${config//\$/\$\$}")
+        else
+            # For sh, and cron takes a bare % for a line break.
+            config=${config@Q} config=${config//%/\\%}
+            variables=("${variables[@]@Q}") name="env ${variables[*]}"
+            text=${text//'/usr/bin/portage-ext '/"${name//%/\\%} /usr/bin/portage-ext "}
+        fi
+        text=${text//--pending/"--pending --config-root $config"}
+        text=${text//--renew/"--renew --config-root $config"}
+    fi
+    printf '%s\n' "$text" >"$made"
+    printf '%s' "$made"
+}
+
+# $1 as one word of a unit (systemd.syntax(7)).
+systemd_word() {
+    local text=${1//\\/\\\\}
+    text=${text//'"'/\\'"'}
+    printf '"%s"' "${text//%/%%}"
 }
 
 plan_nginx() {

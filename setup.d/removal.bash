@@ -30,7 +30,7 @@ uninstall() {
     for ((index = ${#m_path[@]} - 1; index >= 0; index--)); do
         [[ ${m_path[index]} == var/lib/portage-ext* && ${m_kind[index]} == dir ]] || withdraw "$index"
     done
-    if ((${#left[@]})); then
+    if ((${#left[@]} + ${#named[@]})); then
         name_what_is_left
         forget_what_is_gone
     else
@@ -120,7 +120,19 @@ forget_choices() {
 }
 
 name_what_is_left() {
+    local file
     ((${#left[@]} == 0)) || printf 'kept (--uninstall --purge removes it): %s\n' "${left[@]}"
+    for file in "${named[@]}"; do
+        printf 'kept, because package.env names it: %s\n' "$file"
+        lines_that_name "${file##*/}" | sed 's/^/    /'
+        printf '  take these lines out, then run --uninstall again\n'
+    done
+}
+
+# The lines of package.env, with file and number, that name the env file $1.
+lines_that_name() {
+    local entries=$config_root/etc/portage/package.env
+    [[ ! -e $entries ]] || grep -rnHE --exclude='.*' --exclude='*~' -- "^[^#]*[[:space:]]${1//./\\.}([[:space:]]|\$)" "$entries" || true
 }
 
 # The lines of the manifest for what is not there any more.

@@ -23,11 +23,13 @@ from portage_ext.config import binhost, publishing
 from portage_ext.config import settings as configuration
 from portage_ext.config.binhost import Unattended
 from portage_ext.config.publishing import Publishing
-from portage_ext.errors import EmptyPackageError, PortageExtError
+from portage_ext.errors import PortageExtError
 from portage_ext.failures import BusyError, GateError
+from portage_ext.folding import counted, told
 from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.repo import marks, runs
+from portage_ext.repo.gates import SIGNATURES
 from portage_ext.repo.marks import Mark
 from portage_ext.repo.publisher import Published, Source
 from portage_ext.repo.reindex import Reindexer
@@ -41,6 +43,7 @@ WHAT = "after-emerge"
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
     parser.add_argument("--pending", action="store_true", help="only if a run has left something to do (as emerge calls it)")
+    parser.add_argument("--force", action="store_true", help="also if little or nothing of what there is would be offered")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,7 +100,7 @@ def _work(root: Path, options: argparse.Namespace) -> int:
             marks.remove(left)
         line = "; ".join(said)
     except GateError as error:
-        line, ok = "; ".join([*map(str, error.findings[:3]), str(error)]), False
+        line, ok = "; ".join([*error.lines[:3], str(error)]), False
     except (PortageExtError, OSError) as error:
         line, ok = str(error), False
     except Exception as error:  # noqa: BLE001 - a defect of ours, which the log must have too
@@ -165,13 +168,19 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
     publishes = settings.after_emerge == binhost.PUBLISH
     if not (publishes or config.sign.key or config.sign.homedir or options.key):
         with lock.held(pkgdir.pkgdir):
-            return _Done(_line(Upkept((), reindexer.run())))
+            return _Done(_line(Upkept((), reindexer.run(force=options.force))))
     with signing(options, unattended=True) as (signer, ring):
-        judge = gpg.judge_many([ring], frozenset({signer.key.fingerprint}))
+        fingerprint = signer.key.fingerprint
+        judge = gpg.judge_many([ring], frozenset({fingerprint}))
         kept: list[Upkept] = []
+        xpak = True
 
         def refresh() -> None:
-            kept.append(sign_and_index(reindexer, signer, judge))
+            kept.append(sign_and_index(reindexer, signer, judge, fingerprint, force=options.force, xpak=xpak))
+
+        def left_out() -> dict[str, str]:
+            unsigned = kept[-1].unsigned
+            return common.left_out([kept[-1].report]) | ({} if unsigned is None else dict(unsigned.why))
 
         if not publishes:
             with lock.held(pkgdir.pkgdir):
@@ -180,10 +189,14 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
         options.repository = target.repository
         tree, rules = common.chosen(options)
         channel = settings.channel or rules.channel or config.release.channel
-        publisher, gates = common.publisher_with(options, channel, signer, ring)
+        publisher, make = common.publisher_with(options, channel, signer, ring)
+        gates = make(None)
+        # Where releases have signed packages only, one that cannot be signed must not keep back the others.
+        xpak = not any(gate.name == SIGNATURES for gate in gates)
         described = builder().emit() if rules.builder else b""
-        source = Source(pkgdir.pkgdir, "published", None, lambda: lock.held(pkgdir.pkgdir), refresh, described)
-        published = publisher.publish(channel, source, gates(None))
+        source = Source(pkgdir.pkgdir, "published", None, lambda: lock.held(pkgdir.pkgdir), refresh, described, left_out)
+        may_lose = options.force or rules.may_be_empty
+        published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with tree.locked():
             common.prune(tree, rules, int(time.time()))
     release = published.number if published.release else None
@@ -195,19 +208,21 @@ def _line(*kept: Upkept, channel: str = "", published: Published | None = None) 
     signed = {path for one in kept for path in one.signed}
     new = {path for one in kept for path in (*one.report.added, *one.report.changed)}
     gone = {path for one in kept for path in one.report.removed} - new
-    # An empty file is a name that another emerge has reserved for what it builds now.
-    left_out = {error.path: error for one in kept for error in one.report.left_out if not isinstance(error, EmptyPackageError)}
+    left_out = common.left_out(one.report for one in kept)
     parts = []
     if new or signed:
         how = "signed and indexed" if signed >= new else f"indexed, {len(signed)} of them signed now" if signed else "indexed"
         count = len(new) or len(signed)
-        parts.append(f"{count} {'package' if count == 1 else 'packages'} {how}")
+        parts.append(f"{counted(count)} {how}")
     if gone:
         parts.append(f"{len(gone)} gone")
     if published is not None and published.release is not None:
-        parts.append(f"published as release {published.number} of {channel}")
+        parts.append(f"{'renewed' if published.held else 'published'} as release {published.number} of {channel}")
+        if not published.difference and published.beside and not published.held:
+            parts.append(f"new: {', '.join(published.beside)}")
+    if parts and published is not None and published.held:
+        parts.append(f"not published: {channel} is {published.held}, {common.UNTIL}")
     if parts and left_out:
-        example = next(iter(left_out.values()))
-        parts.append(f"{len(left_out)} left out, such as {example}")
+        parts.append(f"left out: {told(left_out.items())}")
     unsigned = [] if kept[-1].unsigned is None else [str(kept[-1].unsigned)]
     return "; ".join([*unsigned, *([", ".join(parts)] if parts else [])])

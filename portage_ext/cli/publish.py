@@ -10,14 +10,15 @@ from pathlib import Path
 
 from portage_ext.cli import tree as common
 from portage_ext.config import settings as configuration
-from portage_ext.errors import PackageError
+from portage_ext.config.publishing import Publishing
 from portage_ext.failures import GateError
+from portage_ext.folding import fold
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.repo.gates import Gate
 from portage_ext.repo.publisher import Published, Publisher, Source
-from portage_ext.repo.reindex import Reindexer
+from portage_ext.repo.reindex import Reindexer, Report
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FPR",
         help="leave PKGDIR alone; announce the keys that may sign the Releases after this one",
     )
+    parser.add_argument("--force", action="store_true", help="also if little or nothing of what there is would be offered")
+    parser.add_argument("--unless-held", action="store_true", help="leave a channel that is held as it is (for timers)")
     parser.add_argument("--no-prune", action="store_true", help="keep releases that retention would remove")
 
 
@@ -45,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
                 done = publisher.renew(channel, force=bool(options.keys_next))
             else:
                 pkgdir = options.pkgdir or (None if options.tree else settings.repository(options.repository).pkgdir)
-                done = _publish(publisher, channel, pkgdir, gates(None), describe=settings.builder)
+                done = _publish(options, publisher, channel, pkgdir, gates(None), settings)
         except GateError as error:
             return common.objections(error, as_json=options.json)
     pruned: list[int] = []
@@ -56,23 +59,34 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _publish(publisher: Publisher, channel: str, pkgdir: Path | None, gates: list[Gate], *, describe: bool) -> Published:
+def _publish(
+    options: argparse.Namespace,
+    publisher: Publisher,
+    channel: str,
+    pkgdir: Path | None,
+    gates: list[Gate],
+    rules: Publishing,
+) -> Published:
     settings = pkgdir_settings(pkgdir)
     lock = PkgdirLock()
     repository = repository_of(settings, lock.unless_held)
     reindexer = Reindexer(repository, len(os.sched_getaffinity(0)))
     # Twice: what takes long is read without keeping emerge waiting, and then what changed since, under the lock.
-    reindexer.run()
-    left_out: dict[str, PackageError] = {}
+    reindexer.run(force=options.force)
+    reports: list[Report] = []
 
     def refresh() -> None:
-        left_out.update((error.path, error) for error in reindexer.run().left_out)
+        reports.append(reindexer.run(force=options.force))
+
+    def left_out() -> dict[str, str]:
+        return common.left_out(reports[-1:])
 
     # Of packages in another PKGDIR nobody here knows how they were built.
-    described = builder().emit() if describe and settings.pkgdir.samefile(here().pkgdir) else b""
-    source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described)
+    described = builder().emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
+    source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, left_out)
+    may_lose = options.force or rules.may_be_empty
     try:
-        return publisher.publish(channel, source, gates)
+        return publisher.publish(channel, source, gates, unattended=options.unless_held, may_lose=may_lose)
     finally:
-        for error in left_out.values():
-            print(f"portage-ext publish: left out: {error}", file=sys.stderr)
+        for line in fold(left_out().items()):
+            print(f"portage-ext publish: left out: {line}", file=sys.stderr)

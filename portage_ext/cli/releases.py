@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import time
 
@@ -27,13 +28,15 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             values = {"release": number, "channel": release.channel, "live": live, "created": release.created}
             values |= {"expires": release.expires, "packages": len(contents.entries), "carried": len(note.carried)}
-            print(json.dumps({**values, "content": note.content, "origin": note.origin}))
+            held = dataclasses.asdict(note.hold) if live and note.hold else None
+            print(json.dumps({**values, "content": note.content, "origin": note.origin, "held": held}))
             continue
         state = "live" if live else "    "
         over = " EXPIRED" if live and release.expires <= now else ""
         print(
             f"{number:>6}  {state}  {release.channel:<12}  {common.since(release.created)}  "
             f"{len(contents.entries):>6} packages  {note.origin}{over}"
+            + (f"; {release.channel} is {note.hold}, {common.UNTIL}" if live and note.hold else "")
         )
         status = 1 if over else status
     return status

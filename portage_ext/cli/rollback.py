@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     with common.publisher(options, options.channel) as (publisher, gates):
         try:
-            done = publisher.rollback(options.channel, options.number, gates((INDEX,)))
+            done = publisher.rollback(options.channel, options.number, gates((INDEX,)), by=common.user())
         except GateError as error:
             return common.objections(error, as_json=options.json)
     common.told(options.channel, done, [], time.monotonic() - started, as_json=options.json)

@@ -8,17 +8,20 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from portage_ext import shown
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
+from portage_ext.folding import fold
+from portage_ext.gpkg.identity import XPAK_SUFFIXES
 from portage_ext.gpkg.verify import Judge, verify_packages
 from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
 from portage_ext.refusals import GpgError
+from portage_ext.repo.plan import Vouched
 from portage_ext.repo.reindex import Reindexer
-from portage_ext.repo.signing import packages, sign_pkgdir
+from portage_ext.repo.signing import XPAK_UNSIGNED, Signed, packages, reason, sign_pkgdir
 from portage_ext.trust import gpg
 from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import fingerprint
@@ -54,10 +57,13 @@ def run(options: argparse.Namespace) -> int:
             return _sign(options, options.paths, signer, judge, started)[0]
         settings = pkgdir_settings(options.pkgdir)
         with index_lock(settings.pkgdir):
-            status, unsigned = _sign(options, packages(settings.pkgdir), signer, judge, started)
+            status, done = _sign(options, packages(settings.pkgdir), signer, judge, started)
             if not (options.check or options.no_index):
-                _reindex(settings, unsigned)
-        return status
+                _reindex(settings, done, signer.key.fingerprint)
+        xpak = [(str(path), f"not signed: {XPAK_UNSIGNED}") for path in packages(settings.pkgdir, XPAK_SUFFIXES)]
+        for line in fold(xpak):
+            print(f"portage-ext sign: {line}", file=sys.stderr)
+        return status or bool(xpak)
 
 
 @contextlib.contextmanager
@@ -86,32 +92,36 @@ def public_key(homedir: Path | None, key: SigningKey) -> bytes:
 
 def _sign(
     options: argparse.Namespace, paths: list[Path], signer: GpgSigner, judge: Judge, started: float
-) -> tuple[int, list[Path]]:
-    """The exit status, and the packages that cannot be signed whatever the key."""
+) -> tuple[int, Signed]:
+    """The exit status, and what was done."""
     if options.check:
         verdicts = verify_packages(paths, judge, digests=True, jobs=options.jobs)
-        for error in verdicts.values():
-            if error is not None:
-                print(error)
+        for line in fold((str(path), reason(error)) for path, error in verdicts.items() if error is not None):
+            print(line)
         lacking = sum(error is not None for error in verdicts.values())
         print(f"{len(paths) - lacking} of {len(paths)} packages carry a valid signature of {signer.key.fingerprint}")
-        return (1 if lacking else 0), []
+        return (1 if lacking else 0), Signed((), (), {})
     report = sign_pkgdir(paths, signer, judge, everything=options.all, jobs=options.jobs)
-    for path, reason in report.failed.items():
-        print(shown.line(f"portage-ext sign: {path}: not signed: {reason}"), file=sys.stderr)
+    for line in fold((str(path), f"not signed: {reason(error)}") for path, error in report.failed.items()):
+        print(shown.line(f"portage-ext sign: {line}"), file=sys.stderr)
     print(
         f"{len(report.signed)} signed by {signer.key.fingerprint}, {len(report.valid)} valid before, "
         f"{len(report.failed)} failed, {time.monotonic() - started:.2f} s"
     )
-    return (1 if report.failed else 0), [path for path, error in report.unsigned.items() if not isinstance(error, GpgError)]
+    return (1 if report.failed else 0), report
 
 
-def _reindex(settings: PkgdirSettings, unsigned: list[Path]) -> None:
+def _reindex(settings: PkgdirSettings, done: Signed, fingerprint: str) -> None:
     """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already.
 
-    What could not be signed stays new, or the next run after emerge would take it for signed.
+    What cannot be signed whatever the key is left out.
     """
     repository = repository_of(settings, lambda pkgdir: contextlib.nullcontext())
-    report = Reindexer(repository).run(withheld=[str(path.relative_to(settings.pkgdir)) for path in unsigned])
-    for error in report.left_out:
-        print(f"portage-ext sign: left out of the index: {error}", file=sys.stderr)
+
+    def named(paths: Iterable[Path]) -> frozenset[str]:
+        return frozenset(str(path.relative_to(settings.pkgdir)) for path in paths)
+
+    unsigned = named(path for path, error in done.unsigned.items() if not isinstance(error, GpgError))
+    report = Reindexer(repository).run(withheld=unsigned, vouched=Vouched(fingerprint, named([*done.signed, *done.valid])))
+    for line in fold((error.path, error.reason) for error in report.left_out):
+        print(f"portage-ext sign: left out of the index: {line}", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from portage_ext import shown
 from portage_ext.cli.screen import Screen
+from portage_ext.cli.tree import UNTIL
 from portage_ext.config import publishing
 from portage_ext.errors import SettingsError
 from portage_ext.host.here import Here, binrepos, here
@@ -47,7 +48,7 @@ def _channels(host: Here) -> list[dict[str, Any]]:
             release, note = tree.release(number), tree.note(number)
             values = {"tree": str(tree.root), "channel": channel, "release": number, "created": release.created}
             values |= {"expires": release.expires, "packages": len(tree.contents(number).entries), "origin": note.origin}
-            found.append(values)
+            found.append({**values, "held": None if note.hold is None else str(note.hold)})
     return found
 
 
@@ -89,7 +90,7 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
             f"release {one['release']}",
             f"{one['packages']} packages",
             _until(one["expires"], now),
-            f"{shown.line(one['origin'])}, in {one['tree']}",
+            f"{_held(one)}{shown.line(one['origin'])}, in {one['tree']}",
         )
         for one in told["channels"]
     ]
@@ -108,6 +109,10 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
         for one in told["runs"]
     ]
     screen.table(runs_told or [("none",)], indent="  ")
+
+
+def _held(one: dict[str, Any]) -> str:
+    return f"{shown.line(one['held'])}, {UNTIL}; " if one["held"] else ""
 
 
 def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:

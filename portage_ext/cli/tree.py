@@ -7,9 +7,10 @@ import contextlib
 import dataclasses
 import json
 import os
+import pwd
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,10 @@ from portage_ext.cli.sign import public_key, signing
 from portage_ext.config import publishing
 from portage_ext.config import settings as configuration
 from portage_ext.config.publishing import ChannelRules, Publishing
-from portage_ext.errors import UsageError
+from portage_ext.errors import EmptyPackageError, UsageError
 from portage_ext.failures import GateError
 from portage_ext.fetch.keys import key_path
+from portage_ext.folding import counted
 from portage_ext.gpkg.verify import Judge
 from portage_ext.model import IndexEntry
 from portage_ext.refusals import GpgError
@@ -29,6 +31,7 @@ from portage_ext.repo.contents import Difference
 from portage_ext.repo.gates import Gate
 from portage_ext.repo.gates_contract import CONTRACTS, ContractGate
 from portage_ext.repo.publisher import Published, Publisher, Terms
+from portage_ext.repo.reindex import Report
 from portage_ext.repo.retention import Keep, expendable
 from portage_ext.repo.tree import Tree
 from portage_ext.trust import gpg
@@ -93,7 +96,8 @@ def publisher_with(options: argparse.Namespace, channel: str, signer: GpgSigner,
         return _gates(names, rules, judge, public=channel in settings.public)
 
     terms_of = Terms(terms.valid_days * _DAY, rules.grace, next_keys or None)
-    return Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signer.primaries), make
+    insist = wanted is not None
+    return Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signer.primaries, insist=insist), make
 
 
 def _announced(tree: Tree) -> tuple[str, ...]:
@@ -164,8 +168,8 @@ def objections(error: GateError, *, as_json: bool) -> int:
         findings = [dataclasses.asdict(one) for one in error.findings]
         print(json.dumps({"channel": error.channel, "published": False, "staging": error.staging, "findings": findings}))
     else:
-        for one in error.findings:
-            print(shown.line(str(one)), file=sys.stderr)
+        for line in error.lines:
+            print(shown.line(line), file=sys.stderr)
         print(f"portage-ext: {error}", file=sys.stderr)
     return 1
 
@@ -176,18 +180,18 @@ def told(channel: str, done: Published, pruned: list[int], seconds: float, *, as
     if as_json:
         counts = {"added": len(change.added), "removed": len(change.removed), "rebuilt": len(change.rebuilt)}
         made = {"channel": channel, "published": done.release is not None, "release": done.number, "packages": done.packages}
-        print(json.dumps({**made, **counts, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)}))
+        more = {"beside": done.beside, "held": None if done.held is None else dataclasses.asdict(done.held)}
+        print(json.dumps({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)}))
         return
+    if done.held is not None:
+        print(f"{channel} is {done.held}, {UNTIL}")
     if done.release is None:
         print(f"{channel}: no difference to release {done.number}; nothing was published")
     else:
         placed = done.placed
         how = [f"{count} {word}" for count, word in ((placed.cloned, "cloned"), (placed.copied, "copied")) if count]
         detail = f" ({', '.join(how)})" if how else ""
-        print(
-            f"{channel}: release {done.number}, {done.packages} packages{detail}: {len(change.added)} added, "
-            f"{len(change.removed)} removed, {len(change.rebuilt)} rebuilt; {seconds:.2f} s"
-        )
+        print(f"{channel}: release {done.number}, {counted(done.packages)}{detail}: {news(done)}; {seconds:.2f} s")
         replaced = sum(one.before.get("PATH") == one.after.get("PATH") for one in change.rebuilt)
         if replaced:
             print(
@@ -199,6 +203,39 @@ def told(channel: str, done: Published, pruned: list[int], seconds: float, *, as
         print(f"pruned: {', '.join(map(str, pruned))}")
 
 
+UNTIL: Final = "until portage-ext publish or promote"
+"""What holds while a channel is held."""
+
+
+def news(done: Published) -> str:
+    """What a release brings: packages, and what else differs."""
+    change = done.difference
+    other = [one.other_metadata() for one in change.rebuilt]
+    same_file = [keys for keys in other if keys]
+    counts = f"{len(change.added)} added, {len(change.removed)} removed, {len(other) - len(same_file)} rebuilt"
+    if same_file:
+        counts += f", {len(same_file)} with other metadata ({', '.join(sorted({key for keys in same_file for key in keys}))})"
+    if not done.beside:
+        return counts
+    return f"{counts if change else 'no package differs'}; new: {', '.join(done.beside)}"
+
+
+def left_out(reports: Iterable[Report]) -> dict[str, str]:
+    """What runs of the index left out, with the reasons. An empty file is a name that another emerge has reserved."""
+    errors = [error for report in reports for error in report.left_out if not isinstance(error, EmptyPackageError)]
+    return {error.path: error.reason for error in errors}
+
+
+def user() -> str:
+    """Who does this, as far as the system knows."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    behind = os.environ.get("SUDO_USER", "")
+    return f"{behind} as {name}" if behind.isprintable() and 0 < len(behind) <= 64 and behind != name else name
+
+
 def lines(change: Difference) -> Iterator[str]:
     """A difference as a person reads it, one line a package."""
     for entry in change.added:
@@ -207,7 +244,7 @@ def lines(change: Difference) -> Iterator[str]:
         yield f"- {judging.described(entry)}{_slot(entry)}  {_size(entry)}"
     for one in change.rebuilt:
         keys = [f"{key} {_shown(key, *values)}" for key, values in one.keys().items()]
-        yield f"* {judging.described(one.after)}{_slot(one.after)}  {', '.join(keys) or 'other bytes'}"
+        yield f"* {judging.described(one.after)}{_slot(one.after)}  {', '.join(keys or one.other_metadata()) or 'other bytes'}"
 
 
 def _slot(entry: IndexEntry) -> str:

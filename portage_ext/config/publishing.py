@@ -14,6 +14,7 @@
     sample = 3                      # packages that the gate `install` merges
     provided = ["sys-libs/glibc"]   # what clients have without a package of this release, and
     provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (all that no package defines, without it)
+    may-be-empty = false            # let a release go live that offers nothing, or little of what there is
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
 
     [publish.channel.staging]       # the same keys, for one channel
@@ -89,6 +90,7 @@ class Publishing:
     repositories: Mapping[str, RepositorySettings] = field(default_factory=dict)
     mirrors: Mapping[str, MirrorSettings] = field(default_factory=dict)
     builder: bool = True
+    may_be_empty: bool = False
 
     def of(self, channel: str) -> ChannelRules:
         return self.channels.get(channel, self.rules)
@@ -135,6 +137,7 @@ def parse(text: str, path: str) -> Publishing:
         repositories={name: _named(repositories.table(name)) for name in repositories.names()},
         mirrors={name: _mirror(name, mirrors.table(name)) for name in mirrors.names()},
         builder=publish.flag("builder", True),
+        may_be_empty=publish.flag("may-be-empty", False),
     )
     publish.nothing_left()
     return settings

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from portage_ext.errors import InvalidIndexError
 from portage_ext.index.text import parse_index, read_header
-from portage_ext.model import IndexEntry
+from portage_ext.model import STRONG, IndexEntry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,10 @@ def entry_of(text: bytes) -> IndexEntry:
     return found if found is not None else IndexEntry({})
 
 
+_FILE: Final = ("SIZE", "MD5", "SHA1", *STRONG)
+"""What makes a file another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """The same package (CPV and slot) as another file: what differs, by key of the index, old and new."""
@@ -71,6 +76,13 @@ class Change:
         names = ("BUILD_ID", "USE", "SLOT", "SIZE", "REPO", "RDEPEND")
         pairs = {name: (self.before.get(name), self.after.get(name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def other_metadata(self) -> list[str]:
+        """Where the file is the same one: the keys of the index that differ. Empty for another file."""
+        if any(self.before.get(name) != self.after.get(name) for name in _FILE):
+            return []
+        names = sorted({*self.before.values, *self.after.values} - {"MTIME", "PATH"})
+        return [name for name in names if self.before.get(name) != self.after.get(name)]
 
 
 @dataclass(frozen=True, slots=True)

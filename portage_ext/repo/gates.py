@@ -24,6 +24,7 @@ from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.refusals import DamagedIndexError
 from portage_ext.repo.contents import Contents
+from portage_ext.repo.signing import XPAK_UNSIGNED, reason
 from portage_ext.trust import entries as trusted
 
 INDEX: Final = "index"
@@ -126,11 +127,11 @@ class SignatureGate:
     def check(self, candidate: Candidate) -> Iterator[Finding]:
         signable = [path for path in candidate.fresh if path.endswith(GPKG_SUFFIX)]
         for path in sorted(set(candidate.fresh) - set(signable)):
-            yield Finding(self.name, path, "is of a format that cannot be signed")
+            yield Finding(self.name, path, XPAK_UNSIGNED)
         verdicts = verify_packages([candidate.directory / path for path in signable], self.judge, jobs=self.jobs)
         for file, error in verdicts.items():
             if error is not None:
-                yield Finding(self.name, str(file.relative_to(candidate.directory)), str(error))
+                yield Finding(self.name, str(file.relative_to(candidate.directory)), reason(error))
 
 
 Unsatisfied = Callable[[Iterable[IndexEntry]], Iterable[tuple[IndexEntry, str, str]]]

@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 
 from zstandard import ZstdError
 
-from portage_ext import limits
-from portage_ext.errors import MassRemovalError
+from portage_ext.errors import EmptyPackageError, MassRemovalError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, Row, cut, make_block
+from portage_ext.repo.losses import loses_most, lost_packages
 from portage_ext.repo.read import Indexed, LeftOut, Outcome
 from portage_ext.repo.scan import Found
-from portage_ext.repo.state import Aside, DamagedStateError
+from portage_ext.repo.state import Aside, DamagedStateError, State
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A caller's word: each of ``paths`` carries a valid signature of the key ``signer`` (its fingerprint)."""
+
+    signer: str
+    paths: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -71,11 +79,19 @@ def sort_outcomes(survey: Survey, outcomes: Mapping[str, Outcome]) -> Sorted:
 
 def guard(place: str, before: Collection[str], after: Collection[str], left_out: Sequence[LeftOut]) -> None:
     """Raises MassRemovalError when most of the index would go."""
-    lost = len(before) - len(set(before).intersection(after))
-    if not before or 2 * lost <= len(before) or (lost < limits.LOST_FEW and after):
-        return
-    example = str(left_out[0].error) if left_out else ""
-    raise MassRemovalError(place, len(before), len(after), len(left_out), example)
+    reasons = {one.path: one.error.reason for one in left_out if not isinstance(one.error, EmptyPackageError)}
+    lost, superseded = lost_packages(before, after, reasons)
+    if loses_most(len(before), len(after), lost, superseded):
+        raise MassRemovalError(place, len(before), len(after), reasons)
+
+
+def signed_by(old: State, listed: set[str], read: Collection[str], vouched: Vouched | None) -> tuple[str, frozenset[str]]:
+    """Whose signature the ``listed`` packages carry, and which of them may lack it; ``read`` are new or were read again."""
+    signer = vouched.signer if vouched else old.signer
+    if not signer:
+        return "", frozenset()
+    doubted = {*old.doubted, *read} if signer == old.signer else listed
+    return signer, frozenset(doubted & listed - (vouched.paths if vouched else frozenset()))
 
 
 def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str, bytes], jobs: int) -> list[Block]:

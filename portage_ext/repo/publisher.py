@@ -34,15 +34,17 @@ from portage_ext.failures import (
     TreeError,
     UnknownNumberError,
 )
+from portage_ext.folding import counted
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM, Release
+from portage_ext.repo import beside, roots
 from portage_ext.repo import contents as indices
-from portage_ext.repo import roots
 from portage_ext.repo.contents import Contents, Difference, difference
 from portage_ext.repo.gates import Candidate, Gate, run_gates
 from portage_ext.repo.linking import Placed, place_all
-from portage_ext.repo.note import NOTE_NAME, Note, carry
+from portage_ext.repo.losses import check_release
+from portage_ext.repo.note import NOTE_NAME, Hold, Note, carry
 from portage_ext.repo.publish import FORMS
 from portage_ext.repo.releasing import Detach
 from portage_ext.repo.restamp import restamp
@@ -73,11 +75,18 @@ class Source:
     refresh: Callable[[], None] = lambda: None
     builder: bytes = b""
     """Its builder.json, when it is to be published."""
+    left_out: Callable[[], Mapping[str, str]] = dict
+    """After ``refresh``: what is in the PKGDIR and not in its index, by path, with the reasons."""
+    holds: Hold | None = None
+    """What holds the channel while this is live."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a run did. Without a difference there is no ``release``, ``number`` is the one that stands, and nothing counts."""
+    """What a run did. Without a difference there is no ``release``, ``number`` is the one that stands, and nothing counts.
+
+    ``beside`` names what the release brings beside packages; ``held`` says that the channel is held, and was not switched.
+    """
 
     number: int
     release: Release | None
@@ -85,6 +94,8 @@ class Published:
     packages: int
     carried: int
     placed: Placed
+    beside: tuple[str, ...] = ()
+    held: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +107,7 @@ class _Staged:
     fresh: tuple[str, ...]
     carried: Mapping[str, int]
     placed: Placed
+    beside: tuple[str, ...]
 
 
 class _ChangedError(Exception):
@@ -121,21 +133,33 @@ class Publisher:
         keys: Mapping[str, bytes] | None = None,
         signing: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.time,
+        insist: bool = False,
     ) -> None:
+        """``insist``: a person named the gates, which judge what is live too where nothing differs from it."""
         self.tree = tree
         self._detach = detach
         self._terms = terms
         self._keys = keys or {}
         self._signing = signing
         self._clock = clock
+        self._insist = insist
 
-    def publish(self, channel: str, source: Source, gates: Sequence[Gate] = ()) -> Published:
+    def publish(
+        self, channel: str, source: Source, gates: Sequence[Gate] = (), *, unattended: bool = False, may_lose: bool = False
+    ) -> Published:
         """Publish a PKGDIR in ``channel``, if clients would see a difference or the live Release is past its half-life.
 
-        Raises GateError, PublishError, ChangingPkgdirError, TreeError, and what ``source`` and the signer raise.
+        Where nobody asked for it (``unattended``) a channel that is held is renewed at most. ``may_lose``: also when little or
+        nothing would remain. Raises EmptiedReleaseError without it, GateError, PublishError, ChangingPkgdirError, TreeError,
+        and what ``source`` and the signer raise.
         """
         with self._guarded(channel):
-            return self._make(channel, source, gates)
+            held = self.tree.held(channel) if unattended else None
+            if held is not None:
+                with source.hold():
+                    source.refresh()
+                return replace(self._make(channel, self._renewed(self.tree.live(channel)), ()), held=held)
+            return self._make(channel, source, gates, may_lose=may_lose)
 
     def promote(self, origin: str, channel: str, gates: Sequence[Gate] = ()) -> Published:
         """Publish what ``origin`` points at in ``channel``. Raises UnknownChannelError, else as :meth:`publish`."""
@@ -143,20 +167,21 @@ class Publisher:
             number = self.tree.live(origin)
             return self._make(channel, self._of(number, f"promoted from {origin} {number}"), gates)
 
-    def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = ()) -> Published:
-        """Publish an earlier content of ``channel`` anew; by default the one before the present one.
+    def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = (), *, by: str = "?") -> Published:
+        """Publish an earlier content of ``channel`` anew, by default the one before the present one, and hold it there.
 
-        Raises UnknownNumberError when there is none, else as :meth:`publish`.
+        ``by`` names the user who does so. Raises UnknownNumberError when there is none, else as :meth:`publish`.
         """
         with self._guarded(channel):
             target = self._earlier(channel, number)
-            return self._make(channel, self._of(target, f"rolled back to {target}"), gates)
+            source = replace(self._of(target, f"rolled back to {target}"), holds=Hold(target, int(self._clock()), by))
+            return self._make(channel, source, gates)
 
     def renew(self, channel: str, *, force: bool = False) -> Published:
         """Publish the content of ``channel`` again when more than half of its validity is over, or with ``force``."""
         with self._guarded(channel):
-            number = self.tree.live(channel)
-            return self._make(channel, self._of(number, f"renewed {number}"), (), force=force)
+            done = self._make(channel, self._renewed(self.tree.live(channel)), (), force=force)
+            return replace(done, held=self.tree.held(channel))
 
     # --- what it starts from
 
@@ -167,6 +192,10 @@ class Publisher:
         with contextlib.suppress(FileNotFoundError):
             described = (directory / builder.NAME).read_bytes()
         return Source(directory, origin, self.tree.note(number).content, builder=described)
+
+    def _renewed(self, number: int) -> Source:
+        """The content of release ``number`` once more, which also holds the channel if that did."""
+        return replace(self._of(number, f"renewed {number}"), holds=self.tree.note(number).hold)
 
     def _earlier(self, channel: str, number: int | None) -> int:
         live = self.tree.live(channel)
@@ -201,7 +230,9 @@ class Publisher:
                 stands = self.tree.channels().get(channel)
                 raise PublishError(channel, where, error.strerror or str(error), stands) from error
 
-    def _make(self, channel: str, source: Source, gates: Sequence[Gate], *, force: bool = False) -> Published:
+    def _make(
+        self, channel: str, source: Source, gates: Sequence[Gate], *, force: bool = False, may_lose: bool = True
+    ) -> Published:
         number, root = self.tree.recover(), roots.beside(self.tree.root)
         live = self.tree.channels().get(channel)
         if root is not None:
@@ -210,11 +241,13 @@ class Publisher:
             roots.check_release(root, str(self.tree.root), repository, number, self._signing, int(self._clock()))
             # What clients would refuse is made again, also with the same content.
             force = force or (live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live))
-        staged = self._stage(channel, live, source, force=force)
+        staged = self._stage(channel, live, source, force=force, may_lose=may_lose)
         if staged is None:
             assert live is not None
+            if self._insist:
+                self._judge_live(channel, live, gates)
             return Published(live, None, Difference((), (), ()), 0, 0, Placed())
-        self._write(staged, Note(source.content or number, source.origin, staged.carried))
+        self._write(staged, Note(source.content or number, source.origin, staged.carried, source.holds))
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
         findings: list[Finding] = run_gates(gates, candidate)
         if findings:
@@ -224,21 +257,29 @@ class Publisher:
         self.tree.commit(number)
         self.tree.switch(channel, number)
         changed = difference(staged.before, staged.contents)
-        return Published(number, release, changed, len(staged.contents.entries), len(staged.carried), staged.placed)
+        count = len(staged.contents.entries)
+        return Published(number, release, changed, count, len(staged.carried), staged.placed, staged.beside)
 
-    def _stage(self, channel: str, live: int | None, source: Source, *, force: bool) -> _Staged | None:
+    def _judge_live(self, channel: str, live: int, gates: Sequence[Gate]) -> None:
+        """Judge all of what is live: it may never have passed these gates. Raises GateError."""
+        contents, directory = self.tree.contents(live), self.tree.directory(live)
+        findings = run_gates(gates, Candidate(directory, channel, contents, _read_forms(directory), tuple(contents.entries)))
+        if findings:
+            raise GateError(channel, str(directory), tuple(findings), live)
+
+    def _stage(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> _Staged | None:
         for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):
             with source.hold():
                 source.refresh()
                 try:
-                    return self._snapshot(channel, live, source, force=force)
+                    return self._snapshot(channel, live, source, force=force, may_lose=may_lose)
                 except _ChangedError as error:
                     shutil.rmtree(self.tree.staging)
                     if attempt == limits.SNAPSHOT_ATTEMPTS:
                         raise ChangingPkgdirError(str(error)) from error
         raise AssertionError("the last attempt returns")
 
-    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool) -> _Staged | None:
+    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> _Staged | None:
         forms = _read_forms(source.directory)
         new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
         new = replace(new, header={**new.header, builder.HEADER: builder.binding(source.builder) if source.builder else ""})
@@ -248,13 +289,15 @@ class Publisher:
         if live is not None:
             # What somebody took away from the live release, and the source still has, comes from there again.
             lost = frozenset(one for one in self._lost(live, before.entries) if os.path.lexists(source.directory / one))
-        if (
-            live is not None
-            and new.same_as(before)
-            and not (force or lost)
-            and not publish.needs_renewal(self.tree.release(live), now)
-        ):
-            return None
+        also: list[str] = []
+        if live is not None:
+            also = self._beside(live, before, new, source, now)
+            also += [beside.ANNOUNCED] if force else []
+            also += [f"{counted(len(lost))} that release {live} had lost"] if lost else []
+            if new.same_as(before) and not also:
+                return None
+        if not may_lose:
+            check_release(channel, None if live is None else before.entries, new.entries, source.left_out())
         carried: dict[str, int] = {}
         if live is not None:
             carried = carry(before.entries, self.tree.note(live).carried, new.entries, now, self._terms.grace)
@@ -272,7 +315,16 @@ class Publisher:
         stamp = next_timestamp(now, [parse_timestamp(before.header.get("TIMESTAMP", ""))])
         stamped = restamp(new, forms, stamp)
         stated = replace(new, header={**new.header, "TIMESTAMP": str(stamp)})
-        return _Staged(stated, stamped, source.builder, before, fresh, carried, placed)
+        return _Staged(stated, stamped, source.builder, before, fresh, carried, placed, tuple(also))
+
+    def _beside(self, live: int, before: Contents, new: Contents, source: Source, now: int) -> list[str]:
+        """What a release of ``source`` would bring beside other packages, in words."""
+        found = beside.in_the_index(before, new, self.tree.directory(live), source.builder)
+        if (self.tree.note(live).hold is None) != (source.holds is None):
+            found.append(f"the channel is {source.holds}" if source.holds else beside.RELEASED)
+        if publish.needs_renewal(self.tree.release(live), now):
+            found.append(beside.LATER_EXPIRY)
+        return found
 
     def _places(
         self, new: Contents, fresh: frozenset[str], live: Path | None, source: Source, carried: Mapping[str, int]

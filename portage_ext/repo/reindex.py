@@ -24,7 +24,7 @@ from portage_ext.index.blocks import Block, Row, arrange
 from portage_ext.index.format import IndexFormat
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.index.text import parse_index, read_header
-from portage_ext.repo.plan import Survey, build_blocks, guard, sort_outcomes, stored_entries, survey
+from portage_ext.repo.plan import Survey, Vouched, build_blocks, guard, signed_by, sort_outcomes, stored_entries, survey
 from portage_ext.repo.publish import FORMS, GZIP, PLAIN, Earlier, permissions, remove_leftovers, stamps, write_forms
 from portage_ext.repo.read import Evaluate, Indexed, LeftOut, Outcome, ReadPlan
 from portage_ext.repo.scan import Walker
@@ -86,7 +86,16 @@ class _Work:
     state: State
     survey: Survey
     unreadable: list[PackageError] = field(default_factory=list)
-    withheld: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the caller of :meth:`Reindexer.run` asked for."""
+
+    force: bool
+    verify: bool
+    withheld: Collection[str]
+    vouched: Vouched | None
 
 
 class Reindexer:
@@ -117,41 +126,47 @@ class Reindexer:
         verify: bool = False,
         only: Collection[str] | None = None,
         withheld: Collection[str] = (),
+        vouched: Vouched | None = None,
     ) -> Report:
         """Bring the index up to date and say what changed; ``verify`` reads every package again.
 
         A caller that lives on and knows which packages it touched names them in ``only`` (paths relative to PKGDIR): then
         their directories alone are looked at, if the rest was looked at before. Packages that are ``withheld`` count as not
-        there; the next run finds them new.
+        there; the next run finds them new. Who signs says with ``vouched`` what is signed, and :meth:`unsigned` remembers it.
 
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
             folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
-            return self._run(force=force, verify=verify, only=folders, withheld=withheld)
+            return self._run(_Order(force, verify, withheld, vouched), folders)
 
-    def _run(self, *, force: bool, verify: bool, only: Collection[str] | None, withheld: Collection[str]) -> Report:
+    def _run(self, order: _Order, only: Collection[str] | None) -> Report:
         pkgdir = self.repository.pkgdir
         ready: dict[str, tuple[FileStamp, Outcome]] = {}
         for last in (False,) * (_ROUNDS - 1) + (True,):
             with self.repository.lock(pkgdir):
                 remove_leftovers(pkgdir)
-                work = self._look(verify, only, withheld)
+                work = self._look(order.verify, only, order.withheld)
                 pending = _pending(work.survey, ready)
                 if last or len(pending) < limits.PREFETCH_FROM:
-                    self._read(pending, ready, work.survey, verify)
-                    return self._update(work, ready, force=force, verify=verify)
+                    self._read(pending, ready, work.survey, order.verify)
+                    return self._update(work, ready, order)
             # Many to read: not while emerge waits for the lock.
-            self._read(pending, ready, work.survey, verify)
+            self._read(pending, ready, work.survey, order.verify)
         raise AssertionError("the last round returns")
 
-    def unknown(self) -> list[str]:
-        """The packages, by path relative to PKGDIR, that :meth:`run` would read: new since the last run, or other than then.
+    def unsigned(self, signer: str) -> list[str]:
+        """The packages, by path relative to PKGDIR, that nobody has found to carry a signature of the key ``signer``.
 
-        The caller holds the lock. Raises PkgdirError.
+        They are new since the last run, or other than then, or were indexed by a run that signed nothing. The caller holds the
+        lock. Raises PkgdirError.
         """
         with _no_collection():
-            return list(self._look(verify=False).survey.todo)
+            work = self._look(verify=False)
+            same_key = work.state.signer == signer
+            todo = set(work.survey.todo)
+            doubted = work.state.doubted if same_key else work.survey.known
+            return [file[0] for file in work.survey.files if file[0] in todo or file[0] in doubted]
 
     def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
         """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
@@ -171,7 +186,7 @@ class Reindexer:
         state = self._known()
         found = self._walker.scan(only)
         files = [file for file in found.files if file[0] not in withheld] if withheld else found.files
-        return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable), withheld)
+        return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable))
 
     def _known(self) -> State:
         pkgdir = self.repository.pkgdir
@@ -207,13 +222,13 @@ class Reindexer:
 
     # --- writing
 
-    def _update(self, work: _Work, ready: Mapping[str, tuple[FileStamp, Outcome]], *, force: bool, verify: bool) -> Report:
+    def _update(self, work: _Work, ready: Mapping[str, tuple[FileStamp, Outcome]], order: _Order) -> Report:
         repository = self.repository
         outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
         listed, _ = arrange(outcome.rows)
         left = self._left_out(work, outcome.left_out)
         before = self._listed_before(work.state)
-        if not force:
+        if not order.force:
             guard(str(repository.pkgdir / PLAIN), before, set(map(_PATH_OF, listed)), left)
         try:
             blocks = build_blocks(listed, work.state.blocks, outcome.texts, self._jobs)
@@ -222,7 +237,7 @@ class Reindexer:
         except DamagedStateError:
             discard(repository.pkgdir)
             self._state = None
-            return self._again(work.withheld, force=force, verify=verify)
+            return self._again(order)
         old = work.state
         there = stamps(repository.pkgdir)
         previous = {} if there and there == old.forms else self._header()
@@ -239,19 +254,21 @@ class Reindexer:
             past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
             timestamp = next_timestamp(repository.clock(), past)
             header_now = {**header, "TIMESTAMP": str(timestamp)}
-            earlier = Earlier(there, old.blocks) if there == old.forms and not verify else None
+            earlier = Earlier(there, old.blocks) if there == old.forms and not order.verify else None
             write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
-        report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=verify, written=not current)
+        report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=order.verify, written=not current)
         aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
-        if not current or aside != old.aside:
-            self._remember(State(repository.context, header, timestamp, stamps(repository.pkgdir), blocks, aside), old)
+        signer, doubted = signed_by(old, set(map(_PATH_OF, listed)), outcome.texts, order.vouched)
+        if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
+            now = stamps(repository.pkgdir)
+            self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), old)
         return report
 
-    def _again(self, withheld: Collection[str], *, force: bool, verify: bool) -> Report:
-        work = self._look(verify, withheld=withheld)
+    def _again(self, order: _Order) -> Report:
+        work = self._look(order.verify, withheld=order.withheld)
         ready: dict[str, tuple[FileStamp, Outcome]] = {}
-        self._read(work.survey.todo, ready, work.survey, verify)
-        return self._update(work, ready, force=force, verify=verify)
+        self._read(work.survey.todo, ready, work.survey, order.verify)
+        return self._update(work, ready, order)
 
     def _names(self) -> set[str]:
         return {name for name in FORMS if self.repository.compress or name != GZIP}

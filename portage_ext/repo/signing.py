@@ -29,6 +29,7 @@ from portage_ext.refusals import BadSignatureError, TrustError
 
 _MOST_JOBS: Final = 8
 """More signatures at once than this only wait for gpg-agent."""
+XPAK_UNSIGNED: Final = "the xpak format cannot be signed: make it a gpkg (docs/xpak-to-gpkg.md)"
 _NO_PACKAGE: Final = (EmptyPackageError, TruncatedPackageError, OversizedPackageError, MalformedPackageError)
 
 
@@ -46,19 +47,19 @@ class Signed:
         return {path: error for path, error in sorted(self.failed.items()) if not isinstance(error, _NO_PACKAGE)}
 
 
-def packages(pkgdir: Path) -> list[Path]:
+def packages(pkgdir: Path, suffixes: tuple[str, ...] = (GPKG_SUFFIX,)) -> list[Path]:
     """Every gpkg below ``pkgdir``, in order; hidden files and symbolic links are none. Raises OSError."""
-    return sorted(_walk(str(pkgdir)))
+    return sorted(_walk(str(pkgdir), suffixes))
 
 
-def _walk(directory: str) -> Iterator[Path]:
+def _walk(directory: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
     with os.scandir(directory) as found:
         for one in found:
             if one.name.startswith("."):
                 continue
             if one.is_dir(follow_symlinks=False):
-                yield from _walk(one.path)
-            elif one.name.endswith(GPKG_SUFFIX) and one.is_file(follow_symlinks=False):
+                yield from _walk(one.path, suffixes)
+            elif one.name.endswith(suffixes) and one.is_file(follow_symlinks=False):
                 yield Path(one.path)
 
 
@@ -92,6 +93,16 @@ def sign_pkgdir(
             progress(done, len(todo))
     touched = {*failed, *signed}
     return Signed(tuple(sorted(signed)), tuple(path for path in paths if path not in touched), failed)
+
+
+def reason(error: PortageExtError) -> str:
+    """Why a package of this host is not believed, without its path.
+
+    What a client would do about it (another mirror, another binhost) is no advice for who publishes.
+    """
+    if isinstance(error, TrustError):
+        return f"{error.why} [{type(error).__name__}]"
+    return error.reason if isinstance(error, PackageError) else str(error)
 
 
 def _sign(path: Path, signer: Signer) -> PortageExtError | None:

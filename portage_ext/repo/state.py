@@ -55,6 +55,9 @@ class State:
     """The files of the index as they were written, by name."""
     blocks: list[Block] = field(default_factory=list)
     aside: dict[str, Aside] = field(default_factory=dict)
+    signer: str = ""
+    """The key whose signature every listed package was found to carry but ``doubted``; without one all are doubted."""
+    doubted: frozenset[str] = frozenset()
 
 
 def _crc(*parts: bytes | str) -> int:
@@ -103,6 +106,9 @@ def _read(database: sqlite3.Connection) -> State:
         dict(meta["header"]),
         int(meta["timestamp"]),
         {name: FileStamp(*stamp) for name, stamp in meta["forms"].items()},
+        # Who wrote the state before there were these did not know.
+        signer=str(meta.get("signer", "")),
+        doubted=frozenset(map(_bytewise, meta.get("doubted", ()))),
     )
     for first, rows, text_size, gz, zst, crc in database.execute("SELECT first, rows, text_size, gz, zst, crc FROM block"):
         if _crc(rows, str(text_size), gz, zst) != crc:
@@ -185,6 +191,8 @@ def _store(database: sqlite3.Connection, state: State, blocks: Sequence[Block]) 
         "header": state.header,
         "timestamp": state.timestamp,
         "forms": {name: [stamp.size, stamp.mtime_ns, stamp.inode] for name, stamp in state.forms.items()},
+        "signer": state.signer,
+        "doubted": sorted(map(_storable, state.doubted)),
     }
     database.executemany("INSERT INTO meta VALUES (?, ?, ?)", [(k, v, _crc(k, v)) for k, v in _dumped(meta)])
     database.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)", map(_block_record, blocks))

@@ -34,7 +34,7 @@ from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.refusals import MalformedReleaseError
 from portage_ext.repo import contents
 from portage_ext.repo.contents import Contents
-from portage_ext.repo.note import NOTE_NAME, Note, read_note
+from portage_ext.repo.note import NOTE_NAME, Hold, Note, read_note
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY
@@ -121,6 +121,11 @@ class Tree:
     def note(self, number: int) -> Note:
         """Where release ``number`` came from and what it carries on. Raises TreeError."""
         return read_note(self.directory(number) / NOTE_NAME, number)
+
+    def held(self, channel: str) -> Hold | None:
+        """What holds ``channel`` at an earlier content, None when nothing does. Raises TreeError."""
+        number = self.channels().get(channel)
+        return None if number is None else self.note(number).hold
 
     # --- changing
 

@@ -1,7 +1,8 @@
 """What is new in PKGDIR is signed, and then indexed: the index learns of a package only when it carries its signature.
 
-What the index knows was signed when it came in, so that only new and changed packages are opened. One that cannot be signed
-is left out and stays new: the others go on, and the next run tries it again. A key that cannot sign holds back everything.
+What was found signed by this key is written down with the index, so that only the rest is opened: what is new or changed, and
+what a run that signs nothing has indexed. A package that cannot be signed is left out and stays new: the others go on, and the
+next run tries it again. A key that cannot sign holds back everything.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from portage_ext.errors import MassRemovalError
 from portage_ext.failures import UnsignedPackagesError
 from portage_ext.files import TEMPORARY_PREFIX
 from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.gpkg.sign import Signer
 from portage_ext.gpkg.verify import Judge
 from portage_ext.refusals import GpgError
+from portage_ext.repo.plan import Vouched
 from portage_ext.repo.reindex import Reindexer, Report
-from portage_ext.repo.signing import sign_pkgdir
+from portage_ext.repo.signing import XPAK_UNSIGNED, reason, sign_pkgdir
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +32,37 @@ class Upkept:
     unsigned: UnsignedPackagesError | None = None
 
 
-def sign_and_index(reindexer: Reindexer, signer: Signer | None, judge: Judge) -> Upkept:
-    """Sign what is new with ``signer`` (None: sign nothing) unless ``judge`` finds it signed, and bring the index up to date.
+def sign_and_index(
+    reindexer: Reindexer, signer: Signer, judge: Judge, fingerprint: str, *, force: bool = False, xpak: bool = True
+) -> Upkept:
+    """Sign with ``signer``, whose key is ``fingerprint``, what ``judge`` does not find signed, and bring the index up to date.
 
-    The caller holds the lock of PKGDIR. Raises UnsignedPackagesError when gpg signs nothing, and then the index is as it was;
-    else what :meth:`Reindexer.run` raises.
+    Without ``xpak`` packages of that format, which cannot be signed, are left out too. ``force`` as for the index. The caller
+    holds the lock of PKGDIR. Raises UnsignedPackagesError when gpg signs nothing, and then the index is as it was; else what
+    :meth:`Reindexer.run` raises.
     """
-    if signer is None:
-        return Upkept((), reindexer.run())
     pkgdir = reindexer.repository.pkgdir
-    new = [pkgdir / path for path in reindexer.unknown() if path.endswith(GPKG_SUFFIX)]
+    unsigned = reindexer.unsigned(fingerprint)
+    new = [pkgdir / path for path in unsigned if path.endswith(GPKG_SUFFIX)]
     signed: list[str] = []
+    vouched: frozenset[str] = frozenset()
     why: dict[str, str] = {}
     if new:
         _remove_leftovers({path.parent for path in new})
         done = sign_pkgdir(new, signer, judge)
         signed = [str(path.relative_to(pkgdir)) for path in done.signed]
-        why = {str(path.relative_to(pkgdir)): str(error).removeprefix(f"{path}: ") for path, error in done.unsigned.items()}
+        vouched = frozenset([*signed, *(str(path.relative_to(pkgdir)) for path in done.valid)])
+        why = {str(path.relative_to(pkgdir)): reason(error) for path, error in done.unsigned.items()}
         if not signed and any(isinstance(error, GpgError) for error in done.unsigned.values()):
             raise UnsignedPackagesError(str(pkgdir), why)
     # Under the same lock everything was just looked at; only what was signed is another file now.
-    report = reindexer.run(only=signed, withheld=why.keys())
+    if not xpak:
+        why |= {path: XPAK_UNSIGNED for path in unsigned if not path.endswith(GPKG_SUFFIX)}
+    try:
+        report = reindexer.run(force=force, only=signed, withheld=why.keys(), vouched=Vouched(fingerprint, vouched))
+    except MassRemovalError as error:
+        error.why = {**error.why, **why}
+        raise
     return Upkept(signed, report, UnsignedPackagesError(str(pkgdir), why) if why else None)
 
 

@@ -14,6 +14,7 @@ import zstandard
 
 from portage_ext.errors import IndexWriteError, MassRemovalError
 from portage_ext.repo import publish
+from portage_ext.repo.plan import Vouched
 from portage_ext.repo.reindex import Reindexer
 from portage_ext.repo.state import NAME
 from tests import binpkgs
@@ -285,12 +286,50 @@ def test_it_refuses_without_state_too_and_when_nothing_would_remain(engine: Engi
         engine.run()
 
 
-def test_a_few_packages_may_go_without_a_word(engine: Engine) -> None:
+def test_half_of_a_few_packages_may_go_without_a_word_and_not_most(engine: Engine) -> None:
     fill(engine, range(6))
     engine.run()
-    for number in range(5):
+    for number in range(3):
         (engine.pkgdir / path(number)).unlink()
-    assert len(engine.run().removed) == 5
+    assert len(engine.run().removed) == 3
+    for number in (3, 4):
+        (engine.pkgdir / path(number)).unlink()
+    with pytest.raises(MassRemovalError):
+        engine.run()
+
+
+def test_a_small_directory_that_was_emptied_is_refused_though_emerge_has_added_one(engine: Engine) -> None:
+    fill(engine, range(9))
+    engine.run()
+    shutil.rmtree(engine.pkgdir / "app-misc")
+    fill(engine, [100])
+    with pytest.raises(MassRemovalError):
+        engine.run()
+
+
+KEY = "A" * 40
+
+
+def test_what_a_run_that_signs_nothing_has_indexed_is_still_to_be_signed(engine: Engine) -> None:
+    fill(engine, range(3))
+    engine.run()
+    assert sorted(Reindexer(engine.repository).unsigned(KEY)) == [path(0), path(1), path(2)]
+    Reindexer(engine.repository).run(vouched=Vouched(KEY, frozenset([path(0), path(1)])))
+    assert Reindexer(engine.repository).unsigned(KEY) == [path(2)]
+    assert sorted(Reindexer(engine.repository).unsigned("B" * 40)) == [path(0), path(1), path(2)], (
+        "another key, another question"
+    )
+    fill(engine, [3])
+    assert sorted(Reindexer(engine.repository).unsigned(KEY)) == [path(2), path(3)]
+    engine.run()
+    assert sorted(Reindexer(engine.repository).unsigned(KEY)) == [path(2), path(3)], "indexed meanwhile, and signed by nobody"
+    Reindexer(engine.repository).run(vouched=Vouched(KEY, frozenset([path(2), path(3)])))
+    assert Reindexer(engine.repository).unsigned(KEY) == []
+    os.utime(engine.pkgdir / path(1), (1_600_000_000, 1_600_000_000))
+    engine.run()
+    assert Reindexer(engine.repository).unsigned(KEY) == [path(1)], "it became another file"
+    (engine.pkgdir / NAME).unlink()
+    assert len(Reindexer(engine.repository).unsigned(KEY)) == 4, "a cache: without it everything is asked again"
 
 
 def test_permissions_and_group_are_those_of_pkgdir(engine: Engine) -> None:

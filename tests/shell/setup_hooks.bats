@@ -172,6 +172,23 @@ put_in_first_and_continued() {
     same_as_before
 }
 
+@test "an env file that package.env names stays until nothing names it" {
+    hooks --role client "${client[@]}"
+    printf '# getbinpkg.conf\napp-misc/hello  other.conf getbinpkg.conf # mine\n' >"$root/etc/portage/package.env"
+    for options in '' --purge; do
+        # shellcheck disable=SC2086
+        run -0 hooks --uninstall $options
+        [[ $output == *"kept, because package.env names it: $root/etc/portage/env/getbinpkg.conf"* ]]
+        [[ $output == *"$root/etc/portage/package.env:2:app-misc/hello  other.conf getbinpkg.conf # mine"* ]]
+        [ -e "$root/etc/portage/env/getbinpkg.conf" ]
+        [ ! -e "$root/etc/portage/portage-ext" ]
+    done
+    sed -i 's/getbinpkg.conf # mine/notgetbinpkg.conf/' "$root/etc/portage/package.env"
+    hooks --uninstall
+    rm "$root/etc/portage/package.env"
+    same_as_before
+}
+
 # A later version of portage-ext, in which one file is another.
 newer_version() {
     mkdir "$work/newer"
@@ -363,8 +380,33 @@ believed_keys() {
     hooks --uninstall --purge
     same_as_before
     hooks --role binhost "${binhost[@]}" --timer cron --nginx none
-    grep -q '^17 4 \* \* \*  root  /usr/bin/portage-ext' "$root/etc/cron.d/portage-ext"
+    grep -q '^17 4 \* \* \*  root  env .*/usr/bin/portage-ext' "$root/etc/cron.d/portage-ext"
     [ ! -e "$root/etc/nginx/conf.d/portage-ext.conf" ]
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "the timer of an offset system works on that system, whatever its path" {
+    mkdir "$work/a %path"
+    root="$work/a %path/it's"
+    new_system "$root"
+    hooks --role binhost "${binhost[@]}" --timer cron --nginx none
+    printf '#!/bin/sh\nprintf "%%s|" "$PORTAGE_CONFIGROOT" "$ROOT" "$SYSROOT" "$@" >>"%s/ran"; echo >>"%s/ran"\n' "$work" "$work" >"$work/portage-ext"
+    chmod +x "$work/portage-ext"
+    # as cron takes it: \% is %
+    sed -n 's/^17 4 \* \* \*  root  //p' "$root/etc/cron.d/portage-ext" | sed "s|/usr/bin/portage-ext|$work/portage-ext|g; s/\\\\%/%/g" >"$work/line"
+    env -i PATH="$PATH" sh "$work/line"
+    where="$root/|$root/|$root/|"
+    [[ $(<"$work/ran") == "${where}after-emerge|--pending|--config-root|$root/|"$'\n'"${where}publish|--renew|--config-root|$root/|" ]]
+    run ! grep -E '(^|[^\\])%' "$root/etc/cron.d/portage-ext"
+    hooks --status
+    hooks --uninstall --purge
+    same_as_before
+    hooks --role binhost "${binhost[@]}" --timer systemd --nginx none
+    unit=$root/etc/systemd/system/portage-ext-publish.service
+    grep -qxF "Environment=\"ROOT=${root//%/%%}/\"" "$unit"
+    grep -qxF "ExecStart=/usr/bin/portage-ext after-emerge --pending --config-root \"${root//%/%%}/\"" "$unit"
+    grep -qxF "ExecStopPost=/usr/bin/portage-ext publish --renew --config-root \"${root//%/%%}/\"" "$unit"
     hooks --uninstall --purge
     same_as_before
 }

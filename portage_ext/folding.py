@@ -1,0 +1,39 @@
+"""What many packages have in common is said once: equal objections become one line with their count and an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One reason, and the packages or files that it holds for, in the order in which they came."""
+
+    what: str
+    where: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if len(self.where) == 1:
+            return f"{self.where[0]}: {self.what}"
+        return f"{counted(len(self.where))}: {self.what} (such as {self.where[0]})"
+
+
+def fold(pairs: Iterable[tuple[str, str]]) -> list[Fold]:
+    """The reasons in ``pairs`` of place and reason, each once, the most frequent first."""
+    found: dict[str, dict[str, None]] = {}
+    for where, what in pairs:
+        found.setdefault(what, {})[where] = None
+    return sorted((Fold(what, tuple(places)) for what, places in found.items()), key=lambda one: -len(one.where))
+
+
+def told(pairs: Iterable[tuple[str, str]], most: int = 3) -> str:
+    """The reasons in one line, at most ``most`` of them."""
+    folds = fold(pairs)
+    rest = sum(len(one.where) for one in folds[most:])
+    return "; ".join([*(str(one).removesuffix(".") for one in folds[:most]), *([f"{rest} more"] if rest else [])])
+
+
+def counted(count: int, word: str = "package") -> str:
+    """A number and its word: ``1 package``, ``2 packages``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
