@@ -90,11 +90,13 @@ SYMBOLIC_LINKS: Final = 40
 """Links followed for one name, as the kernel counts them."""
 ENVIRONMENT_SIZE: Final = 8 * MIB
 """The environment of one process."""
-ELF_IN_MEMORY: Final = 64 * MIB
+ELF_IN_MEMORY: Final = 16 * MIB
 """A larger object of a package's image goes through a temporary file."""
 IMAGE_SIZE: Final = 256 * GIB
 """An image, decompressed, from which a contract is worked out."""
 IMAGE_MEMBERS: Final = 4_000_000
+IMAGE_HEADERS: Final = 16
+"""Headers before the one of a member of an image, which they extend."""
 IMAGE_SECONDS: Final = 600.0
 """One run of a decompressor over an image."""
 PLAN_ROUNDS: Final = 8

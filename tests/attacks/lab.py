@@ -164,12 +164,12 @@ class Lab:
 
 
 @contextmanager
-def lab(work: Path, trusted: TrustedBinhost, url: str, directory: Path) -> Iterator[Lab]:
-    """A laboratory of its own for one test."""
+def lab(work: Path, trusted: TrustedBinhost, url: str, directory: Path, portage: str) -> Iterator[Lab]:
+    """A laboratory of its own for one test, whose client runs Portage of version ``portage``."""
     gnupg = work / "client/etc/portage/gnupg"
     client = Root.create(
         work / "client",
-        environments.environment(),
+        environments.environment(portage),
         [trusted.binhost.repository],
         features="getbinpkg",
         BINPKG_GPG_VERIFY_GPG_HOME=str(gnupg),
