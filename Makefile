@@ -69,6 +69,11 @@ test-attacks: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
 	$(SCRATCH) ATTACK_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/attacks
 
+# Every reader for so many seconds, a reader a CPU; READERS names some of them.
+SECONDS ?= 180
+fuzz: check-programs $(VENV)/complete
+	$(SCRATCH) $(RUN) -m tests.fuzz.run $(SECONDS) $(READERS)
+
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own
 

@@ -40,7 +40,7 @@ class HttpTransport:
             raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise MirrorError(transfer.shown, f"it cannot be used ({_short(error)})") from error
 
     def _run(self, transfer: Transfer, patience: Patience) -> None:

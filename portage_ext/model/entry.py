@@ -39,7 +39,7 @@ class IndexEntry:
     def size(self) -> int:
         """Bytes. Raises InvalidEntryError when it is missing or no plain decimal number."""
         value = self._required("SIZE")
-        if not (value.isascii() and value.isdigit()):
+        if not (value.isascii() and value.isdigit() and len(value) < 20):
             raise InvalidEntryError(self.values.get("CPV", "?"), "SIZE", value)
         return int(value)
 

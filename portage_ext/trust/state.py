@@ -84,7 +84,7 @@ class StateDirectory:
             import json
 
             return _from_json(json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedStateError(str(self.memory_file), f"it is damaged ({error})") from error
 
     def save(self, memory: Memory) -> None:
