@@ -6,7 +6,8 @@ WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage test-differential bench clean
+.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-attacks test-portage \
+	test-differential fuzz bench clean
 
 help:
 	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
@@ -17,6 +18,8 @@ help:
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
+	@echo "make test-attacks    every attack with every supported Portage"
+	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
 	@echo "make bench           every speed claim, measured against Portage in the same run"
@@ -62,6 +65,15 @@ test-setup: check-programs $(VENV)/complete
 
 test-toolchain: check-programs $(VENV)/complete
 	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
+
+test-attacks: check-programs $(VENV)/complete
+	$(PYTHON) -m tests.testkit.environments
+	$(SCRATCH) ATTACK_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/attacks
+
+# Every reader for so many seconds, a reader a CPU; READERS names some of them.
+SECONDS ?= 180
+fuzz: check-programs $(VENV)/complete
+	$(SCRATCH) $(RUN) -m tests.fuzz.run $(SECONDS) $(READERS)
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own

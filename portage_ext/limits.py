@@ -77,22 +77,26 @@ ELF_HEADERS: Final = 4096
 ELF_RECORDS: Final = 65536
 """Entries of one dynamic section or version table."""
 ELF_NAME: Final = 16 * KIB
+ELF_NAMES: Final = 4 * MIB
+"""All names that one object refers to; the same bytes can be referred to as thousands of names."""
 ELF_SIZE: Final = 4 * GIB
 """An object in a package image beyond this is not opened."""
 CONTRACT_SIZE: Final = 1 * MIB
 """Characters of a contract's line; glibc's has about eight thousand."""
 LOADER_CONF_SIZE: Final = 1 * MIB
-LOADER_CONF_FILES: Final = 1024
+LOADER_CONF_FILES: Final = 256
 """Files that one ld.so.conf may include."""
 SYMBOLIC_LINKS: Final = 40
 """Links followed for one name, as the kernel counts them."""
 ENVIRONMENT_SIZE: Final = 8 * MIB
 """The environment of one process."""
-ELF_IN_MEMORY: Final = 64 * MIB
+ELF_IN_MEMORY: Final = 16 * MIB
 """A larger object of a package's image goes through a temporary file."""
 IMAGE_SIZE: Final = 256 * GIB
 """An image, decompressed, from which a contract is worked out."""
 IMAGE_MEMBERS: Final = 4_000_000
+IMAGE_HEADERS: Final = 16
+"""Headers before the one of a member of an image, which they extend."""
 IMAGE_SECONDS: Final = 600.0
 """One run of a decompressor over an image."""
 PLAN_ROUNDS: Final = 8

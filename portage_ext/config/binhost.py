@@ -20,7 +20,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.config.settings import SETTINGS_FILE
-from portage_ext.config.table import Table
+from portage_ext.config.table import Table, document
 from portage_ext.errors import SettingsError
 
 PUBLISH, INDEX, OFF = "publish", "index", "off"
@@ -51,11 +51,9 @@ def load(config_root: Path) -> Unattended:
     if b"binhost" not in data and b"postsync" not in data:
         return Unattended()
     # Only a host that has such a table pays for the parser: emerge may be the one that asks.
-    import tomllib
-
     try:
-        top = Table(tomllib.loads(data.decode()), "", str(path))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        top = Table(document(data.decode(), str(path)), "", str(path))
+    except UnicodeDecodeError as error:
         raise SettingsError(str(path), str(error)) from error
     binhost, postsync = top.table("binhost"), top.table("postsync")
     word = binhost.text(AFTER_EMERGE) or OFF

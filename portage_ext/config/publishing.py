@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.config.settings import SETTINGS_FILE
-from portage_ext.config.table import Table
+from portage_ext.config.table import Table, document
 from portage_ext.errors import SettingsError, UsageError
 
 GATE_NAMES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
@@ -119,12 +119,7 @@ def load(config_root: Path) -> Publishing:
 
 def parse(text: str, path: str) -> Publishing:
     """Read the file's text; ``path`` is named in errors. Raises SettingsError."""
-    import tomllib
-
-    try:
-        top = Table(tomllib.loads(text), "", path)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(path, str(error)) from error
+    top = Table(document(text, path), "", path)
     publish, repositories, mirrors = (top.table(name) for name in ("publish", "repository", "mirror"))
     channels = publish.table("channel")
     tree, pkgdir = publish.text("tree"), publish.text("pkgdir")

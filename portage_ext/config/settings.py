@@ -36,7 +36,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from portage_ext.config.table import Table
+from portage_ext.config.table import Table, document
 from portage_ext.errors import SettingsError
 
 SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
@@ -109,14 +109,7 @@ def load(config_root: Path) -> Settings:
 
 def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnupg")) -> Settings:
     """Read the file's text; ``path`` is named in errors. Raises SettingsError."""
-    # Only a host that has the file pays for the parser: fetch starts once a package.
-    import tomllib
-
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(str(path), str(error)) from error
-    top = Table(document, "", str(path))
+    top = Table(document(text, str(path)), "", str(path))
     fetch, sign, release, trust = (top.table(name) for name in ("fetch", "sign", "release", "trust"))
     binrepos = top.table("binrepo")
     homedir = sign.text("homedir")

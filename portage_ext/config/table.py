@@ -5,6 +5,19 @@ from __future__ import annotations
 from portage_ext.errors import SettingsError
 
 
+def document(text: str, path: str) -> dict[str, object]:
+    """The TOML in ``text``; ``path`` is named in errors. Raises SettingsError."""
+    # Only a host that has such a file pays for the parser.
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError(path, "it is nested too deeply") from None
+    except ValueError as error:  # also a number of thousands of digits
+        raise SettingsError(path, str(error)) from error
+
+
 class Table:
     """``values`` of the table ``name`` in the file ``path``. Every reader raises SettingsError."""
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from portage_ext.errors import ToolchainModeError
+from portage_ext.config.table import document
+from portage_ext.errors import SettingsError, ToolchainModeError
 from portage_ext.limits import CONFIG_FILE_SIZE
 
 VARIABLE: Final = "PORTAGE_EXT_TOOLCHAIN"
@@ -58,10 +59,8 @@ def configured_mode(config_root: Path) -> Mode:
     if "toolchain" not in text:
         return Mode.ENFORCE
     # The guard starts once a package: only a file that says something pays for the parser.
-    import tomllib
-
     try:
-        value = tomllib.loads(text).get("toolchain", Mode.ENFORCE)
-    except tomllib.TOMLDecodeError as error:
-        raise ToolchainModeError(str(path), str(error)) from error
+        value = document(text, str(path)).get("toolchain", Mode.ENFORCE)
+    except SettingsError as error:
+        raise ToolchainModeError(str(path), error.why) from error
     return mode_of(value if isinstance(value, str) else repr(value), str(path))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from portage_ext.elf.category import category_of
-from portage_ext.limits import ELF_HEADERS, ELF_NAME, ELF_RECORDS
+from portage_ext.limits import ELF_HEADERS, ELF_NAME, ELF_NAMES, ELF_RECORDS
 
 MAGIC: Final = b"\x7fELF"
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
@@ -118,6 +118,7 @@ class _Tables:
         self._wide = wide
         self._loads = loads
         self._strings: bytes = b""
+        self._room = ELF_NAMES
 
     def _offset(self, address: int) -> int:
         for start, offset, size in self._loads:
@@ -129,6 +130,9 @@ class _Tables:
         end = self._strings.find(b"\0", at, at + ELF_NAME)
         if end < 0 or at >= len(self._strings):
             raise BrokenElfError(f"no name at {at:#x}")
+        self._room -= end - at
+        if self._room < 0:
+            raise BrokenElfError(f"names of more than {ELF_NAMES} bytes")
         return self._strings[at:end].decode("utf-8", "surrogateescape")
 
     def read(self, category: str, dynamic: tuple[int, int], program: bool) -> ElfObject:

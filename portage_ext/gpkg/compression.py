@@ -71,6 +71,15 @@ def _zstd(data: bytes) -> Iterator[bytes]:
         raise BadStreamError(str(error)) from error
 
 
+def _behind(data: bytes) -> bytes:
+    """What comes behind a stream: another one, or padding, behind which the tools that Portage runs ignore everything."""
+    if data[:1] != b"\0":
+        return data
+    if data.strip(b"\0"):
+        raise BadStreamError("data behind the padding of the stream")
+    return b""
+
+
 def _gzip(data: bytes) -> Iterator[bytes]:
     try:
         while data:
@@ -81,7 +90,7 @@ def _gzip(data: bytes) -> Iterator[bytes]:
                 if not block and not inflate.eof:
                     raise BadStreamError("the gzip stream is truncated")
                 yield block
-            data = inflate.unused_data.lstrip(b"\0")
+            data = _behind(inflate.unused_data)
     except zlib.error as error:
         raise BadStreamError(str(error)) from error
 
@@ -96,7 +105,7 @@ def _step(data: bytes, new: Callable[[], BZ2Decompressor | LZMADecompressor]) ->
                 if not block and decompressor.needs_input:
                     raise BadStreamError("the stream is truncated")
                 yield block
-            data = decompressor.unused_data.lstrip(b"\0")
+            data = _behind(decompressor.unused_data)
     except (OSError, EOFError) as error:
         raise BadStreamError(str(error)) from error
 

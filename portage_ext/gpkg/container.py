@@ -6,6 +6,7 @@ and data behind the end of the archive (docs/adr/0301-what-reindex-leaves-out.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,11 @@ from portage_ext.model import Hasher
 
 VERSION_FILE: Final = "gpkg-1"
 SIGNATURE_SUFFIX: Final = ".sig"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*/[A-Za-z0-9_][A-Za-z0-9._+-]*")
+"""A package's directory (PMS 3.1.2: what a PF is made of) and a file in it."""
+_FIRST: Final = re.compile(rb"[A-Za-z0-9._+/@-]{3,}")
+"""How a package begins, be it with a name or with the name of a header that holds one. Portage lets ``tarfile`` look for
+gzip, bzip2, xz and lzma first, and neither begins in this way: nobody reads another archive out of the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,15 @@ class Container:
 def _structure(source: Source) -> list[Member]:
     try:
         found = list(members(source.read, source.size, limits.CONTAINER_MEMBERS))
+        first = source.read(0, 100).partition(b"\0")[0]
     except TarTruncatedError as error:
         raise TruncatedPackageError(source.name, str(error)) from error
     except TarError as error:
         raise MalformedPackageError(source.name, str(error)) from error
     if not found:
         raise MalformedPackageError(source.name, "an empty archive")
+    if not _FIRST.fullmatch(first):
+        raise MalformedPackageError(source.name, f"begins with {first!r}, which is no name that Portage writes")
     rest = source.size - found[-1].end
     if rest > limits.MIB:
         raise MalformedPackageError(source.name, f"{rest} bytes behind the end of the archive")
@@ -86,8 +95,8 @@ def read_container(source: Source) -> Container:
     by_name: dict[str, Member] = {}
     prefix: str | None = None
     for member in _structure(source):
-        directory, slash, name = member.name.partition("/")
-        if not slash or not name or "/" in name or directory in ("", ".", "..") or prefix not in (None, directory):
+        directory, _, name = member.name.partition("/")
+        if not _NAME.fullmatch(member.name) or prefix not in (None, directory):
             raise MalformedPackageError(source.name, f"member {member.name!r} is not in the package's one directory")
         if name in by_name:
             raise MalformedPackageError(source.name, f"member {name!r} is there twice")

@@ -1,6 +1,8 @@
 """The image of a package as a stream: decompressed while it is read, counted, and never held as a whole.
 
-What Python has no module for goes through the tool that Portage runs.
+It is read with ``tarfile``, as Portage reads it, within bounds that ``tarfile`` does not have: headers that say how large they
+are themselves, headers before headers, sparse maps, members that go on behind the end of the stream. What Python has no
+module for goes through the tool that Portage runs.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ import contextlib
 import gzip
 import io
 import lzma
+import posixpath
 import shutil
 import subprocess
 import tarfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
+from typing import IO, Any, Final, Self, cast
 
 import zstandard
 
@@ -27,6 +30,8 @@ from portage_ext.gpkg.container import Container
 from portage_ext.gpkg.source import Source
 from portage_ext.gpkg.xpak import segment_start
 
+_ENDS: Final = 16
+"""How often the end of a stream may be met."""
 Member = tuple[str, tarfile.TarInfo, IO[bytes] | None]
 """Where it is installed, what it is, and of a regular file the content, to be read until the next member is asked for."""
 
@@ -35,8 +40,10 @@ def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
     """The members of the image of an open gpkg, in their order. Raises PackageError."""
     image = container.image
     for member, file in _members(source, image.member.offset, image.member.size, image.method):
-        # They lie below "image/", whatever the container's own name is.
-        yield "/" + member.name.removeprefix("./").partition("/")[2], member, file
+        top, _, name = posixpath.normpath(member.name).partition("/")
+        # Portage installs what lies below "image/", whatever the container's own name is, and nothing else.
+        if top == "image" and name:
+            yield f"/{name}", member, file
 
 
 def xpak_image(source: Source) -> Iterator[Member]:
@@ -51,18 +58,55 @@ def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tu
     try:
         with _decompressed(source.name, raw, method) as stream:
             counted = _Counted(stream, source.name)
-            with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|") as archive:
-                for count, member in enumerate(archive):
-                    if count >= limits.IMAGE_MEMBERS:
+            with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_bounded()) as archive:
+                kept = vars(archive)["members"]  # all that were read: millions
+                count = 0
+                while (member := archive.next()) is not None:
+                    count += 1
+                    if count > limits.IMAGE_MEMBERS:
                         raise OversizedPackageError(source.name, f"an image of more than {limits.IMAGE_MEMBERS} members")
+                    if member.size < 0:
+                        raise tarfile.ReadError(f"{member.name!r} has a size below zero")
                     yield member, archive.extractfile(member) if member.isreg() else None
+                    kept.clear()
             # A stream that was cut off says so only at its end.
-            while counted.read(limits.READ_BLOCK):
-                pass
+            counted.drain()
     except (tarfile.TarError, ValueError) as error:
         raise MalformedPackageError(source.name, f"image: {error}") from error
     except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise DecompressionError(source.name, f"image: {error}") from error
+
+
+_EXTENDING = frozenset(
+    (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+)
+
+
+def _bounded() -> type[tarfile.TarInfo]:
+    """What ``tarfile`` makes of the headers of one archive, within bounds."""
+
+    class Bounded(tarfile.TarInfo):
+        chain = 0
+
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            found = super().frombuf(buf, encoding, errors)
+            extends = found.type in _EXTENDING
+            cls.chain = cls.chain + 1 if extends else 0
+            if cls.chain > limits.IMAGE_HEADERS:
+                raise tarfile.ReadError("headers without end")
+            if found.size < 0 or (extends and found.size > limits.PAX_HEADER):
+                raise tarfile.ReadError(f"a header with a size of {found.size} bytes")
+            if found.issparse():
+                raise tarfile.ReadError("a sparse member")
+            return found
+
+        def _sparse(self, *_: object) -> None:
+            raise tarfile.ReadError("a sparse member")
+
+        _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _sparse
+
+    return Bounded
 
 
 @contextlib.contextmanager
@@ -149,10 +193,20 @@ class _Counted:
         self._stream = stream
         self._name = name
         self._total = 0
+        self._ends = 0
 
     def read(self, size: int) -> bytes:
         data = bytes(self._stream.read(size))
         self._total += len(data)
         if self._total > limits.IMAGE_SIZE:
             raise OversizedPackageError(self._name, f"an image of more than {limits.IMAGE_SIZE} bytes")
+        if not data:
+            self._ends += 1
+            if self._ends > _ENDS:
+                # tarfile goes on to the end of a member, however far it is.
+                raise tarfile.ReadError("ends inside a member")
         return data
+
+    def drain(self) -> None:
+        while not self._ends and self.read(limits.READ_BLOCK):
+            pass

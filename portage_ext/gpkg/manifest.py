@@ -16,6 +16,8 @@ _BEGIN: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
 _END: Final = b"-----END PGP SIGNATURE-----"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
+_TEXT: Final = re.compile(r"[\n -~]*")
+"""Blanks and line ends are these alone: Portage takes a form feed for a line end, and others for a blank."""
 _HEX: Final = {name: re.compile(r"[0-9A-Fa-f]{128}") for name in STRONG}
 
 
@@ -79,9 +81,12 @@ def parse_manifest(data: bytes) -> Manifest:
     text, signature = split_signed(data)
     records: dict[str, Record] = {}
     try:
-        lines = text.decode("ascii").split("\n")
+        decoded = text.decode("ascii")
     except UnicodeDecodeError:
         raise ManifestError("not ASCII") from None
+    if not _TEXT.fullmatch(decoded):
+        raise ManifestError("control characters")
+    lines = decoded.split("\n")
     for line in lines:
         words = line.split()
         if not words:

@@ -1,12 +1,14 @@
 """tar headers are parsed from bounded bytes, and a member that is no plain file is never followed.
 
 Reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
-Format"), one member after another, up to the end-of-archive block. Everything odd is an error and no guess.
+Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses where
+a header is odd: it takes a broken one for the end, and padding for a name. So everything odd is an error here, before a
+member is given out, and what is accepted ``tarfile`` reads alike (tests/gpkg/test_tarfile.py).
 """
 
 from __future__ import annotations
 
-import struct
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +20,12 @@ from portage_ext import limits
 BLOCK: Final = 512
 _ZERO: Final = bytes(BLOCK)
 _REGULAR: Final = frozenset((b"0", b"\0", b"7"))
+_USTAR: Final = b"ustar\x0000"
+_GNU: Final = b"ustar  \0"
+_NUMBERS: Final = (slice(100, 108), slice(108, 116), slice(116, 124), slice(136, 148), slice(329, 337), slice(337, 345))
+"""Mode, owner, group, time and device. Nothing here depends on them; where one is malformed, ``tarfile`` sees the end."""
+_PAX: Final = frozenset(("atime", "ctime", "gid", "gname", "mtime", "path", "size", "uid", "uname"))
+"""Keywords of a pax header. Others change how it is read (``hdrcharset``), make a member sparse, or are nothing to us."""
 
 
 class TarError(Exception):
@@ -40,7 +48,11 @@ class Member:
     @property
     def end(self) -> int:
         """Where the next header is."""
-        return self.offset + (self.size + BLOCK - 1) // BLOCK * BLOCK
+        return self.offset + _padded(self.size)
+
+
+def _padded(size: int) -> int:
+    return (size + BLOCK - 1) // BLOCK * BLOCK
 
 
 def _number(field: bytes) -> int:
@@ -61,75 +73,93 @@ def _string(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _pax(data: bytes) -> dict[str, str]:
+def _long_name(body: bytes, length: int) -> str:
+    """The name in ``body``, whole blocks of which ``length`` bytes count; ``tarfile`` reads on into the padding."""
+    if body.find(b"\0") != length - 1 or body[length:].strip(b"\0"):
+        raise TarError("a long name that does not end where it says")
+    return _string(body)
+
+
+def _pax(body: bytes, length: int) -> dict[str, str]:
     records: dict[str, str] = {}
+    data = body[:length]
+    if body[length:].strip(b"\0"):
+        raise TarError("a pax header goes on behind its end")
     while data:
-        length, space, _ = data.partition(b" ")
-        if not space or not length.isdigit() or len(length) > 10 or not len(length) + 2 < int(length) <= len(data):
+        digits, space, _ = data.partition(b" ")
+        if not space or not digits.isdigit() or len(digits) > 10 or not len(digits) + 2 < int(digits) <= len(data):
             raise TarError("a pax header is malformed")
-        record = data[len(length) + 1 : int(length)]
-        key, equals, value = record.partition(b"=")
+        record = data[len(digits) + 1 : int(digits)]
+        name, equals, value = record.partition(b"=")
         if not equals or not value.endswith(b"\n"):
             raise TarError("a pax header is malformed")
-        records[key.decode("utf-8", "surrogateescape")] = value[:-1].decode("utf-8", "surrogateescape")
-        data = data[int(length) :]
+        key = name.decode("utf-8", "surrogateescape")
+        if key not in _PAX or key in records:
+            raise TarError(f"a pax header has {key!r}{' twice' if key in records else ''}")
+        records[key] = value[:-1].decode("utf-8", "surrogateescape")
+        data = data[int(digits) :]
     return records
 
 
-def members(read: Callable[[int, int], bytes], size: int, most: int) -> Iterator[Member]:
+def _header(header: bytes, offset: int) -> tuple[bytes, int]:
+    """Type and size in a header. Raises TarError where ``tarfile`` would refuse the header or read it otherwise."""
+    blanked = header[:148] + b"        " + header[156:]
+    if _number(header[148:156]) != sum(blanked):
+        raise TarError(f"no header at byte {offset}")
+    magic = header[257:265]
+    if magic not in (_USTAR, _GNU):
+        raise TarError(f"the header at byte {offset} has no ustar magic")
+    if magic == _GNU and header[345]:
+        raise TarError(f"the header at byte {offset} has a prefix, which GNU tar does not write")
+    for field in _NUMBERS:
+        _number(header[field])
+    return header[156:157], _number(header[124:136])
+
+
+def members(read: Callable[[int, int], bytes], size: int, most: int, offset: int = 0) -> Iterator[Member]:
     """The members of the archive of ``size`` bytes that ``read(offset, size)`` gives; at most ``most`` of them.
 
-    The last value of the iterator is followed by the end of the archive; what comes behind is the caller's to judge
-    (:func:`end_of`). Raises TarError.
+    Begins at ``offset``, where a header must be. The last value of the iterator is followed by the end of the archive; what
+    comes behind is the caller's to judge. Raises TarError.
     """
-    offset = 0
+    if size < BLOCK:
+        raise TarTruncatedError("too short for a tar archive")
     count = 0
-    start: int | None = None
-    long_name: str | None = None
-    pax: dict[str, str] = {}
     while offset + BLOCK <= size:
+        start = offset
         header = read(offset, BLOCK)
         if header == _ZERO:
-            break
-        stored = _number(header[148:156])
-        if (stored - 256 + sum(header[148:156]) - (zlib.adler32(header) & 0xFFFF) + 1) % 65521:
-            raise TarError(f"no header at byte {offset}")
-        if header[257:262] != b"ustar":
-            raise TarError(f"the header at byte {offset} has no ustar magic")
-        kind = header[156:157]
-        length = _number(header[124:136])
-        start = offset if start is None else start
-        data = offset + BLOCK
+            return
+        kind, length = _header(header, offset)
+        long_name: str | None = None
+        pax: dict[str, str] = {}
         if kind in (b"L", b"x"):
-            bound = limits.CONTAINER_NAME if kind == b"L" else limits.PAX_HEADER
-            if length > bound:
+            # One of them before a member: which of two wins depends on their order, and on who reads.
+            if length > (limits.CONTAINER_NAME if kind == b"L" else limits.PAX_HEADER):
                 raise TarError(f"a name or pax header of {length} bytes")
-            if data + length > size:
-                raise TarTruncatedError(f"ends inside the header at byte {offset}")
-            body = read(data, length)
+            offset += BLOCK + _padded(length)
+            if offset + BLOCK > size:
+                raise TarTruncatedError(f"ends behind the name header at byte {start}")
+            body = read(start + BLOCK, _padded(length))
             if kind == b"L":
-                long_name = _string(body)
+                long_name = _long_name(body, length)
             else:
-                pax = _pax(body)
-            offset = data + (length + BLOCK - 1) // BLOCK * BLOCK
-            if offset - start > 4 * (limits.PAX_HEADER + BLOCK):
-                raise TarError("headers without end")
-            continue
-        if kind not in _REGULAR:
-            raise TarError(f"{_string(header[:100])!r} is no regular file (type {kind.decode('latin-1')!r})")
+                pax = _pax(body, length)
+            header = read(offset, BLOCK)
+            kind, length = _header(header, offset)
         name = _string(header[:100])
-        prefix = _string(header[345:500]) if header[257:265] != b"ustar  \0" else ""
+        if kind not in _REGULAR:
+            raise TarError(f"{name!r} is no regular file (type {kind.decode('latin-1')!r})")
+        if kind == b"\0" and name.endswith("/"):
+            raise TarError(f"{name!r} is a directory, as tar wrote them once")
+        prefix = _string(header[345:500])
         if prefix:
             name = f"{prefix}/{name}"
-        if long_name is not None:
-            name = long_name
-        if any(key.startswith("GNU.sparse") for key in pax):
-            raise TarError("a sparse member")
-        name = pax.get("path", name)
-        if "size" in pax:
-            if not pax["size"].isdigit() or len(pax["size"]) > 19:
-                raise TarError("a pax size is malformed")
-            length = int(pax["size"])
+        name = pax.get("path", name) if long_name is None else long_name
+        if not name or name.endswith("/") or "\0" in name:
+            raise TarError(f"{name!r} is no name of a file")
+        length = _pax_size(pax, length)
+        data = offset + BLOCK
         if data + length > size:
             raise TarTruncatedError(f"member {name!r} announces {length} bytes and {max(size - data, 0)} are there")
         count += 1
@@ -137,63 +167,76 @@ def members(read: Callable[[int, int], bytes], size: int, most: int) -> Iterator
             raise TarError(f"more than {most} members")
         member = Member(name, start, data, length)
         yield member
-        offset, start, long_name, pax = member.end, None, None, {}
-    if start is not None:
-        raise TarTruncatedError("ends behind a name header")
+        offset = member.end
     if offset > size:
         raise TarTruncatedError("ends inside the padding of its last member")
 
 
-_PLAIN: Final = struct.Struct("100s24x12s12x8sc100x8s80xc166x")
-"""Name, size, checksum, type, magic with version, and the first byte of the prefix of a header."""
+def _pax_size(pax: dict[str, str], length: int) -> int:
+    """The size of a member whose own header says ``length``, which a reader without pax would believe."""
+    text = pax.get("size")
+    if text is None:
+        return length
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or length not in (0, int(text)):
+        raise TarError("a pax size is malformed, or not that of its header")
+    return int(text)
 
 
-def _is_octal(field: bytes) -> bool:
-    return not field.strip(b"01234567")
+@lru_cache(maxsize=8)
+def _plain(prefix: str) -> re.Pattern[bytes]:
+    """The headers that Portage writes for files directly below ``prefix``, almost always: (name, size, checksum)."""
+    return re.compile(
+        rb"(?s)(?=%s[A-Za-z0-9_][^/\0]*\0)(.{100})(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 "
+        rb"0\0{100}ustar\x0000.{64}(?:[0-7]{7}\0|\0{8}){2}\0{167}" % re.escape(prefix.encode())
+    )
 
 
 @lru_cache(maxsize=8)
 def _prefixed(prefix: str, keys: frozenset[str]) -> frozenset[bytes]:
-    return frozenset(f"{prefix}{key}".encode() for key in keys)
+    return frozenset(f"{prefix}{key}".encode("utf-8", "surrogateescape") for key in keys)
 
 
 def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
     """``{name without prefix: content}`` of an archive in memory; names outside ``wanted`` are checked and skipped.
 
-    A later member of the same name wins, as in Portage. Raises TarError.
+    Only files directly below ``prefix``, and none twice: Portage takes the last when it indexes and none when it merges.
+    Raises TarError.
     """
-    lead = prefix.encode()
-    length = len(lead)
+    length = len(prefix.encode())
+    plain = _plain(prefix).match
     names = None if wanted is None else _prefixed(prefix, wanted)
     values: dict[str, bytes] = {}
     view = memoryview(data)
     end = len(data)
     offset = count = 0
-    while offset < end - BLOCK:
-        # The headers that Portage writes, almost always; members() takes over at the first that is anything else.
-        name, digits, stored, kind, magic, more = _PLAIN.unpack_from(data, offset)
-        if kind != b"0" or magic != b"ustar\x0000" or more != b"\0":
+    # members() takes over at the first header that is anything else.
+    while found := plain(data, offset):
+        name, digits, stored = found.groups()
+        # adler32 has 1 and the sum of all bytes in its low half, modulo 65521. The pattern has 267 zeros, so the other 245
+        # bytes are 62475 at most together, and the sum is whole and exact. The checksum counts its own field as eight blanks.
+        if (zlib.adler32(view[offset : offset + BLOCK]) & 0xFFFF) - 1 - sum(stored) - 32 + 256 != int(stored, 8):
             break
-        name = name.partition(b"\0")[0]
-        # adler32 has the sum of the bytes in its low half, modulo 65521; the checksum field itself counts as eight blanks.
-        total = (zlib.adler32(view[offset : offset + BLOCK]) & 0xFFFF) - 1 - sum(stored) + 256
-        if not (_is_octal(digits[:11]) and _is_octal(stored[:6]) and name.startswith(lead)):
-            break
-        if digits[11:] != b"\0" or stored[6:] != b"\0 " or (total - int(stored[:6], 8)) % 65521:
-            break
-        size = int(digits[:11], 8)
+        size = int(digits, 8)
         start = offset + BLOCK
         offset = start + (size + BLOCK - 1) // BLOCK * BLOCK
         count += 1
         if offset > end or count > limits.METADATA_MEMBERS:
             raise TarTruncatedError("ends inside a member") if offset > end else TarError("too many members")
+        name = name.partition(b"\0")[0]
         if names is None or name in names:
-            values[name[length:].decode("utf-8", "surrogateescape")] = data[start : start + size]
-    rest = data[offset:]
-    for member in members(lambda at, size: rest[at : at + size], len(rest), limits.METADATA_MEMBERS - count):
-        if not member.name.startswith(prefix):
-            raise TarError(f"member {member.name!r} is not below {prefix!r}")
+            key = name[length:].decode("utf-8", "surrogateescape")
+            if key in values:
+                raise TarError(f"{key!r} is there twice")
+            values[key] = data[start : start + size]
+    for member in members(lambda at, size: data[at : at + size], end, limits.METADATA_MEMBERS - count, offset):
         key = member.name[len(prefix) :]
+        if not member.name.startswith(prefix) or "/" in key or key in ("", ".", ".."):
+            raise TarError(f"member {member.name!r} is no file directly below {prefix!r}")
+        if key in values:
+            raise TarError(f"{key!r} is there twice")
         if wanted is None or key in wanted:
-            values[key] = rest[member.offset : member.offset + member.size]
+            values[key] = data[member.offset : member.offset + member.size]
+        offset = member.end
+    if data[offset:] != bytes(end - offset):
+        raise TarError("data behind the end of the archive")
     return values

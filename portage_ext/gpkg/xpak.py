@@ -53,9 +53,11 @@ def _records(
     index = segment[_HEADER : _HEADER + index_size]
     data = segment[_HEADER + index_size : _HEADER + index_size + data_size]
     values: dict[str, bytes] = {}
+    seen: set[str] = set()
     offset = 0
-    count = 0
-    while offset + 8 < len(index):
+    while offset < len(index):
+        if offset + 12 > len(index):
+            raise MalformedPackageError(source.name, "an xpak index that ends inside a record")
         name_size = _number(index, offset)
         after = offset + 4 + name_size
         if after + 8 > len(index):
@@ -63,10 +65,13 @@ def _records(
         value_offset, value_size = _number(index, after), _number(index, after + 4)
         if value_offset + value_size > data_size:
             raise MalformedPackageError(source.name, "an xpak record reaches beyond its data")
-        count += 1
-        if count > limits.METADATA_MEMBERS:
-            raise OversizedPackageError(source.name, f"more than {limits.METADATA_MEMBERS} xpak records")
         name = index[offset + 4 : after].decode("utf-8", "surrogateescape")
+        # Portage looks some up by the first record of a name and some by the last, and unpacks them as files.
+        if name in seen or "/" in name or "\0" in name or name in ("", ".", ".."):
+            raise MalformedPackageError(source.name, f"an xpak record named {name!r}{', again' if name in seen else ''}")
+        seen.add(name)
+        if len(seen) > limits.METADATA_MEMBERS:
+            raise OversizedPackageError(source.name, f"more than {limits.METADATA_MEMBERS} xpak records")
         if wanted is None or name in wanted:
             values[name] = data[value_offset : value_offset + value_size]
         offset = after + 8

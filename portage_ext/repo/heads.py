@@ -57,7 +57,7 @@ def load(path: Path) -> dict[str, str]:
     try:
         values = json.loads(_read(path))
         return {str(name): str(value) for name, value in values.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 

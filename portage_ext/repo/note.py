@@ -10,6 +10,7 @@ that left the index stays within reach for the grace time: every release holds i
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -58,15 +59,16 @@ def read_note(path: Path, number: int) -> Note:
     """The note at ``path``; a release without one is its own content. Raises TreeError."""
     try:
         with path.open("rb") as file:
-            data = file.read(limits.MAX_NOTE_SIZE + 1)
-        if len(data) > limits.MAX_NOTE_SIZE:
-            raise ValueError("too large")
+            # As much as there is: to ask for the bound would take as much memory for every note.
+            if os.fstat(file.fileno()).st_size > limits.MAX_NOTE_SIZE:
+                raise ValueError("too large")
+            data = file.read()
         values = json.loads(data)
         carried = {str(name): int(since) for name, since in values["carried"].items()}
         return Note(int(values["content"]), str(values["origin"]), carried, _hold(values.get("hold")))
     except FileNotFoundError:
         return Note(number, "unknown")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise TreeError(str(path), f"cannot be read: {error}") from error
 
 

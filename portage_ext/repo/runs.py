@@ -93,5 +93,5 @@ def _parse(line: bytes) -> Run | None:
             None if release is None else int(release),
             float(values["seconds"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -85,7 +85,16 @@ def load(pkgdir: Path) -> State:
         # Read only: --check works for users who may not write to PKGDIR.
         with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)) as database:
             return _read(database)
-    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError, IndexError) as error:
+    except (
+        OSError,
+        sqlite3.Error,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise DamagedStateError(str(error)) from error
 
 

@@ -11,6 +11,7 @@ and no decision reads it.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -32,6 +33,7 @@ from portage_ext.refusals import (
 STATUS_PREFIX: Final = "[GNUPG:] "
 STRONG_HASHES: Final = frozenset({8, 9, 10})
 """SHA256, SHA384, SHA512 by their OpenPGP numbers (RFC 4880, 9.4)."""
+_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _DATA_CLASSES: Final = frozenset({"00", "01"})
 """Signatures over binary and over text documents (RFC 4880, 5.2.1)."""
 
@@ -86,7 +88,7 @@ def signatures(status: Iterable[str]) -> tuple[Signature, ...]:
 
 def _validated(signature: Signature, fields: Sequence[str]) -> Signature:
     """``signature`` with what its VALIDSIG line says; one that does not fit it, or lacks fields, changes nothing."""
-    if len(fields) < 9 or not (fields[2].isdigit() and fields[7].isdigit()):
+    if len(fields) < 9 or not (_NUMBER.fullmatch(fields[2]) and _NUMBER.fullmatch(fields[7])):
         return signature
     fingerprint = fields[0].upper()
     if not fingerprint.endswith(signature.keyid):

@@ -100,7 +100,7 @@ class StateDirectory:
             import json
 
             return _from_json(json.loads(data.decode("ascii")))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedStateError(where, f"it is damaged ({error})") from error
 
     def save(self, memory: Memory) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.attacks import lab as laboratory
 from tests.attacks.lab import Lab, TrustedBinhost
-from tests.testkit import environments, httpd, keys
+from tests.testkit import httpd, keys, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 
@@ -27,13 +27,18 @@ def trusted(binhost: Binhost) -> Iterator[TrustedBinhost]:
         keys.kill_agents(made.key.home)
 
 
+@pytest.fixture(params=portages.played("ATTACK_PORTAGES"))
+def portage(request: pytest.FixtureRequest) -> str:
+    """The version of Portage that is attacked; ``make test-attacks`` plays every attack with each."""
+    return str(request.param)
+
+
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, work: Path, trusted: TrustedBinhost) -> Iterator[Lab]:
-    """A copy of the trusted binhost on loopback, and a client that pins its key; its parameter is the client's Portage."""
+def lab(work: Path, trusted: TrustedBinhost, portage: str) -> Iterator[Lab]:
+    """A copy of the trusted binhost on loopback, and a client that pins its key."""
     directory = work / "served"
     shutil.copytree(trusted.pkgdir, directory)
-    version = getattr(request, "param", environments.NEWEST)
-    with httpd.serve(directory) as server, laboratory.lab(work, trusted, server.url, directory, version) as made:
+    with httpd.serve(directory) as server, laboratory.lab(work, trusted, server.url, directory, portage) as made:
         yield made
 
 

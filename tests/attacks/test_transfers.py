@@ -29,8 +29,8 @@ def server(work: Path, trusted: TrustedBinhost) -> Iterator[Hostile]:
 
 
 @pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost, server: Hostile) -> Iterator[Lab]:
-    with laboratory.lab(work, trusted, server.url, work / "served") as made:
+def lab(work: Path, trusted: TrustedBinhost, server: Hostile, portage: str) -> Iterator[Lab]:
+    with laboratory.lab(work, trusted, server.url, work / "served", portage) as made:
         yield made
 
 

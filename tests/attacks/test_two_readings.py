@@ -15,14 +15,12 @@ from tests.attacks.lab import Lab, TrustedBinhost
 from tests.attacks.test_index import FLAGS, reindexed
 from tests.testkit import binhost, environments
 from tests.testkit.ebuilds import EbuildRepository
-from tests.testkit.environments import SUPPORTED
 from tests.testkit.roots import Root
 
 HELLO = "app-misc/hello-1.1"
 BETA = "kde-apps/beta-24.1"
 BOTH = "app-misc/both-1.0"
 PROMISES = "app-misc/promises-1.0"
-EVERYWHERE = pytest.mark.parametrize("lab", SUPPORTED, indirect=True)
 
 
 def entry(lab: Lab, cpv: str) -> dict[str, str]:
@@ -37,7 +35,6 @@ def in_header(lab: Lab, values: dict[str, str]) -> None:
     lab.write_index("".join(f"{key}: {value}\n" for key, value in sorted(said.items())) + "\n" + body)
 
 
-@EVERYWHERE
 def test_package_a_merged_as_b_by_a_header_that_looks_like_an_entry(open_lab: Lab) -> None:
     older = "app-misc/flags-1.0"
     shutil.copy(open_lab.package(older), open_lab.package(FLAGS))
@@ -48,7 +45,6 @@ def test_package_a_merged_as_b_by_a_header_that_looks_like_an_entry(open_lab: La
     open_lab.refused("WrongPackageError", f"={FLAGS}")
 
 
-@EVERYWHERE
 def test_dependencies_stripped_behind_a_header_that_has_them(open_lab: Lab) -> None:
     honest = entry(open_lab, BETA)
     open_lab.edit(r"^RDEPEND: .*\n", "", package=BETA)
@@ -56,7 +52,6 @@ def test_dependencies_stripped_behind_a_header_that_has_them(open_lab: Lab) -> N
     open_lab.refused("ChangedMetadataError", f"={BETA}")
 
 
-@EVERYWHERE
 def test_another_repository_under_portages_inner_name(open_lab: Lab) -> None:
     open_lab.edit(r"^REPO: .*$", r"\g<0>\nrepository: other", package=FLAGS)
     open_lab.refused("EntryIdentityError", f"={FLAGS}::other")
@@ -113,7 +108,6 @@ def built(open_lab: Lab, work: Path, trusted: TrustedBinhost) -> Lab:
     return open_lab
 
 
-@EVERYWHERE
 def test_two_dependencies_that_became_any_of_them(built: Lab) -> None:
     assert entry(built, BOTH)["RDEPEND"] == "kde-apps/alpha app-misc/slotted"
     built.edit(r"^RDEPEND: (.*)$", r"RDEPEND: || ( \1 )", package=BOTH)
@@ -135,7 +129,6 @@ def test_a_contract_for_a_package_that_has_nothing_to_promise(open_lab: Lab) -> 
     open_lab.refused("ChangedMetadataError", f"={FLAGS}")
 
 
-@EVERYWHERE
 def test_another_contract_than_the_package_records(built: Lab) -> None:
     assert entry(built, PROMISES)["SYMBOL_CONTRACT"] == "1 < x86_64 libown.so.1:OWN_1"
     built.edit(r"^SYMBOL_CONTRACT: .*$", r"\g<0>,OWN_2", package=PROMISES)

@@ -190,3 +190,15 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
         "__main__",
         "sitecustomize",
     } | {name.partition(".")[0] for name in loaded if name.startswith(("__editable__", "_distutils", "distutils"))}
+
+
+def test_the_same_bytes_as_thousands_of_names_cost_no_more_than_their_bound() -> None:
+    strings = b"a" * 16000 + b"\0"
+    tags = [(1, number % 15000) for number in range(20_000)] + [(5, 1 << 28), (10, len(strings)), (0, 0)]
+    dynamic = b"".join(struct.pack("<QQ", *tag) for tag in tags)
+    at = 64 + 2 * 56
+    data = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    data += struct.pack("<IIQQQQQQ", 1, 4, at + len(dynamic), 1 << 28, 0, len(strings), len(strings), 1)
+    data += struct.pack("<IIQQQQQQ", 2, 4, at, at, 0, len(dynamic), len(dynamic), 8) + dynamic + strings
+    with pytest.raises(BrokenElfError, match="names of more than"):
+        read_object(data)

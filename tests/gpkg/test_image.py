@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from portage_ext import limits
 from portage_ext.errors import DecompressionError, MalformedPackageError, OversizedPackageError
 from portage_ext.gpkg.contract import computed_contract
+from portage_ext.gpkg.describe import files
 from tests import binpkgs
-from tests.binpkgs import COMPRESS
+from tests.binpkgs import COMPRESS, tar_of
 from tests.elf.objects import library
+from tests.gpkg.test_tarfile import Piece, record
 
 FOO = "1 > x86_64 libc.so.6:GLIBC_2.2.5 < x86_64 libfoo.so.1:FOO_1"
 
@@ -71,3 +74,51 @@ def test_bomb_costs_no_more_than_its_bound(
 def test_image_that_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(MalformedPackageError):
         computed_contract(binpkgs.put(tmp_path, "foo-1.xpak", binpkgs.xpak()))
+
+
+def image_of(tmp_path: Path, archive: bytes) -> Path:
+    return binpkgs.put(tmp_path, "foo-1.gpkg.tar", binpkgs.gpkg(image_archive=archive))
+
+
+def test_only_what_lies_below_image_is_installed(tmp_path: Path) -> None:
+    path = image_of(tmp_path, tar_of({"image/a": b"1", "./image/b/../c": b"2", "other/d": b"3", "e": b"4", "image/../f": b"5"}))
+    assert list(files(path)) == [("/a", 1), ("/c", 1)]
+
+
+HEADER = Piece(name=b"image/a", kind=b"x")
+HOSTILE = {
+    "headers before headers without end": bytes(Piece(kind=b"L", data=b"image/a\0")) * 2000,
+    "global headers without end": bytes(Piece(kind=b"g", data=record(b"comment", b"x"))) * 2000,
+    "a pax header of 100 MB": bytes(Piece(kind=b"x", data=record(b"comment", b"x" * 100_000_000))),
+    "a sparse member": bytes(Piece(name=b"image/a", kind=b"S")),
+    "a pax sparse map": bytes(Piece(kind=b"x", data=record(b"GNU.sparse.map", b"0,1"))) + bytes(Piece(name=b"image/a")),
+    "a sparse map in the data": bytes(
+        Piece(kind=b"x", data=record(b"GNU.sparse.major", b"1") + record(b"GNU.sparse.minor", b"0"))
+    )
+    + bytes(Piece(name=b"image/a", data=b"9\n" + b"0\n" * 18)),
+    "a size far behind the end": bytes(Piece(kind=b"x", data=record(b"size", b"9" * 40))) + bytes(Piece(name=b"image/a")),
+    "a size below zero": bytes(Piece(kind=b"x", data=record(b"size", b"-1000"))) + bytes(Piece(name=b"image/a")),
+    "a size below zero in its header": bytes(Piece(name=b"image/a", size="negative")),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_image_that_would_keep_tarfile_busy_is_malformed(tmp_path: Path, name: str) -> None:
+    path = image_of(tmp_path, bytes(Piece(name=b"image/first")) + HOSTILE[name] + bytes(1024))
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedPackageError):
+            list(files(path))
+        assert tracemalloc.get_traced_memory()[1] < 64 * limits.MIB
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_image_of_many_members_is_not_kept_in_memory(tmp_path: Path) -> None:
+    path = image_of(tmp_path, bytes(Piece(name=b"image/a", data=b"")) * 40_000 + bytes(1024))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in files(path)) == 40_000
+        assert tracemalloc.get_traced_memory()[1] < 16 * limits.MIB
+    finally:
+        tracemalloc.stop()

@@ -12,5 +12,6 @@ Standard library only, so that ``make demo`` can use it before anything is insta
 ``sshd``                  a real sshd, with keys of its own
 ``outcome``               what a run offered, chose and merged
 ``binhost``               a built, signed PKGDIR, made once and shared
+``portages``              which Portages a folder of tests is played with
 ========================  =============================================================
 """

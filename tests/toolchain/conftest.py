@@ -9,9 +9,8 @@ import pytest
 from tests.testkit import chain as kit
 from tests.testkit import httpd
 from tests.testkit.chain import Chain
-from tests.testkit.environments import NEWEST, SUPPORTED
 from tests.testkit.roots import Root
-from tests.toolchain.portages import EVERY_PORTAGE
+from tests.toolchain.portages import PLAYED
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +25,7 @@ def url(chain: Chain) -> Iterator[str]:
         yield running.url
 
 
-@pytest.fixture(params=SUPPORTED if EVERY_PORTAGE else [NEWEST])
+@pytest.fixture(params=PLAYED)
 def portage(request: pytest.FixtureRequest) -> str:
     """The version of Portage that a scenario is played with; ``make test-toolchain`` plays every one with each."""
     return str(request.param)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from tests.testkit import portages
 
-from tests.testkit.environments import SUPPORTED
-
-EVERY_PORTAGE = os.environ.get("TOOLCHAIN_PORTAGES") == "all"
-SEVERAL = SUPPORTED if EVERY_PORTAGE else (SUPPORTED[0], SUPPORTED[-1])
-"""For what goes through code of Portage that has changed most: the oldest and the newest at least."""
+_VARIABLE = "TOOLCHAIN_PORTAGES"
+PLAYED = portages.played(_VARIABLE)
+SEVERAL = portages.several(_VARIABLE)
