@@ -13,7 +13,7 @@ from tests import binpkgs
 from tests.binpkgs import COMPRESS
 from tests.elf.objects import library
 
-FOO = "1 > x86_64 libc.so.6:GLIBC_2.2.5 < x86_64 libfoo.so.1:FOO_1"
+FOO = "2 > x86_64 libc.so.6:GLIBC_2.2.5 < x86_64 libfoo.so.1:FOO_1"
 
 
 @pytest.fixture(scope="module")
