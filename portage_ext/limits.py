@@ -81,6 +81,8 @@ ELF_NAMES: Final = 4 * MIB
 """All names that one object refers to; the same bytes can be referred to as thousands of names."""
 ELF_SIZE: Final = 4 * GIB
 """An object in a package image beyond this is not opened."""
+CONTRACT_PRIVATE: Final = 256
+"""Libraries in private directories that a contract lists; of the fullest directories it says only that there are more."""
 CONTRACT_SIZE: Final = 1 * MIB
 """Characters of a contract's line; glibc's has about eight thousand."""
 LOADER_CONF_SIZE: Final = 1 * MIB
@@ -99,6 +101,8 @@ IMAGE_HEADERS: Final = 16
 """Headers before the one of a member of an image, which they extend."""
 IMAGE_SECONDS: Final = 600.0
 """One run of a decompressor over an image."""
+DEPENDENCIES: Final = 4096
+"""Packages that are looked at for what a package needs in turn."""
 PLAN_ROUNDS: Final = 8
 """How often a merge list is put in order again after edges were added; each round adds some that were not there."""
 # A published tree (repo/).

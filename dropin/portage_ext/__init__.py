@@ -14,10 +14,12 @@ try:
     from portage_ext.host import seam
 
     seam.install()
-except Exception as error:  # noqa: BLE001 - anything that escapes would kill emerge, an ImportError would corrupt portageq
+except BaseException as error:  # anything that escapes would end emerge, SystemExit with its status; an ImportError, portageq
     import os
     import sys
 
+    if isinstance(error, KeyboardInterrupt):
+        raise
     # Child processes of this one would say it again.
     if os.environ.setdefault("PORTAGE_EXT_SAID", str(os.getpid())) == str(os.getpid()):
         print(f"portage-ext: not active: {type(error).__name__}: {error}", file=sys.stderr)

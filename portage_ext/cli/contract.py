@@ -15,7 +15,7 @@ from portage_ext.elf.tree import read_image
 from portage_ext.errors import NoSuchPackageError
 from portage_ext.gpkg.contract import computed_contract, stored_contract
 from portage_ext.host.installed import Place, installed_contracts, place
-from portage_ext.model.contract import Library, Need, SymbolContract
+from portage_ext.model.contract import ANY, Library, Need, SymbolContract
 from portage_ext.policy.plan import needs_of
 from portage_ext.policy.refusal import versions_text
 
@@ -39,13 +39,14 @@ def run(options: argparse.Namespace) -> int:
     system = System(here.root, here.eprefix)
     status = EXIT_OK
     found = False
-    for name, source, contract in _contracts(options, here):
+    for name, source, portable in _contracts(options, here):
         found = True
+        contract = portable.placed(here.eprefix)
         unmet = [need for need, search in needs_of(contract) if not system.holds(need, search)]
         if options.json:
             print(json.dumps(_as_json(name, source, contract, unmet), ensure_ascii=True))
         elif options.line:
-            print(contract)
+            print(contract.portable(here.eprefix))
         else:
             _print(name, source, contract)
         if options.check and unmet:
@@ -79,6 +80,8 @@ def _print(name: str, source: str, contract: SymbolContract) -> None:
         print(f"  needs   {_word(need.library, need.versions)}{'  (of plugins)' if need.plugin else ''}")
     for library, versions in sorted(contract.defines.items()):
         print(f"  defines {_word(library, versions)}")
+    for (directory, library), versions in sorted((contract.private or {}).items()):
+        print(f"  has     {_word(library, versions) if library[1] != ANY else 'more'}  in {directory}")
     for category, places in sorted(contract.search.items()):
         print(shown.line(f"  looks in {':'.join(places)} [{category}]"))
 
@@ -97,6 +100,12 @@ def _as_json(name: str, source: str, contract: SymbolContract, unmet: list[Need]
         "recorded": source == _RECORDED,
         "needs": [need(one) for one in contract.needs],
         "defines": [{"category": c, "soname": s, "versions": sorted(v)} for (c, s), v in sorted(contract.defines.items())],
+        "private": None
+        if contract.private is None
+        else [
+            {"directory": d, "category": c, "soname": s, "versions": sorted(v)}
+            for (d, (c, s)), v in sorted(contract.private.items())
+        ],
         "search": {category: list(places) for category, places in contract.search.items()},
         "unmet": [need(one) for one in unmet],
     }

@@ -7,19 +7,29 @@ version definitions satisfies every version; what a plugin leaves to the program
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
-from portage_ext.elf.places import expand, is_debug, is_public
+from portage_ext.elf.places import expand, is_debug, is_library, is_public
 from portage_ext.elf.reader import ElfObject, versions_hold
-from portage_ext.model.contract import Library, Need, SymbolContract
+from portage_ext.limits import SYMBOLIC_LINKS
+from portage_ext.model.contract import Library, Need, Placed, SymbolContract, bounded
+
+_NONE: Final[Mapping[str, str]] = {}
 
 
 def contract_of(
-    objects: Mapping[str, ElfObject], *, eprefix: str = "", public: Collection[str] = (), optional: Collection[Library] = ()
+    objects: Mapping[str, ElfObject],
+    *,
+    eprefix: str = "",
+    public: Collection[str] = (),
+    optional: Collection[Library] = (),
+    links: Mapping[str, str] = _NONE,
 ) -> SymbolContract:
     """The contract of the package whose objects are ``objects``, by absolute path.
 
-    ``public`` are further directories of the loader's; ``optional`` libraries that the ebuild excludes (REQUIRES_EXCLUDE).
+    ``public`` are further directories of the loader's; ``optional`` libraries that the ebuild excludes (REQUIRES_EXCLUDE);
+    ``links`` names of libraries that are links, and where they lead.
     """
     everybody = frozenset(public)
 
@@ -28,15 +38,20 @@ def contract_of(
 
     own: dict[Library, list[frozenset[str]]] = {}
     defines: dict[Library, frozenset[str]] = {}
-    for path, found in objects.items():
+    private: dict[Placed, frozenset[str]] = {}
+    for path, found in _named(objects, links):
         if found.program and not found.soname:
             continue
         directory, base = posixpath.split(path)
         for name in {found.soname or base, base}:
             own.setdefault((found.category, name), []).append(found.defines)
-        if reachable(directory) and not is_debug(path, eprefix):
-            library = found.category, found.soname or base
+        if is_debug(path, eprefix):
+            continue
+        library = found.category, found.soname or base
+        if reachable(directory):
             defines[library] = defines.get(library, frozenset()) | found.defines
+        elif found.soname or is_library(base):
+            private[directory, library] = private.get((directory, library), frozenset()) | found.defines
     needs: dict[Library, tuple[set[str], bool]] = {}
     search: dict[str, dict[str, None]] = {}
     for path, found in sorted(objects.items()):
@@ -67,4 +82,19 @@ def contract_of(
         tuple(Need(*library, frozenset(versions), plugin) for library, (versions, plugin) in sorted(needs.items())),
         defines,
         {category: tuple(places) for category, places in search.items() if places},
+        bounded(private),
     )
+
+
+def _named(objects: Mapping[str, ElfObject], links: Mapping[str, str]) -> Iterator[tuple[str, ElfObject]]:
+    """Each object by its path, and one without a soname by its links too: whoever was linked to one needs it by that name."""
+    yield from objects.items()
+    for path in links:
+        target = path
+        for _ in range(SYMBOLIC_LINKS):
+            if target not in links:
+                break
+            target = links[target]
+        found = objects.get(target)
+        if found is not None and not found.soname:
+            yield path, found

@@ -41,6 +41,11 @@ def is_debug(path: str, eprefix: str = "") -> bool:
     return _DEBUG.match(within_prefix(path, eprefix)) is not None
 
 
+def is_library(name: str) -> bool:
+    """Whether a file of this name may be linked to by its name alone: one that has no soname. Plugins are not."""
+    return name.startswith("lib") and ".so" in name
+
+
 def gcc_profile(directory: str, eprefix: str = "") -> str | None:
     """The profile of gcc-config that has its libraries in ``directory``, as CHOST-VERSION."""
     match = _GCC.fullmatch(within_prefix(directory, eprefix))

@@ -37,6 +37,7 @@ class System:
         self.eprefix = eprefix.rstrip("/")
         self._objects: dict[str, ElfObject | None] = {}
         self._directories: dict[str, frozenset[str]] = {}
+        self._canonical: dict[str, str] = {}
         self._judged: dict[str, bool] = {}
         self._places: dict[str, tuple[str, ...]] = {}
 
@@ -44,6 +45,11 @@ class System:
     def directories(self) -> tuple[str, ...]:
         """Where the loader looks, in its order; absolute within the root."""
         return tuple(dict.fromkeys((*self._own, *self._hosts)))
+
+    @cached_property
+    def announced(self) -> tuple[str, ...]:
+        """Those that Portage knows when it looks for users of a library to preserve: not all in which the loader looks."""
+        return *self._conf(self.eprefix + "/etc/ld.so.conf", set()), "/usr/lib", "/lib"
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
@@ -82,6 +88,23 @@ class System:
             # musl's loader is the library, whatever the soname.
             first = next((one for name in self._musl if (one := self._at(self.eprefix + "/lib", name)) is not None), None)
         return tuple(one.defines for one in (*found, *((first,) if first is not None else ())))
+
+    def at(self, library: Library, directory: str) -> frozenset[str] | None:
+        """What ``library`` defines where it lies in ``directory``; None when it is not there."""
+        one = self._at(directory, library[1])
+        return one.defines if one is not None and one.category == library[0] else None
+
+    def canonical(self, directory: str) -> str:
+        """``directory`` of the root without links, as far as it is there: one place by one name."""
+        if directory not in self._canonical:
+            real = self._real(directory)
+            self._canonical[directory] = real[len(self.root) :] if self.root else os.path.realpath(real)
+        return self._canonical[directory]
+
+    @cached_property
+    def everybodys(self) -> frozenset[str]:
+        """The directories without links in which everybody's libraries are looked for."""
+        return frozenset(map(self.canonical, self.directories))
 
     def _installed(self, library: Library) -> Iterator[ElfObject]:
         category, soname = library

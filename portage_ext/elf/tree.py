@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from portage_ext.elf.compute import contract_of
+from portage_ext.elf.places import is_library
 from portage_ext.elf.reader import MAGIC, BrokenElfError, Bytes, ElfObject, read_object
 from portage_ext.limits import ELF_SIZE, LOADER_CONF_SIZE
 from portage_ext.model.contract import Library, SymbolContract
@@ -20,11 +22,15 @@ from portage_ext.model.contract import Library, SymbolContract
 
 @dataclass(slots=True)
 class Objects:
-    """``found`` by absolute path; ``broken`` are paths and reasons; ``public`` directories that it announces."""
+    """``found`` by absolute path; ``broken`` are paths and reasons; ``public`` directories that it announces.
+
+    ``links`` are names of libraries that are links, with where they lead.
+    """
 
     found: dict[str, ElfObject] = field(default_factory=dict)
     broken: list[tuple[str, str]] = field(default_factory=list)
     public: set[str] = field(default_factory=set)
+    links: dict[str, str] = field(default_factory=dict)
 
     def add(self, path: str, data: Bytes) -> None:
         """Take in the file ``path`` with the content ``data`` if it is an object."""
@@ -35,6 +41,12 @@ class Objects:
         else:
             if one is not None:
                 self.found[path] = one
+
+    def link(self, path: str, target: str) -> None:
+        """Take in the symbolic link ``path`` if it may be the name of a library."""
+        directory, name = posixpath.split(path)
+        if is_library(name):
+            self.links[path] = posixpath.normpath(posixpath.join(directory, target))
 
     def announce(self, path: str, text: bytes, eprefix: str = "") -> None:
         """Take in the directories that ``path``, a file of ld.so.conf.d or env.d, adds to the loader's."""
@@ -48,7 +60,8 @@ class Objects:
 
     def contract(self, *, eprefix: str = "", public: Iterable[str] = (), optional: Iterable[Library] = ()) -> SymbolContract:
         """The contract of these objects as one package; see :func:`contract_of`."""
-        return contract_of(self.found, eprefix=eprefix, public={*public, *self.public}, optional=set(optional))
+        everybody = {*public, *self.public}
+        return contract_of(self.found, eprefix=eprefix, public=everybody, optional=set(optional), links=self.links)
 
 
 def announces(path: str, eprefix: str = "") -> bool:
@@ -58,7 +71,11 @@ def announces(path: str, eprefix: str = "") -> bool:
 
 def read_image(image: Path, *, eprefix: str = "") -> Objects:
     """The objects below the directory ``image``, which stands for the root. Links are not followed. Raises OSError."""
-    return read_files(image, _walk(os.fspath(image)), eprefix=eprefix)
+    links: list[str] = []
+    objects = read_files(image, _walk(os.fspath(image), links), eprefix=eprefix)
+    for path in links:
+        objects.link(path, os.readlink(os.fspath(image).rstrip("/") + path))
+    return objects
 
 
 def read_files(root: Path, paths: Iterable[str], *, eprefix: str = "") -> Objects:
@@ -73,7 +90,8 @@ def read_files(root: Path, paths: Iterable[str], *, eprefix: str = "") -> Object
     return objects
 
 
-def _walk(image: str) -> Iterator[str]:
+def _walk(image: str, links: list[str]) -> Iterator[str]:
+    """The files below ``image``; those links that may be names of libraries are put into ``links``."""
     base = len(image.rstrip("/"))
     waiting = [image]
     while waiting:
@@ -83,6 +101,8 @@ def _walk(image: str) -> Iterator[str]:
                     waiting.append(entry.path)
                 elif entry.is_file(follow_symlinks=False):
                     yield entry.path[base:]
+                elif is_library(entry.name):
+                    links.append(entry.path[base:])
 
 
 def _read(objects: Objects, real: str, path: str, eprefix: str) -> None:

@@ -62,7 +62,9 @@ def _contract(image: Iterable[Member], eprefix: str) -> SymbolContract:
     for path, member, file in image:
         if file is not None:
             _take(objects, path, file, member.size, eprefix)
-    return objects.contract(eprefix=eprefix)
+        elif member.issym():
+            objects.link(posixpath.normpath(path), member.linkname)
+    return objects.contract(eprefix=eprefix).portable(eprefix)
 
 
 def _take(objects: Objects, path: str, file: IO[bytes], size: int, eprefix: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from portage_ext import shown
@@ -17,9 +16,8 @@ from portage_ext.config.toolchain import Mode, configured_mode, mode_in
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
 from portage_ext.errors import ToolchainModeError
+from portage_ext.hooks.owners import Owners
 from portage_ext.hooks.phase import Phase, given_environment, phase_of
-from portage_ext.limits import METADATA_VALUE
-from portage_ext.model.contract import Library
 from portage_ext.policy.plan import needs_of
 from portage_ext.policy.refusal import Ways, unmet
 
@@ -33,26 +31,14 @@ def refusals(phase: Phase) -> list[str]:
         return []
     system = System(phase.root, phase.eprefix)
     contract = objects.contract(eprefix=phase.eprefix, public=system.directories)
+    owners = Owners(phase)
     texts = []
     for need, search in needs_of(contract):
-        if not system.holds(need, search):
+        if not system.holds(need, search) and not owners.privately(system, need):
             found = bool(system.candidates(need.library, search))
-            ways = Ways(_owners(phase, need.library), system.unselected(need))
+            ways = Ways(owners.of(need.library), system.unselected(need))
             texts.append(unmet(phase.name, phase.cp, need, system.missing(need, search), found=found, ways=ways))
     return texts
-
-
-def _owners(phase: Phase, library: Library) -> list[str]:
-    """The installed packages (category/name) that say they provide ``library``."""
-    category, soname = library
-    found = set()
-    for path in Path(f"{phase.root}{phase.eprefix}/var/db/pkg").glob("*/*/PROVIDES"):
-        with open(path, "rb") as file:
-            words = file.read(METADATA_VALUE).decode("utf-8", "replace").split()
-        if f"{category}:" in words and soname in words:
-            pn = path.parent.name.rsplit("-", 2 if path.parent.name.rpartition("-")[2].startswith("r") else 1)[0]
-            found.add(f"{path.parents[1].name}/{pn}")
-    return sorted(found)
 
 
 def mode(phase: Phase, variables: Mapping[str, str]) -> Mode:

@@ -7,8 +7,8 @@ preserve-libs keeps, nor of a package that does not run today. Judged by recorde
 from __future__ import annotations
 
 import os
+import posixpath
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from portage_ext import shown
@@ -17,6 +17,7 @@ from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
 from portage_ext.errors import InvalidContractError
 from portage_ext.hooks.guard import mode
+from portage_ext.hooks.owners import objects
 from portage_ext.hooks.phase import Phase, phase_of
 from portage_ext.limits import CONTRACT_SIZE
 from portage_ext.model.contract import KEY, Library, SymbolContract
@@ -33,7 +34,7 @@ class _Installed(System):
         self._users: dict[Library, list[User]] = {library: [] for library in libraries}
         for path in sorted(vdb.glob(f"*/*/{KEY}")):
             name = f"{path.parents[1].name}/{path.parent.name}"
-            for need, search in needs_of(_recorded(path)):
+            for need, search in needs_of(_recorded(path, phase.eprefix)):
                 if need.library in libraries and not path.parent.name.startswith("-MERGING-"):
                     self._users[need.library].append(User(name, need, search))
 
@@ -45,7 +46,7 @@ class _After(System):
     """The system when the objects of ``gone`` (entries of the vdb) have made room for what ``contract`` defines."""
 
     def __init__(self, phase: Phase, gone: list[Path], contract: SymbolContract) -> None:
-        super().__init__(phase.root, phase.eprefix, without=[path for entry in gone for path in _objects(entry)])
+        super().__init__(phase.root, phase.eprefix, without=[path for entry in gone for path, _ in objects(entry)])
         self._defines = contract.defines
 
     def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
@@ -61,40 +62,37 @@ def losses(phase: Phase, versions: list[str], *, preserves: bool) -> list[Broken
     lost = [
         (phase.name, library)
         for entry in gone
-        for library, defined in _recorded(entry / KEY).defines.items()
+        for library, defined in _recorded(entry / KEY, phase.eprefix).defines.items()
         if library not in contract.defines or (contract.defines[library] and not defined <= contract.defines[library])
     ]
     if not lost:
         return []
     installed = _Installed(phase, vdb, frozenset(library for _, library in lost))
     names = {f"{entry.parent.name}/{entry.name}" for entry in gone}
-    return list(broken(lost, names, installed, _After(phase, gone, contract), preserves=preserves))
+
+    def kept(library: Library) -> bool:
+        # As far as Portage's map of libraries knows where they are looked for.
+        known = {*installed.announced, *(place for user in installed.users(library) for place in user.search)}
+        places = {posixpath.dirname(path) for entry in gone for path, other in objects(entry) if other == library}
+        return preserves and not known.isdisjoint(places)
+
+    return list(broken(lost, names, installed, _After(phase, gone, contract), preserves=kept))
 
 
 def _contract(phase: Phase) -> SymbolContract:
     recorded = phase.build_info / KEY
     if recorded.exists():
-        return _recorded(recorded)
+        return _recorded(recorded, phase.eprefix)
     public = System(phase.root, phase.eprefix).directories
     return read_image(phase.image, eprefix=phase.eprefix).contract(eprefix=phase.eprefix, public=public)
 
 
-def _recorded(path: Path) -> SymbolContract:
+def _recorded(path: Path, eprefix: str) -> SymbolContract:
     try:
         with open(path, "rb") as file:
-            return SymbolContract.parse(file.read(CONTRACT_SIZE).decode("utf-8", "replace"))
+            return SymbolContract.parse(file.read(CONTRACT_SIZE).decode("utf-8", "replace")).placed(eprefix)
     except (FileNotFoundError, InvalidContractError):
         return SymbolContract()
-
-
-def _objects(entry: Path) -> Iterator[str]:
-    """The paths of NEEDED.ELF.2 (``arch;path;soname;…``)."""
-    try:
-        with open(entry / "NEEDED.ELF.2", "rb") as file:
-            text = file.read(CONTRACT_SIZE).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return
-    yield from (words[1] for line in text.splitlines() if len(words := line.split(";")) > 2)
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ def record(phase: Phase) -> None:
     optional = _excluded(phase, objects)
     contract = objects.contract(eprefix=phase.eprefix, public=System(phase.root, phase.eprefix).directories, optional=optional)
     if contract:
-        replace_file(target, f"{contract}\n".encode())
+        replace_file(target, f"{contract.portable(phase.eprefix)}\n".encode())
     else:
         target.unlink(missing_ok=True)
 

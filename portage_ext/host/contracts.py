@@ -21,7 +21,7 @@ def keep_in_index(tree: Any) -> None:
     tree._pkgindex_allowed_pkg_keys.add(KEY)
 
 
-def of_binary(tree: Any, package: Any) -> SymbolContract | None:
+def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
     """The contract of a binary that may not have been fetched yet; None when nobody has recorded one."""
     key = tree.dbapi._instance_key(package.cpv)
     text = (tree._remotepkgs or {}).get(key, {}).get(KEY) or (tree.dbapi.cpvdict.get(key) or {}).get(KEY)
@@ -30,29 +30,30 @@ def of_binary(tree: Any, package: Any) -> SymbolContract | None:
     if not text and not tree.isremote(package.cpv):
         path = tree.getname(package.cpv)
         try:
-            return stored_contract(Path(path)) if path else None
+            found = stored_contract(Path(path)) if path else None
         except PackageError:
             return None
-    return _parsed(text)
+        return found.placed(eprefix) if found is not None else None
+    return _parsed(text, eprefix)
 
 
-def of_index_entry(entry: dict[str, str], soname: str) -> SymbolContract | None:
+def of_index_entry(entry: dict[str, str], soname: str, eprefix: str) -> SymbolContract | None:
     """The contract of an index entry, if it can be one that defines ``soname``."""
     text = entry.get(KEY, "")
-    return _parsed(text) if f" {soname}" in text.partition(" < ")[2] else None
+    return _parsed(text, eprefix) if f" {soname}" in text.partition(" < ")[2] else None
 
 
 def of_installed(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
     """The contract of an installed package: as recorded, else from its files as they are. Raises OSError."""
-    contract = recorded(database, cpv)
+    contract = recorded(database, cpv, eprefix)
     return contract if contract is not None else from_files(database, cpv, root, eprefix)
 
 
-def recorded(database: Any, cpv: str) -> SymbolContract | None:
+def recorded(database: Any, cpv: str, eprefix: str) -> SymbolContract | None:
     """The contract that stands in the vdb; None without one. Raises OSError."""
     try:
         with open(database.getpath(cpv, filename=KEY), "rb") as file:
-            return _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"))
+            return _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"), eprefix)
     except FileNotFoundError:
         return None
 
@@ -83,10 +84,10 @@ def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContr
     return objects.contract(eprefix=eprefix, public=System(root, eprefix).directories)
 
 
-def _parsed(text: str | None) -> SymbolContract | None:
+def _parsed(text: str | None, eprefix: str) -> SymbolContract | None:
     if not text:
         return None
     try:
-        return SymbolContract.parse(text)
+        return SymbolContract.parse(text).placed(eprefix)
     except InvalidContractError:
         return None  # of a later format, or damaged: the guard judges the image

@@ -45,7 +45,7 @@ def installed_contracts(atom: str, *, compute: bool = False) -> Iterator[tuple[s
         raise UsageError(f"{atom!r} is neither a file nor a package atom ({type(error).__name__}: {error})") from error
     here = place()
     for cpv in matches:
-        recorded = None if compute else contracts.recorded(database, cpv)
+        recorded = None if compute else contracts.recorded(database, cpv, here.eprefix)
         contract = recorded if recorded is not None else contracts.from_files(database, cpv, here.root, here.eprefix)
         yield str(cpv), recorded is not None, contract
 

@@ -16,6 +16,7 @@ from portage_ext.host import patching, probe, say
 from portage_ext.host.modes import Modes
 from portage_ext.host.patching import Function, Patch
 from portage_ext.host.world import InstalledWorld
+from portage_ext.model.contract import Library
 from portage_ext.policy.refusal import unmerge_breaks
 from portage_ext.policy.removal import Broken, broken
 
@@ -76,5 +77,9 @@ def _broken(root_config: Any, selected: dict[str, Any]) -> list[Broken]:
     goes = [(cpv, one.library) for cpv in selected for one in world.objects(cpv)]
     if not goes:
         return []
-    preserves = "preserve-libs" in root_config.settings.features
+    features = root_config.settings.features
+
+    def preserves(library: Library) -> bool:
+        return "preserve-libs" in features and world.keeps(selected, library)
+
     return list(broken(goes, selected, world, world.after(selected), preserves=preserves))

@@ -71,7 +71,7 @@ def _check() -> None:
 def _serialize_tasks(original: Function) -> Function:
     def _serialize_tasks(self: Any) -> Any:
         result = original(self)
-        if current is None or "--nodeps" in self._frozen_config.myopts:
+        if current is None:
             return result
         added: set[tuple[Any, Any]] = set()
         for _ in range(PLAN_ROUNDS):
@@ -170,7 +170,9 @@ def _judged(
         packages, verdict = plan.judge(tasks, graph._frozen_config._trees_orig)
         pairs = [(packages[edge.earlier], packages[edge.later]) for edge in verdict.edges]
         new = [pair for pair in dict.fromkeys(pairs) if pair not in added and plan.mode(pair[1]).orders]
-        return new, [(problem, packages[problem.step]) for problem in verdict.problems]
+        # What is asked for without its dependencies is asked for as it is: the guard judges it. Others are not to suffer by it.
+        own = "--nodeps" not in graph._frozen_config.myopts
+        return new, [(one, packages[one.step]) for one in verdict.problems if own or one.victim is not None]
     except Exception as error:  # noqa: BLE001 - Portage's own order instead
         say.failed("the check of the merge list", error)
         return [], []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from portage_ext.model.contract import Library, Need
-from portage_ext.policy.plan import Installed, Remaining, holds
+from portage_ext.policy.plan import Installed
+from portage_ext.policy.simulated import Seen, holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,24 @@ class Broken:
 
 
 def broken(
-    goes: Iterable[tuple[str, Library]], removed: Collection[str], world: Installed, left: Remaining, *, preserves: bool
+    goes: Iterable[tuple[str, Library]],
+    removed: Collection[str],
+    world: Installed,
+    left: Seen,
+    *,
+    preserves: Callable[[Library], bool],
 ) -> Iterator[Broken]:
     """``goes`` names what is removed with which package. What does not run today is nobody's fault, and of no interest.
 
-    ``preserves``: a library that is still used stays (FEATURES=preserve-libs), unless another of its name is found instead:
-    Portage compares names, and versions are not looked at.
+    ``preserves`` says whether Portage leaves a library that is still used (FEATURES=preserve-libs). Not where another of its
+    name is found instead: Portage compares names, and versions are not looked at.
     """
     for name, library in dict.fromkeys(goes):
         for victim, need, search in world.users(library):
             if victim in removed or not world.judges(library[0]) or not holds(need, world.candidates(library, search)):
                 continue
             rest = left.candidates(library, search)
-            if holds(need, rest) or (preserves and not rest):
+            if holds(need, rest) or (not rest and preserves(library)):
                 continue
             missing = min((need.versions - defined for defined in rest), key=len, default=need.versions)
             yield Broken(name, victim, need, missing, bool(rest))

@@ -14,7 +14,7 @@ from typing import Final
 from portage_ext.errors import InvalidContractError
 from portage_ext.failures import Finding
 from portage_ext.model import IndexEntry
-from portage_ext.model.contract import KEY, Library, Need, SymbolContract
+from portage_ext.model.contract import KEY, Library, Need, Placed, SymbolContract
 from portage_ext.repo.gates import Candidate, described
 
 CONTRACTS: Final = "contracts"
@@ -39,12 +39,16 @@ class ContractGate:
             except InvalidContractError as error:
                 yield Finding(self.name, described(entry), str(error))
         defined: dict[Library, set[frozenset[str]]] = {}
+        private: dict[Placed, set[frozenset[str]]] = {}
         for _, contract in contracts:
             for library, versions in contract.defines.items():
                 defined.setdefault(library, set()).add(versions)
+            for placed, versions in (contract.private or {}).items():
+                private.setdefault(placed, set()).add(versions)
         for entry, contract in contracts:
             for need in contract.needs:
-                reason = self._unmet(need, defined.get(need.library))
+                found = [private.get((directory, need.library), set()) for directory in contract.search.get(need.category, ())]
+                reason = None if _met(need, set().union(*found)) else self._unmet(need, defined.get(need.library))
                 if reason:
                     yield Finding(self.name, described(entry), reason)
 
@@ -53,8 +57,12 @@ class ContractGate:
             if need.plugin or any(fnmatchcase(need.soname, pattern) for pattern in self.provided):
                 return None
             return f"needs {need.soname} ({need.category}), which no package of the release has"
-        # A library without versions satisfies every version, as the loader has it.
-        if any(not versions or need.versions <= versions for versions in defined):
+        if _met(need, defined):
             return None
         lacking = min((need.versions - versions for versions in defined), key=len)
         return f"needs {', '.join(sorted(lacking))} of {need.soname} ({need.category}), which no build in the release defines"
+
+
+def _met(need: Need, defined: set[frozenset[str]]) -> bool:
+    """A library without versions satisfies every version, as the loader has it."""
+    return any(not versions or need.versions <= versions for versions in defined)

@@ -16,7 +16,7 @@ from tests.binpkgs import COMPRESS, tar_of
 from tests.elf.objects import library
 from tests.gpkg.test_tarfile import Piece, record
 
-FOO = "1 > x86_64 libc.so.6:GLIBC_2.2.5 < x86_64 libfoo.so.1:FOO_1"
+FOO = "2 > x86_64 libc.so.6:GLIBC_2.2.5 < x86_64 libfoo.so.1:FOO_1"
 
 
 @pytest.fixture(scope="module")

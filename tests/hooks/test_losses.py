@@ -57,6 +57,10 @@ def test_library_that_goes_is_told_unless_it_is_preserved(host: Path) -> None:
     gone = merge(host, "1 < x86_64 libv.so.2").stdout
     assert "old-1 needs libv.so.1 (V_1)" in gone
     assert "new-1 needs libv.so.1 (V_2)" in gone
+    # Portage does not look for users of what lies where neither ld.so.conf nor RUNPATH leads.
+    assert merge(host, "1 < x86_64 libv.so.2", FEATURES="preserve-libs").stdout == gone
+    (host / "root/etc").mkdir()
+    (host / "root/etc/ld.so.conf").write_text("/usr/lib64\n")
     assert merge(host, "1 < x86_64 libv.so.2", FEATURES="preserve-libs").stdout == "end\n"
 
 

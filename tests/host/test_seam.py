@@ -21,10 +21,12 @@ BROKEN = {
     "an error": ("host/seam.py", "raise RuntimeError('half a file')\n"),
     "a missing name": ("host/seam.py", "\n"),
     "null bytes": ("host/seam.py", "\0\0\0\0"),
+    "an end of the program": ("__init__.py", "raise SystemExit(3)\n"),
+    "what is no Exception": ("host/seam.py", "raise GeneratorExit('half a file')\n"),
     "an upgrade half done": ("host/session.py", "from portage_ext.host import not_there_yet\n"),
     "patches that fail": ("host/patches.py", "def apply(actions):\n    raise KeyError('boom')\n"),
 }
-EARLY = {"a syntax error", "an import that fails", "an error", "a missing name", "null bytes"}
+EARLY = BROKEN.keys() - {"an upgrade half done", "patches that fail"}
 
 
 def said(run: Outcome) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.model.contract import Library, Need, SymbolContract
+from portage_ext.model.contract import ANY, Library, Need, Placed, SymbolContract
 from portage_ext.policy.cycles import on_cycle
-from portage_ext.policy.plan import Edge, Step, User, check
+from portage_ext.policy.plan import Edge, Step, User
+from portage_ext.policy.simulated import meets
+from portage_ext.policy.walk import check
 
 A = "x86_64"
 
@@ -24,6 +26,10 @@ class Fake:
     owned: dict[Library, frozenset[str]] = field(default_factory=dict)
     needed: dict[Library, list[User]] = field(default_factory=dict)
     private: dict[str, dict[Library, frozenset[str]]] = field(default_factory=dict)
+    declared: dict[str, frozenset[str]] = field(default_factory=dict)
+    elsewhere: dict[str, dict[Library, frozenset[str]]] = field(default_factory=dict)
+    """What packages (category/name) have in directories of their own."""
+    kept: bool = True
 
     def judges(self, category: str) -> bool:
         return category == A
@@ -31,6 +37,22 @@ class Fake:
     def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
         found = [self.private[place][library] for place in search if library in self.private.get(place, {})]
         return (*found, *((self.libraries[library],) if library in self.libraries else ()))
+
+    def at(self, library: Library, directory: str) -> frozenset[str] | None:
+        return self.private.get(directory, {}).get(library)
+
+    def keeps(self, replaced: frozenset[str], library: Library, still: Collection[str] = ()) -> bool:
+        return self.kept
+
+    def depends(self, name: str) -> frozenset[str]:
+        return self.declared.get(name, frozenset())
+
+    dependencies = depends
+
+    def privately(self, need: Need, owners: Collection[str], without: Collection[str]) -> bool:
+        return any(
+            need.library in has and meets(need, has[need.library]) for cp in owners if (has := self.elsewhere.get(cp, {}))
+        )
 
     def owners(self, library: Library) -> frozenset[str]:
         return self.owned.get(library, frozenset())
@@ -91,7 +113,8 @@ def test_need_that_nothing_meets_is_a_problem_with_what_is_missing() -> None:
 
 
 def test_toolchain_that_is_still_to_be_compiled_is_waited_for_and_never_a_refusal() -> None:
-    steps = [binary("a/a", need("libstdc++.so.6", "C_9")), Step("sys-devel/gcc-14", "sys-devel/gcc", "source")]
+    gcc = Step("sys-devel/gcc-14", "sys-devel/gcc", "source", may=frozenset({(A, "libstdc++.so.6")}))
+    steps = [binary("a/a", need("libstdc++.so.6", "C_9")), gcc]
     verdict = check(steps, CXX)
     assert pairs(verdict.edges) == {(1, 0)}
     assert verdict.problems == ()
@@ -203,11 +226,17 @@ SEARCHING = User("a/user-1", need("libown.so.1", "O_1"), ("/opt/p",))
 PRIVATE = Fake(private={"/opt/p": lib("libown.so.1", "O_1")}, needed={OWN: [SEARCHING]})
 
 
-def hiding(kind: str = "binary", without: Fake | None = None, **more: object) -> Step:
-    """A step that takes libown.so.1 out of /opt/p; ``without`` is what is left then."""
+def hiding(kind: str = "binary", **more: object) -> Step:
+    """A step that takes libown.so.1 out of /opt/p."""
     contract = SymbolContract() if kind == "binary" else None
-    more = {"replaces": frozenset({"l/own-1"}), "hides": frozenset({OWN}), "without": without or Fake(), **more}
+    more = {"replaces": frozenset({"l/own-1"}), "hides": {("/opt/p", OWN): frozenset({"O_1"})}, **more}
     return Step("l/own-2", "l/own", kind, contract, **more)  # type: ignore[arg-type]
+
+
+def seeing(*directories: str, **private: dict[Library, frozenset[str]]) -> Fake:
+    """/opt/p has libown.so.1 and the program looks there and in ``directories``, of which /opt/q has ``q``."""
+    user = User("a/user-1", need("libown.so.1", "O_1"), ("/opt/p", *directories))
+    return Fake(private=PRIVATE.private | {f"/opt/{name}": has for name, has in private.items()}, needed={OWN: [user]})
 
 
 @pytest.mark.parametrize("kind", ["binary", "uninstall"])
@@ -215,16 +244,20 @@ def test_private_library_that_goes_is_missed_by_whoever_finds_it_by_runpath(kind
     (problem,) = check([hiding(kind)], PRIVATE).problems
     assert (problem.victim, problem.missing, problem.found) == ("a/user-1", {"O_1"}, False)
     assert check([hiding(kind, preserves=True)], PRIVATE).problems == ()
-    (problem,) = check([hiding(kind, Fake(lib("libown.so.1", "O_0")), preserves=True)], PRIVATE).problems
+    lesser = Fake(lib("libown.so.1", "O_0"), private=PRIVATE.private, needed=PRIVATE.needed, kept=False)
+    (problem,) = check([hiding(kind, preserves=True)], lesser).problems
     assert problem.found
-    assert check([hiding(kind, Fake(lib("libown.so.1", "O_1")))], PRIVATE).problems == ()
-    assert check([hiding(kind, Fake(private={"/opt/p": lib("libown.so.1")}))], PRIVATE).problems == ()
+    assert check([hiding(kind)], Fake(lib("libown.so.1", "O_1"), private=PRIVATE.private, needed=PRIVATE.needed)).problems == ()
+    assert check([hiding(kind)], seeing("/opt/q", q=lib("libown.so.1"))).problems == ()
+    assert len(check([hiding(kind)], seeing(q=lib("libown.so.1"))).problems) == 1
 
 
 def test_private_library_that_goes_and_is_public_by_then_or_later() -> None:
     public = binary("l/new", defines=lib("libown.so.1", "O_1"))
-    assert check([public, hiding()], PRIVATE).problems == ()
-    assert check([hiding(), public], PRIVATE).problems == ()
+    verdict = check([public, hiding()], PRIVATE)
+    assert (verdict.problems, pairs(verdict.edges)) == ((), {(0, 1)})
+    verdict = check([hiding(), public], PRIVATE)
+    assert (verdict.problems, pairs(verdict.edges)) == ((), {(1, 0)})
     lesser = binary("l/new", defines=lib("libown.so.1", "O_0"))
     assert [p.victim for p in check([lesser, hiding()], PRIVATE).problems] == ["a/user-1"]
 
@@ -235,7 +268,120 @@ def test_private_library_that_goes_harms_nobody_who_goes_or_did_not_find_it() ->
     assert check([hiding("uninstall"), Step("a/b-1", "a/b", "source")], PRIVATE).problems == ()
     elsewhere = Fake(private=PRIVATE.private, needed={OWN: [User("a/user-1", need("libown.so.1", "O_1"))]})
     assert check([hiding()], elsewhere).problems == ()
-    assert check([hiding()], Fake(private={"/opt/p": lib("libown.so.1")}, needed={})).problems == ()
+
+
+def bringing(name: str, *versions: str, where: str = "/opt/p") -> Step:
+    """A binary with libown.so.1 in ``where``."""
+    private: dict[Placed, frozenset[str]] = {(where, OWN): frozenset(versions)}
+    return Step(f"{name}-1", name, "binary", SymbolContract(private=private))
+
+
+def looking(*versions: str, contract: SymbolContract | None = None) -> Step:
+    """A binary that needs libown.so.1 and looks in /opt/p."""
+    found = SymbolContract((need("libown.so.1", *versions),), {}, {A: ("/opt/p",)})
+    return Step("a/tool-1", "a/tool", "binary", contract or found)
+
+
+def test_private_library_that_the_list_brings_is_found_by_runpath_and_comes_first() -> None:
+    for steps, wanted in (([looking("O_1"), bringing("l/own", "O_1")], (1, 0)), ([bringing("l/own"), looking("O_1")], (0, 1))):
+        verdict = check(steps, Fake())
+        assert (pairs(verdict.edges), verdict.problems) == ({wanted}, ())
+    more = Step("l/own-1", "l/own", "binary", SymbolContract(private={("/opt/p", (A, ANY)): frozenset()}))
+    assert pairs(check([looking("O_1"), more], Fake()).edges) == {(1, 0)}
+
+
+def test_private_library_that_lacks_a_version_is_none() -> None:
+    (problem,) = check([bringing("l/own", "O_0"), looking("O_1")], Fake()).problems
+    assert (problem.missing, problem.found) == ({"O_1"}, True)
+
+
+def test_private_library_that_an_update_gives_up_or_cuts_breaks_who_finds_it_there() -> None:
+    hides = {("/opt/p", OWN): frozenset({"O_1"})}
+    lesser = Step("l/own-2", "l/own", "binary", bringing("l/own", "O_0").contract, frozenset({"l/own-1"}), hides=hides)
+    assert [problem.victim for problem in check([lesser], PRIVATE).problems] == ["a/user-1"]
+    same = Step("l/own-2", "l/own", "binary", bringing("l/own", "O_1").contract, frozenset({"l/own-1"}), hides=hides)
+    assert check([same], PRIVATE).problems == ()
+
+
+def test_old_contract_says_nothing_about_private_libraries() -> None:
+    """What it may have is waited for, and what it may lose is lost by nobody's word."""
+    old = Step("l/own-1", "l/own", "binary", SymbolContract(private=None), may=frozenset({OWN}))
+    verdict = check([looking("O_1"), old], Fake())
+    assert (pairs(verdict.edges), verdict.problems) == ({(1, 0)}, ())
+    assert check([hiding(), old], PRIVATE).problems == ()
+
+
+def test_what_a_dependency_has_anywhere_is_not_missing() -> None:
+    """A script with LD_LIBRARY_PATH may lead there; what is another package's own helps nobody."""
+    tool = binary("a/tool", need("libown.so.1", "O_1"))
+    has = {"l/own": lib("libown.so.1", "O_1")}
+    declared = {"a/tool-1": frozenset({"l/own"})}
+    assert check([tool], Fake(declared=declared, elsewhere=has)).problems == ()
+    assert len(check([tool], Fake(elsewhere=has)).problems) == 1
+    assert len(check([tool], Fake(declared=declared, elsewhere={"l/own": lib("libown.so.1", "O_0")})).problems) == 1
+    verdict = check([tool, bringing("l/own", "O_1")], Fake(declared=declared))
+    assert (pairs(verdict.edges), verdict.problems) == ({(1, 0)}, ())
+    assert len(check([tool, bringing("l/own", "O_1")], Fake()).problems) == 1
+
+
+def compiled(name: str, may: frozenset[Library] | None = None, **more: object) -> Step:
+    return Step(f"{name}-2", name, "source", may=may, **more)  # type: ignore[arg-type]
+
+
+OWNED = {(A, "libfoo.so.1"): frozenset({"l/old"})}
+WANTS = binary("a/a", need("libfoo.so.1", "F_2"))
+
+
+def test_what_is_compiled_provides_what_is_known_of_its_other_versions() -> None:
+    foo = frozenset({(A, "libfoo.so.1")})
+    ownerless = Fake(lib("libfoo.so.1", "F_1"))
+    verdict = check([WANTS, compiled("l/foo", foo)], ownerless)
+    assert (pairs(verdict.edges), verdict.problems) == ({(1, 0)}, ())
+    # Nobody knows what a package has that was never built: it counts where the library is nobody's, or for who declares it.
+    assert pairs(check([WANTS, compiled("l/foo")], ownerless).edges) == {(1, 0)}
+    owned = Fake(lib("libfoo.so.1", "F_1"), OWNED)
+    assert len(check([WANTS, compiled("l/foo")], owned).problems) == 1
+    owned.declared = {"a/a-1": frozenset({"l/foo"})}
+    assert pairs(check([WANTS, compiled("l/foo")], owned).edges) == {(1, 0)}
+    assert len(check([WANTS, compiled("l/foo", frozenset())], owned).problems) == 1
+
+
+def test_library_that_moves_to_a_compiled_package_waits_for_the_old_owner_and_the_new() -> None:
+    foo = frozenset({(A, "libfoo.so.1")})
+    world = Fake(lib("libfoo.so.1", "F_1"), OWNED, declared={"a/a-1": frozenset({"l/new"})})
+    old = compiled("l/old", foo, replaces=frozenset({"l/old-1"}), removes=lib("libfoo.so.1", "F_1"))
+    for new in (compiled("l/new"), compiled("l/new", foo)):
+        assert pairs(check([old, new, WANTS], world).edges) == {(0, 2), (1, 2)}
+        assert pairs(check([old, WANTS, new], world).edges) == {(0, 1), (2, 1)}
+
+
+def test_library_that_is_split_off_comes_before_it_goes() -> None:
+    split = binary("l/split", defines=FOO)
+    rest = binary("l/foo", removes=FOO, replaces=frozenset({"l/foo-1"}))
+    verdict = check([rest, split], USED)
+    assert (pairs(verdict.edges), verdict.problems) == ({(1, 0)}, ())
+    assert pairs(check([split, rest], USED).edges) == {(0, 1)}
+    verdict = check([rest, compiled("l/split", frozenset({(A, "libfoo.so.1")}))], USED)
+    assert (pairs(verdict.edges), verdict.problems) == ({(1, 0)}, ())
+
+
+def test_program_that_is_rebuilt_is_rebuilt_first_where_it_runs_on_what_is_there() -> None:
+    down = binary("l/foo", defines=lib("libfoo.so.1", "F_1"), removes=FOO, replaces=frozenset({"l/foo-2"}))
+    user = Step("a/user-2", "a/user", "binary", SymbolContract((need("libfoo.so.1", "F_1"),)), frozenset({"a/user-1"}))
+    assert pairs(check([down, user], USED).edges) == {(1, 0)}
+    assert pairs(check([user, down], USED).edges) == {(0, 1)}
+    # Not when it needs what comes.
+    next_user = Step("a/user-2", "a/user", "binary", SymbolContract((need("libfoo.so.2"),)), frozenset({"a/user-1"}))
+    bump = binary("l/foo", defines=lib("libfoo.so.2"), removes=FOO, replaces=frozenset({"l/foo-2"}))
+    verdict = check([bump, next_user], USED)
+    assert (pairs(verdict.edges), verdict.problems) == ({(0, 1)}, ())
+
+
+def test_library_that_portage_does_not_preserve_is_gone_whatever_the_features_say() -> None:
+    gone = binary("l/foo", removes=FOO, replaces=frozenset({"l/foo-1"}), preserves=True)
+    assert check([gone], USED).problems == ()
+    unseen = Fake(FOO, needed=USED.needed, kept=False)
+    assert [problem.victim for problem in check([gone], unseen).problems] == ["a/user-1"]
 
 
 def test_binary_of_the_list_misses_the_private_library_too() -> None:

@@ -16,7 +16,7 @@ def system(*users: User) -> Fake:
 
 
 def found(world: Fake, left: Fake, *removed: str, preserves: bool = False) -> list[Broken]:
-    return list(broken(GOES, {"l/foo-1", *removed}, world, left, preserves=preserves))
+    return list(broken(GOES, {"l/foo-1", *removed}, world, left, preserves=lambda _: preserves))
 
 
 def test_user_that_stays_is_broken_and_one_that_goes_is_not() -> None:
@@ -52,4 +52,4 @@ def test_plugins_and_categories_that_cannot_run_are_asked_nothing() -> None:
     assert found(system(User("a/plugin-1", plugin)), Fake()) == []
     other = need("libfoo.so.1", "F_2", category="x86_32")
     world = Fake({other.library: frozenset({"F_2"})}, needed={other.library: [User("a/a-1", other)]})
-    assert list(broken([("l/foo-1", other.library)], {"l/foo-1"}, world, Fake(), preserves=False)) == []
+    assert list(broken([("l/foo-1", other.library)], {"l/foo-1"}, world, Fake(), preserves=lambda _: False)) == []

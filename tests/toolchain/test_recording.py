@@ -18,7 +18,7 @@ from tests.testkit.chain import Chain, ChainRepository
 from tests.testkit.roots import Root
 from tests.toolchain.portages import SEVERAL
 
-FOO = "1 < x86_64 libfoo.so.1:FOO_1"
+FOO = "2 < x86_64 libfoo.so.1:FOO_1"
 
 
 @pytest.fixture(params=SEVERAL)

@@ -1,0 +1,87 @@
+"""What installed packages have and need, read from the vdb without Portage: a hook starts once a package, and quickly."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from portage_ext.elf.places import is_public
+from portage_ext.elf.system import System
+from portage_ext.hooks.phase import Phase
+from portage_ext.limits import CONTRACT_SIZE, METADATA_VALUE
+from portage_ext.model.contract import Library, Need
+from portage_ext.policy.depends import KEYS, closure, declared
+from portage_ext.policy.simulated import meets
+
+_PF: Final = re.compile(r"(?P<pn>.+)-\d[^-]*(?:-r\d+)?")
+
+
+class Owners:
+    """The vdb of the root that the phase merges into."""
+
+    def __init__(self, phase: Phase) -> None:
+        self._phase = phase
+        self._vdb = Path(f"{phase.root}{phase.eprefix}/var/db/pkg")
+
+    @cached_property
+    def _entries(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in sorted(self._vdb.glob("*/*/")):
+            match = _PF.fullmatch(path.name)
+            if match is not None and not path.name.startswith("-MERGING-"):
+                found.setdefault(f"{path.parent.name}/{match['pn']}", []).append(path)
+        return found
+
+    def of(self, library: Library) -> list[str]:
+        """The installed packages (category/name) that say they provide ``library``."""
+        category, soname = library
+        found = []
+        for cp, entries in self._entries.items():
+            words = [word for entry in entries for word in _text(entry / "PROVIDES", METADATA_VALUE).split()]
+            if f"{category}:" in words and soname in words:
+                found.append(cp)
+        return sorted(found)
+
+    def privately(self, system: System, need: Need) -> bool:
+        """Whether a dependency of the package that is merged has in a directory of its own what may do for ``need``.
+
+        A script with LD_LIBRARY_PATH may lead there, so that it is not proven to be missing.
+        """
+        owners = closure(_declared(self._phase.build_info), lambda cp: self._needed(cp))
+        for entry in (entry for cp in owners for entry in self._entries.get(cp, ())):
+            for path, library in objects(entry):
+                directory = posixpath.dirname(path)
+                if library != need.library or directory in system.directories or is_public(directory, self._phase.eprefix):
+                    continue
+                defines = system.at((library[0], posixpath.basename(path)), directory)
+                if defines is not None and meets(need, defines):
+                    return True
+        return False
+
+    def _needed(self, cp: str) -> Iterator[str]:
+        for entry in self._entries.get(cp, ()):
+            yield from _declared(entry)
+
+
+def objects(entry: Path) -> Iterator[tuple[str, Library]]:
+    """The ELF objects of a vdb entry and what they are known by (NEEDED.ELF.2: ``arch;path;soname;rpath;needed;category``)."""
+    for line in _text(entry / "NEEDED.ELF.2", CONTRACT_SIZE).splitlines():
+        words = line.split(";")
+        if len(words) > 4:
+            yield words[1], (words[5] if len(words) > 5 else "", words[2] or posixpath.basename(words[1]))
+
+
+def _declared(entry: Path) -> frozenset[str]:
+    return declared(" ".join(_text(entry / key, METADATA_VALUE) for key in KEYS))
+
+
+def _text(path: Path, bound: int) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read(bound).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

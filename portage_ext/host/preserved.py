@@ -1,0 +1,59 @@
+"""Which libraries Portage would preserve (FEATURES=preserve-libs), asked of the map of libraries that it decides by.
+
+That map knows the directories of ROOT's ld.so.conf, /lib, /usr/lib and each RUNPATH, and not all that the loader knows: what
+the loader finds elsewhere, as in /usr/lib64 where no LDPATH names it, has no user there and is not preserved.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import Any
+
+from portage_ext.host import contracts
+from portage_ext.model.contract import Library
+
+
+class PreservedLibraries:
+    """What ``database`` (a ``vardbapi``) would preserve. Only asked where something goes that is needed."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    @cached_property
+    def _map(self) -> Any:
+        found = self._database._linkmap
+        if found is not None:
+            found.rebuild()
+        return found
+
+    def keeps(self, cpvs: Iterable[str], library: Library, still: Collection[str] = ()) -> bool:
+        """Whether a copy of ``library`` stays when the packages ``cpvs`` go: somebody else uses it and finds no other.
+
+        Copies in directories that are ``still`` in use are replaced. Raises PortageException where scanelf is missing.
+        """
+        if self._map is None or self._database._plib_registry is None:
+            return False
+        going = {one.path: one.library for cpv in cpvs for one in contracts.installed_objects(self._database, cpv)}
+        keys = {self._map._obj_key(path) for path in going}
+
+        def goes(path: str) -> bool:
+            return self._map._obj_key(path) in keys
+
+        for path, name in going.items():
+            directory = posixpath.dirname(path)
+            if name != library or directory in still:
+                continue
+            try:
+                users = self._map.findConsumers(path, exclude_providers=(goes,))
+            except KeyError:
+                continue
+            # Who comes within the same run is not on the map yet: it will find what lies where everybody looks.
+            if any(not goes(user) for user in users) or (not users and self._map._path_key(directory) in self._everybodys):
+                return True
+        return False
+
+    @cached_property
+    def _everybodys(self) -> frozenset[Any]:
+        return frozenset(map(self._map._path_key, self._map._defpath))
