@@ -15,10 +15,10 @@ import pytest
 from portage_ext import limits, locks
 from portage_ext.errors import LockError
 from portage_ext.fetch.binrepo import locked
-from portage_ext.repo import marks, runs
-from portage_ext.repo.runs import Run
-from portage_ext.repo.tree import Tree
-from portage_ext.trust.state import StateDirectory
+from portage_ext.releases.tree import Tree
+from portage_ext.trust.memory import StateDirectory
+from portage_ext.unattended import log, marks
+from portage_ext.unattended.log import Run
 
 STRANGER = 65534
 RUN = Run(1_700_000_000, "after-emerge", True, "nothing new")
@@ -188,12 +188,12 @@ def test_each_of_our_waits_is_bounded(place: Path, lock: Callable[[Path], Abstra
 
 
 def test_the_log_is_written_without_its_lock(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs.append(place, RUN)
+    log.append(place, RUN)
     lock = place / "var/log/portage-ext/runs.lock"
     assert mode(lock) == 0o600
     with holding(lock):
-        runs.append(place, RUN)
-    assert runs.read(place) == [RUN, RUN]
+        log.append(place, RUN)
+    assert log.read(place) == [RUN, RUN]
     assert capsys.readouterr().err.count("waiting for process") == 1
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext import errors, failures, refusals, shown
-from portage_ext.errors import PortageExtError
-from portage_ext.refusals import AllMirrorsFailedError, MirrorError, TrustError
+from portage_ext import errors, shown
+from portage_ext.errors import PortageExtError, releases, trust
+from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TrustError
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x00\x7f"
 
@@ -69,7 +69,7 @@ def test_a_text_that_is_all_urls_is_made_fit_in_no_time() -> None:
 @pytest.mark.parametrize("kind", classes(PortageExtError), ids=lambda kind: kind.__name__)
 def test_no_error_shows_what_a_terminal_obeys(kind: type[PortageExtError]) -> None:
     values: dict[str, object] = {"reasons": (MirrorError("x", HOSTILE),), "known": (), "findings": (), "why": HOSTILE}
-    if kind is failures.UnsignedPackagesError:
+    if kind is releases.UnsignedPackagesError:
         values["why"] = {HOSTILE: HOSTILE}
     numbers = ("before", "after", "left_out", "stands", "seconds")
     made = {one.name: values.get(one.name, 1 if one.name in numbers else HOSTILE) for one in fields(kind)}
@@ -86,7 +86,7 @@ def test_only_two_errors_have_more_than_one_line() -> None:
 
 
 def test_what_is_refused_is_fit_to_be_shown_in_its_parts_too() -> None:
-    error = refusals.IndexMismatchError(HOSTILE, HOSTILE)
+    error = trust.IndexMismatchError(HOSTILE, HOSTILE)
     assert error.where.isprintable()
     assert error.why.isprintable()
     assert "s3cret" not in error.where + error.why

@@ -11,7 +11,7 @@ module_spec = {
 }
 
 try:
-    from portage_ext.host import seam
+    from portage_ext.emerge import seam
 
     seam.install()
 except BaseException as error:  # anything that escapes would end emerge, SystemExit with its status; an ImportError, portageq

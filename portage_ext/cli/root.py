@@ -15,8 +15,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import UsageError
-from portage_ext.model.root import Root
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     ForeignRepositoryError,
     GpgError,
     MissingRootError,
@@ -26,7 +25,8 @@ from portage_ext.refusals import (
     UnsignedError,
     UntrustedKeyError,
 )
-from portage_ext.repo import roots
+from portage_ext.model.root import Root
+from portage_ext.releases import roots
 from portage_ext.trust import manage
 from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import fingerprint
@@ -190,7 +190,7 @@ def _publish(options: argparse.Namespace) -> None:
     now = int(time.time())
     if options.pkgdir:
         from portage_ext.host.pkgdir import index_lock
-        from portage_ext.repo.releasing import current
+        from portage_ext.releases.in_place import current
 
         with index_lock(options.pkgdir):
             release = current(options.pkgdir)

@@ -14,16 +14,16 @@ from portage_ext import limits, locks, shown
 from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
+from portage_ext.errors.trust import DamagedStateError, KeyFileError
 from portage_ext.fetch.binrepo import locked
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.model.root import Root
-from portage_ext.refusals import DamagedStateError, KeyFileError
 from portage_ext.trust import kept_root, manage, manage_roots
 from portage_ext.trust.keyfiles import PublicKey, only, read_keys
 from portage_ext.trust.keyrings import RootPins, TrustDirectory, fingerprint, read_key_file
 from portage_ext.trust.machine import Seen, forgotten, trusted_keys
-from portage_ext.trust.state import Memory, StateDirectory, checked_name
+from portage_ext.trust.memory import Memory, StateDirectory, checked_name
 
 
 def roots(parser: argparse.ArgumentParser) -> None:

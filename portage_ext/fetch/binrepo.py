@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from portage_ext import limits, locks
 from portage_ext.config.settings import BinrepoSettings, Settings
+from portage_ext.errors.trust import MissingRootError, TrustError
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
-from portage_ext.refusals import MissingRootError, TrustError
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 
 if TYPE_CHECKING:
     from portage_ext.model.root import Root

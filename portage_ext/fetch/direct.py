@@ -14,8 +14,8 @@ import time
 from typing import Any, Final
 
 from portage_ext import __version__, limits
+from portage_ext.errors.trust import MirrorError, UnsupportedUrlError
 from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
-from portage_ext.refusals import MirrorError, UnsupportedUrlError
 from portage_ext.shown import short
 
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})

@@ -17,8 +17,8 @@ import requests
 import urllib3
 
 from portage_ext import __version__, limits
+from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
-from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 from portage_ext.shown import short
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")

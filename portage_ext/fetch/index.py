@@ -16,14 +16,7 @@ from typing import Any
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidIndexError
-from portage_ext.fetch import keys, roots
-from portage_ext.fetch.binrepo import Binrepo, locked, writable
-from portage_ext.fetch.sinks import MemorySink
-from portage_ext.fetch.transfer import backoff
-from portage_ext.index.expand import expand
-from portage_ext.index.text import parse_index
-from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     AllMirrorsFailedError,
     DamagedIndexError,
     MirrorError,
@@ -33,7 +26,14 @@ from portage_ext.refusals import (
     TrustError,
     UnknownKeyError,
 )
-from portage_ext.trust import entries, gpg, remembered
+from portage_ext.fetch import keys, roots
+from portage_ext.fetch.binrepo import Binrepo, locked, writable
+from portage_ext.fetch.sinks import MemorySink
+from portage_ext.fetch.transfer import backoff
+from portage_ext.index.expand import expand
+from portage_ext.index.text import parse_index
+from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+from portage_ext.trust import entries, gpg, known_index
 from portage_ext.trust.machine import Accepted, Seen, Terms, accept, binds, trusted_keys, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
@@ -121,9 +121,9 @@ class _Run:
         if kept is None or not self._still_binds():
             raise AllMirrorsFailedError(f"{self._binrepo.name}: index", reasons)
         self._warn(reasons)
-        name, number = self._binrepo.name, remembered.release_of(kept)
+        name, number = self._binrepo.name, known_index.release_of(kept)
         self._binrepo.warn(f"{name}: no mirror can be reached; the index of Release {number} is used again")
-        return Obtained(remembered.unmarked(kept), fresh=False)
+        return Obtained(known_index.unmarked(kept), fresh=False)
 
     def _still_binds(self) -> bool:
         """Whether the index seen last may be used: it has not expired, nor has the root that says who may have signed it.
@@ -170,7 +170,7 @@ class _Run:
     def _signed(self, base: str, accepted: Accepted) -> Obtained:
         plain = accepted.release.plain
         if self._memory.index == plain.blake2b and (kept := _kept(self._binrepo)) is not None:
-            return Obtained(remembered.unmarked(kept), fresh=False)
+            return Obtained(known_index.unmarked(kept), fresh=False)
         text = _signed_index(self._binrepo, accepted, base)
         return self._hand_out(text, plain.blake2b, accepted.release)
 
@@ -204,7 +204,7 @@ class _Run:
             # Between the two no memory calls the one the other.
             self._remember(index="")
             files.replace_file(
-                binrepo.state.index_file, result if release is None else remembered.mark_bound(result, release.version)
+                binrepo.state.index_file, result if release is None else known_index.mark_bound(result, release.version)
             )
         self._remember(timestamp=handed, index=digest, expires=memory.expires if release is None else release.expires)
         return Obtained(result, fresh=True, bound=release is not None)
@@ -228,7 +228,7 @@ def _kept(binrepo: Binrepo) -> bytes | None:
         kept = binrepo.state.index_file.read_bytes()
     except FileNotFoundError:
         return None
-    return kept if remembered.is_bound(kept) else None
+    return kept if known_index.is_bound(kept) else None
 
 
 def _release(binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, now: int) -> Accepted | None:

@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from portage_ext import limits
-from portage_ext.fetch.sinks import Sink
-from portage_ext.fetch.transfer import SCHEMES, Patience, Transfer, Transport, backoff, parsed
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     AllMirrorsFailedError,
     CorruptFileError,
     MirrorError,
@@ -21,6 +19,8 @@ from portage_ext.refusals import (
     TrustError,
     UnsupportedUrlError,
 )
+from portage_ext.fetch.sinks import Sink
+from portage_ext.fetch.transfer import SCHEMES, Patience, Transfer, Transport, backoff, parsed
 from portage_ext.shown import short
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidContractError, PackageError, PortageExtError
+from portage_ext.errors.trust import UnknownPackageError, UnsignedError, UnusablePackageError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
@@ -23,9 +24,8 @@ from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
-from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
+from portage_ext.trust.known_index import find_entry, is_bound
 from portage_ext.trust.metadata import COMPARED, check_contract, check_identity, check_metadata
-from portage_ext.trust.remembered import find_entry, is_bound
 
 
 @dataclass(frozen=True, slots=True)

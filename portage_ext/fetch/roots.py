@@ -16,10 +16,7 @@ from pathlib import Path
 
 from portage_ext import files, limits
 from portage_ext.errors import PortageExtError
-from portage_ext.fetch.binrepo import Binrepo, writable
-from portage_ext.fetch.sinks import MemorySink
-from portage_ext.model.root import Root
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     AllMirrorsFailedError,
     GpgError,
     KeyFileError,
@@ -28,6 +25,9 @@ from portage_ext.refusals import (
     TooManyRootsError,
     TrustError,
 )
+from portage_ext.fetch.binrepo import Binrepo, writable
+from portage_ext.fetch.sinks import MemorySink
+from portage_ext.model.root import Root
 from portage_ext.trust import gpg, kept_root, openpgp, roots
 from portage_ext.trust.keyrings import RootPins
 from portage_ext.trust.machine import Terms

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from portage_ext import limits
 from portage_ext.errors import UsageError
+from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
-from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 from portage_ext.shown import short
 
 _ABSENT: Final = 66

@@ -15,7 +15,7 @@ from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from portage_ext import shown
-from portage_ext.refusals import OversizedFileError, SlowMirrorError, UnsupportedUrlError
+from portage_ext.errors.trust import OversizedFileError, SlowMirrorError, UnsupportedUrlError
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from portage_ext.elf.tree import read_image
 from portage_ext.errors import ToolchainModeError
 from portage_ext.hooks.owners import Owners
 from portage_ext.hooks.phase import Phase, given_environment, phase_of
-from portage_ext.policy.plan import needs_of
-from portage_ext.policy.refusal import Ways, unmet
+from portage_ext.toolchain.plan import needs_of
+from portage_ext.toolchain.refusal import Ways, unmet
 
 EXIT_REFUSED: Final = 3
 

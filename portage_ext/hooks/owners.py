@@ -14,8 +14,8 @@ from portage_ext.elf.system import System
 from portage_ext.hooks.phase import Phase
 from portage_ext.limits import CONTRACT_SIZE, METADATA_VALUE
 from portage_ext.model.contract import Library, Need
-from portage_ext.policy.depends import KEYS, closure, declared
-from portage_ext.policy.simulated import meets
+from portage_ext.toolchain.depends import KEYS, closure, declared
+from portage_ext.toolchain.simulated import meets
 
 _PF: Final = re.compile(r"(?P<pn>.+)-\d[^-]*(?:-r\d+)?")
 

@@ -39,10 +39,10 @@ def binrepos() -> list[BinrepoValues]:
 
     import portage
 
-    from portage_ext.host import guarded
+    from portage_ext.emerge import verification
 
     try:
-        return guarded.binrepos(portage.settings)
+        return verification.binrepos(portage.settings)
     except configparser.Error as error:
         root = Path(portage.settings["PORTAGE_CONFIGROOT"])
         where, why = next(iter(mistakes(root)), (str(root / BINREPOS), " ".join(str(error).split())))

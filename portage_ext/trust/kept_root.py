@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits
+from portage_ext.errors.trust import DamagedStateError, MalformedRootError
 from portage_ext.model.release import FINGERPRINT
 from portage_ext.model.root import Root
-from portage_ext.refusals import DamagedStateError, MalformedRootError
 from portage_ext.trust import root as root_text
 from portage_ext.trust import roots
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
+from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.roots import Believed
-from portage_ext.trust.state import StateDirectory
 
 _HEADER_SIZE: Final = 4 * limits.KIB
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext.refusals import AdoptedKeyError, GpgError, KeyFileError
+from portage_ext.errors.trust import AdoptedKeyError, GpgError, KeyFileError
 
 if TYPE_CHECKING:
     import gnupg

@@ -10,7 +10,7 @@ import re
 import time
 from typing import Final
 
-from portage_ext.refusals import TrustError
+from portage_ext.errors.trust import TrustError
 
 NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"

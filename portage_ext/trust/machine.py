@@ -27,9 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from portage_ext import limits
-from portage_ext.model.release import IndexFile, Release
-from portage_ext.model.root import Root
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     ClockError,
     EquivocationError,
     ExpiredReleaseError,
@@ -40,6 +38,8 @@ from portage_ext.refusals import (
     MissingReleaseError,
     RollbackError,
 )
+from portage_ext.model.release import IndexFile, Release
+from portage_ext.model.root import Root
 from portage_ext.trust import openpgp
 from portage_ext.trust import release as release_text
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
-from portage_ext.refusals import DamagedStateError, GpgError, KeyFileError
+from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import environment
 from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, split
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import counts, grounded_keys, trusted_keys
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 
 if TYPE_CHECKING:
     from portage_ext.trust.machine import Seen

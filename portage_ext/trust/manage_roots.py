@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.refusals import KeyFileError
+from portage_ext.errors.trust import KeyFileError
 from portage_ext.trust import kept_root, manage
 from portage_ext.trust.keyfiles import joined, split
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
 from portage_ext.trust.manage import Removed
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 
 
 def add(directory: TrustDirectory, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]) -> None:

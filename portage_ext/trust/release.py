@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import Final
 
 from portage_ext import limits
+from portage_ext.errors.trust import MalformedReleaseError
 from portage_ext.model.release import DIGEST, FINGERPRINT, INDEX_FORMS, NAME, PLAIN_FORM, IndexFile, Release
-from portage_ext.refusals import MalformedReleaseError
 from portage_ext.trust.lines import NUMBER, Lines, timestamp
 
 RELEASE_NAME: Final = "Release"

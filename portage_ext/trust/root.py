@@ -26,9 +26,9 @@ from __future__ import annotations
 from typing import Final
 
 from portage_ext import limits
+from portage_ext.errors.trust import MalformedRootError
 from portage_ext.model.release import FINGERPRINT, NAME
 from portage_ext.model.root import Root
-from portage_ext.refusals import MalformedRootError
 from portage_ext.trust.lines import Lines, timestamp
 
 ROOT_DIRECTORY: Final = "root"

@@ -21,8 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portage_ext import limits
-from portage_ext.model.root import Root
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     ClockError,
     EquivocationError,
     ExpiredRootError,
@@ -34,6 +33,7 @@ from portage_ext.refusals import (
     UnknownKeyError,
     UntrustedKeyError,
 )
+from portage_ext.model.root import Root
 from portage_ext.trust import openpgp
 from portage_ext.trust import root as root_text
 from portage_ext.trust.keyrings import RootPins

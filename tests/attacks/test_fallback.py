@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 from tests.attacks import hostile
 from tests.attacks import lab as laboratory
 from tests.attacks.hostile import Answer, Handler, Hostile

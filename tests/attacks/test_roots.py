@@ -15,8 +15,8 @@ from portage_ext.trust import kept_root, manage_roots
 from portage_ext.trust import release as release_text
 from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
+from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.root import ROOT_DIRECTORY
-from portage_ext.trust.state import StateDirectory
 from tests.attacks import hostile
 from tests.attacks.lab import REPO, Lab, TrustedBinhost, binrepo, flip
 from tests.testkit import environments, keys

@@ -12,9 +12,9 @@ import pytest
 from portage_ext import limits
 from portage_ext.gpkg.sign import sign_package
 from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.signer import GpgSigner
 from portage_ext.trust.signer import SigningKey as Signing
-from portage_ext.trust.state import StateDirectory
 from tests.attacks.lab import REPO, Lab, binrepo
 from tests.attacks.test_index import reindexed
 from tests.testkit import httpd, keys

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from portage_ext.errors import OutputError, UsageError
+from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TransferError, TrustError, UnsupportedUrlError
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.http import HttpTransport
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import FileSink, MemorySink
 from portage_ext.fetch.ssh import SshTransport
 from portage_ext.fetch.transfer import Patience, Transfer, Transport
-from portage_ext.refusals import AllMirrorsFailedError, MirrorError, TransferError, TrustError, UnsupportedUrlError
 from tests.attacks import hostile
 from tests.attacks.hostile import Hostile
 

@@ -11,10 +11,10 @@ from functools import cache
 from unittest import mock
 
 from portage_ext import limits
+from portage_ext.errors.trust import TrustError
 from portage_ext.fetch.direct import DirectTransport
 from portage_ext.fetch.http import HttpTransport
 from portage_ext.fetch.transfer import Patience, Transfer, Transport
-from portage_ext.refusals import TrustError
 from tests.fuzz.judging import Target
 
 LIMIT = 4 * limits.MIB

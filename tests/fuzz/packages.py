@@ -15,12 +15,12 @@ from portage_ext.errors import PackageError
 from portage_ext.gpkg.compression import BadStreamError, decompress
 from portage_ext.gpkg.container import check_members, read_container, read_metadata
 from portage_ext.gpkg.contract import contract_of_image, contract_of_xpak
+from portage_ext.gpkg.detached import binary_signature
 from portage_ext.gpkg.identity import as_text, identity_of
 from portage_ext.gpkg.manifest import ManifestError, parse_manifest
 from portage_ext.gpkg.source import Source
 from portage_ext.gpkg.tar import TarError, members, read_values
 from portage_ext.gpkg.xpak import read_xpak
-from portage_ext.repo.detached import binary_signature
 from tests import binpkgs
 from tests.elf.objects import library
 from tests.fuzz.judging import Target

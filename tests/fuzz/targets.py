@@ -25,10 +25,11 @@ from portage_ext.model import builder
 from portage_ext.model.contract import SymbolContract
 from portage_ext.model.entry import IndexEntry
 from portage_ext.model.release import IndexFile, Release
-from portage_ext.repo import contents, heads, marks, note, runs
-from portage_ext.repo import state as repo_state
-from portage_ext.trust import entries, keyrings, metadata, openpgp, release, remembered
-from portage_ext.trust.state import Memory, StateDirectory
+from portage_ext.pkgdir import cache as repo_state
+from portage_ext.releases import contents, note
+from portage_ext.trust import entries, keyrings, known_index, metadata, openpgp, release
+from portage_ext.trust.memory import Memory, StateDirectory
+from portage_ext.unattended import heads, log, marks
 from tests.fuzz.judging import Target
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -104,7 +105,7 @@ def offered(data: bytes) -> None:
     with contextlib.suppress(PortageExtError):
         entries.check_header("lab", header, ["http://h/b"], 1_700_000_000)
     text = entries.sanitise("lab", header, found, strong=bool(len(data) % 2)).text(1)
-    remembered.find_entry(remembered.mark_bound(text, 1), "app-misc/foo/foo-1-1.gpkg.tar")
+    known_index.find_entry(known_index.mark_bound(text, 1), "app-misc/foo/foo-1-1.gpkg.tar")
     contents.parse(text, "Packages")
 
 
@@ -218,7 +219,7 @@ TOML_WORDS = (
 )
 JSON_WORDS = (b"[", b"{", b'{"a":', b"NaN", b"Infinity", b"-Infinity", b"1e999", b'"\\ud800"', b"\\u0000", b"null", b"true")
 TRUST = "var/lib/portage-ext/trust/lab.json"
-RUN = runs.Run(1, "publish", True, "release 4", 4, 1.5).emit()
+RUN = log.Run(1, "publish", True, "release 4", 4, 1.5).emit()
 NOTE = note.Note(4, "pkgdir", {"a/b-1.gpkg.tar": 1_700_000_000}).emit()
 BUILDER = builder.Builder(arch="amd64", cflags=("-O2",), use_expand={"x": ("y",)}, cpu_level=3).emit()
 BINREPOS = b"[DEFAULT]\npriority = 1\n[lab]\nsync-uri = http://h/b\nlocation = %(EROOT)s/x\nverify-signature = true\n"
@@ -262,7 +263,7 @@ TARGETS = (
     Target(
         "runs",
         lambda: [RUN * 2],
-        in_files(runs.RUNS_FILE)(lambda folder: (runs.read(folder), runs.last(folder))),
+        in_files(log.RUNS_FILE)(lambda folder: (log.read(folder), log.last(folder))),
         (),
         JSON_WORDS,
     ),

@@ -16,7 +16,7 @@ from portage_ext.index.text import parse_index
 from portage_ext.model import STRONG
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.trust.entries import sanitise
-from portage_ext.trust.remembered import find_entry
+from portage_ext.trust.known_index import find_entry
 from tests.repo import sandbox
 from tests.testkit import differential
 from tests.testkit.environments import SUPPORTED

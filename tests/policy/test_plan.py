@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.model.contract import ANY, Library, Need, Placed, SymbolContract
-from portage_ext.policy.cycles import on_cycle
-from portage_ext.policy.plan import Edge, Step, User
-from portage_ext.policy.simulated import meets
-from portage_ext.policy.walk import check
+from portage_ext.toolchain.cycles import on_cycle
+from portage_ext.toolchain.plan import Edge, Step, User
+from portage_ext.toolchain.simulated import meets
+from portage_ext.toolchain.walk import check
 
 A = "x86_64"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from portage_ext.cli.tree import news
-from portage_ext.failures import GateError
+from portage_ext.errors.releases import GateError
 from portage_ext.model.builder import Builder
-from portage_ext.repo import beside
-from portage_ext.repo.publisher import Published, Publisher, Source, Terms
+from portage_ext.releases import beside
+from portage_ext.releases.publish import Published, Publisher, Source, Terms
 from tests.repo.published import SIGNATURE, Site, site
 from tests.repo.test_publisher import Refusing
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portage_ext.failures import EmptiedReleaseError
-from portage_ext.repo.losses import check_release, loses_most, lost_packages
+from portage_ext.errors.releases import EmptiedReleaseError
+from portage_ext.policy.losses import check_release, loses_most, lost_packages
 
 SIZES = range(1, 41)
 

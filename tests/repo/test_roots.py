@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.failures import TreeError
-from portage_ext.refusals import (
+from portage_ext.errors.releases import TreeError
+from portage_ext.errors.trust import (
     EquivocationError,
     ExpiredRootError,
     ForeignRepositoryError,
@@ -24,10 +24,10 @@ from portage_ext.refusals import (
     UndelegatedKeyError,
     UntrustedKeyError,
 )
-from portage_ext.repo import roots
-from portage_ext.repo.mirroring import Mirror
-from portage_ext.repo.publisher import Publisher, Terms
-from portage_ext.repo.tree import Tree, checked_channel
+from portage_ext.releases import roots
+from portage_ext.releases.mirror import Mirror
+from portage_ext.releases.publish import Publisher, Terms
+from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust.signer import GpgSigner
 from portage_ext.trust.signer import SigningKey as Signing
 from tests.repo.published import Pkgdir, Site, snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.tree import Tree
 from portage_ext.trust.root import ROOT_DIRECTORY
 from tests.setup.machines import Machine
 from tests.testkit import ebuilds, httpd, keys

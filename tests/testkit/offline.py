@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.model.root import Root
-from portage_ext.repo import roots
+from portage_ext.releases import roots
 from portage_ext.trust import root as root_text
 from tests.testkit import keys
 from tests.testkit.keys import SigningKey

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.refusals import AdoptedKeyError, KeyFileError
+from portage_ext.errors.trust import AdoptedKeyError, KeyFileError
 from portage_ext.trust import gpg, keyfiles, manage
 from portage_ext.trust.keyfiles import only, split
 from portage_ext.trust.openpgp import Verdict

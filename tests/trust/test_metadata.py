@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.errors.trust import ChangedMetadataError, WrongPackageError
 from portage_ext.gpkg.container import read_container, read_metadata
 from portage_ext.gpkg.identity import IDENTITY_KEYS, Identity, as_text, identity_of
 from portage_ext.gpkg.source import Source
@@ -14,9 +15,8 @@ from portage_ext.index import keys
 from portage_ext.index.text import parse_index
 from portage_ext.model import STRONG, WEAK, Cpv, IndexEntry
 from portage_ext.model.contract import KEY
-from portage_ext.refusals import ChangedMetadataError, WrongPackageError
+from portage_ext.trust.known_index import find_entry
 from portage_ext.trust.metadata import COMPARED, check_contract, check_identity, check_metadata
-from portage_ext.trust.remembered import find_entry
 from tests.repo import sandbox
 from tests.testkit.binhost import Binhost
 from tests.testkit.environments import SUPPORTED

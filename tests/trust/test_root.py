@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import limits
+from portage_ext.errors.trust import MalformedRootError
 from portage_ext.model.root import Root
-from portage_ext.refusals import MalformedRootError
 from portage_ext.trust import root as root_text
 
 R1, R2, K1, K2 = (letter * 40 for letter in "ABCD")

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.model.root import Root
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     BadSignatureError,
     ClockError,
     EquivocationError,
@@ -25,6 +24,7 @@ from portage_ext.refusals import (
     UnsignedError,
     UntrustedKeyError,
 )
+from portage_ext.model.root import Root
 from portage_ext.trust import root as root_text
 from portage_ext.trust.keyrings import RootPins
 from portage_ext.trust.openpgp import Signature, Verdict

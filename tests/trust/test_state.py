@@ -11,9 +11,9 @@ import pytest
 
 from portage_ext import limits
 from portage_ext.errors import UsageError
-from portage_ext.refusals import DamagedStateError
+from portage_ext.errors.trust import DamagedStateError
 from portage_ext.trust.machine import Seen, counts, forgotten, trusted_keys
-from portage_ext.trust.state import Memory, StateDirectory, checked_name
+from portage_ext.trust.memory import Memory, StateDirectory, checked_name
 
 A, B, C = ("A" * 40, "B" * 40, "C" * 64)
 SEEN = Seen(

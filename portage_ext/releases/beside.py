@@ -1,0 +1,42 @@
+"""A release says what it is for, also where no package differs: another header, another builder, keys, a hold, an expiry.
+
+What is named here is worth a release, and a release that is worth making has packages that differ or a name from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from portage_ext.errors import InvalidBuilderError
+from portage_ext.model import builder
+from portage_ext.releases.contents import Contents
+
+_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER})
+ANNOUNCED: Final = "the keys that are announced"
+LATER_EXPIRY: Final = "a later expiry"
+RELEASED: Final = "the channel is no longer held"
+
+
+def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) -> list[str]:
+    """What clients see change beside packages from ``before``, the index in ``live``, to ``new`` with its builder.json."""
+    found: list[str] = []
+    names = {*before.header, *new.header} - _OTHERWISE_TOLD
+    other = sorted(name for name in names if before.header.get(name, "") != new.header.get(name, ""))
+    if other:
+        found.append(f"the header of the index ({', '.join(other)})")
+    if before.header.get(builder.HEADER, "") != new.header.get(builder.HEADER, ""):
+        found.append(f"the builder's configuration{_changed(live, described)}")
+    if before.entries == new.entries and before.body != new.body:
+        found.append("the order of the packages in the index")
+    return found
+
+
+def _changed(live: Path, described: bytes) -> str:
+    """In which of its keys builder.json differs, where both can be read."""
+    try:
+        old, new = builder.read(live / builder.NAME), builder.parse(described, builder.NAME)
+    except (InvalidBuilderError, OSError):
+        return ""
+    return f" ({', '.join(one.name for one in fields(old) if getattr(old, one.name) != getattr(new, one.name))})"

@@ -1,0 +1,225 @@
+"""The roots of a repository as files: made and signed where the root keys are, published where nobody has them.
+
+::
+
+    DIRECTORY/
+        1  1.asc  2  2.asc …    roots, and their signatures: armored ones, one behind the other
+        keys/FPR.asc            the public keys that they name
+
+The directory on the offline machine and the one that clients ask are alike: publishing copies what is new, once the whole chain
+has passed what clients will hold it to. What would be refused by them is refused here, and nothing is changed then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import files, limits
+from portage_ext.errors.trust import (
+    EquivocationError,
+    ForeignRepositoryError,
+    MissingRootError,
+    RootRollbackError,
+    ThresholdError,
+    TrustError,
+    UndelegatedKeyError,
+    UnknownKeyError,
+    UntrustedKeyError,
+)
+from portage_ext.model.root import Root
+from portage_ext.trust import gpg, openpgp, roots
+from portage_ext.trust import root as root_text
+from portage_ext.trust.keyfiles import joined, only
+from portage_ext.trust.keyrings import RootPins, read_key_file
+from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
+from portage_ext.trust.root import ROOT_DIRECTORY, ROOT_KEYS, key_name, root_name, signature_name
+from portage_ext.trust.roots import Believed
+
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A root as it lies in a directory, and its signatures (empty: none yet)."""
+
+    root: Root
+    data: bytes
+    signatures: bytes
+
+
+def versions(directory: Path) -> list[int]:
+    """The versions that are there, in order."""
+    try:
+        return sorted(int(name) for name in os.listdir(directory) if _VERSION.fullmatch(name))
+    except FileNotFoundError:
+        return []
+
+
+def read(directory: Path, version: int) -> Offered:
+    """Root ``version`` of ``directory``. Raises MalformedRootError, OSError."""
+    path = directory / root_name(version)
+    data = _bounded(path, limits.MAX_ROOT_SIZE)
+    signatures = b""
+    with contextlib.suppress(FileNotFoundError):
+        signatures = _bounded(directory / signature_name(version), limits.MAX_SIGNATURE_SIZE)
+    return Offered(root_text.parse(data, str(path)), data, signatures)
+
+
+def _bounded(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(limit + 1)
+
+
+def newest(directory: Path) -> Root | None:
+    """The last root of ``directory``, as it stands there; None when there is none. Raises MalformedRootError, OSError."""
+    found = versions(directory)
+    return read(directory, found[-1]).root if found else None
+
+
+def beside(base: Path) -> Root | None:
+    """The last root that is published in ``base``: a tree, or a PKGDIR that is signed in place."""
+    return newest(base / ROOT_DIRECTORY)
+
+
+@contextlib.contextmanager
+def keyring(directory: Path, keys: Collection[str]) -> Iterator[Path]:
+    """A keyring file with those of ``keys`` that ``directory`` has. Raises KeyFileError, GpgError."""
+    paths = {key: directory / key_name(key) for key in keys}
+    present = {key: path for key, path in paths.items() if path.is_file()}
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
+        ring = Path(place) / "root.gpg"
+        ring.write_bytes(joined({key: only([read_key_file(path)], key, str(path)) for key, path in present.items()}))
+        yield ring
+
+
+def signers(directory: Path, version: int) -> frozenset[str]:
+    """Those of its root keys, and of those before it, whose signatures root ``version`` carries; none is no error.
+
+    Raises BadSignatureError.
+    """
+    offered = read(directory, version)
+    named = frozenset(offered.root.root_keys)
+    if version > 1:
+        named |= frozenset(read(directory, version - 1).root.root_keys)
+    if not offered.signatures:
+        return frozenset()
+    with keyring(directory, named) as ring:
+        found = gpg.verify_detached([ring], offered.signatures, offered.data)
+    try:
+        return openpgp.vouching(found, named, 1, str(directory / root_name(version)))
+    except (UnknownKeyError, UntrustedKeyError):
+        return frozenset()
+
+
+def chain(directory: Path, last: int | None = None) -> Believed:
+    """Root ``last`` of ``directory`` (None: the last one), after it and each before it have passed what clients hold them to.
+
+    Raises a TrustError.
+    """
+    where = str(directory)
+    found = [version for version in versions(directory) if last is None or version <= last]
+    if not found:
+        raise MissingRootError(where, "there is no root")
+    first = read(directory, 1).root if found[0] == 1 else None
+    if first is None or found != list(range(1, len(found) + 1)):
+        raise MissingRootError(where, f"there are the roots {', '.join(map(str, found))}: the first or one between is missing")
+    believed: Believed | RootPins = RootPins(frozenset(first.root_keys), first.root_threshold)
+    for version in found:
+        offered = read(directory, version)
+        keys = {*offered.root.root_keys, *(believed.root.root_keys if isinstance(believed, Believed) else ())}
+        place = f"{where}/{root_name(version)}"
+        with keyring(directory, keys) as ring:
+            verdicts = gpg.verify_detached([ring], offered.signatures, offered.data) if offered.signatures else ()
+        believed = roots.accept(place, believed, version, offered.data, verdicts)
+    assert isinstance(believed, Believed)
+    return believed
+
+
+def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
+    """Put the roots of ``source`` below ``base``, where ``repository`` is published (None: nothing yet).
+
+    The caller holds the lock of what it publishes into. Raises a TrustError for what clients would refuse, OSError.
+    """
+    target = base / ROOT_DIRECTORY
+    last = chain(source).root
+    where = str(target)
+    roots.in_time(str(source), last, now)
+    if repository is not None and last.repository != repository:
+        raise ForeignRepositoryError(str(source), f"it is of repository {last.repository}, and {base} holds {repository}")
+    there = versions(target)
+    if there and there[-1] > last.version:
+        raise RootRollbackError(str(source), f"its last root is {last.version}, and {where} has root {there[-1]} already")
+    for version in there:
+        if read(source, version).data != read(target, version).data:
+            raise EquivocationError(str(source), f"its root {version} is not the one that {where} has published")
+    lacking = [key for key in (*last.root_keys, *last.release_keys) if not (source / key_name(key)).is_file()]
+    if lacking:
+        raise MissingRootError(str(source), f"the public key {lacking[0]}, which the root names, is not in {ROOT_KEYS}/")
+    _copy(source, target, versions(source))
+    return last
+
+
+def _copy(source: Path, target: Path, found: list[int]) -> None:
+    """Keys, then signatures, then roots: what a client asks for first comes last."""
+    for directory in (target, target / ROOT_KEYS):
+        directory.mkdir(mode=0o755, exist_ok=True)
+        directory.chmod(0o755)
+    names = [f"{ROOT_KEYS}/{path.name}" for path in sorted((source / ROOT_KEYS).glob("*.asc"))]
+    for name in [*names, *map(signature_name, found), *map(root_name, found)]:
+        data = (source / name).read_bytes()
+        if not (target / name).is_file() or (target / name).read_bytes() != data:
+            files.replace_file(target / name, data)
+
+
+def check_release(root: Root, where: str, repository: str, version: int, signing: Collection[str], now: int) -> None:
+    """Whether clients that follow ``root`` would take a Release of these keys (primary ones). Raises a TrustError."""
+    roots.in_time(where, root, now)
+    if repository != root.repository:
+        raise ForeignRepositoryError(where, f"its root is of repository {root.repository}, and this is {repository}")
+    if version < root.least_release:
+        raise RootRollbackError(where, f"its root counts no Release before {root.least_release}, and this is {version}")
+    named = frozenset(signing) & frozenset(root.release_keys)
+    if not named:
+        raise UndelegatedKeyError(where, f"its root {root.version} does not name {' or '.join(sorted(signing))}")
+    if len(named) < root.release_threshold:
+        raise ThresholdError(
+            where, f"its root wants {root.release_threshold} signatures, and {len(named)} would be there; see [release] cosign"
+        )
+
+
+def accepts(root: Root, base: Path, release: Path, version: int) -> bool:
+    """Whether clients that follow ``root``, published in ``base``, take the Release in the directory ``release``."""
+    keys = frozenset(root.release_keys)
+    try:
+        with keyring(base / ROOT_DIRECTORY, keys) as ring:
+            signature = _bounded(release / SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
+            found = gpg.verify_detached([ring], signature, (release / RELEASE_NAME).read_bytes())
+        openpgp.vouching(found, keys, root.release_threshold, str(release))
+    except (TrustError, FileNotFoundError):
+        return False
+    return version >= root.least_release
+
+
+def add_signature(directory: Path, version: int, signature: bytes) -> None:
+    """Put one more armored signature beside root ``version``. Raises OSError."""
+    there = read(directory, version).signatures
+    files.replace_file(directory / signature_name(version), there + signature)
+
+
+def write(directory: Path, root: Root, keys: Mapping[str, bytes]) -> None:
+    """Make ``root`` the next of ``directory``, unsigned, beside public ``keys`` by fingerprint. Raises TrustError, OSError."""
+    data = root_text.emit(root)
+    root_text.parse(data, str(directory / root_name(root.version)))
+    for place in (directory, directory / ROOT_KEYS):
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for fingerprint, key in keys.items():
+        files.replace_file(directory / key_name(fingerprint), key)
+    (directory / signature_name(root.version)).unlink(missing_ok=True)
+    files.replace_file(directory / root_name(root.version), data)

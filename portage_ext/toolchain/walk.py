@@ -1,0 +1,259 @@
+"""Which order a merge list must keep so that no binary comes ahead of what it needs, and which needs nobody meets.
+
+Pure: the list, the contracts and a view of the system go in, edges and problems come out. The list is walked with a
+simulated system, which begins as the loader sees it now and changes with every step. Only what is proven is a problem: a
+package that is still to be compiled has no contract, so what it replaces is unknown from then on, and the guard before each
+merge judges with the files in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from portage_ext.model.contract import ANY, Library, Need, Placed
+from portage_ext.toolchain.plan import Edge, Problem, Step, User, Verdict, World, needs_of
+from portage_ext.toolchain.simulated import NOW, Provided, Simulated, holds, meets
+
+
+def check(steps: Sequence[Step], world: World) -> Verdict:
+    """Walk ``steps`` in their order. The edges say what must be earlier and is not, or is so only by chance."""
+    walk = _Walk(steps, world)
+    for place in range(len(steps)):
+        walk.step(place)
+    return Verdict(tuple(dict.fromkeys(walk.edges)), tuple(dict.fromkeys(walk.problems)))
+
+
+class _Walk:
+    def __init__(self, steps: Sequence[Step], world: World) -> None:
+        self._steps = steps
+        self._world = world
+        self._now = Simulated(world)
+        self._merged: list[int] = []
+        self._gone: set[str] = set()
+        """What the steps so far have replaced or removed."""
+        self._successor = {name: place for place, step in enumerate(steps) for name in step.replaces}
+        self._definers: dict[Library, list[int]] = {}
+        self._private: dict[Library, list[tuple[int, str]]] = {}
+        for place, step in enumerate(steps):
+            if step.contract is not None and step.kind != "uninstall":
+                for library in step.contract.defines:
+                    self._definers.setdefault(library, []).append(place)
+                for directory, library in step.contract.private or ():
+                    self._private.setdefault(library, []).append((place, directory))
+        self._unknown = [p for p, step in enumerate(steps) if step.contract is None and step.kind != "uninstall"]
+        self._vague = [p for p, step in enumerate(steps) if step.kind != "uninstall" and (step.may is None or step.may)]
+        self.edges: list[Edge] = []
+        self.problems: list[Problem] = []
+
+    def step(self, place: int) -> None:
+        step = self._steps[place]
+        if step.contract is not None and step.kind == "binary" and not step.exempt:
+            for need, search in needs_of(step.contract):
+                if self._world.judges(need.category):
+                    self._need(place, need, search)
+        self._apply(place, step)
+        self._gone |= step.replaces
+        if step.kind != "uninstall":
+            self._merged.append(place)
+
+    def _edge(self, earlier: int, later: int, need: Need) -> None:
+        # Where a blocker wants an uninstall to be is Portage's own decision.
+        if earlier != later and "uninstall" not in (self._steps[earlier].kind, self._steps[later].kind):
+            self.edges.append(Edge(earlier, later, need))
+
+    def _need(self, place: int, need: Need, search: tuple[str, ...]) -> None:
+        met = self._now.met(need, search)
+        if met is not None:
+            # Met by an earlier step alone: an edge keeps it so when several are merged at once.
+            if met.by != NOW and not holds(need, self._world.candidates(need.library, search)):
+                self._edge(met.by, place, need)
+                if met.versions is None:
+                    for other in self._possible(place, need):
+                        self._edge(other, place, need)
+            return
+        if self._now.holds(need, search):
+            return
+        later = self._later(place, need, search)
+        providers = self._possible(place, need) if later is None else [later]
+        for provider in providers:
+            self._edge(provider, place, need)
+        if not providers and not self._elsewhere(place, need, search) and not self._unproven(place, need, search):
+            found = bool(self._now.options(need, search))
+            self.problems.append(Problem(place, need, self._now.lacking(need, search), found))
+
+    def _later(self, place: int, need: Need, search: tuple[str, ...]) -> int | None:
+        """A step behind ``place`` whose contract says that it brings what ``need`` asks for to where it is looked for."""
+        for later in self._definers.get(need.library, ()):
+            contract = self._steps[later].contract
+            if later > place and contract is not None and meets(need, contract.defines[need.library]):
+                return later
+        directory, slash, name = need.soname.rpartition("/")
+        wanted = (need.category, name) if slash else need.library
+        places = (directory,) if slash else search
+        return next((later for later, where in self._privately(need, wanted) if later > place and where in places), None)
+
+    def _privately(self, need: Need, library: Library) -> Iterator[tuple[int, str]]:
+        """The steps that bring ``library`` to a directory of their own, as ``need`` asks for it, with the directory."""
+        for place, directory in (*self._private.get(library, ()), *self._private.get((library[0], ANY), ())):
+            contract = self._steps[place].contract
+            found = (contract.private or {}).get((directory, library)) if contract is not None else None
+            if found is None or meets(need, found):
+                yield place, directory
+
+    def _possible(self, place: int, need: Need) -> list[int]:
+        """The steps of which nobody knows what they bring, and that may well bring what ``need`` asks for."""
+        if not self._vague:
+            return []
+        declared = self._world.depends(self._steps[place].name)
+        others = [other for other in self._vague if other != place]
+        new = [other for other in others if self._steps[other].may is None]
+        found = [other for other in others if need.library in (self._steps[other].may or ())]
+        # Where its owner is made anew, it may move to any package that nobody has built yet.
+        return sorted(found + [other for other in new if found or self._steps[other].cp in declared])
+
+    def _elsewhere(self, place: int, need: Need, search: tuple[str, ...]) -> bool:
+        """Whether it is in a directory where the loader does not look by what is known here.
+
+        A link may lead there, or a script with LD_LIBRARY_PATH: what a dependency has, anywhere, is not proven to be missing.
+        """
+        dependencies = self._world.dependencies(self._steps[place].name)
+        for other, _ in self._privately(need, need.library):
+            if other != place and (search or self._steps[other].cp in dependencies):
+                self._edge(other, place, need)
+                return True
+        return self._world.privately(need, dependencies, self._gone)
+
+    def _unproven(self, place: int, need: Need, search: tuple[str, ...]) -> bool:
+        """Whether anything that is to be compiled may bring it: a library that is nowhere yet, or that no package owns."""
+        if not self._unknown:
+            return False
+        options = self._now.options(need, search)
+        if options and (self._world.owners(need.library) or any(one.by != NOW for one in options)):
+            return False
+        declared = self._world.depends(self._steps[place].name)
+        for other in self._unknown:
+            if self._steps[other].may is None or self._steps[other].cp in declared:
+                self._edge(other, place, need)
+        return True
+
+    def _apply(self, place: int, step: Step) -> None:
+        defines: Mapping[Library, frozenset[str]] = step.contract.defines if step.contract is not None else {}
+        for library, versions in step.removes.items():
+            if library not in defines:
+                left = self._left(place, step, library)
+                if left is not None:
+                    self._change(place, library, None, left, versions)
+        for library, versions in defines.items():
+            if not self._world.judges(library[0]):
+                continue
+            replaced = library in step.removes
+            provided = Provided(versions if replaced else self._beside(library, versions), True, place)
+            self._change(place, library, None, provided, step.removes.get(library, frozenset()))
+        private = (step.contract.private if step.contract is not None else None) or {}
+        for placed, versions in step.hides.items():
+            hidden = self._hidden(place, step, placed) if placed not in private else None
+            if hidden is not None and self._world.judges(placed[1][0]):
+                self._change(place, placed[1], placed[0], hidden, versions)
+        for (directory, library), versions in private.items():
+            provided = Provided(None if library[1] == ANY else versions, True, place)
+            self._change(place, library, directory, provided, step.hides.get((directory, library), frozenset()))
+
+    def _hidden(self, place: int, step: Step, placed: Placed) -> Provided | None:
+        """What is there of a library that ``step`` takes out of a private directory; None when it stays as it is."""
+        directory, library = placed
+        private = step.contract.private if step.contract is not None else None
+        if private is not None:
+            unknown = (directory, (library[0], ANY)) in private
+        elif step.kind == "uninstall":
+            unknown = bool(self._unknown)
+        else:
+            unknown = step.contract is None or step.may is None or library in step.may
+        if unknown:
+            return Provided(None, True, place)
+        return None if step.preserves and self._world.keeps(step.replaces, library) else Provided(frozenset(), False, place)
+
+    def _left(self, place: int, step: Step, library: Library) -> Provided | None:
+        """What is there of a library that ``step`` takes away and does not bring; None when it stays as it is."""
+        for earlier in reversed(self._merged):
+            other = self._steps[earlier]
+            if other.contract is not None and library in other.contract.defines:
+                return Provided(other.contract.defines[library], True, earlier)
+            if other.contract is None and other.may is not None and library in other.may:
+                return Provided(None, True, earlier)
+        # What is compiled may bring anything, and an uninstall mostly makes room for what is merged in its stead.
+        if (step.contract is None and step.kind != "uninstall") or (step.kind == "uninstall" and self._unknown):
+            return Provided(None, True, place)
+        if library in step.leaves:
+            return Provided(step.leaves[library], True, place)
+        private = (step.contract.private if step.contract is not None else None) or {}
+        still = [directory for directory, other in private if other == library]
+        preserved = step.preserves and self._world.keeps(step.replaces, library, still)
+        return None if preserved else Provided(frozenset(), False, place)
+
+    def _beside(self, library: Library, versions: frozenset[str]) -> frozenset[str] | None:
+        """The versions of a library that comes beside another of the same name, as a compiler in a new slot does.
+
+        Which of both the loader takes is only known when the configuration has been updated.
+        """
+        other = self._now.in_public(library)
+        if not other.there:
+            return versions
+        return None if other.versions is None else versions | other.versions
+
+    def _change(self, place: int, library: Library, directory: str | None, provided: Provided, before: frozenset[str]) -> None:
+        """Put ``provided`` in the place of what defined ``before``, in ``directory`` or where everybody looks."""
+        harmless = provided.versions is None or (provided.there and (not provided.versions or before <= provided.versions))
+        users = (
+            []
+            if harmless and provided.by == place
+            else [one for one in self._users(library) if self._now.holds(one[0].need, one[0].search)]
+        )
+        if directory is not None:
+            users = [one for one in users if directory in one[0].search]
+        first = {by for _, by in users if by != NOW and self._goes_first(place, by)}
+        if directory is None:
+            self._now.public[library] = provided
+        else:
+            self._now.private[directory, library] = provided
+        for user, successor in users:
+            if self._now.holds(user.need, user.search):
+                met = self._now.met(user.need, user.search)
+                if successor == NOW and met is not None and met.by not in (NOW, place):
+                    self._edge(met.by, place, user.need)
+            elif successor != NOW:
+                # It goes. Where what comes in its stead needs this step, nothing helps.
+                if successor in first:
+                    self._edge(successor, place, user.need)
+            elif not self._relieved(place, user):
+                found = bool(self._now.options(user.need, user.search))
+                missing = self._now.lacking(user.need, user.search)
+                self.problems.append(Problem(place, user.need, missing, found, user.name))
+
+    def _goes_first(self, place: int, successor: int) -> bool:
+        """Whether the step ``successor`` would run without the step ``place``: then it can be merged before."""
+        step = self._steps[successor]
+        if successor == place or step.contract is None or step.kind != "binary":
+            return False
+        return all(
+            self._now.holds(need, search) for need, search in needs_of(step.contract) if self._world.judges(need.category)
+        )
+
+    def _relieved(self, place: int, user: User) -> bool:
+        """Whether a step behind ``place`` brings what it takes from ``user``; that step had better be first."""
+        later = self._later(place, user.need, user.search)
+        if later is None:
+            others = (other for other in self._vague if other > place)
+            later = next((other for other in others if user.need.library in (self._steps[other].may or ())), None)
+        if later is not None:
+            self._edge(later, place, user.need)
+        return later is not None
+
+    def _users(self, library: Library) -> Iterator[tuple[User, int]]:
+        """Installed packages, with the step that replaces them or NOW, and binaries merged so far."""
+        yield from ((user, self._successor.get(user.name, NOW)) for user in self._world.users(library))
+        for merged in self._merged:
+            step = self._steps[merged]
+            if step.contract is not None and step.kind == "binary" and not step.exempt:
+                for need, search in needs_of(step.contract):
+                    if need.library == library:
+                        yield User(step.name, need, search), NOW

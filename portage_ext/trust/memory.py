@@ -1,0 +1,222 @@
+"""What this host remembers of each binrepo, between one emerge and the next.
+
+::
+
+    EROOT/var/lib/portage-ext/trust/
+        NAME.json     the last accepted Release, and the TIMESTAMP under which its index was handed to Portage
+        NAME.index    that index, checked and sanitised; a package's entry is looked up here
+        NAME.gpg      keys that came by rotation
+
+All of it can be read by everybody, so that `emerge -p` as an ordinary user sees the same; who may not write does without.
+
+NAME.json has a format number. Format 1 knew the rotated keys, but not who announced them. It is still read, so that an upgrade
+forgets no version. With one pinned key, that key announced them; with several, any may have, so a rotated key is believed again
+only when a Release signed by a pinned key announces it. A format of the future is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from portage_ext import limits
+from portage_ext.errors import UsageError
+from portage_ext.errors.trust import DamagedStateError
+from portage_ext.model.release import DIGEST, FINGERPRINT, NAME
+
+if TYPE_CHECKING:
+    from portage_ext.trust.machine import Seen
+
+STATE_DIRECTORY: Final = "var/lib/portage-ext/trust"
+_FORMAT: Final = 2
+_BINREPO: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@-]{0,63}")
+_INDEX: Final = re.compile(f"(?:{DIGEST.pattern})?")
+_PAIR: Final = re.compile(f"{FINGERPRINT.pattern} {FINGERPRINT.pattern}")
+_NOTHING: Final = re.compile("")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """``seen`` is None for a binrepo without a Release, ``expires`` when its last one does (seconds since the epoch).
+
+    ``timestamp`` (seconds) and ``index`` (BLAKE2B of the published plain index) belong to the index that Portage was
+    handed last; 0 and empty when there was none.
+    """
+
+    seen: Seen | None = None
+    expires: int = 0
+    timestamp: int = 0
+    index: str = ""
+
+
+def checked_name(binrepo: str) -> str:
+    """``binrepo`` if it can be part of a file name. Raises UsageError."""
+    if not _BINREPO.fullmatch(binrepo):
+        raise UsageError(f"{binrepo!r} cannot be the name of a binrepo: letters, digits and . _ + @ - only")
+    return binrepo
+
+
+@dataclass(frozen=True, slots=True)
+class StateDirectory:
+    """The files of one binrepo under ``eroot``."""
+
+    eroot: Path
+    binrepo: str
+
+    @property
+    def directory(self) -> Path:
+        return self.eroot / STATE_DIRECTORY
+
+    @property
+    def memory_file(self) -> Path:
+        return self.directory / f"{self.binrepo}.json"
+
+    @property
+    def index_file(self) -> Path:
+        return self.directory / f"{self.binrepo}.index"
+
+    @property
+    def keyring_file(self) -> Path:
+        return self.directory / f"{self.binrepo}.gpg"
+
+    def load(self) -> Memory:
+        """What is remembered; nothing yet is an empty Memory. Raises DamagedStateError."""
+        where = str(self.memory_file)
+        try:
+            with self.memory_file.open("rb") as file:
+                data = file.read(limits.MEMORY_SIZE + 1)
+        except FileNotFoundError:
+            return Memory()
+        except OSError as error:
+            raise DamagedStateError(where, str(error)) from error
+        if len(data) > limits.MEMORY_SIZE:
+            raise DamagedStateError(where, f"it is larger than {limits.MEMORY_SIZE} bytes")
+        # No text in it has a bracket, so that their number bounds how deep they are nested.
+        if data.count(b"[") + data.count(b"{") > limits.MEMORY_BRACKETS:
+            raise DamagedStateError(where, "it is nested, or has more lists than there are")
+        try:
+            import json
+
+            return _from_json(json.loads(data.decode("ascii")))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DamagedStateError(where, f"it is damaged ({error})") from error
+
+    def save(self, memory: Memory) -> None:
+        """Replace what is remembered. Raises OSError."""
+        import json
+
+        from portage_ext import files
+
+        self.make_directory()
+        files.replace_file(self.memory_file, json.dumps(_to_json(memory), indent=1, sort_keys=True).encode() + b"\n")
+
+    def make_directory(self) -> None:
+        """Make the directory, readable by everybody whatever the umask. Raises OSError."""
+        if not self.directory.is_dir():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            for made in (self.directory.parent, self.directory):
+                made.chmod(0o755)
+
+
+def _to_json(memory: Memory) -> dict[str, object]:
+    seen = memory.seen
+    return {
+        "format": _FORMAT,
+        "expires": memory.expires,
+        "timestamp": memory.timestamp,
+        "index": memory.index,
+        "seen": None
+        if seen is None
+        else {
+            "repository": seen.repository,
+            "channel": seen.channel,
+            "version": seen.version,
+            "created": seen.created,
+            "digest": seen.digest,
+            "signer": seen.signer,
+            "cosigners": sorted(seen.cosigners),
+            "keys": sorted(seen.keys),
+            "pins": sorted(seen.pins),
+            "announced": sorted(f"{key} {signer}" for key, signer in seen.announced),
+            "removed": sorted(seen.removed),
+        },
+    }
+
+
+def _from_json(document: object) -> Memory:
+    fields = _Fields(document)
+    form = fields.number("format", _FORMAT)
+    if form < 1:
+        raise ValueError(f"format {form} is none")
+    seen = fields.value("seen")
+    return Memory(
+        None if seen is None else _seen(_Fields(seen), form),
+        fields.number("expires", limits.MAX_TIME),
+        fields.number("timestamp", limits.MAX_TIME),
+        fields.text("index", _INDEX),
+    )
+
+
+def _seen(fields: _Fields, form: int) -> Seen:
+    # The process that fetches a package needs none of this.
+    from portage_ext.trust.machine import Seen
+
+    version = fields.number("version", limits.MAX_RELEASE_VERSION)
+    # Without a version there is nothing but keys: `trust forget` leaves that.
+    seen = Seen(
+        repository=fields.text("repository", NAME if version else _NOTHING),
+        channel=fields.text("channel", NAME if version else _NOTHING),
+        version=version,
+        created=fields.number("created", limits.MAX_TIME),
+        digest=fields.text("digest", DIGEST if version else _NOTHING),
+        signer=fields.text("signer", FINGERPRINT if version else _NOTHING),
+        keys=fields.texts("keys", FINGERPRINT, limits.MAX_KEYS_NEXT + limits.MAX_PINS),
+        pins=fields.texts("pins", FINGERPRINT, limits.MAX_PINS),
+    )
+    if form == 1:
+        return _upgraded(seen)
+    pairs = (pair.split(" ") for pair in fields.texts("announced", _PAIR, limits.MAX_ANNOUNCED))
+    removed = fields.texts("removed", FINGERPRINT, limits.MAX_ANNOUNCED)
+    cosigners = fields.texts("cosigners", FINGERPRINT, limits.MAX_ROOT_KEYS)
+    return replace(seen, announced=frozenset((key, signer) for key, signer in pairs), removed=removed, cosigners=cosigners)
+
+
+def _upgraded(seen: Seen) -> Seen:
+    """What format 1 remembers, by the rule of this module."""
+    rotated = (seen.keys | ({seen.signer} if seen.version else set())) - seen.pins
+    announced = frozenset((key, pin) for key in rotated for pin in seen.pins)
+    return replace(seen, announced=announced, keys=seen.keys if len(seen.pins) == 1 else seen.keys & seen.pins)
+
+
+class _Fields:
+    """The fields of a JSON object, each of one type and within its bounds. Raises TypeError, ValueError or KeyError."""
+
+    def __init__(self, values: object) -> None:
+        if not isinstance(values, dict):
+            raise TypeError("not an object")
+        self._values = values
+
+    def value(self, key: str) -> object:
+        return self._values[key]
+
+    def text(self, key: str, form: re.Pattern[str]) -> str:
+        value = self._values[key]
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise TypeError(f"{key} is not what it should be")
+        return value
+
+    def number(self, key: str, most: int) -> int:
+        value = self._values[key]
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise TypeError(f"{key} is not a number from 0 to {most}")
+        return value
+
+    def texts(self, key: str, form: re.Pattern[str], most: int) -> frozenset[str]:
+        value = self._values[key]
+        if not isinstance(value, list) or len(value) > most:
+            raise TypeError(f"{key} is not a list of at most {most}")
+        if not all(isinstance(one, str) and form.fullmatch(one) for one in value):
+            raise TypeError(f"{key} is not a list of what it should be")
+        return frozenset(value)
