@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
-	'tests/shell/*.ba*' 2>/dev/null)
+	'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-attacks test-portage \
 	test-differential fuzz bench clean
@@ -52,31 +52,31 @@ lint: $(VENV)/complete
 
 # The slow proofs, each with a quick part in make test.
 test-crash: check-programs $(VENV)/complete
-	CRASH_POINTS=all $(RUN) -m pytest -q tests/crash
+	CRASH_POINTS=all $(RUN) -m pytest -q tests/system/crash
 
 test-loop: check-programs $(VENV)/complete
-	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/publish/test_loop.py
+	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/system/publish/test_loop.py
 
 test-hooks: check-programs $(VENV)/complete
-	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/hooks/test_at_once.py
+	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/system/hooks/test_at_once.py
 
 test-setup: check-programs $(VENV)/complete
-	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/shell
+	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/system/shell
 
 test-toolchain: check-programs $(VENV)/complete
-	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
+	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/system/toolchain
 
 test-attacks: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
-	$(SCRATCH) ATTACK_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/attacks
+	$(SCRATCH) ATTACK_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/attacks
 
 # Every reader for so many seconds, a reader a CPU; READERS names some of them.
 SECONDS ?= 180
 fuzz: check-programs $(VENV)/complete
-	$(SCRATCH) $(RUN) -m tests.fuzz.run $(SECONDS) $(READERS)
+	$(SCRATCH) $(RUN) -m tests.system.fuzz.run $(SECONDS) $(READERS)
 
 test-portage: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.compat.portage_own
+	$(PYTHON) -m tests.system.compat.portage_own
 
 test-differential: check-programs $(VENV)/complete
 	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -q -n $(WORKERS) -k differential tests

@@ -13,8 +13,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.publish import site
-from tests.publish.site import Host
+from tests.system.publish import site
+from tests.system.publish.site import Host
 from tests.testkit import binhost as kit
 from tests.testkit import daemon, environments, httpd
 from tests.testkit.binhost import Binhost

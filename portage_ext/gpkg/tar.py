@@ -3,7 +3,7 @@
 Reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
 Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses where
 a header is odd: it takes a broken one for the end, and padding for a name. So everything odd is an error here, before a
-member is given out, and what is accepted ``tarfile`` reads alike (tests/gpkg/test_tarfile.py).
+member is given out, and what is accepted ``tarfile`` reads alike (tests/unit/gpkg/test_tarfile.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,59 @@
+"""Fixtures of the attacks: one trusted binhost for all, a laboratory for each."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.attacks import lab as laboratory
+from tests.system.attacks.lab import Lab, TrustedBinhost
+from tests.testkit import httpd, keys, portages
+from tests.testkit.binhost import Binhost
+from tests.testkit.keys import SigningKey
+
+
+@pytest.fixture(scope="session")
+def trusted(binhost: Binhost) -> Iterator[TrustedBinhost]:
+    """A binhost with signed packages, strong index and Release. Read only."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        work = Path(name)
+        work.chmod(0o755)
+        made = laboratory.build(work, binhost)
+        yield made
+        keys.kill_agents(made.key.home)
+
+
+@pytest.fixture(params=portages.played("ATTACK_PORTAGES"))
+def portage(request: pytest.FixtureRequest) -> str:
+    """The version of Portage that is attacked; ``make test-attacks`` plays every attack with each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def lab(work: Path, trusted: TrustedBinhost, portage: str) -> Iterator[Lab]:
+    """A copy of the trusted binhost on loopback, and a client that pins its key."""
+    directory = work / "served"
+    shutil.copytree(trusted.pkgdir, directory)
+    with httpd.serve(directory) as server, laboratory.lab(work, trusted, server.url, directory, portage) as made:
+        yield made
+
+
+@pytest.fixture
+def open_lab(lab: Lab) -> Lab:
+    """A laboratory whose binhost publishes no Release and need not."""
+    lab.settings("optional")
+    lab.withdraw_release()
+    (lab.directory / "Packages.zst").unlink()
+    return lab
+
+
+@pytest.fixture
+def other_key(work: Path) -> Iterator[SigningKey]:
+    """A key that nobody pinned."""
+    key = keys.new_key(work / "other", "Other Binhost <other@example.invalid>")
+    yield key
+    keys.kill_agents(key.home)

@@ -1,0 +1,10 @@
+"""All readers, and where the bytes lie that once were too much for one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.system.fuzz import answers, packages, targets
+
+EVERY = (*targets.TARGETS, *packages.TARGETS, *answers.TARGETS)
+REGRESSIONS = Path(__file__).parent / "regressions"
