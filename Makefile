@@ -11,7 +11,7 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 help:
 	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
 	@echo "make test            every test"
-	@echo "make lint            ruff, mypy --strict, shellcheck"
+	@echo "make lint            ruff, mypy --strict, import contracts, shellcheck"
 	@echo "make test-crash      a publish killed at every system call that changes a file"
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
@@ -44,6 +44,7 @@ lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 	@if [ -n "$(SHELL_FILES)" ]; then shellcheck -x $(SHELL_FILES); fi
 
 # The slow proofs, each with a quick part in make test.

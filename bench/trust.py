@@ -23,8 +23,8 @@ from bench.measure import Command, Figure, compare, table
 from bench.packages import container, packages
 from portage_ext.index.text import parse_index
 from portage_ext.trust.entries import sanitise
-from portage_ext.trust.remembered import mark_bound
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.known_index import mark_bound
+from portage_ext.trust.memory import StateDirectory
 from tests import binpkgs
 from tests.testkit import daemon, ebuilds, environments, keys
 from tests.testkit.keys import SigningKey

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from portage_ext.host.pkgdir import pkgdir_settings, repository_of
-from portage_ext.repo.reindex import Reindexer
+from portage_ext.pkgdir.reindex import Reindexer
 
 
 def main() -> None:

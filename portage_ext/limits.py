@@ -11,16 +11,16 @@ GIB: Final = 1024 * MIB
 # Configuration that an administrator writes.
 CONFIG_FILE_SIZE: Final = 4 * MIB
 
-# What is asked of the resolver (host/resolution.py, host/buildtimes.py).
+# What is asked of the resolver (explain/resolution.py, host/buildtimes.py).
 SPOKEN_SIZE: Final = 4 * MIB
 """What Portage prints while it makes a list."""
 EMERGE_LOG_SIZE: Final = 32 * MIB
 """The end of emerge.log that is looked through for build times."""
 
 LOOKED_INTO: Final = 256
-"""Packages of PKGDIR that are opened beside the closest candidate of each package (host/looks.py)."""
+"""Packages of PKGDIR that are opened beside the closest candidate of each package (explain/looks.py)."""
 PLAN_STEPS: Final = 4096
-"""Steps of the plan checks for candidates beside the closest (host/symbols.py), each as long as emerge's list."""
+"""Steps of the plan checks for candidates beside the closest (explain/symbols.py), each as long as emerge's list."""
 
 # The index as it is read inside emerge.
 INDEX_READ_CHUNK: Final = 1 * MIB
@@ -150,7 +150,7 @@ EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
 """Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
 
-# Packages fetched on trial by `why --fetch` (host/trial.py).
+# Packages fetched on trial by `why --fetch` (explain/trial.py).
 TRIAL_PACKAGES: Final = 64
 TRIAL_BYTES: Final = 8 * GIB
 """All packages together, by their index; one at a time lies on the disk."""

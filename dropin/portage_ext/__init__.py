@@ -11,7 +11,7 @@ module_spec = {
 }
 
 try:
-    from portage_ext.host import seam
+    from portage_ext.emerge import seam
 
     seam.install()
 except Exception as error:  # noqa: BLE001 - anything that escapes would kill emerge, an ImportError would corrupt portageq

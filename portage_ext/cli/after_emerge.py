@@ -1,6 +1,6 @@
 """portage-ext after-emerge: what is new in PKGDIR is signed, indexed and published, as [binhost] of portage-ext.toml says.
 
-emerge, ebuild, quickpkg and emaint call it when they end (host/after.py); a timer or a person may, too. One line says what it
+emerge, ebuild, quickpkg and emaint call it when they end (emerge/after.py); a timer or a person may, too. One line says what it
 did.
 """
 
@@ -25,16 +25,16 @@ from portage_ext.config import settings as configuration
 from portage_ext.config.binhost import Unattended
 from portage_ext.config.publishing import Publishing
 from portage_ext.errors import EmptyPackageError, PortageExtError
-from portage_ext.failures import BusyError, GateError
+from portage_ext.errors.releases import BusyError, GateError
 from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
-from portage_ext.repo import marks, runs
-from portage_ext.repo.marks import Mark
-from portage_ext.repo.publisher import Published, Source
-from portage_ext.repo.reindex import Reindexer
-from portage_ext.repo.runs import Run
-from portage_ext.repo.upkeep import Upkept, sign_and_index
+from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
+from portage_ext.releases.publish import Published, Source
 from portage_ext.trust import gpg
+from portage_ext.unattended import log, marks
+from portage_ext.unattended.log import Run
+from portage_ext.unattended.marks import Mark
 
 WHAT = "after-emerge"
 
@@ -79,7 +79,7 @@ def _work(root: Path, options: argparse.Namespace) -> int:
             if not options.pending:
                 line = f'{root / configuration.SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
                 print(line)
-                runs.append(root, Run(int(time.time()), WHAT, True, line))
+                log.append(root, Run(int(time.time()), WHAT, True, line))
             marks.remove(left)
             return 0
         said: list[str] = []
@@ -117,7 +117,7 @@ def _work(root: Path, options: argparse.Namespace) -> int:
         line = f"after-emerge FAILED: {line}"
         print(f"portage-ext: {line}", file=sys.stderr)
     if line:
-        runs.append(root, Run(int(time.time()), WHAT, ok, line, release, seconds))
+        log.append(root, Run(int(time.time()), WHAT, ok, line, release, seconds))
     return 0 if ok else 1
 
 

@@ -18,7 +18,7 @@ from portage_ext.cli.screen import Screen
 from portage_ext.config import publishing
 from portage_ext.config import settings as configuration
 from portage_ext.errors import SettingsError
-from portage_ext.host import health as host_health
+from portage_ext.explain import traps as host_health
 from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Severity

@@ -14,11 +14,11 @@ from portage_ext.config import publishing
 from portage_ext.errors import UsageError
 from portage_ext.host import ebuilds
 from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
-from portage_ext.repo import contents
-from portage_ext.repo.cleaning import Candidate, Policy, candidates, report
-from portage_ext.repo.publish import PLAIN
-from portage_ext.repo.reindex import Reindexer
-from portage_ext.repo.tree import Tree
+from portage_ext.index.forms import PLAIN
+from portage_ext.pkgdir.cleaning import Candidate, Policy, candidates, report
+from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.releases import contents
+from portage_ext.releases.tree import Tree
 
 _DAY: Final = 86400
 

@@ -28,7 +28,7 @@ from portage_ext.index.text import parse_index
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.policy.compare import Finding, Grade, Known, compare
-from portage_ext.trust.state import StateDirectory, checked_name
+from portage_ext.trust.memory import StateDirectory, checked_name
 
 _VARIABLES: Final = ("ACCEPT_KEYWORDS", "ACCEPT_LICENSE", "CHOST", "USE")
 _COLOUR: Final = {Grade.UNUSABLE: "red", Grade.TRAP: "yellow", Grade.DIFFERENT: "blue"}

@@ -15,8 +15,8 @@ from portage_ext.errors import NoSuchPackageError
 from portage_ext.gpkg.contract import computed_contract, stored_contract
 from portage_ext.host.installed import Place, installed_contracts, place
 from portage_ext.model.contract import Library, Need, SymbolContract
-from portage_ext.policy.plan import needs_of
-from portage_ext.policy.refusal import versions_text
+from portage_ext.toolchain.plan import needs_of
+from portage_ext.toolchain.refusal import versions_text
 
 _RECORDED: Final = "recorded"
 _COMPUTED: Final = "worked out from the files"

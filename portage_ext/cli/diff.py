@@ -7,9 +7,9 @@ import dataclasses
 import json
 
 from portage_ext.cli import tree as common
-from portage_ext.failures import UnknownNumberError
-from portage_ext.repo.contents import difference
-from portage_ext.repo.tree import Tree
+from portage_ext.errors.releases import UnknownNumberError
+from portage_ext.releases.contents import difference
+from portage_ext.releases.tree import Tree
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

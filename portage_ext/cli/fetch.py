@@ -15,7 +15,7 @@ from portage_ext.cli.progress import Progress
 from portage_ext.config import settings as configuration
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
-from portage_ext.trust.state import StateDirectory, checked_name
+from portage_ext.trust.memory import StateDirectory, checked_name
 
 INDEX_NAMES = ("Packages.gz", "Packages")
 

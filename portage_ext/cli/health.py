@@ -18,22 +18,23 @@ from portage_ext import __version__, limits
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors import PortageExtError
-from portage_ext.failures import MirrorPushError
+from portage_ext.errors.releases import MirrorPushError
+from portage_ext.errors.trust import MirrorError, TrustError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.mirrors import bases as bases_of
 from portage_ext.fetch.reach import release_at
 from portage_ext.host.here import Here
+from portage_ext.pkgdir import survey
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Finding, KeyState, Space
-from portage_ext.refusals import MirrorError, TrustError
-from portage_ext.repo import runs, survey
-from portage_ext.repo.mirroring import Mirror
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.mirror import Mirror
+from portage_ext.releases.tree import Tree
 from portage_ext.trust import manage
 from portage_ext.trust.defeats import BinrepoValues
 from portage_ext.trust.keyrings import TrustDirectory
-from portage_ext.trust.state import StateDirectory, checked_name
+from portage_ext.trust.memory import StateDirectory, checked_name
+from portage_ext.unattended import log
 
 MANIFEST: Final = "var/lib/portage-ext/setup/manifest"
 CHOICES: Final = "var/lib/portage-ext/setup/choices"
@@ -263,7 +264,7 @@ def _set_up_by(root: Path) -> str:
 
 def last_runs(host: Here) -> Area:
     """How the last run of each kind went that nobody watched."""
-    latest = {run.what: run for run in runs.read(host.config_root)}
+    latest = {run.what: run for run in log.read(host.config_root)}
     now = time.time()
     told = [f"{one.what} {health.spell(now - one.when)} ago" for one in latest.values()]
     bad = [one for one in latest.values() if not one.ok]

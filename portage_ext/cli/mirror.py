@@ -8,8 +8,8 @@ import sys
 from portage_ext.cli import tree as common
 from portage_ext.config.publishing import MirrorSettings, Publishing
 from portage_ext.errors import UsageError
-from portage_ext.failures import MirrorPushError
-from portage_ext.repo.mirroring import Mirror
+from portage_ext.errors.releases import MirrorPushError
+from portage_ext.releases.mirror import Mirror
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,15 +25,16 @@ from portage_ext.config import binhost
 from portage_ext.config import settings as configuration
 from portage_ext.config.settings import Settings
 from portage_ext.errors import PortageExtError
-from portage_ext.failures import JobError
+from portage_ext.errors.releases import JobError
+from portage_ext.errors.trust import AllMirrorsFailedError, ExpiredReleaseError
 from portage_ext.fetch import index
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
-from portage_ext.refusals import AllMirrorsFailedError, ExpiredReleaseError
-from portage_ext.repo import heads, runs
-from portage_ext.repo.runs import LOG_DIRECTORY, Run
 from portage_ext.trust.keyrings import TrustDirectory
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
+from portage_ext.unattended import heads
+from portage_ext.unattended import log as runs
+from portage_ext.unattended.log import LOG_DIRECTORY, Run
 
 WHAT: Final = "postsync"
 STATE: Final = "var/lib/portage-ext/postsync"

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from portage_ext.cli import tree as common
-from portage_ext.failures import GateError
+from portage_ext.errors.releases import GateError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from portage_ext.cli import tree as common
 from portage_ext.config import settings as configuration
 from portage_ext.errors import PackageError
-from portage_ext.failures import GateError
+from portage_ext.errors.releases import GateError
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
-from portage_ext.repo.gates import Gate
-from portage_ext.repo.publisher import Published, Publisher, Source
-from portage_ext.repo.reindex import Reindexer
+from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.releases.gates import Gate
+from portage_ext.releases.publish import Published, Publisher, Source
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,8 @@ from typing import Final
 
 from portage_ext.errors import PackageError, UsageError
 from portage_ext.host.pkgdir import pkgdir_settings, repository_of
-from portage_ext.repo.reindex import Reindexer, Report
-from portage_ext.repo.workers import Progress
+from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.pkgdir.workers import Progress
 
 EXIT_STALE: Final = 1
 EXIT_LEFT_OUT: Final = 3
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         reindexer = Reindexer(repository, jobs, progress, once=True)
         differences: list[str] = []
         if options.check:
-            from portage_ext.repo.check import compare
+            from portage_ext.pkgdir.check import compare
 
             report, wanted = reindexer.preview(verify=options.verify)
             differences = [str(one) for one in compare(repository, wanted)]

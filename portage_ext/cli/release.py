@@ -10,11 +10,11 @@ from portage_ext import files
 from portage_ext.cli.sign import key_arguments, public_key, signing
 from portage_ext.config import settings as configuration
 from portage_ext.config.settings import ReleaseSettings
+from portage_ext.errors.trust import MissingReleaseError
 from portage_ext.fetch.keys import key_path
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings
 from portage_ext.model.release import Release
-from portage_ext.refusals import MissingReleaseError
-from portage_ext.repo.releasing import ReleaseTerms, current, make_release, resign
+from portage_ext.releases.in_place import ReleaseTerms, current, make_release, resign
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import GpgSigner, SigningKey
 

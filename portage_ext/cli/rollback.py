@@ -6,8 +6,8 @@ import argparse
 import time
 
 from portage_ext.cli import tree as common
-from portage_ext.failures import GateError
-from portage_ext.repo.gates import INDEX
+from portage_ext.errors.releases import GateError
+from portage_ext.releases.gates import INDEX
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from portage_ext.cli import tree as common
-from portage_ext.failures import TreeError
-from portage_ext.repo.serving import make_server
+from portage_ext.errors.releases import TreeError
+from portage_ext.releases.serve import make_server
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,8 +21,8 @@ from portage_ext.model.contract import SymbolContract
 from portage_ext.policy import health
 from portage_ext.trust import gpg
 from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.memory import STATE_DIRECTORY
 from portage_ext.trust.openpgp import Signature, Verdict
-from portage_ext.trust.state import STATE_DIRECTORY
 
 _DEPENDENCIES = ("DEPEND", "BDEPEND", "RDEPEND", "PDEPEND", "IDEPEND")
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
+from portage_ext.errors.trust import GpgError
 from portage_ext.gpkg.verify import Judge, verify_packages
 from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
-from portage_ext.refusals import GpgError
-from portage_ext.repo.reindex import Reindexer
-from portage_ext.repo.signing import packages, sign_pkgdir
+from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.pkgdir.signing import packages, sign_pkgdir
 from portage_ext.trust import gpg, manage
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key

@@ -12,11 +12,11 @@ from portage_ext.config import publishing
 from portage_ext.errors import SettingsError
 from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
-from portage_ext.repo import runs
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.tree import Tree
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import trusted_keys
-from portage_ext.trust.state import StateDirectory, checked_name
+from portage_ext.trust.memory import StateDirectory, checked_name
+from portage_ext.unattended import log
 
 _RUNS: Final = 10
 
@@ -66,7 +66,7 @@ def _followed(host: Here) -> list[dict[str, Any]]:
 
 
 def _runs(host: Here) -> list[dict[str, Any]]:
-    latest = runs.read(host.config_root)[-_RUNS:]
+    latest = log.read(host.config_root)[-_RUNS:]
     return [{name: getattr(one, name) for name in ("when", "what", "ok", "line", "release", "seconds")} for one in latest]
 
 

@@ -18,18 +18,18 @@ from portage_ext.config import publishing
 from portage_ext.config import settings as configuration
 from portage_ext.config.publishing import ChannelRules, Publishing
 from portage_ext.errors import UsageError
-from portage_ext.failures import GateError
+from portage_ext.errors.releases import GateError
+from portage_ext.errors.trust import GpgError
 from portage_ext.fetch.keys import key_path
 from portage_ext.gpkg.verify import Judge
 from portage_ext.model import IndexEntry
-from portage_ext.refusals import GpgError
-from portage_ext.repo import gates as judging
-from portage_ext.repo.contents import Difference
-from portage_ext.repo.gates import Gate
-from portage_ext.repo.gates_contract import CONTRACTS, ContractGate
-from portage_ext.repo.publisher import Published, Publisher, Terms
-from portage_ext.repo.retention import Keep, expendable
-from portage_ext.repo.tree import Tree
+from portage_ext.releases import gates as judging
+from portage_ext.releases.contents import Difference
+from portage_ext.releases.gates import Gate
+from portage_ext.releases.gates.contract import CONTRACTS, ContractGate
+from portage_ext.releases.publish import Published, Publisher, Terms
+from portage_ext.releases.retention import Keep, expendable
+from portage_ext.releases.tree import Tree
 from portage_ext.trust import gpg
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import GpgSigner, SigningKey

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from portage_ext import limits
 from portage_ext.config import binrepos
 from portage_ext.config import settings as configuration
+from portage_ext.errors.trust import KeyFileError
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
-from portage_ext.refusals import KeyFileError
 from portage_ext.trust import manage
 from portage_ext.trust.keyrings import TrustDirectory, fingerprint, read_key_file
 from portage_ext.trust.machine import forgotten, trusted_keys
-from portage_ext.trust.state import Memory, StateDirectory, checked_name
+from portage_ext.trust.memory import Memory, StateDirectory, checked_name
 
 
 def roots(parser: argparse.ArgumentParser) -> None:

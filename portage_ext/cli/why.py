@@ -12,10 +12,10 @@ from typing import Any, Final
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
-from portage_ext.host.why import Explained, Explanation, explain
-from portage_ext.policy.arrival import ARRIVAL
-from portage_ext.policy.verdict import BINHOST, HERE, Reason, Verdict, day
-from portage_ext.policy.winning import Win, best_change, top_reasons
+from portage_ext.explain.arrival import ARRIVAL
+from portage_ext.explain.verdict import BINHOST, HERE, Reason, Verdict, day
+from portage_ext.explain.why import Explained, Explanation, explain
+from portage_ext.explain.winning import Win, best_change, top_reasons
 
 EXIT_COMPILED: Final = 3
 _UPDATE: Final = ("--update", "--deep", "--newuse")

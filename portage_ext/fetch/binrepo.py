@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portage_ext.config.settings import BinrepoSettings, Settings
+from portage_ext.errors.trust import TrustError
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
-from portage_ext.refusals import TrustError
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 
 if TYPE_CHECKING:
     from portage_ext.trust.keyrings import TrustDirectory

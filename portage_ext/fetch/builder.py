@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from portage_ext import limits
 from portage_ext.errors import NoBuilderError
+from portage_ext.errors.trust import CorruptFileError
 from portage_ext.fetch import index
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.index.text import read_header
 from portage_ext.model import builder
 from portage_ext.model.builder import Builder
-from portage_ext.refusals import CorruptFileError
 
 
 @dataclass(frozen=True, slots=True)

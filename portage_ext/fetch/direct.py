@@ -15,8 +15,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from portage_ext import __version__, limits
+from portage_ext.errors.trust import MirrorError
 from portage_ext.fetch.transfer import Patience, Transfer, watched
-from portage_ext.refusals import MirrorError
 
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 _CERTIFICATES: Final = frozenset({"requests_ca_bundle", "curl_ca_bundle"})

@@ -15,8 +15,8 @@ import requests
 import urllib3
 
 from portage_ext import __version__, limits
+from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError
 from portage_ext.fetch.transfer import Patience, Transfer, watched
-from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

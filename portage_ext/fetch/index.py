@@ -14,14 +14,7 @@ from dataclasses import dataclass, replace
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidIndexError
-from portage_ext.fetch import keys
-from portage_ext.fetch.binrepo import Binrepo, locked, writable
-from portage_ext.fetch.sinks import MemorySink
-from portage_ext.fetch.transfer import backoff
-from portage_ext.index.expand import expand
-from portage_ext.index.text import parse_index
-from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     AllMirrorsFailedError,
     BadSignatureError,
     DamagedIndexError,
@@ -31,10 +24,17 @@ from portage_ext.refusals import (
     TrustError,
     UnknownKeyError,
 )
-from portage_ext.trust import entries, gpg, remembered
+from portage_ext.fetch import keys
+from portage_ext.fetch.binrepo import Binrepo, locked, writable
+from portage_ext.fetch.sinks import MemorySink
+from portage_ext.fetch.transfer import backoff
+from portage_ext.index.expand import expand
+from portage_ext.index.text import parse_index
+from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+from portage_ext.trust import entries, gpg, known_index
 from portage_ext.trust.machine import Accepted, Seen, Terms, accept, without_release
+from portage_ext.trust.memory import Memory
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
-from portage_ext.trust.state import Memory
 
 _UNSIGNED_FORMS = ("Packages.gz", "Packages")
 """What binhosts without a Release publish."""
@@ -107,10 +107,10 @@ def _obtain(binrepo: Binrepo, now: int) -> Obtained:
         _warn(binrepo, reasons, refusal)
         raise refusal
     kept = _kept(binrepo)
-    if memory.seen is not None and memory.expires > now and kept is not None and remembered.is_bound(kept):
+    if memory.seen is not None and memory.expires > now and kept is not None and known_index.is_bound(kept):
         _warn(binrepo, reasons, None)
         binrepo.warn(f"{binrepo.name}: no mirror can be reached; the index of Release {memory.seen.version} is used again")
-        return Obtained(remembered.unmarked(kept), fresh=False)
+        return Obtained(known_index.unmarked(kept), fresh=False)
     raise AllMirrorsFailedError(f"{binrepo.name}: index", tuple(reasons.values()))
 
 
@@ -151,9 +151,9 @@ def _from_mirror(binrepo: Binrepo, terms: Terms, memory: Memory, base: str, now:
         return _unsigned(binrepo, memory, base, now)
     plain = accepted.release.plain
     following = replace(memory, seen=accepted.seen, expires=accepted.release.expires)
-    if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and remembered.is_bound(kept):
+    if memory.index == plain.blake2b and (kept := _kept(binrepo)) is not None and known_index.is_bound(kept):
         _remember(binrepo, following, None)
-        return Obtained(remembered.unmarked(kept), fresh=False)
+        return Obtained(known_index.unmarked(kept), fresh=False)
     text = _signed_index(binrepo, accepted, base)
     return _hand_out(binrepo, following, text, plain.blake2b, now, release=accepted.release.version)
 
@@ -227,7 +227,7 @@ def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: i
         binrepo.warn(f"{binrepo.name}: {len(clean.left_out) - 10} further entries of its index were left out")
     handed = memory.timestamp if digest == memory.index else max(stamp, memory.timestamp + 1)
     result = clean.text(handed)
-    marked = result if release is None else remembered.mark_bound(result, release)
+    marked = result if release is None else known_index.mark_bound(result, release)
     _remember(binrepo, replace(memory, timestamp=handed, index=digest), marked)
     return Obtained(result, fresh=True, bound=release is not None)
 

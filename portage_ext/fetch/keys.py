@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 
 from portage_ext import files, limits
+from portage_ext.errors.trust import AllMirrorsFailedError, GpgError, KeyFileError
 from portage_ext.fetch.binrepo import Binrepo, writable
 from portage_ext.fetch.sinks import MemorySink
-from portage_ext.refusals import AllMirrorsFailedError, GpgError, KeyFileError
 
 KEY_DIRECTORY = "keys"
 

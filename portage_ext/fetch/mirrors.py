@@ -12,9 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from portage_ext import limits
-from portage_ext.fetch.sinks import Sink
-from portage_ext.fetch.transfer import Patience, Transfer, Transport, backoff
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     AllMirrorsFailedError,
     CorruptFileError,
     MirrorError,
@@ -23,6 +21,8 @@ from portage_ext.refusals import (
     TrustError,
     UnsupportedUrlError,
 )
+from portage_ext.fetch.sinks import Sink
+from portage_ext.fetch.transfer import Patience, Transfer, Transport, backoff
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from portage_ext import files, limits
 from portage_ext.errors import PackageError, PortageExtError
+from portage_ext.errors.trust import UnknownPackageError, UnsignedError, UnusablePackageError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
@@ -19,9 +20,8 @@ from portage_ext.gpkg.container import check_members, read_container, read_metad
 from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import STRONG, WEAK, IndexEntry
-from portage_ext.refusals import UnknownPackageError, UnsignedError, UnusablePackageError
+from portage_ext.trust.known_index import find_entry, is_bound
 from portage_ext.trust.metadata import COMPARED, check_identity, check_metadata
-from portage_ext.trust.remembered import find_entry, is_bound
 
 
 @dataclass(frozen=True, slots=True)

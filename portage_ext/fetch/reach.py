@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from portage_ext.errors.trust import NotFoundError, OversizedFileError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.index import small
 from portage_ext.limits import MAX_RELEASE_SIZE, MAX_SIGNATURE_SIZE
 from portage_ext.model.release import PLAIN_FORM, Release
-from portage_ext.refusals import NotFoundError, OversizedFileError
 from portage_ext.trust import gpg
 from portage_ext.trust import release as release_text
 from portage_ext.trust.machine import accept, without_release

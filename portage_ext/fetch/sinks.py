@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from portage_ext import limits
-from portage_ext.refusals import CorruptFileError, ShortFileError
+from portage_ext.errors.trust import CorruptFileError, ShortFileError
 
 if TYPE_CHECKING:
     from queue import Queue

@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from portage_ext import limits
+from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 from portage_ext.fetch.transfer import Patience, Transfer, watched
-from portage_ext.refusals import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 
 _ABSENT: Final = 66
 """EX_NOINPUT (sysexits.h): what our own remote command ends with when the file is not there."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
-from portage_ext.refusals import OversizedFileError, SlowMirrorError
+from portage_ext.errors.trust import OversizedFileError, SlowMirrorError
 
 
 @dataclass(frozen=True, slots=True)

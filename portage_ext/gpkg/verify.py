@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import PortageExtError
+from portage_ext.errors.trust import UnsignedError
 from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_members, read_container
 from portage_ext.gpkg.source import Source, open_package
-from portage_ext.refusals import UnsignedError
 
 Judge = Callable[[Sequence[bytes], Sequence[str]], Sequence[PortageExtError | None]]
 """Takes clear-signed texts and what to call them; says of each why it is not believed, None when it is."""

@@ -19,8 +19,8 @@ from portage_ext.errors import ToolchainModeError
 from portage_ext.hooks.phase import Phase, given_environment, phase_of
 from portage_ext.limits import METADATA_VALUE
 from portage_ext.model.contract import Library
-from portage_ext.policy.plan import needs_of
-from portage_ext.policy.refusal import Ways, unmet
+from portage_ext.toolchain.plan import needs_of
+from portage_ext.toolchain.refusal import Ways, unmet
 
 EXIT_REFUSED: Final = 3
 

@@ -19,9 +19,9 @@ from portage_ext.hooks.guard import mode
 from portage_ext.hooks.phase import Phase, phase_of
 from portage_ext.limits import CONTRACT_SIZE
 from portage_ext.model.contract import KEY, Library, SymbolContract
-from portage_ext.policy.plan import User, needs_of
-from portage_ext.policy.refusal import source_breaks
-from portage_ext.policy.removal import Broken, broken
+from portage_ext.toolchain.plan import User, needs_of
+from portage_ext.toolchain.refusal import source_breaks
+from portage_ext.toolchain.removal import Broken, broken
 
 
 class _Installed(System):

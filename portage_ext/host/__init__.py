@@ -1,1 +1,1 @@
-"""The only door to Portage's internals."""
+"""What Portage says of this system, as values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from portage_ext.failures import GateUnavailableError
+from portage_ext.errors.releases import GateUnavailableError
 from portage_ext.model import IndexEntry
 from portage_ext.policy.licences import accepted
 

@@ -18,8 +18,8 @@ from portage_ext.errors import PkgdirError, UnsupportedPortageError
 from portage_ext.host.depend import DependEvaluator
 from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model.contract import KEY as CONTRACT
-from portage_ext.repo.reindex import Lock, Repository
-from portage_ext.repo.signatures import SignaturePolicy
+from portage_ext.pkgdir.reindex import Lock, Repository
+from portage_ext.pkgdir.signatures import SignaturePolicy
 
 _TABLES: Final = (
     "_pkgindex_allowed_pkg_keys",

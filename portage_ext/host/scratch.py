@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.failures import GateUnavailableError
+from portage_ext.errors.releases import GateUnavailableError
 from portage_ext.model import IndexEntry
-from portage_ext.repo.linking import place_all
+from portage_ext.releases.linking import place_all
 
 _FEATURES: Final = "-getbinpkg -buildpkg -buildsyspkg -news -merge-sync pkgdir-index-trusted"
 _TOLD: Final = 15

@@ -8,7 +8,7 @@ import zlib
 from typing import Final, Protocol
 
 from portage_ext import limits
-from portage_ext.refusals import DamagedIndexError
+from portage_ext.errors.trust import DamagedIndexError
 
 _ZSTD_WINDOW: Final = 128 * limits.MIB
 

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 from portage_ext import limits
 from portage_ext.errors import InvalidCpvError, InvalidEntryError
-from portage_ext.model import STRONG, WEAK, IndexEntry
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     EntryIdentityError,
     ForeignUriError,
     IndexClockError,
@@ -24,6 +23,7 @@ from portage_ext.refusals import (
     UnsafePathError,
     WeakDigestError,
 )
+from portage_ext.model import STRONG, WEAK, IndexEntry
 
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]*){1,2}", re.ASCII)
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import limits
-from portage_ext.refusals import GpgError, TrustError
+from portage_ext.errors.trust import GpgError, TrustError
 from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
 

@@ -20,8 +20,8 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import SettingsError
+from portage_ext.errors.trust import KeyFileError
 from portage_ext.model.release import FINGERPRINT
-from portage_ext.refusals import KeyFileError
 
 TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
 

@@ -21,8 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portage_ext import limits
-from portage_ext.model.release import IndexFile, Release
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     ClockError,
     EquivocationError,
     ExpiredReleaseError,
@@ -32,6 +31,7 @@ from portage_ext.refusals import (
     MissingReleaseError,
     RollbackError,
 )
+from portage_ext.model.release import IndexFile, Release
 from portage_ext.trust import openpgp
 from portage_ext.trust import release as release_text
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext.refusals import GpgError, KeyFileError
+from portage_ext.errors.trust import GpgError, KeyFileError
 from portage_ext.trust.gpg import environment
 from portage_ext.trust.keyrings import TrustDirectory
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from portage_ext.errors import InvalidCpvError, InvalidEntryError
+from portage_ext.errors.trust import ChangedMetadataError, WrongPackageError
 from portage_ext.gpkg.identity import Identity
 from portage_ext.model import IndexEntry
-from portage_ext.refusals import ChangedMetadataError, WrongPackageError
 
 EVALUATED: Final = ("DEPEND", "BDEPEND", "RDEPEND", "PDEPEND", "IDEPEND", "LICENSE", "PROPERTIES", "RESTRICT")
 PLAIN: Final = ("BUILD_TIME", "CHOST", "DEFINED_PHASES", "IUSE", "KEYWORDS", "PROVIDES", "REQUIRES", "USE")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     BadSignatureError,
     ExpiredKeyError,
     ExpiredSignatureError,

@@ -24,8 +24,8 @@ import time
 from typing import Final
 
 from portage_ext import limits
+from portage_ext.errors.trust import MalformedReleaseError
 from portage_ext.model.release import FINGERPRINT, INDEX_FORMS, PLAIN_FORM, IndexFile, Release
-from portage_ext.refusals import MalformedReleaseError
 
 RELEASE_NAME: Final = "Release"
 SIGNATURE_NAME: Final = "Release.asc"

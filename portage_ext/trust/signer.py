@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext.refusals import GpgError
+from portage_ext.errors.trust import GpgError
 from portage_ext.trust.gpg import environment
 
 _SIGN: Final = ("--batch", "--no-tty", "--armor", "--digest-algo", "SHA512")

@@ -16,8 +16,9 @@ import zstandard
 
 from portage_ext.config import binrepos
 from portage_ext.model.release import IndexFile, Release
-from portage_ext.repo.releasing import current
-from portage_ext.trust import manage, publish
+from portage_ext.releases.in_place import current
+from portage_ext.trust import manage
+from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.signer import GpgSigner

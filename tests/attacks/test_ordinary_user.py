@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 from tests.attacks.lab import REPO, Lab
 from tests.testkit.outcome import Outcome
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from portage_ext import __version__
-from portage_ext.repo import runs
-from portage_ext.repo.runs import Run
+from portage_ext.unattended import log
+from portage_ext.unattended.log import Run
 from tests import binpkgs
 from tests.check.conftest import DAY, Pair, findings, follow, healthy, one
 from tests.testkit import keys
@@ -209,8 +209,8 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
 def test_a_run_that_failed_while_nobody_watched(pair: Pair) -> None:
     root = pair.host.root
     for what in ("after-emerge", "postsync"):
-        runs.append(root.path, Run(1_700_000_000, what, True, "production: release 1"))
-        runs.append(root.path, Run(1_700_000_000 + DAY, what, False, f"{what} FAILED"))
+        log.append(root.path, Run(1_700_000_000, what, True, "production: release 1"))
+        log.append(root.path, Run(1_700_000_000 + DAY, what, False, f"{what} FAILED"))
     both = findings(root)["last runs"]
     assert ["after-emerge FAILED" in both[0]["what"], "postsync FAILED" in both[1]["what"]] == [True, True]
     # What failed is well by now, and there is nothing left to do: that must be an end of it, too.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 
-from portage_ext.repo import runs
-from portage_ext.repo.runs import Run
+from portage_ext.unattended import log
+from portage_ext.unattended.log import Run
 from tests.check.conftest import Pair
 
 
 def test_a_binhost_names_its_channels_and_what_the_last_runs_did(pair: Pair) -> None:
     root = pair.host.root
-    runs.append(root.path, Run(1_700_000_000, "after-emerge", True, "production: release 1", 1, 2.5))
-    runs.append(root.path, Run(1_700_000_100, "after-emerge", False, "evil \x1b[31m line"))
+    log.append(root.path, Run(1_700_000_000, "after-emerge", True, "production: release 1", 1, 2.5))
+    log.append(root.path, Run(1_700_000_100, "after-emerge", False, "evil \x1b[31m line"))
     told = json.loads(root.run("portage-ext", "status", "--json").ok().stdout)
     (channel,) = told["channels"]
     assert (channel["channel"], channel["release"], channel["tree"]) == ("production", 1, str(pair.host.tree))

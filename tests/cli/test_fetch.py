@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext.cli import main as entry
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 from tests import binpkgs
 from tests.testkit import httpd
 from tests.testkit.httpd import Server

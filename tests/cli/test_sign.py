@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo.releasing import current
+from portage_ext.releases.in_place import current
 from portage_ext.trust.keyrings import TrustDirectory
 from tests.testkit import environments, httpd, keys
 from tests.testkit.binhost import Binhost

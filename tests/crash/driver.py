@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from portage_ext.errors import PortageExtError
-from portage_ext.repo.gates import IndexGate
-from portage_ext.repo.publisher import Publisher, Source, Terms
-from portage_ext.repo.retention import Keep, expendable
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.gates import IndexGate
+from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.retention import Keep, expendable
+from portage_ext.releases.tree import Tree
 from tests.repo.published import SIGNATURE, Clock
 
 NOW = 1_800_100_000

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from portage_ext.index.expand import expand
 from portage_ext.model.release import IndexFile
-from portage_ext.repo import contents
-from portage_ext.repo.contents import Contents
-from portage_ext.repo.tree import Tree
+from portage_ext.releases import contents
+from portage_ext.releases.contents import Contents
+from portage_ext.releases.tree import Tree
 from tests.crash.driver import NOW
 from tests.repo.published import site
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.failures import PublishError, TreeError
-from portage_ext.repo.publisher import Publisher, Source, Terms
-from portage_ext.repo.tree import Tree
+from portage_ext.errors.releases import PublishError, TreeError
+from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.tree import Tree
 from tests.crash.points import CHECKOUT, base, drive, whole
 from tests.repo.published import SIGNATURE, Clock, site
 

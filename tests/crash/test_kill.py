@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo.contents import Contents
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.contents import Contents
+from portage_ext.releases.tree import Tree
 from tests.crash.points import Point, base, copy, enumerate_points, inject, settled, whole
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")

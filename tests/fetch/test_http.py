@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portage_ext.errors.trust import MirrorError, NotFoundError, OversizedFileError, SlowMirrorError
 from portage_ext.fetch import direct
 from portage_ext.fetch.direct import DirectTransport
 from portage_ext.fetch.http import HttpTransport
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.transfer import Patience, Transfer, Transport, without_password
-from portage_ext.refusals import MirrorError, NotFoundError, OversizedFileError, SlowMirrorError
 from tests.attacks import hostile
 from tests.attacks.hostile import Handler, Hostile
 

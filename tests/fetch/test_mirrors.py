@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.errors.trust import (
+    AllMirrorsFailedError,
+    CorruptFileError,
+    NotFoundError,
+    TrustError,
+    UnsupportedUrlError,
+)
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.sinks import Digests, FileSink
-from portage_ext.refusals import AllMirrorsFailedError, CorruptFileError, NotFoundError, TrustError, UnsupportedUrlError
 from tests.attacks import hostile
 from tests.attacks.hostile import Hostile
 from tests.fetch.test_http import DATA, PATIENCE, ranges

@@ -7,7 +7,7 @@ import pytest
 from portage_ext import limits
 from portage_ext.fetch.package import digests_for, split
 from portage_ext.model import IndexEntry
-from portage_ext.trust.remembered import mark_bound
+from portage_ext.trust.known_index import mark_bound
 
 DIGESTS = {"BLAKE2B": "b", "SHA512": "s", "MD5": "m", "SHA1": "h"}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.errors.trust import MirrorError, NotFoundError, UnsupportedUrlError
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.ssh import SshTransport, command
 from portage_ext.fetch.transfer import Patience, Transfer
-from portage_ext.refusals import MirrorError, NotFoundError, UnsupportedUrlError
 from tests.testkit.sshd import SSHD, Sshd, serve
 
 DATA = os.urandom(300_000)

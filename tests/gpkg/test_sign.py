@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from portage_ext.errors import DigestMismatchError
+from portage_ext.errors.trust import BadSignatureError, GpgError, UnknownKeyError, UnsignedError
 from portage_ext.gpkg.sign import sign_package
 from portage_ext.gpkg.verify import verify_packages
-from portage_ext.refusals import BadSignatureError, GpgError, UnknownKeyError, UnsignedError
 from portage_ext.trust.gpg import judge_many
 from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key
 from tests import binpkgs

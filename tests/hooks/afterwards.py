@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from portage_ext.gpkg.verify import verify_packages
-from portage_ext.repo import marks, runs
-from portage_ext.repo.contents import parse
-from portage_ext.repo.marks import Mark
-from portage_ext.repo.signing import packages
+from portage_ext.pkgdir.signing import packages
+from portage_ext.releases.contents import parse
 from portage_ext.trust import gpg
+from portage_ext.unattended import log, marks
+from portage_ext.unattended.marks import Mark
 from tests.publish.site import Host
 from tests.testkit import environments, keys
 from tests.testkit.binhost import Binhost
@@ -89,8 +89,8 @@ def open_marks(host: Host) -> list[Mark]:
     return marks.free(host.root.path)
 
 
-def last(host: Host) -> runs.Run:
-    found = runs.last(host.root.path)
+def last(host: Host) -> log.Run:
+    found = log.last(host.root.path)
     assert found is not None
     return found
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo.marks import HeldMark
+from portage_ext.unattended.marks import HeldMark
 from tests.hooks import afterwards
 from tests.hooks.afterwards import last, open_marks, published, said, unsigned, until
 from tests.publish import site
@@ -368,7 +368,7 @@ def test_an_ordinary_user_pretends_without_a_trace(host: Host) -> None:
     assert not (host.root.path / "var/lib/portage-ext").exists()
 
 
-@pytest.mark.parametrize("file", ["host/after.py", "repo/marks.py", "cli/after_emerge.py"])
+@pytest.mark.parametrize("file", ["emerge/after.py", "unattended/marks.py", "cli/after_emerge.py"])
 def test_a_broken_portage_ext_lets_emerge_merge(work: Path, host: Host, file: str) -> None:
     copy = work / "broken" / "portage_ext"
     shutil.copytree(environments.CHECKOUT / "portage_ext", copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo.signing import packages
+from portage_ext.pkgdir.signing import packages
 from tests.hooks import afterwards
 from tests.hooks.afterwards import open_marks, published, unsigned
 from tests.publish.polling import Client, polling

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo import heads, runs
 from portage_ext.trust import release as text
+from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.release import SIGNATURE_NAME
 from portage_ext.trust.signer import GpgSigner, SigningKey
-from portage_ext.trust.state import StateDirectory
+from portage_ext.unattended import heads, log
 from tests.hooks.afterwards import until
 from tests.publish import site
 from tests.publish.site import Host
@@ -62,7 +62,7 @@ def test_a_sync_looks_at_the_release_and_fetches_no_index(client: Root, web: Ser
     seen = StateDirectory(client.path, "lab").load().seen
     assert seen is not None
     assert seen.version == 1
-    assert runs.last(client.path).what == "postsync"  # type: ignore[union-attr]
+    assert log.last(client.path).what == "postsync"  # type: ignore[union-attr]
     asked = len(web.log)
     assert lines(client.emerge("--sync")) == []
     assert len(web.log) == asked
@@ -81,7 +81,7 @@ def test_a_newer_release_seen_at_a_sync_is_not_gone_behind(client: Root, host: H
     run = client.run("portage-ext", "postsync", "--now").ok()
     assert "portage-ext: lab is refused: " in run.stderr, run
     assert "RollbackError" in run.stderr or "older" in run.stderr or "version" in run.stderr, run
-    assert not runs.last(client.path).ok  # type: ignore[union-attr]
+    assert not log.last(client.path).ok  # type: ignore[union-attr]
 
 
 def date(host: Host, created: int, days: int) -> None:

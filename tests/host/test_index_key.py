@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from portage_ext.host import seam
-from portage_ext.host.index_key import complete
-from portage_ext.host.say import _VARIABLE
+from portage_ext.emerge import seam
+from portage_ext.emerge.index_key import complete
+from portage_ext.emerge.messages import _VARIABLE
 from portage_ext.model.contract import KEY
 
 FOO, BAR = "1 < x86_64 libfoo.so.1:FOO_1", "1 < x86_64 libbar.so.1"

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from portage.getbinpkg import PackageIndex
 
-from portage_ext.host import remote_index
-from portage_ext.host.remote_index import Filter, FilteredPackageIndex
+from portage_ext.emerge import remote_index
+from portage_ext.emerge.remote_index import Filter, FilteredPackageIndex
 from portage_ext.policy.getbinpkg import Run
 
 NAMES = ("app-misc/hello", "app-misc/hello-3d-tools", "app-misc/hell", "kde-apps/alpha", "kde-plasma/beta", "dev-libs/libtiny")

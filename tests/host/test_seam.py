@@ -18,11 +18,11 @@ from tests.testkit.roots import Root
 BROKEN = {
     "a syntax error": ("__init__.py", "def broken(:\n"),
     "an import that fails": ("__init__.py", "import no_such_module_anywhere\n"),
-    "an error": ("host/seam.py", "raise RuntimeError('half a file')\n"),
-    "a missing name": ("host/seam.py", "\n"),
-    "null bytes": ("host/seam.py", "\0\0\0\0"),
-    "an upgrade half done": ("host/session.py", "from portage_ext.host import not_there_yet\n"),
-    "patches that fail": ("host/patches.py", "def apply(actions):\n    raise KeyError('boom')\n"),
+    "an error": ("emerge/seam.py", "raise RuntimeError('half a file')\n"),
+    "a missing name": ("emerge/seam.py", "\n"),
+    "null bytes": ("emerge/seam.py", "\0\0\0\0"),
+    "an upgrade half done": ("emerge/session.py", "from portage_ext.host import not_there_yet\n"),
+    "patches that fail": ("emerge/whitelist_patches.py", "def apply(actions):\n    raise KeyError('boom')\n"),
 }
 EARLY = {"a syntax error", "an import that fails", "an error", "a missing name", "null bytes"}
 
@@ -77,7 +77,7 @@ def test_unreadable_portage_ext_leaves_emerge_alone(client: Root, broken: Callab
         pytest.skip("needs files of somebody else")
     whitelist(client, "app-misc/hello on")
     path = Path(broken("an error"))
-    (path / "portage_ext/host/seam.py").chmod(0)
+    (path / "portage_ext/emerge/seam.py").chmod(0)
     run = client.emerge("-p", "app-misc/hello", as_user=65534, PYTHONPATH=str(path)).ok()
     assert run.plan() == {HELLO: "ebuild"}
     assert ["PermissionError" in line for line in said(run)] == [True]

@@ -10,8 +10,8 @@ import pytest
 from _emerge.depgraph import depgraph
 from portage.util.digraph import digraph
 
-from portage_ext.host import toolchain
-from portage_ext.host.say import _VARIABLE
+from portage_ext.emerge import ordering
+from portage_ext.emerge.messages import _VARIABLE
 
 PAIR = ("gcc", "tool")
 
@@ -45,7 +45,7 @@ def raising(error: Exception, *, circular: bool = False) -> Callable[[Any], Any]
 )
 def test_what_portage_means_to_raise_passes(graph: Any, error: Exception, circular: bool) -> None:
     with pytest.raises(type(error)) as raised:
-        toolchain._ordered(graph, raising(error, circular=circular), [PAIR], {PAIR})
+        ordering._ordered(graph, raising(error, circular=circular), [PAIR], {PAIR})
     assert raised.value is error
     assert "gcc" in graph._dynamic_config.digraph.child_nodes("tool")
 
@@ -60,8 +60,8 @@ def test_any_other_error_leaves_the_graph_as_it_was(
     if whose == "ours":
         # After the edges are in the graph, and Portage has said that no order is left.
         original = raising(depgraph._unknown_internal_error(), circular=True)
-        monkeypatch.setattr(toolchain, "_declared", lambda digraph: [1 / 0])
-    assert toolchain._ordered(graph, original, [PAIR], {PAIR}) is None
+        monkeypatch.setattr(ordering, "_declared", lambda digraph: [1 / 0])
+    assert ordering._ordered(graph, original, [PAIR], {PAIR}) is None
     dynamic = graph._dynamic_config
     assert dynamic.digraph.child_nodes("tool") == []
     assert (dynamic._skip_restart, dynamic._circular_deps_for_display) == (False, None)
@@ -70,4 +70,4 @@ def test_any_other_error_leaves_the_graph_as_it_was(
 
 
 def test_order_that_is_found_is_handed_on(graph: Any) -> None:
-    assert toolchain._ordered(graph, lambda graph: graph._dynamic_config.digraph.child_nodes("tool"), [PAIR], {PAIR}) == ["gcc"]
+    assert ordering._ordered(graph, lambda graph: graph._dynamic_config.digraph.child_nodes("tool"), [PAIR], {PAIR}) == ["gcc"]

@@ -12,7 +12,7 @@ COMPARE = r"""
 import json, os, random, shutil, sys
 import portage
 from portage.versions import _pkg_str
-from portage_ext.host.whitelist import Whitelist
+from portage_ext.emerge.whitelist import Whitelist
 from portage_ext.policy.getbinpkg import Run, effect
 
 root, seed, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -9,8 +9,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portage_ext.errors.trust import DamagedIndexError
 from portage_ext.index.expand import expand
-from portage_ext.refusals import DamagedIndexError
 
 TEXT = b"TIMESTAMP: 1\n\nCPV: a/b-1\n\n" * 1000
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.model.contract import Library, Need, SymbolContract
-from portage_ext.policy.cycles import on_cycle
-from portage_ext.policy.plan import Edge, Step, User, check
+from portage_ext.toolchain.cycles import on_cycle
+from portage_ext.toolchain.plan import Edge, Step, User, check
 
 A = "x86_64"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import given
 
-from portage_ext.policy.reasons import judge
-from portage_ext.policy.verdict import Change, Facts, Flag, Listing, Offer, Places, Reason, Verdict, Wanted, closeness
-from portage_ext.policy.winning import best_change, top_reasons
+from portage_ext.explain.reasons import judge
+from portage_ext.explain.verdict import Change, Facts, Flag, Listing, Offer, Places, Reason, Verdict, Wanted, closeness
+from portage_ext.explain.winning import best_change, top_reasons
 
 OFFER = Offer("app-misc/a-1", "app-misc/a", "1", "0", "0", "lab", "1", 1_700_000_000, 1, 1_700_000_000)
 WANTED = Wanted("app-misc/a-1", "app-misc/a", "1", "0", "0", "tiny", "ebuild")

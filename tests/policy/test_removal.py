@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portage_ext.policy.plan import User
-from portage_ext.policy.removal import Broken, broken
+from portage_ext.toolchain.plan import User
+from portage_ext.toolchain.removal import Broken, broken
 from tests.policy.test_plan import A, Fake, lib, need
 
 LIBRARY = (A, "libfoo.so.1")

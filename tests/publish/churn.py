@@ -16,13 +16,13 @@ from pathlib import Path
 
 import zstandard
 
-from portage_ext.failures import MirrorPushError, TreeError, UnknownChannelError, UnknownNumberError
-from portage_ext.repo.contents import Contents, parse
-from portage_ext.repo.gates import IndexGate
-from portage_ext.repo.mirroring import Mirror
-from portage_ext.repo.publisher import Publisher, Source, Terms
-from portage_ext.repo.retention import Keep, expendable
-from portage_ext.repo.tree import Tree
+from portage_ext.errors.releases import MirrorPushError, TreeError, UnknownChannelError, UnknownNumberError
+from portage_ext.releases.contents import Contents, parse
+from portage_ext.releases.gates import IndexGate
+from portage_ext.releases.mirror import Mirror
+from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.retention import Keep, expendable
+from portage_ext.releases.tree import Tree
 from portage_ext.trust.signer import GpgSigner, SigningKey
 
 GRACE = 60

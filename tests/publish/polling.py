@@ -15,10 +15,10 @@ from portage_ext.fetch import package
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.index import obtain
 from portage_ext.fetch.mirrors import Transports
-from portage_ext.repo.contents import parse
+from portage_ext.releases.contents import parse
 from portage_ext.trust import manage
 from portage_ext.trust.keyrings import TrustDirectory
-from portage_ext.trust.state import StateDirectory
+from portage_ext.trust.memory import StateDirectory
 from tests.publish.site import Host
 
 

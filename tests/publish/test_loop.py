@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.tree import Tree
 from tests.publish import site
 from tests.publish.polling import Client, polling
 from tests.publish.site import Host

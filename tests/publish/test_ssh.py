@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.errors.trust import MirrorError
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.ssh import SshTransport
 from portage_ext.fetch.transfer import Patience, Transfer
-from portage_ext.refusals import MirrorError
-from portage_ext.repo.mirroring import Mirror
+from portage_ext.releases.mirror import Mirror
 from tests.repo.published import Site, site, snapshot
 from tests.testkit.sshd import SSHD, client_options, new_ssh_key, running
 

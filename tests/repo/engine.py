@@ -13,8 +13,8 @@ from pathlib import Path
 from portage_ext.index.format import IndexFormat
 from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
-from portage_ext.repo.reindex import Reindexer, Report, Repository
-from portage_ext.repo.signatures import SignaturePolicy
+from portage_ext.pkgdir.reindex import Reindexer, Report, Repository
+from portage_ext.pkgdir.signatures import SignaturePolicy
 
 DEPEND = ("BDEPEND", "DEPEND", "IDEPEND", "LICENSE", "RDEPEND", "PDEPEND", "PROPERTIES", "RESTRICT")
 PLAIN = ("BUILD_ID", "BUILD_TIME", "CHOST", "DEFINED_PHASES", "EAPI", "IUSE", "KEYWORDS", "PROVIDES", "REQUIRES", "SLOT", "USE")

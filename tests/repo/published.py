@@ -11,8 +11,8 @@ from pathlib import Path
 
 import zstandard
 
-from portage_ext.repo.publisher import Publisher, Source, Terms
-from portage_ext.repo.tree import Tree
+from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.tree import Tree
 from tests import binpkgs
 
 SIGNATURE = b"-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n"

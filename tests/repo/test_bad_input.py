@@ -24,7 +24,7 @@ from portage_ext.errors import (
     UnacceptedSignatureError,
     UnreadablePackageError,
 )
-from portage_ext.repo.signatures import SignaturePolicy
+from portage_ext.pkgdir.signatures import SignaturePolicy
 from tests import binpkgs
 from tests.repo.engine import Engine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portage_ext.model import IndexEntry
-from portage_ext.repo.cleaning import Policy, Reason, candidates, report
+from portage_ext.pkgdir.cleaning import Policy, Reason, candidates, report
 
 DAY = 86400
 NOW = 1_000 * DAY

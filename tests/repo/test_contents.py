@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portage_ext.errors import InvalidIndexError
-from portage_ext.repo import contents
-from portage_ext.repo.contents import Contents, difference
+from portage_ext.releases import contents
+from portage_ext.releases.contents import Contents, difference
 
 
 def index(*entries: str, header: str = "PACKAGES: 1\nTIMESTAMP: 5") -> Contents:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from portage_ext.model import IndexEntry
-from portage_ext.repo.contents import parse
-from portage_ext.repo.gates import Candidate, ClosureGate, IndexGate, InstallGate, LicenceGate, run_gates
+from portage_ext.releases.contents import parse
+from portage_ext.releases.gates import Candidate, ClosureGate, IndexGate, InstallGate, LicenceGate, run_gates
 from tests.repo.published import Site, site
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portage_ext.repo.contents import parse
-from portage_ext.repo.gates import Candidate
-from portage_ext.repo.gates_contract import ContractGate
+from portage_ext.releases.contents import parse
+from portage_ext.releases.gates import Candidate
+from portage_ext.releases.gates.contract import ContractGate
 
 
 def found(*contracts: str, provided: tuple[str, ...] = ()) -> list[tuple[str, str]]:

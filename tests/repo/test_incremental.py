@@ -13,9 +13,9 @@ import pytest
 import zstandard
 
 from portage_ext.errors import IndexWriteError, MassRemovalError
-from portage_ext.repo import publish
-from portage_ext.repo.reindex import Reindexer
-from portage_ext.repo.state import NAME
+from portage_ext.index import forms
+from portage_ext.pkgdir.cache import NAME
+from portage_ext.pkgdir.reindex import Reindexer
 from tests import binpkgs
 from tests.repo.engine import Engine
 
@@ -36,17 +36,17 @@ def one_generation(engine: Engine) -> None:
     with (engine.pkgdir / "Packages.zst").open("rb") as file:
         assert zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read() == plain
     stamp = int(engine.header()["TIMESTAMP"])
-    assert {int((engine.pkgdir / name).stat().st_mtime) for name in publish.FORMS} == {stamp}
+    assert {int((engine.pkgdir / name).stat().st_mtime) for name in forms.FORMS} == {stamp}
 
 
 def test_unchanged_packages_are_not_opened_and_nothing_is_written(engine: Engine) -> None:
     fill(engine, range(30))
     assert engine.run().opened == 30
-    before = publish.stamps(engine.pkgdir)
+    before = forms.stamps(engine.pkgdir)
     engine.now += 100
     report = engine.run()
     assert (report.opened, report.written) == (0, False)
-    assert publish.stamps(engine.pkgdir) == before
+    assert forms.stamps(engine.pkgdir) == before
 
 
 def test_added_changed_and_removed_packages_are_told_apart(engine: Engine) -> None:
@@ -146,7 +146,7 @@ def test_an_absurd_timestamp_is_not_followed(engine: Engine, text: str) -> None:
     assert engine.run().timestamp == int(engine.now)
 
 
-@pytest.mark.parametrize("form", publish.FORMS)
+@pytest.mark.parametrize("form", forms.FORMS)
 def test_a_form_that_is_gone_or_foreign_is_written_again(engine: Engine, form: str) -> None:
     fill(engine, range(40))
     engine.run()
@@ -266,13 +266,13 @@ def test_withholding_most_of_the_index_refuses(engine: Engine) -> None:
 def test_a_run_that_would_drop_most_of_the_index_refuses(engine: Engine) -> None:
     fill(engine, range(30))
     engine.run()
-    told = publish.stamps(engine.pkgdir)
+    told = forms.stamps(engine.pkgdir)
     for number in range(20):
         (engine.pkgdir / path(number)).unlink()
     with pytest.raises(MassRemovalError) as refused:
         engine.run()
     assert (refused.value.before, refused.value.after) == (30, 10)
-    assert publish.stamps(engine.pkgdir) == told
+    assert forms.stamps(engine.pkgdir) == told
     assert len(engine.run(force=True).removed) == 20
 
 
@@ -297,14 +297,14 @@ def test_permissions_and_group_are_those_of_pkgdir(engine: Engine) -> None:
     fill(engine, [1])
     engine.pkgdir.chmod(0o2775)
     engine.run()
-    for name in publish.FORMS:
+    for name in forms.FORMS:
         status = (engine.pkgdir / name).stat()
         assert status.st_mode & 0o777 == 0o664
         assert status.st_gid == engine.pkgdir.stat().st_gid
     (engine.pkgdir / "Packages").chmod(0o640)
     fill(engine, [2])
     engine.run()
-    assert {(engine.pkgdir / name).stat().st_mode & 0o777 for name in publish.FORMS} == {0o660}
+    assert {(engine.pkgdir / name).stat().st_mode & 0o777 for name in forms.FORMS} == {0o660}
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "fchmod", "utime"])
@@ -313,7 +313,7 @@ def test_an_error_while_writing_leaves_the_old_index_and_no_temporary_file(
 ) -> None:
     fill(engine, range(3))
     engine.run()
-    told = {name: (engine.pkgdir / name).read_bytes() for name in publish.FORMS}
+    told = {name: (engine.pkgdir / name).read_bytes() for name in forms.FORMS}
     fill(engine, [5])
 
     def fails(*arguments: object, **more: object) -> None:
@@ -324,15 +324,15 @@ def test_an_error_while_writing_leaves_the_old_index_and_no_temporary_file(
         patch.setattr(os, call, fails)
         with pytest.raises(IndexWriteError):
             engine.run()
-    assert {name: (engine.pkgdir / name).read_bytes() for name in publish.FORMS} == told
-    assert sorted(os.listdir(engine.pkgdir)) == sorted([NAME, "app-misc", *publish.FORMS])
+    assert {name: (engine.pkgdir / name).read_bytes() for name in forms.FORMS} == told
+    assert sorted(os.listdir(engine.pkgdir)) == sorted([NAME, "app-misc", *forms.FORMS])
     assert engine.run().added == (path(5),)
     one_generation(engine)
 
 
 def test_what_a_killed_run_left_is_swept(engine: Engine) -> None:
     fill(engine, range(3))
-    for name in publish.FORMS:
+    for name in forms.FORMS:
         (engine.pkgdir / f".portage-ext.{name}.abcd1234").write_bytes(b"half")
     engine.run()
-    assert sorted(os.listdir(engine.pkgdir)) == sorted([NAME, "app-misc", *publish.FORMS])
+    assert sorted(os.listdir(engine.pkgdir)) == sorted([NAME, "app-misc", *forms.FORMS])

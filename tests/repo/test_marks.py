@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from portage_ext.repo import marks
-from portage_ext.repo.marks import HeldMark
+from portage_ext.unattended import marks
+from portage_ext.unattended.marks import HeldMark
 from tests.testkit.environments import CHECKOUT
 
 RUN = (
-    "import sys, time, os; from pathlib import Path; from portage_ext.repo.marks import HeldMark\n"
+    "import sys, time, os; from pathlib import Path; from portage_ext.unattended.marks import HeldMark\n"
     "mark = HeldMark(Path(sys.argv[1]), Path('/binpkgs of\\n \\udcff'))\n"
     "child = os.fork()\n"
     "if child: print(child, flush=True)\n"

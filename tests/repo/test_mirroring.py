@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.failures import MirrorPushError
-from portage_ext.repo.mirroring import Mirror, linked_place
+from portage_ext.errors.releases import MirrorPushError
+from portage_ext.releases.mirror import Mirror, linked_place
 from tests.repo.published import Site, site, snapshot
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")

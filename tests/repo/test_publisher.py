@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from portage_ext import limits
-from portage_ext.failures import ChangingPkgdirError, GateError, PublishError, UnknownChannelError, UnknownNumberError
+from portage_ext.errors.releases import (
+    ChangingPkgdirError,
+    GateError,
+    PublishError,
+    UnknownChannelError,
+    UnknownNumberError,
+)
 from portage_ext.index.expand import expand
-from portage_ext.repo.gates import Candidate, Gate
-from portage_ext.repo.gates import Finding as Objection
-from portage_ext.repo.publisher import Published, Source
-from portage_ext.repo.retention import Keep, expendable
+from portage_ext.releases.gates import Candidate, Gate
+from portage_ext.releases.gates import Finding as Objection
+from portage_ext.releases.publish import Published, Source
+from portage_ext.releases.retention import Keep, expendable
 from tests.repo.published import Site, site, snapshot
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from portage_ext import limits
-from portage_ext.repo import runs
-from portage_ext.repo.runs import Run
+from portage_ext.unattended import log
+from portage_ext.unattended.log import Run
 from tests.testkit.environments import CHECKOUT
 
 PUBLISHED = Run(1_800_000_000, "after-emerge", True, "3 packages signed, published as release 41", 41, 0.4)
@@ -19,10 +19,10 @@ FAILED = Run(1_800_000_100, "postsync", False, "lab: expired — “since” yes
 
 
 def test_what_is_written_is_read_oldest_first(tmp_path: Path) -> None:
-    assert runs.read(tmp_path) == []
-    runs.append(tmp_path, PUBLISHED)
-    runs.append(tmp_path, FAILED)
-    assert runs.read(tmp_path) == [PUBLISHED, FAILED]
+    assert log.read(tmp_path) == []
+    log.append(tmp_path, PUBLISHED)
+    log.append(tmp_path, FAILED)
+    assert log.read(tmp_path) == [PUBLISHED, FAILED]
     first = json.loads((tmp_path / "var/log/portage-ext/runs.jsonl").read_text().splitlines()[0])
     assert first == {
         "when": 1_800_000_000,
@@ -36,29 +36,29 @@ def test_what_is_written_is_read_oldest_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b'{"when": 1, "what": "after-em', b"\xff\xfe\0", b"[]\n", b'{"when": "soon"}\n', b"null\n"])
 def test_a_line_that_cannot_be_read_is_passed_over(tmp_path: Path, damage: bytes) -> None:
-    runs.append(tmp_path, PUBLISHED)
-    with (tmp_path / runs.RUNS_FILE).open("ab") as file:
+    log.append(tmp_path, PUBLISHED)
+    with (tmp_path / log.RUNS_FILE).open("ab") as file:
         file.write(damage)
-    runs.append(tmp_path, FAILED)
-    assert runs.read(tmp_path) == [PUBLISHED, FAILED]
+    log.append(tmp_path, FAILED)
+    assert log.read(tmp_path) == [PUBLISHED, FAILED]
 
 
 def test_the_log_stays_within_its_bound_and_keeps_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "RUN_LOG_SIZE", 4096)
     for number in range(200):
-        runs.append(tmp_path, Run(number, "after-emerge", True, "nothing new"))
-        assert (tmp_path / runs.RUNS_FILE).stat().st_size <= 4096
-    kept = runs.read(tmp_path)
+        log.append(tmp_path, Run(number, "after-emerge", True, "nothing new"))
+        assert (tmp_path / log.RUNS_FILE).stat().st_size <= 4096
+    kept = log.read(tmp_path)
     assert [run.when for run in kept] == list(range(200 - len(kept), 200))
     assert len(kept) > 10
 
 
 def test_runs_that_end_at_the_same_time_are_all_there(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from portage_ext.repo.runs import Run, append\n"
+        "import sys; from pathlib import Path; from portage_ext.unattended.log import Run, append\n"
         "for n in range(50): append(Path(sys.argv[1]), Run(n, sys.argv[2], True, 'x' * 500))"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(number)], cwd=CHECKOUT) for number in range(4)]
     assert [writer.wait() for writer in writers] == [0] * 4
-    found = runs.read(tmp_path)
+    found = log.read(tmp_path)
     assert sorted((run.what, run.when) for run in found) == sorted((str(w), n) for w in range(4) for n in range(50))

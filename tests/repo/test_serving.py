@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from portage_ext.repo.serving import make_server
+from portage_ext.releases.serve import make_server
 from tests.repo.published import Site, site
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.errors import VerificationUnavailableError
-from portage_ext.repo import detached
-from portage_ext.repo.signatures import SignaturePolicy, Signed, check_signatures, judge
+from portage_ext.gpkg import detached
+from portage_ext.pkgdir.signatures import SignaturePolicy, Signed, check_signatures, judge
 from tests.testkit import keys
 
 GOOD = ["NEWSIG", "GOODSIG 1234 A", "VALIDSIG ABCD 2024-01-01 0", "TRUST_ULTIMATE 0 pgp"]

@@ -17,7 +17,7 @@ from _emerge.depgraph import depgraph
 from portage.const import GLOBAL_CONFIG_PATH
 from portage.tests.resolver.ResolverPlayground import ResolverPlayground
 
-from portage_ext.host import patching, toolchain
+from portage_ext.emerge import ordering, patching
 from portage_ext.model.contract import KEY, Need, SymbolContract
 
 CATEGORY = "x86_64"
@@ -68,7 +68,7 @@ def one(seed: int) -> dict[str, Any]:
     asked: list[tuple[str, str]] = []
     try:
         theirs = playground.run(atoms, options=options).mergelist
-        plan = toolchain.Plan(playground.settings)
+        plan = ordering.Plan(playground.settings)
         judge = plan.judge
 
         def remember(tasks: Any, trees: Any) -> Any:
@@ -78,11 +78,11 @@ def one(seed: int) -> dict[str, Any]:
             return listed, verdict
 
         plan.judge = remember  # type: ignore[method-assign]
-        toolchain.current = plan
+        ordering.current = plan
         try:
             ours = playground.run(atoms, options=options).mergelist
         finally:
-            toolchain.current = None
+            ordering.current = None
     finally:
         playground.cleanup()
     clean = [[entry.replace("[binary]", "") for entry in (listing or [])] for listing in (theirs, ours)]
@@ -91,7 +91,7 @@ def one(seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    toolchain.connect()
+    ordering.connect()
     assert depgraph._serialize_tasks.__wrapped__ is patching.ORIGINALS[depgraph, "_serialize_tasks"]
     for seed in range(int(sys.argv[1]), int(sys.argv[2])):
         print(json.dumps(one(seed)), flush=True)

@@ -147,8 +147,8 @@ def test_slip_in_the_setting_is_said_and_switches_nothing_off(system: Callable[.
 @pytest.mark.parametrize(
     ("file", "text", "what"),
     [
-        ("policy/plan.py", "raise RuntimeError('half a file')\n", "the merge list is not checked"),
-        ("policy/cycles.py", "def on_cycle(pairs):\n    raise RuntimeError('boom')\n", "the order of the merge list"),
+        ("toolchain/plan.py", "raise RuntimeError('half a file')\n", "the merge list is not checked"),
+        ("toolchain/cycles.py", "def on_cycle(pairs):\n    raise RuntimeError('boom')\n", "the order of the merge list"),
     ],
     ids=["when it is loaded", "when a list is ordered again"],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.refusals import TrustError
+from portage_ext.errors.trust import TrustError
 from portage_ext.trust import gpg, openpgp
 from tests import binpkgs
 from tests.testkit import keys

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.errors import InvalidIndexError
+from portage_ext.errors.trust import EntryIdentityError, ForeignUriError, IndexClockError, TrustError, UnsafePathError
 from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
-from portage_ext.refusals import EntryIdentityError, ForeignUriError, IndexClockError, TrustError, UnsafePathError
 from portage_ext.trust.entries import check_entry, check_header, sanitise
-from portage_ext.trust.remembered import find_entry
+from portage_ext.trust.known_index import find_entry
 
 NOW = 1_795_000_000
 GOOD = {

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import limits
-from portage_ext.model.release import IndexFile, Release
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     ClockError,
     EquivocationError,
     ExpiredReleaseError,
@@ -23,6 +22,7 @@ from portage_ext.refusals import (
     UnsignedError,
     UntrustedKeyError,
 )
+from portage_ext.model.release import IndexFile, Release
 from portage_ext.trust import release as release_text
 from portage_ext.trust.machine import Accepted, Seen, Terms, accept, forgotten, trusted_keys, without_release
 from portage_ext.trust.openpgp import Signature, Verdict

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portage_ext.errors.trust import ChangedMetadataError, WrongPackageError
 from portage_ext.gpkg.container import read_container, read_metadata
 from portage_ext.gpkg.identity import IDENTITY_KEYS, Identity, as_text, identity_of
 from portage_ext.gpkg.source import Source
 from portage_ext.index.text import parse_index
 from portage_ext.model import Cpv, IndexEntry
-from portage_ext.refusals import ChangedMetadataError, WrongPackageError
+from portage_ext.trust.known_index import find_entry
 from portage_ext.trust.metadata import COMPARED, atoms, check_identity, check_metadata
-from portage_ext.trust.remembered import find_entry
 from tests.testkit.binhost import Binhost
 
 FOUND = Identity(Cpv.parse("app-misc/foo-1.0"), "0/2", 3, 1700000000, "tiny")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.refusals import (
+from portage_ext.errors.trust import (
     BadSignatureError,
     ExpiredKeyError,
     ExpiredSignatureError,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from portage_ext import limits
-from portage_ext.refusals import MalformedReleaseError
+from portage_ext.errors.trust import MalformedReleaseError
 from portage_ext.trust import release as text
-from portage_ext.trust.publish import index_files, needs_renewal, next_release
+from portage_ext.trust.next_release import index_files, needs_renewal, next_release
 
 NOW = 1_795_000_000
 FORMS = {"Packages.zst": b"z", "Packages": b"plain", "Packages.gz": b"g"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import limits
+from portage_ext.errors.trust import MalformedReleaseError
 from portage_ext.model.release import IndexFile, Release
-from portage_ext.refusals import MalformedReleaseError
 from portage_ext.trust.release import emit, parse
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from portage_ext.errors import UsageError
-from portage_ext.refusals import DamagedStateError
+from portage_ext.errors.trust import DamagedStateError
 from portage_ext.trust.machine import Seen
-from portage_ext.trust.state import Memory, StateDirectory, checked_name
+from portage_ext.trust.memory import Memory, StateDirectory, checked_name
 
 SEEN = Seen("r", "production", 7, 1, "d", "A" * 40, frozenset({"A" * 40, "B" * 40}), frozenset({"A" * 40}))
 

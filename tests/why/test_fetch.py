@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.policy import arrival
-from portage_ext.policy.verdict import Offer
+from portage_ext.explain import arrival
+from portage_ext.explain.verdict import Offer
 from tests.attacks.conftest import lab, trusted
 from tests.attacks.lab import Lab, TrustedBinhost, flip
 from tests.emerge.whitelisting import FLAGS, HELLO
@@ -351,7 +351,7 @@ def test_with_every_supported_portage(work: Path, binhost: Binhost, version: str
 ONE = """
 import sys
 from portage_ext.cli import main
-from portage_ext.host import trial
+from portage_ext.explain import trial
 trial.TRIAL_PACKAGES = 1
 sys.exit(main.main())
 """
@@ -370,7 +370,7 @@ def test_what_is_beyond_the_bounds_is_said(site: Site) -> None:
 
 SCRIPT = """
 import json, os, pathlib, sys, tempfile
-from portage_ext.host import fetchcommand
+from portage_ext.explain import fetchcommand
 entry = {"BASE_URI": "http://127.0.0.1:1", "PATH": "a/a.gpkg.tar", "FETCHCOMMAND": sys.argv[1]}
 with tempfile.TemporaryDirectory() as name:
     ended = fetchcommand.fetch(dict(os.environ), entry, pathlib.Path(name), size=1024, seconds=float(sys.argv[2]))

@@ -1,0 +1,121 @@
+"""A program of Portage that changes PKGDIR leaves a mark before it does, and when it ends, one process works after it.
+
+The work runs in a process of its own (``portage-ext after-emerge``), as the system is configured and not as this one run was:
+with neither its variables nor its modules, of which an emerge that upgraded Portage or portage-ext has old ones. What it does
+or fails to do comes after the merge, and cannot touch it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import portage
+
+import portage_ext
+from portage_ext.config import binhost
+from portage_ext.emerge import messages
+from portage_ext.errors import SettingsError
+from portage_ext.unattended import log, marks
+from portage_ext.unattended.marks import HeldMark
+
+_PASSED_ON: Final = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ", "NO_COLOR", "PYTHONPATH"),
+    *("GNUPGHOME", "GPG_VERIFY_USER_DROP", "GPG_VERIFY_GROUP_DROP", "PORTAGE_EXT_SAID"),
+    *("PORTAGE_CONFIGROOT", "ROOT", "SYSROOT", "EPREFIX", "PORTAGE_OVERRIDE_EPREFIX"),
+)
+"""What the work inherits: where things are, not what one run was told. PKGDIR and FEATURES of one run are no binhost's."""
+
+_marks: dict[tuple[int, str, str], HeldMark | None] = {}
+"""By process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves a mark of its own."""
+
+
+def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
+    """This process is about to change ``pkgdir``; ``emerge`` says that :func:`finish` will be called.
+
+    Leaves a mark where [binhost] of ``root`` asks for work after emerge. Raises OSError.
+    """
+    key = (os.getpid(), root, pkgdir)
+    if key in _marks:
+        return
+    _marks[key] = None
+    if not _wanted(Path(root)):
+        return
+    _marks[key] = HeldMark(Path(root), Path(pkgdir))
+    if not emerge:
+        atexit.register(_at_exit, os.getpid(), root)
+
+
+def _wanted(root: Path) -> bool:
+    try:
+        return binhost.load(root).after_emerge != binhost.OFF
+    except SettingsError:
+        return True  # the work says what is wrong with the file
+
+
+def finish(root: str, settings: Any = None) -> int:
+    """This process changes nothing any more: work after it and whoever died before. Returns an exit status.
+
+    In an emerge ``settings`` is its configuration: emerge.log has what was done, and elog what failed. The status is 0 also
+    where there is nothing to do, or somebody else does it.
+    """
+    for key in [key for key in _marks if key[0] == os.getpid()]:
+        held = _marks.pop(key)
+        if held is not None:
+            held.release()
+    if not marks.free(Path(root)):
+        return 0
+    environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
+    words = [sys.executable, "-P", "-m", "portage_ext.cli.main", "after-emerge", "--pending", "--config-root", root]
+    sys.stdout.flush()
+    before = log.last(Path(root))
+    # Its one line goes where ours go: what Portage's programs print is read by scripts.
+    status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=2, env=environment, cwd="/", check=False).returncode
+    if status < 0 or status > 1:
+        messages.line(
+            f"after-emerge FAILED: it ended with status {status}; the next run, or portage-ext after-emerge, makes up for it"
+        )
+    said = log.last(Path(root))
+    if settings is not None and said is not None and said != before:
+        from _emerge.emergelog import emergelog
+
+        emergelog(False, f" *** portage-ext: {said.line}")
+        if not said.ok:
+            _elog(settings, said.line)
+    return 1 if status else 0
+
+
+def _elog(settings: Any, line: str) -> None:
+    """Hand a failure to what PORTAGE_ELOG_SYSTEM names, as an ERROR of our package: who is not there gets Portage's mails."""
+    from portage.elog import elog_process
+    from portage.elog.messages import eerror
+
+    key = f"app-portage/portage-ext-{portage_ext.__version__}"
+    # It stands on stderr already.
+    eerror(line, phase="other", key=key, out=io.StringIO())
+    own = portage.config(clone=settings)
+    # The log of a package's phases, which has been processed.
+    own.pop("T", None)
+    elog_process(key, own, phasefilter=("other",))
+
+
+def _at_exit(pid: int, root: str) -> None:
+    """The end of ebuild, quickpkg or emaint. Their exit status is decided already: a failure takes its place."""
+    # An emerge that has quickpkg save what it is about to unmerge works after both.
+    if os.getpid() != pid or "__PORTAGE_INHERIT_VARDB_LOCK" in os.environ:
+        return
+    try:
+        status = finish(root)
+    except Exception as error:  # noqa: BLE001 - the last thing that happens; it must be told, and nothing else can go wrong
+        messages.line(f"after-emerge FAILED: {type(error).__name__}: {error}")
+        status = 1
+    if status:
+        portage.process.run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

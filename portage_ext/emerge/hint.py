@@ -1,0 +1,93 @@
+"""One line before emerge's list when packages are compiled that were to come as binaries, with the command that says why.
+
+Told from what the run knows already, without a second resolution. A package counts when getbinpkg is on for it and a binary of
+its slot was a candidate and was turned down; a package that package.env names in full counts without a candidate too, because
+somebody expects one. Where a wildcard or the whole run is on, packages without any binary are everyday and do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from _emerge.depgraph import depgraph
+
+from portage_ext.emerge import messages, patching, session
+from portage_ext.emerge.patching import Function, Patch
+from portage_ext.host import probe
+
+_SAID: Final = "_portage_ext_hinted"
+_NAMED: Final = 6
+"""Packages that the line names at most."""
+
+_active = False
+
+
+def begin(emerge_config: Any) -> None:
+    """Look at the list of this run. Raises UnknownPortageError, and has patched nothing then."""
+    global _active
+    _active = False
+    if "--quiet" in emerge_config.opts:
+        return
+    patching.apply([Patch(depgraph, one.name, _wrap) for one in _EXPECTED], _check)
+    _active = True
+
+
+def end() -> None:
+    """Look no more."""
+    global _active
+    _active = False
+
+
+def _wrap(original: Function) -> Function:
+    def first_say(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _active and not getattr(self, _SAID, False):
+            setattr(self, _SAID, True)
+            try:
+                _hint(self)
+            except Exception as error:  # noqa: BLE001 - only words are lost
+                messages.line(f"cannot say which packages are compiled against expectation: {type(error).__name__}: {error}")
+        return original(self, *args, **kwargs)
+
+    return first_say
+
+
+def _check() -> None:
+    for expected in _EXPECTED:
+        probe.check_function(expected)
+    probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
+
+
+# The list is shown by the first, and without being shown handed to the scheduler by the second.
+_EXPECTED: Final = (
+    probe.Expected(depgraph, "display", ("self", "mylist")),
+    probe.Expected(depgraph, "schedulerGraph", ("self",)),
+)
+
+
+def _hint(graph: Any) -> None:
+    names = list(dict.fromkeys(package.cp for package in _fallen_back(graph)))
+    if not names:
+        return
+    count = f"{len(names)} {'package' if len(names) == 1 else 'packages'}"
+    if session.current is not None and not session.current.run.on:
+        count = count.replace(" ", " whitelisted ")
+    verb = "is" if len(names) == 1 else "are"
+    more = f" # and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    messages.line(f"{count} {verb} compiled: portage-ext why {' '.join(names[:_NAMED])}{more}")
+
+
+def _fallen_back(graph: Any) -> Iterator[Any]:
+    current = session.current
+    for package in graph._dynamic_config._serialized_tasks_cache or ():
+        if getattr(package, "type_name", "") != "ebuild" or package.operation != "merge":
+            continue
+        named = False
+        if current is not None:
+            whitelist = current.whitelist(package.root_config.settings)
+            if not whitelist.is_on(package.cpv):
+                continue
+            named = not current.run.on and package.cp in whitelist.listed
+        binaries = package.root_config.trees["bintree"].dbapi
+        if named or any(one.slot == package.slot for one in binaries.cp_list(package.cp)):
+            yield package

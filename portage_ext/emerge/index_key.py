@@ -1,0 +1,84 @@
+"""Contracts stay in every index that a program of Portage reads and writes: Portage drops keys of which it does not know.
+
+In the copy of a binhost's index that emerge has in its cache they are kept while it is read; into PKGDIR/Packages they are put
+when it is written, by emerge, ebuild, quickpkg and emaint alike.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext.emerge import messages
+from portage_ext.errors import InvalidContractError, PackageError
+from portage_ext.gpkg.contract import stored_contract
+from portage_ext.host.contracts import keep_in_index
+from portage_ext.limits import INDEX_SIZE
+from portage_ext.model.contract import KEY
+
+_PATH: Final = re.compile(rb"^PATH: (.*)$", re.M)
+_SAME_FILE: Final = ("CPV", "PATH", "_mtime_", "SIZE")
+"""What Portage itself knows a file again by. The text calls the third one MTIME."""
+
+
+def begin(emerge_config: Any) -> None:
+    """Have the trees of this run, which have not been populated, keep contracts."""
+    for tree in emerge_config.trees.values():
+        if "bintree" in tree:
+            keep_in_index(tree["bintree"])
+
+
+def end() -> None:
+    """Nothing: what the trees of this run read later has its contracts, too."""
+
+
+def complete(tree: Any, entries: list[Any]) -> None:
+    """Put into ``entries``, which ``tree`` is about to write, the contracts that they lack.
+
+    They come from the index as it stands in PKGDIR, and for files that are new in it from the files. Raises OSError.
+    """
+    # What is written next has been read with them.
+    keep_in_index(tree)
+    lacking = [n for n, one in enumerate(entries) if KEY not in one and (one.get("REQUIRES") or one.get("PROVIDES"))]
+    if not lacking:
+        return
+    known = dict(_recorded(_text(tree._pkgindex_file), {entries[n].get("PATH", "").encode() for n in lacking}))
+    for n in lacking:
+        entry = dict(entries[n].items())
+        file = tuple(str(entry.get(key, "")) for key in _SAME_FILE)
+        contract = known[file] if file in known else _stored(Path(tree.pkgdir), entry)
+        if contract:
+            # Anew: entries of an older Portage take none but its own keys.
+            entries[n] = {**entry, KEY: contract}
+
+
+def _text(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(INDEX_SIZE)
+    except FileNotFoundError:
+        return b""
+
+
+def _recorded(text: bytes, paths: Collection[bytes]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Of each entry of the index ``text`` whose PATH is one of ``paths``: the file, and its contract or nothing."""
+    for match in _PATH.finditer(text):
+        if match[1] in paths:
+            begin, end = text.rfind(b"\n\n", 0, match.start()) + 2, text.find(b"\n\n", match.end())
+            lines = text[begin : end if end >= 0 else None].decode("utf-8", "replace").split("\n")
+            values = dict(line.split(": ", 1) for line in lines if ": " in line)
+            values["_mtime_"] = values.get("MTIME", "")
+            yield tuple(values.get(key, "") for key in _SAME_FILE), values.get(KEY, "")
+
+
+def _stored(pkgdir: Path, entry: dict[str, Any]) -> str:
+    if not entry.get("PATH"):
+        return ""
+    try:
+        return str(stored_contract(Path(os.path.join(pkgdir, entry["PATH"]))) or "")
+    except (PackageError, InvalidContractError) as error:
+        messages.line(f"the contract of {entry['CPV']} is not in the index: {error}")
+        return ""

@@ -1,0 +1,247 @@
+"""Toolchain first, inside emerge: the merge list is checked when it is put in order, again when it is resumed.
+
+The edges go into the resolver's graph before it is serialized, so the shown list, the scheduler, ``--jobs``, ``--resume``,
+``--keep-going`` and the forked resolver have them from Portage itself. An error in here is said, and Portage's own list stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Set
+from typing import Any, Final
+
+from _emerge.Dependency import Dependency
+from _emerge.depgraph import depgraph
+from _emerge.DepPriority import DepPriority
+from portage.exception import PortageException
+from portage.package.ebuild.config import config
+
+from portage_ext.config.toolchain import VARIABLE
+from portage_ext.emerge import messages, patching
+from portage_ext.emerge.merge_list import Plan
+from portage_ext.emerge.patching import Function, Patch
+from portage_ext.host import probe
+from portage_ext.limits import PLAN_ROUNDS
+from portage_ext.toolchain.cycles import on_cycle
+from portage_ext.toolchain.plan import Problem
+
+_OWN: Final = "_portage_ext_problems"
+
+current: Plan | None = None
+"""The plan check of this run of emerge, if it has one."""
+_resuming = 0
+
+
+def begin(emerge_config: Any) -> None:
+    """Check the merge list of this run. Raises UnknownPortageError, and has patched nothing then."""
+    global current
+    current = None
+    connect()
+    plan = Plan(emerge_config.target_config.settings)
+    if not plan.off:
+        current = plan
+
+
+def end() -> None:
+    """Stop checking."""
+    global current
+    current = None
+
+
+def connect() -> None:
+    """Patch this Portage, unless that has been done. Raises UnknownPortageError, and has patched nothing then."""
+    if patching.apply(_PATCHES, _check):
+        # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
+        config._environ_whitelist = frozenset((*config._environ_whitelist, VARIABLE))
+
+
+def _check() -> None:
+    for expected in (
+        probe.Expected(depgraph, "_serialize_tasks", ("self",), (depgraph.altlist,)),
+        probe.Expected(depgraph, "display_problems", ("self",)),
+        probe.Expected(depgraph, "_loadResumeCommand", ("self", "resume_data")),
+    ):
+        probe.check_function(expected)
+    probe.check_names(
+        depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"
+    )
+    probe.check_names(depgraph.altlist, "_serialized_tasks_cache", "_scheduler_graph")
+    probe.check_names(config.environ, "_environ_whitelist")
+
+
+def _serialize_tasks(original: Function) -> Function:
+    def _serialize_tasks(self: Any) -> Any:
+        result = original(self)
+        if current is None or "--nodeps" in self._frozen_config.myopts:
+            return result
+        added: set[tuple[Any, Any]] = set()
+        for _ in range(PLAN_ROUNDS):
+            new, problems = _judged(self, current, result[0], added)
+            if not new or _kept(self, result, new):
+                _settle(self, current, result, problems)
+                break
+            added.update(new)
+            again = _ordered(self, original, new, added)
+            if again is None:
+                _settle(self, current, result, problems)
+                break
+            result = again
+        return result
+
+    return _serialize_tasks
+
+
+def _kept(graph: Any, result: Any, pairs: list[tuple[Any, Any]]) -> bool:
+    """Whether the list is right already, by chance: then it stays, and merges side by side will keep to it."""
+    try:
+        place = {task: number for number, task in enumerate(result[0])}
+        if not all(place[earlier] < place[later] for earlier, later in pairs):
+            return False
+        for edges in (graph._dynamic_config.digraph, result[1]):
+            _add_edges(edges, pairs)
+    except Exception as error:  # noqa: BLE001 - Portage's own list instead
+        messages.failed("the order of the merge list", error)
+    return True
+
+
+def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], added: Set[tuple[Any, Any]]) -> Any:
+    """Portage's order with ``pairs`` (earlier, later), which are part of ``added``, in the graph.
+
+    None, with the graph as it was, when that cannot be done: Portage has ordered this graph without ``pairs``, so it is
+    they that fail, in our code or in its. What Portage means to raise is a PortageException, and passes.
+    """
+    dynamic = graph._dynamic_config
+    before = dynamic.digraph.copy(), dynamic._skip_restart
+    try:
+        return _ordered_with(graph, original, pairs, on_cycle(added))
+    except PortageException:
+        raise
+    except Exception as error:  # noqa: BLE001 - Portage's own list instead
+        messages.failed("the order of the merge list", error)
+    dynamic.digraph, dynamic._skip_restart = before
+    dynamic._circular_deps_for_display = None
+    return None
+
+
+def _ordered_with(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]]) -> Any:
+    """Serialize with ``pairs`` as edges that are as hard as those that Portage itself makes for libc.
+
+    So in a cycle the declared dependency gives way and not what the loader enforces. Those in ``circular``, and all if no order
+    is left, are runtime dependencies: Portage breaks the cycle.
+    """
+    dynamic = graph._dynamic_config
+    _add_edges(dynamic.digraph, pairs, circular)
+    restart = dynamic._skip_restart
+    # First those give way that a declared dependency contradicts, which nothing installed meets either; then all.
+    for everything in (False, True):
+        try:
+            return original(graph)
+        except graph._unknown_internal_error:
+            if dynamic._circular_deps_for_display is None:
+                raise
+        dynamic._circular_deps_for_display = None
+        dynamic._skip_restart = restart
+        softer = pairs if everything else on_cycle([*pairs, *_declared(dynamic.digraph)])
+        for earlier, later in pairs:
+            if (earlier, later) in softer:
+                for priority in dynamic.digraph.nodes[later][0][earlier]:
+                    if isinstance(priority, DepPriority) and priority.buildtime and priority.runtime and not priority.satisfied:
+                        priority.buildtime = False
+    return original(graph)
+
+
+def _add_edges(digraph: Any, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]] = frozenset()) -> None:
+    for earlier, later in pairs:
+        digraph.add(earlier, later, priority=DepPriority(buildtime=(earlier, later) not in circular, runtime=True))
+
+
+def _declared(digraph: Any) -> Iterator[tuple[Any, Any]]:
+    """The dependencies of the graph that are not met yet, as (earlier, later)."""
+    for node, (children, _, _) in digraph.nodes.items():
+        for child, priorities in children.items():
+            if any(isinstance(one, DepPriority) and not (one.satisfied or one.optional) for one in priorities):
+                yield child, node
+
+
+def _judged(
+    graph: Any, plan: Plan, tasks: Any, added: set[tuple[Any, Any]]
+) -> tuple[list[tuple[Any, Any]], list[tuple[Problem, Any]]]:
+    """The pairs of packages (earlier, later) that the graph still lacks, and the problems with their packages."""
+    try:
+        packages, verdict = plan.judge(tasks, graph._frozen_config._trees_orig)
+        pairs = [(packages[edge.earlier], packages[edge.later]) for edge in verdict.edges]
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in added and plan.mode(pair[1]).orders]
+        return new, [(problem, packages[problem.step]) for problem in verdict.problems]
+    except Exception as error:  # noqa: BLE001 - Portage's own order instead
+        messages.failed("the check of the merge list", error)
+        return [], []
+
+
+def _settle(graph: Any, plan: Plan, result: Any, problems: list[tuple[Problem, Any]]) -> None:
+    """Refuse the list as Portage refuses one that it cannot order; a resumed list only loses the packages concerned."""
+    texts: list[str] = []
+    refused: dict[Any, Dependency] = {}
+    try:
+        for problem, package in problems:
+            texts.append(plan.words(problem, package, graph._frozen_config._trees_orig))
+            if plan.mode(package) == "enforce":
+                refused[package] = Dependency(parent=package, root=package.root)
+    except Exception as error:  # noqa: BLE001 - Portage's own list instead
+        messages.failed("the check of the merge list", error)
+        return
+    setattr(graph, _OWN, texts)
+    if not refused:
+        return
+    if _resuming:
+        _say(graph)
+        raise graph.UnsatisfiedResumeDep(graph, list(refused.values()))
+    dynamic = graph._dynamic_config
+    dynamic._serialized_tasks_cache, dynamic._scheduler_graph = result
+    dynamic._skip_restart = True
+    raise graph._unknown_internal_error()
+
+
+def _say(graph: Any) -> None:
+    texts = getattr(graph, _OWN, ())
+    setattr(graph, _OWN, ())
+    for text in dict.fromkeys(texts):
+        messages.line(text)
+
+
+def _display_problems(original: Function) -> Function:
+    def display_problems(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, _OWN, ()):
+            self._show_merge_list()
+        result = original(self, *args, **kwargs)
+        _say(self)
+        return result
+
+    return display_problems
+
+
+@contextlib.contextmanager
+def _while_resuming() -> Iterator[None]:
+    global _resuming
+    _resuming += 1
+    try:
+        yield
+    finally:
+        _resuming -= 1
+
+
+def _load_resume_command(original: Function) -> Function:
+    def _loadResumeCommand(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Portage's name
+        if current is not None:
+            # With --keep-going packages have been merged since this run was planned.
+            current.forget()
+        with _while_resuming():
+            return original(self, *args, **kwargs)
+
+    return _loadResumeCommand
+
+
+_PATCHES: Final = (
+    Patch(depgraph, "_serialize_tasks", _serialize_tasks),
+    Patch(depgraph, "display_problems", _display_problems),
+    Patch(depgraph, "_loadResumeCommand", _load_resume_command),
+)

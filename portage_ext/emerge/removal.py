@@ -1,0 +1,81 @@
+"""No unmerge leaves behind an installed package that cannot run: what emerge is about to remove is judged before it starts.
+
+``emerge -C``, ``--depclean``, ``--prune`` and their relatives pass one place of Portage, where what is selected is known and
+nothing has been touched. An unmerge that belongs to a merge list is judged with that list.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, Final
+
+from _emerge import unmerge as portage_unmerge
+
+from portage_ext.emerge import messages, patching
+from portage_ext.emerge.installed_world import InstalledWorld
+from portage_ext.emerge.patching import Function, Patch
+from portage_ext.emerge.strictness import Modes
+from portage_ext.host import probe
+from portage_ext.toolchain.refusal import unmerge_breaks
+from portage_ext.toolchain.removal import Broken, broken
+
+_EXPECTED: Final = probe.Expected(
+    portage_unmerge,
+    "_unmerge_display",
+    ("root_config", "myopts", "unmerge_action", "unmerge_files"),
+    (portage_unmerge.unmerge,),
+)
+
+current: Modes | None = None
+"""How strictly this run of emerge is held, if it removes packages."""
+
+
+def begin(emerge_config: Any) -> None:
+    """Judge what this run removes. Raises UnknownPortageError, and has patched nothing then."""
+    global current
+    current = None
+    patching.apply([Patch(portage_unmerge, "_unmerge_display", _judged)], functools.partial(probe.check_function, _EXPECTED))
+    modes = Modes(emerge_config.target_config.settings)
+    current = None if modes.off else modes
+
+
+def end() -> None:
+    """Stop judging."""
+    global current
+    current = None
+
+
+def _judged(original: Function) -> Function:
+    def _unmerge_display(root_config: Any, *args: Any, **kwargs: Any) -> Any:
+        status, packages = original(root_config, *args, **kwargs)
+        if current is not None and status == os.EX_OK and _refuses(current, root_config, packages):
+            return 1, {}
+        return status, packages
+
+    return _unmerge_display
+
+
+def _refuses(modes: Modes, root_config: Any, packages: Any) -> bool:
+    """Say what the unmerge of ``packages``, Portage's list of selections, would break; whether that forbids it."""
+    try:
+        selected = {str(cpv): cpv for group in packages for cpv in group["selected"]}
+        refused = False
+        for one in _broken(root_config, selected):
+            mode = modes.of(selected[one.removed], root_config.settings)
+            if mode != "off":
+                messages.line(unmerge_breaks(one.removed, one.victim, one.need, one.missing, found=one.found))
+            refused = refused or mode == "enforce"
+    except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
+        messages.failed("the check of what is removed", error)
+        return False
+    return refused
+
+
+def _broken(root_config: Any, selected: dict[str, Any]) -> list[Broken]:
+    world = InstalledWorld(root_config.settings, root_config.trees["vartree"].dbapi)
+    goes = [(cpv, one.library) for cpv in selected for one in world.objects(cpv)]
+    if not goes:
+        return []
+    preserves = "preserve-libs" in root_config.settings.features
+    return list(broken(goes, selected, world, world.after(selected), preserves=preserves))

@@ -1,0 +1,102 @@
+"""Every binary that PKGDIR and the binrepos have of some packages, whitelisted or not, included or excluded, reachable or not.
+
+A ``binarytree`` of Portage's own that reads the same indexes, of which it keeps the entries of the packages that are asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from portage.dbapi.bintree import binarytree
+from portage.exception import InvalidData, PortageException
+from portage.versions import _pkg_str
+
+from portage_ext.emerge.remote_index import FilteredPackageIndex, alternatives
+from portage_ext.host.contracts import keep_in_index
+from portage_ext.index.stamp import parse_timestamp
+
+
+class _Named:
+    """A filter for ``FilteredPackageIndex`` that lets all entries of some packages through."""
+
+    everything = False
+
+    def __init__(self, names: Iterable[str], binrepo: str) -> None:
+        self.binrepo = binrepo
+        self.cpv_line = re.compile(rb"\nCPV: ?(?:" + alternatives(names) + rb")-[^\n]*")
+
+    def wants(self, entry: dict[str, str]) -> bool:
+        try:
+            _pkg_str(entry["CPV"])
+        except InvalidData:
+            return False
+        return True
+
+
+class CandidateTree(binarytree):  # type: ignore[misc]
+    """``names`` are package names (category/name). Nothing is written but Portage's cache of an index."""
+
+    def __init__(self, settings: Any, names: frozenset[str]) -> None:
+        super().__init__(pkgdir=settings["PKGDIR"], settings=settings)
+        keep_in_index(self)
+        self._names = names
+        self._remote_has_index = False
+        self._reading: _Named | None = None
+        self._fresh: Callable[[str], bool] = lambda _: False
+        self.binrepos: dict[tuple[Any, ...], str] = {}
+        """Instance of a remote package to the binrepo that offers it."""
+        self.sources: dict[str, dict[str, str]] = {}
+        """The header of each index, as its binhost wrote it."""
+        self.limits: dict[str, tuple[Any, Any]] = {}
+        """What getbinpkg-exclude and getbinpkg-include say for each binrepo, as Portage put them together."""
+        self.uris: dict[str, str] = {}
+        """Every binrepo and its sync-uri."""
+
+    def read(self, fresh: Callable[[str], bool], **keywords: Any) -> None:
+        """Read everything. Of a binrepo that is ``fresh`` the cached index is good enough; ``keywords`` are those of populate
+        for getbinpkg-exclude and getbinpkg-include.
+        """
+        self._fresh = fresh
+        self.populate(getbinpkgs=True, getbinpkg_refresh=True, pretend=True, **keywords)
+
+    def indexed(self, binrepo: str) -> int:
+        """TIMESTAMP of the index of ``binrepo``, 0 when unknown."""
+        return parse_timestamp(self.sources.get(binrepo, {}).get("TIMESTAMP", ""))
+
+    def _new_pkgindex(self) -> Any:
+        index = super()._new_pkgindex()
+        return index if self._reading is None else FilteredPackageIndex(index, self._reading)  # type: ignore[arg-type]
+
+    def _populate_remote_repo(self, repo: Any, refresh: bool, pretend: bool, *more: Any) -> None:
+        name = repo.name or repo.name_fallback
+        before = set(self._remotepkgs)
+        self._reading = _Named(self._names, name)
+        had, self._remote_has_index = self._remote_has_index, False
+        refresh = refresh and not self._fresh(name)
+        # Without the limits: what they hold back is a candidate too.
+        flags, limits = more[:2], more[2:]
+        unlimited = [type(one)(()) for one in limits]
+        self.uris[name] = repo.sync_uri
+        try:
+            try:
+                super()._populate_remote_repo(repo, refresh, False, *flags, *unlimited)
+            except PortageException:
+                refresh = True  # a refused index
+            if refresh and not self._remote_has_index:
+                # What it had before is told too.
+                with contextlib.suppress(PortageException):
+                    super()._populate_remote_repo(repo, False, True, *flags, *unlimited)
+        finally:
+            self._reading = None
+            self._remote_has_index = had or self._remote_has_index
+        if len(limits) == 2:
+            self.limits[name] = (limits[0], limits[1])
+        self.binrepos.update(dict.fromkeys(set(self._remotepkgs) - before, name))
+
+    def _merge_pkgindex_header(self, source: dict[str, str], target: dict[str, str]) -> None:
+        if self._reading is not None:
+            self.sources[self._reading.binrepo] = dict(source)
+        super()._merge_pkgindex_header(source, target)

@@ -1,0 +1,250 @@
+"""Why a binary is not taken, and what to do, as values: facts about a candidate, reasons, remedies, verdicts.
+
+What is a fact (masks, changed flags, changed dependencies, …) is asked from the resolver in ``host/``; ``explain/reasons`` puts
+it into words.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Kind = Literal[
+    "unreachable", "refused", "unlisted", "off", "binhost", "excluded", "version", "no-ebuild", "chost", "keywords", "mask",
+    "license", "masked", "profile", "use", "iuse", "use-expand", "iuse-implicit", "slot", "dependencies", "bindings", "patches",
+    "live", "repository", "symbols", "signature", "unindexed", "cpu", "resolver", "fetch",
+]  # fmt: skip
+Where = Literal["here", "binhost"]
+HERE: Final = "here"
+BINHOST: Final = "binhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One line for a shell, to be run on this host or on the binhost. ``file`` and ``line``: what an appending one appends.
+
+    ``instead``: not a further step, but another way out than the ones before it.
+    """
+
+    where: Where
+    command: str
+    file: str | None = None
+    line: str | None = None
+    instead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to the configuration of this host that takes a reason away from every package that has it."""
+
+    key: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that keeps a candidate away (or, with ``blocks`` off, that speaks against it though emerge would take it).
+
+    ``text`` fits a table, ``details`` are further lines. ``remedies`` belong together, in this order; none when nothing can be
+    done.
+    """
+
+    kind: Kind
+    text: str
+    remedies: tuple[Remedy, ...] = ()
+    details: tuple[str, ...] = ()
+    change: Change | None = None
+    blocks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A binary candidate. ``binrepo`` is the section of binrepos.conf, None for PKGDIR; ``built`` in seconds since 1970."""
+
+    cpv: str
+    cp: str
+    version: str
+    slot: str
+    sub_slot: str
+    binrepo: str | None
+    build_id: str
+    built: int
+    size: int
+    indexed: int
+    """TIMESTAMP of the index, 0 when unknown."""
+
+    @property
+    def source(self) -> str:
+        return self.binrepo if self.binrepo is not None else "PKGDIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What emerge takes. ``since``: when its ebuild came into the tree, as far as the file's time says; 0 when unknown."""
+
+    cpv: str
+    cp: str
+    version: str
+    slot: str
+    sub_slot: str
+    repository: str
+    kind: Literal["ebuild", "binary"]
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Whether package.env lets the candidate in: ``why`` it does not, and the entry that says so, if one does.
+
+    ``off``: what switches getbinpkg off for the whole run; ``emerge`` is how to run it without that.
+    """
+
+    accepted: bool
+    why: Literal["", "unlisted", "off", "binhost"] = ""
+    atom: str = ""
+    where: str = ""
+    allowed: tuple[str, ...] = ()
+    off: str = ""
+    emerge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """An include or exclude option that holds the candidate back. ``edit`` takes it away, or is empty for the command line."""
+
+    option: str
+    atoms: str
+    where: str
+    edit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """One reason of Portage to mask the candidate; ``command`` lifts it, as far as Portage has a file for that."""
+
+    kind: Kind
+    text: str
+    remedy: Remedy | None = None
+    profile: bool = False
+    """It is not masked with the profile of the binhost."""
+
+
+State = Literal["on", "off", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag that differs. ``group`` is its USE_EXPAND variable, whose value here is ``values``; ``fixed`` when the profile
+    forces or masks it here.
+    """
+
+    name: str
+    here: State
+    there: State
+    here_from: str
+    there_from: str
+    group: str = ""
+    values: tuple[str, ...] = ()
+    fixed: Literal["", "force", "mask"] = ""
+    implicit: bool = False
+    profile: bool = False
+    """It does not differ with the profile of the binhost."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.here} here ({self.here_from}), {self.there} in the binary ({self.there_from})"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProfile:
+    """The profile of a binhost where it is not this host's, both as builder.json has them. ``switch`` is the command that makes
+    it this host's, empty when its profile is no link.
+    """
+
+    here: str
+    there: str
+    switch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the resolver and the settings say about one candidate for one package."""
+
+    offer: Offer
+    order: int
+    """The candidate's version against the wanted one: below zero when it is older."""
+    listing: Listing = Listing(True)
+    trouble: Reason | None = None
+    """What is wrong with the binrepo itself."""
+    exclusions: tuple[Exclusion, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    profile: OtherProfile | None = None
+    ebuild: Literal["visible", "masked", "gone"] = "visible"
+    flags: tuple[Flag, ...] = ()
+    slot_here: str = ""
+    """Slot and sub-slot of the ebuild of the same version, where they differ and that keeps the binary away."""
+    changed_deps: tuple[str, ...] = ()
+    unsatisfied: tuple[str, ...] = ()
+    patches: tuple[str, ...] = ()
+    live: bool = False
+    set_aside: str = ""
+    asked: tuple[str, ...] = ()
+    """What was asked for, and the candidate is not."""
+    needed: tuple[str, ...] = ()
+    """What other packages of the list need, and the candidate is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where this host keeps what remedies append to: a file each, and the env file that switches getbinpkg on."""
+
+    package_env: str
+    env_file: str
+    env_exists: bool
+    package_use: str
+    package_mask: str
+    use_force: str
+    use_mask: str
+    make_conf: str
+    unfinished: frozenset[str] = frozenset()
+    """Files whose last line has no end."""
+    missing: frozenset[str] = frozenset()
+    """Directories that are not there yet."""
+
+    def append(self, file: str, line: str) -> Remedy:
+        """A remedy that appends ``line`` to ``file``."""
+        directory = file.rpartition("/")[0]
+        make = f"mkdir -p {shlex.quote(directory)} && " if directory in self.missing else ""
+        words = f"printf '\\n%s\\n' {shlex.quote(line)}" if file in self.unfinished else f"echo {shlex.quote(line)}"
+        return Remedy(HERE, f"{make}{words} >> {shlex.quote(file)}", file, line)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A candidate and everything that keeps it away; none when emerge takes it."""
+
+    offer: Offer
+    reasons: tuple[Reason, ...] = field(default=())
+
+    @property
+    def fixable(self) -> bool:
+        """Whether every reason has a remedy that is carried out on this host."""
+        steps = [[step for step in one.remedies if not step.instead] for one in self.reasons if one.blocks]
+        return all(some and all(step.where == HERE for step in some) for some in steps)
+
+    @property
+    def only_here(self) -> bool:
+        """Whether it could be merged after nothing but changes to this host."""
+        return not self.reasons or self.fixable
+
+
+def closeness(verdict: Verdict) -> tuple[object, ...]:
+    """A key by which the candidate that the least keeps away comes first."""
+    blocking = [reason for reason in verdict.reasons if reason.blocks]
+    return len(blocking), not verdict.fixable, -verdict.offer.built, verdict.offer.source
+
+
+def day(seconds: int) -> str:
+    """A date as people write it."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds)) if seconds else "at an unknown time"

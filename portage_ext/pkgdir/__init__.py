@@ -1,0 +1,1 @@
+"""PKGDIR on disk: found, read, signed, indexed, cleaned."""

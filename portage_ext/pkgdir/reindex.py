@@ -1,0 +1,365 @@
+"""The index is made to say what PKGDIR holds, under Portage's lock, and only what changed is read, packed and stored again.
+
+The order of every step that writes: forms of the index first, state last. A run that ends anywhere between leaves a state
+that does not fit the forms, and the next run writes both again.
+"""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
+from typing import Final
+
+from portage_ext import errors, limits
+from portage_ext.errors import PackageError
+from portage_ext.gpkg.source import FileStamp
+from portage_ext.index.blocks import Block, Row, arrange
+from portage_ext.index.format import IndexFormat
+from portage_ext.index.forms import FORMS, GZIP, PLAIN, Earlier, permissions, remove_leftovers, stamps, write_forms
+from portage_ext.index.stamp import next_timestamp, parse_timestamp
+from portage_ext.index.text import parse_index, read_header
+from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, discard, load, save
+from portage_ext.pkgdir.changes import Survey, build_blocks, guard, sort_outcomes, stored_entries, survey
+from portage_ext.pkgdir.entry import Evaluate, Indexed, LeftOut, Outcome, ReadPlan
+from portage_ext.pkgdir.signatures import SignaturePolicy
+from portage_ext.pkgdir.walk import Walker
+from portage_ext.pkgdir.workers import Progress, read_all
+
+Lock = Callable[[Path], AbstractContextManager[None]]
+KEPT_HEADER: Final = ("REPO_REVISIONS",)
+"""What emerge writes into the header at injection and nobody can work out again from the packages."""
+_ROUNDS: Final = 3
+_PATH_OF: Final = itemgetter(Row._fields.index("path"))
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A PKGDIR and how its index is made: values from Portage's settings, and the three ways to the world."""
+
+    pkgdir: Path
+    format: IndexFormat
+    header: Mapping[str, str]
+    compress: bool
+    policy: SignaturePolicy
+    version: str
+    lock: Lock
+    evaluate: Evaluate
+    clock: Callable[[], float] = time.time
+
+    @property
+    def context(self) -> str:
+        """Everything but the files that entries depend on: with another context nothing known is used."""
+        inherited = {key: self.header.get(key, "") for key in self.format.inherited}
+        return repr(
+            (self.version, self.format.columns, self.format.evaluated_keys, inherited, self.policy.verify, self.policy.required)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run found and did. Paths are relative to PKGDIR."""
+
+    packages: int
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    left_out: tuple[PackageError, ...]
+    silent: tuple[str, ...]
+    """Files whose content is another although size, mtime and inode are the same (``--verify``)."""
+    opened: int
+    """Packages that were read."""
+    written: bool
+    timestamp: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """One look at PKGDIR under the lock: what was known, what is there, what follows."""
+
+    state: State
+    survey: Survey
+    unreadable: list[PackageError] = field(default_factory=list)
+    withheld: Collection[str] = ()
+
+
+class Reindexer:
+    """Keeps one index. The object may live on: it then remembers the state between runs, as long as the file is its own."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        jobs: int = 1,
+        progress: Progress = lambda done, total: None,
+        *,
+        once: bool = False,
+    ) -> None:
+        """``jobs`` processes read packages; ``once`` says that the object will not live on."""
+        self.repository = repository
+        self._jobs = jobs
+        self._progress = progress
+        self._walker = Walker(repository.pkgdir, once=once)
+        self._state: State | None = None
+        self._state_stamp: FileStamp | None = None
+        self._rows: dict[str, Row] = {}
+        self._rows_of: State | None = None
+
+    def run(
+        self,
+        *,
+        force: bool = False,
+        verify: bool = False,
+        only: Collection[str] | None = None,
+        withheld: Collection[str] = (),
+    ) -> Report:
+        """Bring the index up to date and say what changed; ``verify`` reads every package again.
+
+        A caller that lives on and knows which packages it touched names them in ``only`` (paths relative to PKGDIR): then
+        their directories alone are looked at, if the rest was looked at before. Packages that are ``withheld`` count as not
+        there; the next run finds them new.
+
+        Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
+        """
+        with _no_collection():
+            folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
+            return self._run(force=force, verify=verify, only=folders, withheld=withheld)
+
+    def _run(self, *, force: bool, verify: bool, only: Collection[str] | None, withheld: Collection[str]) -> Report:
+        pkgdir = self.repository.pkgdir
+        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        for last in (False,) * (_ROUNDS - 1) + (True,):
+            with self.repository.lock(pkgdir):
+                remove_leftovers(pkgdir)
+                work = self._look(verify, only, withheld)
+                pending = _pending(work.survey, ready)
+                if last or len(pending) < limits.PREFETCH_FROM:
+                    self._read(pending, ready, work.survey, verify)
+                    return self._update(work, ready, force=force, verify=verify)
+            # Many to read: not while emerge waits for the lock.
+            self._read(pending, ready, work.survey, verify)
+        raise AssertionError("the last round returns")
+
+    def unknown(self) -> list[str]:
+        """The packages, by path relative to PKGDIR, that :meth:`run` would read: new since the last run, or other than then.
+
+        The caller holds the lock. Raises PkgdirError.
+        """
+        with _no_collection():
+            return list(self._look(verify=False).survey.todo)
+
+    def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
+        """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
+        work = self._look(verify)
+        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        self._read(work.survey.todo, ready, work.survey, verify)
+        outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
+        listed, _ = arrange(outcome.rows)
+        known = {row.path: entry for block in work.state.blocks for row, entry in stored_entries(block)} | outcome.texts
+        left = self._left_out(work, outcome.left_out)
+        report = self._report(work, listed, left, ready, outcome.texts, work.state.timestamp, verify=verify, written=False)
+        return report, [(row, known[row.path]) for row in listed]
+
+    # --- looking
+
+    def _look(self, verify: bool, only: Collection[str] | None = None, withheld: Collection[str] = ()) -> _Work:
+        state = self._known()
+        found = self._walker.scan(only)
+        files = [file for file in found.files if file[0] not in withheld] if withheld else found.files
+        return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable), withheld)
+
+    def _known(self) -> State:
+        pkgdir = self.repository.pkgdir
+        stamp = _stamp(pkgdir / NAME)
+        if self._state is None or stamp is None or stamp != self._state_stamp:
+            try:
+                self._state = load(pkgdir)
+            except DamagedStateError:
+                self._state = State()
+            self._state_stamp = stamp
+        if self._state.context != self.repository.context:
+            # What was written still counts for TIMESTAMP and for the guard; no entry of it is used.
+            self._state = State(timestamp=self._state.timestamp)
+        if self._rows_of is not self._state:
+            rows = list(chain.from_iterable(block.rows for block in self._state.blocks))
+            self._rows = dict(zip(map(_PATH_OF, rows), rows, strict=True))
+            self._rows_of = self._state
+        return self._state
+
+    # --- reading
+
+    def _read(self, paths: Sequence[str], ready: dict[str, tuple[FileStamp, Outcome]], survey: Survey, verify: bool) -> None:
+        if not paths:
+            return
+        repository = self.repository
+        found = {file[0]: FileStamp(*file[1:]) for file in survey.files}
+        plan = ReadPlan(
+            repository.pkgdir, repository.format, repository.header, repository.policy, repository.evaluate, image=verify
+        )
+        for outcome in read_all(paths, plan, self._jobs, self._progress):
+            path = outcome.row.path if isinstance(outcome, Indexed) else outcome.path
+            ready[path] = (found[path], outcome)
+
+    # --- writing
+
+    def _update(self, work: _Work, ready: Mapping[str, tuple[FileStamp, Outcome]], *, force: bool, verify: bool) -> Report:
+        repository = self.repository
+        outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
+        listed, _ = arrange(outcome.rows)
+        left = self._left_out(work, outcome.left_out)
+        before = self._listed_before(work.state)
+        if not force:
+            guard(str(repository.pkgdir / PLAIN), before, set(map(_PATH_OF, listed)), left)
+        try:
+            blocks = build_blocks(listed, work.state.blocks, outcome.texts, self._jobs)
+            for block in blocks[:1]:
+                block.text()
+        except DamagedStateError:
+            discard(repository.pkgdir)
+            self._state = None
+            return self._again(work.withheld, force=force, verify=verify)
+        old = work.state
+        there = stamps(repository.pkgdir)
+        previous = {} if there and there == old.forms else self._header()
+        header = dict(repository.header)
+        for key in KEPT_HEADER:
+            value = previous.get(key) if previous else old.header.get(key)
+            if value:
+                header[key] = value
+        header["PACKAGES"] = str(len(listed))
+        same_blocks = len(blocks) == len(old.blocks) and all(a is b for a, b in zip(blocks, old.blocks, strict=True))
+        current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
+        timestamp = old.timestamp
+        if not current:
+            past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
+            timestamp = next_timestamp(repository.clock(), past)
+            header_now = {**header, "TIMESTAMP": str(timestamp)}
+            earlier = Earlier(there, old.blocks) if there == old.forms and not verify else None
+            write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
+        report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=verify, written=not current)
+        aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
+        if not current or aside != old.aside:
+            self._remember(State(repository.context, header, timestamp, stamps(repository.pkgdir), blocks, aside), old)
+        return report
+
+    def _again(self, withheld: Collection[str], *, force: bool, verify: bool) -> Report:
+        work = self._look(verify, withheld=withheld)
+        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        self._read(work.survey.todo, ready, work.survey, verify)
+        return self._update(work, ready, force=force, verify=verify)
+
+    def _names(self) -> set[str]:
+        return {name for name in FORMS if self.repository.compress or name != GZIP}
+
+    def _remember(self, state: State, old: State) -> None:
+        pkgdir = self.repository.pkgdir
+        mode, group = permissions(pkgdir)
+        try:
+            save(pkgdir, state, old.blocks, mode=mode & 0o666, group=group)
+        except (OSError, sqlite3.Error):
+            # The index is written and whole; without a state the next run reads everything, which is the worst of it.
+            discard(pkgdir)
+        self._state = state
+        self._state_stamp = _stamp(pkgdir / NAME)
+
+    # --- telling
+
+    def _left_out(self, work: _Work, fresh: Sequence[LeftOut]) -> list[LeftOut]:
+        again = [LeftOut(path, aside.stamp, _error(path, aside)) for path, aside in work.survey.aside.items()]
+        return sorted([*fresh, *again, *(LeftOut(one.path, None, one) for one in work.unreadable)], key=lambda one: one.path)
+
+    def _report(
+        self,
+        work: _Work,
+        listed: Sequence[Row],
+        left: Sequence[LeftOut],
+        ready: Mapping[str, tuple[FileStamp, Outcome]],
+        texts: Mapping[str, bytes],
+        timestamp: int,
+        *,
+        verify: bool,
+        written: bool,
+    ) -> Report:
+        before = work.survey.known
+        now = set(map(_PATH_OF, listed))
+        fresh = {path: one.row for path, (_, one) in ready.items() if isinstance(one, Indexed)}
+        silent: list[str] = []
+        if verify:
+            old = {row.path: (row, entry) for block in work.state.blocks for row, entry in stored_entries(block)}
+            silent = [
+                row.path
+                for row in listed
+                if row.path in old and old[row.path][0] == row and texts.get(row.path, old[row.path][1]) != old[row.path][1]
+            ]
+        return Report(
+            len(listed),
+            tuple(sorted(now - before.keys())),
+            tuple(sorted(row.path for path, row in fresh.items() if path in before and path in now and before[path] != row)),
+            tuple(sorted(before.keys() - now)),
+            tuple(one.error for one in left),
+            tuple(silent),
+            len(ready),
+            written,
+            timestamp,
+        )
+
+    def _header(self) -> dict[str, str]:
+        try:
+            with open(self.repository.pkgdir / PLAIN, "rb") as file:
+                return read_header(file)
+        except (OSError, errors.InvalidIndexError):
+            return {}
+
+    def _listed_before(self, state: State) -> Collection[str]:
+        if state.blocks:
+            return self._rows.keys()
+        try:
+            with open(self.repository.pkgdir / PLAIN, "rb") as file:
+                return {entry.get("PATH") or entry.get("CPV") + ".tbz2" for entry in parse_index(file)[1]}
+        except (OSError, errors.InvalidIndexError):
+            return set()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the cycle collector: tens of thousands of rows are made at once, none in a cycle, and it would visit them all."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _folders(path: str) -> Iterator[Sequence[str]]:
+    """The directories above ``path``, up to PKGDIR itself: a new package may have a new directory."""
+    parts = path.split("/")[:-1]
+    return (parts[:length] for length in range(len(parts) + 1))
+
+
+def _pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:
+    stamps_now = {file[0]: FileStamp(*file[1:]) for file in survey.files} if ready else {}
+    return [path for path in survey.todo if path not in ready or ready[path][0] != stamps_now[path]]
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    try:
+        return FileStamp.of(path.stat())
+    except OSError:
+        return None
+
+
+def _error(path: str, aside: Aside) -> PackageError:
+    kind = getattr(errors, aside.error, PackageError)
+    if not (isinstance(kind, type) and issubclass(kind, PackageError)):
+        kind = PackageError
+    return kind(path, aside.detail)
+
+
+__all__ = ["Block", "Reindexer", "Report", "Repository"]

@@ -1,0 +1,196 @@
+"""Signatures of many packages are checked by one gpg, and each is judged by its own status lines, never by the exit status.
+
+What Portage checks with four processes a package (gpkg._verify_binpkg) is the clear signature of the Manifest and the
+detached one of the metadata. gpg takes many files at once, but no detached signatures; a detached signature in front of its
+data, wrapped as a literal packet, is a signed message like any other, and that gpg does take (detached.py says when it must).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors import VerificationUnavailableError
+from portage_ext.gpkg.detached import binary_signature, parse_signature, signed_message
+
+_STATUS: Final = "[GNUPG:] "
+_TRUSTED: Final = ("TRUST_FULLY", "TRUST_ULTIMATE")
+_BAD: Final = {
+    "BADSIG": "a bad signature",
+    "ERRSIG": "a signature that cannot be checked",
+    "NO_PUBKEY": "signed with a key that is not in the verification keyring",
+    "EXPSIG": "an expired signature",
+    "EXPKEYSIG": "signed with a key that has expired",
+    "REVKEYSIG": "signed with a revoked key",
+    "NODATA": "no signature",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignaturePolicy:
+    """What Portage's settings ask for. ``command`` is the argument list up to the files; ``user`` and ``group`` for root."""
+
+    verify: bool = False
+    required: bool = False
+    command: tuple[str, ...] = ()
+    user: str | None = None
+    group: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed package: its Manifest member as it stands there, its metadata archive and that one's detached signature."""
+
+    path: str
+    manifest: bytes
+    metadata: bytes
+    signature: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.manifest) + len(self.metadata) + len(self.signature)
+
+
+@dataclass(slots=True)
+class _Signature:
+    good: bool = False
+    fingerprint: str = ""
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``reason`` says why the signatures on a file are not accepted, and is None when they are; ``keys`` made them."""
+
+    reason: str | None
+    keys: frozenset[str] = frozenset()
+
+
+def judge(status: Sequence[str]) -> Verdict:
+    """The verdict on one file by gpg's status lines, without their prefix.
+
+    Every signature must be good, and one of them valid by a key that the keyring trusts.
+    """
+    signatures: list[_Signature] = []
+    bad = ""  # the first reason, but a missing key says more than the ERRSIG before it
+    for line in status:
+        word, _, rest = line.partition(" ")
+        if word == "NEWSIG":
+            signatures.append(_Signature())
+        elif word in _BAD:
+            bad = bad if bad and word != "NO_PUBKEY" else _BAD[word]
+        elif not signatures:
+            continue
+        elif word == "GOODSIG":
+            signatures[-1].good = True
+        elif word == "VALIDSIG":
+            signatures[-1].fingerprint = rest.partition(" ")[0]
+        elif word in _TRUSTED:
+            signatures[-1].trusted = True
+    if bad:
+        return Verdict(bad)
+    if not signatures:
+        return Verdict("no signature")
+    if not all(one.good and one.fingerprint for one in signatures):
+        return Verdict("a signature that is not valid")
+    trusted = frozenset(one.fingerprint for one in signatures if one.trusted)
+    if not trusted:
+        return Verdict(f"signed by {signatures[0].fingerprint}, which the verification keyring has but does not trust")
+    return Verdict(None, trusted)
+
+
+def check_signatures(packages: Sequence[Signed], policy: SignaturePolicy, *, thorough: bool = False) -> dict[str, str]:
+    """The paths whose signatures are not accepted, with the reason; ``thorough`` puts every signature to gpg.
+
+    Raises VerificationUnavailableError.
+    """
+    refused: dict[str, str] = {}
+    doubtful: list[Signed] = []
+    for package, verdict in zip(packages, _verify([one.manifest for one in packages], policy), strict=True):
+        if verdict.reason is not None:
+            refused[package.path] = f"Manifest: {verdict.reason}"
+        elif thorough or not _evident(package, verdict.keys):
+            doubtful.append(package)
+    messages: dict[str, bytes] = {}
+    for package in doubtful:
+        try:
+            messages[package.path] = signed_message(binary_signature(package.signature), package.metadata)
+        except ValueError as error:
+            refused[package.path] = f"metadata: {error}"
+    for path, verdict in zip(messages, _verify(list(messages.values()), policy), strict=True):
+        if verdict.reason is not None:
+            refused[path] = f"metadata: {verdict.reason}"
+    return refused
+
+
+def _evident(package: Signed, keys: frozenset[str]) -> bool:
+    try:
+        packet = parse_signature(binary_signature(package.signature))
+    except ValueError:
+        return False
+    return packet is not None and packet.fingerprint in keys and packet.fits(package.metadata)
+
+
+def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]:
+    if not messages:
+        return []
+    with tempfile.TemporaryDirectory(prefix="portage-ext-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)  # gpg runs as another user
+        files: list[str] = []
+        for number, message in enumerate(messages):
+            file = directory / f"{number}.asc"
+            file.write_bytes(message)
+            file.chmod(0o644)
+            files.append(str(file))
+        status: dict[str, list[str]] = {}
+        while len(status) < len(files):
+            # In batch mode gpg ends at the first bad signature; the files behind it are for the next run.
+            status |= _run(policy, [file for file in files if file not in status])
+    return [judge(status[file]) for file in files]
+
+
+def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
+    """gpg's status lines for each file that it came to: at least one. Raises VerificationUnavailableError."""
+    command = (*policy.command, "--multifile", "--", *files)
+    drop: dict[str, str] = {}
+    if policy.user is not None:
+        drop["user"] = policy.user
+    if policy.group is not None:
+        drop["group"] = policy.group
+    try:
+        done = subprocess.run(  # type: ignore[call-overload]
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=dict(policy.environment),
+            timeout=limits.GPG_SECONDS,
+            check=False,
+            **drop,
+        )
+    except (OSError, KeyError, LookupError, subprocess.TimeoutExpired) as error:
+        raise VerificationUnavailableError(policy.command[0] if policy.command else "gpg", str(error)) from error
+    result: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in done.stderr.decode("utf-8", "replace").split("\n"):
+        if not line.startswith(_STATUS):
+            continue
+        text = line[len(_STATUS) :]
+        if text.startswith("FILE_START "):
+            current = result.setdefault(text.split(" ", 2)[2], [])
+        elif text.startswith("FILE_DONE"):
+            current = None
+        elif current is not None:
+            current.append(text)
+    result = {file: lines for file, lines in result.items() if file in files}
+    if not result:
+        tail = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise VerificationUnavailableError(policy.command[0], tail[-1] if tail else f"status {done.returncode}")
+    return result

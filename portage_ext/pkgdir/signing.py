@@ -1,0 +1,104 @@
+"""All packages of a PKGDIR carry a valid signature of the current key, or the reason why one does not is said by name.
+
+What is signed already is found by one gpg over all Manifests; the rest is signed, several at once. A package that carries a
+signature which does not fit is not signed over: somebody changed it, and a new signature would hide that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext.errors import (
+    EmptyPackageError,
+    MalformedPackageError,
+    OversizedPackageError,
+    PackageError,
+    PortageExtError,
+    TruncatedPackageError,
+    UnreadablePackageError,
+)
+from portage_ext.errors.trust import BadSignatureError, TrustError
+from portage_ext.gpkg.identity import GPKG_SUFFIX
+from portage_ext.gpkg.sign import Signer, sign_package
+from portage_ext.gpkg.verify import Judge, verify_packages
+
+_MOST_JOBS: Final = 8
+"""More signatures at once than this only wait for gpg-agent."""
+_NO_PACKAGE: Final = (EmptyPackageError, TruncatedPackageError, OversizedPackageError, MalformedPackageError)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a run did. ``failed`` has the reason for each package that has no valid signature now."""
+
+    signed: tuple[Path, ...]
+    valid: tuple[Path, ...]
+    failed: Mapping[Path, PortageExtError]
+
+    @property
+    def unsigned(self) -> Mapping[Path, PortageExtError]:
+        """Those of ``failed`` that an index must go without. A file that is no package is left out by every index, by name."""
+        return {path: error for path, error in sorted(self.failed.items()) if not isinstance(error, _NO_PACKAGE)}
+
+
+def packages(pkgdir: Path) -> list[Path]:
+    """Every gpkg below ``pkgdir``, in order; hidden files and symbolic links are none. Raises OSError."""
+    return sorted(_walk(str(pkgdir)))
+
+
+def _walk(directory: str) -> Iterator[Path]:
+    with os.scandir(directory) as found:
+        for one in found:
+            if one.name.startswith("."):
+                continue
+            if one.is_dir(follow_symlinks=False):
+                yield from _walk(one.path)
+            elif one.name.endswith(GPKG_SUFFIX) and one.is_file(follow_symlinks=False):
+                yield Path(one.path)
+
+
+def sign_pkgdir(
+    paths: Sequence[Path],
+    signer: Signer,
+    judge: Judge,
+    *,
+    everything: bool = False,
+    jobs: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Signed:
+    """Sign those of ``paths`` that ``judge`` finds without a valid signature; with ``everything`` all of them.
+
+    ``jobs`` packages are signed at once (0: one a CPU). The caller holds the lock of PKGDIR.
+    """
+    verdicts = verify_packages(paths, judge, digests=False, jobs=jobs)
+    failed: dict[Path, PortageExtError] = {
+        path: error for path, error in verdicts.items() if isinstance(error, BadSignatureError | PackageError)
+    }
+    todo = [path for path in paths if path not in failed and (everything or isinstance(verdicts[path], TrustError))]
+    signed: list[Path] = []
+    with ThreadPoolExecutor(min(jobs or os.cpu_count() or 1, _MOST_JOBS)) as pool:
+        running = {pool.submit(_sign, path, signer): path for path in todo}
+        for done, future in enumerate(as_completed(running), 1):
+            error = future.result()
+            if error is None:
+                signed.append(running[future])
+            else:
+                failed[running[future]] = error
+            progress(done, len(todo))
+    touched = {*failed, *signed}
+    return Signed(tuple(sorted(signed)), tuple(path for path in paths if path not in touched), failed)
+
+
+def _sign(path: Path, signer: Signer) -> PortageExtError | None:
+    try:
+        sign_package(path, signer)
+    except PortageExtError as error:
+        return error
+    except OSError as error:
+        return UnreadablePackageError(str(path), f"cannot be replaced: {error.strerror}")
+    return None

@@ -1,0 +1,36 @@
+"""A quick look at PKGDIR beside its index: names, sizes and times, no package opened, nothing locked and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portage_ext.errors import PkgdirError
+from portage_ext.index.forms import PLAIN
+from portage_ext.index.text import parse_index
+from portage_ext.pkgdir.walk import Walker
+
+Seen = dict[str, tuple[int, int]]
+"""Path below PKGDIR: size in bytes, mtime in seconds."""
+
+
+def files(pkgdir: Path) -> Seen:
+    """The packages that are there. Raises PkgdirError."""
+    return {path: (size, mtime // 10**9) for path, size, mtime, _ in Walker(pkgdir, once=True).scan().files}
+
+
+def index(pkgdir: Path) -> Seen | None:
+    """The packages that the index names; None without an index. Raises PkgdirError, InvalidIndexError."""
+    try:
+        with (pkgdir / PLAIN).open("rb") as file:
+            return {
+                entry.get("PATH") or f"{entry.get('CPV')}.tbz2": (_number(entry.get("SIZE")), _number(entry.get("MTIME")))
+                for entry in parse_index(file, str(pkgdir / PLAIN))[1]
+            }
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PkgdirError(str(pkgdir), f"its index cannot be read: {error.strerror}") from error
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else -1

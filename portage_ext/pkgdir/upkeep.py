@@ -1,0 +1,60 @@
+"""What is new in PKGDIR is signed, and then indexed: the index learns of a package only when it carries its signature.
+
+What the index knows was signed when it came in, so that only new and changed packages are opened. One that cannot be signed
+is left out and stays new: the others go on, and the next run tries it again. A key that cannot sign holds back everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from portage_ext.errors.releases import UnsignedPackagesError
+from portage_ext.errors.trust import GpgError
+from portage_ext.files import TEMPORARY_PREFIX
+from portage_ext.gpkg.identity import GPKG_SUFFIX
+from portage_ext.gpkg.sign import Signer
+from portage_ext.gpkg.verify import Judge
+from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.pkgdir.signing import sign_pkgdir
+
+
+@dataclass(frozen=True, slots=True)
+class Upkept:
+    """What was signed now, paths relative to PKGDIR, what the index made of it, and what it was not told of."""
+
+    signed: Sequence[str]
+    report: Report
+    unsigned: UnsignedPackagesError | None = None
+
+
+def sign_and_index(reindexer: Reindexer, signer: Signer | None, judge: Judge) -> Upkept:
+    """Sign what is new with ``signer`` (None: sign nothing) unless ``judge`` finds it signed, and bring the index up to date.
+
+    The caller holds the lock of PKGDIR. Raises UnsignedPackagesError when gpg signs nothing, and then the index is as it was;
+    else what :meth:`Reindexer.run` raises.
+    """
+    if signer is None:
+        return Upkept((), reindexer.run())
+    pkgdir = reindexer.repository.pkgdir
+    new = [pkgdir / path for path in reindexer.unknown() if path.endswith(GPKG_SUFFIX)]
+    signed: list[str] = []
+    why: dict[str, str] = {}
+    if new:
+        _remove_leftovers({path.parent for path in new})
+        done = sign_pkgdir(new, signer, judge)
+        signed = [str(path.relative_to(pkgdir)) for path in done.signed]
+        why = {str(path.relative_to(pkgdir)): str(error).removeprefix(f"{path}: ") for path, error in done.unsigned.items()}
+        if not signed and any(isinstance(error, GpgError) for error in done.unsigned.values()):
+            raise UnsignedPackagesError(str(pkgdir), why)
+    # Under the same lock everything was just looked at; only what was signed is another file now.
+    report = reindexer.run(only=signed, withheld=why.keys())
+    return Upkept(signed, report, UnsignedPackagesError(str(pkgdir), why) if why else None)
+
+
+def _remove_leftovers(directories: Iterable[Path]) -> None:
+    """Remove what a run that was killed while it signed left beside its package. Only the holder of the lock signs."""
+    for directory in directories:
+        for path in directory.glob(f"{TEMPORARY_PREFIX}*.gpkg.tar.*"):
+            path.unlink(missing_ok=True)

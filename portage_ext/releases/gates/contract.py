@@ -1,0 +1,60 @@
+"""The symbol versions that the packages of a release need are defined by packages of the release, in some build of it.
+
+Which build a client has is for the plan check on the client; here a need that no build meets is found, which no order of
+merging can make good. A library that no package of the release defines is the clients' own, as far as the administrator says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from portage_ext.errors import InvalidContractError
+from portage_ext.errors.releases import Finding
+from portage_ext.model import IndexEntry
+from portage_ext.model.contract import KEY, Library, Need, SymbolContract
+from portage_ext.releases.gates import Candidate, described
+
+CONTRACTS: Final = "contracts"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractGate:
+    """``provided`` are patterns of sonames that clients have without a package of the release."""
+
+    provided: Sequence[str] = ("*",)
+    name: str = CONTRACTS
+
+    def check(self, candidate: Candidate) -> Iterator[Finding]:
+        contracts: list[tuple[IndexEntry, SymbolContract]] = []
+        for path in candidate.contents.entries:
+            entry = candidate.contents.entry(path)
+            text = entry.get(KEY)
+            if not text:
+                continue
+            try:
+                contracts.append((entry, SymbolContract.parse(text)))
+            except InvalidContractError as error:
+                yield Finding(self.name, described(entry), str(error))
+        defined: dict[Library, set[frozenset[str]]] = {}
+        for _, contract in contracts:
+            for library, versions in contract.defines.items():
+                defined.setdefault(library, set()).add(versions)
+        for entry, contract in contracts:
+            for need in contract.needs:
+                reason = self._unmet(need, defined.get(need.library))
+                if reason:
+                    yield Finding(self.name, described(entry), reason)
+
+    def _unmet(self, need: Need, defined: set[frozenset[str]] | None) -> str | None:
+        if defined is None:
+            if need.plugin or any(fnmatchcase(need.soname, pattern) for pattern in self.provided):
+                return None
+            return f"needs {need.soname} ({need.category}), which no package of the release has"
+        # A library without versions satisfies every version, as the loader has it.
+        if any(not versions or need.versions <= versions for versions in defined):
+            return None
+        lacking = min((need.versions - versions for versions in defined), key=len)
+        return f"needs {', '.join(sorted(lacking))} of {need.soname} ({need.category}), which no build in the release defines"

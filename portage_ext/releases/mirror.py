@@ -1,0 +1,228 @@
+"""A mirror receives packages, then the release, then the channel, so that its clients see a whole release at every moment.
+
+rsync carries everything, to a path, to ssh or to an rsync daemon. A release is complete on the mirror when its Release is
+there, which is sent last; what is not complete has no channel that points at it, and is gone on with in the next run. Files
+that an earlier release has on the mirror are linked there and not sent. What retention removed here is removed there
+after everything else, and never what a channel of the mirror still points at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors.releases import MirrorPushError
+from portage_ext.releases.tree import RELEASES, Tree
+from portage_ext.trust.release import RELEASE_NAME
+
+_LISTED: Final = re.compile(r"(?P<kind>[dl-])\S{9}\s+[\d,.]+\s+\S+\s+\S+\s+(?P<name>.+)")
+_NUMBERED: Final = re.compile(r"[1-9][0-9]{0,15}")
+_TOLD: Final = 400
+_INDEX_FILES: Final = ("/Packages", "/Packages.gz", "/Packages.zst", "/Release.asc", "/.release.json")
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What a mirror has: its channels, and the numbers of its releases with whether each is complete."""
+
+    channels: Mapping[str, int]
+    releases: Mapping[int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a channel of the mirror is behind: numbers here and there (None: none), and seconds between their creation."""
+
+    channel: str
+    here: int
+    there: int | None
+    seconds: int
+
+    def __str__(self) -> str:
+        if self.here == self.there:
+            return f"{self.channel}: release {self.here}, up to date"
+        behind = "has none" if self.there is None else f"has release {self.there}, {self.seconds / 3600:.1f} h older"
+        return f"{self.channel}: the mirror {behind}; release {self.here} is live here"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a run did: releases sent, channels switched, releases removed."""
+
+    sent: tuple[int, ...]
+    switched: tuple[str, ...]
+    removed: tuple[int, ...]
+
+
+class Mirror:
+    """The mirror ``name`` of ``tree`` at ``to`` (a path, ``user@host:/path``, ``rsync://…``); ``channels`` empty: of all."""
+
+    def __init__(
+        self,
+        name: str,
+        to: str,
+        tree: Tree,
+        channels: Sequence[str] = (),
+        options: Sequence[str] = (),
+        *,
+        command: Sequence[str] = ("rsync",),
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.name = name
+        # A bare root keeps its colon: "host:/" is the folder that a forced command allows.
+        self._to = to.rstrip("/")
+        # rsync takes files of the same size and second for the same, and two releases may have such: to the nanosecond it is.
+        # To the other side only, where the files are compared: rsync's own short form of it does not pass through rrsync.
+        exact = "--modify-window=-1"
+        self._copy = ("-rtp", exact if is_local(to) else f"--remote-option={exact}")
+        self._tree = tree
+        self._channels = frozenset(channels)
+        self._options = tuple(options)
+        self._command = tuple(command)
+        self._say = say
+
+    def wanted(self) -> dict[str, int]:
+        """The channels that this mirror is to have."""
+        return {name: number for name, number in self._tree.channels().items() if not self._channels or name in self._channels}
+
+    def there(self) -> There:
+        """Ask the mirror what it has. Raises MirrorPushError."""
+        include = ("--include=/*", f"--include=/{RELEASES}/*", f"--include=/{RELEASES}/*/{RELEASE_NAME}", "--exclude=*")
+        text = self._rsync("asking what it has", "-rl", "--list-only", *include, f"{self._to}/", missing=True)
+        channels: dict[str, int] = {}
+        releases: dict[int, bool] = {}
+        for line in text.split("\n"):
+            match = _LISTED.fullmatch(line.rstrip())
+            if match is None:
+                continue
+            name, _, target = match["name"].partition(" -> ")
+            parts = name.split("/")
+            if match["kind"] == "l" and len(parts) == 1 and _NUMBERED.fullmatch(target.removeprefix(f"{RELEASES}/")):
+                channels[name] = int(target.removeprefix(f"{RELEASES}/"))
+            elif parts[0] == RELEASES and len(parts) > 1 and _NUMBERED.fullmatch(parts[1]):
+                number = int(parts[1])
+                releases[number] = releases.get(number, False) or parts[2:] == [RELEASE_NAME]
+        return There(channels, releases)
+
+    def lag(self, there: There | None = None) -> list[Lag]:
+        """How far each channel is behind. Raises MirrorPushError, TreeError."""
+        found = self.there() if there is None else there
+        known = self._tree.known()
+        result: list[Lag] = []
+        for channel, here in self.wanted().items():
+            number = found.channels.get(channel)
+            # What was removed here was there before the oldest that is left.
+            old = known.get(number or 0) or known[min(known)]
+            result.append(Lag(channel, here, number, max(0, known[here].created - old.created)))
+        return result
+
+    def push(self) -> Pushed:
+        """Bring the mirror up to date. Raises MirrorPushError, and then it serves what it served before."""
+        there = self.there()
+        channels, known = self.wanted(), self._tree.known()
+        # What a channel never pointed at there, no client of the mirror can ask for.
+        missing = [number for number in sorted(set(channels.values())) if not there.releases.get(number)]
+        complete = {number for number, whole in there.releases.items() if whole}
+        if not there.releases:
+            self._make_directory()
+        for number in missing:
+            self._send(number, max((one for one in complete if one < number), default=None))
+            complete.add(number)
+        switched = [channel for channel, number in channels.items() if there.channels.get(channel) != number]
+        for channel in switched:
+            self._switch(channel, channels[channel])
+        kept = {*known, *channels.values(), *(n for c, n in there.channels.items() if c not in channels)}
+        gone = sorted(number for number in there.releases if number not in kept)
+        self._remove(gone)
+        return Pushed(tuple(missing), tuple(switched), tuple(gone))
+
+    # --- the steps
+
+    def _make_directory(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as name:
+            (Path(name) / RELEASES).mkdir(mode=0o755)
+            Path(name).chmod(0o755)
+            self._rsync("making its directories", "-rp", f"{name}/", f"{self._to}/")
+
+    def _send(self, number: int, linked: int | None) -> None:
+        source, target = f"{self._tree.directory(number)}/", f"{self._to}/{RELEASES}/{number}/"
+        link = () if linked is None else (f"--link-dest={linked_place(self._to, linked)}",)
+        own = (*_INDEX_FILES, f"/{RELEASE_NAME}")
+        self._say(f"release {number}: packages")
+        exclude = [f"--exclude={name}" for name in own]
+        self._rsync(f"packages of release {number}", *self._copy, "--delay-updates", *link, *exclude, source, target)
+        self._say(f"release {number}: index and Release")
+        self._rsync(f"index of release {number}", *self._copy, f"--exclude=/{RELEASE_NAME}", source, target)
+        self._rsync(f"Release of release {number}", *self._copy, f"{source}{RELEASE_NAME}", f"{target}{RELEASE_NAME}")
+
+    def _switch(self, channel: str, number: int) -> None:
+        self._say(f"{channel}: release {number}")
+        with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as name:
+            # A link of our own: the channel here may have moved on to a release that the mirror does not have yet.
+            link = Path(name) / channel
+            link.symlink_to(f"{RELEASES}/{number}")
+            # Into the directory and not onto the name: a link to a directory would be taken for that directory.
+            self._rsync(f"switching {channel}", "-l", str(link), f"{self._to}/")
+
+    def _remove(self, numbers: Sequence[int]) -> None:
+        if not numbers:
+            return
+        self._say(f"removing {', '.join(map(str, numbers))}")
+        target, step = f"{self._to}/{RELEASES}/", "removing what retention removed"
+        with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as empty:
+            whole = [f"--include=/{number}/***" for number in numbers]
+            for number in numbers:
+                (Path(empty) / str(number)).mkdir()
+            # The Release first: what is removed half is not complete.
+            first = [f"--include=/{number}/{name}" for number in numbers for name in ("", RELEASE_NAME)]
+            self._rsync(step, "-r", "--delete", *first, "--exclude=*", f"{empty}/", target)
+            for number in numbers:
+                (Path(empty) / str(number)).rmdir()
+            self._rsync(step, "-r", "--delete", *whole, "--exclude=*", f"{empty}/", target)
+
+    def _rsync(self, step: str, *words: str, missing: bool = False) -> str:
+        """Run rsync and return what it printed; with ``missing`` a place that is not there is an empty one."""
+        try:
+            done = subprocess.run(
+                [*self._command, *self._options, *words],
+                env={**os.environ, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=limits.RSYNC_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise MirrorPushError(self.name, step, f"{self._command[0]} is not installed") from None
+        except subprocess.TimeoutExpired:
+            raise MirrorPushError(self.name, step, f"not done within {limits.RSYNC_SECONDS:g} s") from None
+        said = done.stderr.decode("utf-8", "replace")
+        if done.returncode and not (missing and done.returncode == 23 and "No such file or directory" in said):
+            raise MirrorPushError(self.name, step, " ".join(said.split())[-_TOLD:] or f"rsync ended with {done.returncode}")
+        return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def is_local(to: str) -> bool:
+    """Whether rsync takes ``to`` for a path on this machine."""
+    return ":" not in to.partition("/")[0]
+
+
+def linked_place(to: str, number: int) -> str:
+    """Where rsync finds release ``number`` on the mirror at ``to``, as --link-dest takes it.
+
+    Anchored wherever that can be: rrsync refuses a path that climbs, and a daemon's paths begin at its module.
+    """
+    url = re.fullmatch(r"(?:rsync://[^/]+/|[^/:]*::)[^/]+(?P<path>/.*)?", to)
+    if url is not None:
+        return f"{(url['path'] or '').rstrip('/')}/{RELEASES}/{number}"
+    path = to if is_local(to) else to.partition(":")[2]
+    if path.startswith("/") or (not path and to.endswith(":")):
+        return f"{path.rstrip('/')}/{RELEASES}/{number}"
+    # Relative to the home on the other side, or to here: from releases/N it is the neighbour.
+    return f"../{number}"

@@ -1,0 +1,336 @@
+"""A release is made aside, whole, judged, signed, flushed, named, and only then does its channel point at it.
+
+The steps, each of which leaves the channel as it was until the last::
+
+    recover     what a killed run left is removed; the next number is taken
+    stage       packages get names below releases/.staging, from the live release where they are the same
+    judge       gates; a release that does not pass stays in .staging
+    sign        Release names the index under the next number and a TIMESTAMP that clients take for newer
+    commit      one flush of the file system, one rename to releases/<n>, fsync
+    switch      one rename of the channel, fsync
+
+Publishing, promoting, going back and renewing differ in where the content comes from, and in nothing else: clients
+never go backwards, so old content is a new release too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors.releases import (
+    ChangingPkgdirError,
+    Finding,
+    GateError,
+    PublishError,
+    TreeError,
+    UnknownNumberError,
+)
+from portage_ext.index.forms import FORMS
+from portage_ext.index.stamp import next_timestamp, parse_timestamp
+from portage_ext.model import builder
+from portage_ext.model.release import PLAIN_FORM, Release
+from portage_ext.releases import contents as indices
+from portage_ext.releases.contents import Contents, Difference, difference
+from portage_ext.releases.gates import Candidate, Gate, run_gates
+from portage_ext.releases.in_place import Detach
+from portage_ext.releases.linking import Placed, place_all
+from portage_ext.releases.note import NOTE_NAME, Note, carry
+from portage_ext.releases.restamp import restamp
+from portage_ext.releases.tree import Tree, checked_channel
+from portage_ext.trust import next_release as publish
+from portage_ext.trust import release as release_text
+from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Validity of a Release and grace time of clients in seconds, keys valid next (None: as before)."""
+
+    validity: int
+    grace: int
+    keys_next: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Where content comes from: a directory with an index, what is held while it is read, and what makes it ready then."""
+
+    directory: Path
+    origin: str
+    content: int | None = None
+    """The release that it is, None for a PKGDIR, whose content is new."""
+    hold: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+    refresh: Callable[[], None] = lambda: None
+    builder: bytes = b""
+    """Its builder.json, when it is to be published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a run did. Without a difference there is no ``release``, ``number`` is the one that stands, and nothing counts."""
+
+    number: int
+    release: Release | None
+    difference: Difference
+    packages: int
+    carried: int
+    placed: Placed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Staged:
+    contents: Contents
+    forms: Mapping[str, bytes]
+    builder: bytes
+    before: Contents
+    fresh: tuple[str, ...]
+    carried: Mapping[str, int]
+    placed: Placed
+
+
+class _ChangedError(Exception):
+    """A package is not the one that the index was made from."""
+
+
+_HTTP_TOLERANCE: Final = 5
+"""Portage asks a web server for what was modified more than 5 s after the TIMESTAMP that it has (util/_urlopen.py): files
+dated so are asked for again exactly when their TIMESTAMP is another, even where two releases are a second apart."""
+_NOTHING = Contents({}, {}, b"")
+
+
+class Publisher:
+    """Makes releases in ``tree``. ``keys`` are the public keys that it publishes, by path below the release."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        detach: Detach,
+        terms: Terms,
+        *,
+        keys: Mapping[str, bytes] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.tree = tree
+        self._detach = detach
+        self._terms = terms
+        self._keys = keys or {}
+        self._clock = clock
+
+    def publish(self, channel: str, source: Source, gates: Sequence[Gate] = ()) -> Published:
+        """Publish a PKGDIR in ``channel``, if clients would see a difference or the live Release is past its half-life.
+
+        Raises GateError, PublishError, ChangingPkgdirError, TreeError, and what ``source`` and the signer raise.
+        """
+        with self._guarded(channel):
+            return self._make(channel, source, gates)
+
+    def promote(self, origin: str, channel: str, gates: Sequence[Gate] = ()) -> Published:
+        """Publish what ``origin`` points at in ``channel``. Raises UnknownChannelError, else as :meth:`publish`."""
+        with self._guarded(channel):
+            number = self.tree.live(origin)
+            return self._make(channel, self._of(number, f"promoted from {origin} {number}"), gates)
+
+    def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = ()) -> Published:
+        """Publish an earlier content of ``channel`` anew; by default the one before the present one.
+
+        Raises UnknownNumberError when there is none, else as :meth:`publish`.
+        """
+        with self._guarded(channel):
+            target = self._earlier(channel, number)
+            return self._make(channel, self._of(target, f"rolled back to {target}"), gates)
+
+    def renew(self, channel: str, *, force: bool = False) -> Published:
+        """Publish the content of ``channel`` again when more than half of its validity is over, or with ``force``."""
+        with self._guarded(channel):
+            number = self.tree.live(channel)
+            return self._make(channel, self._of(number, f"renewed {number}"), (), force=force)
+
+    # --- what it starts from
+
+    def _of(self, number: int, origin: str) -> Source:
+        directory = self.tree.directory(number)
+        origin = f"{origin} ({number})" if str(number) not in origin else origin
+        described = b""
+        with contextlib.suppress(FileNotFoundError):
+            described = (directory / builder.NAME).read_bytes()
+        return Source(directory, origin, self.tree.note(number).content, builder=described)
+
+    def _earlier(self, channel: str, number: int | None) -> int:
+        live = self.tree.live(channel)
+        contents = {
+            one: self.tree.note(one).content
+            for one, release in self.tree.known().items()
+            if release.channel == channel and one <= live
+        }
+        if number is not None:
+            if number not in contents:
+                raise UnknownNumberError(str(number), channel, tuple(contents))
+            return number
+        # Going back twice goes back two contents: what a rollback left behind is not gone back to.
+        older = [one for one, content in contents.items() if content < contents.get(live, live)]
+        if not older:
+            raise UnknownNumberError("before the present one", channel, tuple(contents))
+        return max(older, key=lambda one: (contents[one], one))
+
+    # --- the steps
+
+    @contextlib.contextmanager
+    def _guarded(self, channel: str) -> Iterator[None]:
+        checked_channel(channel)
+        with self.tree.locked():
+            try:
+                yield
+            except OSError as error:
+                # Room is given back at once where that is possible; where not, the next run does it.
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(self.tree.staging)
+                where = error.filename if isinstance(error.filename, str) else str(self.tree.root)
+                stands = self.tree.channels().get(channel)
+                raise PublishError(channel, where, error.strerror or str(error), stands) from error
+
+    def _make(self, channel: str, source: Source, gates: Sequence[Gate], *, force: bool = False) -> Published:
+        number = self.tree.recover()
+        live = self.tree.channels().get(channel)
+        staged = self._stage(channel, live, source, force=force)
+        if staged is None:
+            assert live is not None
+            return Published(live, None, Difference((), (), ()), 0, 0, Placed())
+        self._write(staged, Note(source.content or number, source.origin, staged.carried))
+        candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
+        findings: list[Finding] = run_gates(gates, candidate)
+        if findings:
+            raise GateError(channel, str(self.tree.staging), tuple(findings))
+        release = self._sign(channel, number, staged.forms)
+        self.tree.commit(number)
+        self.tree.switch(channel, number)
+        changed = difference(staged.before, staged.contents)
+        return Published(number, release, changed, len(staged.contents.entries), len(staged.carried), staged.placed)
+
+    def _stage(self, channel: str, live: int | None, source: Source, *, force: bool) -> _Staged | None:
+        for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):
+            with source.hold():
+                source.refresh()
+                try:
+                    return self._snapshot(channel, live, source, force=force)
+                except _ChangedError as error:
+                    shutil.rmtree(self.tree.staging)
+                    if attempt == limits.SNAPSHOT_ATTEMPTS:
+                        raise ChangingPkgdirError(str(error)) from error
+        raise AssertionError("the last attempt returns")
+
+    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool) -> _Staged | None:
+        forms = _read_forms(source.directory)
+        new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
+        new = replace(new, header={**new.header, builder.HEADER: builder.binding(source.builder) if source.builder else ""})
+        before = _NOTHING if live is None else self.tree.contents(live)
+        now = int(self._clock())
+        lost: frozenset[str] = frozenset()
+        if live is not None:
+            # What somebody took away from the live release, and the source still has, comes from there again.
+            lost = frozenset(one for one in self._lost(live, before.entries) if os.path.lexists(source.directory / one))
+        if (
+            live is not None
+            and new.same_as(before)
+            and not (force or lost)
+            and not publish.needs_renewal(self.tree.release(live), now)
+        ):
+            return None
+        carried: dict[str, int] = {}
+        if live is not None:
+            carried = carry(before.entries, self.tree.note(live).carried, new.entries, now, self._terms.grace)
+            for path in self._lost(live, carried):
+                del carried[path]
+        fresh = tuple(path for path, text in new.entries.items() if before.entries.get(path) != text or path in lost)
+        place = self._places(new, frozenset(fresh), None if live is None else self.tree.directory(live), source, carried)
+        self.tree.staging.mkdir(mode=0o755)
+        try:
+            placed = place_all(place, str(self.tree.staging))
+        except FileNotFoundError as error:
+            raise _ChangedError(str(error.filename)) from error
+        if source.content is None:
+            self._same_files(new, fresh)
+        stamp = next_timestamp(now, [parse_timestamp(before.header.get("TIMESTAMP", ""))])
+        stamped = restamp(new, forms, stamp)
+        stated = replace(new, header={**new.header, "TIMESTAMP": str(stamp)})
+        return _Staged(stated, stamped, source.builder, before, fresh, carried, placed)
+
+    def _places(
+        self, new: Contents, fresh: frozenset[str], live: Path | None, source: Source, carried: Mapping[str, int]
+    ) -> Iterator[tuple[str, str, str]]:
+        old, made = str(live), str(source.directory)
+        for path in new.entries:
+            yield (made if path in fresh else old), path, path
+        for path in carried:
+            yield old, path, path
+
+    def _lost(self, live: int, paths: Iterable[str]) -> list[str]:
+        """Those of ``paths`` that the live release ought to have and has not."""
+        directory = str(self.tree.directory(live))
+        return [path for path in paths if not os.path.lexists(f"{directory}/{path}")]
+
+    def _same_files(self, new: Contents, fresh: Sequence[str]) -> None:
+        """Raises _ChangedError when a file is another than the index was made from: somebody replaced it without the lock."""
+        for path in fresh:
+            status = os.stat(self.tree.staging / path, follow_symlinks=False)
+            entry = new.entry(path)
+            if entry.get("SIZE") != str(status.st_size) or entry.get("MTIME") != str(status.st_mtime_ns // 10**9):
+                raise _ChangedError(path)
+
+    def _write(self, staged: _Staged, note: Note) -> None:
+        stamp = int(staged.contents.header["TIMESTAMP"])
+        for name, data in staged.forms.items():
+            self._put(name, data)
+            modified = stamp + _HTTP_TOLERANCE
+            os.utime(self.tree.staging / name, (modified, modified))
+        for name, data in self._keys.items():
+            self._put(name, data)
+        if staged.builder:
+            self._put(builder.NAME, staged.builder)
+        self._put(NOTE_NAME, note.emit())
+
+    def _sign(self, channel: str, number: int, forms: Mapping[str, bytes]) -> Release:
+        known = self.tree.known()
+        release = publish.next_release(
+            known[max(known)] if known else None,
+            publish.index_files(forms),
+            now=int(self._clock()),
+            validity=self._terms.validity,
+            channel=channel,
+            keys_next=self._terms.keys_next,
+            at_least=number,
+        )
+        if release.version != number:
+            raise TreeError(
+                str(self.tree.root), f"release {max(known)} calls itself {release.version - 1}; it is not of this tree"
+            )
+        data = release_text.emit(release)
+        release_text.parse(data)
+        self._put(SIGNATURE_NAME, self._detach(data))
+        self._put(RELEASE_NAME, data)
+        return release
+
+    def _put(self, name: str, data: bytes) -> None:
+        """Write a file of the staged release, which nobody reads yet; it is flushed with the rest."""
+        path = self.tree.staging / name
+        path.parent.mkdir(mode=0o755, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o644)
+
+
+def _read_forms(directory: Path) -> dict[str, bytes]:
+    forms: dict[str, bytes] = {}
+    for name in FORMS:
+        with contextlib.suppress(FileNotFoundError):
+            forms[name] = (directory / name).read_bytes()
+    if PLAIN_FORM not in forms:
+        raise TreeError(str(directory), f"there is no {PLAIN_FORM}")
+    return forms

@@ -1,0 +1,174 @@
+"""A published tree: numbered releases that never change, and channels that point at them.
+
+::
+
+    TREE/
+      production -> releases/7      a channel: switched by one rename
+      staging -> releases/8
+      releases/
+        7/                          index forms, Release, Release.asc, keys/, packages; complete before it has this name
+        8/
+        .staging/                   a release in the making, or one that did not pass its gates
+        .gone.6/                    a release that is being removed
+
+Numbers grow over all channels and are the versions of the Releases. A release belongs to the channel that its Release names;
+the newest of a channel is the one that the channel points at. One that is newer still never went live: its publisher was
+killed before the switch, and the next one removes it. Only the holder of the lock changes anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from portage_ext import files
+from portage_ext.errors.releases import TreeError, UnknownChannelError
+from portage_ext.errors.trust import MalformedReleaseError
+from portage_ext.model.release import PLAIN_FORM, Release
+from portage_ext.releases import contents
+from portage_ext.releases.contents import Contents
+from portage_ext.releases.note import NOTE_NAME, Note, read_note
+from portage_ext.trust import release as release_text
+from portage_ext.trust.release import RELEASE_NAME
+
+RELEASES: Final = "releases"
+STAGING: Final = ".staging"
+GONE: Final = ".gone."
+LOCK: Final = ".lock"
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,15}")
+_CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def checked_channel(name: str) -> str:
+    """``name``, when a channel may be called so (as in a Release). Raises TreeError."""
+    if not _CHANNEL.fullmatch(name) or name == RELEASES:
+        raise TreeError(name, "is no name for a channel: small letters, digits, dot, dash and underscore")
+    return name
+
+
+class Tree:
+    """The tree at ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.releases = root / RELEASES
+        self.staging = self.releases / STAGING
+
+    # --- looking
+
+    def numbers(self) -> list[int]:
+        """The numbers of the releases that are there, in order."""
+        try:
+            return sorted(int(name) for name in os.listdir(self.releases) if _NUMBER.fullmatch(name))
+        except FileNotFoundError:
+            return []
+
+    def directory(self, number: int) -> Path:
+        return self.releases / str(number)
+
+    def channels(self) -> dict[str, int]:
+        """The channels by name, each with the number of the release that it points at."""
+        found: dict[str, int] = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.root) as entries:
+            for entry in entries:
+                if entry.is_symlink() and _CHANNEL.fullmatch(entry.name):
+                    directory, _, number = os.readlink(entry.path).rpartition("/")
+                    if directory == RELEASES and _NUMBER.fullmatch(number):
+                        found[entry.name] = int(number)
+        return dict(sorted(found.items()))
+
+    def live(self, channel: str) -> int:
+        """The number that ``channel`` points at. Raises UnknownChannelError."""
+        channels = self.channels()
+        if channel not in channels:
+            raise UnknownChannelError(channel, tuple(channels))
+        return channels[channel]
+
+    def release(self, number: int) -> Release:
+        """What release ``number`` says of itself. Raises TreeError."""
+        path = self.directory(number) / RELEASE_NAME
+        try:
+            return release_text.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise TreeError(str(path), f"cannot be read: {error.strerror}") from error
+        except MalformedReleaseError as error:
+            raise TreeError(str(path), str(error)) from error
+
+    def known(self) -> dict[int, Release]:
+        """Every release that can be read, by number; a directory that holds none is not ours and not touched."""
+        found: dict[int, Release] = {}
+        for number in self.numbers():
+            with contextlib.suppress(TreeError):
+                found[number] = self.release(number)
+        return found
+
+    def contents(self, number: int) -> Contents:
+        """The index of release ``number``. Raises TreeError, InvalidIndexError."""
+        path = self.directory(number) / PLAIN_FORM
+        try:
+            return contents.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise TreeError(str(path), f"cannot be read: {error.strerror}") from error
+
+    def note(self, number: int) -> Note:
+        """Where release ``number`` came from and what it carries on. Raises TreeError."""
+        return read_note(self.directory(number) / NOTE_NAME, number)
+
+    # --- changing
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other publishers out; waits for them. Makes the tree when it is not there.
+
+        Raises TreeError, also for an OSError of what is done inside.
+        """
+        try:
+            self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
+            file = open(self.root / LOCK, "ab")  # noqa: SIM115 (closed at the end of the block)
+        except OSError as error:
+            raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            except OSError as error:
+                where = error.filename if isinstance(error.filename, str) else str(self.root)
+                why = f"{error.strerror or error}. The channels are whole; the next run goes on from here"
+                raise TreeError(where, why) from error
+
+    def recover(self) -> int:
+        """Remove what a killed publisher left, and return the next free number. Under the lock. Raises OSError."""
+        channels, known = self.channels(), self.known()
+        following = max([0, *self.numbers(), *channels.values()]) + 1
+        for number, release in known.items():
+            if number > channels.get(release.channel, number):
+                self.remove(number)
+        for name in os.listdir(self.releases):
+            if name == STAGING or name.startswith(GONE):
+                shutil.rmtree(self.releases / name)
+        for name in os.listdir(self.root):
+            if name.startswith(files.TEMPORARY_PREFIX):
+                (self.root / name).unlink()
+        return following
+
+    def commit(self, number: int) -> None:
+        """Give the release in ``.staging`` its name; everything of it is on the disk before. Under the lock."""
+        files.sync_filesystem(self.staging)
+        os.rename(self.staging, self.directory(number))
+        files.sync_directory(self.releases)
+
+    def switch(self, channel: str, number: int) -> None:
+        """Point ``channel`` at release ``number``: the moment in which clients see it. Under the lock."""
+        files.replace_link(self.root / checked_channel(channel), f"{RELEASES}/{number}")
+
+    def remove(self, number: int) -> None:
+        """Remove a release: its name goes in one step, its files after it. Under the lock."""
+        gone = self.releases / f"{GONE}{number}"
+        os.rename(self.directory(number), gone)
+        shutil.rmtree(gone)

@@ -1,1 +1,0 @@
-"""A binary package repository on disk: scanning PKGDIR, locking, state."""

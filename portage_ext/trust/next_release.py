@@ -1,0 +1,57 @@
+"""The next Release of a repository, as a value: what stands in it follows from the one before, the index, and the clock."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+
+from portage_ext import limits
+from portage_ext.errors.trust import MalformedReleaseError
+from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+
+
+def index_files(forms: Mapping[str, bytes]) -> tuple[IndexFile, ...]:
+    """What a Release says of the ``forms`` (file name to content); the plain one first."""
+    order = [PLAIN_FORM, *(name for name in INDEX_FORMS if name != PLAIN_FORM)]
+    return tuple(
+        IndexFile(name, len(forms[name]), hashlib.blake2b(forms[name]).hexdigest(), hashlib.sha512(forms[name]).hexdigest())
+        for name in order
+        if name in forms
+    )
+
+
+def next_release(
+    before: Release | None,
+    files: Sequence[IndexFile],
+    *,
+    now: int,
+    validity: int,
+    channel: str,
+    keys_next: tuple[str, ...] | None = None,
+    at_least: int = 1,
+) -> Release:
+    """The Release that follows ``before`` (None: the first of a new repository, which gets an id of its own).
+
+    ``now`` and ``validity`` are seconds; ``keys_next`` None keeps what ``before`` announced. Its version is ``at_least`` that
+    given. Raises MalformedReleaseError when the clock went back or the version can grow no more.
+    """
+    if before is not None and before.created > now + limits.CLOCK_SKEW:
+        raise MalformedReleaseError("Release", "the one before was created in the future; look at this host's clock")
+    version = max(at_least, 1 if before is None else before.version + 1)
+    if version > limits.MAX_RELEASE_VERSION:
+        raise MalformedReleaseError("Release", f"version {version} is out of range")
+    return Release(
+        repository=before.repository if before is not None else uuid.uuid4().hex,
+        channel=channel,
+        version=version,
+        created=now,
+        expires=now + validity,
+        keys_next=keys_next if keys_next is not None else () if before is None else before.keys_next,
+        files=tuple(files),
+    )
+
+
+def needs_renewal(release: Release, now: int) -> bool:
+    """Whether more than half of the validity of ``release`` is over."""
+    return now - release.created > (release.expires - release.created) // 2
