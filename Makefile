@@ -4,13 +4,14 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
-	'tests/shell/*.ba*' 2>/dev/null)
+	'tests/system/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
+.PHONY: help demo test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
 
 help:
 	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
 	@echo "make test            every test"
+	@echo "make test-unit       the tests that need no emerge, in seconds: the inner loop"
 	@echo "make lint            ruff, mypy --strict, import contracts, shellcheck"
 	@echo "make test-crash      a publish killed at every system call that changes a file"
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
@@ -40,6 +41,9 @@ test: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
 	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS)
 
+test-unit: $(VENV)/complete
+	$(SCRATCH) $(RUN) -m pytest -q -n $(WORKERS) tests/unit
+
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -49,22 +53,22 @@ lint: $(VENV)/complete
 
 # The slow proofs, each with a quick part in make test.
 test-crash: check-programs $(VENV)/complete
-	CRASH_POINTS=all $(RUN) -m pytest -q tests/crash
+	CRASH_POINTS=all $(RUN) -m pytest -q tests/system/crash
 
 test-loop: check-programs $(VENV)/complete
-	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/publish/test_loop.py
+	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/system/publish/test_loop.py
 
 test-hooks: check-programs $(VENV)/complete
-	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/hooks/test_at_once.py
+	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/system/hooks/test_at_once.py
 
 test-setup: check-programs $(VENV)/complete
-	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/shell
+	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/system/shell
 
 test-toolchain: check-programs $(VENV)/complete
-	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
+	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/system/toolchain
 
 test-portage: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.compat.portage_own
+	$(PYTHON) -m tests.system.compat.portage_own
 
 # BENCH keeps generated packages between runs; bench.reindex also wants createrepo_c and rpmbuild.
 BENCH ?= .sandbox-bench

@@ -25,8 +25,7 @@ from portage_ext.index.text import parse_index
 from portage_ext.trust.entries import sanitise
 from portage_ext.trust.known_index import mark_bound
 from portage_ext.trust.memory import StateDirectory
-from tests import binpkgs
-from tests.testkit import daemon, ebuilds, environments, keys
+from tests.testkit import binpkgs, daemon, ebuilds, environments, keys
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 

@@ -1,5 +1,0 @@
-"""Fixtures: a publishing host and its web server, as the tests of publishing have them."""
-
-from tests.publish.conftest import host, web
-
-__all__ = ["host", "web"]

@@ -1,0 +1,52 @@
+"""The commands around a tree, as an administrator calls them: exit status and what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import requests
+
+from tests.system.publish.site import Host
+
+
+def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
+    host.run("publish").ok()
+    host.run("promote", "staging", "production", "--gates", "index").ok()
+    place = str(work / "mirror")
+    behind = host.run("mirror", "--to", place, "--lag").failed()
+    assert behind.status == 1
+    assert "has none" in behind.stdout
+    host.run("mirror", "--to", place).ok()
+    assert (work / "mirror/production/Release").read_bytes() == (host.tree / "production/Release").read_bytes()
+    host.run("mirror", "--to", place, "--lag").ok()
+    assert host.run("mirror", "nowhere").failed().status == 2
+
+    listed = [json.loads(line) for line in host.run("releases", "--json").ok().stdout.splitlines()]
+    assert [(one["release"], one["channel"], one["live"], one["content"]) for one in listed] == [
+        (1, "staging", True, 1),
+        (2, "production", True, 1),
+    ]
+    assert "0 releases would be removed" in host.run("prune", "--dry-run").ok().stdout
+    assert host.run("rollback", "production").failed().status == 1
+    assert host.run("diff", "1", "7").failed().status == 1
+    assert host.run("publish", "--gates", "nonsense").failed().status == 2
+    renewed = host.run("publish", "--channel", "production", "--renew").ok()
+    assert "nothing was published" in renewed.stdout
+
+    words = ["portage-ext", "serve", "--port", "0", "--bind", "0.0.0.0"]
+    process = subprocess.Popen(
+        words, env=host.root.variables(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=host.root.path
+    )
+    try:
+        assert process.stdout is not None
+        match = re.fullmatch(r"sync-uri = http://0.0.0.0:(\d+)/production\n", process.stdout.readline())
+        assert match is not None
+        answer = requests.get(f"http://127.0.0.1:{match[1]}/production/Release", timeout=10)
+        assert answer.content == (host.tree / "production/Release").read_bytes()
+    finally:
+        process.terminate()
+        _, said = process.communicate()
+    assert "reachable by others" in said

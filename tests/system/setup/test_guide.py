@@ -1,0 +1,102 @@
+"""What docs/administration.md tells to do for a key that is rotated, lost, and for a binhost that moves: real emerge."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.setup.machines import Machine
+from tests.testkit import ebuilds, httpd, keys
+from tests.testkit.httpd import Server
+
+LISTED = "app-misc/* getbinpkg.conf\n"
+
+
+@pytest.fixture
+def served(work: Path) -> Iterator[Server]:
+    (work / "srv").mkdir()
+    with httpd.serve(work / "srv") as server:
+        yield server
+
+
+@pytest.fixture
+def pair(work: Path, served: Server) -> tuple[Machine, Machine, str]:
+    """A binhost with one published package, a client, and the URL."""
+    repository = ebuilds.standard(work / "repo")
+    binhost, client = (Machine.fresh(work / name, repository) for name in ("a", "b"))
+    (work / "a/srv").symlink_to(work / "srv")
+    url = f"{served.url}/amd64/production"
+    binhost.setup("--role", "binhost", "--tree", "/srv/amd64").ok()
+    binhost.root.emerge("-1", "--buildpkgonly", "app-misc/hello").ok()
+    client.setup("--role", "client", "--binhost", url, "--key", binhost.choice("signing-key")).ok()
+    client.root.etc("package.env", LISTED)
+    return binhost, client, url
+
+
+def new_key(home: Path) -> str:
+    keys.gpg(home, "--passphrase", "", "--quick-generate-key", "binhost 2027", "ed25519", "sign", "never")
+    listing = keys.gpg(home, "--with-colons", "--list-secret-keys").decode()
+    keys.kill_agents(home)
+    return [line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")][-1]
+
+
+def test_key_rotates_and_clients_follow(pair: tuple[Machine, Machine, str]) -> None:
+    binhost, client, _ = pair
+    home = binhost.root.path / "var/lib/portage-ext/signing"
+    old, new = binhost.choice("signing-key"), new_key(home)
+    binhost.root.run("portage-ext", "publish", "--keys-next", old, new).ok()
+    client.root.emerge("-p", "app-misc/hello").ok()
+    assert f"rotated  {new}" in client.root.run("portage-ext", "trust", "list").ok().stdout
+    binhost.setup("--role", "binhost", "--signing-key", new).ok()
+    binhost.root.run("portage-ext", "sign").ok()
+    binhost.root.run("portage-ext", "publish", "--keys-next", new).ok()
+    client.root.emerge("-1", "app-misc/hello").ok()
+    assert client.root.merged() == {"app-misc/hello-1.1": "binary"}
+    assert f"retired  {old}" in client.root.run("portage-ext", "trust", "list").ok().stdout
+    for machine in (client, binhost):
+        machine.setup("--uninstall", "--purge").ok()
+    assert {path for path in binhost.differences() if not path.startswith("srv")} == set()
+
+
+def test_lost_key_is_replaced_by_hand(pair: tuple[Machine, Machine, str]) -> None:
+    binhost, client, url = pair
+    client.root.emerge("-p", "app-misc/hello").ok()
+    new = new_key(binhost.root.path / "var/lib/portage-ext/signing")
+    binhost.setup("--role", "binhost", "--signing-key", new).ok()
+    binhost.root.run("portage-ext", "sign").ok()
+    binhost.root.run("portage-ext", "publish").ok()
+    refused = client.root.emerge("-1", "app-misc/hello").failed()
+    assert new in refused.text
+    assert client.root.merged() == {}
+    client.root.run("portage-ext", "trust", "remove", "binhost").ok()
+    client.root.run("portage-ext", "trust", "add", "binhost", "--fingerprint", new, "--from", f"{url}/keys/{new}.asc").ok()
+    client.root.emerge("-1", "app-misc/hello").ok()
+    assert client.root.merged() == {"app-misc/hello-1.1": "binary"}
+
+
+def test_binhost_moves_and_clients_go_on(pair: tuple[Machine, Machine, str], work: Path) -> None:
+    binhost, client, _ = pair
+    client.root.emerge("-p", "app-misc/hello").ok()
+    moved = Machine.fresh(work / "m", binhost.root.repositories[0])
+    for name in ("var/cache/binpkgs", "srv/amd64", "var/lib/portage-ext/signing"):
+        shutil.copytree(
+            binhost.root.path / name,
+            moved.root.path / name,
+            symlinks=True,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("S.*"),
+        )
+    home = moved.root.path / "var/lib/portage-ext/signing"
+    key = binhost.choice("signing-key")
+    told = ("--signing-key", key, "--signing-home", str(home), "--tree", "/srv/amd64")
+    moved.setup("--role", "binhost", *told).ok()
+    built = moved.root.emerge("-1", "--buildpkgonly", "app-misc/flags").ok()
+    assert "published as release 2 of production" in built.text
+    with httpd.serve(moved.root.path / "srv") as server:
+        client.setup("--role", "client", "--binhost", f"{server.url}/amd64/production").ok()
+        client.root.emerge("-1", "app-misc/flags").ok()
+    assert client.root.merged() == {"app-misc/flags-2.0": "binary"}
+    keys.kill_agents(home)

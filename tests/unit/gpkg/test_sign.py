@@ -1,0 +1,258 @@
+"""Signing copies the payload as it is, proves what it copies, and leaves the old file when anything is wrong. Real gpg."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portage_ext.errors import DigestMismatchError
+from portage_ext.errors.trust import BadSignatureError, GpgError, UnknownKeyError, UnsignedError
+from portage_ext.gpkg.sign import sign_package
+from portage_ext.gpkg.verify import verify_packages
+from portage_ext.trust.gpg import judge_many
+from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key
+from tests.testkit import binpkgs, keys
+from tests.testkit.keys import SigningKey as Key
+
+QUICK = ("--pinentry-mode", "loopback", "--passphrase", "")
+
+
+@pytest.fixture
+def key(work: Path) -> Iterator[Key]:
+    made = keys.new_key(work / "key")
+    yield made
+    keys.kill_agents(made.home)
+
+
+@pytest.fixture
+def signer(key: Key) -> GpgSigner:
+    return GpgSigner(signing_key(key.home, key.fingerprint), key.home)
+
+
+def ring(work: Path, key: Key) -> Path:
+    path = work / "ring.gpg"
+    path.write_bytes(keys.gpg(key.home, "--export", key.fingerprint))
+    return path
+
+
+def verdict(path: Path, work: Path, key: Key) -> Exception | None:
+    return verify_packages([path], judge_many([ring(work, key)], frozenset({key.fingerprint})))[path]
+
+
+def package(work: Path, size: int = 5000, name: str = "foo-1-1.gpkg.tar", **arguments: object) -> Path:
+    path = work / name
+    image = os.urandom(size)
+    path.write_bytes(binpkgs.gpkg(binpkgs.metadata("app-misc/foo-1", BUILD_ID="1"), image=image, **arguments))  # type: ignore[arg-type]
+    return path
+
+
+def payload(path: Path) -> dict[str, tuple[bytes, bytes]]:
+    """Header and content of every member that is no signature and no Manifest."""
+    data = path.read_bytes()
+    with tarfile.open(path) as archive:
+        return {
+            one.name: (data[one.offset : one.offset_data], data[one.offset_data : one.offset_data + one.size])
+            for one in archive.getmembers()
+            if not one.name.endswith((".sig", "/Manifest"))
+        }
+
+
+@pytest.mark.parametrize("size", [100, 3_000_000], ids=["small", "large"])
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "gnu", "pax"])
+def test_a_signed_package_is_the_same_member_for_member(work: Path, key: Key, signer: GpgSigner, size: int, form: int) -> None:
+    path = package(work, size, form=form)
+    before = payload(path)
+    assert isinstance(verdict(path, work, key), UnsignedError)
+    sign_package(path, signer)
+    assert payload(path) == before
+    assert verdict(path, work, key) is None
+    assert path.stat().st_size % tarfile.RECORDSIZE == 0
+    sign_package(path, signer)
+    assert payload(path) == before
+    assert verdict(path, work, key) is None
+
+
+def test_every_inner_archive_has_a_detached_signature_that_gpg_accepts(work: Path, key: Key, signer: GpgSigner) -> None:
+    path = package(work, 400_000)
+    sign_package(path, signer)
+    with tarfile.open(path) as archive:
+        names = [one.name.partition("/")[2] for one in archive.getmembers()]
+        assert [name.partition(".")[0] for name in names] == ["gpkg-1", "metadata", "metadata", "image", "image", "Manifest"]
+        for name in archive.getnames():
+            if name.endswith(".sig"):
+                signature, signed = archive.extractfile(name), archive.extractfile(name.removesuffix(".sig"))
+                assert signature is not None
+                assert signed is not None
+                (work / "s").write_bytes(signature.read())
+                keys.gpg(key.home, "--verify", str(work / "s"), "-", stdin=signed.read())
+
+
+def test_mode_and_owner_stay_and_the_time_moves_on(work: Path, signer: GpgSigner) -> None:
+    path = package(work)
+    path.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(path, 1234, 4321)
+    before = path.stat()
+    os.utime(path, (2_000_000_000, 2_000_000_000))
+    sign_package(path, signer)
+    after = path.stat()
+    assert (stat.S_IMODE(after.st_mode), after.st_uid, after.st_gid) == (0o640, before.st_uid, before.st_gid)
+    assert int(after.st_mtime) > 2_000_000_000
+
+
+def test_a_payload_that_is_not_what_its_manifest_says_is_not_signed(work: Path, signer: GpgSigner) -> None:
+    for size in (100, 1_000_000):
+        path = package(work, size)
+        data = bytearray(path.read_bytes())
+        with tarfile.open(path) as archive:
+            image = next(one for one in archive.getmembers() if "/image.tar" in one.name)
+        data[image.offset_data + image.size // 2] ^= 1
+        path.write_bytes(bytes(data))
+        with pytest.raises(DigestMismatchError):
+            sign_package(path, signer)
+        assert path.read_bytes() == bytes(data)
+        assert sorted(one.name for one in work.iterdir()) == ["foo-1-1.gpkg.tar", "key"]
+
+
+def test_when_gpg_fails_the_old_file_stays(work: Path, key: Key) -> None:
+    absent = GpgSigner(SigningKey("F" * 40, "F" * 40), key.home)
+    for size in (100, 1_000_000):
+        path = package(work, size)
+        before = path.read_bytes()
+        with pytest.raises(GpgError):
+            sign_package(path, absent)
+        assert path.read_bytes() == before
+
+
+def test_a_changed_manifest_is_a_bad_signature(work: Path, key: Key, signer: GpgSigner) -> None:
+    path = package(work)
+    sign_package(path, signer)
+    data = path.read_bytes()
+    at = data.index(b"DATA gpkg-1 0 BLAKE2B 786a") + len(b"DATA gpkg-1 0 BLAKE2B ")
+    path.write_bytes(data[:at] + b"9" + data[at + 1 :])
+    assert verify_packages([path], judge_many([ring(work, key)], frozenset({key.fingerprint})), digests=False)[path] is not None
+    assert isinstance(
+        verify_packages([path], judge_many([ring(work, key)], frozenset({key.fingerprint})), digests=False)[path],
+        BadSignatureError,
+    )
+
+
+def test_text_around_the_signed_manifest_is_refused(work: Path, key: Key, signer: GpgSigner) -> None:
+    extra = b"DATA evil 1 BLAKE2B " + b"0" * 128 + b" SHA512 " + b"0" * 128 + b"\n"
+    for before, after in ((extra, b""), (b"", extra)):
+        path = package(work, manifest=lambda text: before + keys.gpg(key.home, "--clear-sign", stdin=text) + after)  # noqa: B023
+        assert verdict(path, work, key) is not None
+
+
+def test_many_packages_are_judged_each_by_itself(work: Path, key: Key, signer: GpgSigner) -> None:
+    other = keys.new_key(work / "other")
+    paths = [package(work, name=f"foo-1-{number}.gpkg.tar") for number in range(1, 5)]
+    sign_package(paths[0], signer)
+    sign_package(paths[1], GpgSigner(signing_key(other.home, None), other.home))
+    sign_package(paths[3], signer)
+    keys.kill_agents(other.home)
+    verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})))
+    assert [type(verdicts[path]) for path in paths] == [type(None), UnknownKeyError, UnsignedError, type(None)]
+
+
+def test_a_bad_signature_does_not_hide_those_behind_it(work: Path, key: Key, signer: GpgSigner) -> None:
+    # gpg's batch mode ends at a bad signature: what it never looked at must be neither believed nor called unsigned.
+    paths = [package(work, name=f"foo-1-{number}.gpkg.tar") for number in range(1, 7)]
+    for path in paths:
+        sign_package(path, signer)
+    for path in (paths[0], paths[1], paths[3]):
+        data = path.read_bytes()
+        at = data.index(b"DATA gpkg-1 0 BLAKE2B 786a") + len(b"DATA gpkg-1 0 BLAKE2B ")
+        path.write_bytes(data[:at] + b"9" + data[at + 1 :])
+    verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})), digests=False)
+    bad = BadSignatureError
+    assert [type(verdicts[path]) for path in paths] == [bad, bad, type(None), bad, type(None), type(None)]
+
+
+def test_a_subkey_signs_when_it_is_asked_for(work: Path, key: Key) -> None:
+    keys.gpg(key.home, *QUICK, "--quick-add-key", key.fingerprint, "ed25519", "sign", "never")
+    listing = keys.gpg(key.home, "--with-colons", "--list-keys").decode().splitlines()
+    subkey = [line.split(":")[9] for line in listing if line.startswith("fpr:")][1]
+    path = package(work)
+    sign_package(path, GpgSigner(signing_key(key.home, subkey), key.home))
+    assert verify_packages([path], judge_many([ring(work, key)], frozenset({subkey})))[path] is None
+    sign_package(path, GpgSigner(signing_key(key.home, key.fingerprint), key.home))
+    assert verify_packages([path], judge_many([ring(work, key)], frozenset({key.fingerprint})))[path] is None
+
+
+def test_a_passphrase_is_the_agents_business(work: Path) -> None:
+    home = work / "secret"
+    home.mkdir(mode=0o700)
+    asker = home / "pinentry"
+    # A pinentry, as gpg-agent talks to it (Assuan), that knows the passphrase as a person would.
+    asker.write_text(
+        "#!/bin/sh\necho OK\nwhile read -r word rest; do case $word in\n"
+        'GETPIN) echo "D sesame"; echo OK;; BYE) echo OK; exit;; *) echo OK;; esac; done\n'
+    )
+    asker.chmod(0o700)
+    (home / "gpg-agent.conf").write_text(f"pinentry-program {asker}\nallow-loopback-pinentry\n")
+    options = ("--pinentry-mode", "loopback", "--passphrase", "sesame")
+    keys.gpg(home, *options, "--quick-generate-key", "Locked <l@example.invalid>", "ed25519", "sign", "never")
+    keys.kill_agents(home)
+    try:
+        signer = GpgSigner(signing_key(home, None), home)
+        path = package(work)
+        sign_package(path, signer)
+        assert verdict(path, work, Key(home, signer.key.fingerprint)) is None
+    finally:
+        keys.kill_agents(home)
+
+
+def test_the_secret_key_stays_behind_a_forwarded_agent(work: Path, key: Key) -> None:
+    # The builder's home has the public key and, in place of an agent, the restricted socket of the signer's agent:
+    # what `ssh -R` brings from another machine.
+    keys.gpg(key.home, *QUICK, "--armor", "--detach-sign", stdin=b"starts the agent")
+    extra = subprocess.run(
+        ["gpgconf", "--homedir", str(key.home), "--list-dirs", "agent-extra-socket"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    builder = work / "builder"
+    builder.mkdir(mode=0o700)
+    socket = subprocess.run(
+        ["gpgconf", "--homedir", str(builder), "--list-dirs", "agent-socket"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    Path(socket).parent.mkdir(parents=True, exist_ok=True)
+    Path(socket).unlink(missing_ok=True)
+    Path(socket).write_text(f"%Assuan%\nsocket={extra}\n")
+    (builder / "gpg.conf").write_text("no-autostart\n")
+    keys.gpg(builder, "--import", stdin=key.public())
+    assert not list(builder.glob("private-keys-v1.d/*"))
+    try:
+        path = package(work, 400_000)
+        sign_package(path, GpgSigner(signing_key(builder, key.fingerprint), builder))
+        assert verdict(path, work, key) is None
+        exported = subprocess.run(
+            ["gpg", "--homedir", str(builder), "--batch", "--export-secret-keys"], capture_output=True, check=False
+        )
+        assert exported.stdout == b""
+    finally:
+        Path(socket).unlink(missing_ok=True)
+
+
+def test_a_key_without_an_exportable_secret(work: Path, key: Key) -> None:
+    # What a smartcard leaves in the home is a stub; a primary key that is a stub beside a subkey that signs is the same to gpg.
+    keys.gpg(key.home, *QUICK, "--quick-add-key", key.fingerprint, "ed25519", "sign", "never")
+    listing = keys.gpg(key.home, "--with-colons", "--list-keys").decode().splitlines()
+    subkey = [line.split(":")[9] for line in listing if line.startswith("fpr:")][1]
+    secret = keys.gpg(key.home, *QUICK, "--export-secret-subkeys", f"{subkey}!")
+    home = work / "card"
+    home.mkdir(mode=0o700)
+    try:
+        keys.gpg(home, "--import", stdin=secret)
+        path = package(work)
+        sign_package(path, GpgSigner(signing_key(home, subkey), home))
+        assert verify_packages([path], judge_many([ring(work, key)], frozenset({key.fingerprint})))[path] is None
+        with pytest.raises(GpgError):
+            GpgSigner(SigningKey(f"{key.fingerprint}!", f"{key.fingerprint}!"), home).detach(b"x")
+    finally:
+        keys.kill_agents(home)

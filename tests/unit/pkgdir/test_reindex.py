@@ -1,0 +1,338 @@
+"""Only what changed is opened, every form is of one generation, TIMESTAMP only grows, and the state may be lost at any time."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from portage_ext.errors import IndexWriteError, MassRemovalError
+from portage_ext.index import forms
+from portage_ext.pkgdir.cache import NAME
+from portage_ext.pkgdir.reindex import Reindexer
+from tests.testkit import binpkgs
+from tests.unit.pkgdir.engine import Engine
+
+
+def fill(engine: Engine, numbers: range | list[int]) -> None:
+    for number in numbers:
+        cpv = f"app-misc/p{number:03}-1"
+        binpkgs.put(engine.pkgdir, f"app-misc/p{number:03}/p{number:03}-1-1.gpkg.tar", binpkgs.gpkg(binpkgs.metadata(cpv)))
+
+
+def path(number: int) -> str:
+    return f"app-misc/p{number:03}/p{number:03}-1-1.gpkg.tar"
+
+
+def one_generation(engine: Engine) -> None:
+    plain = (engine.pkgdir / "Packages").read_bytes()
+    assert gzip.decompress((engine.pkgdir / "Packages.gz").read_bytes()) == plain
+    with (engine.pkgdir / "Packages.zst").open("rb") as file:
+        assert zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read() == plain
+    stamp = int(engine.header()["TIMESTAMP"])
+    assert {int((engine.pkgdir / name).stat().st_mtime) for name in forms.FORMS} == {stamp}
+
+
+def test_unchanged_packages_are_not_opened_and_nothing_is_written(engine: Engine) -> None:
+    fill(engine, range(30))
+    assert engine.run().opened == 30
+    before = forms.stamps(engine.pkgdir)
+    engine.now += 100
+    report = engine.run()
+    assert (report.opened, report.written) == (0, False)
+    assert forms.stamps(engine.pkgdir) == before
+
+
+def test_added_changed_and_removed_packages_are_told_apart(engine: Engine) -> None:
+    fill(engine, range(30))
+    engine.run()
+    fill(engine, [40])
+    os.utime(engine.pkgdir / path(3), (1, 1))
+    (engine.pkgdir / path(7)).unlink()
+    report = engine.run()
+    assert (report.added, report.changed, report.removed) == ((path(40),), (path(3),), (path(7),))
+    assert report.opened == 2
+    assert path(7) not in engine.paths()
+    one_generation(engine)
+
+
+@pytest.mark.parametrize("what", ["size", "mtime", "inode"])
+def test_a_change_of_any_part_of_the_stamp_is_seen(engine: Engine, what: str) -> None:
+    fill(engine, range(3))
+    engine.run()
+    file = engine.pkgdir / path(1)
+    status = file.stat()
+    values = binpkgs.metadata("app-misc/p001-1", KEYWORDS="arm64" if what != "size" else "amd64 arm64 " * 200)
+    if what == "mtime":
+        data = file.read_bytes()
+        file.write_bytes(data)
+        os.utime(file, ns=(0, status.st_mtime_ns + 1))
+    else:
+        other = binpkgs.put(engine.pkgdir, "new", binpkgs.gpkg(values))
+        os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+        other.rename(file)
+    assert engine.run().changed == (path(1),)
+
+
+def test_every_change_of_a_long_life_gives_what_a_new_index_says(engine: Engine) -> None:
+    chance = random.Random(4)
+    living = Reindexer(engine.repository)
+    there: set[int] = set()
+    for step in range(40):
+        for number in chance.sample(range(250), chance.randrange(1, 30)):
+            if number in there and chance.random() < 0.6:
+                (engine.pkgdir / path(number)).unlink()
+                there.discard(number)
+            else:
+                fill(engine, [number])
+                there.add(number)
+        engine.now += chance.choice([0, 1, -50])
+        (living if step % 2 else Reindexer(engine.repository)).run(force=True)
+        one_generation(engine)
+        told = (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2]
+        if step % 10 == 9:
+            place = engine.pkgdir.parent / "twin"
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            twin = Engine.create(place)
+            twin.pkgdir.rmdir()
+            shutil.copytree(engine.pkgdir, twin.pkgdir, ignore=shutil.ignore_patterns("Packages*", ".portage-ext*"))
+            twin.run(force=True)
+            assert (twin.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told
+    assert sorted(engine.paths()) == sorted(map(path, there))
+
+
+def test_a_caller_that_names_its_packages_has_them_indexed(engine: Engine) -> None:
+    fill(engine, range(5))
+    living = Reindexer(engine.repository)
+    living.run()
+    fill(engine, [9])
+    os.utime(engine.pkgdir / path(2), (5, 5))
+    (engine.pkgdir / path(4)).unlink()
+    report = living.run(only=[path(9), path(2), path(4)])
+    assert (report.added, report.changed, report.removed) == ((path(9),), (path(2),), (path(4),))
+    assert living.run().written is False
+
+
+def test_timestamp_grows_within_one_second_and_when_the_clock_goes_back(engine: Engine) -> None:
+    stamps = []
+    for number, now in enumerate((100.0, 100.2, 100.9, 50.0, 0.0, 101.0, 500.0)):
+        engine.now = now
+        fill(engine, [number])
+        stamps.append(engine.run().timestamp)
+        assert int(engine.header()["TIMESTAMP"]) == stamps[-1]
+    assert stamps == [100, 101, 102, 103, 104, 105, 500]
+
+
+def test_timestamp_follows_an_index_that_portage_wrote_meanwhile(engine: Engine) -> None:
+    fill(engine, range(2))
+    engine.run()
+    (engine.pkgdir / "Packages").write_text("PACKAGES: 0\nREPO_REVISIONS: {}\nTIMESTAMP: 1900000000\nVERSION: 0\n\n")
+    assert engine.run().timestamp == 1_900_000_001
+    assert engine.header()["REPO_REVISIONS"] == "{}"
+    assert engine.run().written is False
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", "-5", "soon", "253402300800"])
+def test_an_absurd_timestamp_is_not_followed(engine: Engine, text: str) -> None:
+    fill(engine, range(2))
+    (engine.pkgdir / "Packages").write_text(f"TIMESTAMP: {text}\nVERSION: 0\n\n")
+    assert engine.run().timestamp == int(engine.now)
+
+
+@pytest.mark.parametrize("form", forms.FORMS)
+def test_a_form_that_is_gone_or_foreign_is_written_again(engine: Engine, form: str) -> None:
+    fill(engine, range(40))
+    engine.run()
+    (engine.pkgdir / form).unlink()
+    assert engine.run().written
+    one_generation(engine)
+    (engine.pkgdir / form).write_bytes(b"of somebody else")
+    assert engine.run().opened == 0
+    one_generation(engine)
+
+
+def test_digests_that_portage_dropped_are_restored_without_opening_a_package(engine: Engine) -> None:
+    fill(engine, range(20))
+    engine.run()
+    before = [entry.strong_digests for entry in engine.entries()]
+    assert all(len(digests) == 2 for digests in before)
+    text = (engine.pkgdir / "Packages").read_text().splitlines(keepends=True)
+    (engine.pkgdir / "Packages").write_text("".join(line for line in text if not line.startswith(("BLAKE2B", "SHA512"))))
+    report = engine.run()
+    assert (report.opened, report.written) == (0, True)
+    assert [entry.strong_digests for entry in engine.entries()] == before
+
+
+def test_digests_are_those_of_the_file(engine: Engine) -> None:
+    fill(engine, [1])
+    engine.run()
+    (entry,) = engine.entries()
+    data = (engine.pkgdir / path(1)).read_bytes()
+    for name in ("MD5", "SHA1", "BLAKE2B", "SHA512"):
+        assert entry.get(name) == hashlib.new(name.lower(), data).hexdigest()
+    assert entry.size == len(data)
+
+
+def damage(kind: str, file: Path, chance: random.Random) -> None:
+    data = bytearray(file.read_bytes())
+    if kind == "removed":
+        file.unlink()
+    elif kind == "emptied":
+        file.write_bytes(b"")
+    elif kind == "cut":
+        file.write_bytes(bytes(data[: len(data) // 2]))
+    elif kind == "overwritten":
+        file.write_bytes(b"not a database" * 999)
+    else:
+        for _ in range(20):
+            data[chance.randrange(100, len(data))] ^= 1 << chance.randrange(8)
+        file.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["removed", "emptied", "cut", "overwritten", *(f"flipped {n}" for n in range(8))])
+def test_a_damaged_state_is_made_again_by_itself(engine: Engine, kind: str) -> None:
+    fill(engine, range(60))
+    engine.run()
+    told = (engine.pkgdir / "Packages").read_bytes()
+    damage(kind.split()[0], engine.pkgdir / NAME, random.Random(kind))
+    fill(engine, [99])
+    engine.run()
+    one_generation(engine)
+    assert engine.paths() == [*map(path, range(60)), path(99)]
+    (engine.pkgdir / path(99)).unlink()
+    engine.run()
+    assert (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told.partition(b"\n\n")[2]
+    assert engine.run().opened == 0
+
+
+def test_silent_changes_are_found_by_verify_only(engine: Engine) -> None:
+    fill(engine, range(3))
+    engine.run()
+    file = engine.pkgdir / path(1)
+    status = file.stat()
+    data = file.read_bytes()
+    with file.open("r+b") as stream:
+        stream.seek(data.rindex(b"image.tar.zst") + 600)
+        stream.write(b"\xff\xfe\xfd")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert engine.run().opened == 0
+    report = engine.run(verify=True)
+    assert report.opened == 3
+    assert [one.path for one in report.left_out] or report.silent == (path(1),)
+
+
+def test_a_silent_change_that_keeps_the_package_whole_is_indexed_and_told(engine: Engine) -> None:
+    fill(engine, range(3))
+    engine.run()
+    file = engine.pkgdir / path(1)
+    status = file.stat()
+    twin = binpkgs.gpkg(binpkgs.metadata("app-misc/p001-1", KEYWORDS="arm64"), compression="none")
+    first = binpkgs.gpkg(binpkgs.metadata("app-misc/p001-1", KEYWORDS="amd64"), compression="none")
+    assert len(first) == len(twin)
+    file.write_bytes(first)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    engine.run()
+    file.write_bytes(twin)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert engine.run().opened == 0
+    report = engine.run(verify=True)
+    assert (report.silent, report.left_out, report.written) == ((path(1),), (), True)
+    assert engine.run(verify=True).written is False
+
+
+def test_what_is_withheld_counts_as_not_there_until_a_run_takes_it_in(engine: Engine) -> None:
+    fill(engine, range(3))
+    report = engine.run(withheld=[path(1)])
+    assert (report.added, report.left_out, report.opened) == ((path(0), path(2)), (), 2)
+    assert engine.run(withheld=[path(1)]).written is False
+    report = engine.run()
+    assert (report.added, report.opened) == ((path(1),), 1)
+
+
+def test_withholding_most_of_the_index_refuses(engine: Engine) -> None:
+    fill(engine, range(30))
+    engine.run()
+    with pytest.raises(MassRemovalError):
+        engine.run(withheld=[path(number) for number in range(20)])
+
+
+def test_a_run_that_would_drop_most_of_the_index_refuses(engine: Engine) -> None:
+    fill(engine, range(30))
+    engine.run()
+    told = forms.stamps(engine.pkgdir)
+    for number in range(20):
+        (engine.pkgdir / path(number)).unlink()
+    with pytest.raises(MassRemovalError) as refused:
+        engine.run()
+    assert (refused.value.before, refused.value.after) == (30, 10)
+    assert forms.stamps(engine.pkgdir) == told
+    assert len(engine.run(force=True).removed) == 20
+
+
+def test_it_refuses_without_state_too_and_when_nothing_would_remain(engine: Engine) -> None:
+    fill(engine, range(2))
+    engine.run()
+    (engine.pkgdir / NAME).unlink()
+    shutil.rmtree(engine.pkgdir / "app-misc")
+    with pytest.raises(MassRemovalError):
+        engine.run()
+
+
+def test_a_few_packages_may_go_without_a_word(engine: Engine) -> None:
+    fill(engine, range(6))
+    engine.run()
+    for number in range(5):
+        (engine.pkgdir / path(number)).unlink()
+    assert len(engine.run().removed) == 5
+
+
+def test_permissions_and_group_are_those_of_pkgdir(engine: Engine) -> None:
+    fill(engine, [1])
+    engine.pkgdir.chmod(0o2775)
+    engine.run()
+    for name in forms.FORMS:
+        status = (engine.pkgdir / name).stat()
+        assert status.st_mode & 0o777 == 0o664
+        assert status.st_gid == engine.pkgdir.stat().st_gid
+    (engine.pkgdir / "Packages").chmod(0o640)
+    fill(engine, [2])
+    engine.run()
+    assert {(engine.pkgdir / name).stat().st_mode & 0o777 for name in forms.FORMS} == {0o660}
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "fchmod", "utime"])
+def test_an_error_while_writing_leaves_the_old_index_and_no_temporary_file(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    fill(engine, range(3))
+    engine.run()
+    told = {name: (engine.pkgdir / name).read_bytes() for name in forms.FORMS}
+    fill(engine, [5])
+
+    def fails(*arguments: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    # A disk that is full at the right moment cannot be had for real without mounting one (tests/system/crash does, for root).
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        with pytest.raises(IndexWriteError):
+            engine.run()
+    assert {name: (engine.pkgdir / name).read_bytes() for name in forms.FORMS} == told
+    assert sorted(os.listdir(engine.pkgdir)) == sorted([NAME, "app-misc", *forms.FORMS])
+    assert engine.run().added == (path(5),)
+    one_generation(engine)
+
+
+def test_what_a_killed_run_left_is_swept(engine: Engine) -> None:
+    fill(engine, range(3))
+    for name in forms.FORMS:
+        (engine.pkgdir / f".portage-ext.{name}.abcd1234").write_bytes(b"half")
+    engine.run()
+    assert sorted(os.listdir(engine.pkgdir)) == sorted([NAME, "app-misc", *forms.FORMS])

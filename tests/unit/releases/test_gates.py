@@ -1,0 +1,114 @@
+"""A release whose index and files disagree is objected to, by file; what the live release has too is not read again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portage_ext.model import IndexEntry
+from portage_ext.releases.contents import parse
+from portage_ext.releases.gates import Candidate, ClosureGate, IndexGate, InstallGate, LicenceGate, run_gates
+from tests.unit.releases.published import Site, site
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Site:
+    made = site(tmp_path)
+    made.pkgdir.add("app-misc/foo-1")
+    made.pkgdir.add("app-misc/bar-1", RESTRICT="test bindist")
+    made.publish()
+    return made
+
+
+def candidate(made: Site, fresh: Callable[[str], bool] = lambda path: True) -> Candidate:
+    """A copy of the live release, to be spoiled."""
+    directory = made.tree.root.parent / "candidate"
+    if not directory.exists():
+        shutil.copytree(made.served(), directory)
+    forms = {name: (directory / name).read_bytes() for name in ("Packages", "Packages.gz", "Packages.zst")}
+    contents = parse(forms["Packages"], "Packages")
+    return Candidate(directory, "production", contents, forms, tuple(filter(fresh, contents.entries)))
+
+
+def objections(of: Candidate) -> dict[str, str]:
+    return {one.where: one.what for one in run_gates([IndexGate()], of)}
+
+
+def test_an_honest_release_passes(made: Site) -> None:
+    assert objections(candidate(made)) == {}
+
+
+def test_a_missing_file_and_a_file_of_another_size_are_found(made: Site) -> None:
+    of = candidate(made)
+    (of.directory / "app-misc/foo/foo-1-1.gpkg.tar").unlink()
+    with (of.directory / "app-misc/bar/bar-1-1.gpkg.tar").open("ab") as file:
+        file.write(b"more")
+    found = objections(of)
+    assert "cannot be read" in found["app-misc/foo/foo-1-1.gpkg.tar"]
+    assert found["app-misc/bar/bar-1-1.gpkg.tar"]
+
+
+def test_a_flipped_byte_is_found_in_what_is_fresh(made: Site) -> None:
+    of = candidate(made)
+    path = of.directory / "app-misc/foo/foo-1-1.gpkg.tar"
+    data = bytearray(path.read_bytes())
+    data[700] ^= 1
+    path.write_bytes(data)
+    assert "is not the file" in objections(of)["app-misc/foo/foo-1-1.gpkg.tar"]
+    assert objections(candidate(made, lambda path: "bar" in path)) == {}
+
+
+def test_forms_that_say_different_things_are_found(made: Site) -> None:
+    other = made.tree.root.parent / "other"
+    other.mkdir()
+    of = candidate(made)
+    forms = {**of.forms, "Packages.gz": of.forms["Packages.gz"][:-20], "Packages.zst": b"none"}
+    assert set(objections(Candidate(of.directory, of.channel, of.contents, forms, of.fresh))) == {"Packages.gz", "Packages.zst"}
+
+
+def test_an_entry_that_clients_would_refuse_is_found(made: Site) -> None:
+    of = candidate(made)
+    text = of.forms["Packages"].replace(b"CPV: app-misc/foo-1\n", b"CPV: app-misc/other-1\n")
+    forms = {"Packages": text}
+    assert objections(Candidate(of.directory, of.channel, parse(text, "Packages"), forms, of.fresh))
+
+
+def test_bindist_and_licences_are_asked_of_fresh_packages(made: Site) -> None:
+    def missing(entry: IndexEntry) -> str | None:
+        return "Secret" if entry.cpv.pn == "foo" else None
+
+    found = run_gates([LicenceGate(missing)], candidate(made))
+    assert {(one.where, "bindist" in one.what) for one in found} == {("app-misc/bar-1-1", True), ("app-misc/foo-1-1", False)}
+    assert not run_gates([LicenceGate(missing)], candidate(made, lambda path: False))
+
+
+def test_the_closure_is_asked_of_the_whole_release(made: Site) -> None:
+    asked: list[str] = []
+
+    def unsatisfied(entries: object) -> list[tuple[IndexEntry, str, str]]:
+        assert isinstance(entries, list)
+        asked.extend(str(one.cpv) for one in entries)
+        return [(entries[0], "RDEPEND", "a/b")]
+
+    found = run_gates([ClosureGate(unsatisfied)], candidate(made, lambda path: False))
+    assert sorted(asked) == ["app-misc/bar-1", "app-misc/foo-1"]
+    assert "RDEPEND asks for a/b" in found[0].what
+
+
+def test_the_install_test_gets_its_sample_and_an_index_of_it(made: Site) -> None:
+    seen: list[list[str]] = []
+
+    def install(directory: Path, index: bytes, entries: tuple[IndexEntry, ...]) -> list[tuple[str, str]]:
+        offered = parse(index, "Packages")
+        assert set(offered.entries) == {entry.path for entry in entries}
+        assert offered.header["PACKAGES"] == "1"
+        seen.append([entry.path for entry in entries])
+        return [(entries[0].path, "died")]
+
+    for _ in range(2):
+        assert [one.what for one in run_gates([InstallGate(install, 1)], candidate(made))] == ["died"]
+    assert seen[0] == seen[1]
+    assert not run_gates([InstallGate(install, 1)], candidate(made, lambda path: False))

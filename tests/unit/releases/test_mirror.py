@@ -1,0 +1,131 @@
+"""A mirror that is pushed to by real rsync, looked at as its clients do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from portage_ext.errors.releases import MirrorPushError
+from portage_ext.releases.mirror import Mirror, linked_place
+from tests.unit.releases.published import Site, site, snapshot
+
+pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Site:
+    made = site(tmp_path)
+    made.pkgdir.add("app-misc/foo-1")
+    made.publish("staging")
+    made.publisher.promote("staging", "production")
+    return made
+
+
+def test_the_mirror_gets_whole_releases_of_its_channels_alone(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
+    pushed = mirror.push()
+    assert (pushed.sent, pushed.switched, pushed.removed) == ((2,), ("production",), ())
+    assert snapshot(tmp_path / "mirror/production") == snapshot(made.served())
+    assert os.listdir(tmp_path / "mirror/releases") == ["2"]
+    assert mirror.push().sent == ()
+
+
+def test_files_that_the_mirror_has_are_linked_there(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
+    mirror.push()
+    made.pkgdir.add("app-misc/foo-2")
+    made.publish("production")
+    mirror.push()
+    old, new = (tmp_path / f"mirror/releases/{n}/app-misc/foo/foo-1-1.gpkg.tar" for n in (2, 3))
+    assert old.samefile(new)
+
+
+def test_a_package_built_again_within_the_same_second_is_not_taken_for_the_old_one(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
+    for build in (1, 2):
+        made.publish_within_a_second("app-misc/quick-1", build)
+        mirror.push()
+        assert snapshot(tmp_path / "mirror/production") == snapshot(made.served())
+
+
+def test_what_retention_removed_is_removed_there(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree)
+    mirror.push()
+    made.pkgdir.add("app-misc/foo-2")
+    made.publish("production")
+    made.tree.remove(2)
+    assert mirror.push().removed == (2,)
+    assert sorted(os.listdir(tmp_path / "mirror/releases")) == ["1", "3"]
+
+
+def test_lag_is_told(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
+    assert "has none" in str(mirror.lag()[0])
+    mirror.push()
+    made.pkgdir.add("app-misc/foo-2")
+    made.clock.now += 7200
+    made.publish("production")
+    assert "has release 2, 2.0 h older" in str(mirror.lag()[0])
+    mirror.push()
+    assert "up to date" in str(mirror.lag()[0])
+
+
+def test_a_push_that_is_cut_anywhere_leaves_the_old_release_and_the_next_goes_on(made: Site, tmp_path: Path) -> None:
+    place = tmp_path / "mirror"
+    Mirror("eu", str(place), made.tree, ["production"]).push()
+    old = snapshot(place / "production")
+    for version in range(2, 6):
+        made.pkgdir.add(f"app-misc/foo-{version}")
+    made.publish("production")
+    new = snapshot(made.served())
+    # rsync as it is, but the connection breaks off at the n-th run: before it, and after it has done its work.
+    counter, wrapper = tmp_path / "count", tmp_path / "rsync-cut"
+    wrapper.write_text(
+        '#!/bin/sh\nn=$(($(cat "$COUNT") + 1)); echo $n > "$COUNT"\n'
+        '[ $n -lt "$CUT" ] || { [ "$AFTER" = 1 ] && rsync "$@"; exit 12; }\nexec rsync "$@"\n'
+    )
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    for cut in range(1, 6):
+        for after in (0, 1):
+            counter.write_text("0")
+            command = ["env", f"COUNT={counter}", f"CUT={cut}", f"AFTER={after}", str(wrapper)]
+            trial = tmp_path / f"trial-{cut}-{after}"
+            shutil.copytree(place, trial, symlinks=True)
+            with pytest.raises(MirrorPushError):
+                Mirror("eu", str(trial), made.tree, ["production"], command=command).push()
+            assert snapshot(trial / "production") in (old, new)
+            Mirror("eu", str(trial), made.tree, ["production"]).push()
+            assert snapshot(trial / "production") == new
+
+
+def test_a_channel_that_moves_on_while_it_is_sent_is_not_switched_to_what_is_not_there(made: Site, tmp_path: Path) -> None:
+    def say(line: str) -> None:
+        if line == "release 2: index and Release":
+            made.pkgdir.add("app-misc/foo-2")
+            made.publish("production")
+
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"], say=say)
+    mirror.push()
+    assert made.tree.live("production") == 3
+    assert os.readlink(tmp_path / "mirror/production") == "releases/2"
+    assert (tmp_path / "mirror/production/Release").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "place"),
+    [
+        ("/srv/mirror", "/srv/mirror/releases/3"),
+        ("push@eu.example.org:/srv/mirror", "/srv/mirror/releases/3"),
+        ("push@eu.example.org:", "/releases/3"),
+        ("push@eu.example.org:mirror", "../3"),
+        ("rsync://eu.example.org/binhost", "/releases/3"),
+        ("rsync://eu.example.org:873/binhost/amd64", "/amd64/releases/3"),
+        ("eu.example.org::binhost/amd64", "/amd64/releases/3"),
+    ],
+)
+def test_earlier_releases_are_found_from_where_the_other_side_begins(to: str, place: str) -> None:
+    assert linked_place(to, 3) == place

@@ -1,0 +1,53 @@
+"""The house rules that import-linter (pyproject.toml) does not hold: one idea a module, small rooms, no machine's path."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+MODULES = sorted((CHECKOUT / "portage_ext").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(CHECKOUT)))
+def test_module_opens_with_its_rule_and_has_one_idea(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), path
+    assert text.count("\n") <= 400, path
+
+
+def test_no_room_has_more_modules_than_a_newcomer_can_hold() -> None:
+    rooms = Counter(path.parent.relative_to(CHECKOUT / "portage_ext") for path in MODULES if path.name != "__init__.py")
+    assert not {str(room): count for room, count in rooms.items() if count > 24 and room != Path("cli")}
+
+
+def test_every_room_is_on_the_architecture_page() -> None:
+    page = (CHECKOUT / "docs/architecture.md").read_text()
+    rooms = {path.parent.name for path in MODULES if path.parent.parent == CHECKOUT / "portage_ext"}
+    assert not {room for room in rooms if f"| `{room}/`" not in page}
+
+
+def test_the_wheel_has_every_room() -> None:
+    listed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(CHECKOUT).parts) for path in MODULES}
+    assert there == {name for name in listed if name.startswith("portage_ext")}
+
+
+def test_no_path_of_a_machine_and_nothing_left_open() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\n")
+    machine = re.compile(r"(?:^|[^\w.-])/" + r"(?:work|farm|root|home/\w+)/")
+    left_open = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    for name in filter(None, listed):
+        path = CHECKOUT / name
+        if name == "LICENSE" or not path.is_file():
+            continue
+        text = path.read_text(errors="replace")
+        assert not machine.search(text), name
+        if name.startswith(("portage_ext/", "bashrc.d/", "dropin/")):
+            assert not left_open.search(text), name
