@@ -6,10 +6,10 @@ WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/system/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
+.PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
 
 help:
-	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
+	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
 	@echo "make test            every test"
 	@echo "make test-unit       the tests that need no emerge, in seconds: the inner loop"
 	@echo "make lint            ruff, mypy --strict, import contracts, shellcheck"
@@ -25,8 +25,13 @@ help:
 check-programs:
 	@$(PYTHON) -m tests.testkit.requirements
 
-demo: check-programs
+demo:
 	@$(PYTHON) -m demo.demo
+
+# A shell in what make demo has left, with its binhost running.
+demo-play:
+	@test -x .sandbox/play || { echo "There is nothing to play with yet: run make demo first."; exit 1; }
+	@.sandbox/play
 
 $(VENV)/complete: requirements-dev.txt
 	rm -rf $(VENV)
