@@ -6,13 +6,14 @@ WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/system/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-attacks test-portage \
-	test-differential fuzz bench clean
+.PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
+	test-attacks test-portage test-differential fuzz bench clean
 
 help:
-	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
+	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
 	@echo "make test            every test"
-	@echo "make lint            ruff, mypy --strict, shellcheck"
+	@echo "make test-unit       the tests that need no emerge, in seconds: the inner loop"
+	@echo "make lint            ruff, mypy --strict, import contracts, shellcheck"
 	@echo "make test-crash      a publish killed at every system call that changes a file"
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
@@ -28,8 +29,13 @@ help:
 check-programs:
 	@$(PYTHON) -m tests.testkit.requirements
 
-demo: check-programs
+demo:
 	@$(PYTHON) -m demo.demo
+
+# A shell in what make demo has left, with its binhost running.
+demo-play:
+	@test -x .sandbox/play || { echo "There is nothing to play with yet: run make demo first."; exit 1; }
+	@.sandbox/play
 
 $(VENV)/complete: requirements-dev.txt
 	rm -rf $(VENV)
@@ -44,10 +50,14 @@ test: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
 	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS)
 
+test-unit: $(VENV)/complete
+	$(SCRATCH) $(RUN) -m pytest -q -n $(WORKERS) tests/unit
+
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 	@if [ -n "$(SHELL_FILES)" ]; then shellcheck -x $(SHELL_FILES); fi
 
 # The slow proofs, each with a quick part in make test.

@@ -1,4 +1,4 @@
-"""Fixtures over the test kit. What is expensive is built once and only read; what changes is each test's own."""
+"""What unit and system tests share: hypothesis, an empty folder, a free port."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
 
-from tests.system.publish import site
-from tests.system.publish.site import Host
-from tests.testkit import binhost as kit
-from tests.testkit import daemon, environments, httpd
-from tests.testkit.binhost import Binhost
-from tests.testkit.environments import Environment
-from tests.testkit.httpd import Server
-from tests.testkit.roots import Root
+from tests.testkit import daemon
 
 # Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
 os.umask(0o022)
@@ -51,46 +43,3 @@ def port() -> Iterator[int]:
     """A port of loopback that nobody else is given."""
     with daemon.free_port() as port:
         yield port
-
-
-@pytest.fixture(scope="session")
-def binhost() -> Binhost:
-    """The standard signing binhost. Read only."""
-    return kit.standard()
-
-
-@pytest.fixture(scope="session")
-def signed(binhost: Binhost) -> Iterator[Host]:
-    """The standard binhost with packages signed by `portage-ext sign`. Read only."""
-    with tempfile.TemporaryDirectory(prefix="pe-") as name:
-        Path(name).chmod(0o755)
-        yield site.signed(Path(name), binhost)
-
-
-@pytest.fixture
-def server(binhost: Binhost) -> Iterator[Server]:
-    """The binhost on loopback, with its own log of requests."""
-    with httpd.serve(binhost.pkgdir) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def plain() -> Environment:
-    """Portage alone."""
-    return environments.environment(plugin=False)
-
-
-@pytest.fixture
-def client(work: Path, binhost: Binhost, server: Server) -> Root:
-    """A verifying client with the plugin and one binrepo, getbinpkg off."""
-    return kit.client(work / "client", binhost, {"tinybin": server.url})
-
-
-@pytest.fixture
-def new_client(work: Path, binhost: Binhost, server: Server) -> Callable[..., Root]:
-    """Makes clients: ``new_client(name, **as kit.client)``."""
-
-    def make(name: str = "client", **arguments: Any) -> Root:
-        return kit.client(work / name, binhost, {"tinybin": server.url}, **arguments)
-
-    return make

@@ -19,10 +19,11 @@ from pathlib import Path
 from portage_ext import limits, shown
 from portage_ext.cli import tree as common
 from portage_ext.cli.sign import signing
-from portage_ext.config import binhost, publishing
 from portage_ext.config import settings as configuration
-from portage_ext.config.binhost import Unattended
+from portage_ext.config import unattended
 from portage_ext.config.publishing import Publishing
+from portage_ext.config.table import SETTINGS_FILE
+from portage_ext.config.unattended import Unattended
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.releases import BusyError, GateError
 from portage_ext.folding import counted, told
@@ -75,18 +76,19 @@ def _work(root: Path, options: argparse.Namespace) -> int:
     started = time.monotonic()
     release: int | None = None
     try:
-        settings = binhost.load(root)
+        whole = configuration.load(root)
+        settings = whole.unattended
         left = marks.free(root)
-        if settings.after_emerge == binhost.OFF:
+        if settings.after_emerge == unattended.OFF:
             if not options.pending:
-                line = f'{root / configuration.SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
+                line = f'{root / SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
                 print(line)
                 log.append(root, Run(int(time.time()), WHAT, True, line))
             marks.remove(left)
             return 0
         said: list[str] = []
         ok = True
-        for target in _targets(options, publishing.load(root), left):
+        for target in _targets(options, whole.publishing, left):
             done = _upkeep(options, settings, target)
             release = done.release or release
             said += [done.line] if done.line else []
@@ -165,7 +167,7 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
     pkgdir = pkgdir_settings(target.pkgdir)
     lock = PkgdirLock()
     reindexer = Reindexer(repository_of(pkgdir, lock.unless_held), len(os.sched_getaffinity(0)))
-    publishes = settings.after_emerge == binhost.PUBLISH
+    publishes = settings.after_emerge == unattended.PUBLISH
     if not (publishes or config.sign.key or config.sign.homedir or options.key):
         with lock.held(pkgdir.pkgdir):
             return _Done(_line(Upkept((), reindexer.run(force=options.force))))

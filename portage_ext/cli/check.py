@@ -15,7 +15,6 @@ from typing import Final
 from portage_ext import limits
 from portage_ext.cli import health as areas
 from portage_ext.cli.screen import Screen
-from portage_ext.config import publishing
 from portage_ext.config import settings as configuration
 from portage_ext.errors import SettingsError
 from portage_ext.explain import traps as host_health
@@ -75,7 +74,8 @@ def _examined(started: float) -> list[Area]:
 
 def _settings(waiting: dict[str, Callable[[], Area]], host: Here, repos: list[BinrepoValues], signs: list[str]) -> Area:
     """Read portage-ext.toml, and have what depends on it looked at too."""
-    settings, published = configuration.load(host.config_root), publishing.load(host.config_root)
+    settings = configuration.load(host.config_root)
+    published = settings.publishing
     signs += [settings.sign.key] if settings.sign.key else []
     waiting |= areas.binhosts(repos, host, settings)
     waiting["keys"] = partial(areas.keys, host, settings)

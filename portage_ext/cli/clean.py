@@ -11,7 +11,7 @@ from typing import Final
 
 from portage_ext import shown
 from portage_ext.cli import tree as common
-from portage_ext.config import publishing
+from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
 from portage_ext.host import ebuilds
 from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0."""
     if options.builds < 1:
         raise UsageError("--builds takes a number from 1")
-    published = publishing.load(options.config_root)
+    published = configuration.load(options.config_root).publishing
     configured = published.repositories.get(options.repository) if options.repository else published.own
     settings = pkgdir_settings(options.pkgdir or (configured.pkgdir if configured else None))
     root = options.tree or (configured.tree if configured else None)

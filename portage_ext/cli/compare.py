@@ -113,7 +113,7 @@ def _binrepo(host: Here, name: str, base: str, transports: Transports) -> Binrep
     return Binrepo(
         name=checked_name(name),
         base=base,
-        settings=configuration.load(host.config_root),
+        settings=configuration.load(host.config_root, client_only=True),
         config_root=host.config_root,
         state=StateDirectory(host.eroot, name),
         transports=transports,

@@ -9,9 +9,8 @@ from typing import Final
 
 from portage_ext.cli.screen import Screen
 from portage_ext.gpkg.describe import describe
-from portage_ext.gpkg.identity import PACKAGE_SUFFIXES
 from portage_ext.host import cpu
-from portage_ext.model import builder
+from portage_ext.model import PACKAGE_SUFFIXES, builder
 from portage_ext.policy.cpu import Fit, Judgement, is_native
 
 _STATUS: Final = {Fit.RUNS: 0, Fit.MOSTLY: 0, Fit.CANNOT: 1, Fit.UNKNOWN: 3}

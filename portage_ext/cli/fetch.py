@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     binrepo = Binrepo(
         name=name,
         base=base,
-        settings=configuration.load(options.config_root),
+        settings=configuration.load(options.config_root, client_only=True),
         config_root=options.config_root,
         state=StateDirectory(options.root, name),
         transports=transports,

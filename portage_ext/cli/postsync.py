@@ -20,7 +20,6 @@ from typing import Final
 
 from portage_ext import limits, locks, shown
 from portage_ext.cli import trust
-from portage_ext.config import binhost
 from portage_ext.config import settings as configuration
 from portage_ext.config.settings import Settings
 from portage_ext.errors import PortageExtError
@@ -58,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 when the job could not be started; a sync has not failed because a binhost is stale."""
     started = time.monotonic()
-    settings = binhost.load(options.config_root)
+    settings = configuration.load(options.config_root).unattended
     told: list[_Told] = []
     status = 0
     if settings.refresh:
@@ -90,7 +89,7 @@ def _refresh(options: argparse.Namespace) -> list[_Told]:
     from portage_ext.host.here import binrepos
 
     uris = {one.name: one.sync_uri for one in binrepos() if one.name in pinned and one.sync_uri}
-    settings = configuration.load(options.config_root)
+    settings = configuration.load(options.config_root, client_only=True)
     patience = replace(settings.fetch, timeout=min(settings.fetch.timeout, limits.REFRESH_SECONDS), retries=0)
     settings = replace(settings, fetch=patience)
     answers: dict[str, _Told] = {}

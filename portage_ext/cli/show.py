@@ -80,7 +80,7 @@ def _signatures(host: Here, described: Described) -> list[_Signed]:
     if not described.signed:
         return []
     directory = TrustDirectory(host.config_root)
-    home = configuration.load(host.config_root).portage_home
+    home = configuration.load(host.config_root, client_only=True).portage_home
     rings = [*directory.directory.glob("*.gpg"), *(host.eroot / STATE_DIRECTORY).glob("*.gpg")]
     rings += [home / name for name in ("pubring.kbx", "pubring.gpg")]
     found = []

@@ -16,12 +16,12 @@ from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
 from portage_ext.errors.trust import GpgError
 from portage_ext.folding import fold
-from portage_ext.gpkg.identity import XPAK_SUFFIXES
-from portage_ext.gpkg.verify import Judge, verify_packages
+from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, reason, verify_packages
 from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
+from portage_ext.model import XPAK_SUFFIXES
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer
-from portage_ext.pkgdir.signing import XPAK_UNSIGNED, Signed, packages, reason, sign_pkgdir
+from portage_ext.pkgdir.signing import Signed, packages, sign_pkgdir
 from portage_ext.trust import gpg
 from portage_ext.trust.keyfiles import only
 from portage_ext.trust.keyrings import fingerprint

@@ -10,7 +10,7 @@ from typing import Any, Final
 from portage_ext import shown
 from portage_ext.cli.screen import Screen
 from portage_ext.cli.tree import UNTIL
-from portage_ext.config import publishing
+from portage_ext.config import settings as configuration
 from portage_ext.errors import SettingsError
 from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _channels(host: Here) -> list[dict[str, Any]]:
-    settings = publishing.load(host.config_root)
+    settings = configuration.load(host.config_root).publishing
     trees = [one.tree for one in ([settings.own] if settings.own else []) + list(settings.repositories.values())]
     found: list[dict[str, Any]] = []
     for tree in map(Tree, trees):

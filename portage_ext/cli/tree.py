@@ -63,7 +63,7 @@ def publisher_arguments(parser: argparse.ArgumentParser) -> None:
 
 def chosen(options: argparse.Namespace) -> tuple[Tree, Publishing]:
     """The tree that ``options`` name, and the configuration. Raises SettingsError, UsageError."""
-    settings = publishing.load(options.config_root)
+    settings = configuration.load(options.config_root).publishing
     root = options.tree or settings.repository(options.repository).tree
     return Tree(Path(os.path.abspath(root))), settings
 

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
             _show(directory, StateDirectory(options.root, checked_name(name)))
         return 0
     repo = checked_name(options.repo)
-    home = configuration.load(options.config_root).portage_home
+    home = configuration.load(options.config_root, client_only=True).portage_home
     match options.action:
         case "add":
             if options.root_key:

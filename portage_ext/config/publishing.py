@@ -37,9 +37,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from portage_ext.config.settings import SETTINGS_FILE
-from portage_ext.config.table import Table, document
-from portage_ext.errors import SettingsError, UsageError
+from portage_ext.config.table import Table
+from portage_ext.errors import UsageError
 
 GATE_NAMES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
 _DAY: Final = 86400
@@ -105,21 +104,8 @@ class Publishing:
         return found
 
 
-def load(config_root: Path) -> Publishing:
-    """Read the file under ``config_root`` (PORTAGE_CONFIGROOT); without one all is default. Raises SettingsError."""
-    path = config_root / SETTINGS_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Publishing()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), str(error)) from error
-    return parse(text, str(path))
-
-
-def parse(text: str, path: str) -> Publishing:
-    """Read the file's text; ``path`` is named in errors. Raises SettingsError."""
-    top = Table(document(text, path), "", path)
+def read(top: Table) -> Publishing:
+    """The tables [publish], [repository.NAME] and [mirror.NAME] of the file. Raises SettingsError."""
     publish, repositories, mirrors = (top.table(name) for name in ("publish", "repository", "mirror"))
     channels = publish.table("channel")
     tree, pkgdir = publish.text("tree"), publish.text("pkgdir")

@@ -26,20 +26,21 @@
     mirrors = ["https://mirror.example/lab"]
     channel = "production"
 
-Other tables belong to other readers of the same file and are passed over.
+``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync],
+``toolchain`` the key of that name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
-from portage_ext.config.table import Table, document
+from portage_ext.config import publishing, toolchain, unattended
+from portage_ext.config.publishing import Publishing
+from portage_ext.config.table import SETTINGS_FILE, Table, document
+from portage_ext.config.unattended import Unattended
 from portage_ext.errors import SettingsError
-
-SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,20 @@ class Settings:
     release: ReleaseSettings = ReleaseSettings()
     portage_home: Path = Path("/etc/portage/gnupg")
     binrepos: Mapping[str, BinrepoSettings] = field(default_factory=dict)
+    publishing: Publishing = field(default_factory=Publishing)
+    unattended: Unattended = field(default_factory=Unattended)
 
     def binrepo(self, name: str) -> BinrepoSettings:
         """The settings of the binrepo ``name``, or the defaults (a Release is required)."""
         return self.binrepos.get(name, BinrepoSettings())
 
 
-def load(config_root: Path) -> Settings:
-    """Read the file under ``config_root`` (PORTAGE_CONFIGROOT); without one all is default. Raises SettingsError."""
+def load(config_root: Path, *, client_only: bool = False) -> Settings:
+    """Read the file below ``config_root`` (PORTAGE_CONFIGROOT); without a file all values are defaults.
+
+    ``client_only`` reads what fetching needs and passes over the rest: a mistake in [publish] must not keep emerge from its
+    packages. Raises SettingsError, ToolchainModeError.
+    """
     path = config_root / SETTINGS_FILE
     home = config_root / "etc/portage/gnupg"
     try:
@@ -104,11 +111,11 @@ def load(config_root: Path) -> Settings:
         return Settings(portage_home=home)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), str(error)) from error
-    return parse(text, path=path, portage_home=home)
+    return parse(text, path=path, portage_home=home, client_only=client_only)
 
 
-def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnupg")) -> Settings:
-    """Read the file's text; ``path`` is named in errors. Raises SettingsError."""
+def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnupg"), client_only: bool = False) -> Settings:
+    """Read the file's text; ``path`` is named in errors. See :func:`load`."""
     top = Table(document(text, str(path)), "", str(path))
     fetch, sign, release, trust = (top.table(name) for name in ("fetch", "sign", "release", "trust"))
     binrepos = top.table("binrepo")
@@ -127,8 +134,13 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         portage_home=Path(trust.text("portage-home") or portage_home),
         binrepos={name: _binrepo(binrepos.table(name)) for name in binrepos.names()},
     )
-    for table in (fetch, sign, release, trust, binrepos):
+    for table in (fetch, sign, release, trust):
         table.nothing_left()
+    if client_only:
+        return settings
+    toolchain.check(top)
+    settings = replace(settings, publishing=publishing.read(top), unattended=unattended.read(top))
+    top.nothing_left()
     return settings
 
 

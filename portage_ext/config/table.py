@@ -1,8 +1,13 @@
-"""One table of a configuration file: each key is taken once, with its type; what is left over is an error."""
+"""One table of portage-ext.toml: each key is taken once, with its type; a key that nobody takes is an error."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from portage_ext.errors import SettingsError
+
+SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
+"""Where the file is, below PORTAGE_CONFIGROOT."""
 
 
 def document(text: str, path: str) -> dict[str, object]:
@@ -60,7 +65,10 @@ class Table:
 
     def nothing_left(self) -> None:
         if self._values:
-            raise SettingsError(self.path, f"[{self.name}] has no key {min(self._values)}")
+            key = min(self._values)
+            raise SettingsError(
+                self.path, f"[{self.name}] has no key {key}" if self.name else f"there is no table or key {key}"
+            )
 
     def wrong(self, key: str, what: str) -> SettingsError:
         return SettingsError(self.path, f"{self.name}.{key} is not {what}")

@@ -11,12 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from portage_ext.config.table import document
+from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.errors import SettingsError, ToolchainModeError
 from portage_ext.limits import CONFIG_FILE_SIZE
 
 VARIABLE: Final = "PORTAGE_EXT_TOOLCHAIN"
-_FILE: Final = "etc/portage/portage-ext.toml"
+_KEY: Final = "toolchain"
 
 
 class Mode(StrEnum):
@@ -48,7 +48,7 @@ def mode_in(variables: Mapping[str, str]) -> Mode | None:
 
 def configured_mode(config_root: Path) -> Mode:
     """What the configuration file under ``config_root`` says. Raises ToolchainModeError."""
-    path = config_root / _FILE
+    path = config_root / SETTINGS_FILE
     try:
         with open(path, "rb") as file:
             text = file.read(CONFIG_FILE_SIZE).decode("utf-8", "replace")
@@ -56,11 +56,18 @@ def configured_mode(config_root: Path) -> Mode:
         return Mode.ENFORCE
     except OSError as error:
         raise ToolchainModeError(str(path), error.strerror or "") from error
-    if "toolchain" not in text:
+    if _KEY not in text:
         return Mode.ENFORCE
     # The guard starts once a package: only a file that says something pays for the parser.
     try:
-        value = document(text, str(path)).get("toolchain", Mode.ENFORCE)
+        value = document(text, str(path)).get(_KEY, Mode.ENFORCE)
     except SettingsError as error:
         raise ToolchainModeError(str(path), error.why) from error
     return mode_of(value if isinstance(value, str) else repr(value), str(path))
+
+
+def check(top: Table) -> None:
+    """Take the key from the whole file. Raises SettingsError when its value is not a text, ToolchainModeError when unknown."""
+    value = top.text(_KEY)
+    if value is not None:
+        mode_of(value, top.path)

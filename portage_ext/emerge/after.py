@@ -18,7 +18,8 @@ from typing import Any, Final
 import portage
 
 import portage_ext
-from portage_ext.config import binhost
+from portage_ext.config import settings as configuration
+from portage_ext.config.unattended import OFF, after_emerge_configured
 from portage_ext.emerge import messages
 from portage_ext.errors import SettingsError
 from portage_ext.unattended import log, marks
@@ -52,8 +53,10 @@ def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
 
 
 def _wanted(root: Path) -> bool:
+    if not after_emerge_configured(root):
+        return False
     try:
-        return binhost.load(root).after_emerge != binhost.OFF
+        return configuration.load(root).unattended.after_emerge != OFF
     except SettingsError:
         return True  # the work says what is wrong with the file
 

@@ -201,7 +201,7 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
     for name, needed, trouble in _PARTS:
         try:
             if needed(emerge_config):
-                part = importlib.import_module(f"portage_ext.host.{name}")
+                part = importlib.import_module(f"portage_ext.emerge.{name}")
                 part.begin(emerge_config)
                 begun.append(part)
         except Exception as error:  # noqa: BLE001 - the same
@@ -216,7 +216,7 @@ def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]
 _PARTS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     # Also when no list is checked: what Portage caches of an index is what it has read.
     ("index_key", binaries_possible, "indices lose their contracts"),
-    ("toolchain", binaries_possible, "the merge list is not checked"),
+    ("ordering", binaries_possible, "the merge list is not checked"),
     ("hint", binaries_possible, "what is compiled against expectation is not named"),
     ("removal", removes_packages, "what is removed is not checked"),
 )

@@ -15,13 +15,12 @@ from collections.abc import Callable
 from typing import Any
 
 from portage import getbinpkg
-from portage.binrepo.config import BinRepoConfigLoader
-from portage.const import BINREPOS_CONF_FILE
 from portage.exception import ParseError
 
 from portage_ext import shown
 from portage_ext.emerge import messages
-from portage_ext.trust.defeats import BinrepoValues, Defeat, find, is_ours
+from portage_ext.host.here import configured_binrepos
+from portage_ext.trust.defeats import Defeat, find, is_ours
 
 TRUST_DIRECTORY = "etc/portage/portage-ext/trust"
 ORIGINAL: list[Callable[..., Any]] = []
@@ -40,24 +39,7 @@ def defeats(settings: Any) -> list[Defeat]:
     """What defeats verification on this host, from Portage's own evaluation of its configuration."""
     place = os.path.join(settings["PORTAGE_CONFIGROOT"], TRUST_DIRECTORY)
     guarded = {name.removesuffix(".pins") for name in os.listdir(place) if name.endswith(".pins")}
-    return find(frozenset(settings.features), settings["PKGDIR"], binrepos(settings), guarded)
-
-
-def binrepos(settings: Any) -> list[BinrepoValues]:
-    """The binrepos that Portage would use, lowest priority first. Raises what Portage raises for a file that is none."""
-    paths = [os.path.join(settings["PORTAGE_CONFIGROOT"], BINREPOS_CONF_FILE)]
-    return [
-        BinrepoValues(
-            name=repo.name or repo.name_fallback,
-            sync_uri=repo.sync_uri or "",
-            location=repo.location,
-            fetchcommand=repo.fetchcommand,
-            resumecommand=repo.resumecommand,
-            verify_signature=repo.verify_signature,
-            from_binhost_variable=repo.name is None,
-        )
-        for repo in BinRepoConfigLoader(paths, settings).values()
-    ]
+    return find(frozenset(settings.features), settings["PKGDIR"], configured_binrepos(settings), guarded)
 
 
 def _wrap() -> None:

@@ -52,7 +52,7 @@ class Binhosts:
             binrepo = Binrepo(
                 name=checked_name(name),
                 base=self._tree.uris[name].rstrip("/"),
-                settings=configuration.load(root),
+                settings=configuration.load(root, client_only=True),
                 config_root=root,
                 state=StateDirectory(Path(self._settings["EROOT"]), name),
                 transports=transports,

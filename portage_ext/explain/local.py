@@ -13,7 +13,8 @@ from portage_ext.errors import PackageError
 from portage_ext.explain import reasons
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.verdict import Offer, Reason, Verdict
-from portage_ext.gpkg.identity import GPKG_SUFFIX, PACKAGE_SUFFIXES, Identity, read_identity
+from portage_ext.gpkg.identity import Identity, read_identity
+from portage_ext.model import GPKG_SUFFIX, PACKAGE_SUFFIXES
 
 
 def signature(tree: CandidateTree, candidate: Any) -> Reason | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from portage_ext import shown
 from portage_ext.config import binrepos as binrepos_conf
-from portage_ext.config import publishing
+from portage_ext.config.settings import load
 from portage_ext.errors import PortageExtError
 from portage_ext.host import cpu as asking
 from portage_ext.host.here import Here
@@ -124,7 +124,7 @@ def _native(settings: Any, host: Here) -> Iterator[Finding]:
 
     publishes = "buildpkg" in host.features
     with contextlib.suppress(PortageExtError):  # said where the file is needed
-        publishes |= publishing.load(host.config_root).own is not None
+        publishes |= load(host.config_root).publishing.own is not None
     flags = settings.get("CFLAGS", "").split()
     if publishes and cpu.is_native(flags):
         chosen = cpu.machine_flags(flags)

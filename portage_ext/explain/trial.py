@@ -27,10 +27,9 @@ from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.resolution import overheard
 from portage_ext.explain.verdict import Offer, Reason
 from portage_ext.gpkg.describe import describe
-from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.host import probe
 from portage_ext.limits import TRIAL_BYTES, TRIAL_FETCH_SECONDS, TRIAL_PACKAGES, TRIAL_SECONDS
-from portage_ext.model import builder
+from portage_ext.model import GPKG_SUFFIX, builder
 from portage_ext.trust import gpg
 
 _VERIFY: Final = probe.Expected(gpkg, "_verify_binpkg", ("self", "metadata_only"))

@@ -216,7 +216,10 @@ class Places:
         """A remedy that appends ``line`` to ``file``."""
         directory = file.rpartition("/")[0]
         make = f"mkdir -p {shlex.quote(directory)} && " if directory in self.missing else ""
-        words = f"printf '\\n%s\\n' {shlex.quote(line)}" if file in self.unfinished else f"echo {shlex.quote(line)}"
+        # The shell decides what echo makes of a backslash or a dash.
+        plain = not line.startswith("-") and "\\" not in line
+        printf = "printf '\\n%s\\n'" if file in self.unfinished else "printf '%s\\n'"
+        words = f"{'echo' if plain and file not in self.unfinished else printf} {shlex.quote(line)}"
         return Remedy(HERE, f"{make}{words} >> {shlex.quote(file)}", file, line)
 
 

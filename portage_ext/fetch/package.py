@@ -19,9 +19,9 @@ from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
 from portage_ext.gpkg.container import Container, check_members, read_container, read_metadata
-from portage_ext.gpkg.identity import GPKG_SUFFIX, IDENTITY_KEYS, as_text, identity_of
+from portage_ext.gpkg.identity import IDENTITY_KEYS, as_text, identity_of
 from portage_ext.gpkg.source import Source, open_package
-from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.model import GPKG_SUFFIX, STRONG, WEAK, IndexEntry
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
 from portage_ext.trust.known_index import find_entry, is_bound

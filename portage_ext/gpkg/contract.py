@@ -18,10 +18,11 @@ from portage_ext import limits
 from portage_ext.elf.reader import MAGIC
 from portage_ext.elf.tree import Objects, announces
 from portage_ext.gpkg.container import Container, read_container, read_metadata
-from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text, read_texts
+from portage_ext.gpkg.identity import as_text, read_texts
 from portage_ext.gpkg.image import Member, gpkg_image, xpak_image
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
+from portage_ext.model import GPKG_SUFFIX
 from portage_ext.model.contract import KEY, SymbolContract
 
 _METADATA = frozenset((KEY, "EPREFIX"))

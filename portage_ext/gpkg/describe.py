@@ -10,10 +10,11 @@ from typing import Final
 
 from portage_ext.errors import PackageError
 from portage_ext.gpkg.container import Container, check_members, read_container, read_metadata
-from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
+from portage_ext.gpkg.identity import as_text
 from portage_ext.gpkg.image import gpkg_image, xpak_image
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
+from portage_ext.model import GPKG_SUFFIX
 from portage_ext.model.contract import KEY as CONTRACT
 
 KEYS: Final = (

@@ -13,11 +13,8 @@ from portage_ext.errors import InvalidCpvError, MalformedPackageError, MissingMe
 from portage_ext.gpkg.container import check_members, read_container, read_metadata
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
-from portage_ext.model import Cpv
+from portage_ext.model import GPKG_SUFFIX, Cpv
 
-GPKG_SUFFIX: Final = ".gpkg.tar"
-XPAK_SUFFIXES: Final = (".tbz2", ".xpak")
-PACKAGE_SUFFIXES: Final = (*XPAK_SUFFIXES, GPKG_SUFFIX)
 IDENTITY_KEYS: Final = frozenset(("CATEGORY", "PF", "SLOT", "BUILD_ID", "BUILD_TIME", "repository", "EAPI"))
 
 

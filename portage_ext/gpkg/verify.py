@@ -13,14 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from portage_ext.errors import PortageExtError
-from portage_ext.errors.trust import UnsignedError
+from portage_ext.errors import PackageError, PortageExtError
+from portage_ext.errors.trust import TrustError, UnsignedError
 from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_members, read_container
 from portage_ext.gpkg.source import Source, open_package
 
 Judge = Callable[[Sequence[bytes], Sequence[str]], Sequence[PortageExtError | None]]
 """Takes clear-signed texts and what to call them; says of each why it is not believed, None when it is."""
 
+XPAK_UNSIGNED: Final = "the xpak format cannot be signed: make it a gpkg (docs/xpak-to-gpkg.md)"
 _BATCH: Final = 512
 
 
@@ -71,3 +72,13 @@ def _signed(name: str, container: Container) -> None:
         member = archive.member.name.rpartition("/")[2]
         if member + SIGNATURE_SUFFIX not in container.members:
             raise UnsignedError(name, f"{member} has no signature")
+
+
+def reason(error: PortageExtError) -> str:
+    """Why a package of this host is not believed, without its path.
+
+    What a client would do about it (another mirror, another binhost) is no advice for who publishes.
+    """
+    if isinstance(error, TrustError):
+        return f"{error.why} [{type(error).__name__}]"
+    return error.reason if isinstance(error, PackageError) else str(error)

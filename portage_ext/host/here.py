@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from portage_ext.config.binrepos import BINREPOS, mistakes
 from portage_ext.errors import SettingsError
@@ -33,16 +35,37 @@ def here() -> Here:
     return Here(config_root, eroot, pkgdir, frozenset(settings.features))
 
 
+def configured_binrepos(settings: Any) -> list[BinrepoValues]:
+    """The binrepos that Portage would use with ``settings``, lowest priority first.
+
+    Raises what Portage raises for a file that it cannot read.
+    """
+    from portage.binrepo.config import BinRepoConfigLoader
+    from portage.const import BINREPOS_CONF_FILE
+
+    paths = [os.path.join(settings["PORTAGE_CONFIGROOT"], BINREPOS_CONF_FILE)]
+    return [
+        BinrepoValues(
+            name=repo.name or repo.name_fallback,
+            sync_uri=repo.sync_uri or "",
+            location=repo.location,
+            fetchcommand=repo.fetchcommand,
+            resumecommand=repo.resumecommand,
+            verify_signature=repo.verify_signature,
+            from_binhost_variable=repo.name is None,
+        )
+        for repo in BinRepoConfigLoader(paths, settings).values()
+    ]
+
+
 def binrepos() -> list[BinrepoValues]:
     """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first. Raises SettingsError."""
     import configparser
 
     import portage
 
-    from portage_ext.emerge import verification
-
     try:
-        return verification.binrepos(portage.settings)
+        return configured_binrepos(portage.settings)
     except configparser.Error as error:
         root = Path(portage.settings["PORTAGE_CONFIGROOT"])
         where, why = next(iter(mistakes(root)), (str(root / BINREPOS), " ".join(str(error).split())))

@@ -1,7 +1,7 @@
 """The names in an index: those that Portage's reader knows, those that are ours, and one name for each meaning.
 
 Portage calls three keys otherwise inside than in the text, and its reader takes both names. What is not listed here, no
-reader that is known today looks at (``binarytree`` and ``PackageIndex`` of every supported Portage; tests/system/compat/test_keys.py).
+reader that is known today looks at (``binarytree`` and ``PackageIndex`` of every supported Portage).
 """
 
 from __future__ import annotations

@@ -3,5 +3,17 @@
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG, WEAK, Digest, Hasher, hexdigests
 from portage_ext.model.entry import IndexEntry
+from portage_ext.model.suffixes import GPKG_SUFFIX, PACKAGE_SUFFIXES, XPAK_SUFFIXES
 
-__all__ = ["STRONG", "WEAK", "Cpv", "Digest", "Hasher", "IndexEntry", "hexdigests"]
+__all__ = [
+    "GPKG_SUFFIX",
+    "PACKAGE_SUFFIXES",
+    "STRONG",
+    "WEAK",
+    "XPAK_SUFFIXES",
+    "Cpv",
+    "Digest",
+    "Hasher",
+    "IndexEntry",
+    "hexdigests",
+]

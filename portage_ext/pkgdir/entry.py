@@ -23,12 +23,12 @@ from portage_ext.errors import (
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
 from portage_ext.gpkg.contract import contract_of_image, contract_of_xpak
-from portage_ext.gpkg.identity import GPKG_SUFFIX, as_text
+from portage_ext.gpkg.identity import as_text
 from portage_ext.gpkg.source import HEAD, FileStamp, Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.index.blocks import Row
 from portage_ext.index.format import MTIME, IndexFormat
-from portage_ext.model import Hasher
+from portage_ext.model import GPKG_SUFFIX, Hasher
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
 from portage_ext.pkgdir.naming import place

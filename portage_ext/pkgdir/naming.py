@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portage_ext.errors import MisnamedPackageError
-from portage_ext.gpkg.identity import GPKG_SUFFIX, PACKAGE_SUFFIXES, Identity, identity_of
+from portage_ext.gpkg.identity import Identity, identity_of
+from portage_ext.model import GPKG_SUFFIX, PACKAGE_SUFFIXES
 
 
 def place(path: str, values: Mapping[str, str]) -> Identity:

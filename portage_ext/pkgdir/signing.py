@@ -23,13 +23,12 @@ from portage_ext.errors import (
     UnreadablePackageError,
 )
 from portage_ext.errors.trust import BadSignatureError, TrustError
-from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.gpkg.sign import Signer, sign_package
 from portage_ext.gpkg.verify import Judge, verify_packages
+from portage_ext.model import GPKG_SUFFIX
 
 _MOST_JOBS: Final = 8
 """More signatures at once than this only wait for gpg-agent."""
-XPAK_UNSIGNED: Final = "the xpak format cannot be signed: make it a gpkg (docs/xpak-to-gpkg.md)"
 _NO_PACKAGE: Final = (EmptyPackageError, TruncatedPackageError, OversizedPackageError, MalformedPackageError)
 
 
@@ -93,16 +92,6 @@ def sign_pkgdir(
             progress(done, len(todo))
     touched = {*failed, *signed}
     return Signed(tuple(sorted(signed)), tuple(path for path in paths if path not in touched), failed)
-
-
-def reason(error: PortageExtError) -> str:
-    """Why a package of this host is not believed, without its path.
-
-    What a client would do about it (another mirror, another binhost) is no advice for who publishes.
-    """
-    if isinstance(error, TrustError):
-        return f"{error.why} [{type(error).__name__}]"
-    return error.reason if isinstance(error, PackageError) else str(error)
 
 
 def _sign(path: Path, signer: Signer) -> PortageExtError | None:

@@ -15,12 +15,12 @@ from portage_ext.errors import MassRemovalError
 from portage_ext.errors.releases import UnsignedPackagesError
 from portage_ext.errors.trust import GpgError
 from portage_ext.files import TEMPORARY_PREFIX
-from portage_ext.gpkg.identity import GPKG_SUFFIX
 from portage_ext.gpkg.sign import Signer
-from portage_ext.gpkg.verify import Judge
+from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, reason
+from portage_ext.model import GPKG_SUFFIX
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer, Report
-from portage_ext.pkgdir.signing import XPAK_UNSIGNED, reason, sign_pkgdir
+from portage_ext.pkgdir.signing import sign_pkgdir
 
 
 @dataclass(frozen=True, slots=True)

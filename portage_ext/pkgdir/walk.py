@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from portage_ext import limits
 from portage_ext.errors import PkgdirError, UnreadablePackageError
-from portage_ext.gpkg.identity import PACKAGE_SUFFIXES
+from portage_ext.model import PACKAGE_SUFFIXES
 
 Found = tuple[str, int, int, int]
 """Path relative to PKGDIR, size in bytes, mtime in ns, inode."""

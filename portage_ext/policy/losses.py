@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from portage_ext.errors import InvalidCpvError
 from portage_ext.errors.releases import EmptiedReleaseError
-from portage_ext.gpkg.identity import PACKAGE_SUFFIXES
-from portage_ext.model import Cpv
+from portage_ext.model import PACKAGE_SUFFIXES, Cpv
 
 
 def loses_most(before: int, after: int, lost: int, superseded: int = 0) -> bool:

@@ -123,7 +123,7 @@ class ChainRepository(EbuildRepository):
     @staticmethod
     def _linked(uses: Uses) -> str:
         sonames = dict.fromkeys(soname for soname, _ in uses)
-        places = f'"${{SYSROOT}}"{LIB} "${{SYSROOT}}"{GCC}/14 "${{SYSROOT}}"{GCC}/13'
+        places = f'"${{ESYSROOT}}"{LIB} "${{ESYSROOT}}"{GCC}/14 "${{ESYSROOT}}"{GCC}/13'
         links = " ".join(f"-l:{soname}" for soname in sonames)
         return f"$(printf -- '-L%s ' {places}) -Wl,--no-as-needed {links} -Wl,--allow-shlib-undefined" if links else ""
 
@@ -317,7 +317,7 @@ def built() -> Chain:
     """The binhost and the system, built when something that goes into them has changed."""
     here = Path(__file__).parent
     files = [here / name for name in ("chain.py", "ebuilds.py", "roots.py")]
-    for part in ("elf", "model", "hooks", "gpkg", "repo"):
+    for part in ("elf", "model", "hooks", "gpkg", "index", "pkgdir"):
         files += sorted((CHECKOUT / "portage_ext" / part).glob("*.py"))
     files += sorted((CHECKOUT / "bashrc.d").iterdir())
     recipe = hashlib.sha256(b"".join(file.read_bytes() for file in files))

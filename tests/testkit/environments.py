@@ -111,7 +111,6 @@ def wheel() -> Path:
 
 def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
     """Portage ``version`` from PyPI, with this checkout's plugin or plain. Makes it when it is not there yet."""
-    requirements.check()
     with locked("toolchain"):
         requirements.link_toolchain(CACHE / "toolchain")
     name = f"portage-{version}{'' if plugin else '-plain'}"

@@ -17,13 +17,11 @@ from portage_ext import limits
 from portage_ext.errors import InvalidCpvError, InvalidEntryError, PortageExtError
 from portage_ext.errors.releases import Finding
 from portage_ext.errors.trust import DamagedIndexError
-from portage_ext.gpkg.identity import GPKG_SUFFIX
-from portage_ext.gpkg.verify import Judge, verify_packages
+from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, reason, verify_packages
 from portage_ext.index.expand import expand
 from portage_ext.index.text import emit_header
-from portage_ext.model import STRONG, IndexEntry
+from portage_ext.model import GPKG_SUFFIX, STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.pkgdir.signing import XPAK_UNSIGNED, reason
 from portage_ext.releases.contents import Contents
 from portage_ext.trust import entries as trusted
 

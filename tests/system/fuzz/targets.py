@@ -14,7 +14,7 @@ from pathlib import Path
 import zstandard
 
 from portage_ext import limits
-from portage_ext.config import binhost, binrepos, package_env, publishing, settings, toolchain
+from portage_ext.config import binrepos, package_env, settings, toolchain, unattended
 from portage_ext.elf.system import System
 from portage_ext.errors import PortageExtError
 from portage_ext.index.blocks import Row, make_block
@@ -188,7 +188,7 @@ def row_of_texts(folder: Path) -> None:
 
 
 def all_settings(folder: Path) -> None:
-    for load in (settings.load, publishing.load, binhost.load, toolchain.configured_mode):
+    for load in (settings.load, toolchain.configured_mode, unattended.after_emerge_configured):
         with contextlib.suppress(PortageExtError):
             load(folder)
 

@@ -28,7 +28,6 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         '[sign]\nkey = "AB"\nhomedir = "/h"\njobs = 3\n'
         '[release]\nvalid-days = 9\nchannel = "staging"\n[trust]\nportage-home = "/g"\n'
         '[binrepo.lab]\nrelease = "optional"\nmirrors = ["http://m.example"]\nchannel = "production"\n'
-        "[policy]\nforeign = true\n"
     )
     settings = load(tmp_path)
     assert settings.binrepo("lab") == BinrepoSettings(False, ("http://m.example",), "production")
@@ -62,3 +61,10 @@ def test_no_text_escapes_the_named_error(text: str) -> None:
         parse(text, path=WHERE)
     except SettingsError:
         return
+
+
+def test_a_table_that_nobody_reads_is_an_error_except_for_fetching() -> None:
+    text = '[fetch]\nretries = 1\n[publsh]\ntree = "/srv"\n'
+    with pytest.raises(SettingsError, match="there is no table or key publsh"):
+        parse(text, path=WHERE)
+    assert parse(text, path=WHERE, client_only=True).fetch.retries == 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.config import binhost
-from portage_ext.config.binhost import Unattended
-from portage_ext.config.settings import SETTINGS_FILE
+from portage_ext.config.settings import load
+from portage_ext.config.table import SETTINGS_FILE
+from portage_ext.config.unattended import Unattended
 from portage_ext.errors import SettingsError
 
 
@@ -20,13 +20,13 @@ def written(root: Path, text: str) -> Path:
 
 
 def test_nothing_runs_by_itself_without_a_word(tmp_path: Path) -> None:
-    assert binhost.load(tmp_path) == Unattended()
-    assert binhost.load(written(tmp_path, '[release]\nchannel = "x"\n')) == Unattended("off", None, (), True)
+    assert load(tmp_path).unattended == Unattended()
+    assert load(written(tmp_path, '[release]\nchannel = "x"\n')).unattended == Unattended("off", None, (), True)
 
 
 def test_what_is_written_is_taken(tmp_path: Path) -> None:
     text = '[binhost]\nafter-emerge = "publish"\nchannel = "staging"\n[postsync]\njob = "sh -c \'a b\'"\nrefresh = false\n'
-    assert binhost.load(written(tmp_path, text)) == Unattended("publish", "staging", ("sh", "-c", "a b"), False)
+    assert load(written(tmp_path, text)).unattended == Unattended("publish", "staging", ("sh", "-c", "a b"), False)
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_what_is_written_is_taken(tmp_path: Path) -> None:
 )
 def test_a_word_that_is_not_understood_is_an_error(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        binhost.load(written(tmp_path, text))
+        load(written(tmp_path, text))
     assert named in str(caught.value)

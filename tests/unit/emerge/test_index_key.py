@@ -1,4 +1,4 @@
-"""What Portage is about to write as an index gets its contracts back. Whole programs are in tests/system/toolchain/test_recording."""
+"""What Portage is about to write as an index gets its contracts back. Whole programs: tests/system/toolchain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def entry(name: str, mtime: str, size: str, **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def tree(work: Path) -> Any:
-    """What is used of a ``binarytree``. A mock, because the function is about values; a real one is in tests/system/toolchain."""
+    """What is used of a ``binarytree``. A mock: the function is about values. A real one is in tests/system/toolchain."""
     (work / "Packages").write_text(INDEX)
     return SimpleNamespace(_pkgindex_allowed_pkg_keys=set(), _pkgindex_file=str(work / "Packages"), pkgdir=str(work))
 

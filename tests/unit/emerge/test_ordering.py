@@ -18,7 +18,7 @@ PAIR = ("gcc", "tool")
 
 @pytest.fixture
 def graph() -> Any:
-    """What is used of a depgraph. A mock, because no real graph can be made to fail here; real ones are in tests/system/toolchain."""
+    """What is used of a depgraph. A mock: no real graph can be made to fail here. Real ones are in tests/system/toolchain."""
     edges = digraph()
     edges.add("tool", None)
     edges.add("gcc", None)

@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.config.settings import SETTINGS_FILE
-from portage_ext.config.table import Table, document
-from portage_ext.errors import SettingsError
+from portage_ext.config.table import SETTINGS_FILE, Table
 
 PUBLISH, INDEX, OFF = "publish", "index", "off"
 AFTER_EMERGE: Final = "after-emerge"
@@ -38,23 +36,22 @@ class Unattended:
     refresh: bool = True
 
 
-def load(config_root: Path) -> Unattended:
-    """Read the file under ``config_root`` (PORTAGE_CONFIGROOT); without one all is default. Raises SettingsError."""
-    path = config_root / SETTINGS_FILE
+def after_emerge_configured(config_root: Path) -> bool:
+    """Whether the file below ``config_root`` may ask for work after emerge: a look at its text, for emerge to take each time.
+
+    A file that cannot be read counts as asking: the work then says what is wrong with it.
+    """
     try:
-        with path.open("rb") as file:
-            data = file.read(limits.CONFIG_FILE_SIZE)
+        with (config_root / SETTINGS_FILE).open("rb") as file:
+            return AFTER_EMERGE.encode() in file.read(limits.CONFIG_FILE_SIZE)
     except FileNotFoundError:
-        return Unattended()
-    except OSError as error:
-        raise SettingsError(str(path), str(error)) from error
-    if b"binhost" not in data and b"postsync" not in data:
-        return Unattended()
-    # Only a host that has such a table pays for the parser: emerge may be the one that asks.
-    try:
-        top = Table(document(data.decode(), str(path)), "", str(path))
-    except UnicodeDecodeError as error:
-        raise SettingsError(str(path), str(error)) from error
+        return False
+    except OSError:
+        return True
+
+
+def read(top: Table) -> Unattended:
+    """The tables [binhost] and [postsync] of the file. Raises SettingsError."""
     binhost, postsync = top.table("binhost"), top.table("postsync")
     word = binhost.text(AFTER_EMERGE) or OFF
     if word not in (PUBLISH, INDEX, OFF):
