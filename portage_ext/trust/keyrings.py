@@ -76,7 +76,7 @@ class TrustDirectory:
         """Replace pins and keyring of ``binrepo``. The keyring comes first: a pin without its key refuses. Raises OSError."""
         from portage_ext import files
 
-        self.directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(self.directory)
         for made in (self.directory.parent, self.directory):
             made.chmod(0o755)
         files.replace_file(self.keyring_file(binrepo), keyring)
