@@ -74,7 +74,7 @@ def _publish_keys(directory: Path, signer: GpgSigner, fingerprints: tuple[str, .
         path = directory / key_path(one)
         data = public_key(signer.homedir, SigningKey(one, one))
         if not path.exists() or path.read_bytes() != data:
-            path.parent.mkdir(exist_ok=True)
+            files.make_directory(path.parent)
             files.replace_file(path, data)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -253,11 +254,23 @@ def _hand_out(binrepo: Binrepo, memory: Memory, text: bytes, digest: str, now: i
 def _remember(binrepo: Binrepo, memory: Memory, index: bytes | None) -> None:
     """Keep the memory, the index first: a package is looked up in it only by who was handed it."""
     if not writable(binrepo.state):
+        _say_unremembered(binrepo, memory)
         return
     binrepo.state.make_directory()
     if index is not None:
         files.replace_file(binrepo.state.index_file, index)
     binrepo.state.save(memory)
+
+
+def _say_unremembered(binrepo: Binrepo, memory: Memory) -> None:
+    """Warn of an accepted Release that is news and cannot be kept; an ordinary user's `emerge -p` need not keep it."""
+    state = binrepo.state
+    if memory.seen is None or memory.seen == state.load().seen or os.getuid() not in (0, state.eroot.stat().st_uid):
+        return
+    binrepo.warn(
+        f"{binrepo.name}: Release {memory.seen.version} is verified, but {state.directory} cannot be written to remember it: "
+        "until you make it writable, an older Release would be accepted after it"
+    )
 
 
 def small(binrepo: Binrepo, base: str, name: str, limit: int) -> bytes:

@@ -44,7 +44,7 @@ class HeldMark:
     def __init__(self, root: Path, pkgdir: Path) -> None:
         """Leave a mark for ``pkgdir`` below ``root``; it is on the disk when this returns. Raises OSError."""
         directory = root / MARKS_DIRECTORY
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.make_directory(directory)
         fd, name = tempfile.mkstemp(prefix=files.TEMPORARY_PREFIX, dir=directory)
         self._fd = fd
         try:
@@ -103,7 +103,7 @@ def remove(marks: Iterable[Mark]) -> None:
 def working(root: Path, wait: float) -> Iterator[bool]:
     """Be the one worker below ``root``; yields False when another is, and was for ``wait`` seconds. Raises OSError."""
     directory = root / MARKS_DIRECTORY
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(directory)
     deadline = time.monotonic() + wait
     with open(directory / _LOCK, "ab") as file:
         while True:

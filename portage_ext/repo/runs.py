@@ -42,7 +42,7 @@ class Run:
 def append(root: Path, run: Run) -> None:
     """Write ``run`` down below ``root``; runs at the same time wait for each other. Raises OSError."""
     path = root / RUNS_FILE
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(path.parent)
     with open(path.with_suffix(".lock"), "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if len(data := run.emit()) > limits.RUN_LINE_SIZE:

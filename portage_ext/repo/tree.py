@@ -132,7 +132,7 @@ class Tree:
         Raises TreeError, also for an OSError of what is done inside.
         """
         try:
-            self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
+            files.make_directory(self.releases)
             file = open(self.root / LOCK, "ab")  # noqa: SIM115 (closed at the end of the block)
         except OSError as error:
             raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
