@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--keys-next",
         nargs="+",
         metavar="FPR",
-        help="leave PKGDIR alone; announce the keys that may sign the Releases after this one",
+        help="leave PKGDIR alone; announce the keys that may sign the next Releases (not for clients with pinned root keys)",
     )
     parser.add_argument("--force", action="store_true", help="also if little or nothing of what there is would be offered")
     parser.add_argument("--unless-held", action="store_true", help="leave a channel that is held as it is (for timers)")

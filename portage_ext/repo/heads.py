@@ -63,5 +63,5 @@ def load(path: Path) -> dict[str, str]:
 
 def save(path: Path, heads: Mapping[str, str]) -> None:
     """Remember ``heads``. Raises OSError."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(path.parent)
     files.replace_file(path, json.dumps(dict(heads), indent=0, sort_keys=True).encode() + b"\n")

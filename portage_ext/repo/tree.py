@@ -136,7 +136,7 @@ class Tree:
         Raises LockError, TreeError, also for an OSError of what is done inside.
         """
         try:
-            self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
+            files.make_directory(self.releases)
         except OSError as error:
             raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
         with locks.held(self.root / LOCK, limits.TREE_LOCK):

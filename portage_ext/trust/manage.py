@@ -153,9 +153,8 @@ def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
     Raises AdoptedKeyError when a key there claims it, GpgError, OSError.
     """
     if not home.is_dir():
-        home.mkdir(parents=True)
-        home.chmod(0o755)
-        (home / "gpg.conf").write_text(_PORTAGE_OPTIONS)
+        files.make_directory(home)
+        files.replace_file(home / "gpg.conf", _PORTAGE_OPTIONS.encode())
     gpg = gpg_in(home)
     before = keys_in(gpg)
     # Beside such a key gpg refuses to import the honest one, or finds the wrong one of the two.

@@ -126,7 +126,7 @@ def _run(case: Case, root: Root) -> Run:
         place = order.index(first.before) if first.before in order else len(order)
         if fall.owner not in there:
             found.passing.append(fall)
-        elif 0 < place and merged[place - 1][1] == "ebuild":
+        elif place > 0 and merged[place - 1][1] == "ebuild":
             found.told.append(fall)
         else:
             found.falls.append(fall)
