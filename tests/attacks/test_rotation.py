@@ -122,3 +122,16 @@ def test_a_rotated_key_that_is_pinned_stays(stolen: Lab, other_key: SigningKey) 
     assert "index of lab verified" in stolen.emerge("--pretend", "app-misc/flags").ok().text
     stolen.publish(stolen.key, version=limits.MAX_VERSION_JUMP + 2)
     stolen.refused("UnknownKeyError", "app-misc/slotted:2")
+
+
+def test_a_key_that_was_unpinned_by_hand_can_be_removed_with_what_it_announced(
+    stolen: Lab, other_key: SigningKey, new_key: SigningKey
+) -> None:
+    stolen.pin(new_key)
+    TrustDirectory(stolen.client.path).pins_file(REPO).write_text(f"{new_key.fingerprint}\n")
+    # A damaged keyring keeps nobody from it.
+    StateDirectory(stolen.client.path, REPO).keyring_file.write_bytes(b"damaged")
+    assert other_key.fingerprint in remove(stolen, stolen.key)
+    assert other_key.fingerprint not in in_portage(stolen)
+    assert stolen.key.fingerprint not in in_portage(stolen)
+    assert not StateDirectory(stolen.client.path, REPO).keyring_file.exists()

@@ -21,7 +21,9 @@ from tests.testkit.pool import Fall, Pool, falls
 from tests.testkit.roots import Root
 
 STATES: dict[str, list[tuple[str, ...]]] = {
-    "ver": [(), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-2")],
+    "ver": [
+        (), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-2"),
+    ],
     "bump": [(), ("dev-libs/bump-1", "app-misc/pbump-1"), ("dev-libs/bump-2", "app-misc/pbump-2"), ("dev-libs/bump-1",)],
     "priv": [(), ("dev-libs/priv-1", "app-misc/ppriv-1"), ("dev-libs/priv-2", "app-misc/ppriv-1"),
              ("dev-libs/priv-2", "app-misc/ppriv-2"), ("dev-libs/priv-4", "app-misc/ppriv-2")],
