@@ -30,6 +30,8 @@ def _groups(lines: Iterable[bytes], name: str) -> Iterator[dict[str, str]]:
         key, colon, value = text.partition(":")
         if colon:
             group[key] = value[1:]
+            if len(group) > limits.INDEX_KEYS:
+                raise InvalidIndexError(name, f"an entry of more than {limits.INDEX_KEYS} keys")
     if group:
         yield group
 
