@@ -172,14 +172,14 @@ class System:
         try:
             with open(self._real(path), "rb") as file:
                 return file.read(LOADER_CONF_SIZE).decode("utf-8", "replace")
-        except OSError:
+        except (OSError, ValueError):  # of a name with a NUL in it
             return ""
 
     def _names(self, directory: str) -> frozenset[str]:
         if directory not in self._directories:
             try:
                 self._directories[directory] = frozenset(os.listdir(self._real(directory)))
-            except OSError:
+            except (OSError, ValueError):
                 self._directories[directory] = frozenset()
         return self._directories[directory]
 
@@ -187,6 +187,8 @@ class System:
         return self._object(f"{directory}/{name}") if name in self._names(directory) else None
 
     def _object(self, path: str) -> ElfObject | None:
+        if "\0" in path:
+            return None
         if path not in self._objects:
             real = self._real(path)
             gone = self._without and os.path.realpath(real) in self._without

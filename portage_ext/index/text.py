@@ -44,6 +44,8 @@ def _groups(lines: Iterable[bytes], name: str) -> Iterator[_Group]:
             if key in values:
                 twice.add(key)
             values[key] = value[1:]
+            if len(values) > limits.INDEX_KEYS:
+                raise InvalidIndexError(name, f"an entry of more than {limits.INDEX_KEYS} keys")
     if values:
         yield group
 

@@ -20,7 +20,7 @@ def head(location: Path) -> str:
 
     A repository that is not there has the head "". Reads a few small files, starts nothing.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # of a path with a NUL in it
         return f"git {_commit(location / '.git')}"
     for name in _STAMPS:
         with contextlib.suppress(OSError):
