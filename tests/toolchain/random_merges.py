@@ -21,7 +21,8 @@ from tests.testkit.pool import Fall, Pool, falls
 from tests.testkit.roots import Root
 
 STATES: dict[str, list[tuple[str, ...]]] = {
-    "ver": [(), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-2")],
+    "ver": [(), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"),
+            ("dev-libs/ver-2", "app-misc/pver-2")],
     "bump": [(), ("dev-libs/bump-1", "app-misc/pbump-1"), ("dev-libs/bump-2", "app-misc/pbump-2"), ("dev-libs/bump-1",)],
     "priv": [(), ("dev-libs/priv-1", "app-misc/ppriv-1"), ("dev-libs/priv-2", "app-misc/ppriv-1"),
              ("dev-libs/priv-2", "app-misc/ppriv-2"), ("dev-libs/priv-4", "app-misc/ppriv-2")],
@@ -126,7 +127,7 @@ def _run(case: Case, root: Root) -> Run:
         place = order.index(first.before) if first.before in order else len(order)
         if fall.owner not in there:
             found.passing.append(fall)
-        elif 0 < place and merged[place - 1][1] == "ebuild":
+        elif place > 0 and merged[place - 1][1] == "ebuild":
             found.told.append(fall)
         else:
             found.falls.append(fall)
@@ -144,7 +145,7 @@ class Played:
 
     @property
     def false_alarm(self) -> bool:
-        if self.plain is None or any(run.status for run in self.plain.outcomes[-1:]):
+        if self.plain is None or any(run.status for run in self.plain.outcomes):
             return False
         return not (self.plain.falls or self.plain.passing or self.plain.told)
 
