@@ -80,6 +80,6 @@ def _broken(root_config: Any, selected: dict[str, Any]) -> list[Broken]:
     features = root_config.settings.features
 
     def preserves(library: Library) -> bool:
-        return "preserve-libs" in features and world.keeps(selected, library)
+        return "preserve-libs" in features and world.keeps(selected, library, gone=True)
 
     return list(broken(goes, selected, world, world.after(selected), preserves=preserves))

@@ -150,6 +150,16 @@ def test_library_that_portage_does_not_preserve(system: Callable[..., Root]) -> 
     assert falls(kept) == []
 
 
+def test_library_whose_directory_goes_with_the_package(system: Callable[..., Root]) -> None:
+    """Portage preserves the file; the line of env.d that leads the loader to it is unmerged."""
+    plain = system("dev-libs/ld-1", "app-misc/pld-1", name="plain", plugin=False)
+    plain.emerge("--unmerge", "dev-libs/ld").ok()
+    assert [fall.owner for fall in falls(plain)] == ["app-misc/pld-1"]
+    root = system("dev-libs/ld-1", "app-misc/pld-1")
+    assert "app-misc/pld-1 needs it" in root.emerge("--unmerge", "dev-libs/ld").failed().text
+    assert falls(root) == []
+
+
 def test_nodeps_breaks_no_installed_program_either(system: Callable[..., Root]) -> None:
     root = system("dev-libs/ver-2", "app-misc/pver-2")
     run = root.emerge("-1k", "--nodeps", "=dev-libs/ver-1").failed()
