@@ -11,7 +11,7 @@ from typing import Any
 
 from portage.versions import cpv_getkey
 
-from portage_ext.elf.places import is_public
+from portage_ext.elf.places import is_library, is_public
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import announces, read_files
 from portage_ext.host import contracts
@@ -94,6 +94,8 @@ class InstalledWorld:
         """What an installed package has in directories of its own, by the files as they are."""
         found = {}
         for path, library in self.objects(cpv):
+            if library[1] == posixpath.basename(path) and not is_library(library[1]):
+                continue  # a plugin, which nobody is linked to
             directory = self.system.canonical(posixpath.dirname(path))
             if directory not in self.system.everybodys and not is_public(directory, self.eprefix):
                 defines = self.system.at(library, directory)
