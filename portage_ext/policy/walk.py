@@ -220,6 +220,8 @@ class _Walk:
         )
         if directory is not None:
             users = [one for one in users if directory in one[0].search]
+            if not harmless:
+                users += self._led_to(directory, library)
         first = {by for _, by in users if by != NOW and self._goes_first(place, by)}
         if directory is None:
             self._now.public[library] = provided
@@ -240,6 +242,15 @@ class _Walk:
                 self.excused.append((successor, problem))
             elif not self._relieved(place, user):
                 self.problems.append(problem)
+
+    def _led_to(self, directory: str, library: Library) -> Iterator[tuple[User, int]]:
+        """The users for whom the loader finds nothing, but a script does in ``directory``, where a dependency has it."""
+        for user, successor in self._users(library):
+            there = (*user.search, directory)
+            if not self._now.holds(user.need, user.search) and self._now.met(user.need, there):
+                cps = self._world.dependencies(user.name)
+                if any(step.cp in cps for step in self._steps if any(placed == (directory, library) for placed in step.hides)):
+                    yield User(user.name, user.need, there), successor
 
     def _goes_first(self, place: int, successor: int) -> bool:
         """Whether the step ``successor`` would run without the step ``place``: then it can be merged before."""

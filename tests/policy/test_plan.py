@@ -324,6 +324,15 @@ def test_what_a_dependency_has_anywhere_is_not_missing() -> None:
     assert len(check([tool, bringing("l/own", "O_1")], Fake()).problems) == 1
 
 
+def test_what_a_script_leads_to_is_not_taken_away() -> None:
+    user = User("a/user-1", need("libown.so.1", "O_1"))
+    declared = {"a/user-1": frozenset({"l/own"})}
+    for missing, world in (({"O_1"}, declared), (set(), {})):
+        system = Fake(private=PRIVATE.private, needed={OWN: [user]}, declared=world)
+        for step in (hiding(), Step("l/own-2", "l/own", "binary", bringing("l/own", "O_0").contract, hides=hiding().hides)):
+            assert {version for one in check([step], system).problems for version in one.missing} == missing
+
+
 def compiled(name: str, may: frozenset[Library] | None = None, **more: object) -> Step:
     return Step(f"{name}-2", name, "source", may=may, **more)  # type: ignore[arg-type]
 

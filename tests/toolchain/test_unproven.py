@@ -94,6 +94,9 @@ def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> Non
         root.emerge("-1k", "=app-misc/pwrap-1").ok()
         assert root.installed() == {"app-misc/pwrap-1", *(installed or ("dev-libs/wrap-2",))}
         assert falls(root) == []
+    for command in (("-1k", "--nodeps", "=dev-libs/wrap-1"), ("--unmerge", "dev-libs/wrap")):
+        root = system("dev-libs/wrap-2", "app-misc/pwrap-2", name=f"takes{len(command)}")
+        assert "app-misc/pwrap-2 needs it" in root.emerge(*command).failed().text
     # Without its dependency it is missing: nobody is known to have it.
     root = system(name="without")
     assert "no such library is installed" in root.emerge("-1k", "--nodeps", "=app-misc/pwrap-1").failed().text
