@@ -347,8 +347,23 @@ set_up() {
     else
         confirm 'Go ahead?' || exit 1
         put_in_place
+        say_next_step
     fi
     finish_client
+}
+
+# What is left to a person: serve the tree and tell the clients; name packages that may come as binaries.
+say_next_step() {
+    local tree=${value[TREE]}
+    if has_role binhost; then
+        printf 'next: emerge a package, and serve %s with a web server (to try it out: portage-ext serve)\n' "${tree%/*}"
+        printf 'then, on each client: setup_hooks.sh --role client --binhost http://%s/%s/%s --key %s\n' \
+            "${value[SERVER_NAME]}" "${tree##*/}" "${choice[channel]}" "${choice[signing-key]}"
+    fi
+    if has_role client; then
+        printf 'next: name the packages that may come as binaries, each with getbinpkg.conf behind it, as in\n'
+        printf "      echo 'net-libs/webkit-gtk getbinpkg.conf' >>%q\n" "$(seen "$config_root/etc/portage/package.env")"
+    fi
 }
 
 nothing_to_do() {

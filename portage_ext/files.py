@@ -19,6 +19,24 @@ from typing import IO
 TEMPORARY_PREFIX = ".portage-ext."
 
 
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Make ``path`` and the parents that it lacks, each with ``mode`` whatever the umask; what is there stays as it is.
+
+    ``Path.mkdir(parents=True)`` gives its mode to the last directory alone, and the umask's to the others. Raises OSError.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent, mode)
+    try:
+        # Never with more than ``mode``, not even for a moment; the umask may only have taken something away.
+        path.mkdir(mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(mode)
+
+
 def sync_directory(directory: Path) -> None:
     """Flush the names in ``directory`` to the disk. Raises OSError."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

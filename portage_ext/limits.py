@@ -10,6 +10,8 @@ GIB: Final = 1024 * MIB
 
 # Configuration that an administrator writes.
 CONFIG_FILE_SIZE: Final = 4 * MIB
+CONFIG_LINE: Final = 4 * KIB
+"""One line of binrepos.conf."""
 
 # What is asked of the resolver (explain/resolution.py, host/buildtimes.py).
 SPOKEN_SIZE: Final = 4 * MIB
@@ -35,14 +37,15 @@ PAX_HEADER: Final = 64 * KIB
 MANIFEST_SIZE: Final = 256 * KIB
 SIGNATURE_SIZE: Final = 64 * KIB
 METADATA_COMPRESSED: Final = 32 * MIB
-METADATA_SIZE: Final = 64 * MIB
-"""The metadata archive, decompressed: it holds the build environment and the file lists of the largest packages."""
+METADATA_SIZE: Final = 24 * MIB
+"""The metadata archive, decompressed: it holds the build environment and the file lists of the largest packages. It is in
+memory twice while its files are taken out."""
 METADATA_MEMBERS: Final = 4096
 METADATA_RATIO: Final = 256
 """Output per byte of input, once more than METADATA_RATIO_FREE came out."""
 METADATA_RATIO_FREE: Final = 4 * MIB
-METADATA_VALUE: Final = 4 * MIB
-"""One value that goes into the index."""
+METADATA_VALUE: Final = 512 * KIB
+"""One value that goes into the index; more than INDEX_ENTRY_SIZE in one entry, and emerge reads nothing of it."""
 XPAK_SIZE: Final = 64 * MIB
 ZSTD_WINDOW: Final = 2 * GIB
 """What ``zstd --long=31`` takes, which is what Portage runs; memory is touched only as far as output is made."""
@@ -53,7 +56,9 @@ TRAILING_BLOCK: Final = 10240
 
 # --- the package index (index/, repo/)
 INDEX_SIZE: Final = 1 * GIB
-INDEX_LINE: Final = 16 * MIB
+INDEX_LINE: Final = 4 * MIB
+INDEX_KEYS: Final = 1024
+"""Keys of one entry; Portage knows about fifty."""
 STATE_SIZE: Final = 1 * GIB
 """A state file beyond this is rebuilt."""
 POOL_FROM: Final = 64
@@ -83,7 +88,7 @@ ELF_SIZE: Final = 4 * GIB
 """An object in a package image beyond this is not opened."""
 CONTRACT_PRIVATE: Final = 256
 """Libraries in private directories that a contract lists; of the fullest directories it says only that there are more."""
-CONTRACT_SIZE: Final = 1 * MIB
+CONTRACT_SIZE: Final = 512 * KIB
 """Characters of a contract's line; glibc's has about eight thousand."""
 LOADER_CONF_SIZE: Final = 1 * MIB
 LOADER_CONF_FILES: Final = 256
@@ -204,7 +209,8 @@ COMPILER_SECONDS: Final = 10.0
 COMPILER_OUTPUT: Final = MIB
 
 # What a binhost says of its builder (model/builder.py).
-BUILDER_SIZE: Final = 4 * MIB
+BUILDER_SIZE: Final = 1536 * KIB
+"""A hostile JSON takes thirty times its size in memory."""
 BUILDER_ITEMS: Final = 100_000
 BUILDER_TEXT: Final = 4 * KIB
 

@@ -123,10 +123,9 @@ def _opened(path: Path) -> int:
                 os.fchmod(fd, 0o600)
                 break
     except OSError as error:
-        if error.errno == errno.ENOENT:
+        if error.errno != errno.ELOOP:
             raise
-        link = "it is a symbolic link, and no lock file; remove it"
-        raise LockError(str(path), link if error.errno == errno.ELOOP else f"it cannot be opened: {error.strerror}") from error
+        raise LockError(str(path), "it is a symbolic link, and no lock file; remove it") from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise LockError(str(path), "it is no regular file, and no lock; remove it")

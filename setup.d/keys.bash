@@ -62,7 +62,7 @@ pin_root_keys() {
 
 # Pin the binhost's key: it is fetched from the binhost unless a file has it, and believed for its fingerprint alone.
 pin_key() {
-    local etc=$config_root/etc/portage arguments=() from=${choice[key-from]}
+    local etc=$config_root/etc/portage arguments=() from=${choice[key-from]-}
     local pins=$etc/portage-ext/trust/${choice[name]}.pins
     if [[ ${choice[root-keys]-} ]]; then
         pin_root_keys
@@ -108,7 +108,9 @@ keep_keyring() {
 }
 
 keyring_sums() {
-    (cd -- "$config_root/etc/portage/gnupg" && find . -type f ! -name '*~' ! -name '*.lock' -print0 | sort -z | xargs -0 b2sum --)
+    # With root keys alone there is no keyring before the first fetch.
+    [[ ! -d $config_root/etc/portage/gnupg ]] ||
+        (cd -- "$config_root/etc/portage/gnupg" && find . -type f ! -name '*~' ! -name '*.lock' -print0 | sort -z | xargs -0 b2sum --)
 }
 
 note_keyring() {

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -24,6 +25,18 @@ hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None
 # For the differential tests (make test-differential).
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print both rates of the random merges (tests/system/toolchain/random_merges.py) over all workers."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    merges = [one for report in reports for name, value in report.user_properties if name == "random merges" for one in value]
+    if merges:
+        alarms = [seed for seed, alarm, _, _ in merges if alarm]
+        breaks = [seed for seed, _, broken, _ in merges if broken]
+        refused = sum(one[3] for one in merges)
+        rates = f"{len(alarms)} false alarms {alarms or ''}, {len(breaks)} breaks {breaks or ''}, {refused} refused"
+        terminalreporter.write_line(f"{len(merges)} random plans merged: {rates}")
 
 
 @pytest.fixture

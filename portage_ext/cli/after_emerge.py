@@ -175,10 +175,10 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
         fingerprint = signer.key.fingerprint
         judge = gpg.judge_many([ring], frozenset({fingerprint}))
         kept: list[Upkept] = []
-        xpak = True
+        xpak, may_lose = True, bool(options.force)
 
         def refresh() -> None:
-            kept.append(sign_and_index(reindexer, signer, judge, fingerprint, force=options.force, xpak=xpak))
+            kept.append(sign_and_index(reindexer, signer, judge, fingerprint, force=may_lose, xpak=xpak))
 
         def left_out() -> dict[str, str]:
             unsigned = kept[-1].unsigned
@@ -197,7 +197,7 @@ def _upkeep(options: argparse.Namespace, settings: Unattended, target: _Target) 
         xpak = not any(gate.name == SIGNATURES for gate in gates)
         described = builder().emit() if rules.builder else b""
         source = Source(pkgdir.pkgdir, "published", None, lambda: lock.held(pkgdir.pkgdir), refresh, described, left_out)
-        may_lose = options.force or rules.may_be_empty
+        may_lose = may_lose or rules.may_be_empty
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with tree.locked():
             common.prune(tree, rules, int(time.time()))

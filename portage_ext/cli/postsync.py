@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits, locks, shown
+from portage_ext import files, limits, locks, shown
 from portage_ext.cli import trust
 from portage_ext.config import settings as configuration
 from portage_ext.config.settings import Settings
@@ -118,7 +118,7 @@ def _due(stamp: Path) -> bool:
     except FileNotFoundError:
         pass
     try:
-        stamp.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.make_directory(stamp.parent)
         stamp.touch()
         os.utime(stamp)
     except PermissionError:
@@ -185,7 +185,7 @@ def _job(root: Path, words: Iterable[str]) -> list[_Told]:
     changed = sorted(name for name, value in now.items() if before.get(name) != value)
     if not changed:
         return []
-    remembered.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(remembered.parent)
     command = tuple(words)
     with locks.tried(remembered.parent / "job.lock") as lock:
         if lock is None:
@@ -199,7 +199,7 @@ def _job(root: Path, words: Iterable[str]) -> list[_Told]:
 def _start(root: Path, command: tuple[str, ...], lock: int) -> None:
     """Start ``command`` in a session of its own; it holds ``lock`` as long as it lives."""
     log = root / JOB_LOG
-    log.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(log.parent)
     if log.exists() and log.stat().st_size > limits.RUN_LOG_SIZE:
         log.rename(log.with_suffix(".log.1"))
     with log.open("ab") as output:

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--keys-next",
         nargs="+",
         metavar="FPR",
-        help="leave PKGDIR alone; announce the keys that may sign the Releases after this one",
+        help="leave PKGDIR alone; announce the keys that may sign the next Releases (not for clients with pinned root keys)",
     )
     parser.add_argument("--force", action="store_true", help="also if little or nothing of what there is would be offered")
     parser.add_argument("--unless-held", action="store_true", help="leave a channel that is held as it is (for timers)")
@@ -72,11 +72,12 @@ def _publish(
     repository = repository_of(settings, lock.unless_held)
     reindexer = Reindexer(repository, len(os.sched_getaffinity(0)))
     # Twice: what takes long is read without keeping emerge waiting, and then what changed since, under the lock.
-    reindexer.run(force=options.force)
+    may_lose = options.force or rules.may_be_empty
+    reindexer.run(force=may_lose)
     reports: list[Report] = []
 
     def refresh() -> None:
-        reports.append(reindexer.run(force=options.force))
+        reports.append(reindexer.run(force=may_lose))
 
     def left_out() -> dict[str, str]:
         return common.left_out(reports[-1:])
@@ -84,7 +85,6 @@ def _publish(
     # Of packages in another PKGDIR nobody here knows how they were built.
     described = builder().emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
     source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, left_out)
-    may_lose = options.force or rules.may_be_empty
     try:
         return publisher.publish(channel, source, gates, unattended=options.unless_held, may_lose=may_lose)
     finally:

@@ -166,7 +166,8 @@ def objections(error: GateError, *, as_json: bool) -> int:
     """Tell why a release did not pass; the exit status for it."""
     if as_json:
         findings = [dataclasses.asdict(one) for one in error.findings]
-        print(json.dumps({"channel": error.channel, "published": False, "staging": error.staging, "findings": findings}))
+        where = {"staging": error.staging, "live": error.live}
+        print(json.dumps({"channel": error.channel, "published": False, **where, "findings": findings}))
     else:
         for line in error.lines:
             print(shown.line(line), file=sys.stderr)
@@ -192,11 +193,12 @@ def told(channel: str, done: Published, pruned: list[int], seconds: float, *, as
         how = [f"{count} {word}" for count, word in ((placed.cloned, "cloned"), (placed.copied, "copied")) if count]
         detail = f" ({', '.join(how)})" if how else ""
         print(f"{channel}: release {done.number}, {counted(done.packages)}{detail}: {news(done)}; {seconds:.2f} s")
-        replaced = sum(one.before.get("PATH") == one.after.get("PATH") for one in change.rebuilt)
+        other_files = [one for one in change.rebuilt if not one.other_metadata()]
+        replaced = sum(one.before.get("PATH") == one.after.get("PATH") for one in other_files)
         if replaced:
             print(
-                f"portage-ext: {replaced} packages were replaced under the same name: a client that holds the index of before "
-                "refuses them and reads it anew. FEATURES=binpkg-multi-instance gives every build a name of its own",
+                f"portage-ext: replaced under the same name: {counted(replaced)}. A client that holds the index of before "
+                "refuses it and fetches the index again. FEATURES=binpkg-multi-instance gives every build its own name",
                 file=sys.stderr,
             )
     if pruned:

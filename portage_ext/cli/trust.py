@@ -118,7 +118,9 @@ def _add_roots(options: argparse.Namespace, directory: TrustDirectory, home: Pat
     for one in wanted:
         data, where = _key(_beside(options.source, one), home, one)
         keys[one] = only([data], one, where)
-    manage_roots.add(directory, StateDirectory(options.root, options.repo), RootPins(frozenset(wanted), threshold), keys)
+    state = StateDirectory(options.root, options.repo)
+    with _alone(state):
+        manage_roots.add(directory, home, state, RootPins(frozenset(wanted), threshold), keys)
     print(f"{options.repo}: {threshold} of {', '.join(wanted)} say from now on which keys sign; no other key is pinned")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files
+from portage_ext import files, limits
 
 BINREPOS: Final = "etc/portage/binrepos.conf"
 
@@ -59,8 +59,13 @@ def mistakes(config_root: Path) -> list[tuple[str, str]]:
         # The names that Portage puts in; what they stand for does not matter here.
         parser = configparser.ConfigParser(dict.fromkeys(("EPREFIX", "EROOT", "PORTAGE_CONFIGROOT", "ROOT", "SYSROOT"), ""))
         try:
-            with path.open(encoding="utf-8", errors="replace") as file:
-                parser.read_file(file, str(path))
+            text = _text(path)
+            long = next((number for number, line in enumerate(text.split("\n"), 1) if len(line) > limits.CONFIG_LINE), 0)
+            if long:
+                # configparser takes time by the square of a line.
+                found.append((f"{path}:{long}", f"a line of more than {limits.CONFIG_LINE} characters"))
+                continue
+            parser.read_string(text, str(path))
             for name in parser.sections():
                 parser.items(name)
         except configparser.InterpolationError as error:
@@ -93,10 +98,15 @@ def _files(config_root: Path) -> list[Path]:
     return [one for one in paths if one.is_file() and not one.name.startswith(".") and not one.name.endswith("~")]
 
 
+def _text(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(limits.CONFIG_FILE_SIZE)
+
+
 def _settings(path: Path, section: str) -> Iterator[tuple[int, str]]:
     """Line and key of each setting of ``section``; its own line has no key."""
     current = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if line.startswith("["):
             current = line[1:].partition("]")[0]
             if current == section:

@@ -137,17 +137,17 @@ class System:
     def _compilers(self) -> Iterator[str]:
         for lib in ("lib", "lib64"):
             base = f"{self.eprefix}/usr/{lib}/gcc"
-            for chost in sorted(self._names(base)):
-                for version in sorted(self._names(f"{base}/{chost}"), reverse=True):
+            for chost in sorted(self.names(base)):
+                for version in sorted(self.names(f"{base}/{chost}"), reverse=True):
                     for multilib in ("", "/32", "/x32", "/64"):
                         yield f"{base}/{chost}/{version}{multilib}"
 
     @cached_property
     def _musl(self) -> tuple[str, ...]:
-        return tuple(fnmatch.filter(self._names(self.eprefix + "/lib"), "ld-musl-*.so.1"))
+        return tuple(fnmatch.filter(self.names(self.eprefix + "/lib"), "ld-musl-*.so.1"))
 
     def _configured(self, prefix: str) -> Iterator[str]:
-        for name in sorted(fnmatch.filter(self._names(prefix + "/etc"), "ld-musl-*.path")):
+        for name in sorted(fnmatch.filter(self.names(prefix + "/etc"), "ld-musl-*.path")):
             for line in self._text(f"{prefix}/etc/{name}").replace(":", "\n").splitlines():
                 if line.startswith("/"):
                     yield line.rstrip("/")
@@ -163,7 +163,7 @@ class System:
                 for pattern in words[1:]:
                     full = pattern if pattern.startswith("/") else posixpath.join(posixpath.dirname(path), pattern)
                     directory, base = posixpath.split(full)
-                    for name in sorted(fnmatch.filter(self._names(directory), base)):
+                    for name in sorted(fnmatch.filter(self.names(directory), base)):
                         yield from self._conf(f"{directory}/{name}", seen)
             elif words[:1] != ["hwcap"]:
                 yield from (word.partition("=")[0].rstrip("/") for word in words if word.startswith("/"))
@@ -172,21 +172,24 @@ class System:
         try:
             with open(self._real(path), "rb") as file:
                 return file.read(LOADER_CONF_SIZE).decode("utf-8", "replace")
-        except OSError:
+        except (OSError, ValueError):  # of a name with a NUL in it
             return ""
 
-    def _names(self, directory: str) -> frozenset[str]:
+    def names(self, directory: str) -> frozenset[str]:
+        """What ``directory`` of the root has."""
         if directory not in self._directories:
             try:
                 self._directories[directory] = frozenset(os.listdir(self._real(directory)))
-            except OSError:
+            except (OSError, ValueError):
                 self._directories[directory] = frozenset()
         return self._directories[directory]
 
     def _at(self, directory: str, name: str) -> ElfObject | None:
-        return self._object(f"{directory}/{name}") if name in self._names(directory) else None
+        return self._object(f"{directory}/{name}") if name in self.names(directory) else None
 
     def _object(self, path: str) -> ElfObject | None:
+        if "\0" in path:
+            return None
         if path not in self._objects:
             real = self._real(path)
             gone = self._without and os.path.realpath(real) in self._without

@@ -11,8 +11,9 @@ from typing import Any
 
 from portage.versions import cpv_getkey
 
-from portage_ext.elf.places import is_public
+from portage_ext.elf.places import is_library, is_public
 from portage_ext.elf.system import System
+from portage_ext.elf.tree import announces, read_files
 from portage_ext.emerge.preserved import PreservedLibraries
 from portage_ext.host import contracts
 from portage_ext.model.contract import ANY, Library, Need, Placed, SymbolContract
@@ -42,8 +43,23 @@ class InstalledWorld:
     def at(self, library: Library, directory: str) -> frozenset[str] | None:
         return self.system.at(library, directory)
 
-    def keeps(self, replaced: Iterable[str], library: Library, still: Collection[str] = ()) -> bool:
-        return self._preserved.keeps(replaced, library, still)
+    def keeps(self, replaced: Collection[str], library: Library, still: Collection[str] = (), *, gone: bool = False) -> bool:
+        left = still if not gone else {*still, *self._announced_by(replaced)}
+        return self._preserved.keeps(replaced, library, left)
+
+    def _announced_by(self, cpvs: Collection[str]) -> set[str]:
+        """The directories that the loader knows by files of these packages alone (LDPATH of env.d, ld.so.conf.d)."""
+        theirs: set[str] = set()
+        for cpv in cpvs:
+            for path in self._database._dblink(cpv).getcontents():
+                name = path[len(str(self.root).rstrip("/")) :]
+                if announces(name, self.eprefix):
+                    theirs.add(name)
+        everything = [f"{self.eprefix}/etc/{place}/{name}" for place in ("env.d", "ld.so.conf.d")
+                      for name in self.system.names(f"{self.eprefix}/etc/{place}")]  # fmt: skip
+        mine, others = (read_files(self.root, paths, eprefix=self.eprefix).public
+                        for paths in (theirs, [path for path in everything if path not in theirs]))  # fmt: skip
+        return mine - others
 
     def plan(self, packages: Iterable[Any]) -> None:
         """Know the dependencies of ``packages``, which a merge list has."""
@@ -78,6 +94,8 @@ class InstalledWorld:
         """What an installed package has in directories of its own, by the files as they are."""
         found = {}
         for path, library in self.objects(cpv):
+            if library[1] == posixpath.basename(path) and not is_library(library[1]):
+                continue  # a plugin, which nobody is linked to
             directory = self.system.canonical(posixpath.dirname(path))
             if directory not in self.system.everybodys and not is_public(directory, self.eprefix):
                 defines = self.system.at(library, directory)

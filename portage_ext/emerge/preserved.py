@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Any
 
+from portage.exception import CommandNotFound
+
 from portage_ext.host import contracts
 from portage_ext.model.contract import Library
 
@@ -25,13 +27,16 @@ class PreservedLibraries:
     def _map(self) -> Any:
         found = self._database._linkmap
         if found is not None:
-            found.rebuild()
+            try:
+                found.rebuild()
+            except CommandNotFound:
+                return None  # Portage preserves nothing without scanelf either
         return found
 
     def keeps(self, cpvs: Iterable[str], library: Library, still: Collection[str] = ()) -> bool:
         """Whether a copy of ``library`` stays when the packages ``cpvs`` go: somebody else uses it and finds no other.
 
-        Copies in directories that are ``still`` in use are replaced. Raises PortageException where scanelf is missing.
+        Copies in directories that are ``still`` in use are replaced.
         """
         if self._map is None or self._database._plib_registry is None:
             return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Collection
 from typing import Any, Final
 
 from _emerge import unmerge as portage_unmerge
@@ -17,7 +18,7 @@ from portage_ext.emerge.installed_world import InstalledWorld
 from portage_ext.emerge.patching import Function, Patch
 from portage_ext.emerge.strictness import Modes
 from portage_ext.host import probe
-from portage_ext.model.contract import Library
+from portage_ext.model.contract import Library, Need
 from portage_ext.toolchain.refusal import unmerge_breaks
 from portage_ext.toolchain.removal import Broken, broken
 
@@ -81,6 +82,9 @@ def _broken(root_config: Any, selected: dict[str, Any]) -> list[Broken]:
     features = root_config.settings.features
 
     def preserves(library: Library) -> bool:
-        return "preserve-libs" in features and world.keeps(selected, library)
+        return "preserve-libs" in features and world.keeps(selected, library, gone=True)
 
-    return list(broken(goes, selected, world, world.after(selected), preserves=preserves))
+    def elsewhere(victim: str, need: Need, without: Collection[str]) -> bool:
+        return world.privately(need, world.dependencies(victim), without)
+
+    return list(broken(goes, selected, world, world.after(selected), preserves=preserves, elsewhere=elsewhere))

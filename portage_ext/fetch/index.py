@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -212,7 +213,9 @@ class _Run:
     def _remember(self, **changes: Any) -> None:
         """Keep ``changes`` to the memory, for this run at least."""
         following = replace(self._memory, **changes)
-        if following != self._memory and writable(self._binrepo.state):
+        if not writable(self._binrepo.state):
+            _say_unremembered(self._binrepo, self._memory.seen, following.seen)
+        elif following != self._memory:
             self._binrepo.state.save(following)
         self._memory = following
 
@@ -291,6 +294,17 @@ def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
 def _check(accepted: Accepted, name: str, data: bytes, where: str) -> None:
     found = IndexFile(name, len(data), hashlib.blake2b(data).hexdigest(), hashlib.sha512(data).hexdigest())
     accepted.check(found.name, found.size, found.blake2b, found.sha512, where)
+
+
+def _say_unremembered(binrepo: Binrepo, before: Seen | None, seen: Seen | None) -> None:
+    """Warn of an accepted Release that is news and cannot be kept; an ordinary user's `emerge -p` need not keep it."""
+    state = binrepo.state
+    if seen is None or seen == before or os.getuid() not in (0, state.eroot.stat().st_uid):
+        return
+    binrepo.warn(
+        f"{binrepo.name}: Release {seen.version} is verified, but {state.directory} cannot be written to remember it: "
+        "until you make it writable, an older Release would be accepted after it"
+    )
 
 
 def small(binrepo: Binrepo, base: str, name: str, limit: int) -> bytes:

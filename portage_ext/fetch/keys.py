@@ -13,6 +13,7 @@ from portage_ext import files, limits
 from portage_ext.errors.trust import AllMirrorsFailedError, GpgError, KeyFileError
 from portage_ext.fetch.binrepo import Binrepo, writable
 from portage_ext.fetch.sinks import MemorySink
+from portage_ext.trust import keyfiles
 
 KEY_DIRECTORY = "keys"
 
@@ -30,21 +31,19 @@ def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str]) -
     """
     if not fingerprints or not writable(binrepo.state):
         return False
-    from portage_ext.trust.keyfiles import joined, only, split
-
     ring = binrepo.state.keyring_file
-    known = split(ring.read_bytes(), str(ring)) if ring.exists() else {}
+    known = keyfiles.ring(ring)
     changed = False
     for fingerprint in sorted(fingerprints - known.keys()):
         # python-gnupg is slow to import, and a binrepo has rotated keys for a small part of its life.
         from portage_ext.trust import manage
 
         try:
-            key = only([_fetch(binrepo, base, fingerprint)], fingerprint, f"{base}/{key_path(fingerprint)}")
+            key = keyfiles.only([_fetch(binrepo, base, fingerprint)], fingerprint, f"{base}/{key_path(fingerprint)}")
             if os.access(binrepo.settings.portage_home.parent, os.W_OK):
                 manage.let_portage_verify(binrepo.settings.portage_home, key, fingerprint)
             binrepo.state.make_directory()
-            files.replace_file(ring, joined({**known, fingerprint: key}))
+            files.replace_file(ring, keyfiles.joined({**known, fingerprint: key}))
         except (AllMirrorsFailedError, GpgError, KeyFileError) as error:
             binrepo.warn(f"{binrepo.name}: the announced key {fingerprint} could not be had: {error}")
             continue

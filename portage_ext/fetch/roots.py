@@ -162,10 +162,10 @@ class _Following:
             files.replace_file(self.release_ring, joined({one: there[one] for one in there.keys() & named}))
         kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, lacking))
 
-    def _keys(self, ring: Path) -> dict[str, bytes]:
-        from portage_ext.trust.keyfiles import split
+    def _keys(self, path: Path) -> dict[str, bytes]:
+        from portage_ext.trust.keyfiles import ring
 
-        return split(ring.read_bytes(), str(ring)) if ring.exists() else {}
+        return ring(path)
 
     def _obtain(self, ring: Path, fingerprints: Collection[str]) -> frozenset[str]:
         """Bring the keys with ``fingerprints`` into ``ring``, and return those that could not be had, with a warning each."""

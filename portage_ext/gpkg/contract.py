@@ -12,14 +12,13 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
 
 from portage_ext import limits
 from portage_ext.elf.reader import MAGIC
 from portage_ext.elf.tree import Objects, announces
 from portage_ext.gpkg.container import Container, read_container, read_metadata
 from portage_ext.gpkg.identity import as_text, read_texts
-from portage_ext.gpkg.image import Member, gpkg_image, xpak_image
+from portage_ext.gpkg.image import Content, Member, gpkg_image, xpak_image
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.model import GPKG_SUFFIX
@@ -68,7 +67,7 @@ def _contract(image: Iterable[Member], eprefix: str) -> SymbolContract:
     return objects.contract(eprefix=eprefix).portable(eprefix)
 
 
-def _take(objects: Objects, path: str, file: IO[bytes], size: int, eprefix: str) -> None:
+def _take(objects: Objects, path: str, file: Content, size: int, eprefix: str) -> None:
     path = posixpath.normpath(path)
     if announces(path, eprefix):
         objects.announce(path, file.read(limits.LOADER_CONF_SIZE), eprefix)

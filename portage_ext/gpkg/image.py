@@ -32,8 +32,22 @@ from portage_ext.gpkg.xpak import segment_start
 
 _ENDS: Final = 16
 """How often the end of a stream may be met."""
-Member = tuple[str, tarfile.TarInfo, IO[bytes] | None]
-"""Where it is installed, what it is, and of a regular file the content, to be read until the next member is asked for."""
+
+
+class Content:
+    """The content of a member, to be read until the next member is asked for. Raises PackageError, when it is read too."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
+        with _named(self._name):
+            return self._file.read(size)
+
+
+Member = tuple[str, tarfile.TarInfo, Content | None]
+"""Where it is installed, what it is, and of a regular file the content."""
 
 
 def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
@@ -53,9 +67,9 @@ def xpak_image(source: Source) -> Iterator[Member]:
         yield "/" + member.name.removeprefix("./"), member, file
 
 
-def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, Content | None]]:
     raw = io.BufferedReader(_Slice(source, offset, size), limits.READ_BLOCK)
-    try:
+    with _named(source.name):
         with _decompressed(source.name, raw, method) as stream:
             counted = _Counted(stream, source.name)
             with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_bounded()) as archive:
@@ -67,14 +81,22 @@ def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tu
                         raise OversizedPackageError(source.name, f"an image of more than {limits.IMAGE_MEMBERS} members")
                     if member.size < 0:
                         raise tarfile.ReadError(f"{member.name!r} has a size below zero")
-                    yield member, archive.extractfile(member) if member.isreg() else None
+                    file = archive.extractfile(member) if member.isreg() else None
+                    yield member, None if file is None else Content(file, source.name)
                     kept.clear()
             # A stream that was cut off says so only at its end.
             counted.drain()
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Whatever is wrong with the image of the package ``name`` is a PackageError."""
+    try:
+        yield
     except (tarfile.TarError, ValueError) as error:
-        raise MalformedPackageError(source.name, f"image: {error}") from error
+        raise MalformedPackageError(name, f"image: {error}") from error
     except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        raise DecompressionError(source.name, f"image: {error}") from error
+        raise DecompressionError(name, f"image: {error}") from error
 
 
 _EXTENDING = frozenset(

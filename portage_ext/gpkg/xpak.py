@@ -54,7 +54,7 @@ def _records(
     data = segment[_HEADER + index_size : _HEADER + index_size + data_size]
     values: dict[str, bytes] = {}
     seen: set[str] = set()
-    offset = 0
+    offset = total = 0
     while offset < len(index):
         if offset + 12 > len(index):
             raise MalformedPackageError(source.name, "an xpak index that ends inside a record")
@@ -63,7 +63,9 @@ def _records(
         if after + 8 > len(index):
             raise MalformedPackageError(source.name, "an xpak record reaches beyond its index")
         value_offset, value_size = _number(index, after), _number(index, after + 4)
-        if value_offset + value_size > data_size:
+        total += value_size
+        # Each has a place of its own: the same bytes as thousands of values would be more than the file.
+        if value_offset + value_size > data_size or total > data_size:
             raise MalformedPackageError(source.name, "an xpak record reaches beyond its data")
         name = index[offset + 4 : after].decode("utf-8", "surrogateescape")
         # Portage looks some up by the first record of a name and some by the last, and unpacks them as files.

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, NamedTuple
 
 from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
@@ -18,44 +17,41 @@ from portage_ext.index import keys
 from portage_ext.model import IndexEntry
 
 
-@dataclass(slots=True)
-class _Group:
-    """``twice`` holds the keys that came more than once."""
+class _Group(NamedTuple):
+    """Consecutive lines: the last value of each key, and the keys that came more than once."""
 
-    values: dict[str, str] = field(default_factory=dict)
-    twice: set[str] = field(default_factory=set)
-
-    def take(self, line: str) -> None:
-        key, colon, value = line.partition(":")
-        if colon:
-            key = keys.IN_TEXT.get(key, key)
-            if key in self.values:
-                self.twice.add(key)
-            self.values[key] = value[1:]
+    values: dict[str, str]
+    twice: set[str]
 
 
 def _groups(lines: Iterable[bytes], name: str) -> Iterator[_Group]:
-    group = _Group()
+    values, twice = group = _Group({}, set())
     first = True
     for line in lines:
         if len(line) > limits.INDEX_LINE:
             raise InvalidIndexError(name, f"a line of more than {limits.INDEX_LINE} bytes")
-        text = _decoded(line)
-        if text:
-            group.take(text)
+        text = line[:-1].decode("utf-8", "replace") if line.endswith(b"\n") else _cut_off(line)
+        if not text:
+            if not (values or first):
+                return  # Portage stops at the first empty entry
+            yield group
+            values, twice = group = _Group({}, set())
+            first = False
             continue
-        if not (group.values or first):
-            return  # Portage stops at the first empty entry
-        yield group
-        group, first = _Group(), False
-    if group.values:
+        key, colon, value = text.partition(":")
+        if colon:
+            key = keys.IN_TEXT.get(key, key)
+            if key in values:
+                twice.add(key)
+            values[key] = value[1:]
+            if len(values) > limits.INDEX_KEYS:
+                raise InvalidIndexError(name, f"an entry of more than {limits.INDEX_KEYS} keys")
+    if values:
         yield group
 
 
-def _decoded(line: bytes) -> str:
-    if line.endswith(b"\n"):
-        return line[:-1].decode("utf-8", "replace")
-    # Portage decodes as it reads, and what cannot be decoded at the very end becomes a line of its own, without a key.
+def _cut_off(line: bytes) -> str:
+    """A last line without an end. Portage decodes as it reads: a character of which only a part is left is no part of it."""
     return codecs.getincrementaldecoder("utf-8")("replace").decode(line)
 
 
@@ -80,7 +76,7 @@ def read_header(file: IO[bytes], name: str = "Packages") -> dict[str, str]:
 
 
 def _header(groups: Iterator[_Group], name: str) -> dict[str, str]:
-    header = next(groups, None) or _Group()
+    header = next(groups, _Group({}, set()))
     twice = sorted(filter(keys.in_header, header.twice))
     if twice:
         # Every entry may inherit from it: there is nothing to leave out but the whole.

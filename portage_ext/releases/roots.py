@@ -168,9 +168,7 @@ def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
 
 def _copy(source: Path, target: Path, found: list[int]) -> None:
     """Keys, then signatures, then roots: what a client asks for first comes last."""
-    for directory in (target, target / ROOT_KEYS):
-        directory.mkdir(mode=0o755, exist_ok=True)
-        directory.chmod(0o755)
+    files.make_directory(target / ROOT_KEYS)
     names = [f"{ROOT_KEYS}/{path.name}" for path in sorted((source / ROOT_KEYS).glob("*.asc"))]
     for name in [*names, *map(signature_name, found), *map(root_name, found)]:
         data = (source / name).read_bytes()
@@ -217,8 +215,7 @@ def write(directory: Path, root: Root, keys: Mapping[str, bytes]) -> None:
     """Make ``root`` the next of ``directory``, unsigned, beside public ``keys`` by fingerprint. Raises TrustError, OSError."""
     data = root_text.emit(root)
     root_text.parse(data, str(directory / root_name(root.version)))
-    for place in (directory, directory / ROOT_KEYS):
-        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(directory / ROOT_KEYS)
     for fingerprint, key in keys.items():
         files.replace_file(directory / key_name(fingerprint), key)
     (directory / signature_name(root.version)).unlink(missing_ok=True)

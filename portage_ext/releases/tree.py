@@ -135,11 +135,12 @@ class Tree:
 
         Raises LockError, TreeError, also for an OSError of what is done inside.
         """
-        try:
-            self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
-        except OSError as error:
-            raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
-        with locks.held(self.root / LOCK, limits.TREE_LOCK):
+        with contextlib.ExitStack() as stack:
+            try:
+                files.make_directory(self.releases)
+                stack.enter_context(locks.held(self.root / LOCK, limits.TREE_LOCK))
+            except OSError as error:
+                raise TreeError(str(self.root), f"cannot be written: {error.strerror}") from error
             try:
                 yield
             except OSError as error:

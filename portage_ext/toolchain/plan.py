@@ -58,8 +58,11 @@ class Installed(Seen, Protocol):
 class World(Installed, Placing, Protocol):
     """The system before the first step."""
 
-    def keeps(self, replaced: frozenset[str], library: Library, still: Collection[str] = ()) -> bool:
-        """Whether Portage preserves the library when these packages go. It cannot in directories that are ``still`` in use."""
+    def keeps(self, replaced: frozenset[str], library: Library, still: Collection[str] = (), *, gone: bool = False) -> bool:
+        """Whether Portage preserves the library when these packages go. It cannot in directories that are ``still`` in use.
+
+        ``gone``: nothing comes in their stead.
+        """
         ...
 
     def depends(self, name: str) -> Collection[str]:

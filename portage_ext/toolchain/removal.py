@@ -28,18 +28,23 @@ def broken(
     left: Seen,
     *,
     preserves: Callable[[Library], bool],
+    elsewhere: Callable[[str, Need, Collection[str]], bool] = lambda *_: False,
 ) -> Iterator[Broken]:
     """``goes`` names what is removed with which package. What does not run today is nobody's fault, and of no interest.
 
     ``preserves`` says whether Portage leaves a library that is still used (FEATURES=preserve-libs). Not where another of its
-    name is found instead: Portage compares names, and versions are not looked at.
+    name is found instead: Portage compares names, and versions are not looked at. ``elsewhere`` says whether a dependency of a
+    package that is none of the third argument has what it needs where only a script leads.
     """
     for name, library in dict.fromkeys(goes):
         for victim, need, search in world.users(library):
-            if victim in removed or not world.judges(library[0]) or not holds(need, world.candidates(library, search)):
+            if victim in removed or not world.judges(library[0]):
+                continue
+            led = not holds(need, world.candidates(library, search)) and elsewhere(victim, need, ())
+            if not led and not holds(need, world.candidates(library, search)):
                 continue
             rest = left.candidates(library, search)
-            if holds(need, rest) or (not rest and preserves(library)):
+            if elsewhere(victim, need, removed) if led else holds(need, rest) or (not rest and preserves(library)):
                 continue
             missing = min((need.versions - defined for defined in rest), key=len, default=need.versions)
             yield Broken(name, victim, need, missing, bool(rest))

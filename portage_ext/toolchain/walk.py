@@ -20,7 +20,10 @@ def check(steps: Sequence[Step], world: World) -> Verdict:
     walk = _Walk(steps, world)
     for place in range(len(steps)):
         walk.step(place)
-    return Verdict(tuple(dict.fromkeys(walk.edges)), tuple(dict.fromkeys(walk.problems)))
+    # Who is not replaced after all, because what comes in its stead would not run, is broken like any other.
+    failing = {problem.step for problem in walk.problems}
+    stays = [problem for successor, problem in walk.excused if successor in failing]
+    return Verdict(tuple(dict.fromkeys(walk.edges)), tuple(dict.fromkeys(walk.problems + stays)))
 
 
 class _Walk:
@@ -44,6 +47,8 @@ class _Walk:
         self._vague = [p for p, step in enumerate(steps) if step.kind != "uninstall" and (step.may is None or step.may)]
         self.edges: list[Edge] = []
         self.problems: list[Problem] = []
+        self.excused: list[tuple[int, Problem]] = []
+        """Who is broken for a moment only, with the step that replaces it."""
 
     def step(self, place: int) -> None:
         step = self._steps[place]
@@ -170,7 +175,12 @@ class _Walk:
             unknown = step.contract is None or step.may is None or library in step.may
         if unknown:
             return Provided(None, True, place)
-        return None if step.preserves and self._world.keeps(step.replaces, library) else Provided(frozenset(), False, place)
+        gone = step.kind == "uninstall"
+        return (
+            None
+            if step.preserves and self._world.keeps(step.replaces, library, gone=gone)
+            else Provided(frozenset(), False, place)
+        )
 
     def _left(self, place: int, step: Step, library: Library) -> Provided | None:
         """What is there of a library that ``step`` takes away and does not bring; None when it stays as it is."""
@@ -187,7 +197,7 @@ class _Walk:
             return Provided(step.leaves[library], True, place)
         private = (step.contract.private if step.contract is not None else None) or {}
         still = [directory for directory, other in private if other == library]
-        preserved = step.preserves and self._world.keeps(step.replaces, library, still)
+        preserved = step.preserves and self._world.keeps(step.replaces, library, still, gone=step.kind == "uninstall")
         return None if preserved else Provided(frozenset(), False, place)
 
     def _beside(self, library: Library, versions: frozenset[str]) -> frozenset[str] | None:
@@ -210,6 +220,8 @@ class _Walk:
         )
         if directory is not None:
             users = [one for one in users if directory in one[0].search]
+            if not harmless:
+                users += self._led_to(directory, library)
         first = {by for _, by in users if by != NOW and self._goes_first(place, by)}
         if directory is None:
             self._now.public[library] = provided
@@ -220,14 +232,25 @@ class _Walk:
                 met = self._now.met(user.need, user.search)
                 if successor == NOW and met is not None and met.by not in (NOW, place):
                     self._edge(met.by, place, user.need)
-            elif successor != NOW:
+                continue
+            found = bool(self._now.options(user.need, user.search))
+            problem = Problem(place, user.need, self._now.lacking(user.need, user.search), found, user.name)
+            if successor != NOW:
                 # It goes. Where what comes in its stead needs this step, nothing helps.
                 if successor in first:
                     self._edge(successor, place, user.need)
+                self.excused.append((successor, problem))
             elif not self._relieved(place, user):
-                found = bool(self._now.options(user.need, user.search))
-                missing = self._now.lacking(user.need, user.search)
-                self.problems.append(Problem(place, user.need, missing, found, user.name))
+                self.problems.append(problem)
+
+    def _led_to(self, directory: str, library: Library) -> Iterator[tuple[User, int]]:
+        """The users for whom the loader finds nothing, but a script does in ``directory``, where a dependency has it."""
+        for user, successor in self._users(library):
+            there = (*user.search, directory)
+            if not self._now.holds(user.need, user.search) and self._now.met(user.need, there):
+                cps = self._world.dependencies(user.name)
+                if any(step.cp in cps for step in self._steps if any(placed == (directory, library) for placed in step.hides)):
+                    yield User(user.name, user.need, there), successor
 
     def _goes_first(self, place: int, successor: int) -> bool:
         """Whether the step ``successor`` would run without the step ``place``: then it can be merged before."""

@@ -5,13 +5,16 @@ key under the fingerprint of the claimed one and lists the subkey as valid. Only
 key's own signature (the cross-certification). So a fingerprint names a primary key here, subkeys are never looked up, and a
 subkey counts through gpg's VALIDSIG alone.
 
-What leaves this module was imported and exported minimally, then read again packet by packet: no foreign certification, no
-user attribute and no other key comes along.
+What comes to gpg here holds packets of public keys alone: nothing compressed, which could be a thousand times as large inside,
+and nothing secret. What leaves this module was imported and exported minimally, then read again packet by packet: no foreign
+certification, no user attribute and no other key comes along.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +30,13 @@ _MINIMAL: Final = ("--import-options=import-minimal", "--export-options=export-m
 _PRIMARY: Final = 6
 _TAGS: Final = frozenset({_PRIMARY, 2, 13, 14})
 """Primary key, signature, user id, subkey (RFC 4880, 4.3)."""
+_FOREIGN_TAGS: Final = _TAGS | {17}
+"""A user attribute (a picture) may be there, but does not come along."""
+_ARMOR: Final = re.compile(
+    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?:[A-Za-z]+: [^\n]*\n)*[ \t]*\r?\n"
+    rb"([A-Za-z0-9+/=\s]*)-----END PGP PUBLIC KEY BLOCK-----"
+)
+_CHECKSUM: Final = re.compile(rb"\n=[A-Za-z0-9+/]{4}\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
         gpg = gpg_in(home, *_MINIMAL)
-        counts = [gpg.import_keys(piece).count for piece in pieces]
+        counts = [gpg.import_keys(_binary(piece, where)).count for piece in pieces]
         found = keys_in(gpg)
         refuse_claims(found, fingerprint, where)
         if not any(key.primary == fingerprint for key in found):
@@ -107,11 +117,33 @@ def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
     return exported
 
 
+def _binary(data: bytes, where: str) -> bytes:
+    """``data`` without its armor (RFC 4880, 6.2), if there is nothing in it but packets of public keys. Raises KeyFileError."""
+    if not data[:1] >= b"\x80":
+        blocks = [_CHECKSUM.sub(b"", block) for block in _ARMOR.findall(data)]
+        try:
+            data = b"".join(base64.b64decode(b"".join(block.split()), validate=True) for block in blocks)
+        except ValueError as error:
+            raise KeyFileError(where, f"its armor is damaged ({error})") from error
+    foreign = {tag for tag, _, _ in _packets(data, where)} - _FOREIGN_TAGS
+    if foreign:
+        raise KeyFileError(where, f"it holds OpenPGP packets of the kinds {sorted(foreign)}, which are no part of a public key")
+    return data
+
+
 def refuse_claims(found: Sequence[PublicKey], fingerprint: str, where: str) -> None:
     """Raises AdoptedKeyError when one of the keys ``found`` claims ``fingerprint`` as its subkey."""
     for key in found:
         if fingerprint in key.subkeys:
             raise AdoptedKeyError(where, f"its key {key.primary} claims {fingerprint} as a subkey")
+
+
+def ring(path: Path) -> dict[str, bytes]:
+    """The keys of our own keyring file ``path``; none where it is absent or damaged: what lacks its key is refused by name."""
+    try:
+        return split(path.read_bytes(), str(path))
+    except (FileNotFoundError, KeyFileError):
+        return {}
 
 
 def split(keyring: bytes, where: str) -> dict[str, bytes]:

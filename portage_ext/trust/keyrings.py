@@ -108,7 +108,7 @@ class TrustDirectory:
             lines = sorted(pins)
         from portage_ext import files
 
-        self.directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(self.directory)
         for made in (self.directory.parent, self.directory):
             made.chmod(0o755)
         files.replace_file(self.keyring_file(binrepo), keyring)

@@ -16,7 +16,7 @@ from portage_ext import files
 from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import environment
-from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, split
+from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, ring
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import counts, grounded_keys, trusted_keys
 from portage_ext.trust.memory import StateDirectory
@@ -59,9 +59,7 @@ def add(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint
 
 def _own(directory: TrustDirectory, binrepo: str, pins: frozenset[str]) -> dict[str, bytes]:
     """The keys of our own keyring of ``binrepo`` that have ``pins``."""
-    ring = directory.keyring_file(binrepo)
-    present = split(ring.read_bytes(), str(ring)) if ring.exists() else {}
-    return {fingerprint: key for fingerprint, key in present.items() if fingerprint in pins}
+    return {fingerprint: key for fingerprint, key in ring(directory.keyring_file(binrepo)).items() if fingerprint in pins}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,13 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     Portage's home forgets keys that no binrepo believes. Raises KeyFileError when it is not believed, GpgError, OSError.
     """
     binrepo = state.binrepo
-    pins, seen, rotated = directory.pins(binrepo), _seen(state), _rotated(state)
+    pins, seen, rotated = directory.pins(binrepo), _seen(state), ring(state.keyring_file)
     gone = pins if fingerprint is None else frozenset({fingerprint})
     if not gone:
         raise KeyFileError(binrepo, "no key is pinned for it")
-    if not gone <= pins | rotated.keys() | grounded_keys(pins, seen):
+    # Also one that somebody took out of the pins by hand: it is still in Portage's keyring, and what it announced is too.
+    known = grounded_keys(pins, seen) | (seen.pins | seen.removed if seen is not None else frozenset())
+    if not gone <= pins | rotated.keys() | known:
         raise KeyFileError(binrepo, f"{fingerprint} is neither pinned for it, nor came by rotation")
     left = pins - gone
     # The pins first: whatever fails below, the key is believed no more.
@@ -113,12 +113,6 @@ def _seen(state: StateDirectory) -> Seen | None:
         return None
 
 
-def _rotated(state: StateDirectory) -> dict[str, bytes]:
-    """The keyring of rotated keys."""
-    ring = state.keyring_file
-    return split(ring.read_bytes(), str(ring)) if ring.exists() else {}
-
-
 def believed_elsewhere(directory: TrustDirectory, state: StateDirectory) -> frozenset[str]:
     """The keys that other binrepos than that of ``state`` need in Portage's keyring."""
     others = (name for name in directory.binrepos() if name != state.binrepo)
@@ -131,10 +125,10 @@ def _believed(directory: TrustDirectory, eroot: Path, binrepo: str) -> frozenset
     try:
         if directory.root_pins(binrepo) is not None:
             root = kept_root.believed(directory, state)
-            return frozenset(root.release_keys) if root is not None else frozenset(_rotated(state))
+            return frozenset(root.release_keys) if root is not None else frozenset(ring(state.keyring_file))
         return grounded_keys(directory.pins(binrepo), state.load().seen)
     except DamagedStateError:
-        return directory.pins(binrepo) | _rotated(state).keys()
+        return directory.pins(binrepo) | ring(state.keyring_file).keys()
 
 
 def _drop_state(state: StateDirectory, rotated: dict[str, bytes], *, keep_index: bool) -> None:
@@ -153,9 +147,8 @@ def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
     Raises AdoptedKeyError when a key there claims it, GpgError, OSError.
     """
     if not home.is_dir():
-        home.mkdir(parents=True)
-        home.chmod(0o755)
-        (home / "gpg.conf").write_text(_PORTAGE_OPTIONS)
+        files.make_directory(home)
+        files.replace_file(home / "gpg.conf", _PORTAGE_OPTIONS.encode())
     gpg = gpg_in(home)
     before = keys_in(gpg)
     # Beside such a key gpg refuses to import the honest one, or finds the wrong one of the two.

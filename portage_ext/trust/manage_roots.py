@@ -18,10 +18,12 @@ from portage_ext.trust.manage import Removed
 from portage_ext.trust.memory import StateDirectory
 
 
-def add(directory: TrustDirectory, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]) -> None:
+def add(
+    directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
+) -> None:
     """Pin root keys for the binrepo of ``state``, with their public ``keys``, in the place of all that was pinned for it.
 
-    Raises KeyFileError, OSError.
+    A root that they do not vouch for is forgotten with the keys that it named. Raises KeyFileError, GpgError, OSError.
     """
     before = directory.pins(state.binrepo)
     if before:
@@ -29,7 +31,26 @@ def add(directory: TrustDirectory, state: StateDirectory, pins: RootPins, keys: 
         released = {**_keys(state.keyring_file), **{one: key for one, key in _keys(ring).items() if one in before}}
         state.make_directory()
         files.replace_file(state.keyring_file, joined(released))
+    _write(directory, portage_home, state, pins, keys)
+
+
+def _write(
+    directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
+) -> None:
     directory.write(state.binrepo, pins, joined(keys))
+    if kept_root.root_file(state).exists() and kept_root.believed(directory, state) is None:
+        _forget(directory, portage_home, state)
+
+
+def _forget(directory: TrustDirectory, portage_home: Path, state: StateDirectory) -> tuple[frozenset[str], frozenset[str]]:
+    """Forget the root, and the keys that it named. Returns those keys, and those that left Portage's keyring."""
+    named = frozenset(_keys(state.keyring_file))
+    unused = named - manage.believed_elsewhere(directory, state)
+    manage.forget_in_portage(portage_home, unused)
+    state.keyring_file.unlink(missing_ok=True)
+    state.index_file.unlink(missing_ok=True)
+    kept_root.forget(state)
+    return named, unused
 
 
 def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
@@ -43,18 +64,13 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     left = frozenset[str]() if fingerprint is None else pins.keys - {fingerprint}
     if left and len(left) < pins.threshold:
         raise KeyFileError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left; name all by --root-key")
-    named = frozenset(_keys(state.keyring_file))
     if left:
         kept = {one: key for one, key in _keys(directory.keyring_file(name)).items() if one in left}
-        directory.write(name, RootPins(left, pins.threshold), joined(kept))
-        return Removed(pins.keys - left, frozenset(), frozenset(), named)
+        _write(directory, portage_home, state, RootPins(left, pins.threshold), kept)
+        return Removed(pins.keys - left, frozenset(), frozenset(), frozenset(_keys(state.keyring_file)))
     # The pins first: whatever fails below, nothing is believed any more.
     directory.remove(name)
-    state.keyring_file.unlink(missing_ok=True)
-    state.index_file.unlink(missing_ok=True)
-    kept_root.forget(state)
-    unused = named - manage.believed_elsewhere(directory, state)
-    manage.forget_in_portage(portage_home, unused)
+    named, unused = _forget(directory, portage_home, state)
     return Removed(pins.keys, named, unused, frozenset())
 
 

@@ -114,10 +114,9 @@ class StateDirectory:
 
     def make_directory(self) -> None:
         """Make the directory, readable by everybody whatever the umask. Raises OSError."""
-        if not self.directory.is_dir():
-            self.directory.mkdir(parents=True, exist_ok=True)
-            for made in (self.directory.parent, self.directory):
-                made.chmod(0o755)
+        from portage_ext import files
+
+        files.make_directory(self.directory)
 
 
 def _to_json(memory: Memory) -> dict[str, object]:

@@ -20,7 +20,7 @@ def head(location: Path) -> str:
 
     A repository that is not there has the head "". Reads a few small files, starts nothing.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # of a path with a NUL in it
         return f"git {_commit(location / '.git')}"
     for name in _STAMPS:
         with contextlib.suppress(OSError):
@@ -63,5 +63,5 @@ def load(path: Path) -> dict[str, str]:
 
 def save(path: Path, heads: Mapping[str, str]) -> None:
     """Remember ``heads``. Raises OSError."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(path.parent)
     files.replace_file(path, json.dumps(dict(heads), indent=0, sort_keys=True).encode() + b"\n")

@@ -42,7 +42,7 @@ def append(root: Path, run: Run) -> None:
     """Write ``run`` down below ``root``; runs at the same time wait for each other, but not for long: the log informs, and a
     lock that is not to be had costs no more than that the log is not shortened now. Raises LockError, OSError."""
     path = root / RUNS_FILE
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(path.parent)
     with locks.tried(path.with_suffix(".lock"), limits.LOG_LOCK) as lock:
         if len(data := run.emit()) > limits.RUN_LINE_SIZE:
             data = replace(run, line=f"{run.line[: limits.RUN_LINE_SIZE // 16]} …").emit()

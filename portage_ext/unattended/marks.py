@@ -43,7 +43,7 @@ class HeldMark:
     def __init__(self, root: Path, pkgdir: Path) -> None:
         """Leave a mark for ``pkgdir`` below ``root``; it is on the disk when this returns. Raises OSError."""
         directory = root / MARKS_DIRECTORY
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.make_directory(directory)
         fd, name = tempfile.mkstemp(prefix=files.TEMPORARY_PREFIX, dir=directory)
         self._fd = fd
         try:
@@ -105,6 +105,6 @@ def working(root: Path, wait: float) -> Iterator[bool]:
     Raises LockError, OSError.
     """
     directory = root / MARKS_DIRECTORY
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(directory)
     with locks.tried(directory / _LOCK, wait) as lock:
         yield lock is not None

@@ -170,12 +170,13 @@ def main() -> None:
     """Make the environments named on the command line (``plain:3.0.83``, ``3.0.83``), or all that the tests use, and the
     binhosts that they share: side by side, where workers that need the same one would wait for each other."""
     from tests.testkit import binhost, chain
+    from tests.testkit import pool as small
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(_named, sys.argv[1:] or [NEWEST, f"plain:{NEWEST}", *SUPPORTED[:-1]]):
             print(f"Portage {found.version} {'with the plugin' if found.plugin else 'alone'}: ready", flush=True)
         if not sys.argv[1:]:
-            for made in [pool.submit(chain.built), pool.submit(binhost.standard)]:
+            for made in [pool.submit(chain.built), pool.submit(binhost.standard), pool.submit(small.built)]:
                 print(f"{made.result().directory.name}: ready", flush=True)
 
 

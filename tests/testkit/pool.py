@@ -342,6 +342,8 @@ def system(
     for source, target in (("/lib64/ld-linux-x86-64.so.2", "lib64"), (libc, "usr/lib64")):
         (path / target).mkdir(parents=True, exist_ok=True)
         shutil.copy(source, path / target)
+    # Portage looks for it in its own prefix; without it, it preserves nothing the second time.
+    (root.home / "usr/bin/scanelf").symlink_to(shutil.which("scanelf") or "/usr/bin/scanelf")
     (path / "etc/env.d/00glibc").write_text('LDPATH="/lib64:/usr/lib64"\n')
     places = ["/lib64", "/usr/lib64"]
     for cpv in installed:

@@ -48,7 +48,8 @@ def pin_roots(lab: Lab, offline: Offline, names: str, threshold: int) -> None:
     """What `portage-ext trust add --root-key` does."""
     chosen = {offline.roots[name]: only([offline.public(name)], offline.roots[name], name) for name in names.split()}
     state = StateDirectory(lab.client.path, REPO)
-    manage_roots.add(TrustDirectory(lab.client.path), state, RootPins(frozenset(chosen), threshold), chosen)
+    home = lab.client.path / "etc/portage/gnupg"
+    manage_roots.add(TrustDirectory(lab.client.path), home, state, RootPins(frozenset(chosen), threshold), chosen)
 
 
 def in_portage(lab: Lab, fingerprint: str) -> bool:

@@ -1,4 +1,4 @@
-"""One run of a publisher and of retention, for strace to kill: ``python -m tests.system.crash.driver WORK``.
+"""One run of a publisher and of retention, for strace to kill: ``python -m tests.system.crash.driver WORK [rollback]``.
 
 Portage and gpg are left out, because the calls of interest are the publisher's own, and because thousands of calls of an
 import would bury them. The clock stands still, so that every run makes the same calls.
@@ -19,10 +19,15 @@ from tests.unit.releases.published import SIGNATURE, Clock
 NOW = 1_800_100_000
 
 
-def run(work: Path) -> int:
-    """Publish WORK/binpkgs in the channel production of WORK/tree, and prune. Returns the release that is live then."""
+def run(work: Path, *, rollback: bool = False) -> int:
+    """Publish WORK/binpkgs in the channel production of WORK/tree, and prune. Returns the release that is live then.
+
+    With ``rollback`` go back instead.
+    """
     tree, clock = Tree(work / "tree"), Clock(NOW)
     publisher = Publisher(tree, lambda data: SIGNATURE, Terms(86400 * 30, 3600), clock=clock)
+    if rollback:
+        return publisher.rollback("production", by="larry").number
     done = publisher.publish("production", Source(work / "binpkgs", "published"), (IndexGate(),))
     with tree.locked():
         for number in expendable(tree.known(), tree.channels(), lambda _: Keep(1, 0, 3600), NOW):
@@ -32,7 +37,7 @@ def run(work: Path) -> int:
 
 if __name__ == "__main__":
     try:
-        print(run(Path(sys.argv[1])))
+        print(run(Path(sys.argv[1]), rollback="rollback" in sys.argv[2:]))
     except PortageExtError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

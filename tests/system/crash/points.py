@@ -72,11 +72,11 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONPATH": str(CHECKOUT)}
 
 
-def drive(work: Path, *strace: str) -> subprocess.CompletedProcess[str]:
-    """Run the driver, under strace with these options if there are any."""
+def drive(work: Path, *strace: str, what: str = "publish") -> subprocess.CompletedProcess[str]:
+    """Let the driver publish or do ``what``, under strace with these options if there are any."""
     tracer = ["strace", "-y", *strace] if strace else []
     return subprocess.run(
-        [*tracer, sys.executable, "-m", "tests.system.crash.driver", str(work)],
+        [*tracer, sys.executable, "-m", "tests.system.crash.driver", str(work), what],
         cwd=CHECKOUT,
         env=_environment(),
         capture_output=True,
@@ -87,9 +87,9 @@ def drive(work: Path, *strace: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def enumerate_points(work: Path, log: Path) -> list[Point]:
+def enumerate_points(work: Path, log: Path, what: str = "publish") -> list[Point]:
     """Run it once to the end in ``work`` and list, in order, its calls that change something below it."""
-    done = drive(work, "-s", "256", "-o", str(log), "-e", f"trace={','.join(f'?{name}' for name in CHANGING)}")
+    done = drive(work, "-s", "256", "-o", str(log), "-e", f"trace={','.join(f'?{name}' for name in CHANGING)}", what=what)
     assert done.returncode == 0, done.stderr
     return list(_points(log.read_text(errors="replace"), str(work)))
 
@@ -107,9 +107,10 @@ def _points(text: str, work: str) -> Iterator[Point]:
             yield Point(name, counts[name], rest.replace(work, "WORK")[:160])
 
 
-def inject(work: Path, point: Point, how: str) -> subprocess.CompletedProcess[str]:
+def inject(work: Path, point: Point, how: str, what: str = "publish") -> subprocess.CompletedProcess[str]:
     """Run it with ``how`` (strace's words: ``signal=KILL``, ``error=EIO``) at ``point``."""
-    return drive(work, "-o", "/dev/null", "-e", f"trace={point.name}", "-e", f"inject={point.name}:{how}:when={point.nth}")
+    words = ("-o", "/dev/null", "-e", f"trace={point.name}", "-e", f"inject={point.name}:{how}:when={point.nth}")
+    return drive(work, *words, what=what)
 
 
 def whole(tree: Tree) -> Contents:

@@ -77,3 +77,21 @@ def test_a_call_fails_with_an_input_output_error(ground: Ground, tmp_path: Path)
         assert failed.returncode == 1 or offered.body == ground.new.body, (point, failed)
         settled(work, ground.new)
         shutil.rmtree(work)
+
+
+def test_a_rollback_that_is_killed_holds_the_channel_exactly_when_it_is_live(ground: Ground, tmp_path: Path) -> None:
+    points = enumerate_points(copy(ground.work, tmp_path / "run"), tmp_path / "log", "rollback")
+    seen = set()
+    for point in chosen(points):
+        work = copy(ground.work, tmp_path / str(point))
+        assert inject(work, point, "signal=KILL", "rollback").returncode in (-9, 137), point
+        tree = Tree(work / "tree")
+        whole(tree)
+        held = tree.held("production") is not None
+        assert held is (tree.live("production") == 3), point
+        seen.add(held)
+        # A person publishes.
+        settled(work, ground.new)
+        assert tree.held("production") is None
+        shutil.rmtree(work)
+    assert seen == {True, False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -176,13 +177,13 @@ def random_bytes(
     return mend(data) if mend is not None and random.randrange(3) else data
 
 
-def shrunk(data: bytes, found: Callable[[bytes], bool], most: int = 2000) -> bytes:
-    """``data`` without what is not needed for ``found`` to hold, after ``most`` attempts at most."""
+def shrunk(data: bytes, found: Callable[[bytes], bool], seconds: float = 20) -> bytes:
+    """``data`` without what is not needed for ``found`` to hold, as far as it can be told in ``seconds``."""
+    deadline = time.monotonic() + seconds
     size = len(data) // 2
-    while size and most > 0:
+    while size and time.monotonic() < deadline:
         at = 0
-        while at < len(data) and most > 0:
-            most -= 1
+        while at < len(data) and time.monotonic() < deadline:
             shorter = data[:at] + data[at + size :]
             if found(shorter):
                 data = shorter

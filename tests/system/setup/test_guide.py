@@ -100,7 +100,7 @@ def test_an_offline_root_replaces_a_stolen_key_and_every_client_follows(
     fresh = Machine.fresh(work / "c", binhost.root.repositories[0])
     told = ("--binhost", url, "--root-keys", ",".join(chosen), "--root-threshold", "2")
     assert "verified: Release 1 of" in fresh.setup("--role", "client", *told).ok().stdout
-    fresh.root.etc("package.env", LISTED)
+    listed = fresh.root.etc("package.env", LISTED)
     # A client that had the one key is visited once.
     place = f"{url}/{ROOT_DIRECTORY}/keys/"
     client.root.run(
@@ -128,6 +128,7 @@ def test_an_offline_root_replaces_a_stolen_key_and_every_client_follows(
     client.root.run("portage-ext", "trust", "remove", "binhost").ok()
     client.root.run("portage-ext", "trust", "add", "binhost", "--fingerprint", new, "--from", f"{url}/keys/{new}.asc").ok()
     client.root.emerge("-1", "app-misc/hello").ok()
+    listed.unlink()
     fresh.setup("--uninstall", "--purge").ok()
     assert fresh.differences() == set()
     binhost.setup("--uninstall", "--purge").ok()

@@ -4,6 +4,16 @@
 bats_require_minimum_version 1.5.0
 load system
 
+@test "it ends by saying what is left to do" {
+    run -0 hooks --role binhost "${binhost[@]}" --tree /srv/binhost/amd64 --server-name packages.example
+    [[ $output == *"serve $root/srv/binhost with a web server"* ]]
+    [[ $output == *"setup_hooks.sh --role client --binhost http://packages.example/amd64/production --key $FINGERPRINT"* ]]
+    run -0 hooks --role client "${client[@]}"
+    [[ $output == *"echo 'net-libs/webkit-gtk getbinpkg.conf' >>$root/etc/portage/package.env"* ]]
+    run -0 hooks --role both
+    [[ $output != *"next:"* ]]
+}
+
 @test "every role goes in and out without a trace" {
     for role in client binhost both; do
         hooks --role "$role" "${client[@]}" "${binhost[@]}"

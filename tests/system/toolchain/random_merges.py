@@ -21,9 +21,8 @@ from tests.testkit.pool import Fall, Pool, falls
 from tests.testkit.roots import Root
 
 STATES: dict[str, list[tuple[str, ...]]] = {
-    "ver": [
-        (), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-2"),
-    ],
+    "ver": [(), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"),
+            ("dev-libs/ver-2", "app-misc/pver-2")],
     "bump": [(), ("dev-libs/bump-1", "app-misc/pbump-1"), ("dev-libs/bump-2", "app-misc/pbump-2"), ("dev-libs/bump-1",)],
     "priv": [(), ("dev-libs/priv-1", "app-misc/ppriv-1"), ("dev-libs/priv-2", "app-misc/ppriv-1"),
              ("dev-libs/priv-2", "app-misc/ppriv-2"), ("dev-libs/priv-4", "app-misc/ppriv-2")],
@@ -78,6 +77,10 @@ def case(seed: int) -> Case:
         options = [word for name in sorted(source) for word in ("--usepkg-exclude", name)]
         options += ["--jobs", "4"] if dice.random() < 0.35 else []
         options += [dice.choice(("--nodeps", "--nodeps", "--onlydeps"))] if dice.random() < 0.15 else []
+        if {"--nodeps", "--jobs"} <= {*options}:
+            # Portage throws its graph away then: what comes first is luck, with the plugin and without it.
+            options.remove("--jobs")
+            options.remove("4")
         if wanted:
             commands.append(("-1k", *options, *wanted))
     libraries = [cpv for cpv in installed if cpv.startswith("dev-libs/")]
@@ -146,7 +149,7 @@ class Played:
 
     @property
     def false_alarm(self) -> bool:
-        if self.plain is None or any(run.status for run in self.plain.outcomes[-1:]):
+        if self.plain is None or any(run.status for run in self.plain.outcomes):
             return False
         return not (self.plain.falls or self.plain.passing or self.plain.told)
 

@@ -1,21 +1,28 @@
-"""Over random lists, the plan with the plugin differs from Portage's only by edges that a contract asks for."""
+"""Over random lists, the plan with the plugin differs from Portage's only by edges that a contract asks for.
+
+And over random systems that are really merged, nothing is refused that would have broken no program, and nothing is broken.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.testkit import environments
+from tests.system.toolchain import random_merges
+from tests.testkit import environments, pool
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
 
 PLANS = int(os.environ.get("RANDOM_PLANS", "24"))
 SEEDS = 12
 """How many of them one process resolves."""
+MERGES = PLANS if "RANDOM_PLANS" in os.environ else 4
+"""How many are merged: each takes about four seconds."""
 
 
 def reaches(edges: set[tuple[str, str]], start: str, end: str) -> bool:
@@ -55,3 +62,17 @@ def test_plan_differs_only_by_edges_that_a_contract_asks_for(work: Path, first: 
             # In a cycle of needs and dependencies, with nothing installed, one of them must give way.
             if not reaches(edges | {tuple(pair) for pair in run["declared"]}, later, earlier):
                 assert ours.index(earlier) < ours.index(later), (run, earlier, later)
+
+
+@pytest.mark.parametrize("first", range(0, MERGES, 4))
+def test_nothing_harmless_is_refused_and_no_program_breaks(
+    work: Path, first: int, record_property: Callable[[str, object], None]
+) -> None:
+    made = pool.built()
+    played = []
+    for seed in range(first, min(first + 4, MERGES)):
+        played.append(random_merges.play(seed, made, work / str(seed)))
+        shutil.rmtree(work / str(seed))
+    record_property("random merges", [(one.seed, one.false_alarm, one.breaks, one.ours.refused) for one in played])
+    wrong = [random_merges.details(one) for one in played if one.false_alarm or one.breaks]
+    assert not wrong, "\n".join(wrong)

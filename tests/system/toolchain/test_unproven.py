@@ -94,6 +94,9 @@ def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> Non
         root.emerge("-1k", "=app-misc/pwrap-1").ok()
         assert root.installed() == {"app-misc/pwrap-1", *(installed or ("dev-libs/wrap-2",))}
         assert falls(root) == []
+    for command in (("-1k", "--nodeps", "=dev-libs/wrap-1"), ("--unmerge", "dev-libs/wrap")):
+        root = system("dev-libs/wrap-2", "app-misc/pwrap-2", name=f"takes{len(command)}")
+        assert "app-misc/pwrap-2 needs it" in root.emerge(*command).failed().text
     # Without its dependency it is missing: nobody is known to have it.
     root = system(name="without")
     assert "no such library is installed" in root.emerge("-1k", "--nodeps", "=app-misc/pwrap-1").failed().text
@@ -148,6 +151,16 @@ def test_library_that_portage_does_not_preserve(system: Callable[..., Root]) -> 
     kept = system(*installed, name="kept")
     kept.emerge("--unmerge", "dev-libs/ver").ok()
     assert falls(kept) == []
+
+
+def test_library_whose_directory_goes_with_the_package(system: Callable[..., Root]) -> None:
+    """Portage preserves the file; the line of env.d that leads the loader to it is unmerged."""
+    plain = system("dev-libs/ld-1", "app-misc/pld-1", name="plain", plugin=False)
+    plain.emerge("--unmerge", "dev-libs/ld").ok()
+    assert [fall.owner for fall in falls(plain)] == ["app-misc/pld-1"]
+    root = system("dev-libs/ld-1", "app-misc/pld-1")
+    assert "app-misc/pld-1 needs it" in root.emerge("--unmerge", "dev-libs/ld").failed().text
+    assert falls(root) == []
 
 
 def test_nodeps_breaks_no_installed_program_either(system: Callable[..., Root]) -> None:

@@ -76,8 +76,9 @@ def xpak_of(*records: tuple[bytes, int, int], data: bytes = b"one two", more: by
         xpak_of((b"SLOT", 0, 3), (b"../SLOT", 4, 3)),
         xpak_of((b"SLOT", 0, 3), (b"", 4, 3)),
         xpak_of((b"SLOT", 0, 3), more=b"12345678"),
+        xpak_of((b"SLOT", 0, 3), (b"PF", 0, 7)),
     ],
-    ids=["twice", "as a path", "absolute", "climbing", "empty", "an index that goes on"],
+    ids=["twice", "as a path", "absolute", "climbing", "empty", "an index that goes on", "the same bytes twice"],
 )
 def test_an_xpak_in_which_portage_finds_two_things_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(MalformedPackageError):

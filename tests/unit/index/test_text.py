@@ -101,13 +101,19 @@ def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         parse_index(io.BytesIO(b"CPV: " + b"x" * 2000))
 
 
+def test_an_entry_with_keys_without_end_is_refused() -> None:
+    text = b"VERSION: 0\n\nCPV: a/b-1\n" + b"".join(b"K%d: x\n" % number for number in range(limits.INDEX_KEYS))
+    with pytest.raises(InvalidIndexError, match="keys"):
+        list(parse_index(io.BytesIO(text))[1])
+
+
 def test_an_index_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "INDEX_SIZE", 1000)
     with pytest.raises(InvalidIndexError, match="bytes"):
         list(parse_index(io.BytesIO(b"VERSION: 0\n\n" + b"CPV: a/b-1\n\n" * 200))[1])
 
 
-@pytest.mark.parametrize("size", ["", "-1", "1e3", "٣", " 5"])
+@pytest.mark.parametrize("size", ["", "-1", "1e3", "٣", " 5", "9" * 4400])
 def test_a_size_that_is_none_is_named(size: str) -> None:
     with pytest.raises(InvalidEntryError):
         _ = IndexEntry({"CPV": "a/b-1", "SIZE": size}).size

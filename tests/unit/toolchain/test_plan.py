@@ -41,7 +41,7 @@ class Fake:
     def at(self, library: Library, directory: str) -> frozenset[str] | None:
         return self.private.get(directory, {}).get(library)
 
-    def keeps(self, replaced: frozenset[str], library: Library, still: Collection[str] = ()) -> bool:
+    def keeps(self, replaced: frozenset[str], library: Library, still: Collection[str] = (), *, gone: bool = False) -> bool:
         return self.kept
 
     def depends(self, name: str) -> frozenset[str]:
@@ -324,6 +324,15 @@ def test_what_a_dependency_has_anywhere_is_not_missing() -> None:
     assert len(check([tool, bringing("l/own", "O_1")], Fake()).problems) == 1
 
 
+def test_what_a_script_leads_to_is_not_taken_away() -> None:
+    user = User("a/user-1", need("libown.so.1", "O_1"))
+    declared = {"a/user-1": frozenset({"l/own"})}
+    for missing, world in (({"O_1"}, declared), (set(), {})):
+        system = Fake(private=PRIVATE.private, needed={OWN: [user]}, declared=world)
+        for step in (hiding(), Step("l/own-2", "l/own", "binary", bringing("l/own", "O_0").contract, hides=hiding().hides)):
+            assert {version for one in check([step], system).problems for version in one.missing} == missing
+
+
 def compiled(name: str, may: frozenset[Library] | None = None, **more: object) -> Step:
     return Step(f"{name}-2", name, "source", may=may, **more)  # type: ignore[arg-type]
 
@@ -375,6 +384,13 @@ def test_program_that_is_rebuilt_is_rebuilt_first_where_it_runs_on_what_is_there
     bump = binary("l/foo", defines=lib("libfoo.so.2"), removes=FOO, replaces=frozenset({"l/foo-2"}))
     verdict = check([bump, next_user], USED)
     assert (pairs(verdict.edges), verdict.problems) == ({(0, 1)}, ())
+
+
+def test_program_whose_successor_would_not_run_is_broken_like_any_other() -> None:
+    """Without dependencies only the guard judges the successor, and the program that it leaves in place has to run."""
+    down = binary("l/foo", defines=lib("libfoo.so.1", "F_1"), removes=FOO, replaces=frozenset({"l/foo-2"}))
+    again = Step("a/user-1", "a/user", "binary", SymbolContract((need("libfoo.so.1", "F_2"),)), frozenset({"a/user-1"}))
+    assert {(one.step, one.victim) for one in check([down, again], USED).problems} == {(1, None), (0, "a/user-1")}
 
 
 def test_library_that_portage_does_not_preserve_is_gone_whatever_the_features_say() -> None:

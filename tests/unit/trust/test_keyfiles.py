@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def tags(data: bytes) -> list[int]:
 
 
 def test_the_key_asked_for_armored_or_not(key: SigningKey) -> None:
-    for data in (binary(key), key.public()):
+    armored = key.public()
+    head, _, rest = armored.partition(b"\n")
+    with_headers = b"of the binhost:\n" + head + b"\nVersion: 1\nComment: x\n" + rest
+    for data in (binary(key), armored, with_headers, armored.replace(b"\n", b"\r\n")):
         assert list(split(only([data], key.fingerprint, WHERE), WHERE)) == [key.fingerprint]
 
 
@@ -57,6 +61,21 @@ def test_whatever_claims_it_or_stands_beside_it_is_refused(key: SigningKey, othe
     for data in (honest + binary(other), binary(other) + honest, honest + honest, secret, binary(other), b"", b"no key"):
         with pytest.raises(KeyFileError):
             only([data], key.fingerprint, WHERE)
+
+
+def test_nothing_but_packets_of_public_keys_comes_to_gpg(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    deflate = zlib.compressobj(wbits=-15)
+    bomb = adoption.packet(8, b"\x01" + deflate.compress(binary(key) + bytes(10_000_000)) + deflate.flush())
+    secret = keys.gpg(key.home, *QUICK, "--armor", "--export-secret-keys", key.fingerprint)
+    damaged = key.public().replace(b"\n\n", b"\n\nA", 1)
+    cut = binary(key)[:-1]
+    monkeypatch.setattr("gnupg.GPG.import_keys", lambda *arguments: pytest.fail("it came to gpg"))
+    for data in (bomb, binary(key) + bomb, damaged, cut):
+        with pytest.raises(KeyFileError):
+            only([data], key.fingerprint, WHERE)
+    monkeypatch.undo()
+    with pytest.raises(KeyFileError, match="no key at all"):
+        only([secret], key.fingerprint, WHERE)
 
 
 def test_nothing_comes_along_with_the_key(work: Path, key: SigningKey) -> None:

@@ -1,0 +1,208 @@
+"""Following roots in one process, by real gpg and HTTP: what is kept, what is asked for again, and where it ends."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portage_ext import limits
+from portage_ext.config.settings import FetchSettings, Settings
+from portage_ext.errors.trust import MissingRootError, TooManyRootsError, TrustError
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.mirrors import Transports
+from portage_ext.fetch.roots import followed
+from portage_ext.trust import kept_root, manage, manage_roots
+from portage_ext.trust.keyfiles import gpg_in, keys_in, only
+from portage_ext.trust.keyrings import RootPins, TrustDirectory
+from portage_ext.trust.memory import StateDirectory
+from portage_ext.trust.root import key_name
+from tests.testkit import httpd, keys
+from tests.testkit.keys import SigningKey
+from tests.testkit.offline import Offline
+
+
+@pytest.fixture
+def work() -> Iterator[Path]:
+    """A short path: agent sockets have long names."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def offline(work: Path) -> Iterator[Offline]:
+    made = Offline.create(work, "ann")
+    yield made
+    keys.kill_agents(made.home)
+
+
+@pytest.fixture
+def released(work: Path) -> Iterator[SigningKey]:
+    key = keys.new_key(work / "one")
+    yield key
+    keys.kill_agents(key.home)
+
+
+@pytest.fixture
+def second(work: Path) -> Iterator[SigningKey]:
+    key = keys.new_key(work / "two", "Second <second@example.invalid>")
+    yield key
+    keys.kill_agents(key.home)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What was warned of."""
+    return []
+
+
+@pytest.fixture
+def binrepo(work: Path, offline: Offline, released: SigningKey, said: list[str]) -> Iterator[Binrepo]:
+    """A binrepo whose first root names one key, pinned and not yet asked for."""
+    offline.init("ann", 1, released)
+    served = work / "served"
+    served.mkdir()
+    offline.give(served)
+    state = StateDirectory(work / "e", "lab")
+    chosen = offline.roots["ann"]
+    pins = RootPins(frozenset({chosen}), 1)
+    home = work / "c/etc/portage/gnupg"
+    manage_roots.add(TrustDirectory(work / "c"), home, state, pins, {chosen: only([offline.public("ann")], chosen, "ann")})
+    (work / "c/etc/portage").mkdir(parents=True, exist_ok=True)
+    with httpd.serve(served) as server:
+        transports = Transports()
+        yield Binrepo(
+            name="lab",
+            base=server.url,
+            settings=Settings(fetch=FetchSettings(retries=0), portage_home=home),
+            config_root=work / "c",
+            state=state,
+            transports=transports,
+            warn=said.append,
+            progress=lambda count: None,
+        )
+        transports.close()
+
+
+def follow(binrepo: Binrepo, *, keep: bool = True) -> frozenset[str]:
+    """The release keys after following."""
+    with followed(binrepo, binrepo.base, int(time.time()), keep=keep) as (_, terms):
+        return terms.pins
+
+
+def in_portage(binrepo: Binrepo) -> set[str]:
+    return {key.primary for key in keys_in(gpg_in(binrepo.settings.portage_home))}
+
+
+def kept(binrepo: Binrepo) -> int:
+    found = kept_root.load(binrepo.state)
+    return found.believed.root.version if found else 0
+
+
+def test_roots_without_an_end_are_followed_so_far_in_each_run(
+    work: Path, offline: Offline, binrepo: Binrepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        offline.next()
+    offline.give(work / "served")
+    monkeypatch.setattr(limits, "MAX_ROOT_STEPS", 2)
+    for version in (2, 4):
+        with pytest.raises(TooManyRootsError):
+            follow(binrepo)
+        assert kept(binrepo) == version
+    follow(binrepo)
+
+
+def test_what_was_accepted_is_kept_although_the_next_one_is_refused(work: Path, offline: Offline, binrepo: Binrepo) -> None:
+    offline.next()
+    offline.give(work / "served")
+    (work / "served/root/3").write_bytes(b"garbage")
+    (work / "served/root/3.asc").write_bytes((work / "served/root/2.asc").read_bytes())
+    with pytest.raises(TrustError):
+        follow(binrepo)
+    assert kept(binrepo) == 2
+
+
+def test_a_key_that_no_mirror_has_is_said_and_asked_for_again(
+    work: Path, binrepo: Binrepo, released: SigningKey, said: list[str]
+) -> None:
+    path = work / "served/root" / key_name(released.fingerprint)
+    data = path.read_bytes()
+    path.unlink()
+    follow(binrepo)
+    assert released.fingerprint in said[0]
+    path.write_bytes(data)
+    follow(binrepo)
+    assert in_portage(binrepo) == {released.fingerprint}
+    assert len(said) == 1
+
+
+def test_a_key_of_another_in_the_place_of_one_that_is_named(
+    work: Path, binrepo: Binrepo, released: SigningKey, second: SigningKey, said: list[str]
+) -> None:
+    (work / "served/root" / key_name(released.fingerprint)).write_bytes(second.public())
+    follow(binrepo)
+    assert "KeyFileError" in said[0]
+    assert not binrepo.state.keyring_file.exists()
+
+
+def test_a_look_without_keeping_leaves_nothing(work: Path, binrepo: Binrepo, released: SigningKey) -> None:
+    with followed(binrepo, binrepo.base, int(time.time()), keep=False) as (known, terms):
+        assert terms.pins == {released.fingerprint}
+        assert any(path.exists() for path in known.passing)
+    assert not any(path.exists() for path in known.passing)
+    assert kept_root.load(binrepo.state) is None
+    assert not binrepo.settings.portage_home.exists()
+
+
+def test_a_revoked_key_stays_in_portages_keyring_where_another_binrepo_pins_it(
+    work: Path, offline: Offline, binrepo: Binrepo, released: SigningKey, second: SigningKey
+) -> None:
+    home = binrepo.settings.portage_home
+    manage.add(binrepo.trust, home, "other", released.fingerprint, released.public(), "the test")
+    follow(binrepo)
+    offline.next(released=(second,))
+    offline.give(work / "served")
+    assert follow(binrepo) == {second.fingerprint}
+    assert in_portage(binrepo) == {released.fingerprint, second.fingerprint}
+    manage.remove(binrepo.trust, home, StateDirectory(work / "e", "other"), None)
+    assert in_portage(binrepo) == {second.fingerprint}
+
+
+def test_a_key_that_a_root_names_stays_in_portages_keyring_when_another_binrepo_unpins_it(
+    work: Path, binrepo: Binrepo, released: SigningKey
+) -> None:
+    home = binrepo.settings.portage_home
+    manage.add(binrepo.trust, home, "other", released.fingerprint, released.public(), "the test")
+    follow(binrepo)
+    manage.remove(binrepo.trust, home, StateDirectory(work / "e", "other"), None)
+    assert in_portage(binrepo) == {released.fingerprint}
+
+
+def test_other_root_keys_forget_the_root_and_its_keys(
+    work: Path, offline: Offline, binrepo: Binrepo, released: SigningKey
+) -> None:
+    follow(binrepo)
+    chosen = offline.another("bob")
+    key = only([offline.public("bob")], chosen, "bob")
+    home = binrepo.settings.portage_home
+    manage_roots.add(binrepo.trust, home, binrepo.state, RootPins(frozenset({chosen}), 1), {chosen: key})
+    assert in_portage(binrepo) == set()
+    with pytest.raises(TrustError):
+        follow(binrepo)
+    with pytest.raises(MissingRootError):
+        binrepo.terms()
+    assert kept_root.believed(binrepo.trust, binrepo.state) is None
+
+
+def test_a_kept_root_that_is_damaged_is_said(binrepo: Binrepo) -> None:
+    follow(binrepo)
+    path = kept_root.root_file(binrepo.state)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-1], whole.replace(b"Pinned:", b"Other:"), whole + b"x", b"\xff" + whole, b"x" * 100_000):
+        path.write_bytes(damaged)
+        with pytest.raises(TrustError, match="DamagedStateError"):
+            follow(binrepo)
