@@ -6,7 +6,7 @@ WORKERS ?= $(shell nproc)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-portage bench clean
+.PHONY: help demo test lint check-programs test-crash test-loop test-hooks test-setup test-toolchain test-unknown test-portage bench clean
 
 help:
 	@echo "make demo            a signed binhost, a client, one whitelisted package: real emerge in a sandbox"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
+	@echo "make test-unknown    Portages that are older than the supported ones: what is off is told, the rest works"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make bench           every speed claim, measured against Portage in the same run"
 	@echo "make clean           remove everything that these commands have made"
@@ -62,6 +63,9 @@ test-setup: check-programs $(VENV)/complete
 
 test-toolchain: check-programs $(VENV)/complete
 	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/toolchain
+
+test-unknown: check-programs $(VENV)/complete
+	$(SCRATCH) UNKNOWN_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/compat/test_unknown.py
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.compat.portage_own
