@@ -7,7 +7,7 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 	'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
-	test-attacks test-portage test-differential fuzz bench clean
+	test-attacks test-unknown test-portage test-differential fuzz bench clean
 
 help:
 	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
 	@echo "make test-attacks    every attack with every supported Portage"
+	@echo "make test-unknown    Portages that are older than the supported ones: what is off is told, the rest works"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
@@ -84,6 +85,9 @@ test-attacks: check-programs $(VENV)/complete
 SECONDS ?= 180
 fuzz: check-programs $(VENV)/complete
 	$(SCRATCH) $(RUN) -m tests.system.fuzz.run $(SECONDS) $(READERS)
+
+test-unknown: check-programs $(VENV)/complete
+	$(SCRATCH) UNKNOWN_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.system.compat.portage_own

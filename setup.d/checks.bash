@@ -40,10 +40,13 @@ for name, why in (
     if importlib.util.find_spec(name) is None:
         sys.exit(f"setup_hooks.sh: {sys.executable} {why}")
 try:
-    from portage_ext.host.supported import problem
+    from portage_ext.explain.supported import problem, remarks
+    why, told = problem(), list(remarks())
 except ImportError as error:
     sys.exit(f"setup_hooks.sh: portage-ext is incomplete: {error}")
-if (why := problem()) is not None:
+if why is not None:
     sys.exit(f"setup_hooks.sh: {why}")
+for remark in told:
+    print(f"setup_hooks.sh: {remark}")
 ' || exit 1
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from itertools import zip_longest
 from queue import Empty, Queue
 from threading import Thread
 from typing import Final
@@ -47,15 +49,27 @@ def run(options: argparse.Namespace) -> int:
 def _examined(started: float) -> list[Area]:
     # Portage is asked by one thread, and before it is used: it is not made for several.
     first = areas.guarded("Portage", host_health.portage_version)
-    try:
-        host = here()
-    except SettingsError as error:
-        broken = health.error(f"Portage cannot read its configuration: {error.why}", "correct the line that it names above")
-        return [first, Area("configuration", "cannot be read", (broken,))]
-    try:
-        repos = binrepos()
-    except SettingsError:
-        repos = []  # `configuration` says which file and why
+    host: Here
+    repos: list[BinrepoValues] = []
+
+    def look() -> Area:
+        nonlocal host
+        try:
+            host = here()
+        except SettingsError as error:
+            broken = health.error(f"Portage cannot read its configuration: {error.why}", "correct the line that it names above")
+            return Area("configuration", "cannot be read", (broken,))
+        return Area("configuration", "")
+
+    def ask() -> Area:
+        # `configuration` says which file cannot be read and why
+        with contextlib.suppress(SettingsError):
+            repos[:] = binrepos()
+        return Area("binrepos.conf", "")
+
+    looked, asked = areas.guarded("configuration", look), areas.guarded("binrepos.conf", ask)
+    if looked.findings:
+        return [first, looked]
     waiting: dict[str, Callable[[], Area]] = {"index": partial(areas.index, host)}
     waiting["hooks"] = partial(areas.hooks, host.eroot, host.config_root)
     waiting["last runs"] = partial(areas.last_runs, host)
@@ -68,8 +82,8 @@ def _examined(started: float) -> list[Area]:
         areas.guarded("keyring", partial(host_health.keyring, host, repos, signs=bool(signs))),
     ]
     gathered = _gather(results, waiting, started + limits.CHECK_SECONDS)
-    settings = [ours] if ours.findings else []
-    return [first, *settings, *own, *gathered]
+    troubles = [one for one in (asked, ours) if one.findings]
+    return [first, *troubles, *own, *gathered]
 
 
 def _settings(waiting: dict[str, Callable[[], Area]], host: Here, repos: list[BinrepoValues], signs: list[str]) -> Area:
@@ -117,9 +131,11 @@ def _print(found: list[Area], seconds: float) -> None:
     for one in found:
         state = str(one.severity or "ok")
         screen.table([(f"{state:<7}", f"{one.name:<{width}}", one.summary)], (_COLOUR[state], "bold"))
-        for finding in one.findings:
+        for finding, following in zip_longest(one.findings, one.findings[1:]):
             screen.text(finding.what, first="         ", indent="         ", colour=_COLOUR[finding.severity])
-            screen.text(finding.remedy, first="           do: ", indent="               ")
+            # What one thing cures is told once.
+            if following is None or following.remedy != finding.remedy:
+                screen.text(finding.remedy, first="           do: ", indent="               ")
     counts = {kind: sum(finding.severity is kind for one in found for finding in one.findings) for kind in Severity}
     screen.line()
     told = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in reversed(counts.items()) if count]

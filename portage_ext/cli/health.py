@@ -307,8 +307,11 @@ def last_runs(host: Here) -> Area:
 
 
 def guarded(name: str, work: Callable[[], Area]) -> Area:
-    """``work``, or what kept it from being done."""
+    """``work``, or what kept it from being done. No area keeps another one from being told."""
     try:
         return work()
     except (PortageExtError, OSError) as error:
         return Area(name, "cannot be checked", (health.error(str(error), "correct what it names, and ask again"),))
+    except Exception as error:  # noqa: BLE001 - an unknown Portage can fail anywhere, and is when this command is needed
+        remedy = "see the area Portage above; if that is in order, report this as a defect of portage-ext"
+        return Area(name, "cannot be checked", (health.error(f"{type(error).__name__}: {error}", remedy),))

@@ -72,6 +72,29 @@ def whole_parser(only: Container[str] = COMMANDS) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(arguments)
+    except Exception as error:
+        strange = _strange_portage()
+        if not strange:
+            raise
+        print(f"portage-ext: {type(error).__name__}: {error}\n{strange}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _strange_portage() -> str:
+    """That this Portage may be why a command failed in a way that nobody foresaw; empty when it is one that is known."""
+    from portage_ext.explain import supported
+
+    try:
+        lost = next(supported.losses(), None)
+        known = str(lost) if lost is not None else supported.untested()
+    except ImportError:
+        return ""
+    return f"{known}; `portage-ext check` says more. What to do: {supported.todo()}" if known is not None else ""
+
+
+def _run(arguments: Sequence[str]) -> int:
     parser = whole_parser(arguments)
     options = parser.parse_args(arguments)
     try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from portage_ext import shown
 from portage_ext.cli.screen import Screen
 from portage_ext.cli.tree import UNTIL
 from portage_ext.config import settings as configuration
-from portage_ext.errors import SettingsError
+from portage_ext.errors import SettingsError, UnknownPortageError
 from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.releases.tree import Tree
@@ -31,11 +33,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0. Whether all is well is for `portage-ext check`; nothing is asked of the network here."""
     host = here()
-    told = {"channels": _channels(host), "followed": _followed(host), "runs": _runs(host)}
+    named, trouble = _named()
+    told = {"channels": _channels(host), "followed": _followed(host, named), "runs": _runs(host)}
     if options.json:
         print(json.dumps(told))
     else:
         _print(told, int(time.time()))
+    if trouble:
+        print(f"portage-ext status: {trouble}", file=sys.stderr)
     return 0
 
 
@@ -52,12 +57,16 @@ def _channels(host: Here) -> list[dict[str, Any]]:
     return found
 
 
-def _followed(host: Here) -> list[dict[str, Any]]:
-    directory, found = TrustDirectory(host.config_root), list[dict[str, Any]]()
+def _named() -> tuple[dict[str, str], str]:
+    """Name and sync-uri of each binrepo, and what keeps them from being read."""
     try:
-        named = {one.name: one.sync_uri for one in binrepos() if one.name}
-    except SettingsError:
-        named = {}
+        return {one.name: one.sync_uri for one in binrepos() if one.name}, ""
+    except (SettingsError, UnknownPortageError) as error:
+        return {}, str(error)
+
+
+def _followed(host: Here, named: Mapping[str, str]) -> list[dict[str, Any]]:
+    directory, found = TrustDirectory(host.config_root), list[dict[str, Any]]()
     for name in sorted({*named, *directory.binrepos()}):
         state = StateDirectory(host.eroot, checked_name(name))
         memory = state.load()

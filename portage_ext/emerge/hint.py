@@ -14,7 +14,8 @@ from _emerge.depgraph import depgraph
 
 from portage_ext.emerge import messages, patching, session
 from portage_ext.emerge.patching import Function, Patch
-from portage_ext.host import probe
+from portage_ext.host.probe import Expectation, Names
+from portage_ext.host.probe import Function as Expected
 
 _SAID: Final = "_portage_ext_hinted"
 _NAMED: Final = 6
@@ -24,12 +25,12 @@ _active = False
 
 
 def begin(emerge_config: Any) -> None:
-    """Look at the list of this run. Raises UnknownPortageError, and has patched nothing then."""
+    """Look at the list of this run."""
     global _active
     _active = False
     if "--quiet" in emerge_config.opts:
         return
-    patching.apply([Patch(depgraph, one.name, _wrap) for one in _EXPECTED], _check)
+    patching.apply(_PATCHES)
     _active = True
 
 
@@ -52,16 +53,14 @@ def _wrap(original: Function) -> Function:
     return first_say
 
 
-def _check() -> None:
-    for expected in _EXPECTED:
-        probe.check_function(expected)
-    probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
-
-
 # The list is shown by the first, and without being shown handed to the scheduler by the second.
-_EXPECTED: Final = (
-    probe.Expected(depgraph, "display", ("self", "mylist")),
-    probe.Expected(depgraph, "schedulerGraph", ("self",)),
+_PATCHES: Final = (Patch(depgraph, "display", _wrap), Patch(depgraph, "schedulerGraph", _wrap))
+_GRAPH: Final = "_emerge.depgraph:depgraph"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Expected(f"{_GRAPH}.display", ("self", "mylist")),
+    Expected(f"{_GRAPH}.schedulerGraph", ("self",)),
+    Names(f"{_GRAPH}.altlist", ("_dynamic_config", "_serialized_tasks_cache")),
+    Expected("portage.dbapi.bintree:bindbapi.cp_list", ("self",)),
 )
 
 

@@ -15,13 +15,23 @@ from typing import Any, Final
 from portage_ext.emerge import messages
 from portage_ext.errors import InvalidContractError, PackageError
 from portage_ext.gpkg.contract import stored_contract
+from portage_ext.host import contracts
 from portage_ext.host.contracts import keep_in_index
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.limits import INDEX_SIZE
 from portage_ext.model.contract import KEY
 
 _PATH: Final = re.compile(rb"^PATH: (.*)$", re.M)
 _SAME_FILE: Final = ("CPV", "PATH", "_mtime_", "SIZE")
 """What Portage itself knows a file again by. The text calls the third one MTIME."""
+
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    contracts.KEPT_IN_INDEX,
+    Names(f"{_TREE}.__init__", ("_pkgindex_file", "pkgdir")),
+    Function(f"{_TREE}._pkgindex_write", ("self", "pkgindex")),
+    Names("portage.getbinpkg:PackageIndex.__init__", ("packages",)),
+)
 
 
 def begin(emerge_config: Any) -> None:
@@ -33,6 +43,11 @@ def begin(emerge_config: Any) -> None:
 
 def end() -> None:
     """Nothing: what the trees of this run read later has its contracts, too."""
+
+
+def before_write(tree: Any, pkgindex: Any) -> None:
+    """Complete the index that ``tree`` is about to write. Raises OSError."""
+    complete(tree, pkgindex.packages)
 
 
 def complete(tree: Any, entries: list[Any]) -> None:

@@ -11,6 +11,7 @@ import sys
 from portage_ext import shown
 
 _VARIABLE = "PORTAGE_EXT_SAID"
+_off: set[str] = set()
 
 
 def line(text: str) -> None:
@@ -31,3 +32,14 @@ def failed(what: str, error: Exception) -> None:
     from portage_ext.errors import PortageExtError
 
     not_active(str(error) if isinstance(error, PortageExtError) else f"{what}: {type(error).__name__}: {error}")
+
+
+def off(loss: str, error: Exception) -> None:
+    """Say what is off in this process and why, each once, and not what a parent has said already."""
+    from portage_ext.errors import UnknownPortageError
+
+    text = str(error) if isinstance(error, UnknownPortageError) else f"{loss}: {type(error).__name__}: {error}"
+    own = str(os.getpid())
+    if os.environ.setdefault(_VARIABLE, own) == own and text not in _off:
+        _off.add(text)
+        line(text)

@@ -17,15 +17,46 @@ from portage.exception import PortageException
 from portage.package.ebuild.config import config
 
 from portage_ext.config.toolchain import VARIABLE
-from portage_ext.emerge import messages, patching
+from portage_ext.emerge import messages, patching, preserved, strictness
 from portage_ext.emerge.merge_list import Plan
 from portage_ext.emerge.patching import Function, Patch
-from portage_ext.host import probe
+from portage_ext.host import contracts
+from portage_ext.host.probe import Attribute, Expectation, Names
+from portage_ext.host.probe import Function as Expected
 from portage_ext.limits import PLAN_ROUNDS
 from portage_ext.toolchain.cycles import on_cycle
 from portage_ext.toolchain.plan import Problem
 
 _OWN: Final = "_portage_ext_problems"
+_GRAPH: Final = "_emerge.depgraph:depgraph"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Expected(f"{_GRAPH}._serialize_tasks", ("self",), callers=(f"{_GRAPH}.altlist",)),
+    Expected(f"{_GRAPH}.display_problems", ("self",)),
+    Expected(f"{_GRAPH}._loadResumeCommand", ("self", "resume_data"), callers=("_emerge.depgraph:_resume_depgraph",)),
+    Expected(f"{_GRAPH}._show_merge_list", ("self",)),
+    Expected(f"{_GRAPH}.UnsatisfiedResumeDep.__init__", ("self", "depgraph", "value")),
+    Attribute(f"{_GRAPH}._unknown_internal_error"),
+    Names(
+        f"{_GRAPH}._serialize_tasks",
+        ("digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"),
+    ),
+    Names(f"{_GRAPH}.altlist", ("_serialized_tasks_cache", "_scheduler_graph")),
+    Names("_emerge.depgraph:_frozen_depgraph_config.__init__", ("_trees_orig", "myopts")),
+    Names("_emerge.depgraph:_dynamic_depgraph_config.__init__", ("digraph",)),
+    Expected("portage.util.digraph:digraph.add", ("self", "node", "parent"), ("priority",)),
+    Expected("portage.util.digraph:digraph.copy", ("self",)),
+    Names("portage.util.digraph:digraph.__init__", ("nodes",)),
+    *(Attribute(f"_emerge.DepPriority:DepPriority.{name}") for name in ("buildtime", "runtime", "satisfied", "optional")),
+    *(Attribute(f"_emerge.Dependency:Dependency.{name}") for name in ("parent", "root")),
+    *(Attribute(f"_emerge.Package:Package.{name}") for name in ("_metadata", "operation", "root_config", "slot_atom")),
+    Expected("portage.package.ebuild.config:config.environ", ("self",)),
+    Names("portage.package.ebuild.config:config.environ", ("_environ_whitelist",)),
+    Attribute("portage.package.ebuild.config:config._environ_whitelist"),
+    *strictness.EXPECTED,
+    *preserved.EXPECTED,
+    *contracts.OF_BINARIES,
+    *contracts.OF_INSTALLED,
+)
 
 current: Plan | None = None
 """The plan check of this run of emerge, if it has one."""
@@ -33,7 +64,7 @@ _resuming = 0
 
 
 def begin(emerge_config: Any) -> None:
-    """Check the merge list of this run. Raises UnknownPortageError, and has patched nothing then."""
+    """Check the merge list of this run."""
     global current
     current = None
     connect()
@@ -49,24 +80,8 @@ def end() -> None:
 
 
 def connect() -> None:
-    """Patch this Portage, unless that has been done. Raises UnknownPortageError, and has patched nothing then."""
-    if patching.apply(_PATCHES, _check):
-        # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
-        config._environ_whitelist = frozenset((*config._environ_whitelist, VARIABLE))
-
-
-def _check() -> None:
-    for expected in (
-        probe.Expected(depgraph, "_serialize_tasks", ("self",), (depgraph.altlist,)),
-        probe.Expected(depgraph, "display_problems", ("self",)),
-        probe.Expected(depgraph, "_loadResumeCommand", ("self", "resume_data")),
-    ):
-        probe.check_function(expected)
-    probe.check_names(
-        depgraph._serialize_tasks, "digraph", "copy", "_unknown_internal_error", "_circular_deps_for_display", "_skip_restart"
-    )
-    probe.check_names(depgraph.altlist, "_serialized_tasks_cache", "_scheduler_graph")
-    probe.check_names(config.environ, "_environ_whitelist")
+    """Patch this Portage, unless that has been done."""
+    patching.apply(_PATCHES)
 
 
 def _serialize_tasks(original: Function) -> Function:
@@ -246,4 +261,6 @@ _PATCHES: Final = (
     Patch(depgraph, "_serialize_tasks", _serialize_tasks),
     Patch(depgraph, "display_problems", _display_problems),
     Patch(depgraph, "_loadResumeCommand", _load_resume_command),
+    # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
+    Patch(config, "_environ_whitelist", lambda known: frozenset((*known, VARIABLE))),
 )

@@ -9,12 +9,23 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from portage.exception import CommandNotFound
 
 from portage_ext.host import contracts
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.model.contract import Library
+
+_MAP: Final = "portage.util._dyn_libs.LinkageMapELF:LinkageMapELF"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Names("portage.dbapi.vartree:vardbapi.__init__", ("_linkmap", "_plib_registry")),
+    Function(f"{_MAP}.rebuild", ("self",)),
+    Function(f"{_MAP}.findConsumers", ("self", "obj", "exclude_providers")),
+    Function(f"{_MAP}._obj_key", ("self", "path")),
+    Function(f"{_MAP}._path_key", ("self", "path")),
+    Names(f"{_MAP}.__init__", ("_defpath",)),
+)
 
 
 class PreservedLibraries:

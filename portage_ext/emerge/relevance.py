@@ -1,6 +1,6 @@
-"""Can package.env say anything about getbinpkg at all? Answered by looking, not by parsing.
+"""Can a part of portage-ext make any difference to a run of emerge? Answered by looking, not by parsing.
 
-This is what a host without such entries pays for in every emerge, so it imports nothing but what is loaded anyway.
+This is what a host that needs none of them pays for in every emerge, so it imports nothing but what is loaded anyway.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from portage_ext.limits import CONFIG_FILE_SIZE
-
 FROM = "GETBINPKG_FROM"
+CONFIGURATION = "etc/portage/portage-ext.toml"
+MARKS = "var/lib/portage-ext/after-emerge"
+TRUST = "etc/portage/portage-ext/trust"
 
 
 def concerns(file: str) -> bool | None:
@@ -18,6 +19,9 @@ def concerns(file: str) -> bool | None:
 
     Also yes where it could do so without saying the word: with a variable or ``-*`` in FEATURES, or by sourcing a file.
     """
+    # Not above: this module is loaded by every program of Portage.
+    from portage_ext.limits import CONFIG_FILE_SIZE
+
     try:
         with open(file, "rb") as opened:
             text = opened.read(CONFIG_FILE_SIZE)
@@ -62,3 +66,30 @@ def binaries_possible(emerge_config: Any) -> bool:
 def removes_packages(emerge_config: Any) -> bool:
     """Whether this run of emerge is there to remove installed packages."""
     return emerge_config.action in ("clean", "depclean", "prune", "rage-clean", "unmerge")
+
+
+def keys_pinned(emerge_config: Any) -> bool:
+    """Whether this run of emerge builds a list on a host that believes pinned keys only."""
+    root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
+    return emerge_config.action is None and os.path.isdir(os.path.join(root, TRUST))
+
+
+def works_afterwards(emerge_config: Any) -> bool:
+    """Whether this host may want work done after a change of PKGDIR, or has left such work undone."""
+    settings = emerge_config.target_config.settings
+    return is_configured(settings) or os.access(os.path.join(settings["PORTAGE_CONFIGROOT"], MARKS), os.W_OK)
+
+
+def is_configured(settings: Any) -> bool:
+    """Whether portage-ext.toml is there, without which nothing is done after a change of PKGDIR."""
+    return os.path.exists(os.path.join(settings["PORTAGE_CONFIGROOT"], CONFIGURATION))
+
+
+def always(whatever: Any) -> bool:
+    """Whatever it is."""
+    return True
+
+
+def never(whatever: Any) -> bool:
+    """In no run: what is there before the first."""
+    return False

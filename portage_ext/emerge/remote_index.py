@@ -16,17 +16,30 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from portage.exception import InvalidData
 from portage.getbinpkg import PackageIndex
 from portage.versions import _pkg_str
 
 from portage_ext.emerge import messages
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.limits import INDEX_ENTRY_SIZE, INDEX_READ_CHUNK
 
 if TYPE_CHECKING:
     from portage_ext.emerge.whitelist import Whitelist
+
+_INDEX: Final = "portage.getbinpkg:PackageIndex"
+_READER: Final = ("portage.dbapi.bintree:binarytree._populate_remote_repo",)
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    *(
+        Function(f"{_INDEX}.{name}", ("self", "pkgfile"), callers=_READER)
+        for name in ("read", "readHeader", "readBody", "write")
+    ),
+    Function(f"{_INDEX}._writepkgindex", ("self", "pkgfile", "items"), callers=(f"{_INDEX}.write",)),
+    Names(f"{_INDEX}.__init__", ("packages", "header")),
+    Function("portage.versions:_pkg_str.__init__", ("self", "cpv"), ("metadata", "settings", "db")),
+)
 
 
 class Filter:

@@ -6,27 +6,32 @@ nothing has been touched. An unmerge that belongs to a merge list is judged with
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Collection
 from typing import Any, Final
 
 from _emerge import unmerge as portage_unmerge
 
-from portage_ext.emerge import messages, patching
+from portage_ext.emerge import messages, patching, preserved, strictness
 from portage_ext.emerge.installed_world import InstalledWorld
 from portage_ext.emerge.patching import Function, Patch
 from portage_ext.emerge.strictness import Modes
-from portage_ext.host import probe
+from portage_ext.host import contracts
+from portage_ext.host.probe import Expectation
+from portage_ext.host.probe import Function as Expected
 from portage_ext.model.contract import Library, Need
 from portage_ext.toolchain.refusal import unmerge_breaks
 from portage_ext.toolchain.removal import Broken, broken
 
-_EXPECTED: Final = probe.Expected(
-    portage_unmerge,
-    "_unmerge_display",
-    ("root_config", "myopts", "unmerge_action", "unmerge_files"),
-    (portage_unmerge.unmerge,),
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Expected(
+        "_emerge.unmerge:_unmerge_display",
+        ("root_config", "myopts", "unmerge_action", "unmerge_files"),
+        callers=("_emerge.unmerge:unmerge",),
+    ),
+    *strictness.EXPECTED,
+    *contracts.OF_INSTALLED,
+    *preserved.EXPECTED,
 )
 
 current: Modes | None = None
@@ -34,10 +39,10 @@ current: Modes | None = None
 
 
 def begin(emerge_config: Any) -> None:
-    """Judge what this run removes. Raises UnknownPortageError, and has patched nothing then."""
+    """Judge what this run removes."""
     global current
     current = None
-    patching.apply([Patch(portage_unmerge, "_unmerge_display", _judged)], functools.partial(probe.check_function, _EXPECTED))
+    patching.apply(_PATCHES)
     modes = Modes(emerge_config.target_config.settings)
     current = None if modes.off else modes
 
@@ -56,6 +61,9 @@ def _judged(original: Function) -> Function:
         return status, packages
 
     return _unmerge_display
+
+
+_PATCHES: Final = (Patch(portage_unmerge, "_unmerge_display", _judged),)
 
 
 def _refuses(modes: Modes, root_config: Any, packages: Any) -> bool:

@@ -1,31 +1,36 @@
-"""The way in: wait for two modules of Portage, and connect when they have been imported.
+"""The way in: wait for two modules of Portage, connect when they have been imported, and begin and end the parts of a run.
 
 Portage's sync module drop-in calls :func:`install` while Portage itself is still being imported, in every one of its
-programs. Only emerge imports ``_emerge.actions`` after that: ``run_action`` is wrapped; the probe and all further patches wait
-for a run in which package.env makes a difference. Whoever changes a PKGDIR imports ``portage.dbapi.bintree``: the two methods
-that do it ask, each time, for one file, and the one that writes an index puts into it the contracts that Portage has dropped.
+programs. Only emerge imports ``_emerge.actions`` after that: ``run_action`` is wrapped, and each part of ``emerge/parts`` is
+begun in a run that needs it. Whoever changes a PKGDIR imports ``portage.dbapi.bintree``: parts that come before its methods are
+imported when such a method is called. A part that this Portage cannot carry is off, says so, and everything else goes on.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from portage_ext.emerge import messages
-from portage_ext.emerge.relevance import binaries_possible, removes_packages, session_needed
+from portage_ext.emerge import messages, patching
+from portage_ext.emerge.parts import PARTS, Part
+from portage_ext.emerge.patching import Function, Patch
 
 if TYPE_CHECKING:
     from importlib.abc import Loader
 
-CONFIGURATION = "etc/portage/portage-ext.toml"
-MARKS = "var/lib/portage-ext/after-emerge"
+    from portage_ext.host.probe import Expectation
+
+
+def __getattr__(name: str) -> tuple[Expectation, ...]:
+    """EXPECTED, what the seam itself relies on: every program of Portage loads the seam, and only `check` asks for that."""
+    if name != "EXPECTED":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from portage_ext.host.probe import Function
+
+    return (Function("_emerge.actions:run_action", ("emerge_config",), callers=("_emerge.main:emerge_main",)),)
 
 
 class _ConnectingLoader:
@@ -76,148 +81,79 @@ def _connect_emerge(actions: ModuleType) -> None:
     """Wrap ``run_action``; everything else waits until a run needs it."""
     original = getattr(actions, "run_action", None)
     code = getattr(original, "__code__", None)
+    # Portage is not probed here, where most runs need nothing more.
     if original is None or code is None or code.co_varnames[:1] != ("emerge_config",) or hasattr(original, "__wrapped__"):
         messages.not_active("run_action of this Portage is not known, or has been replaced by somebody else")
         return
+    patching.apply([Patch(actions, "run_action", _with_parts)])
 
+
+def _with_parts(original: Function) -> Function:
     def run_action(emerge_config: Any) -> Any:
-        _running.append(emerge_config)
-        _guard(emerge_config)
+        begun, failed = begin(emerge_config)
         try:
-            with _session(original, emerge_config):
-                status = original(emerge_config)
-        except (Exception, SystemExit):  # a run that failed so may have left packages, too; it is raised again
-            _after(emerge_config)
-            raise
-        failed = _after(emerge_config)
+            status = original(emerge_config)
+        finally:
+            # A run that failed may have left packages, too.
+            failed = end(begun) or failed
         return status or failed or status
 
-    actions.run_action = run_action  # type: ignore[attr-defined]
+    return run_action
 
 
-def _after(emerge_config: Any) -> int:
-    """On a binhost, work after an emerge that may have changed PKGDIR. Costs others one look at a directory."""
-    for trouble in _troubles:
-        messages.line(f"after-emerge FAILED: what was built is not published: {trouble}")
-    status = 1 if _troubles else 0
-    try:
-        _running.clear()
-        root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
-        looks_only = "--pretend" in emerge_config.opts or emerge_config.action in ("info", "list-sets", "search")
-        if not looks_only and os.access(os.path.join(root, MARKS), os.W_OK):
-            from portage_ext.emerge import after
+def begin(emerge_config: Any) -> tuple[list[Part], int]:
+    """Begin the parts that this run needs. Returns them, and the exit status that a successful run becomes."""
+    begun: list[Part] = []
+    status = 0
+    for part in PARTS:
+        try:
+            if part.needed(emerge_config):
+                part.begin(emerge_config)
+                begun.append(part)
+        except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
+            messages.off(part.loss, error)
+            status = status or part.loud
+    return begun, int(status)
 
-            return after.finish(root, emerge_config.target_config.settings) or status
-    except ModuleNotFoundError:
-        return status  # this run has unmerged portage-ext
-    except Exception as error:  # noqa: BLE001 - what was merged is merged, whatever broke here
-        messages.line(f"after-emerge FAILED: {type(error).__name__}: {error}")
-        return 1
+
+def end(begun: list[Part]) -> int:
+    """End these parts, each whatever another one does. Returns the exit status that a successful run becomes."""
+    status = 0
+    for part in begun:
+        try:
+            status = part.end() or status
+        except Exception as error:  # noqa: BLE001 - what was merged is merged
+            messages.off(part.loss, error)
     return status
 
 
-def _connect_packages(bintree: ModuleType) -> None:
-    """Have whoever changes a PKGDIR leave a mark before, and put contracts into its index."""
-    tree = bintree.binarytree
-    for name in ("inject", "_pkgindex_write"):
-        method = getattr(tree, name, None)
-        if method is None or hasattr(method, "__wrapped__"):
-            messages.not_active(f"binarytree.{name} of this Portage is not known, or has been replaced by somebody else")
-            return
-    tree.inject = _marking(tree.inject)
-    tree._pkgindex_write = _marking(_completing(tree._pkgindex_write))
+def _connect_methods(module: ModuleType) -> None:
+    """Have parts come before the methods of this module that they name."""
+    for part in PARTS:
+        if part.before is not None and part.before.module == module.__name__:
+            try:
+                owner = getattr(module, part.before.owner)
+                patching.apply([Patch(owner, name, _preceded(part)) for name in part.before.methods])
+            except AttributeError as error:
+                messages.off(part.loss, error)
 
 
-def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def marking(tree: Any, *arguments: Any, **named: Any) -> Any:
-        try:
-            root = tree.settings["PORTAGE_CONFIGROOT"]
-            if os.path.exists(os.path.join(root, CONFIGURATION)):
-                from portage_ext.emerge import after
+def _preceded(part: Part) -> Callable[[Function], Function]:
+    def wrap(original: Function) -> Function:
+        def preceded(tree: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                if part.before is not None and part.before.when(tree.settings):
+                    part.precede(tree, *arguments, **named)
+            except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
+                messages.off(part.loss, error)
+            return original(tree, *arguments, **named)
 
-                after.mark(root, tree.pkgdir, emerge=bool(_running))
-        except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
-            trouble = f"{type(error).__name__}: {error}"
-            if not _running:
-                messages.line(f"after-emerge FAILED: what was built is not published: {trouble}")
-            elif trouble not in _troubles:
-                _troubles.append(trouble)
-        return original(tree, *arguments, **named)
+        return preceded
 
-    return marking
-
-
-def _completing(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def completing(tree: Any, pkgindex: Any, *arguments: Any, **named: Any) -> Any:
-        try:
-            from portage_ext.emerge import index_key
-
-            index_key.complete(tree, pkgindex.packages)
-        except Exception as error:  # noqa: BLE001 - an index without them is what Portage writes by itself
-            messages.failed("contracts are missing in the index until portage-ext reindex", error)
-        return original(tree, pkgindex, *arguments, **named)
-
-    return completing
+    return wrap
 
 
 _TRIGGERS: dict[str, Callable[[ModuleType], None]] = {
     "_emerge.actions": _connect_emerge,
-    "portage.dbapi.bintree": _connect_packages,
+    **{part.before.module: _connect_methods for part in PARTS if part.before is not None},
 }
-_running: list[Any] = []
-"""The configuration of the emerge that goes on in this process, if it is one."""
-_troubles: list[str] = []
-"""Why marks could not be left. emerge swallows what is said while it injects a package: it is said at the end."""
-
-
-def _guard(emerge_config: Any) -> None:
-    """On a host with pinned keys, say what defeats verification. Costs others one look at a directory."""
-    try:
-        root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
-        if emerge_config.action is None and os.path.isdir(os.path.join(root, "etc/portage/portage-ext/trust")):
-            from portage_ext.emerge import verification
-
-            verification.begin(emerge_config)
-    except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
-        messages.failed("cannot look for what defeats verification", error)
-
-
-@contextlib.contextmanager
-def _session(original: Callable[..., Any], emerge_config: Any) -> Iterator[None]:
-    """Hold a session open for one run of emerge, if it needs one and this Portage is known."""
-    begun: list[ModuleType] = []
-    try:
-        if session_needed(emerge_config):
-            from portage_ext.emerge import session, whitelist_patches
-
-            whitelist_patches.apply(original)
-            session.begin(emerge_config)
-            begun.append(session)
-    except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
-        messages.failed("cannot connect to this Portage", error)
-    # After the whitelist, which may have switched binaries on.
-    for name, needed, trouble in _PARTS:
-        try:
-            if needed(emerge_config):
-                part = importlib.import_module(f"portage_ext.emerge.{name}")
-                part.begin(emerge_config)
-                begun.append(part)
-        except Exception as error:  # noqa: BLE001 - the same
-            messages.failed(trouble, error)
-    try:
-        yield
-    finally:
-        for part in begun:
-            part.end()
-
-
-_PARTS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    # Also when no list is checked: what Portage caches of an index is what it has read.
-    ("index_key", binaries_possible, "indices lose their contracts"),
-    ("ordering", binaries_possible, "the merge list is not checked"),
-    ("hint", binaries_possible, "what is compiled against expectation is not named"),
-    ("removal", removes_packages, "what is removed is not checked"),
-)
-"""Modules that have their part in a run, when they do, and what is lost without them."""

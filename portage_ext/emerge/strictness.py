@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portage_ext.config.toolchain import Mode, configured_mode, mode_in
 from portage_ext.emerge import messages
 from portage_ext.errors import ToolchainModeError
+from portage_ext.host.probe import Expectation, Function, Names
+
+_CONFIG: Final = "portage.package.ebuild.config:config"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_CONFIG}._grab_pkg_env", ("self", "penv", "container")),
+    Names(f"{_CONFIG}.__init__", ("_penvdict", "configdict")),
+    Function("portage.package.ebuild._config.helper:ordered_by_atom_specificity", ("cpdict", "pkg")),
+)
 
 
 class Modes:

@@ -10,15 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portage.dep import match_from_list
 from portage.exception import PortageException
 from portage.package.ebuild._config.helper import ordered_by_atom_specificity
 
 from portage_ext.emerge.relevance import FROM, concerns
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.policy.getbinpkg import PackageRule, Run, accepts, effect, is_on
 
+_CONFIG: Final = "portage.package.ebuild.config:config"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_CONFIG}._grab_pkg_env", ("self", "penv", "container"), callers=(f"{_CONFIG}.setcpv",)),
+    Names(f"{_CONFIG}.__init__", ("_penvdict", "configdict", "_expand_map")),
+    Function("portage.package.ebuild._config.helper:ordered_by_atom_specificity", ("cpdict", "pkg")),
+    Function("portage.dep:match_from_list", ("mydep", "candidate_list")),
+)
 _NOTHING = PackageRule()
 
 

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Any, Final
 
 from _emerge.depgraph import depgraph
 from portage.dbapi.bintree import binarytree
 
-from portage_ext.emerge import patching, session
+from portage_ext.emerge import patching, remote_index, session, whitelist
 from portage_ext.emerge.patching import Function, Patch
 from portage_ext.emerge.remote_index import FilteredPackageIndex
-from portage_ext.host import probe
+from portage_ext.host.probe import Expectation, Names
+from portage_ext.host.probe import Function as Expected
+
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+_GRAPH: Final = "_emerge.depgraph:depgraph"
+_READING: Final = (f"{_TREE}._populate_remote_repo",)
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Expected(f"{_TREE}.populate", ("self", "getbinpkgs"), callers=("_emerge.actions:run_action",)),
+    Expected(f"{_TREE}._populate_remote_repo", ("self", "repo"), callers=(f"{_TREE}._populate_remote",)),
+    Expected(f"{_TREE}._new_pkgindex", ("self",), callers=_READING),
+    Names(f"{_TREE}.__init__", ("_binrepos_conf", "dbapi", "settings")),
+    Names(f"{_TREE}._populate_remote_repo", ("packages", "header", "read", "name_fallback")),
+    Expected(
+        f"{_GRAPH}._iter_match_pkgs",
+        ("self", "root_config", "pkg_type", "atom"),
+        callers=tuple(
+            f"{_GRAPH}.{name}"
+            for name in ("_iter_match_pkgs_any", "_wrapped_select_pkg_highest_available_imp", "_select_files")
+        ),
+    ),
+    Expected(f"{_GRAPH}._show_unsatisfied_dep", ("self", "root", "atom"), ("check_backtrack", "check_autounmask_breakage")),
+    Names("portage.package.ebuild.config:config.__init__", ("backupenv", "features")),
+    Expected("portage.dep:Atom.__init__", ("self", "s"), ("allow_wildcard", "allow_repo", "allow_build_id")),
+    *whitelist.EXPECTED,
+    *remote_index.EXPECTED,
+)
 
 
-def apply(run_action: Function) -> None:
-    """Patch this Portage, unless that has been done; ``run_action`` is its own.
+def begin(emerge_config: Any) -> None:
+    """Choose binaries in this run."""
+    patching.apply(_PATCHES)
+    session.begin(emerge_config)
 
-    Raises UnknownPortageError, and has patched nothing then.
-    """
-    patching.apply(_PATCHES, functools.partial(probe.check, run_action))
+
+def end() -> None:
+    """Choose no more."""
+    session.end()
 
 
 def _populate(original: Function) -> Function:

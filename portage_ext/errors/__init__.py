@@ -243,16 +243,6 @@ class VerificationUnavailableError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
-class UnsupportedPortageError(PortageExtError):
-    """The installed Portage lacks something this project builds on."""
-
-    what: str
-
-    def __str__(self) -> str:
-        return f"this version of Portage is not supported: {self.what}"
-
-
-@dataclass(slots=True, eq=False)
 class OutputError(PortageExtError):
     """What arrives cannot be written here, whichever mirror it comes from."""
 
@@ -290,13 +280,14 @@ class IndexWriteError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class UnknownPortageError(PortageExtError):
-    """This Portage is not built the way portage-ext relies on: nothing is patched."""
+    """This Portage is not built the way something relies on. ``loss`` says what is off or cannot work, ``misfits`` why."""
 
     version: str
-    what: str
+    loss: str
+    misfits: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Portage {self.version} is not one that this version knows ({self.what}); emerge behaves as without portage-ext"
+        return f"{self.loss}: {'; '.join(self.misfits)} (Portage {self.version}; `portage-ext check` says what to do)"
 
 
 @dataclass(slots=True, eq=False)

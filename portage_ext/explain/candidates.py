@@ -8,15 +8,32 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from portage.dbapi.bintree import binarytree
 from portage.exception import InvalidData, PortageException
 from portage.versions import _pkg_str
 
+from portage_ext.emerge import remote_index
 from portage_ext.emerge.remote_index import FilteredPackageIndex, alternatives
+from portage_ext.host import contracts
 from portage_ext.host.contracts import keep_in_index
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.index.stamp import parse_timestamp
+
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+_READING: Final = f"{_TREE}._populate_remote_repo"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_TREE}.__init__", ("self",), ("pkgdir", "settings")),
+    Function(f"{_TREE}.populate", ("self",), ("getbinpkgs", "getbinpkg_refresh", "pretend")),
+    Function(_READING, ("self", "repo", "getbinpkg_refresh", "pretend"), callers=(f"{_TREE}._populate_remote",)),
+    Function(f"{_TREE}._new_pkgindex", ("self",), callers=(_READING,)),
+    Function(f"{_TREE}._merge_pkgindex_header", ("src", "dest"), callers=(_READING,)),
+    Names(_READING, ("_remote_has_index", "_remotepkgs", "name_fallback", "sync_uri")),
+    Names(f"{_TREE}.isremote", ("_instance_key",)),
+    contracts.KEPT_IN_INDEX,
+    *remote_index.EXPECTED,
+)
 
 
 class _Named:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from _emerge.DependencyArg import DependencyArg
 from portage._sets.base import InternalPackageSet
+
+from portage_ext.host.probe import Expectation, Function, Names
+
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Names("_emerge.depgraph:depgraph._process_slot_conflict", ("_parent_atoms",)),
+    Function("portage._sets.base:InternalPackageSet.__init__", ("self",), ("initial_atoms", "allow_repo")),
+    Function("portage._sets.base:PackageSet.findAtomForPackage", ("self", "pkg"), ("modified_use",)),
+)
 
 
 def unmet(graph: Any, package: Any, candidate: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

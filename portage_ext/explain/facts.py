@@ -25,29 +25,49 @@ from portage_ext.explain.listing import Listings
 from portage_ext.explain.profiles import Elsewhere, Profiles
 from portage_ext.explain.resolution import Resolution
 from portage_ext.explain.verdict import Facts, Flag, Offer, Places, State, Wanted
-from portage_ext.host import probe
+from portage_ext.host import use_origin
+from portage_ext.host.probe import Attribute, Expectation, Function, Names
 from portage_ext.host.use_origin import UseOrigin
 
 _RUNTIME: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
 
 
-def check_portage() -> None:
-    """Raise UnknownPortageError when a predicate that is put is not there, or is put another way."""
-    for expected in _PREDICATES:
-        probe.check_function(expected)
-    selecting = depgraph._wrapped_select_pkg_highest_available_imp
-    probe.check_names(depgraph._process_slot_conflict, "_parent_atoms")
-    probe.check_names(selecting, "_equiv_ebuild_visible", "_changed_slot", "_reinstall_for_flags", "_changed_deps", "myparams")
-    probe.check_names(depgraph.altlist, "_serialized_tasks_cache")
-
-
-_PREDICATES: Final = (
-    probe.Expected(depgraph, "_reinstall_for_flags", ("self", "pkg", "forced_flags", "orig_use", "orig_iuse", "cur_use")),
-    probe.Expected(depgraph, "_changed_deps", ("self", "pkg")),
-    probe.Expected(depgraph, "_changed_slot", ("self", "pkg")),
-    probe.Expected(depgraph, "_equiv_ebuild", ("self", "pkg")),
-    probe.Expected(depgraph, "_equiv_ebuild_visible", ("self", "pkg")),
-    probe.Expected(depgraph, "_pkg_use_enabled", ("self", "pkg")),
+_GRAPH: Final = "_emerge.depgraph:depgraph"
+_SELECTING: Final = f"{_GRAPH}._wrapped_select_pkg_highest_available_imp"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(
+        f"{_GRAPH}._reinstall_for_flags",
+        ("self", "pkg", "forced_flags", "orig_use", "orig_iuse", "cur_use", "cur_iuse"),
+        callers=(_SELECTING,),
+    ),
+    Function(f"{_GRAPH}._changed_deps", ("self", "pkg"), callers=(_SELECTING,)),
+    Function(f"{_GRAPH}._changed_slot", ("self", "pkg"), callers=(_SELECTING,)),
+    Function(f"{_GRAPH}._equiv_ebuild", ("self", "pkg")),
+    Function(f"{_GRAPH}._equiv_ebuild_visible", ("self", "pkg"), callers=(_SELECTING,)),
+    Function(f"{_GRAPH}._pkg_use_enabled", ("self", "pkg")),
+    Function(f"{_GRAPH}._select_pkg_highest_available", ("self", "root", "atom")),
+    Names(f"{_GRAPH}.__init__", ("_frozen_config", "_dynamic_config", "_select_package")),
+    Names(_SELECTING, ("myparams",)),
+    Names(f"{_GRAPH}.altlist", ("_serialized_tasks_cache",)),
+    Names("_emerge.depgraph:_frozen_depgraph_config.__init__", ("myopts", "pkgsettings", "roots")),
+    Names("_emerge.depgraph:_dynamic_depgraph_config.__init__", ("_package_tracker", "_runtime_pkg_mask", "myparams")),
+    Function("_emerge.resolver.package_tracker:PackageTracker.match", ("self", "root", "atom")),
+    Function(
+        "_emerge.Package:Package.__init__", ("self",), ("built", "cpv", "installed", "metadata", "root_config", "type_name")
+    ),
+    *(
+        Attribute(f"_emerge.Package:Package.{name}")
+        for name in (*("_dep_keys", "_metadata", "_raw_metadata", "operation", "root_config"), "slot", "sub_slot", "type_name")
+    ),
+    *(Attribute(f"_emerge.Package:Package._use_class.{name}") for name in ("enabled", "force", "mask")),
+    *(Attribute(f"_emerge.Package:Package._iuse.{name}") for name in ("all", "is_valid_flag")),
+    Names("portage.dbapi.bintree:bindbapi.__init__", ("_aux_cache_keys",)),
+    Function("portage.dbapi.bintree:bindbapi.aux_get", ("self", "mycpv", "wants")),
+    Function("portage.dbapi.bintree:bindbapi.cp_list", ("self",)),
+    Function("portage.dbapi.porttree:portdbapi.findname", ("self", "mycpv"), ("myrepo",)),
+    Function("portage.dep:use_reduce", ("depstr",), ("uselist", "eapi", "opconvert", "flat", "token_class")),
+    Function("portage.versions:vercmp", ("ver1", "ver2")),
+    *use_origin.EXPECTED,
 )
 
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import shlex
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from _emerge.main import parse_opts
 
+from portage_ext.emerge import whitelist
 from portage_ext.emerge.whitelist import Whitelist
 from portage_ext.explain import objections
 from portage_ext.explain.resolution import Resolution
 from portage_ext.explain.verdict import Listing, Offer
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.policy.getbinpkg import Run, effect
+
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("_emerge.main:parse_opts", ("tmpcmdline",), ("silent",)),
+    Names("portage.package.ebuild.config:config.__init__", ("backupenv", "configdict")),
+    *whitelist.EXPECTED,
+)
 
 
 class Listings:

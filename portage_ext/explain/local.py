@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portage.exception import PortageException
 from portage.gpkg import gpkg
@@ -14,7 +14,17 @@ from portage_ext.explain import reasons
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.verdict import Offer, Reason, Verdict
 from portage_ext.gpkg.identity import Identity, read_identity
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.model import GPKG_SUFFIX, PACKAGE_SUFFIXES
+
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_TREE}.isremote", ("self", "pkgname")),
+    Function(f"{_TREE}.getname", ("self", "cpv")),
+    Names(f"{_TREE}.__init__", ("_pkg_paths", "pkgdir")),
+    Function("portage.gpkg:gpkg.__init__", ("self",), ("settings", "basename", "gpkg_file")),
+    Function("portage.gpkg:gpkg.get_metadata", ("self",)),
+)
 
 
 def signature(tree: CandidateTree, candidate: Any) -> Reason | None:

@@ -17,9 +17,26 @@ from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.profiles import Elsewhere
 from portage_ext.explain.resolution import Resolution
 from portage_ext.explain.verdict import Exclusion, Kind, Mask, Offer, Places
+from portage_ext.host.probe import Attribute, Expectation, Function
 from portage_ext.host.use_origin import _tree
 from portage_ext.limits import CONFIG_FILE_SIZE
 
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("_emerge.depgraph:_get_masking_status", ("pkg", "pkgsettings", "root_config"), ("use",)),
+    Function(
+        "portage.package.ebuild.getmaskingreason:getmaskingreason",
+        ("mycpv",),
+        ("metadata", "settings", "portdb", "return_location"),
+    ),
+    *(
+        Attribute(f"portage.package.ebuild.getmaskingstatus:_MaskReason.{name}")
+        for name in ("category", "message", "unmask_hint")
+    ),
+    *(Attribute(f"_emerge.Package:Package.{name}") for name in ("_metadata", "masks", "visible")),
+    Function("portage._sets.base:PackageSet.getAtoms", ("self",)),
+    Function("portage._sets.base:PackageSet.findAtomForPackage", ("self", "pkg"), ("modified_use",)),
+    Function("portage._sets.base:PackageSet.containsCPV", ("self", "cpv")),
+)
 _KINDS: Final[dict[str, Kind]] = {
     "KEYWORDS": "keywords",
     "package.mask": "mask",

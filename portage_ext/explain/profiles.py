@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from _emerge.depgraph import _get_masking_status
 from portage.const import PROFILE_PATH
@@ -18,6 +18,21 @@ from portage.package.ebuild.config import config
 from portage_ext.explain.binhosts import Binhosts
 from portage_ext.explain.verdict import OtherProfile
 from portage_ext.host.builder import profile_name
+from portage_ext.host.probe import Expectation, Function, Names
+
+_CONFIG: Final = "portage.package.ebuild.config:config"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(
+        f"{_CONFIG}.__init__",
+        ("self",),
+        ("config_profile_path", "config_root", "target_root", "sysroot", "eprefix", "repositories"),
+    ),
+    Names(f"{_CONFIG}.__init__", ("profile_path", "profiles", "repositories")),
+    Function(f"{_CONFIG}.setcpv", ("self",)),
+    Function("_emerge.depgraph:_get_masking_status", ("pkg", "pkgsettings", "root_config"), ("use",)),
+    Names("portage.repository.config:RepoConfigLoader.__init__", ("prepos",)),
+    Function("portage.repository.config:RepoConfigLoader.mainRepo", ("self",)),
+)
 
 
 class Elsewhere:

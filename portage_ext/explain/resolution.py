@@ -13,12 +13,28 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from portage_ext.errors import ResolutionError, UnknownPortageError, UsageError
+from portage_ext.errors import ResolutionError, UsageError
 from portage_ext.explain.verdict import Reason
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.limits import SPOKEN_SIZE
 from portage_ext.policy.getbinpkg import Run
+
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("_emerge.actions:load_emerge_config"),
+    Function("_emerge.actions:run_action", ("emerge_config",)),
+    Function("_emerge.actions:action_build", ("emerge_config",), ("spinner",), callers=("_emerge.actions:run_action",)),
+    Function("_emerge.create_depgraph_params:create_depgraph_params", ("myopts", "myaction")),
+    Function(
+        "_emerge.depgraph:backtrack_depgraph",
+        ("settings", "trees", "myopts", "myparams", "myaction", "myfiles", "spinner"),
+    ),
+    Function("_emerge.depgraph:depgraph.altlist", ("self",)),
+    Function("_emerge.depgraph:depgraph.display_problems", ("self",)),
+    Function("_emerge.main:parse_opts", ("tmpcmdline",), ("silent",)),
+    Names("portage.package.ebuild.config:config.__init__", ("backupenv", "features")),
+)
 
 
 @dataclass(slots=True)
@@ -46,14 +62,14 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
     Raises UsageError for words that make no list, ResolutionError when Portage finds no solution or refuses to look for one.
     """
     # Portage decides on its own output while it is imported.
-    import portage
     from _emerge import actions
     from _emerge.create_depgraph_params import create_depgraph_params
     from _emerge.depgraph import backtrack_depgraph
     from _emerge.main import parse_opts
     from portage.exception import PortageException
 
-    from portage_ext.emerge import ordering, session
+    from portage_ext.emerge import ordering, patching, session
+    from portage_ext.emerge.patching import Patch
 
     config = actions.load_emerge_config()
     default = shlex.split(config.target_config.settings.get("EMERGE_DEFAULT_OPTS", ""))
@@ -88,17 +104,12 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
         found.append(Resolution(graph, settings, opts, run, hides_local, tasks, {}, _asked(opts, settings), ""))
         return 0
 
-    if getattr(actions, "action_build", None) is None:
-        raise UnknownPortageError(portage.VERSION, "_emerge.actions.action_build is not there")
-    original, actions.action_build = actions.action_build, keep
     spoken: list[str] = []
     try:
-        with overheard(spoken):
+        with patching.applied([Patch(actions, "action_build", lambda original: keep)]), overheard(spoken):
             actions.run_action(config)
     except PortageException as error:
         raise ResolutionError(str(error)) from error
-    finally:
-        actions.action_build = original
     if not found:
         raise ResolutionError("\n".join(line for line in spoken[0].split("\n") if line.strip()) or "no list was made")
     found[0].spoken = spoken[0]

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from portage_ext.config.toolchain import Mode
+from portage_ext.emerge import strictness
 from portage_ext.emerge.merge_list import Plan
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.resolution import Resolution
+from portage_ext.host import contracts
+from portage_ext.host.probe import Expectation, Names
 from portage_ext.limits import PLAN_STEPS
+
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Names("_emerge.depgraph:_frozen_depgraph_config.__init__", ("_trees_orig",)),
+    *strictness.EXPECTED,
+    *contracts.OF_BINARIES,
+    *contracts.OF_INSTALLED,
+)
 
 
 class Symbols:

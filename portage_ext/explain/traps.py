@@ -21,14 +21,15 @@ from portage_ext.trust.keyrings import TrustDirectory
 
 
 def portage_version() -> Area:
-    """Whether emerge runs with portage-ext. First of all: it looks at Portage as it is before anything of it was used."""
-    import portage
+    """Whether emerge runs with portage-ext, and what of it this Portage cannot carry."""
+    from portage_ext.explain import supported
 
-    from portage_ext.host import supported
-
-    problem = supported.problem()
+    misplaced = supported.misplaced()
     remedy = "emerge -1u app-portage/portage-ext sys-apps/portage; until then emerge is Portage's own"
-    return Area("Portage", str(portage.VERSION), (error(problem, remedy),) if problem else ())
+    found = [error(misplaced, remedy)] if misplaced is not None else []
+    found += [error(str(one), supported.todo()) for one in supported.losses()]
+    note = supported.untested()
+    return Area("Portage", supported.version() + (f"; {note}" if note is not None else ""), tuple(found))
 
 
 def configuration(host: Here, repos: list[BinrepoValues]) -> Area:

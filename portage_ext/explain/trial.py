@@ -19,7 +19,7 @@ from portage.exception import InvalidSignature, MissingSignature, PortageExcepti
 from portage.gpkg import gpkg
 
 from portage_ext import shown
-from portage_ext.errors import PackageError
+from portage_ext.errors import PackageError, UnknownPortageError
 from portage_ext.errors.trust import GpgError
 from portage_ext.explain import arrival, fetchcommand
 from portage_ext.explain.arrival import Signer, Source
@@ -28,11 +28,26 @@ from portage_ext.explain.resolution import overheard
 from portage_ext.explain.verdict import Offer, Reason
 from portage_ext.gpkg.describe import describe
 from portage_ext.host import probe
+from portage_ext.host.probe import Expectation, Function
 from portage_ext.limits import TRIAL_BYTES, TRIAL_FETCH_SECONDS, TRIAL_PACKAGES, TRIAL_SECONDS
 from portage_ext.model import GPKG_SUFFIX, builder
 from portage_ext.trust import gpg
 
-_VERIFY: Final = probe.Expected(gpkg, "_verify_binpkg", ("self", "metadata_only"))
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("portage.gpkg:gpkg.__init__", ("self", "settings", "basename", "gpkg_file"), ("verify_signature",)),
+    Function("portage.gpkg:gpkg._verify_binpkg", ("self", "metadata_only")),
+    Function(f"{_TREE}._get_digests", ("self", "pkg")),
+    Function(f"{_TREE}.download_required", ("self", "pkgname")),
+    Function(f"{_TREE}.get_local_repo", ("self", "pkgname")),
+    Function(f"{_TREE}.getname", ("self", "cpv")),
+    Function("portage.checksum:_apply_hash_filter", ("digests", "hash_filter")),
+    Function("portage.checksum:_filter_unaccelarated_hashes", ("digests",)),
+    Function("portage.checksum:_hash_filter.__init__", ("self", "filter_str")),
+    Function("portage.checksum:perform_multiple_checksums", ("filename",), ("hashes",)),
+    Function("portage.util:varexpand", ("mystring",), ("mydict",)),
+)
+LOSS: Final = "`portage-ext why --fetch` cannot fetch on trial"
 
 
 class Trials:
@@ -48,19 +63,23 @@ class Trials:
 
     @property
     def remarks(self) -> tuple[str, ...]:
+        said = tuple(dict.fromkeys(self._said))
         if not self._left_out:
-            return tuple(self._said)
+            return said
         bounds = f"{TRIAL_PACKAGES} packages, {TRIAL_BYTES >> 30} GiB and {TRIAL_SECONDS:.0f} s"
         names = " ".join(self._left_out[:6]) + (" ..." if len(self._left_out) > 6 else "")
-        return (*self._said, f"portage-ext: not fetched, beyond {bounds} at a time ({len(self._left_out)}): {names}")
+        return (*said, f"portage-ext: not fetched, beyond {bounds} at a time ({len(self._left_out)}): {names}")
 
     def reason(self, offer: Offer, candidate: Any) -> Reason | None:
         """What emerge would stop at if it took ``candidate``; None when nothing, or when it is in PKGDIR."""
         if offer.binrepo is None:
             return None
         try:
-            probe.check_function(_VERIFY)
+            probe.check(LOSS, EXPECTED)
             return self._reason(offer, candidate.cpv)
+        except UnknownPortageError as error:
+            self._said.append(f"portage-ext: {error}")
+            return None
         except Exception as error:  # noqa: BLE001 - the other reasons are told all the same
             self._said.append(f"portage-ext: {offer.cpv} cannot be tried: {type(error).__name__}: {error}")
             return None

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from portage_ext.errors import ResolutionError
-from portage_ext.explain import local
+from portage_ext.explain import candidates, demands, facts, listing, local, objections, profiles, resolution
+from portage_ext.explain import symbols as plan_check
 from portage_ext.explain.binhosts import Binhosts
 from portage_ext.explain.candidates import CandidateTree
-from portage_ext.explain.facts import Gatherer, check_portage
+from portage_ext.explain.facts import Gatherer
 from portage_ext.explain.fit import Fits
 from portage_ext.explain.looks import Looks
 from portage_ext.explain.reasons import judge, refused, unreachable
@@ -20,8 +21,16 @@ from portage_ext.explain.resolution import overheard, resolve
 from portage_ext.explain.symbols import Symbols
 from portage_ext.explain.trial import Trials
 from portage_ext.explain.verdict import Reason, Verdict, Wanted, closeness
+from portage_ext.host import probe
 from portage_ext.host.buildtimes import build_seconds
+from portage_ext.host.probe import Expectation
 
+EXPECTED: Final[tuple[Expectation, ...]] = tuple(
+    one
+    for module in (resolution, candidates, facts, objections, listing, demands, profiles, plan_check, local)
+    for one in module.EXPECTED
+)
+LOSS: Final = "`portage-ext why` cannot work"
 _UNREACHABLE: Final = re.compile(r"^!!! \[(.+?)\] Error fetching binhost package info from '(.*?)'\n!!!\s?\[?\1\]? (.*)$", re.M)
 _REFUSED: Final = re.compile(r"^portage-ext fetch: ([\w.+-]+)\b.*\[(\w+Error)\]\..*$", re.M)
 _NO_INDEX: Final = "No verified index from"
@@ -65,7 +74,7 @@ def explain(words: Sequence[str], *, fetch: bool = False) -> Explanation:
 
     Raises UsageError, ResolutionError, UnknownPortageError.
     """
-    check_portage()
+    probe.check(LOSS, EXPECTED)
     spoken = ""
     try:
         resolution = resolve(words)

@@ -9,9 +9,25 @@ from typing import Any, Final
 
 from portage_ext import __version__
 from portage_ext.host import cpu as asking
+from portage_ext.host.probe import Attribute, Expectation, Function, Names
 from portage_ext.model.builder import Builder, Texts
 from portage_ext.policy import cpu
 
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Names("portage.package.ebuild.config:config.__init__", ("features", "profile_path", "repositories")),
+    Function("portage.repository.config:RepoConfigLoader.__iter__", ("self",)),
+    Attribute("portage.repository.config:RepoConfig.location"),
+    Function("portage.dbapi.vartree:vardbapi.match", ("self", "origdep")),
+    Function(
+        "portage.util:grabdict_package",
+        ("myfilename",),
+        ("recursive", "newlines", "allow_wildcard", "allow_repo", "verify_eapi"),
+    ),
+    Function("portage.util:grabfile", ("myfilename",)),
+    Function("portage.versions:vercmp", ("ver1", "ver2")),
+    Function("portage.versions:cpv_getversion", ("mycpv",)),
+    *(Attribute(f"portage.const:{name}") for name in ("USER_CONFIG_PATH", "WORLD_FILE", "WORLD_SETS_FILE")),
+)
 _FEATURES: Final = (
     "binpkg-docompress", "binpkg-dostrip", "binpkg-logs", "binpkg-multi-instance", "binpkg-request-signature",
     "binpkg-signing", "buildpkg", "buildpkg-live", "getbinpkg", "nostrip", "pkgdir-index-trusted", "splitdebug", "test",

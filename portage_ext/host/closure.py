@@ -9,8 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.model import IndexEntry
 
+_DATABASE: Final = "portage.dbapi.virtual:fakedbapi"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_DATABASE}.__init__", ("self",), ("settings", "exclusive_slots", "multi_instance")),
+    Function(f"{_DATABASE}.cpv_inject", ("self", "mycpv"), ("metadata",)),
+    Function(f"{_DATABASE}.match", ("self", "origdep")),
+    Function("portage.dbapi.porttree:portdbapi.xmatch", ("self", "level", "origdep")),
+    Names("portage.package.ebuild.config:config.__init__", ("pprovideddict",)),
+    Function("portage.dep:match_from_list", ("mydep", "candidate_list")),
+    Function("portage.dep:use_reduce", ("depstr",), ("eapi", "opconvert", "token_class")),
+    Function("portage.versions:_pkg_str.__init__", ("self", "cpv"), ("metadata", "settings")),
+)
 VARIABLES: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from portage.util import grabfile
 
@@ -12,8 +12,30 @@ from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_files
 from portage_ext.errors import InvalidContractError, PackageError
 from portage_ext.gpkg.contract import stored_contract
+from portage_ext.host.probe import Attribute, Expectation, Function, Names
 from portage_ext.limits import CONTRACT_SIZE
 from portage_ext.model.contract import KEY, Library, SymbolContract
+
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+_DATABASE: Final = "portage.dbapi.vartree:vardbapi"
+KEPT_IN_INDEX: Final[Expectation] = Names(f"{_TREE}.__init__", ("_pkgindex_allowed_pkg_keys",))
+OF_BINARIES: Final[tuple[Expectation, ...]] = (
+    Names("portage.dbapi.virtual:fakedbapi.__init__", ("cpvdict",)),
+    Names(f"{_TREE}.isremote", ("_instance_key", "_remotepkgs")),
+    Names(f"{_TREE}.__init__", ("_remotepkgs", "dbapi")),
+    Function(f"{_TREE}.isremote", ("self", "pkgname")),
+    Function(f"{_TREE}.getname", ("self", "cpv")),
+    Attribute("_emerge.Package:Package._metadata"),
+)
+OF_INSTALLED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_DATABASE}.getpath", ("self", "mykey"), ("filename",)),
+    Function(f"{_DATABASE}.aux_get", ("self", "mycpv", "wants")),
+    Function(f"{_DATABASE}.match", ("self", "origdep")),
+    Function(f"{_DATABASE}.cpv_all", ("self",)),
+    Function("portage.util:grabfile", ("myfilename",)),
+    Function("portage.versions:cpv_getkey", ("mycpv",)),
+)
+EXPECTED: Final[tuple[Expectation, ...]] = (KEPT_IN_INDEX, *OF_BINARIES, *OF_INSTALLED)
 
 
 def keep_in_index(tree: Any) -> None:

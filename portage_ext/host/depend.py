@@ -9,6 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from portage_ext.host.probe import Expectation, Function
+
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("portage.dep:use_reduce", ("depstr",), ("uselist", "token_class")),
+    Function("portage.dep:paren_enclose", ("mylist",)),
+)
 _OPERATORS: Final = re.compile(r"[()|?\[]|->")
 _FLAGS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_@-]*")
 """Covers every USE flag that Portage accepts in a conditional; more words than flags do no harm."""

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from portage_ext.host.probe import Expectation, Function
 from portage_ext.model import IndexEntry
+
+_DATABASE: Final = "portage.dbapi.porttree:portdbapi"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_DATABASE}.getRepositories", ("self",)),
+    Function(f"{_DATABASE}.cpv_exists", ("self", "mykey"), ("myrepo",)),
+    Function("portage.versions:vercmp", ("ver1", "ver2")),
+)
 
 
 def exists(entry: IndexEntry) -> bool:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portage_ext.config.binrepos import BINREPOS, mistakes
 from portage_ext.errors import SettingsError
+from portage_ext.host import probe
+from portage_ext.host.probe import Attribute, Expectation, Function
 from portage_ext.trust.defeats import BinrepoValues
+
+_CONFIG: Final = "portage.binrepo.config:BinRepoConfig"
+_VALUES: Final = ("name", "name_fallback", "sync_uri", "location", "fetchcommand", "resumecommand", "verify_signature")
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("portage.binrepo.config:BinRepoConfigLoader.__init__", ("self", "paths", "settings")),
+    Function("portage.binrepo.config:BinRepoConfigLoader.__getitem__", ("self",)),
+    *(Attribute(f"{_CONFIG}.{name}") for name in _VALUES),
+    Attribute("portage.const:BINREPOS_CONF_FILE"),
+)
+LOSS: Final = "binhosts in binrepos.conf cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +71,12 @@ def configured_binrepos(settings: Any) -> list[BinrepoValues]:
 
 
 def binrepos() -> list[BinrepoValues]:
-    """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first. Raises SettingsError."""
+    """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first. Raises SettingsError, UnknownPortageError."""
     import configparser
 
     import portage
 
+    probe.check(LOSS, EXPECTED)
     try:
         return configured_binrepos(portage.settings)
     except configparser.Error as error:

@@ -6,11 +6,27 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portage_ext.errors import UsageError
+from portage_ext.host import probe
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.limits import METADATA_VALUE
 from portage_ext.model.contract import SymbolContract
+
+_DATABASE: Final = "portage.dbapi.vartree:vardbapi"
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_DATABASE}.match", ("self", "origdep")),
+    Function(f"{_DATABASE}.getpath", ("self", "mykey"), ("filename",)),
+    Function(f"{_DATABASE}._dblink", ("self", "cpv")),
+    Function("portage.dbapi.vartree:dblink.getcontents", ("self",)),
+    Function(f"{_TREE}.populate", ("self",), ("getbinpkgs",)),
+    Function(f"{_TREE}.getname", ("self", "cpv")),
+    Names(f"{_TREE}.__init__", ("dbapi",)),
+    Function("portage.dbapi.bintree:bindbapi.match", ("self",)),
+)
+LOSS: Final = "`portage-ext show` and `contract` cannot look at installed packages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,7 @@ def installed_contracts(atom: str, *, compute: bool = False) -> Iterator[tuple[s
 
     from portage_ext.host import contracts
 
+    probe.check(LOSS, (*EXPECTED, *contracts.OF_INSTALLED))
     database = portage.db[portage.settings["EROOT"]]["vartree"].dbapi
     try:
         matches = database.match(atom)
@@ -64,6 +81,7 @@ def matching(atom: str, keys: tuple[str, ...]) -> tuple[list[InstalledPackage], 
     import portage
     from portage.exception import PortageException
 
+    probe.check(LOSS, EXPECTED)
     trees = portage.db[portage.settings["EROOT"]]
     installed, tree = trees["vartree"].dbapi, trees["bintree"]
     try:

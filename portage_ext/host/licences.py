@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from portage_ext.errors.releases import GateUnavailableError
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.model import IndexEntry
 from portage_ext.policy.licences import accepted
+
+_MANAGER: Final = "portage.package.ebuild._config.LicenseManager:LicenseManager"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Names("portage.package.ebuild.config:config.__init__", ("_license_manager",)),
+    Names(f"{_MANAGER}.__init__", ("_license_groups",)),
+    Function(f"{_MANAGER}.expandLicenseTokens", ("self", "tokens")),
+    Function(f"{_MANAGER}._getMaskedLicenses", ("self", "license_struct", "acceptable_licenses")),
+    Function("portage.dep:use_reduce", ("depstr",), ("uselist", "opconvert")),
+)
 
 
 def groups(words: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import portage
 from portage._sets import load_default_config
@@ -11,8 +11,21 @@ from portage.dep import match_from_list
 from portage.exception import PackageSetNotFound
 from portage.versions import _pkg_str, best, cpv_getkey
 
+from portage_ext.host.probe import Expectation, Function
 from portage_ext.model import IndexEntry
 from portage_ext.policy.compare import PackageUse
+
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function("portage._sets:load_default_config", ("settings", "trees")),
+    Function("portage._sets:SetConfig.getSetAtoms", ("self", "setname")),
+    Function("portage.dbapi.vartree:vardbapi.cpv_all", ("self",)),
+    Function("portage.dep:match_from_list", ("mydep", "candidate_list")),
+    Function("portage.package.ebuild.config:config.__init__", ("self", "clone")),
+    Function("portage.package.ebuild.config:config.setcpv", ("self",), ("mydb",)),
+    Function("portage.versions:_pkg_str.__init__", ("self", "cpv"), ("slot", "repo")),
+    Function("portage.versions:best", ("mymatches",)),
+    Function("portage.versions:cpv_getkey", ("mycpv",)),
+)
 
 
 def differing(entries: Iterable[IndexEntry]) -> list[PackageUse]:

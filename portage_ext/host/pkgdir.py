@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from portage_ext import limits, locks
-from portage_ext.errors import LockError, PkgdirError, UnsupportedPortageError
+from portage_ext.errors import LockError, PkgdirError
+from portage_ext.host import depend, probe
 from portage_ext.host.depend import DependEvaluator
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.pkgdir.reindex import Lock, Repository
@@ -30,8 +32,20 @@ _TABLES: Final = (
     "_pkgindex_inherited_keys",
     "_pkgindex_translated_keys",
     "_pkgindex_use_evaluated_keys",
-    "_update_pkgindex_header",
 )
+_TREE: Final = "portage.dbapi.bintree:binarytree"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Function(f"{_TREE}.__init__", ("self",), ("pkgdir", "settings")),
+    Names(f"{_TREE}.__init__", _TABLES),
+    Function(f"{_TREE}._update_pkgindex_header", ("self", "header")),
+    Names("portage.dbapi.bintree:bindbapi.__init__", ("_aux_cache_keys",)),
+    Names("portage.package.ebuild.config:config.__init__", ("features",)),
+    Function("portage.locks:lockfile", ("mypath",), ("wantnewlockfile",)),
+    Function("portage.locks:unlockfile", ("mytuple",)),
+    Function("portage.util:varexpand", ("mystring",), ("mydict",)),
+    *depend.EXPECTED,
+)
+LOSS: Final = "`portage-ext reindex`, `sign` and `publish` cannot work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,7 @@ class PkgdirSettings:
 def pkgdir_settings(pkgdir: Path | None = None) -> PkgdirSettings:
     """The settings for ``pkgdir``, by default Portage's own PKGDIR.
 
-    Raises UnsupportedPortageError when this Portage has not the tables, PkgdirError when there is no such directory.
+    Raises UnknownPortageError when this Portage has not the tables, PkgdirError when there is no such directory.
     """
     import portage
     from portage.dbapi.bintree import binarytree
@@ -59,10 +73,8 @@ def pkgdir_settings(pkgdir: Path | None = None) -> PkgdirSettings:
     place = Path(os.path.abspath(pkgdir if pkgdir is not None else settings["PKGDIR"]))
     if not place.is_dir():
         raise PkgdirError(str(place), "no such directory")
+    probe.check(LOSS, EXPECTED)
     tree = binarytree(pkgdir=str(place), settings=settings)
-    missing = [name for name in _TABLES if not hasattr(tree, name)]
-    if missing or not hasattr(tree.dbapi, "_aux_cache_keys"):
-        raise UnsupportedPortageError(f"binarytree has no {', '.join(missing) or 'dbapi._aux_cache_keys'}")
     header = dict(tree._pkgindex_default_header_data)
     tree._update_pkgindex_header(header)
     return PkgdirSettings(

@@ -1,107 +1,154 @@
-"""Is this Portage built the way the patches rely on? Everything they touch is looked at before anything is touched.
+"""Is this Portage built the way portage-ext relies on? Whatever is replaced, called or read is looked at before it is used.
 
-A version number alone says too little: distributions patch Portage, and new releases mostly leave these places alone. So the
-probe asks each function for its parameters, for the module it comes from (somebody may have patched it first), and asks the
-callers that matter whether they still call it.
+A version number alone says too little: distributions patch Portage, and new releases mostly leave these places alone. So
+everything that relies on Portage declares beside itself what it relies on, as the values of this module, and names things as
+``module:Class.name``. Declaring imports nothing; probing imports the module. What portage-ext has replaced by then is judged by
+its original.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-import portage
-from _emerge import depgraph
-from portage import getbinpkg
-from portage.dbapi import bintree
-from portage.package.ebuild import config
+from collections.abc import Callable, Iterable, Iterator
+from functools import _lru_cache_wrapper
+from typing import Any, Final, NamedTuple, Protocol
 
 from portage_ext.errors import UnknownPortageError
 
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A function that must be there: its owner (class or module) and name, the parameters relied on, and who must call it."""
-
-    owner: Any
-    name: str
-    parameters: tuple[str, ...]
-    called_by: tuple[Callable[..., Any], ...] = ()
+ORIGINAL: Final = "_portage_ext_original"
+"""What portage-ext puts in the place of a function has the function under this name."""
 
 
-def check(run_action: Callable[..., Any]) -> None:
-    """Raise UnknownPortageError when this Portage is not built as expected. ``run_action`` is emerge's own."""
+class Expectation(Protocol):
+    """Something that must be there. ``misfits`` says in one clause each what is not as expected."""
+
+    def misfits(self) -> Iterator[str]: ...
+
+
+class Function(NamedTuple):
+    """A function that is replaced or called: the parameters that it takes first, those that it takes by name, its callers."""
+
+    path: str
+    parameters: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    callers: tuple[str, ...] = ()
+
+    def misfits(self) -> Iterator[str]:
+        function = original(self.path)
+        called = short(self.path)
+        if function is None:
+            yield f"{called} is not there"
+        elif _replaced(function, self.path):
+            yield f"{called} has been replaced by somebody else"
+        else:
+            yield from self._signature(function, called)
+            for caller in self.callers:
+                if original(caller) is None:
+                    yield f"{short(caller)} is not there"
+                elif called.rpartition(".")[2] not in names(caller):
+                    yield f"{short(caller)} no longer calls {called.rpartition('.')[2]}"
+
+    def _signature(self, function: Any, called: str) -> Iterator[str]:
+        code = function.__code__
+        taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        named = code.co_flags & inspect.CO_VARKEYWORDS or set(self.keywords) <= set(taken)
+        if taken[: len(self.parameters)] != self.parameters or not named:
+            yield f"{called} takes {', '.join(taken) or 'nothing'}"
+
+
+class Names(NamedTuple):
+    """Names that a function uses: attributes of its object, and what it calls or hands out."""
+
+    path: str
+    used: tuple[str, ...]
+
+    def misfits(self) -> Iterator[str]:
+        if original(self.path) is None:
+            yield f"{short(self.path)} is not there"
+        elif missing := set(self.used) - names(self.path):
+            yield f"{short(self.path)} does without {', '.join(sorted(missing))}"
+
+
+class Attribute(NamedTuple):
+    """A class, or an attribute of a class or a module."""
+
+    path: str
+
+    def misfits(self) -> Iterator[str]:
+        if found(self.path) is None:
+            yield f"{short(self.path)} is not there"
+
+
+def misfits(expected: Iterable[Expectation]) -> tuple[str, ...]:
+    """What of this Portage is not as ``expected``, each once."""
+    return tuple(dict.fromkeys(text for one in expected for text in _told(one)))
+
+
+def check(loss: str, expected: Iterable[Expectation]) -> None:
+    """Raise UnknownPortageError when something is not as ``expected``; ``loss`` says what cannot be done then."""
+    if wrong := misfits(expected):
+        import portage
+
+        raise UnknownPortageError(str(portage.VERSION), loss, wrong)
+
+
+def _told(expected: Expectation) -> Iterator[str]:
     try:
-        for expected in _expectations(run_action):
-            check_function(expected)
-        _check_attributes()
-    except AttributeError as error:
-        raise UnknownPortageError(portage.VERSION, str(error)) from error
+        yield from expected.misfits()
+    except ImportError as error:
+        yield str(error)
 
 
-def _expectations(run_action: Callable[..., Any]) -> tuple[Expected, ...]:
-    tree, resolver, index = bintree.binarytree, depgraph.depgraph, getbinpkg.PackageIndex
-    return (
-        Expected(tree, "populate", ("self", "getbinpkgs"), (run_action,)),
-        Expected(tree, "_populate_remote_repo", ("self", "repo"), (tree._populate_remote,)),
-        Expected(tree, "_new_pkgindex", ("self",), (tree._populate_remote_repo,)),
-        Expected(
-            resolver,
-            "_iter_match_pkgs",
-            ("self", "root_config", "pkg_type", "atom"),
-            (resolver._iter_match_pkgs_any, resolver._wrapped_select_pkg_highest_available_imp, resolver._select_files),
-        ),
-        Expected(resolver, "_show_unsatisfied_dep", ("self", "root", "atom")),
-        Expected(index, "read", ("self", "pkgfile"), (tree._populate_remote_repo,)),
-        Expected(index, "readHeader", ("self", "pkgfile"), (tree._populate_remote_repo,)),
-        Expected(index, "readBody", ("self", "pkgfile"), (tree._populate_remote_repo,)),
-        Expected(index, "write", ("self", "pkgfile"), (tree._populate_remote_repo,)),
-        Expected(config.config, "_grab_pkg_env", ("self", "penv", "container"), (config.config.setcpv,)),
-    )
+def found(path: str) -> Any:
+    """What is at ``module:Class.name``, as it is written there, or None. Raises ImportError."""
+    module, _, below = path.partition(":")
+    value: Any = importlib.import_module(module)
+    for name in below.split("."):
+        value = inspect.getattr_static(value, name, None)
+    return value
 
 
-def check_function(expected: Expected) -> None:
-    """Raise UnknownPortageError when the function is not as expected."""
-    home = expected.owner.__name__ if inspect.ismodule(expected.owner) else expected.owner.__module__
-    function = inspect.getattr_static(expected.owner, expected.name, None)
-    if function is None:
-        raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} is not there")
-    if getattr(function, "__module__", None) != home or hasattr(function, "__wrapped__"):
-        raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} has been replaced by somebody else")
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    if names[: len(expected.parameters)] != expected.parameters:
-        raise UnknownPortageError(portage.VERSION, f"{home}.{expected.name} takes {', '.join(names)}")
-    for caller in expected.called_by:
-        if expected.name not in _names(caller):
-            raise UnknownPortageError(portage.VERSION, f"{caller.__qualname__} no longer calls {expected.name}")
+def original(path: str) -> Any:
+    """The function at ``path`` as Portage has it, without what portage-ext has put in its place; None for what is none."""
+    function = plain(found(path))
+    function = getattr(function, ORIGINAL, function)
+    return function if hasattr(function, "__code__") else None
 
 
-def _names(function: Callable[..., Any]) -> set[str]:
-    """The names that a function uses, those of nested and of decorated functions included."""
-    names: set[str] = set()
-    codes = [cell.cell_contents.__code__ for cell in function.__closure__ or () if inspect.isfunction(cell.cell_contents)]
-    codes.append(function.__code__)
-    while codes:
-        code = codes.pop()
-        names.update(code.co_names, code.co_varnames)
-        codes.extend(constant for constant in code.co_consts if inspect.iscode(constant))
-    return names
+def plain(value: Any) -> Any:
+    """The function in a static or class method, a property or a cache."""
+    if isinstance(value, staticmethod | classmethod):
+        return value.__func__
+    if isinstance(value, property):
+        return value.fget
+    return value.__wrapped__ if isinstance(value, _lru_cache_wrapper) else value
 
 
-def check_names(function: Callable[..., Any], *attributes: str) -> None:
-    """Raise UnknownPortageError when ``function`` no longer uses one of ``attributes``."""
-    missing = set(attributes) - _names(function)
-    if missing:
-        raise UnknownPortageError(portage.VERSION, f"{function.__qualname__} does without {', '.join(sorted(missing))}")
+def short(path: str) -> str:
+    """What a person calls it: ``Class.name``, or with its module what belongs to no class."""
+    module, _, name = path.partition(":")
+    return name if "." in name else f"{module}.{name}"
 
 
-def _check_attributes() -> None:
-    used = (
-        (config.config.__init__, ("_penvdict", "backupenv", "_expand_map")),
-        (bintree.binarytree._populate_remote_repo, ("packages", "header", "read", "name_fallback")),
-    )
-    for function, attributes in used:
-        check_names(function, *attributes)
+def _replaced(function: Any, path: str) -> bool:
+    return function.__module__ != path.partition(":")[0] or hasattr(function, "__wrapped__")
+
+
+def names(path: str) -> set[str]:
+    """The names that a function uses, those of nested and of decorated functions included; none when it is not there."""
+    function: Callable[..., Any] | None = original(path)
+    used: set[str] = set()
+    for code in codes(function) if function is not None else ():
+        used.update(code.co_names, code.co_varnames, code.co_cellvars)
+    return used
+
+
+def codes(function: Any) -> Iterator[Any]:
+    """The code of a function, of those in it, and of those that it decorates."""
+    waiting = [cell.cell_contents.__code__ for cell in function.__closure__ or () if inspect.isfunction(cell.cell_contents)]
+    waiting.append(function.__code__)
+    while waiting:
+        code = waiting.pop()
+        yield code
+        waiting.extend(constant for constant in code.co_consts if inspect.iscode(constant))

@@ -14,8 +14,16 @@ from typing import Any, Final
 from portage.dep import Atom, match_from_list
 from portage.exception import InvalidAtom
 
+from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.limits import CONFIG_FILE_SIZE
 
+_CONFIG: Final = "portage.package.ebuild.config:config"
+EXPECTED: Final[tuple[Expectation, ...]] = (
+    Names(f"{_CONFIG}.__init__", ("backupenv", "configdict", "profiles")),
+    Function(f"{_CONFIG}.setcpv", ("self",)),
+    Function("portage.dep:match_from_list", ("mydep", "candidate_list")),
+    Function("portage.dep:Atom.__init__", ("self", "s")),
+)
 _LAYERS: Final = {
     "env": "the environment",
     "pkg": "package.use",

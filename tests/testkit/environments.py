@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from portage_ext.explain.supported import TESTED
 from tests.testkit import requirements
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,8 @@ if any(map(str.isspace, str(CACHE))):
         raise SystemExit(f"{CACHE} belongs to somebody else; set PORTAGE_EXT_CACHE to a folder of your own")
     if not _LINK.is_symlink():
         _LINK.symlink_to(CACHE)
-NEWEST = "3.0.83"
-SUPPORTED = ("3.0.77", "3.0.81.3", "3.0.82.2", NEWEST)
+SUPPORTED = TESTED
+NEWEST = SUPPORTED[-1]
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 WHEEL_DIRECTORIES = ("portage_ext", "dropin", "bashrc.d", "etc", "man", "setup.d")
 WHEEL_FILES = ("pyproject.toml", "README.md", "LICENSE", "setup_hooks.sh")

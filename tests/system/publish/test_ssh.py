@@ -102,7 +102,7 @@ def test_a_client_fetches_packages_and_nothing_else(made: Site, sshd: Sshd, work
     assert fetch(str(package)) == package.read_bytes()
     assert fetch(str(made.served() / "Release")) == (made.served() / "Release").read_bytes()
     made.give_root()
-    assert fetch(f"{made.served()}/root/1") == b"1"
+    assert fetch("/".join((made.served(), "root/1"))) == b"1"
     (made.tree.root / "leak").symlink_to(work / "sshd.conf")
     for path in ("/etc/passwd", f"{made.tree.root}/leak", f"{made.served()}/.release.json", f"{made.tree.root}/../sshd.conf"):
         with pytest.raises(MirrorError):

@@ -11,6 +11,7 @@ import pytest
 from portage_ext.emerge import seam
 from portage_ext.emerge.index_key import complete
 from portage_ext.emerge.messages import _VARIABLE
+from portage_ext.emerge.parts import PARTS
 from portage_ext.model.contract import KEY
 
 FOO, BAR = "1 < x86_64 libfoo.so.1:FOO_1", "1 < x86_64 libbar.so.1"
@@ -99,7 +100,9 @@ def test_index_is_written_all_the_same_when_this_fails(
         written.append(pkgindex)
 
     index = SimpleNamespace(packages=None)
-    seam._completing(write)(tree, index)
+    (part,) = [one for one in PARTS if one.name == "index_key"]
+    tree.settings = {}
+    seam._preceded(part)(write)(tree, index)
     assert written == [index]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("portage-ext: not active: contracts are missing in the index until portage-ext reindex: TypeError")
+    assert line.startswith(f"portage-ext: {part.loss}: TypeError")
