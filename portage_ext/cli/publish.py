@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--keys-next",
         nargs="+",
         metavar="FPR",
-        help="leave PKGDIR alone; announce the keys that may sign the Releases after this one",
+        help="leave PKGDIR alone; announce the keys that may sign the next Releases (clients with pinned root keys ignore it)",
     )
     parser.add_argument("--no-prune", action="store_true", help="keep releases that retention would remove")
 

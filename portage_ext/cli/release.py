@@ -31,7 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         key_arguments(one)
         one.add_argument("--valid-days", type=int, metavar="N", help="days until it expires (default: [release] valid-days)")
         one.add_argument("--channel", help="(default: [release] channel)")
-        one.add_argument("--keys-next", nargs="+", metavar="FPR", help="the keys that may sign the Releases after this one")
+        one.add_argument(
+            "--keys-next",
+            nargs="+",
+            metavar="FPR",
+            help="the keys that may sign the next Releases (clients with pinned root keys ignore it)",
+        )
     sign.add_argument("--at-least", type=int, default=1, metavar="N", help="let the version not be less (after a lost Release)")
     again.add_argument("--force", action="store_true", help="also when most of its validity is still to come")
     show.add_argument("--pkgdir", type=Path, metavar="DIR")
