@@ -193,6 +193,8 @@ choose_binhost() {
         [[ -t 0 && -z $yes ]] || wrong_use "a client needs --binhost"
         read -rp 'URL of the binhost, as in sync-uri: ' 'choice[url]'
     fi
+    # Of two ways to trust, the one asked for now stands.
+    [[ -z ${given[key]-} || -z ${given[root-keys]-} ]] || wrong_use "--key and --root-keys do not go together"
     [[ -z ${given[key]-} ]] || unset -v 'choice[root-keys]' 'choice[root-threshold]'
     if [[ ${choice[root-keys]-} ]]; then
         choose_root_keys
@@ -224,7 +226,6 @@ choose_binhost() {
 # Root keys stand in the place of the one key that signs: they say which one does.
 choose_root_keys() {
     local key count=0
-    [[ -z ${given[key]-} || -z ${given[root-keys]-} ]] || wrong_use "--key and --root-keys do not go together"
     choice[root-keys]=${choice[root-keys]^^}
     for key in ${choice[root-keys]//,/ }; do
         [[ $key =~ ^([0-9A-F]{40}|[0-9A-F]{64})$ ]] || wrong_use "--root-keys: ${key@Q} is not a whole fingerprint"

@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             "--keys-next",
             nargs="+",
             metavar="FPR",
-            help="the keys that may sign the next Releases (clients with pinned root keys pass over it)",
+            help="the keys that may sign the next Releases (clients with pinned root keys ignore it)",
         )
     sign.add_argument("--at-least", type=int, default=1, metavar="N", help="let the version not be less (after a lost Release)")
     again.add_argument("--force", action="store_true", help="also when most of its validity is still to come")
