@@ -16,7 +16,7 @@ help:
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
-	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
+	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make bench           every speed claim, measured against Portage in the same run"
 	@echo "make clean           remove everything that these commands have made"
