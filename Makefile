@@ -17,7 +17,7 @@ help:
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
-	@echo "make test-toolchain  every toolchain scenario with every supported Portage"
+	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-attacks    every attack with every supported Portage"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
