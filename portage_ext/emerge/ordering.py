@@ -185,10 +185,11 @@ def _judged(
     try:
         packages, verdict = plan.judge(tasks, graph._frozen_config._trees_orig)
         pairs = [(packages[edge.earlier], packages[edge.later]) for edge in verdict.edges]
+        if "--nodeps" in graph._frozen_config.myopts:
+            # What is asked for so comes as it is and in the order that was given; the guard judges it. No other is to suffer.
+            return [], [(one, packages[one.step]) for one in verdict.problems if one.victim is not None]
         new = [pair for pair in dict.fromkeys(pairs) if pair not in added and plan.mode(pair[1]).orders]
-        # What is asked for without its dependencies is asked for as it is: the guard judges it. Others are not to suffer by it.
-        own = "--nodeps" not in graph._frozen_config.myopts
-        return new, [(one, packages[one.step]) for one in verdict.problems if own or one.victim is not None]
+        return new, [(problem, packages[problem.step]) for problem in verdict.problems]
     except Exception as error:  # noqa: BLE001 - Portage's own order instead
         messages.failed("the check of the merge list", error)
         return [], []

@@ -108,7 +108,7 @@ class Run:
     outcomes: list[Outcome] = field(default_factory=list)
     falls: list[Fall] = field(default_factory=list)
     passing: list[Fall] = field(default_factory=list)
-    """Of programs that the same commands have replaced since: where the new one needs the new library, nothing helps."""
+    """Of programs that the same commands have replaced since: the new one needs the new library, or --nodeps says the order."""
     told: list[Fall] = field(default_factory=list)
     """By what was compiled: nobody can know before, and it is told (ADR 0501)."""
 
@@ -176,7 +176,7 @@ def report(played: list[Played]) -> str:
     passing, told = sum(bool(one.ours.passing) for one in played), sum(bool(one.ours.told) for one in played)
     return (
         f"{len(played)} plans: {len(alarms)} false alarms {alarms or ''}, {len(breaks)} breaks {breaks or ''}; "
-        f"{refused} refused, {passing} with a break that no order avoids, {told} broken by what was compiled"
+        f"{refused} refused, {passing} with a break of what the same run replaces, {told} broken by what was compiled"
     )
 
 
