@@ -33,6 +33,7 @@ class InstalledWorld:
         self._contracts: dict[str, SymbolContract] = {}
         self._preserved = PreservedLibraries(database)
         self._planned: dict[str, tuple[str, str]] = {}
+        self._binaries: Any = None
 
     def judges(self, category: str) -> bool:
         return self.system.judges(category)
@@ -61,8 +62,9 @@ class InstalledWorld:
                         for paths in (theirs, [path for path in everything if path not in theirs]))  # fmt: skip
         return mine - others
 
-    def plan(self, packages: Iterable[Any]) -> None:
-        """Know the dependencies of ``packages``, which a merge list has."""
+    def plan(self, packages: Iterable[Any], binaries: Any) -> None:
+        """Know the dependencies of ``packages``, which a merge list has, and the ``binarytree`` that it is of."""
+        self._binaries = binaries
         for one in packages:
             text = " ".join(one._metadata.get(key, "") for key in KEYS)
             self._planned[str(one.cpv)] = str(one.cp), text
@@ -81,6 +83,16 @@ class InstalledWorld:
                 yield from declared(text)
         for cpv in self._database.cp_list(cp):
             yield from declared(" ".join(self._database.aux_get(cpv, KEYS)))
+
+    def leads(self, need: Need, search: Collection[str], owners: Collection[str]) -> bool:
+        for cp in owners:
+            known = [frozenset(self.private(cpv)) for cpv in self._database.cp_list(cp)]
+            for cpv in self._binaries.dbapi.cp_list(cp) if self._binaries is not None else ():
+                contract = contracts.in_index(self._binaries, cpv, self.eprefix)
+                known.append(frozenset(self.placed(contract).private or ()) if contract is not None else frozenset())
+            if any((place, need.library) in placed for place in search for placed in known):
+                return True
+        return False
 
     def privately(self, need: Need, owners: Collection[str], without: Collection[str]) -> bool:
         for cp in owners:

@@ -44,7 +44,7 @@ class Plan:
             places = [place for place, package in enumerate(packages) if package.root == root]
             world = self.world(root, trees)
             merges = [packages[place] for place in places if packages[place].operation == "merge"]
-            world.plan(merges)
+            world.plan(merges, trees[root]["bintree"])
             steps = [self._step(packages[place], trees[root], world) for place in places]
             verdict = check(steps, world)
             edges += [type(e)(places[e.earlier], places[e.later], e.need) for e in verdict.edges]

@@ -59,6 +59,12 @@ def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
     return _parsed(text, eprefix)
 
 
+def in_index(tree: Any, cpv: Any, eprefix: str) -> SymbolContract | None:
+    """The contract of a binary of ``tree`` as an index has it."""
+    key = tree.dbapi._instance_key(cpv)
+    return _parsed((tree._remotepkgs or {}).get(key, {}).get(KEY) or (tree.dbapi.cpvdict.get(key) or {}).get(KEY), eprefix)
+
+
 def of_index_entry(entry: dict[str, str], soname: str, eprefix: str) -> SymbolContract | None:
     """The contract of an index entry, if it can be one that defines ``soname``."""
     text = entry.get(KEY, "")

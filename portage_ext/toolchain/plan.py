@@ -73,6 +73,10 @@ class World(Installed, Placing, Protocol):
         """The same, and what these need in turn."""
         ...
 
+    def leads(self, need: Need, search: Collection[str], owners: Collection[str]) -> bool:
+        """Whether some version of one of ``owners`` has the library in ``search``: then RUNPATH is the way to it."""
+        ...
+
     def privately(self, need: Need, owners: Collection[str], without: Collection[str]) -> bool:
         """Whether an installed package of ``owners`` that is none of ``without`` has in a directory of its own what may do."""
         ...

@@ -122,6 +122,8 @@ class _Walk:
         A link may lead there, or a script with LD_LIBRARY_PATH: what a dependency has, anywhere, is not proven to be missing.
         """
         dependencies = self._world.dependencies(self._steps[place].name)
+        if search and self._world.leads(need, search, dependencies):
+            return False  # RUNPATH is how it is found, and it is not there
         for other, _ in self._privately(need, need.library):
             if other != place and (search or self._steps[other].cp in dependencies):
                 self._edge(other, place, need)
@@ -129,17 +131,20 @@ class _Walk:
         return self._world.privately(need, dependencies, self._gone)
 
     def _unproven(self, place: int, need: Need, search: tuple[str, ...]) -> bool:
-        """Whether anything that is to be compiled may bring it: a library that is nowhere yet, or that no package owns."""
+        """Whether what is to be compiled may bring it: a library that is nowhere yet, or that no package owns.
+
+        A package that nobody has built yet may, and a dependency, which may have been built otherwise.
+        """
         if not self._unknown:
             return False
         options = self._now.options(need, search)
         if options and (self._world.owners(need.library) or any(one.by != NOW for one in options)):
             return False
-        declared = self._world.depends(self._steps[place].name)
-        for other in self._unknown:
-            if self._steps[other].may is None or self._steps[other].cp in declared:
-                self._edge(other, place, need)
-        return True
+        declared = self._world.dependencies(self._steps[place].name)
+        others = [other for other in self._unknown if self._steps[other].may is None or self._steps[other].cp in declared]
+        for other in others:
+            self._edge(other, place, need)
+        return bool(others)
 
     def _apply(self, place: int, step: Step) -> None:
         defines: Mapping[Library, frozenset[str]] = step.contract.defines if step.contract is not None else {}

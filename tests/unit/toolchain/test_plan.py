@@ -29,6 +29,8 @@ class Fake:
     declared: dict[str, frozenset[str]] = field(default_factory=dict)
     elsewhere: dict[str, dict[Library, frozenset[str]]] = field(default_factory=dict)
     """What packages (category/name) have in directories of their own."""
+    usual: frozenset[Placed] = frozenset()
+    """Where other versions of dependencies have theirs."""
     kept: bool = True
 
     def judges(self, category: str) -> bool:
@@ -48,6 +50,9 @@ class Fake:
         return self.declared.get(name, frozenset())
 
     dependencies = depends
+
+    def leads(self, need: Need, search: Collection[str], owners: Collection[str]) -> bool:
+        return any((place, need.library) in self.usual for place in search)
 
     def privately(self, need: Need, owners: Collection[str], without: Collection[str]) -> bool:
         return any(
@@ -126,8 +131,11 @@ def test_unrelated_package_to_be_compiled_excuses_no_missing_version() -> None:
 
 
 def test_library_that_is_nowhere_may_come_from_what_is_compiled() -> None:
-    steps = [binary("a/a", need("libnew.so.1")), Step("a/b-1", "a/b", "source")]
-    assert check(steps, CXX).problems == ()
+    wants = binary("a/a", need("libnew.so.1"))
+    assert check([wants, Step("a/b-1", "a/b", "source", may=None)], CXX).problems == ()
+    known = Step("a/b-1", "a/b", "source")
+    assert len(check([wants, known], CXX).problems) == 1
+    assert check([wants, known], Fake(declared={"a/a-1": frozenset({"a/b"})})).problems == ()
 
 
 def test_replaced_library_is_what_its_successor_defines() -> None:
@@ -322,6 +330,18 @@ def test_what_a_dependency_has_anywhere_is_not_missing() -> None:
     verdict = check([tool, bringing("l/own", "O_1")], Fake(declared=declared))
     assert (pairs(verdict.edges), verdict.problems) == ({(1, 0)}, ())
     assert len(check([tool, bringing("l/own", "O_1")], Fake()).problems) == 1
+
+
+def test_what_is_found_by_runpath_is_missing_where_a_dependency_has_it_elsewhere() -> None:
+    has = {"l/own": lib("libown.so.1", "O_1")}
+    declared = {"a/tool-1": frozenset({"l/own"})}
+    assert check([looking("O_1")], Fake(declared=declared, elsewhere=has)).problems == ()
+    usual = frozenset({("/opt/p", OWN)})
+    assert len(check([looking("O_1")], Fake(declared=declared, elsewhere=has, usual=usual)).problems) == 1
+    assert (
+        len(check([bringing("l/own", "O_1", where="/opt/q"), looking("O_1")], Fake(declared=declared, usual=usual)).problems)
+        == 1
+    )
 
 
 def test_what_a_script_leads_to_is_not_taken_away() -> None:
