@@ -141,7 +141,9 @@ class _Walk:
         if options and (self._world.owners(need.library) or any(one.by != NOW for one in options)):
             return False
         declared = self._world.dependencies(self._steps[place].name)
-        others = [other for other in self._unknown if self._steps[other].may is None or self._steps[other].cp in declared]
+        led = bool(search) and self._world.leads(need, search, declared)
+        new = [other for other in self._unknown if self._steps[other].may is None and not led]
+        others = sorted({*new, *(other for other in self._unknown if self._steps[other].cp in declared)})
         for other in others:
             self._edge(other, place, need)
         return bool(others)

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
 from tests.testkit import environments
 from tests.testkit.chain import _enter, bashrc, hooks
 from tests.testkit.ebuilds import EbuildRepository
@@ -266,6 +264,9 @@ def _build(pool: Pool) -> None:
 
 def _contents(package: Path) -> Iterator[tuple[str, tarfile.TarInfo, bytes]]:
     """The members of metadata and image of a gpkg, by name."""
+    # What sets up the tests runs in a Python that does not have it.
+    import zstandard
+
     with tarfile.open(package) as outer:
         for member in outer:
             if member.name.endswith(".tar.zst"):

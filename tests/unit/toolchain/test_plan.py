@@ -337,6 +337,7 @@ def test_what_is_found_by_runpath_is_missing_where_a_dependency_has_it_elsewhere
     declared = {"a/tool-1": frozenset({"l/own"})}
     assert check([looking("O_1")], Fake(declared=declared, elsewhere=has)).problems == ()
     usual = frozenset({("/opt/p", OWN)})
+    assert len(check([looking("O_1"), compiled("a/new")], Fake(declared=declared, usual=usual)).problems) == 1
     assert len(check([looking("O_1")], Fake(declared=declared, elsewhere=has, usual=usual)).problems) == 1
     assert (
         len(check([bringing("l/own", "O_1", where="/opt/q"), looking("O_1")], Fake(declared=declared, usual=usual)).problems)
