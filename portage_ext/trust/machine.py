@@ -118,6 +118,11 @@ def binds(terms: Terms, seen: Seen | None) -> bool:
     return seen is not None and seen.version > 0 and not terms.pins.isdisjoint({seen.signer, *seen.cosigners})
 
 
+def signed_by_those_before(before: Seen | None, after: Seen) -> bool:
+    """Whether all who have signed ``after`` had signed ``before``, too: it then binds as long as ``after`` does."""
+    return before is not None and {after.signer, *after.cosigners} <= {before.signer, *before.cosigners}
+
+
 def _removed(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
     return frozenset() if seen is None else (seen.removed | (seen.pins - pins)) - pins
 
