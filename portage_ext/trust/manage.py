@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext import files
+from portage_ext import files, limits
 from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import environment
@@ -22,6 +22,8 @@ from portage_ext.trust.machine import counts, grounded_keys, trusted_keys
 from portage_ext.trust.memory import StateDirectory
 
 if TYPE_CHECKING:
+    import gnupg
+
     from portage_ext.trust.machine import Seen
 
 _PORTAGE_OPTIONS: Final = "lock-never\nno-permission-warning\n"
@@ -160,7 +162,7 @@ def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
         named = ", ".join(sorted(brought)) or "nothing"
         raise GpgError(str(home), f"the import of {fingerprint} brought {named} into Portage's keyring")
     # Portage accepts a signature by a key of full or ultimate trust only.
-    gpg.trust_keys([fingerprint], "TRUST_ULTIMATE")
+    _trust(gpg, home, [fingerprint], "TRUST_ULTIMATE")
     _settle(home)
 
 
@@ -170,7 +172,7 @@ def forget_in_portage(home: Path, fingerprints: frozenset[str]) -> None:
         return
     gpg = gpg_in(home)
     # gpg keeps the trust of a key that is deleted: if the key came back by any way, it would be believed at once.
-    gpg.trust_keys(sorted(fingerprints), "TRUST_UNDEFINED")
+    _trust(gpg, home, sorted(fingerprints), "TRUST_UNDEFINED")
     # gpg deletes the first key that claims a fingerprint, so only what is there as a primary key is named to it.
     for one in sorted(fingerprints & {key.primary for key in keys_in(gpg)}):
         gpg.delete_keys(one)
@@ -180,10 +182,28 @@ def forget_in_portage(home: Path, fingerprints: frozenset[str]) -> None:
     _settle(home)
 
 
+def _trust(gpg: gnupg.GPG, home: Path, fingerprints: list[str], level: str) -> None:
+    try:
+        gpg.trust_keys(fingerprints, level)
+    except ValueError as error:
+        # As where the home cannot be written.
+        raise GpgError(str(home), f"the trust in {', '.join(fingerprints)} cannot be written there ({error})") from error
+
+
 def _settle(home: Path) -> None:
     """Work out the trust database now (python-gnupg has no word for it): nobody could not write it later."""
     command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-autostart", "--check-trustdb"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment(), check=False)
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment(),
+            timeout=limits.GPG_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise GpgError(str(home), f"gpg did not make its trust database in {limits.GPG_TIMEOUT} s") from None
     if done.returncode:
         raise GpgError(
             str(home), f"its trust database cannot be made ({done.stderr.decode('utf-8', 'replace').strip()[-200:]})"

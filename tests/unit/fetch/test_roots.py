@@ -11,7 +11,7 @@ import pytest
 
 from portage_ext import limits
 from portage_ext.config.settings import FetchSettings, Settings
-from portage_ext.errors.trust import MissingRootError, TooManyRootsError, TrustError
+from portage_ext.errors.trust import GpgError, MissingRootError, TooManyRootsError, TrustError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.roots import followed
@@ -138,6 +138,42 @@ def test_a_key_that_no_mirror_has_is_said_and_asked_for_again(
     follow(binrepo)
     assert in_portage(binrepo) == {released.fingerprint}
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("error", [GpgError("gpg", "the keyring is locked"), OSError("read-only")], ids=["gpg", "system"])
+def test_a_root_is_kept_although_portages_keyring_cannot_follow_and_the_next_run_tries_again(
+    work: Path,
+    offline: Offline,
+    binrepo: Binrepo,
+    released: SigningKey,
+    second: SigningKey,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    follow(binrepo)
+    offline.next(released=(second,))
+    offline.give(work / "served")
+    with monkeypatch.context() as patched:
+        patched.setattr(manage, "forget_in_portage", fails)
+        assert follow(binrepo) == {second.fingerprint}
+    assert kept(binrepo) == 2
+    assert released.fingerprint in said[0]
+    assert follow(binrepo) == {second.fingerprint}
+    assert in_portage(binrepo) == {second.fingerprint}
+    assert len(said) == 1
+
+
+def test_what_gpg_cannot_write_in_portages_keyring_has_a_name(work: Path, binrepo: Binrepo, released: SigningKey) -> None:
+    follow(binrepo)
+    home = binrepo.settings.portage_home
+    (home / "trustdb.gpg").unlink()
+    (home / "trustdb.gpg").mkdir()
+    with pytest.raises(GpgError):
+        manage.forget_in_portage(home, frozenset({released.fingerprint}))
 
 
 def test_a_key_of_another_in_the_place_of_one_that_is_named(
