@@ -242,3 +242,28 @@ def test_a_kept_root_that_is_damaged_is_said(binrepo: Binrepo) -> None:
         path.write_bytes(damaged)
         with pytest.raises(TrustError, match="DamagedStateError"):
             follow(binrepo)
+
+
+@pytest.mark.parametrize("damaged", ["keyring", "root"])
+def test_what_is_damaged_keeps_nobody_from_unpinning_root_keys(
+    offline: Offline, binrepo: Binrepo, released: SigningKey, damaged: str
+) -> None:
+    follow(binrepo)
+    home, state = binrepo.settings.portage_home, binrepo.state
+    (state.keyring_file if damaged == "keyring" else kept_root.root_file(state)).write_bytes(b"damaged")
+    removed = manage_roots.remove(binrepo.trust, home, state, None)
+    assert removed.from_portage == {released.fingerprint}
+    assert in_portage(binrepo) == set()
+    assert kept_root.load(state) is None
+
+
+def test_a_kept_root_that_is_damaged_is_forgotten_when_other_root_keys_are_pinned(
+    offline: Offline, binrepo: Binrepo, released: SigningKey
+) -> None:
+    follow(binrepo)
+    kept_root.root_file(binrepo.state).write_bytes(b"damaged")
+    chosen = offline.another("bob")
+    key = only([offline.public("bob")], chosen, "bob")
+    home = binrepo.settings.portage_home
+    manage_roots.add(binrepo.trust, home, binrepo.state, RootPins(frozenset({chosen}), 1), {chosen: key})
+    assert kept_root.load(binrepo.state) is None
