@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PORTAGE_OPTIONS: Final = "lock-never\nno-permission-warning\n"
 """Portage verifies as nobody, who can neither lock nor own the home."""
+_FOR_READERS: Final = ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "gpg.conf", "common.conf", "public-keys.d")
+"""What gpg reads to verify. All else in a home may be secret: keys and passphrases, of old versions and of other programs."""
 
 
 def present_in_portage(home: Path, fingerprint: str) -> bytes:
@@ -213,8 +215,8 @@ def _settle(home: Path) -> None:
 
 def _open_to_readers(home: Path) -> None:
     """Portage drops to nobody before it runs gpg; public keys are no secret."""
-    for path in [home, *home.iterdir()]:
-        if path.is_symlink() or path.name.startswith(("S.", "private-keys", "pass")) or path.name.endswith((".lock", "~")):
+    for path in (home, *(home / name for name in _FOR_READERS)):
+        if path.is_symlink() or not path.exists():
             continue
         mode = path.stat().st_mode & 0o777
         wanted = mode | (0o555 if path.is_dir() else 0o444)
