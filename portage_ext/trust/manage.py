@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import files, limits
+from portage_ext.errors import SettingsError
 from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import environment
@@ -133,6 +134,9 @@ def _believed(directory: TrustDirectory, eroot: Path, binrepo: str) -> frozenset
         return grounded_keys(directory.pins(binrepo), state.load().seen)
     except DamagedStateError:
         return directory.pins(binrepo) | ring(state.keyring_file).keys()
+    except SettingsError:
+        # Its pins cannot be read: what it has is left to it, and keeps no key of another binrepo from going.
+        return frozenset(ring(directory.keyring_file(binrepo)).keys() | ring(state.keyring_file).keys())
 
 
 def _drop_state(state: StateDirectory, rotated: dict[str, bytes], *, keep_index: bool) -> None:

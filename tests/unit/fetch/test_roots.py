@@ -267,3 +267,14 @@ def test_a_kept_root_that_is_damaged_is_forgotten_when_other_root_keys_are_pinne
     home = binrepo.settings.portage_home
     manage_roots.add(binrepo.trust, home, binrepo.state, RootPins(frozenset({chosen}), 1), {chosen: key})
     assert kept_root.load(binrepo.state) is None
+
+
+def test_pins_of_another_binrepo_that_cannot_be_read_keep_no_key_from_going_but_its_own(
+    binrepo: Binrepo, released: SigningKey, second: SigningKey
+) -> None:
+    home, state = binrepo.settings.portage_home, binrepo.state
+    follow(binrepo)
+    manage.add(binrepo.trust, home, "other", second.fingerprint, second.public(), "the test")
+    binrepo.trust.pins_file("other").write_text("nonsense\n")
+    assert manage_roots.remove(binrepo.trust, home, state, None).from_portage == {released.fingerprint}
+    assert in_portage(binrepo) == {second.fingerprint}
