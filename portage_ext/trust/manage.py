@@ -85,7 +85,9 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     """
     binrepo = state.binrepo
     pins, seen, rotated = directory.pins(binrepo), _seen(state), ring(state.keyring_file)
-    gone = pins if fingerprint is None else frozenset({fingerprint})
+    # Without pins, those that there were: an earlier attempt may have taken the pins away, and failed over Portage's keyring.
+    every = pins or (seen.pins if seen is not None else pins)
+    gone = every if fingerprint is None else frozenset({fingerprint})
     if not gone:
         raise KeyFileError(binrepo, "no key is pinned for it")
     # Also one that somebody took out of the pins by hand: it is still in Portage's keyring, and what it announced is too.

@@ -18,7 +18,8 @@ from portage_ext.fetch.roots import followed
 from portage_ext.trust import kept_root, manage, manage_roots
 from portage_ext.trust.keyfiles import gpg_in, keys_in, only
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
-from portage_ext.trust.memory import StateDirectory
+from portage_ext.trust.machine import Seen
+from portage_ext.trust.memory import Memory, StateDirectory
 from portage_ext.trust.root import key_name
 from tests.testkit import httpd, keys
 from tests.testkit.keys import SigningKey
@@ -278,3 +279,22 @@ def test_pins_of_another_binrepo_that_cannot_be_read_keep_no_key_from_going_but_
     binrepo.trust.pins_file("other").write_text("nonsense\n")
     assert manage_roots.remove(binrepo.trust, home, state, None).from_portage == {released.fingerprint}
     assert in_portage(binrepo) == {second.fingerprint}
+
+
+def test_unpinning_can_be_tried_again_after_portages_keyring_could_not_follow(
+    binrepo: Binrepo, released: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, state, key = binrepo.settings.portage_home, StateDirectory(binrepo.state.eroot, "plain"), released.fingerprint
+    manage.add(binrepo.trust, home, "plain", key, released.public(), "the test")
+    seen = Seen("repo", "production", 7, 1, "d" * 128, key, frozenset({key}), frozenset({key}))
+    state.save(Memory(seen))
+
+    def fails(*_: object) -> None:
+        raise GpgError("gpg", "the keyring is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manage, "forget_in_portage", fails)
+        with pytest.raises(GpgError):
+            manage.remove(binrepo.trust, home, state, None)
+    assert manage.remove(binrepo.trust, home, state, None).from_portage == {key}
+    assert in_portage(binrepo) == set()
