@@ -105,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
                     state.save(Memory(forgotten(directory.pins(repo), _seen(state))))
                     state.index_file.unlink(missing_ok=True)
                 kept_root.forget(state)
+            # With the stamps that Portage was handed, it is forgotten how to hand it a newer one.
+            _drop_unverified(options.root)
             print(f"{repo}: the next valid Release is taken as the first; one without a Release is still refused")
     return 0
 
@@ -153,7 +155,7 @@ def _seen(state: StateDirectory) -> Seen | None:
 
 def _drop_unverified(root: Path) -> None:
     """Portage replaces its copies of indexes only by newer ones, and not before their TTL: those that came before anything was
-    verified must not stay. They are a cache; the next emerge fetches them again."""
+    verified, or under what was forgotten, must not stay. They are a cache; the next emerge fetches them again."""
     cached = root / "var/cache/edb/binhost"
     if cached.is_dir():
         shutil.rmtree(cached)

@@ -35,7 +35,16 @@ from portage_ext.index.expand import expand
 from portage_ext.index.text import parse_index
 from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
 from portage_ext.trust import entries, gpg, known_index
-from portage_ext.trust.machine import Accepted, Seen, Terms, accept, binds, trusted_keys, without_release
+from portage_ext.trust.machine import (
+    Accepted,
+    Seen,
+    Terms,
+    accept,
+    binds,
+    signed_by_those_before,
+    trusted_keys,
+    without_release,
+)
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 _UNSIGNED_FORMS = ("Packages.gz", "Packages")
@@ -161,12 +170,20 @@ class _Run:
         except TrustError as error:
             return _Failed(error)
         if accepted is not None:
-            # How long the index that is kept may be used without a mirror, its own Release has said.
-            same = self._memory.index == accepted.release.plain.blake2b
-            expires = accepted.release.expires if same else self._memory.expires
-            self._remember(seen=accepted.seen, expires=expires)
+            self._remember(seen=accepted.seen, expires=self._usable_until(terms, accepted))
             keys.fetch_announced(binrepo, base, accepted.seen.keys - terms.pins)
         return accepted
+
+    def _usable_until(self, terms: Terms, accepted: Accepted) -> int:
+        """Until when the index that is kept may be used without a mirror: as its own Release has said.
+
+        From now on ``accepted`` says who stands behind it. Where that is somebody else, its own key may be the stolen one that
+        the new one replaces, or be taken out later: it is not used again.
+        """
+        memory = self._memory
+        if memory.index == accepted.release.plain.blake2b:
+            return accepted.release.expires
+        return memory.expires if binds(terms, memory.seen) and signed_by_those_before(memory.seen, accepted.seen) else 0
 
     def _signed(self, base: str, accepted: Accepted) -> Obtained:
         plain = accepted.release.plain

@@ -18,8 +18,6 @@ from portage_ext import files, limits
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.trust import (
     AllMirrorsFailedError,
-    GpgError,
-    KeyFileError,
     MissingRootError,
     NotFoundError,
     TooManyRootsError,
@@ -141,26 +139,40 @@ class _Following:
 
     def _settle(self, believed: Believed) -> None:
         """Have the keys of the last root: those that it names come in, those that it does not name any more go out."""
+        named = frozenset(believed.root.release_keys)
+        if self.keep:
+            # Before all that takes long or can fail: nobody gets it taken back, and the next run does what was not done.
+            kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, named))
+        lacking = self._obtain(self.release_ring, named)
+        if self.keep:
+            undone = self._tell_portage(named)
+            kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, lacking | undone))
+
+    def _tell_portage(self, named: frozenset[str]) -> frozenset[str]:
+        """Have Portage's keyring follow. What it cannot do is a warning: the root decides what counts. Returns the keys for
+        which the next run tries again."""
         from portage_ext.trust import manage
         from portage_ext.trust.keyfiles import joined
 
-        named = frozenset(believed.root.release_keys)
-        lacking = self._obtain(self.release_ring, named)
-        if not self.keep:
-            return
-        home = self.binrepo.settings.portage_home
-        there = self._keys(self.release_ring)
-        gone = there.keys() - named
+        name, home, there = self.binrepo.name, self.binrepo.settings.portage_home, self._keys(self.release_ring)
+        undone, gone = set[str](), frozenset(there.keys() - named)
         if os.access(home.parent, os.W_OK):
             for fingerprint in sorted(there.keys() & named):
                 try:
                     manage.let_portage_verify(home, there[fingerprint], fingerprint)
-                except (GpgError, KeyFileError) as error:
-                    self.binrepo.warn(f"{self.binrepo.name}: Portage cannot verify with the key {fingerprint}: {error}")
-        manage.forget_in_portage(home, frozenset(gone) - manage.believed_elsewhere(self.binrepo.trust, self.binrepo.state))
-        if gone:
-            files.replace_file(self.release_ring, joined({one: there[one] for one in there.keys() & named}))
-        kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, lacking))
+                except (PortageExtError, OSError) as error:
+                    self.binrepo.warn(f"{name}: Portage cannot verify with the key {fingerprint}: {error}")
+                    undone.add(fingerprint)
+        if not gone:
+            return frozenset(undone)
+        try:
+            manage.forget_in_portage(home, gone - manage.believed_elsewhere(self.binrepo.trust, self.binrepo.state))
+        except (PortageExtError, OSError) as error:
+            keys = ", ".join(sorted(gone))
+            self.binrepo.warn(f"{name}: Portage's keyring may have {keys} still, which its root names no more: {error}")
+            return named
+        files.replace_file(self.release_ring, joined({one: there[one] for one in there.keys() & named}))
+        return frozenset(undone)
 
     def _keys(self, path: Path) -> dict[str, bytes]:
         from portage_ext.trust.keyfiles import ring

@@ -162,16 +162,21 @@ def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
     lacking = [key for key in (*last.root_keys, *last.release_keys) if not (source / key_name(key)).is_file()]
     if lacking:
         raise MissingRootError(str(source), f"the public key {lacking[0]}, which the root names, is not in {ROOT_KEYS}/")
-    _copy(source, target, versions(source))
+    _copy(source, target, versions(source), {*last.root_keys, *last.release_keys})
     return last
 
 
-def _copy(source: Path, target: Path, found: list[int]) -> None:
-    """Keys, then signatures, then roots: what a client asks for first comes last."""
+def _copy(source: Path, target: Path, found: list[int], keys: Collection[str]) -> None:
+    """Keys, then signatures, then roots: what a client asks for first comes last.
+
+    No key file is copied as it is, since a secret key may lie in it, or beside it. Raises KeyFileError.
+    """
+    named = {*keys, *(key for version in found for key in read(source, version).root.root_keys)}
+    paths = {key_name(key): (key, source / key_name(key)) for key in sorted(named)}
+    published = {name: only([read_key_file(path)], key, str(path)) for name, (key, path) in paths.items() if path.is_file()}
+    texts = [*map(signature_name, found), *map(root_name, found)]
     files.make_directory(target / ROOT_KEYS)
-    names = [f"{ROOT_KEYS}/{path.name}" for path in sorted((source / ROOT_KEYS).glob("*.asc"))]
-    for name in [*names, *map(signature_name, found), *map(root_name, found)]:
-        data = (source / name).read_bytes()
+    for name, data in {**published, **{name: (source / name).read_bytes() for name in texts}}.items():
         if not (target / name).is_file() or (target / name).read_bytes() != data:
             files.replace_file(target / name, data)
 

@@ -1,7 +1,8 @@
 """The root that this host believes of a binrepo, as a file beside what else is remembered of it::
 
     EROOT/var/lib/portage-ext/trust/
-        NAME.root       the pins that it rests on, keys that could not be fetched yet, an empty line, and the root as published
+        NAME.root       the pins that it rests on, keys that could not be fetched yet, root keys that have signed it, an empty
+                        line, and the root as published
         NAME.rootkeys   public keys of root keys, as `gpg --export` writes them; Portage's keyring never has them
 
 It is replaced as soon as a newer root is accepted, whatever becomes of the Release that was asked for next.
@@ -23,7 +24,7 @@ from portage_ext.trust.keyrings import RootPins, TrustDirectory
 from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.roots import Believed
 
-_HEADER_SIZE: Final = 4 * limits.KIB
+_HEADER_SIZE: Final = 16 * limits.KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,13 @@ def load(state: StateDirectory) -> KeptRoot | None:
     head, _, text = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
-        pinned, lacking = (line.split(" ") for line in lines)
-        threshold, keys, missing = int(pinned[1]), frozenset(pinned[2:]), frozenset(lacking[1:])
-        if (pinned[0], lacking[0]) != ("Pinned:", "Lacking:") or not all(map(FINGERPRINT.fullmatch, keys | missing)):
+        pinned, lacking, signed = (line.split(" ") for line in lines)
+        threshold, keys, missing, signers = int(pinned[1]), *map(frozenset, (pinned[2:], lacking[1:], signed[1:]))
+        if [pinned[0], lacking[0], signed[0]] != ["Pinned:", "Lacking:", "Signed:"]:
             raise ValueError("not the lines of a root that is kept")
-        return KeptRoot(Believed(root_text.parse(text, str(path)), text, RootPins(keys, threshold)), missing)
+        if not all(map(FINGERPRINT.fullmatch, keys | missing | signers)):
+            raise ValueError("not the fingerprints of a root that is kept")
+        return KeptRoot(Believed(root_text.parse(text, str(path)), text, RootPins(keys, threshold), signers), missing)
     except (ValueError, IndexError, MalformedRootError) as error:
         raise DamagedStateError(str(path), f"it is damaged ({error})") from error
 
@@ -80,7 +83,11 @@ def believed(trust: TrustDirectory, state: StateDirectory) -> Root | None:
 def save(state: StateDirectory, kept: KeptRoot) -> None:
     """Replace what is kept. Raises OSError."""
     pins = kept.believed.pins
-    lines = ["Pinned:", str(pins.threshold), *sorted(pins.keys)], ["Lacking:", *sorted(kept.lacking)]
+    lines = (
+        ["Pinned:", str(pins.threshold), *sorted(pins.keys)],
+        ["Lacking:", *sorted(kept.lacking)],
+        ["Signed:", *sorted(kept.believed.signers)],
+    )
     head = "".join(f"{' '.join(words)}\n" for words in lines) + "\n"
     state.make_directory()
     files.replace_file(root_file(state), head.encode("ascii") + kept.believed.data)

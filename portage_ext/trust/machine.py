@@ -107,15 +107,25 @@ def grounded_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
 
 
 def counts(pins: frozenset[str], seen: Seen | None) -> bool:
-    """Whether what was seen binds: not when it was forgotten, or signed by a key that has gone with one taken out."""
-    return seen is not None and seen.version > 0 and seen.signer in grounded_keys(pins, seen)
+    """Whether what was seen binds: not when it was forgotten, or all who signed it have gone with a key taken out."""
+    return _vouched(grounded_keys(pins, seen), seen)
 
 
 def binds(terms: Terms, seen: Seen | None) -> bool:
     """The same on ``terms``: beside a root no chain leads to a key, and who has signed must be named."""
     if terms.root is None:
         return counts(terms.pins, seen)
-    return seen is not None and seen.version > 0 and not terms.pins.isdisjoint({seen.signer, *seen.cosigners})
+    return _vouched(terms.pins, seen)
+
+
+def _vouched(keys: frozenset[str], seen: Seen | None) -> bool:
+    """Whether one of ``keys`` has signed what was seen. Which of several signatures comes first is up to the mirror."""
+    return seen is not None and seen.version > 0 and not keys.isdisjoint({seen.signer, *seen.cosigners})
+
+
+def signed_by_those_before(before: Seen | None, after: Seen) -> bool:
+    """Whether all who have signed ``after`` had signed ``before``, too: it then binds as long as ``after`` does."""
+    return before is not None and {after.signer, *after.cosigners} <= {before.signer, *before.cosigners}
 
 
 def _removed(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
@@ -161,6 +171,9 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
     _same_repository(terms, binding, release)
     _forward(terms, binding, release, digest)
     _in_time(terms.binrepo, release, now)
+    if seen is not None and digest == seen.digest:
+        # Nobody gets a signature taken back by leaving it out the next time.
+        signers |= keys & {seen.signer, *seen.cosigners}
     following = _keys_after(terms, seen, release, digest, keys)
     return Accepted(
         release,

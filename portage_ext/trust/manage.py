@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext import files
+from portage_ext import files, limits
+from portage_ext.errors import SettingsError
 from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import environment
@@ -22,10 +23,14 @@ from portage_ext.trust.machine import counts, grounded_keys, trusted_keys
 from portage_ext.trust.memory import StateDirectory
 
 if TYPE_CHECKING:
+    import gnupg
+
     from portage_ext.trust.machine import Seen
 
 _PORTAGE_OPTIONS: Final = "lock-never\nno-permission-warning\n"
 """Portage verifies as nobody, who can neither lock nor own the home."""
+_FOR_READERS: Final = ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "gpg.conf", "common.conf", "public-keys.d")
+"""What gpg reads to verify. All else in a home may be secret: keys and passphrases, of old versions and of other programs."""
 
 
 def present_in_portage(home: Path, fingerprint: str) -> bytes:
@@ -80,7 +85,9 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     """
     binrepo = state.binrepo
     pins, seen, rotated = directory.pins(binrepo), _seen(state), ring(state.keyring_file)
-    gone = pins if fingerprint is None else frozenset({fingerprint})
+    # Without pins, those that there were: an earlier attempt may have taken the pins away, and failed over Portage's keyring.
+    every = pins or (seen.pins if seen is not None else pins)
+    gone = every if fingerprint is None else frozenset({fingerprint})
     if not gone:
         raise KeyFileError(binrepo, "no key is pinned for it")
     # Also one that somebody took out of the pins by hand: it is still in Portage's keyring, and what it announced is too.
@@ -129,6 +136,9 @@ def _believed(directory: TrustDirectory, eroot: Path, binrepo: str) -> frozenset
         return grounded_keys(directory.pins(binrepo), state.load().seen)
     except DamagedStateError:
         return directory.pins(binrepo) | ring(state.keyring_file).keys()
+    except SettingsError:
+        # Its pins cannot be read: what it has is left to it, and keeps no key of another binrepo from going.
+        return frozenset(ring(directory.keyring_file(binrepo)).keys() | ring(state.keyring_file).keys())
 
 
 def _drop_state(state: StateDirectory, rotated: dict[str, bytes], *, keep_index: bool) -> None:
@@ -160,7 +170,7 @@ def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
         named = ", ".join(sorted(brought)) or "nothing"
         raise GpgError(str(home), f"the import of {fingerprint} brought {named} into Portage's keyring")
     # Portage accepts a signature by a key of full or ultimate trust only.
-    gpg.trust_keys([fingerprint], "TRUST_ULTIMATE")
+    _trust(gpg, home, [fingerprint], "TRUST_ULTIMATE")
     _settle(home)
 
 
@@ -170,7 +180,7 @@ def forget_in_portage(home: Path, fingerprints: frozenset[str]) -> None:
         return
     gpg = gpg_in(home)
     # gpg keeps the trust of a key that is deleted: if the key came back by any way, it would be believed at once.
-    gpg.trust_keys(sorted(fingerprints), "TRUST_UNDEFINED")
+    _trust(gpg, home, sorted(fingerprints), "TRUST_UNDEFINED")
     # gpg deletes the first key that claims a fingerprint, so only what is there as a primary key is named to it.
     for one in sorted(fingerprints & {key.primary for key in keys_in(gpg)}):
         gpg.delete_keys(one)
@@ -180,10 +190,28 @@ def forget_in_portage(home: Path, fingerprints: frozenset[str]) -> None:
     _settle(home)
 
 
+def _trust(gpg: gnupg.GPG, home: Path, fingerprints: list[str], level: str) -> None:
+    try:
+        gpg.trust_keys(fingerprints, level)
+    except ValueError as error:
+        # As where the home cannot be written.
+        raise GpgError(str(home), f"the trust in {', '.join(fingerprints)} cannot be written there ({error})") from error
+
+
 def _settle(home: Path) -> None:
     """Work out the trust database now (python-gnupg has no word for it): nobody could not write it later."""
     command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-autostart", "--check-trustdb"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment(), check=False)
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment(),
+            timeout=limits.GPG_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise GpgError(str(home), f"gpg did not make its trust database in {limits.GPG_TIMEOUT} s") from None
     if done.returncode:
         raise GpgError(
             str(home), f"its trust database cannot be made ({done.stderr.decode('utf-8', 'replace').strip()[-200:]})"
@@ -193,8 +221,8 @@ def _settle(home: Path) -> None:
 
 def _open_to_readers(home: Path) -> None:
     """Portage drops to nobody before it runs gpg; public keys are no secret."""
-    for path in [home, *home.iterdir()]:
-        if path.is_symlink() or path.name.startswith(("S.", "private-keys", "pass")) or path.name.endswith((".lock", "~")):
+    for path in (home, *(home / name for name in _FOR_READERS)):
+        if path.is_symlink() or not path.exists():
             continue
         mode = path.stat().st_mode & 0o777
         wanted = mode | (0o555 if path.is_dir() else 0o444)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.errors.trust import KeyFileError
+from portage_ext.errors.trust import DamagedStateError, KeyFileError
 from portage_ext.trust import kept_root, manage
-from portage_ext.trust.keyfiles import joined, split
+from portage_ext.trust.keyfiles import joined, ring
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
 from portage_ext.trust.manage import Removed
 from portage_ext.trust.memory import StateDirectory
@@ -27,8 +27,8 @@ def add(
     """
     before = directory.pins(state.binrepo)
     if before:
-        ring = directory.keyring_file(state.binrepo)
-        released = {**_keys(state.keyring_file), **{one: key for one, key in _keys(ring).items() if one in before}}
+        pinned = ring(directory.keyring_file(state.binrepo))
+        released = {**ring(state.keyring_file), **{one: key for one, key in pinned.items() if one in before}}
         state.make_directory()
         files.replace_file(state.keyring_file, joined(released))
     _write(directory, portage_home, state, pins, keys)
@@ -38,19 +38,36 @@ def _write(
     directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
 ) -> None:
     directory.write(state.binrepo, pins, joined(keys))
-    if kept_root.root_file(state).exists() and kept_root.believed(directory, state) is None:
+    if kept_root.root_file(state).exists() and not _vouched(directory, state):
         _forget(directory, portage_home, state)
+
+
+def _vouched(directory: TrustDirectory, state: StateDirectory) -> bool:
+    """Whether the root that is kept counts under the pins as they are; one that cannot be read does not."""
+    try:
+        return kept_root.believed(directory, state) is not None
+    except DamagedStateError:
+        return False
 
 
 def _forget(directory: TrustDirectory, portage_home: Path, state: StateDirectory) -> tuple[frozenset[str], frozenset[str]]:
     """Forget the root, and the keys that it named. Returns those keys, and those that left Portage's keyring."""
-    named = frozenset(_keys(state.keyring_file))
+    named = frozenset(ring(state.keyring_file)) | _named(state)
     unused = named - manage.believed_elsewhere(directory, state)
     manage.forget_in_portage(portage_home, unused)
     state.keyring_file.unlink(missing_ok=True)
     state.index_file.unlink(missing_ok=True)
     kept_root.forget(state)
     return named, unused
+
+
+def _named(state: StateDirectory) -> frozenset[str]:
+    """The keys that the root names which is kept. What is damaged keeps nobody from forgetting the rest."""
+    try:
+        kept = kept_root.load(state)
+    except DamagedStateError:
+        return frozenset()
+    return frozenset(kept.believed.root.release_keys) if kept is not None else frozenset()
 
 
 def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
@@ -65,14 +82,10 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     if left and len(left) < pins.threshold:
         raise KeyFileError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left; name all by --root-key")
     if left:
-        kept = {one: key for one, key in _keys(directory.keyring_file(name)).items() if one in left}
+        kept = {one: key for one, key in ring(directory.keyring_file(name)).items() if one in left}
         _write(directory, portage_home, state, RootPins(left, pins.threshold), kept)
-        return Removed(pins.keys - left, frozenset(), frozenset(), frozenset(_keys(state.keyring_file)))
+        return Removed(pins.keys - left, frozenset(), frozenset(), frozenset(ring(state.keyring_file)))
     # The pins first: whatever fails below, nothing is believed any more.
     directory.remove(name)
     named, unused = _forget(directory, portage_home, state)
     return Removed(pins.keys, named, unused, frozenset())
-
-
-def _keys(ring: Path) -> dict[str, bytes]:
-    return split(ring.read_bytes(), str(ring)) if ring.exists() else {}

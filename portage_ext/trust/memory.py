@@ -178,7 +178,7 @@ def _seen(fields: _Fields, form: int) -> Seen:
         return _upgraded(seen)
     pairs = (pair.split(" ") for pair in fields.texts("announced", _PAIR, limits.MAX_ANNOUNCED))
     removed = fields.texts("removed", FINGERPRINT, limits.MAX_ANNOUNCED)
-    cosigners = fields.texts("cosigners", FINGERPRINT, limits.MAX_ROOT_KEYS)
+    cosigners = fields.texts("cosigners", FINGERPRINT, limits.MAX_KEYS_NEXT + limits.MAX_PINS)
     return replace(seen, announced=frozenset((key, signer) for key, signer in pairs), removed=removed, cosigners=cosigners)
 
 

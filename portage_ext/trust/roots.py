@@ -10,15 +10,16 @@ The rules, for a binrepo with pinned root keys and the root that this host belie
 6. The last one alone must not have expired: a host that was away follows the old ones all the same.
 7. What it names is what counts: its release keys, as many of them as it says, and no Release below the least one.
 
-When the administrator changes the pins, the root believed goes on to count if enough of the pinned keys are among its root
-keys; if not, what was believed rests on keys that were taken away, and the next contact is the first.
+When the administrator changes the pins, the root believed goes on to count if enough of the pinned keys have signed it; if not,
+what was believed rests on keys that were taken away, and the next contact is the first. That it names pinned keys says nothing:
+who had stolen enough of the others may name them beside a key of his own.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portage_ext import limits
 from portage_ext.errors.trust import (
@@ -41,19 +42,20 @@ from portage_ext.trust.keyrings import RootPins
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """The root that is believed: as published, and the pins that it rests on."""
+    """The root that is believed: as published, the pins that it rests on, and those of the root keys before it and of its own
+    that have signed it."""
 
     root: Root
     data: bytes
     pins: RootPins
+    signers: frozenset[str] = frozenset()
 
 
 def still_believed(pins: RootPins, kept: Believed | None) -> Believed | None:
     """What was ``kept``, as far as it counts under the pins as they are now."""
     if kept is None or kept.pins == pins:
         return kept
-    vouched = len(pins.keys.intersection(kept.root.root_keys)) >= pins.threshold
-    return Believed(kept.root, kept.data, pins) if vouched else None
+    return replace(kept, pins=pins) if len(pins.keys & kept.signers) >= pins.threshold else None
 
 
 def vouched(where: str, before: Believed | RootPins, data: bytes, found: Sequence[openpgp.Signature]) -> Root:
@@ -78,8 +80,9 @@ def accept(where: str, before: Believed | RootPins, version: int, data: bytes, f
     _in_order(where, last, version, root, data)
     if last is not None and root.repository != last.root.repository:
         raise ForeignRepositoryError(where, f"it is of repository {root.repository}, not {last.root.repository}")
-    openpgp.vouching(found, frozenset(root.root_keys), root.root_threshold, where)
-    return Believed(root, data, pins)
+    own = openpgp.vouching(found, frozenset(root.root_keys), root.root_threshold, where)
+    known = frozenset(last.root.root_keys) if last is not None else pins.keys
+    return Believed(root, data, pins, own | openpgp.vouching(found, known, 1, where))
 
 
 def _in_order(where: str, last: Believed | None, version: int, root: Root, data: bytes) -> None:

@@ -11,14 +11,15 @@ import pytest
 
 from portage_ext import limits
 from portage_ext.config.settings import FetchSettings, Settings
-from portage_ext.errors.trust import MissingRootError, TooManyRootsError, TrustError
+from portage_ext.errors.trust import GpgError, MissingRootError, TooManyRootsError, TrustError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.roots import followed
 from portage_ext.trust import kept_root, manage, manage_roots
 from portage_ext.trust.keyfiles import gpg_in, keys_in, only
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
-from portage_ext.trust.memory import StateDirectory
+from portage_ext.trust.machine import Seen
+from portage_ext.trust.memory import Memory, StateDirectory
 from portage_ext.trust.root import key_name
 from tests.testkit import httpd, keys
 from tests.testkit.keys import SigningKey
@@ -140,6 +141,42 @@ def test_a_key_that_no_mirror_has_is_said_and_asked_for_again(
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("error", [GpgError("gpg", "the keyring is locked"), OSError("read-only")], ids=["gpg", "system"])
+def test_a_root_is_kept_although_portages_keyring_cannot_follow_and_the_next_run_tries_again(
+    work: Path,
+    offline: Offline,
+    binrepo: Binrepo,
+    released: SigningKey,
+    second: SigningKey,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    follow(binrepo)
+    offline.next(released=(second,))
+    offline.give(work / "served")
+    with monkeypatch.context() as patched:
+        patched.setattr(manage, "forget_in_portage", fails)
+        assert follow(binrepo) == {second.fingerprint}
+    assert kept(binrepo) == 2
+    assert released.fingerprint in said[0]
+    assert follow(binrepo) == {second.fingerprint}
+    assert in_portage(binrepo) == {second.fingerprint}
+    assert len(said) == 1
+
+
+def test_what_gpg_cannot_write_in_portages_keyring_has_a_name(work: Path, binrepo: Binrepo, released: SigningKey) -> None:
+    follow(binrepo)
+    home = binrepo.settings.portage_home
+    (home / "trustdb.gpg").unlink()
+    (home / "trustdb.gpg").mkdir()
+    with pytest.raises(GpgError):
+        manage.forget_in_portage(home, frozenset({released.fingerprint}))
+
+
 def test_a_key_of_another_in_the_place_of_one_that_is_named(
     work: Path, binrepo: Binrepo, released: SigningKey, second: SigningKey, said: list[str]
 ) -> None:
@@ -206,3 +243,58 @@ def test_a_kept_root_that_is_damaged_is_said(binrepo: Binrepo) -> None:
         path.write_bytes(damaged)
         with pytest.raises(TrustError, match="DamagedStateError"):
             follow(binrepo)
+
+
+@pytest.mark.parametrize("damaged", ["keyring", "root"])
+def test_what_is_damaged_keeps_nobody_from_unpinning_root_keys(
+    offline: Offline, binrepo: Binrepo, released: SigningKey, damaged: str
+) -> None:
+    follow(binrepo)
+    home, state = binrepo.settings.portage_home, binrepo.state
+    (state.keyring_file if damaged == "keyring" else kept_root.root_file(state)).write_bytes(b"damaged")
+    removed = manage_roots.remove(binrepo.trust, home, state, None)
+    assert removed.from_portage == {released.fingerprint}
+    assert in_portage(binrepo) == set()
+    assert kept_root.load(state) is None
+
+
+def test_a_kept_root_that_is_damaged_is_forgotten_when_other_root_keys_are_pinned(
+    offline: Offline, binrepo: Binrepo, released: SigningKey
+) -> None:
+    follow(binrepo)
+    kept_root.root_file(binrepo.state).write_bytes(b"damaged")
+    chosen = offline.another("bob")
+    key = only([offline.public("bob")], chosen, "bob")
+    home = binrepo.settings.portage_home
+    manage_roots.add(binrepo.trust, home, binrepo.state, RootPins(frozenset({chosen}), 1), {chosen: key})
+    assert kept_root.load(binrepo.state) is None
+
+
+def test_pins_of_another_binrepo_that_cannot_be_read_keep_no_key_from_going_but_its_own(
+    binrepo: Binrepo, released: SigningKey, second: SigningKey
+) -> None:
+    home, state = binrepo.settings.portage_home, binrepo.state
+    follow(binrepo)
+    manage.add(binrepo.trust, home, "other", second.fingerprint, second.public(), "the test")
+    binrepo.trust.pins_file("other").write_text("nonsense\n")
+    assert manage_roots.remove(binrepo.trust, home, state, None).from_portage == {released.fingerprint}
+    assert in_portage(binrepo) == {second.fingerprint}
+
+
+def test_unpinning_can_be_tried_again_after_portages_keyring_could_not_follow(
+    binrepo: Binrepo, released: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, state, key = binrepo.settings.portage_home, StateDirectory(binrepo.state.eroot, "plain"), released.fingerprint
+    manage.add(binrepo.trust, home, "plain", key, released.public(), "the test")
+    seen = Seen("repo", "production", 7, 1, "d" * 128, key, frozenset({key}), frozenset({key}))
+    state.save(Memory(seen))
+
+    def fails(*_: object) -> None:
+        raise GpgError("gpg", "the keyring is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manage, "forget_in_portage", fails)
+        with pytest.raises(GpgError):
+            manage.remove(binrepo.trust, home, state, None)
+    assert manage.remove(binrepo.trust, home, state, None).from_portage == {key}
+    assert in_portage(binrepo) == set()

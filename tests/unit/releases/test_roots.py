@@ -17,6 +17,7 @@ from portage_ext.errors.trust import (
     EquivocationError,
     ExpiredRootError,
     ForeignRepositoryError,
+    KeyFileError,
     MissingRootError,
     RootRollbackError,
     ThresholdError,
@@ -28,11 +29,12 @@ from portage_ext.releases import roots
 from portage_ext.releases.mirror import Mirror
 from portage_ext.releases.publish import Publisher, Terms
 from portage_ext.releases.tree import Tree, checked_channel
+from portage_ext.trust import root as root_text
 from portage_ext.trust.signer import GpgSigner
 from portage_ext.trust.signer import SigningKey as Signing
 from tests.testkit import keys
 from tests.testkit.keys import SigningKey
-from tests.testkit.offline import Offline
+from tests.testkit.offline import QUICK, Offline
 from tests.unit.releases.published import Pkgdir, Site, snapshot
 
 DAY = 86400
@@ -229,6 +231,27 @@ def test_a_root_whose_keys_are_not_there_is_not_published(work: Path, offline: O
     (offline.directory / f"keys/{released.fingerprint}.asc").unlink()
     with pytest.raises(MissingRootError):
         give(offline, Tree(work / "tree"))
+
+
+def test_of_the_keys_beside_a_root_only_the_public_ones_that_it_names_are_published(
+    work: Path, offline: Offline, released: SigningKey, second: SigningKey
+) -> None:
+    offline.init("ann", 1, released)
+    secret = keys.gpg(offline.home, *QUICK, "--armor", "--export-secret-keys", offline.roots["ann"])
+    path = offline.directory / root_text.key_name(offline.roots["ann"])
+    path.write_bytes(offline.public("ann") + secret)
+    (offline.directory / root_text.ROOT_KEYS / "backup.asc").write_bytes(secret)
+    named = offline.directory / root_text.key_name(released.fingerprint)
+    whole = named.read_bytes()
+    named.write_bytes(second.public())
+    with pytest.raises(KeyFileError):
+        roots.publish(offline.directory, work / "tree", int(time.time()), None)
+    assert not (work / "tree").exists()
+    named.write_bytes(whole)
+    roots.publish(offline.directory, work / "tree", int(time.time()), None)
+    there = list((work / "tree/root/keys").iterdir())
+    assert {one.name for one in there} == {f"{key}.asc" for key in (offline.roots["ann"], released.fingerprint)}
+    assert not any(b"PRIVATE" in one.read_bytes() for one in there)
 
 
 def test_roots_are_made_and_signed_step_by_step(offline: Offline, released: SigningKey) -> None:

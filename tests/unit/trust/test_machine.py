@@ -349,3 +349,21 @@ def test_from_a_pin_to_a_root_and_back_what_was_seen_goes_on_to_bind() -> None:
     with pytest.raises(UntrustedKeyError):
         take(replace(BASE, version=9), moved, terms=pinned, key=K1)
     assert take(replace(BASE, version=9), moved, terms=pinned, key=K2).seen.version == 9
+
+
+@pytest.mark.parametrize("order", [(K1, K2), (K2, K1)])
+def test_what_two_pinned_keys_have_signed_binds_until_both_are_taken_out(order: tuple[str, str]) -> None:
+    terms = Terms("lab", frozenset({K1, K2}))
+    seen = accept(terms, None, release_text.emit(BASE), [one for key in order for one in by(key)], NOW).seen
+    for left in (K1, K2):
+        with pytest.raises(RollbackError):
+            take(replace(BASE, version=4), seen, terms=Terms("lab", frozenset({left})), key=left)
+    assert not counts(frozenset({K3}), seen)
+
+
+def test_a_signature_that_was_seen_counts_although_a_mirror_leaves_it_out_later() -> None:
+    terms = Terms("lab", frozenset({K1, K2}))
+    both = accept(terms, None, release_text.emit(BASE), [*by(K1), *by(K2)], NOW).seen
+    again = take(seen=both, terms=terms, key=K1).seen
+    assert counts(frozenset({K2}), again)
+    assert not counts(frozenset({K2}), take(replace(BASE, version=6), again, terms=terms, key=K1).seen)

@@ -142,3 +142,10 @@ def test_of_the_old_format_with_several_pins_a_rotated_key_must_be_announced_aga
 def test_a_name_that_could_lead_elsewhere_is_none(name: str) -> None:
     with pytest.raises(UsageError):
         checked_name(name)
+
+
+def test_as_many_as_can_be_pinned_may_have_signed(state: StateDirectory) -> None:
+    many = frozenset(f"{number:040X}" for number in range(limits.MAX_PINS))
+    memory = replace(MEMORY, seen=replace(SEEN, cosigners=many))
+    state.save(memory)
+    assert state.load() == memory

@@ -80,3 +80,17 @@ def test_what_is_there_keeps_its_mode_and_what_is_no_directory_is_an_error(tmp_p
     for name in ("file", "file/x", "dangling"):
         with pytest.raises(OSError, match=name.partition("/")[0]):
             files.make_directory(tmp_path / name)
+
+
+def test_readers_of_portages_keyring_are_let_at_what_verifies_and_at_nothing_else(tmp_path: Path) -> None:
+    home = tmp_path / "etc/portage/gnupg"
+    home.mkdir(parents=True, mode=0o700)
+    others = ("secring.gpg", "random_seed", "backup.tar", "openpgp-revocs.d")
+    for name in others[:3]:
+        (home / name).write_bytes(b"secret")
+        (home / name).chmod(0o600)
+    (home / others[3]).mkdir(mode=0o700)
+    with umask(0o077):
+        _portage(tmp_path)
+    assert not [name for name in others if (home / name).stat().st_mode & 0o077]
+    assert all((home / name).stat().st_mode & 0o444 == 0o444 for name in (".", "pubring.kbx", "trustdb.gpg"))

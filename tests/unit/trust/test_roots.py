@@ -114,7 +114,8 @@ def test_a_rotation_of_root_keys(case: tuple[str, int, str, int, str, type[Trust
     before = Believed(root(1, old, old_threshold), b"", pins(old[0]))
     made = root(2, new, new_threshold)
     if error is None:
-        assert take(before, made, signers) == Believed(made, root_text.emit(made), pins(old[0]))
+        signed = frozenset(keys(signers)) & {*keys(old), *keys(new)}
+        assert take(before, made, signers) == Believed(made, root_text.emit(made), pins(old[0]), signed)
     else:
         with pytest.raises(error):
             take(before, made, signers)
@@ -206,6 +207,15 @@ def test_changed_pins_keep_a_root_that_they_vouch_for_and_forget_any_other() -> 
     assert still_believed(pins("BD", 2), moved) is None
     assert still_believed(pins("D"), moved) is None
     assert still_believed(pins("A"), None) is None
+
+
+def test_a_root_by_stolen_keys_is_forgotten_with_them_although_it_names_the_others() -> None:
+    honest = take(pins("ABC", 2), root(1, "ABC", 2), "ABC")
+    stolen = take(honest, root(2, "CDE"), "ABE")
+    further = take(stolen, root(3, "CDE"), "E")
+    for changed in (pins("C"), pins("CD", 2), pins("BC", 2)):
+        assert still_believed(changed, stolen) is None
+        assert still_believed(changed, further) is None
 
 
 NAMES = st.text("ABCDE", min_size=1, max_size=5)
