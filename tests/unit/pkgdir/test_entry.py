@@ -97,6 +97,12 @@ CASES: dict[str, tuple[Callable[[], bytes], type[PackageError]]] = {
         lambda: binpkgs.gpkg({**binpkgs.metadata(), "PROVIDES": os.urandom(limits.METADATA_VALUE + 1)}),
         OversizedPackageError,
     ),
+    "an entry at which emerge would give up the index": (
+        lambda: binpkgs.gpkg(
+            binpkgs.metadata(**{k: os.urandom(limits.METADATA_VALUE // 3).hex() for k in ("PROVIDES", "REQUIRES", "IUSE", "USE")})
+        ),
+        OversizedPackageError,
+    ),
     "no SLOT": (lambda: binpkgs.gpkg({**binpkgs.metadata(), "SLOT": b"\n"}), MissingMetadataError),
     "no PF": (lambda: binpkgs.gpkg({k: v for k, v in binpkgs.metadata().items() if k != "PF"}), MissingMetadataError),
     "another name": (lambda: binpkgs.gpkg(binpkgs.metadata("app-misc/bar-1")), MisnamedPackageError),
