@@ -90,6 +90,8 @@ CONTRACT_PRIVATE: Final = 256
 """Libraries in private directories that a contract lists; of the fullest directories it says only that there are more."""
 CONTRACT_SIZE: Final = 512 * KIB
 """Characters of a contract's line; glibc's has about eight thousand."""
+NEEDED_SIZE: Final = 16 * MIB
+"""What Portage records of the objects of one installed package (NEEDED.ELF.2): a line for each, with all that it is linked to."""
 LOADER_CONF_SIZE: Final = 1 * MIB
 LOADER_CONF_FILES: Final = 256
 """Files that one ld.so.conf may include."""

@@ -81,7 +81,7 @@ def recorded(database: Any, cpv: str, eprefix: str) -> SymbolContract | None:
     """The contract that stands in the vdb; None without one. Raises OSError."""
     try:
         with open(database.getpath(cpv, filename=KEY), "rb") as file:
-            return _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"), eprefix)
+            return _parsed(file.read(CONTRACT_SIZE + 1).decode("utf-8", "replace"), eprefix)
     except FileNotFoundError:
         return None
 
