@@ -1,0 +1,27 @@
+"""The metadata of the largest packages is read, and costs no more memory than it has bytes."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+from portage_ext import limits
+from portage_ext.gpkg.identity import read_texts
+from tests.testkit import binpkgs
+
+
+def test_a_package_with_a_list_of_300000_files_is_read_in_the_memory_of_one_copy(work: Path) -> None:
+    path = work / "foo-1-1.gpkg.tar"
+    line = "obj /usr/share/texmf-dist/fonts/type1/public/somefont/{:020d}/SomeFont-Regular.pfb d41d8cd98f00b204e9800998ecf8427e 17\n"
+    contents = "".join(map(line.format, range(300_000)))
+    values = {**binpkgs.metadata("app-misc/foo-1", BUILD_ID="1"), "CONTENTS": contents.encode()}
+    assert len(contents) > 24 * limits.MIB
+    path.write_bytes(binpkgs.gpkg(values))
+    bound = 1.25 * len(contents) + path.stat().st_size
+    del contents, values
+    tracemalloc.start()
+    try:
+        assert read_texts(path, frozenset(("PF", "CATEGORY"))) == {"PF": "foo-1", "CATEGORY": "app-misc"}
+        assert tracemalloc.get_traced_memory()[1] < bound
+    finally:
+        tracemalloc.stop()
