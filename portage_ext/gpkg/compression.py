@@ -117,6 +117,9 @@ def _xz(data: bytes) -> Iterator[bytes]:
         yield from _step(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ))
     except lzma.LZMAError as error:
         raise BadStreamError(str(error)) from error
+    except MemoryError:
+        # The header says how large a dictionary is wanted, up to 4 GiB, and all of it is asked for at once.
+        raise BadStreamError("its dictionary is larger than the memory of this host") from None
 
 
 def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:

@@ -97,6 +97,9 @@ def _named(name: str) -> Iterator[None]:
         raise MalformedPackageError(name, f"image: {error}") from error
     except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise DecompressionError(name, f"image: {error}") from error
+    except MemoryError:
+        # A header of xz says how large a dictionary is wanted, up to 4 GiB, and all of it is asked for at once.
+        raise DecompressionError(name, "image: it needs more memory than this host has") from None
 
 
 _EXTENDING = frozenset(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from portage_ext import limits
+from portage_ext.errors import DecompressionError
+from portage_ext.gpkg.contract import computed_contract
 from portage_ext.gpkg.identity import read_texts
 from tests.testkit import binpkgs
 
@@ -25,3 +30,17 @@ def test_a_package_with_a_list_of_300000_files_is_read_in_the_memory_of_one_copy
         assert tracemalloc.get_traced_memory()[1] < bound
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("part", ["metadata", "image"])
+def test_a_dictionary_that_does_not_fit_into_memory_is_named(work: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = work / "foo-1-1.gpkg.tar"
+    path.write_bytes(binpkgs.gpkg(compression="xz"))
+
+    class Large:
+        def __init__(self, *_: object, **__: object) -> None:
+            raise MemoryError
+
+    monkeypatch.setattr(lzma, "LZMADecompressor" if part == "metadata" else "LZMAFile", Large)
+    with pytest.raises(DecompressionError, match="memory"):
+        computed_contract(path)
