@@ -21,6 +21,7 @@ from portage_ext.errors import (
     OversizedPackageError,
     PackageError,
     UnacceptedSignatureError,
+    UnreadablePackageError,
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
 from portage_ext.gpkg.contract import contract_of_image, contract_of_xpak
@@ -182,6 +183,9 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         indexed = _entry(path, source, raw, plan)
         source.unchanged()
         return indexed, signed
+    except OSError as error:
+        # A large object goes through a temporary file, for which there may be no room; the others may be smaller.
+        raise UnreadablePackageError(path, f"cannot be looked into: {error.strerror or error}") from error
     finally:
         os.close(fd)
 
