@@ -53,8 +53,8 @@ def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
         path = tree.getname(package.cpv)
         try:
             found = stored_contract(Path(path)) if path else None
-        except PackageError:
-            return None
+        except (PackageError, InvalidContractError):
+            return None  # damaged, or of a later format: the guard judges the image
         return found.placed(eprefix) if found is not None else None
     return _parsed(text, eprefix)
 
