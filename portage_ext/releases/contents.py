@@ -11,7 +11,6 @@ from portage_ext.errors import InvalidIndexError
 from portage_ext.index.text import parse_index, read_header
 from portage_ext.model import STRONG, IndexEntry
 
-
 _PATH: Final = b"\nPATH:"
 
 

@@ -17,7 +17,7 @@ from tests.testkit import binpkgs
 
 def test_a_package_with_a_list_of_300000_files_is_read_in_the_memory_of_one_copy(work: Path) -> None:
     path = work / "foo-1-1.gpkg.tar"
-    line = "obj /usr/share/texmf-dist/fonts/type1/public/somefont/{:020d}/SomeFont-Regular.pfb d41d8cd98f00b204e9800998ecf8427e 17\n"
+    line = "obj /usr/share/texmf-dist/fonts/type1/public/font/{:020d}/Font-Regular.pfb d41d8cd98f00b204e9800998ecf8427e 17\n"
     contents = "".join(map(line.format, range(300_000)))
     values = {**binpkgs.metadata("app-misc/foo-1", BUILD_ID="1"), "CONTENTS": contents.encode()}
     assert len(contents) > 24 * limits.MIB

@@ -103,7 +103,9 @@ CASES: dict[str, tuple[Callable[[], bytes], type[PackageError]]] = {
     ),
     "an entry at which emerge would give up the index": (
         lambda: binpkgs.gpkg(
-            binpkgs.metadata(**{k: os.urandom(limits.METADATA_VALUE // 3).hex() for k in ("PROVIDES", "REQUIRES", "IUSE", "USE")})
+            binpkgs.metadata(
+                **{key: os.urandom(limits.METADATA_VALUE // 3).hex() for key in ("PROVIDES", "REQUIRES", "IUSE", "USE")}
+            )
         ),
         OversizedPackageError,
     ),
