@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext import limits
-from portage_ext.errors import DecompressionError
+from portage_ext.errors import DecompressionError, OversizedPackageError
 from portage_ext.gpkg.contract import computed_contract
 from portage_ext.gpkg.identity import read_texts
 from tests.testkit import binpkgs
@@ -44,3 +44,15 @@ def test_a_dictionary_that_does_not_fit_into_memory_is_named(work: Path, part: s
     monkeypatch.setattr(lzma, "LZMADecompressor" if part == "metadata" else "LZMAFile", Large)
     with pytest.raises(DecompressionError, match="memory"):
         computed_contract(path)
+
+
+def test_a_value_of_an_xpak_package_that_is_refused_is_not_copied(work: Path) -> None:
+    path = work / "foo-1.xpak"
+    path.write_bytes(binpkgs.xpak({**binpkgs.metadata("app-misc/foo-1"), "USE": b"x" * 32 * limits.MIB}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(OversizedPackageError, match="USE has more than"):
+            read_texts(path, frozenset(("PF", "USE")))
+        assert tracemalloc.get_traced_memory()[1] < 40 * limits.MIB
+    finally:
+        tracemalloc.stop()
