@@ -37,9 +37,9 @@ PAX_HEADER: Final = 64 * KIB
 MANIFEST_SIZE: Final = 256 * KIB
 SIGNATURE_SIZE: Final = 64 * KIB
 METADATA_COMPRESSED: Final = 32 * MIB
-METADATA_SIZE: Final = 24 * MIB
-"""The metadata archive, decompressed: it holds the build environment and the file lists of the largest packages. It is in
-memory twice while its files are taken out."""
+METADATA_SIZE: Final = 48 * MIB
+"""The metadata archive, decompressed: it holds the build environment, and where quickpkg made the package the list of its
+files, with 120 bytes for each: a whole TeX Live, or a game engine, has 300,000. It is in memory once."""
 METADATA_MEMBERS: Final = 4096
 METADATA_RATIO: Final = 256
 """Output per byte of input, once more than METADATA_RATIO_FREE came out."""
@@ -90,6 +90,8 @@ CONTRACT_PRIVATE: Final = 256
 """Libraries in private directories that a contract lists; of the fullest directories it says only that there are more."""
 CONTRACT_SIZE: Final = 512 * KIB
 """Characters of a contract's line; glibc's has about eight thousand."""
+NEEDED_SIZE: Final = 16 * MIB
+"""What Portage records of the objects of one installed package (NEEDED.ELF.2): a line each, with all that it is linked to."""
 LOADER_CONF_SIZE: Final = 1 * MIB
 LOADER_CONF_FILES: Final = 256
 """Files that one ld.so.conf may include."""

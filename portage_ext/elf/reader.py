@@ -21,6 +21,8 @@ _ET_EXEC, _ET_DYN = 2, 3
 _NEEDED, _STRTAB, _SONAME, _RPATH, _STRSZ, _RUNPATH = 1, 5, 14, 15, 10, 29
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _FLAGS_1, _DF_1_PIE, _DF_1_NODEFLIB = 0x6FFFFFFB, 0x08000000, 0x00000800
+_SHORT_NAME: Final = 128
+"""Almost every name is shorter, and is found without reading more."""
 _BASE, _WEAK = 1, 2
 """VER_FLG_BASE: the name of the object itself; VER_FLG_WEAK: a version whose absence the loader only mentions."""
 
@@ -117,7 +119,8 @@ class _Tables:
         self._order = order
         self._wide = wide
         self._loads = loads
-        self._strings: bytes = b""
+        self._strings = 0, 0
+        """Offset and size of the names: a table of names may be as large as the file, of which next to nothing is read."""
         self._room = ELF_NAMES
 
     def _offset(self, address: int) -> int:
@@ -127,13 +130,18 @@ class _Tables:
         raise BrokenElfError(f"nothing is loaded at {address:#x}")
 
     def _string(self, at: int) -> str:
-        end = self._strings.find(b"\0", at, at + ELF_NAME)
-        if end < 0 or at >= len(self._strings):
+        start, size = self._strings
+        for most in (_SHORT_NAME, ELF_NAME):
+            text = self._data[start + at : start + min(at + most, size)] if at < size else b""
+            name, found, _ = text.partition(b"\0")
+            if found:
+                break
+        else:
             raise BrokenElfError(f"no name at {at:#x}")
-        self._room -= end - at
+        self._room -= len(name)
         if self._room < 0:
             raise BrokenElfError(f"names of more than {ELF_NAMES} bytes")
-        return self._strings[at:end].decode("utf-8", "surrogateescape")
+        return name.decode("utf-8", "surrogateescape")
 
     def read(self, category: str, dynamic: tuple[int, int], program: bool) -> ElfObject:
         word = "QQ" if self._wide else "II"
@@ -156,7 +164,7 @@ class _Tables:
                 raise BrokenElfError("it has no names")
             return ElfObject(category, "", (), _EMPTY, frozenset(), (), program)
         start = self._offset(values[_STRTAB])
-        self._strings = self._data[start : start + values.get(_STRSZ, 0)]
+        self._strings = start, min(values.get(_STRSZ, 0), max(len(self._data) - start, 0))
         search = values.get(_RUNPATH, values.get(_RPATH))
         return ElfObject(
             category,

@@ -42,6 +42,16 @@ class Objects:
             if one is not None:
                 self.found[path] = one
 
+    def same(self, path: str, other: str) -> None:
+        """Take in ``path``, another name of the file ``other``."""
+        if other in self.found:
+            self.found[path] = self.found[other]
+
+    def forget(self, path: str) -> None:
+        """Whatever was at ``path`` makes room for something else."""
+        self.found.pop(path, None)
+        self.links.pop(path, None)
+
     def link(self, path: str, target: str) -> None:
         """Take in the symbolic link ``path`` if it may be the name of a library."""
         directory, name = posixpath.split(path)

@@ -87,7 +87,8 @@ def alternatives(names: Iterable[str]) -> bytes:
 
 
 def _wildcard(text: str) -> str:
-    return re.escape(text).replace(r"\*", r"[^\n]*")
+    # A star never stands for a slash, in Portage neither; if it did here, a line of slashes would take hours.
+    return re.escape(text).replace(r"\*", r"[^\n/]*")
 
 
 class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]

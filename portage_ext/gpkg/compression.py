@@ -117,6 +117,9 @@ def _xz(data: bytes) -> Iterator[bytes]:
         yield from _step(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ))
     except lzma.LZMAError as error:
         raise BadStreamError(str(error)) from error
+    except MemoryError:
+        # The header says how large a dictionary is wanted, up to 4 GiB, and all of it is asked for at once.
+        raise BadStreamError("its dictionary is larger than the memory of this host") from None
 
 
 def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
@@ -155,7 +158,7 @@ def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
             raise BadStreamError(f"{command[0]} failed with status {status}")
 
 
-def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> bytes:
+def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> bytes | bytearray:
     """All of ``data`` decompressed: at most ``most`` bytes and, beyond a free amount, a bounded ratio.
 
     ``method`` is a value of :data:`SUFFIXES`. Raises BadStreamError.
@@ -178,7 +181,7 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
         source = _xz(data)
     else:
         source = _tool(TOOLS[method], data)
-    blocks: list[bytes] = []
+    out: bytes | bytearray = b""
     total = 0
     for block in source:
         total += len(block)
@@ -186,7 +189,12 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
             raise BombError(f"decompresses to more than {most} bytes")
         if total > limits.METADATA_RATIO_FREE and total > limits.METADATA_RATIO * len(data):
             raise BombError(f"decompresses to more than {limits.METADATA_RATIO} times its size")
-        blocks.append(block)
+        if not out:
+            out = block
+            continue
+        # Grows in place: joined blocks would be in memory twice.
+        out = bytearray(out) if isinstance(out, bytes) else out
+        out += block
     if total == 0:
         raise BadStreamError("nothing comes out")
-    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+    return out

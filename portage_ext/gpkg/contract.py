@@ -59,16 +59,19 @@ def contract_of_xpak(source: Source, eprefix: str = "") -> SymbolContract:
 
 def _contract(image: Iterable[Member], eprefix: str) -> SymbolContract:
     objects = Objects()
-    for path, member, file in image:
+    for name, member, file in image:
+        path = posixpath.normpath(name)
+        objects.forget(path)
         if file is not None:
             _take(objects, path, file, member.size, eprefix)
         elif member.issym():
-            objects.link(posixpath.normpath(path), member.linkname)
+            objects.link(path, member.linkname)
+        elif member.islnk():
+            objects.same(path, posixpath.normpath(member.linkname))
     return objects.contract(eprefix=eprefix).portable(eprefix)
 
 
 def _take(objects: Objects, path: str, file: Content, size: int, eprefix: str) -> None:
-    path = posixpath.normpath(path)
     if announces(path, eprefix):
         objects.announce(path, file.read(limits.LOADER_CONF_SIZE), eprefix)
         return

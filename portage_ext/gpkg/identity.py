@@ -37,7 +37,7 @@ def as_text(name: str, metadata: Mapping[str, bytes]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for key, value in metadata.items():
         if len(value) > limits.METADATA_VALUE:
-            raise OversizedPackageError(name, f"{key} has {len(value)} bytes")
+            raise OversizedPackageError(name, f"{key} has more than {limits.METADATA_VALUE} bytes")
         texts[key] = " ".join(value.decode("utf-8", "replace").split())
     return texts
 

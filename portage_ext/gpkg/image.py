@@ -47,23 +47,32 @@ class Content:
 
 
 Member = tuple[str, tarfile.TarInfo, Content | None]
-"""Where it is installed, what it is, and of a regular file the content."""
+"""Where it is installed, what it is, and of a regular file the content. A hard link says where its file is installed."""
 
 
 def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
     """The members of the image of an open gpkg, in their order. Raises PackageError."""
     image = container.image
     for member, file in _members(source, image.member.offset, image.member.size, image.method):
-        top, _, name = posixpath.normpath(member.name).partition("/")
-        # Portage installs what lies below "image/", whatever the container's own name is, and nothing else.
-        if top == "image" and name:
-            yield f"/{name}", member, file
+        name = _below_image(member.name)
+        if member.islnk():
+            member.linkname = _below_image(member.linkname)
+        if name:
+            yield name, member, file
+
+
+def _below_image(name: str) -> str:
+    """Portage installs what is below "image/", whatever the container's own name is, and nothing else, which is empty here."""
+    top, _, rest = posixpath.normpath(name).partition("/")
+    return f"/{rest}" if top == "image" and rest else ""
 
 
 def xpak_image(source: Source) -> Iterator[Member]:
     """The members of the image with which an open xpak package begins, in their order. Raises PackageError."""
     method = method_of_content(source.read(0, min(16, source.size)))
     for member, file in _members(source, 0, segment_start(source), method):
+        if member.islnk():
+            member.linkname = "/" + member.linkname.removeprefix("./")
         yield "/" + member.name.removeprefix("./"), member, file
 
 
@@ -97,6 +106,9 @@ def _named(name: str) -> Iterator[None]:
         raise MalformedPackageError(name, f"image: {error}") from error
     except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise DecompressionError(name, f"image: {error}") from error
+    except MemoryError:
+        # A header of xz says how large a dictionary is wanted, up to 4 GiB, and all of it is asked for at once.
+        raise DecompressionError(name, "image: it needs more memory than this host has") from None
 
 
 _EXTENDING = frozenset(

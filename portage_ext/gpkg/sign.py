@@ -112,20 +112,25 @@ class _Writer:
         if member.size <= _SMALL:
             data = self.source.read(member.offset, member.size)
             _compare(self.source.name, record, _record(record.name, data))
-            os.write(self.out, self.source.read(member.start, member.offset - member.start))
-            os.write(self.out, data + bytes(member.end - member.offset - member.size))
+            self._write(self.source.read(member.start, member.offset - member.start))
+            self._write(data + bytes(member.end - member.offset - member.size))
             return self.signer.detach(data) if signed else None
         pending = self.signer.detach_stretch(self.fd, member.offset, member.size) if signed else None
         try:
             hashing = _Hashing(self.fd, member)
             self._copy_range(member.start, member.offset + member.size)
-            os.write(self.out, bytes(member.end - member.offset - member.size))
+            self._write(bytes(member.end - member.offset - member.size))
             _compare(self.source.name, record, hashing.record(record.name))
             return None if pending is None else pending.result()
         except BaseException:  # also an interrupt leaves no gpg behind; it is raised again
             if pending is not None:
                 pending.abandon()
             raise
+
+    def _write(self, data: bytes) -> None:
+        """All of ``data``: a disk that is full takes a part first, and refuses only what comes next."""
+        while data:
+            data = data[os.write(self.out, data) :]
 
     def _copy_range(self, start: int, end: int) -> None:
         """Let the kernel copy; where it cannot (two file systems, an old kernel) it is read and written."""
@@ -147,7 +152,7 @@ class _Writer:
         magic = self.source.read(257, 8)
         gnu = magic == b"ustar  \0" or len(info.name) > tarfile.LENGTH_NAME
         header = info.tobuf(tarfile.GNU_FORMAT if gnu else tarfile.USTAR_FORMAT, "utf-8", "surrogateescape")
-        os.write(self.out, header + data + bytes(-len(data) % BLOCK))
+        self._write(header + data + bytes(-len(data) % BLOCK))
 
 
 class Digester(Protocol):

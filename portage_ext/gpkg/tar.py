@@ -196,17 +196,19 @@ def _prefixed(prefix: str, keys: frozenset[str]) -> frozenset[bytes]:
     return frozenset(f"{prefix}{key}".encode("utf-8", "surrogateescape") for key in keys)
 
 
-def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
+def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
     """``{name without prefix: content}`` of an archive in memory; names outside ``wanted`` are checked and skipped.
 
     Only files directly below ``prefix``, and none twice: Portage takes the last when it indexes and none when it merges.
-    Raises TarError.
+    Of a wanted value that is longer than METADATA_VALUE one byte more than that is given, for the caller to refuse. Raises
+    TarError.
     """
     length = len(prefix.encode())
     plain = _plain(prefix).match
     names = None if wanted is None else _prefixed(prefix, wanted)
     values: dict[str, bytes] = {}
     view = memoryview(data)
+    most = len(data) if wanted is None else limits.METADATA_VALUE + 1
     end = len(data)
     offset = count = 0
     # members() takes over at the first header that is anything else.
@@ -227,16 +229,16 @@ def read_values(data: bytes, prefix: str, wanted: frozenset[str] | None) -> dict
             key = name[length:].decode("utf-8", "surrogateescape")
             if key in values:
                 raise TarError(f"{key!r} is there twice")
-            values[key] = data[start : start + size]
-    for member in members(lambda at, size: data[at : at + size], end, limits.METADATA_MEMBERS - count, offset):
+            values[key] = bytes(view[start : start + min(size, most)])
+    for member in members(lambda at, size: bytes(view[at : at + size]), end, limits.METADATA_MEMBERS - count, offset):
         key = member.name[len(prefix) :]
         if not member.name.startswith(prefix) or "/" in key or key in ("", ".", ".."):
             raise TarError(f"member {member.name!r} is no file directly below {prefix!r}")
         if key in values:
             raise TarError(f"{key!r} is there twice")
         if wanted is None or key in wanted:
-            values[key] = data[member.offset : member.offset + member.size]
+            values[key] = bytes(view[member.offset : member.offset + min(member.size, most)])
         offset = member.end
-    if data[offset:] != bytes(end - offset):
+    if any(bytes(view[at : at + limits.READ_BLOCK]).strip(b"\0") for at in range(offset, end, limits.READ_BLOCK)):
         raise TarError("data behind the end of the archive")
     return values

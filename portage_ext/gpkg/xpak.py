@@ -51,7 +51,8 @@ def _records(
     source: Source, segment: bytes, index_size: int, data_size: int, wanted: frozenset[str] | None
 ) -> dict[str, bytes]:
     index = segment[_HEADER : _HEADER + index_size]
-    data = segment[_HEADER + index_size : _HEADER + index_size + data_size]
+    data = memoryview(segment)[_HEADER + index_size : _HEADER + index_size + data_size]
+    most = data_size if wanted is None else limits.METADATA_VALUE + 1  # enough for the caller to refuse it
     values: dict[str, bytes] = {}
     seen: set[str] = set()
     offset = total = 0
@@ -75,6 +76,6 @@ def _records(
         if len(seen) > limits.METADATA_MEMBERS:
             raise OversizedPackageError(source.name, f"more than {limits.METADATA_MEMBERS} xpak records")
         if wanted is None or name in wanted:
-            values[name] = data[value_offset : value_offset + value_size]
+            values[name] = bytes(data[value_offset : value_offset + min(value_size, most)])
         offset = after + 8
     return values

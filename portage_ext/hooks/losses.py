@@ -90,7 +90,7 @@ def _contract(phase: Phase) -> SymbolContract:
 def _recorded(path: Path, eprefix: str) -> SymbolContract:
     try:
         with open(path, "rb") as file:
-            return SymbolContract.parse(file.read(CONTRACT_SIZE).decode("utf-8", "replace")).placed(eprefix)
+            return SymbolContract.parse(file.read(CONTRACT_SIZE + 1).decode("utf-8", "replace")).placed(eprefix)
     except (FileNotFoundError, InvalidContractError):
         return SymbolContract()
 

@@ -12,7 +12,7 @@ from typing import Final
 from portage_ext.elf.places import is_public
 from portage_ext.elf.system import System
 from portage_ext.hooks.phase import Phase
-from portage_ext.limits import CONTRACT_SIZE, METADATA_VALUE
+from portage_ext.limits import METADATA_VALUE, NEEDED_SIZE
 from portage_ext.model.contract import Library, Need
 from portage_ext.toolchain.depends import KEYS, closure, declared
 from portage_ext.toolchain.simulated import meets
@@ -69,7 +69,7 @@ class Owners:
 
 def objects(entry: Path) -> Iterator[tuple[str, Library]]:
     """The ELF objects of a vdb entry and what they are known by (NEEDED.ELF.2: ``arch;path;soname;rpath;needed;category``)."""
-    for line in _text(entry / "NEEDED.ELF.2", CONTRACT_SIZE).splitlines():
+    for line in _text(entry / "NEEDED.ELF.2", NEEDED_SIZE).splitlines():
         words = line.split(";")
         if len(words) > 4:
             yield words[1], (words[5] if len(words) > 5 else "", words[2] or posixpath.basename(words[1]))

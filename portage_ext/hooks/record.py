@@ -13,7 +13,7 @@ from portage_ext.elf.system import System
 from portage_ext.elf.tree import Objects, read_image
 from portage_ext.files import replace_file
 from portage_ext.hooks.phase import Phase, phase_of
-from portage_ext.limits import CONFIG_FILE_SIZE
+from portage_ext.limits import CONFIG_FILE_SIZE, CONTRACT_SIZE
 from portage_ext.model.contract import KEY, Library
 
 
@@ -26,8 +26,10 @@ def record(phase: Phase) -> None:
         return
     optional = _excluded(phase, objects)
     contract = objects.contract(eprefix=phase.eprefix, public=System(phase.root, phase.eprefix).directories, optional=optional)
-    if contract:
-        replace_file(target, f"{contract.portable(phase.eprefix)}\n".encode())
+    text = str(contract.portable(phase.eprefix))
+    # A longer one nobody reads, and it would keep the package out of every index.
+    if contract and len(text) <= CONTRACT_SIZE:
+        replace_file(target, f"{text}\n".encode())
     else:
         target.unlink(missing_ok=True)
 

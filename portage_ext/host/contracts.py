@@ -53,8 +53,8 @@ def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
         path = tree.getname(package.cpv)
         try:
             found = stored_contract(Path(path)) if path else None
-        except PackageError:
-            return None
+        except (PackageError, InvalidContractError):
+            return None  # damaged, or of a later format: the guard judges the image
         return found.placed(eprefix) if found is not None else None
     return _parsed(text, eprefix)
 
@@ -81,7 +81,7 @@ def recorded(database: Any, cpv: str, eprefix: str) -> SymbolContract | None:
     """The contract that stands in the vdb; None without one. Raises OSError."""
     try:
         with open(database.getpath(cpv, filename=KEY), "rb") as file:
-            return _parsed(file.read(CONTRACT_SIZE).decode("utf-8", "replace"), eprefix)
+            return _parsed(file.read(CONTRACT_SIZE + 1).decode("utf-8", "replace"), eprefix)
     except FileNotFoundError:
         return None
 

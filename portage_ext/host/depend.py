@@ -71,3 +71,6 @@ def _evaluate(value: str, use: frozenset[str], atoms: bool) -> str:
         return str(paren_enclose(use_reduce(value, uselist=use, token_class=Atom if atoms else None)))
     except InvalidDependString as error:
         raise ValueError(str(error)) from error
+    except RecursionError:
+        # One package must not end the run over all others.
+        raise ValueError("its groups are nested too deeply for Portage") from None

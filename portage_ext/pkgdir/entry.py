@@ -18,8 +18,10 @@ from portage_ext.errors import (
     DecompressionError,
     InvalidDependencyError,
     MalformedPackageError,
+    OversizedPackageError,
     PackageError,
     UnacceptedSignatureError,
+    UnreadablePackageError,
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
 from portage_ext.gpkg.contract import contract_of_image, contract_of_xpak
@@ -96,7 +98,10 @@ def _work_out_contract(metadata: dict[str, bytes], plan: ReadPlan, compute: Call
     if CONTRACT in plan.format.metadata_keys and CONTRACT not in metadata and metadata.keys() & _LINKED:
         # Without a tool for its compression, or with an image that is none, the package is as good as it is for Portage.
         with contextlib.suppress(DecompressionError, MalformedPackageError):
-            metadata[CONTRACT] = str(compute(metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip())).encode()
+            contract = str(compute(metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip()))
+            # A longer one nobody reads, and it would keep the package out of the index.
+            if len(contract) <= limits.CONTRACT_SIZE:
+                metadata[CONTRACT] = contract.encode()
 
 
 def _signed(source: Source, container: Container) -> Signed:
@@ -155,7 +160,11 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     values[MTIME] = str(stamp.mtime_ns // 1_000_000_000)
     build = f"{'' if identity.build_id is None else identity.build_id}|{identity.build_time or 0}"
     row = Row(path, stamp.size, stamp.mtime_ns, stamp.inode, values["CPV"], build)
-    return Indexed(row, layout.emit(values, plan.header))
+    text = layout.emit(values, plan.header)
+    if len(text) >= limits.INDEX_ENTRY_SIZE:
+        # emerge would go on without this binhost, for the sake of one package.
+        raise OversizedPackageError(path, f"its entry in the index would have {len(text)} bytes")
+    return Indexed(row, text)
 
 
 def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tuple[Indexed, Signed | None]:
@@ -174,6 +183,9 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         indexed = _entry(path, source, raw, plan)
         source.unchanged()
         return indexed, signed
+    except OSError as error:
+        # A large object goes through a temporary file, for which there may be no room; the others may be smaller.
+        raise UnreadablePackageError(path, f"cannot be looked into: {error.strerror or error}") from error
     finally:
         os.close(fd)
 

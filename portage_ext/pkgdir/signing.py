@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from portage_ext import limits
 from portage_ext.errors import (
     EmptyPackageError,
     MalformedPackageError,
@@ -51,13 +52,15 @@ def packages(pkgdir: Path, suffixes: tuple[str, ...] = (GPKG_SUFFIX,)) -> list[P
     return sorted(_walk(str(pkgdir), suffixes))
 
 
-def _walk(directory: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
+def _walk(directory: str, suffixes: tuple[str, ...], depth: int = 0) -> Iterator[Path]:
     with os.scandir(directory) as found:
         for one in found:
             if one.name.startswith("."):
                 continue
             if one.is_dir(follow_symlinks=False):
-                yield from _walk(one.path, suffixes)
+                # What is deeper no index lists either, and reindex says so.
+                if depth < limits.DIRECTORY_DEPTH:
+                    yield from _walk(one.path, suffixes, depth + 1)
             elif one.name.endswith(suffixes) and one.is_file(follow_symlinks=False):
                 yield Path(one.path)
 

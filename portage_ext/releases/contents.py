@@ -11,6 +11,8 @@ from portage_ext.errors import InvalidIndexError
 from portage_ext.index.text import parse_index, read_header
 from portage_ext.model import STRONG, IndexEntry
 
+_PATH: Final = b"\nPATH:"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
@@ -34,19 +36,24 @@ def _lasting(header: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse(plain: bytes, where: str) -> Contents:
-    """Take an index apart without reading more of an entry than its PATH. Raises InvalidIndexError."""
-    head, found, body = plain.partition(b"\n\n")
-    if not found:
+    """Take an index apart without reading more of an entry than its PATH.
+
+    Raises InvalidIndexError, also where readers would see another index: of two paths in one entry Portage takes the last, and
+    behind an empty entry it reads nothing.
+    """
+    head, ends, body = plain.partition(b"\n\n")
+    if not ends:
         raise InvalidIndexError(where, "no empty line ends the header")
     entries: dict[str, bytes] = {}
-    for text in body.split(b"\n\n"):
-        if not text.strip(b"\n"):
-            continue
-        start = text.find(b"\nPATH: ")
-        if start >= 0:
-            end = text.find(b"\n", start + 7)
-            path = text[start + 7 : end if end >= 0 else len(text)].decode("utf-8", "replace")
-        else:
+    stripped = body.rstrip(b"\n")
+    for text in stripped.split(b"\n\n") if stripped else ():
+        if not text or text.startswith(b"\n"):
+            raise InvalidIndexError(where, "an empty entry, behind which there are others")
+        _, found, behind = b"\n".join((b"", text, b"")).partition(_PATH)
+        if _PATH in behind:
+            raise InvalidIndexError(where, f"an entry has two paths ({behind[:80]!r})")
+        path = behind[1 : behind.index(b"\n")].decode("utf-8", "replace") if found else ""
+        if not path:
             path = f"{entry_of(text).cpv}.tbz2"  # Portage's default (binarytree._populate_local)
         if path in entries:
             raise InvalidIndexError(where, f"two entries are at {path}")

@@ -64,11 +64,15 @@ def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEnt
             check_entry(binrepo, entry, strong=strong)
             if entry.path in paths:
                 raise EntryIdentityError(binrepo, f"two entries of the index share the path {entry.path}")
+            text = _text(entry)
+            if len(text) >= limits.INDEX_ENTRY_SIZE:
+                # emerge would go on without this binhost, for the sake of one entry.
+                raise EntryIdentityError(binrepo, f"the entry of {entry.path} has {len(text)} bytes")
         except TrustError as error:
             left_out.append(error)
             continue
         paths.add(entry.path)
-        kept.append(_text(entry))
+        kept.append(text)
     clean = {key: value for key, value in header.items() if value and keys.describes_builder(key) and _plain(key, value)}
     return Sanitised(clean, b"".join(kept), len(kept), tuple(left_out))
 
@@ -98,6 +102,9 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
         raise EntryIdentityError(binrepo, f"the entry {name} says {', '.join(sorted(entry.twice))} twice")
     if any(_CONTROL.search(value) for key, value in entry.values.items() if key in keys.ENTRY):
         raise EntryIdentityError(binrepo, f"the entry {name} has control characters")
+    if any(len(value) > limits.METADATA_VALUE for key, value in entry.values.items() if key in keys.ENTRY):
+        # Its package is not accepted with such a value, and comparing both would take a hundred times its size.
+        raise EntryIdentityError(binrepo, f"the entry {name} has a value of more than {limits.METADATA_VALUE} characters")
     path = entry.get("PATH")
     if not _PATH.fullmatch(path) or not path.endswith(_SUFFIXES) or len(path) > limits.CONTAINER_NAME:
         raise UnsafePathError(binrepo, f"the entry {name} has the path {path[:200]!r}")

@@ -14,7 +14,7 @@ from typing import Final
 from portage_ext.errors import InvalidContractError
 from portage_ext.errors.releases import Finding
 from portage_ext.model import IndexEntry
-from portage_ext.model.contract import KEY, Library, Need, Placed, SymbolContract
+from portage_ext.model.contract import ANY, KEY, Library, Need, Placed, SymbolContract
 from portage_ext.releases.gates import Candidate, described
 
 CONTRACTS: Final = "contracts"
@@ -47,8 +47,11 @@ class ContractGate:
                 private.setdefault(placed, set()).add(versions)
         for entry, contract in contracts:
             for need in contract.needs:
-                found = [private.get((directory, need.library), set()) for directory in contract.search.get(need.category, ())]
-                reason = None if _met(need, set().union(*found)) else self._unmet(need, defined.get(need.library))
+                search = contract.search.get(need.category, ())
+                found = [private.get((directory, need.library), set()) for directory in search]
+                # Libraries there that are not recorded may be what it needs: nothing is proven to be missing.
+                unknown = any((directory, (need.category, ANY)) in private for directory in search)
+                reason = None if unknown or _met(need, set().union(*found)) else self._unmet(need, defined.get(need.library))
                 if reason:
                     yield Finding(self.name, described(entry), reason)
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import mmap
 import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,26 @@ def test_the_same_bytes_as_thousands_of_names_cost_no_more_than_their_bound() ->
     data += struct.pack("<IIQQQQQQ", 2, 4, at, at, 0, len(dynamic), len(dynamic), 8) + dynamic + strings
     with pytest.raises(BrokenElfError, match="names of more than"):
         read_object(data)
+
+
+def test_a_table_of_names_as_large_as_the_file_is_not_brought_into_memory(work: Path) -> None:
+    size = 1 << 28
+    dynamic = b"".join(struct.pack("<QQ", *tag) for tag in ((1, 1), (14, 7), (5, 1 << 28), (10, size), (0, 0)))
+    at = 64 + 2 * 56
+    data = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    data += struct.pack("<IIQQQQQQ", 1, 4, at + len(dynamic), 1 << 28, 0, size, size, 1)
+    data += struct.pack("<IIQQQQQQ", 2, 4, at, at, 0, len(dynamic), len(dynamic), 8) + dynamic + b"\0liba\0\0libb.so\0"
+    path = work / "sparse"
+    path.write_bytes(data)
+    with open(path, "r+b") as file:
+        file.truncate(len(data) + size)
+        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+            tracemalloc.start()
+            try:
+                found = read_object(mapped)
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+    assert found is not None
+    assert (found.needed, found.soname) == (("liba",), "libb.so")
+    assert peak < 1 << 20

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -143,3 +145,11 @@ def test_entry_without_an_end_costs_the_index_and_nothing_else(
     downloaded.readHeader(lines)
     with pytest.raises(OSError, match="larger than 1000 bytes"):  # which Portage reports by itself
         downloaded.readBody(lines)
+
+
+def test_a_name_of_slashes_alone_is_passed_over_in_no_time() -> None:
+    pattern = re.compile(rb"\nCPV: ?(?:" + remote_index.alternatives(["*/*", "sys-libs/*", "*/foo*"]) + rb")-[^\n]*")
+    begun = time.process_time()
+    assert pattern.search(b"\nCPV: " + b"/" * 30_000) is None
+    assert time.process_time() - begun < 0.5
+    assert pattern.search(b"\nCPV: app-misc/foo-1\n") is not None

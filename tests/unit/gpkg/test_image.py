@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import tracemalloc
 from pathlib import Path
 
@@ -44,6 +46,35 @@ def test_gpkg_by_every_method(tmp_path: Path, image: dict[str, bytes], method: s
 def test_xpak_by_every_method(tmp_path: Path, image: dict[str, bytes], method: str, name: str) -> None:
     packed = COMPRESS[method][1](tarball(image, "."))
     assert str(computed_contract(binpkgs.put(tmp_path, name, binpkgs.xpak(image=packed)))) == FOO
+
+
+def linked(image: dict[str, bytes], top: str, last: tarfile.TarInfo | None = None) -> bytes:
+    """The library in a private directory, and by a hard link in everybody's; ``last`` takes the place of the link."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo(f"{top}/usr/lib64/foo/libfoo.so.1")
+        info.size = len(image["usr/lib64/libfoo.so.1"])
+        archive.addfile(info, io.BytesIO(image["usr/lib64/libfoo.so.1"]))
+        link = tarfile.TarInfo(f"{top}/usr/lib64/libfoo.so.1")
+        link.type, link.linkname = tarfile.LNKTYPE, info.name
+        archive.addfile(link)
+        if last is not None:
+            last.name = link.name
+            archive.addfile(last)
+    return out.getvalue()
+
+
+def test_a_hard_link_to_a_library_is_that_library(tmp_path: Path, image: dict[str, bytes]) -> None:
+    gpkg = binpkgs.put(tmp_path, "foo-1.gpkg.tar", binpkgs.gpkg(image_archive=linked(image, "image")))
+    xpak = binpkgs.put(tmp_path, "foo-1.xpak", binpkgs.xpak(image=linked(image, ".")))
+    for path in (gpkg, xpak):
+        assert computed_contract(path).defines == {("x86_64", "libfoo.so.1"): frozenset({"FOO_1"})}
+
+
+def test_what_an_image_replaces_itself_is_not_in_its_contract(tmp_path: Path, image: dict[str, bytes]) -> None:
+    archive = linked(image, "image", tarfile.TarInfo())
+    path = binpkgs.put(tmp_path, "foo-1.gpkg.tar", binpkgs.gpkg(image_archive=archive))
+    assert not computed_contract(path).defines
 
 
 @pytest.mark.parametrize("method", ["lz4", "lzip", "lzop", "gzip", "bzip2", "xz"])

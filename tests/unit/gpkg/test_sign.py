@@ -63,6 +63,17 @@ def payload(path: Path) -> dict[str, tuple[bytes, bytes]]:
         }
 
 
+def test_what_the_disk_takes_in_parts_is_written_whole(
+    work: Path, key: Key, signer: GpgSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = package(work)
+    whole = os.write
+    monkeypatch.setattr("portage_ext.gpkg.sign.os.write", lambda fd, data: whole(fd, data[:700]))
+    sign_package(path, signer)
+    monkeypatch.undo()
+    assert verdict(path, work, key) is None
+
+
 @pytest.mark.parametrize("size", [100, 3_000_000], ids=["small", "large"])
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "gnu", "pax"])
 def test_a_signed_package_is_the_same_member_for_member(work: Path, key: Key, signer: GpgSigner, size: int, form: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tarfile
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from portage_ext.errors import (
     UnacceptedSignatureError,
     UnreadablePackageError,
 )
+from portage_ext.gpkg.container import Container
+from portage_ext.gpkg.source import Source
+from portage_ext.pkgdir import entry
 from portage_ext.pkgdir.signatures import SignaturePolicy
 from tests.testkit import binpkgs
 from tests.unit.pkgdir.engine import Engine
@@ -97,6 +101,14 @@ CASES: dict[str, tuple[Callable[[], bytes], type[PackageError]]] = {
         lambda: binpkgs.gpkg({**binpkgs.metadata(), "PROVIDES": os.urandom(limits.METADATA_VALUE + 1)}),
         OversizedPackageError,
     ),
+    "an entry at which emerge would give up the index": (
+        lambda: binpkgs.gpkg(
+            binpkgs.metadata(
+                **{key: os.urandom(limits.METADATA_VALUE // 3).hex() for key in ("PROVIDES", "REQUIRES", "IUSE", "USE")}
+            )
+        ),
+        OversizedPackageError,
+    ),
     "no SLOT": (lambda: binpkgs.gpkg({**binpkgs.metadata(), "SLOT": b"\n"}), MissingMetadataError),
     "no PF": (lambda: binpkgs.gpkg({k: v for k, v in binpkgs.metadata().items() if k != "PF"}), MissingMetadataError),
     "another name": (lambda: binpkgs.gpkg(binpkgs.metadata("app-misc/bar-1")), MisnamedPackageError),
@@ -124,6 +136,24 @@ def test_a_bad_package_is_left_out_by_name_and_the_others_stay(engine: Engine, n
     assert str(again.left_out[0]) == str(report.left_out[0])
     assert again.opened == (0 if report.left_out[0].lasting else 1)
     assert not again.written
+
+
+def test_no_room_for_the_objects_of_one_package_keeps_no_other_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract of an image with large objects needs room in TMPDIR."""
+    binpkgs.put(engine.pkgdir, GOOD, binpkgs.gpkg(binpkgs.metadata("app-misc/good-1")))
+    binpkgs.put(engine.pkgdir, BAD, binpkgs.gpkg())
+    whole = entry.read_metadata
+
+    def full(source: Source, container: Container, wanted: frozenset[str]) -> dict[str, bytes]:
+        if source.name == BAD:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return whole(source, container, wanted)
+
+    monkeypatch.setattr(entry, "read_metadata", full)
+    (error,) = engine.run().left_out
+    assert isinstance(error, UnreadablePackageError)
+    assert not error.lasting
+    assert engine.paths() == [GOOD]
 
 
 @pytest.mark.parametrize("method", ["zstd", "gzip", "bzip2", "xz", "lz4"])

@@ -49,3 +49,19 @@ def test_a_second_instance_is_an_addition() -> None:
 def test_one_path_twice_is_refused() -> None:
     with pytest.raises(InvalidIndexError):
         index(entry("a/b-1"), entry("a/b-1"))
+
+
+def test_of_two_paths_in_an_entry_none_is_chosen() -> None:
+    with pytest.raises(InvalidIndexError, match="two paths"):
+        index(entry("a/b-1") + "\nPATH: a/c-1-1.gpkg.tar")
+
+
+def test_a_path_is_found_wherever_in_its_entry_it_is() -> None:
+    found = index("PATH: a/b-1-1.gpkg.tar\nCPV: a/b-1", "CPV: a/c-1\nPATH:")
+    assert list(found.entries) == ["a/b-1-1.gpkg.tar", "a/c-1.tbz2"]
+
+
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_what_no_client_would_read_is_no_part_of_a_release(gap: str) -> None:
+    with pytest.raises(InvalidIndexError, match="empty entry"):
+        index(*(() if gap else (entry("a/b-1"),)), "\n" + entry("a/c-1"))

@@ -52,3 +52,11 @@ def test_a_line_that_is_no_contract_is_found() -> None:
 
 def test_a_package_without_a_contract_is_not_judged() -> None:
     assert not found("", PROVIDER)
+
+
+def test_a_directory_of_which_not_all_is_recorded_may_hold_what_is_needed() -> None:
+    need = "2 > x86_64 libprivate.so.1:P_1 / x86_64 /usr/lib64/app"
+    assert found(need)
+    assert not found(need, "2 @ x86_64 /usr/lib64/app ?")
+    assert found(need, "2 @ x86_64 /usr/lib64/other ?")
+    assert found(need, "2 @ x86_32 /usr/lib64/app ?")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
 from portage_ext.errors.trust import EntryIdentityError, ForeignUriError, IndexClockError, TrustError, UnsafePathError
 from portage_ext.index.text import parse_index
@@ -44,6 +45,21 @@ def test_a_good_entry_stays_as_it_is() -> None:
     assert {key: found.get(key) for key in GOOD} == GOOD
     assert found.repository == "tiny"
     assert find_entry(result, "app-misc/foo/foo-1.0-r1-4.gpkg.tar") is None
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        {"RDEPEND": "x" * (limits.METADATA_VALUE + 1)},
+        dict.fromkeys(("DEPEND", "RDEPEND", "PDEPEND"), "x" * (limits.INDEX_ENTRY_SIZE // 3 + 1)),
+    ],
+    ids=["value", "entry"],
+)
+def test_one_entry_that_is_too_long_does_not_cost_emerge_the_others(long: dict[str, str]) -> None:
+    header, offered = parse_index(io.BytesIO(text(GOOD, GOOD | long | {"PATH": "app-misc/foo/foo-1.0-r1-4.gpkg.tar"})))
+    clean = sanitise("lab", header, offered, strong=True)
+    assert clean.count == 1
+    assert [type(one) for one in clean.left_out] == [EntryIdentityError]
 
 
 def test_commands_and_addresses_in_an_entry_are_dropped() -> None:
