@@ -1,4 +1,4 @@
-"""What unit and system tests share: hypothesis, an empty folder, a free port, the standard binhost."""
+"""What unit and system tests share: hypothesis, an empty folder, a free port."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.testkit import binhost as kit
 from tests.testkit import daemon
-from tests.testkit.binhost import Binhost
 
 # Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
 os.umask(0o022)
@@ -39,12 +37,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         refused = sum(one[3] for one in merges)
         rates = f"{len(alarms)} false alarms {alarms or ''}, {len(breaks)} breaks {breaks or ''}, {refused} refused"
         terminalreporter.write_line(f"{len(merges)} random plans merged: {rates}")
-
-
-@pytest.fixture(scope="session")
-def binhost() -> Binhost:
-    """The standard signing binhost. Read only."""
-    return kit.standard()
 
 
 @pytest.fixture

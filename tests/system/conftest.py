@@ -20,6 +20,12 @@ from tests.testkit.roots import Root
 
 
 @pytest.fixture(scope="session")
+def binhost() -> Binhost:
+    """The standard signing binhost. Read only."""
+    return kit.standard()
+
+
+@pytest.fixture(scope="session")
 def signed(binhost: Binhost) -> Iterator[Host]:
     """The standard binhost with packages signed by `portage-ext sign`. Read only."""
     with tempfile.TemporaryDirectory(prefix="pe-") as name:
