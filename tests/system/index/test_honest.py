@@ -1,4 +1,4 @@
-"""An honest index, of Portage's or ours, is never called changed: its packages against what it says of them, by real Portage."""
+"""An honest index, of Portage's or ours, is never called changed: packages against what it says of them, by real Portage."""
 
 from __future__ import annotations
 
