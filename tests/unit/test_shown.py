@@ -69,7 +69,7 @@ def test_a_text_that_is_all_urls_is_made_fit_in_no_time() -> None:
 @pytest.mark.parametrize("kind", classes(PortageExtError), ids=lambda kind: kind.__name__)
 def test_no_error_shows_what_a_terminal_obeys(kind: type[PortageExtError]) -> None:
     values: dict[str, object] = {"reasons": (MirrorError("x", HOSTILE),), "known": (), "findings": (), "why": HOSTILE}
-    if kind is releases.UnsignedPackagesError:
+    if kind in (releases.UnsignedPackagesError, releases.EmptiedReleaseError, errors.MassRemovalError):
         values["why"] = {HOSTILE: HOSTILE}
     numbers = ("before", "after", "left_out", "stands", "seconds")
     made = {one.name: values.get(one.name, 1 if one.name in numbers else HOSTILE) for one in fields(kind)}
