@@ -41,7 +41,8 @@ for name, why in (
         sys.exit(f"setup_hooks.sh: {sys.executable} {why}")
 try:
     from portage_ext.explain.supported import problem, remarks
-    why, told = problem(), list(remarks())
+    why = problem()
+    told = [] if why is not None else list(remarks())
 except ImportError as error:
     sys.exit(f"setup_hooks.sh: portage-ext is incomplete: {error}")
 if why is not None:

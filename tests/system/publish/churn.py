@@ -60,7 +60,7 @@ def publish(work: Path, seed: int) -> None:
         try:
             if step < 0.55:
                 channel = chance.choice(("staging", "production"))
-                publisher.publish(channel, Source(fill(work, pool, chance), "published"), (IndexGate(),))
+                publisher.publish(channel, Source(fill(work, pool, chance), "published"), (IndexGate(),), may_lose=True)
             elif step < 0.75:
                 publisher.promote("staging", "production", (IndexGate(),))
             elif step < 0.9:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.errors.trust import MirrorError
+from portage_ext.errors.trust import NotFoundError
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.ssh import SshTransport
 from portage_ext.fetch.transfer import Patience, Transfer
@@ -69,12 +69,14 @@ def test_a_mirror_is_pushed_to_through_the_forced_command(made: Site, sshd: Sshd
     mirror = Mirror("eu", f"{getpass.getuser()}@127.0.0.1:/", made.tree, options=[rsh])
     assert mirror.push().sent == (1,)
     assert snapshot(work / "mirror/production") == snapshot(made.served())
-    made.give_root()
     made.publish_within_a_second("app-misc/foo-2", 1)
+    mirror.push()
+    made.publish_within_a_second("app-misc/foo-2", 2)
+    # Neither a mirror nor a server looks into what is there; a publisher does.
+    made.give_root()
     mirror.push()
     assert (work / "mirror/production/root/1").read_bytes() == b"1"
     assert (work / "mirror/releases/1/root/1").read_bytes() == b"1"
-    made.publish_within_a_second("app-misc/foo-2", 2)
     made.tree.remove(1)
     assert mirror.push().removed == (1,)
     assert snapshot(work / "mirror/production") == snapshot(made.served())
@@ -102,10 +104,10 @@ def test_a_client_fetches_packages_and_nothing_else(made: Site, sshd: Sshd, work
     assert fetch(str(package)) == package.read_bytes()
     assert fetch(str(made.served() / "Release")) == (made.served() / "Release").read_bytes()
     made.give_root()
-    assert fetch("/".join((made.served(), "root/1"))) == b"1"
+    assert fetch(str(made.served() / "root/1")) == b"1"
     (made.tree.root / "leak").symlink_to(work / "sshd.conf")
     for path in ("/etc/passwd", f"{made.tree.root}/leak", f"{made.served()}/.release.json", f"{made.tree.root}/../sshd.conf"):
-        with pytest.raises(MirrorError):
+        with pytest.raises(NotFoundError):
             fetch(path)
     words = ["ssh", "-p", str(sshd.port), *sshd.words("client").split(), f"{getpass.getuser()}@127.0.0.1", "id"]
     assert subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 77

@@ -33,7 +33,7 @@ def test_both_hold_in_a_real_emerge(work: Path) -> None:
     assert "own helper in install" in built.text
     assert "own helper in preinst" in built.text
     assert (machine.root.path / "mine").read_text() == "mine\n"
-    assert (machine.root.path / f"var/db/pkg/app-misc/hello-1.1/{KEY}").read_text().startswith("1 ")
+    assert (machine.root.path / f"var/db/pkg/app-misc/hello-1.1/{KEY}").read_text().startswith("2 ")
     machine.root.emerge("-C", "app-misc/hello").ok()
     machine.setup("--uninstall", "--purge").ok()
     assert machine.differences() == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.system.attacks.conftest import lab, other_key, trusted
+from tests.system.attacks.conftest import lab, other_key, portage, trusted
 from tests.system.attacks.lab import Lab
 from tests.system.whitelist.whitelisting import FLAGS, HELLO, whitelist
 from tests.system.why.asking import why
@@ -14,7 +14,7 @@ from tests.testkit import httpd
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 
-__all__ = ["lab", "other_key", "trusted"]
+__all__ = ["lab", "other_key", "portage", "trusted"]
 
 
 def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binhost, port: int) -> None:
