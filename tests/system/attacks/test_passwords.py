@@ -114,11 +114,13 @@ def test_a_redirect(lab: Lab, server: Hostile, target: str) -> None:
 def test_addresses_that_cannot_be_reached(lab: Lab, url: str) -> None:
     address(lab, url)
     run = lab.client.run
+    # Without roots it would be the memory of this machine that is locked.
+    roots = ("--config-root", str(lab.client.path), "--root", str(lab.client.path))
     kept(
         lab,
         lab.emerge("app-misc/flags").failed(),
         *(run("portage-ext", *words) for words in (["check"], ["check", "--json"], ["why", "app-misc/flags"])),
-        run("portage-ext", "fetch", "--repo", REPO, "--uri", f"{url}/Packages.gz", "--output", "/dev/null", "--json"),
+        run("portage-ext", "fetch", "--repo", REPO, "--uri", f"{url}/Packages.gz", "--output", "/dev/null", "--json", *roots),
     )
 
 
