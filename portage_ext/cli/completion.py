@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from portage_ext.cli.commands import GROUPS, INTERNAL
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -34,7 +36,10 @@ def run(options: argparse.Namespace) -> int:
     # The parser of everything; imported here, because it is what imports this.
     from portage_ext.cli import main
 
-    print("\n".join(_SCRIPTS[options.shell](list(described(main.whole_parser())))))
+    words = [one for one in described(main.whole_parser()) if not set(one.path[:1]) & GROUPS[INTERNAL].keys()]
+    for name in GROUPS[INTERNAL]:
+        del words[0].commands[name]
+    print("\n".join(_SCRIPTS[options.shell](words)))
     return 0
 
 
@@ -45,6 +50,7 @@ def described(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> It
     below: list[tuple[str, argparse.ArgumentParser]] = []
     for action in parser._actions:  # argparse has no other word for it
         if isinstance(action, argparse._SubParsersAction):
+            commands |= {name: sub.description or "" for name, sub in action.choices.items()}
             commands |= {choice.dest: choice.help or "" for choice in action._choices_actions}
             below += list(action.choices.items())
         elif action.option_strings:

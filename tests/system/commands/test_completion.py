@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.cli.main import COMMANDS
+from portage_ext.cli.commands import COMMANDS, GROUPS, INTERNAL
 from tests.testkit import environments
+
+TYPED = COMMANDS.keys() - GROUPS[INTERNAL].keys()
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def in_bash(script: Path, *words: str) -> list[str]:
 
 
 def test_bash_completes_commands_options_and_what_follows_them(script: Path) -> None:
-    assert set(in_bash(script, "portage-ext", "")) == {*COMMANDS, "-h", "--help", "--version"}
+    assert set(in_bash(script, "portage-ext", "")) == {*TYPED, "-h", "--help", "--version"}
     assert in_bash(script, "portage-ext", "publ") == ["publish"]
     assert "--renew" in in_bash(script, "portage-ext", "publish", "--")
     assert set(in_bash(script, "portage-ext", "trust", "")) >= {"add", "list", "remove", "forget"}
@@ -53,7 +55,7 @@ def test_fish_completes_commands_and_options(script: Path) -> None:
         )
         return {one.split("\t")[0] for one in answer.stdout.splitlines()}
 
-    assert set(COMMANDS) <= complete("portage-ext ")
+    assert set(TYPED) <= complete("portage-ext ")
     assert "--renew" in complete("portage-ext publish --")
     assert {"add", "list"} <= complete("portage-ext trust ")
     assert "--fingerprint" in complete("portage-ext trust add --")
@@ -62,4 +64,5 @@ def test_fish_completes_commands_and_options(script: Path) -> None:
 def test_zsh_reads_the_script(script: Path) -> None:
     subprocess.run(["zsh", "-f", "-n", str(script)], check=True)
     text = script.read_text()
-    assert all(f"'{name}:" in text for name in COMMANDS)
+    assert all(f"'{name}:" in text for name in TYPED)
+    assert not any(f"'{name}:" in text for name in GROUPS[INTERNAL])

@@ -19,7 +19,7 @@ class Failing:
 
 @pytest.fixture(autouse=True)
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "_load", lambda name: Failing())
+    monkeypatch.setattr(main, "load", lambda name: Failing())
 
 
 def test_an_unknown_portage_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
