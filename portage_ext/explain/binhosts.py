@@ -10,12 +10,10 @@ from portage_ext.emerge import messages
 from portage_ext.errors import InvalidBuilderError, PortageExtError
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, NotFoundError
 from portage_ext.explain.candidates import CandidateTree
-from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.builder import bound_by
-from portage_ext.fetch.mirrors import Transports
+from portage_ext.fetch.client import opened
 from portage_ext.model import builder
 from portage_ext.model.builder import Builder
-from portage_ext.trust.memory import StateDirectory, checked_name
 
 
 class Binhosts:
@@ -47,19 +45,11 @@ class Binhosts:
         if not header.get(builder.HEADER):
             return None
         root = Path(self._settings["PORTAGE_CONFIGROOT"])
-        transports = Transports()
         try:
-            binrepo = Binrepo(
-                name=checked_name(name),
-                base=self._tree.uris[name].rstrip("/"),
-                settings=configuration.load(root, client_only=True),
-                config_root=root,
-                state=StateDirectory(Path(self._settings["EROOT"]), name),
-                transports=transports,
-                warn=lambda _: None,
-                progress=lambda _: None,
-            )
-            return bound_by(binrepo, header)
+            base, eroot = self._tree.uris[name].rstrip("/"), Path(self._settings["EROOT"])
+            settings = configuration.load(root, client_only=True)
+            with opened(name, base, settings=settings, config_root=root, eroot=eroot) as binrepo:
+                return bound_by(binrepo, header)
         except AllMirrorsFailedError as error:
             # It may be missing, and a binhost may be away; another one than the index binds is told.
             refused = [one for one in error.reasons if not isinstance(one, MirrorError | NotFoundError)]
@@ -71,5 +61,3 @@ class Binhosts:
             return None
         except (PortageExtError, OSError):
             return None
-        finally:
-            transports.close()
