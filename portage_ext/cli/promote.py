@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
+from portage_ext.cli import places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
+from portage_ext.tasks import publishing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +20,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 promoted or no difference, 1 a gate objects or something failed."""
     started = time.monotonic()
-    with common.publisher(options, options.channel) as (publisher, gates):
-        try:
-            done = publisher.promote(options.origin, options.channel, gates(None))
-        except GateError as error:
-            return common.objections(error, as_json=options.json)
-    common.told(options.channel, done, [], time.monotonic() - started, as_json=options.json)
+    site, overrides = places.site(options), common.overrides(options)
+    try:
+        done = publishing.promote(site, options.origin, options.channel, overrides=overrides)
+    except GateError as error:
+        return common.objections(error, as_json=options.json)
+    common.told(done, time.monotonic() - started, as_json=options.json)
     return 0

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import time
 
-from portage_ext.cli import tree as common
+from portage_ext.cli import places
+from portage_ext.tasks import publishing
+from portage_ext.tasks.publishing import Overrides
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    common.tree_arguments(parser)
+    places.tree(parser)
     parser.add_argument("--dry-run", action="store_true", help="only say what would go")
 
 
 def run(options: argparse.Namespace) -> int:
-    tree, settings = common.chosen(options)
-    with tree.locked():
-        if not options.dry_run:
-            tree.recover()
-        gone = common.prune(tree, settings, int(time.time()), dry_run=options.dry_run)
+    """Exit status: 0."""
+    overrides = Overrides(options.tree, options.repository)
+    site = places.site(options)
+    gone = publishing.prune(site, overrides=overrides, dry_run=options.dry_run)
+    left = len(site.tree(options.repository, options.tree).numbers())
     word = "would be removed" if options.dry_run else "removed"
-    print(f"{len(gone)} releases {word}{': ' if gone else ''}{', '.join(map(str, gone))}; {len(tree.numbers())} are there")
+    print(f"{len(gone)} releases {word}{': ' if gone else ''}{', '.join(map(str, gone))}; {left} are there")
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,9 @@ from typing import Final
 
 from portage_ext import shown
 from portage_ext.errors import PackageError, UsageError
-from portage_ext.host.pkgdir import pkgdir_settings, repository_of
-from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.pkgdir.reindex import Report
 from portage_ext.pkgdir.workers import Progress
+from portage_ext.tasks import indexing
 
 EXIT_STALE: Final = 1
 EXIT_LEFT_OUT: Final = 3
@@ -40,23 +39,18 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     # A short life: importing Portage and reading the state make many objects and no garbage worth looking for.
     gc.disable()
-    settings = pkgdir_settings(options.pkgdir)
-    repository = repository_of(settings)
-    jobs = options.jobs or len(os.sched_getaffinity(0))
     with _progress(quiet=options.json) as progress:
-        reindexer = Reindexer(repository, jobs, progress, once=True)
-        differences: list[str] = []
         if options.check:
-            from portage_ext.pkgdir.check import compare
-
-            report, wanted = reindexer.preview(verify=options.verify)
-            differences = [str(one) for one in compare(repository, wanted)]
+            done = indexing.check(options.pkgdir, verify=options.verify, jobs=options.jobs, progress=progress)
         else:
-            report = reindexer.run(force=options.force, verify=options.verify)
-    _print(options, settings.pkgdir, report, differences, time.monotonic() - started)
-    if options.check and (differences or report.silent):
+            done = indexing.reindex(
+                options.pkgdir, force=options.force, verify=options.verify, jobs=options.jobs, progress=progress
+            )
+    differences = [str(one) for one in done.differences]
+    _print(options, done.pkgdir, done.report, differences, time.monotonic() - started)
+    if options.check and done.stale:
         return EXIT_STALE
-    return EXIT_LEFT_OUT if report.left_out else 0
+    return EXIT_LEFT_OUT if done.report.left_out else 0
 
 
 def _print(options: argparse.Namespace, pkgdir: Path, report: Report, differences: Sequence[str], seconds: float) -> None:

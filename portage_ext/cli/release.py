@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from pathlib import Path
 
-from portage_ext import files
-from portage_ext.cli.sign import key_arguments, public_key, signing
-from portage_ext.config import settings as configuration
-from portage_ext.config.settings import ReleaseSettings
-from portage_ext.errors.trust import MissingReleaseError
-from portage_ext.fetch.keys import key_path
-from portage_ext.host.pkgdir import index_lock, pkgdir_settings
+from portage_ext.cli import places
 from portage_ext.model.release import Release
-from portage_ext.releases.in_place import ReleaseTerms, current, make_release, resign
-from portage_ext.trust.keyrings import fingerprint
-from portage_ext.trust.signer import GpgSigner, SigningKey
-
-_DAY = 86400
+from portage_ext.tasks import in_place
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +17,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     again = actions.add_parser("resign", help="publish the same index again before its Release expires")
     show = actions.add_parser("show", help="print what the Release says")
     for one in (sign, again):
-        key_arguments(one)
+        one.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: Portage's PKGDIR)")
+        places.key(one)
+        places.config_root(one)
         one.add_argument("--valid-days", type=int, metavar="N", help="days until it expires (default: [release] valid-days)")
         one.add_argument("--channel", help="(default: [release] channel)")
         one.add_argument(
             "--keys-next",
             nargs="+",
+            default=(),
             metavar="FPR",
             help="the keys that may sign the next Releases (clients with pinned root keys ignore it)",
         )
@@ -43,44 +35,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Exit status: 0."""
     if options.action == "show":
-        directory = options.pkgdir or pkgdir_settings(None).pkgdir
-        release = current(directory)
-        if release is None:
-            raise MissingReleaseError(str(directory), "there is no Release")
-        print(_described(release))
+        print(_described(in_place.current(options.pkgdir)))
         return 0
-    # The lock of Portage is all that is needed of it, and only where there is a Portage.
-    directory = pkgdir_settings(options.pkgdir).pkgdir
-    terms = _terms(options, configuration.load(options.config_root).release)
-    with signing(options) as (signer, _), index_lock(directory):
-        terms = dataclasses.replace(terms, signing=signer.primaries)
-        _publish_keys(directory, signer, (signer.key.primary, *(terms.keys_next or ())))
-        if options.action == "sign":
-            made: Release | None = make_release(directory, terms, signer.sign_release)
-        else:
-            made = resign(directory, terms, signer.sign_release, force=options.force)
+    again = options.action == "resign"
+    made = in_place.sign(
+        places.site(options),
+        pkgdir=options.pkgdir,
+        key=options.key,
+        homedir=options.homedir,
+        valid_days=options.valid_days,
+        channel=options.channel,
+        keys_next=options.keys_next,
+        at_least=1 if again else options.at_least,
+        again=again,
+        force=again and options.force,
+    )
     print(_described(made) if made else "the Release is fresh enough; nothing was done")
     return 0
-
-
-def _terms(options: argparse.Namespace, settings: ReleaseSettings) -> ReleaseTerms:
-    return ReleaseTerms(
-        validity=(options.valid_days or settings.valid_days) * _DAY,
-        channel=options.channel or settings.channel,
-        keys_next=tuple(fingerprint(one) for one in options.keys_next) if options.keys_next else None,
-        at_least=getattr(options, "at_least", 1),
-    )
-
-
-def _publish_keys(directory: Path, signer: GpgSigner, fingerprints: tuple[str, ...]) -> None:
-    """Put the public keys where clients look for announced ones. Raises GpgError for one that gpg does not have."""
-    for one in dict.fromkeys(fingerprints):
-        path = directory / key_path(one)
-        data = public_key(signer.homedir, SigningKey(one, one))
-        if not path.exists() or path.read_bytes() != data:
-            files.make_directory(path.parent)
-            files.replace_file(path, data)
 
 
 def _described(release: Release) -> str:

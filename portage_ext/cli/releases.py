@@ -5,38 +5,44 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import time
 
+from portage_ext.cli import places
 from portage_ext.cli import tree as common
+from portage_ext.releases.note import UNTIL
+from portage_ext.tasks import releases
+from portage_ext.tasks.releases import Listed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    common.tree_arguments(parser)
+    places.tree(parser)
     parser.add_argument("--channel", metavar="NAME", help="only the releases of this channel")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
 
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 when a live Release has expired."""
-    tree, _ = common.chosen(options)
-    channels, now, status = tree.channels(), int(time.time()), 0
-    for number, release in tree.known().items():
-        if options.channel not in (None, release.channel):
-            continue
-        live = channels.get(release.channel) == number
-        note, contents = tree.note(number), tree.contents(number)
+    tree, status = places.site(options).tree(options.repository, options.tree), 0
+    for one in releases.listed(tree, options.channel):
         if options.json:
-            values = {"release": number, "channel": release.channel, "live": live, "created": release.created}
-            values |= {"expires": release.expires, "packages": len(contents.entries), "carried": len(note.carried)}
-            held = dataclasses.asdict(note.hold) if live and note.hold else None
-            print(json.dumps({**values, "content": note.content, "origin": note.origin, "held": held}))
+            print(json.dumps(_as_json(one)))
             continue
-        state = "live" if live else "    "
-        over = " EXPIRED" if live and release.expires <= now else ""
-        print(
-            f"{number:>6}  {state}  {release.channel:<12}  {common.since(release.created)}  "
-            f"{len(contents.entries):>6} packages  {note.origin}{over}"
-            + (f"; {release.channel} is {note.hold}, {common.UNTIL}" if live and note.hold else "")
-        )
-        status = 1 if over else status
+        print(_line(one))
+        status = 1 if one.expired else status
     return status
+
+
+def _line(one: Listed) -> str:
+    release, hold = one.release, one.note.hold if one.live else None
+    return (
+        f"{one.number:>6}  {'live' if one.live else '    '}  {release.channel:<12}  {common.since(release.created)}  "
+        f"{one.packages:>6} packages  {one.note.origin}{' EXPIRED' if one.expired else ''}"
+        + (f"; {release.channel} is {hold}, {UNTIL}" if hold else "")
+    )
+
+
+def _as_json(one: Listed) -> dict[str, object]:
+    release, note = one.release, one.note
+    values = {"release": one.number, "channel": release.channel, "live": one.live, "created": release.created}
+    values |= {"expires": release.expires, "packages": one.packages, "carried": len(note.carried)}
+    held = dataclasses.asdict(note.hold) if one.live and note.hold else None
+    return {**values, "content": note.content, "origin": note.origin, "held": held}

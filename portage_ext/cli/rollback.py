@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 
+from portage_ext.cli import places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
-from portage_ext.releases.gates import INDEX
+from portage_ext.tasks import publishing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +20,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 done, 1 failed. What was live once passed its gates: only the index is looked at again."""
     started = time.monotonic()
-    with common.publisher(options, options.channel) as (publisher, gates):
-        try:
-            done = publisher.rollback(options.channel, options.number, gates((INDEX,)), by=common.user())
-        except GateError as error:
-            return common.objections(error, as_json=options.json)
-    common.told(options.channel, done, [], time.monotonic() - started, as_json=options.json)
+    site, overrides = places.site(options), common.overrides(options)
+    try:
+        done = publishing.rollback(site, options.channel, options.number, overrides=overrides)
+    except GateError as error:
+        return common.objections(error, as_json=options.json)
+    common.told(done, time.monotonic() - started, as_json=options.json)
     return 0

@@ -5,23 +5,22 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import sys
-from pathlib import Path
 
-from portage_ext.cli import tree as common
+from portage_ext.cli import places
 from portage_ext.errors.releases import TreeError
 from portage_ext.releases.serve import make_server
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    common.tree_arguments(parser)
+    places.tree(parser)
     parser.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="(default: %(default)s, this host alone)")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until it is interrupted. Exit status: 0."""
-    tree, _ = common.chosen(options)
-    root = Path(tree.root)
+    tree = places.site(options).tree(options.repository, options.tree)
+    root = tree.root
     if not root.is_dir():
         raise TreeError(str(root), "there is no such directory; run portage-ext publish first")
     try:

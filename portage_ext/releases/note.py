@@ -21,6 +21,8 @@ from portage_ext import limits
 from portage_ext.errors.releases import TreeError
 
 NOTE_NAME: Final = ".release.json"
+UNTIL: Final = "until portage-ext publish or promote"
+"""What ends a hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 
 from portage_ext.errors.trust import GpgError
 from portage_ext.trust.gpg import environment
+from portage_ext.trust.keyfiles import only
 
 _SIGN: Final = ("--batch", "--no-tty", "--armor", "--digest-algo", "SHA512")
 _PIPE: Final = 1 << 20
@@ -50,6 +51,16 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
         if wanted in subkeys:
             return SigningKey(wanted, primary)
     raise GpgError("gpg", f"there is no secret key {wanted or ''} in {homedir or 'the home of gpg'}".replace("  ", " "))
+
+
+def public_key(homedir: Path | None, key: SigningKey) -> bytes:
+    """The public part of ``key``. Raises GpgError."""
+    import gnupg
+
+    exported = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).export_keys(key.primary, armor=False)
+    if not isinstance(exported, bytes) or not exported:
+        raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
+    return only([exported], key.primary, "the signing key")
 
 
 @dataclass(frozen=True, slots=True)

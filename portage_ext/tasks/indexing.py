@@ -1,0 +1,67 @@
+"""The package index of a PKGDIR made to match its files, or compared with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portage_ext.host.pkgdir import pkgdir_settings, repository_of
+from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.pkgdir.workers import Progress
+
+if TYPE_CHECKING:
+    from portage_ext.pkgdir.check import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What a run found in ``pkgdir`` and did, and what its index says otherwise than the files (where it was compared)."""
+
+    pkgdir: Path
+    report: Report
+    differences: Sequence[Difference] = ()
+
+    @property
+    def stale(self) -> bool:
+        return bool(self.differences or self.report.silent)
+
+
+def reindex(
+    pkgdir: Path | None = None,
+    *,
+    force: bool = False,
+    verify: bool = False,
+    jobs: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Indexed:
+    """Update the index of ``pkgdir`` (None: Portage's PKGDIR).
+
+    ``verify``: read every package again. ``force``: also if most of the index would go. ``jobs`` processes read (0: one a CPU).
+    What is left out of the index is in the report. Raises PkgdirError, LockError, MassRemovalError, UnknownPortageError.
+    """
+    place, reindexer = _reindexer(pkgdir, jobs, progress)
+    return Indexed(place, reindexer.run(force=force, verify=verify))
+
+
+def check(
+    pkgdir: Path | None = None,
+    *,
+    verify: bool = False,
+    jobs: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Indexed:
+    """What :func:`reindex` would change; nothing is written. Raises the same."""
+    from portage_ext.pkgdir.check import compare
+
+    place, reindexer = _reindexer(pkgdir, jobs, progress)
+    report, wanted = reindexer.preview(verify=verify)
+    return Indexed(place, report, compare(reindexer.repository, wanted))
+
+
+def _reindexer(pkgdir: Path | None, jobs: int, progress: Progress) -> tuple[Path, Reindexer]:
+    settings = pkgdir_settings(pkgdir)
+    reindexer = Reindexer(repository_of(settings), jobs or len(os.sched_getaffinity(0)), progress, once=True)
+    return settings.pkgdir, reindexer

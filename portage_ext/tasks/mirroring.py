@@ -1,0 +1,64 @@
+"""Releases pushed to the mirrors of portage-ext.toml, or how far these are behind; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from portage_ext.config.publishing import MirrorSettings
+from portage_ext.errors import UsageError
+from portage_ext.errors.releases import MirrorPushError
+from portage_ext.releases.mirror import Lag, Mirror, Pushed
+from portage_ext.tasks.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """One mirror: how far it was ``behind`` at first, what was ``sent`` (None: nothing was to be), or the ``error``."""
+
+    name: str
+    behind: Sequence[Lag] = ()
+    sent: Pushed | None = None
+    error: MirrorPushError | None = None
+
+
+def mirror(
+    site: Site,
+    name: str | None = None,
+    *,
+    to: str | None = None,
+    repository: str | None = None,
+    tree: Path | None = None,
+    send: bool = True,
+) -> Iterator[Mirrored]:
+    """Push to the mirror ``name`` of ``repository`` (None: to all of them), or to the place ``to``; without ``send`` only ask.
+
+    Yields one result a mirror, as each ends. Raises UsageError.
+    """
+    source = site.tree(repository, tree)
+    for chosen in _chosen(site, name, to, repository):
+        yield _mirrored(Mirror(chosen.name, chosen.to, source, chosen.channels, chosen.options), send=send)
+
+
+def _mirrored(one: Mirror, *, send: bool) -> Mirrored:
+    try:
+        # Without the lock, which would stop publishing for as long as it takes: a release that is pruned while it is sent
+        # costs this run, and the next sends the newer one.
+        lags = one.lag()
+        return Mirrored(one.name, lags, one.push() if send else None)
+    except MirrorPushError as error:
+        return Mirrored(one.name, error=error)
+
+
+def _chosen(site: Site, name: str | None, to: str | None, repository: str | None) -> list[MirrorSettings]:
+    if to:
+        return [MirrorSettings(name or to, to)]
+    every = {one.name: one for one in site.settings.publishing.mirrors.values() if one.repository == repository}
+    if name is None:
+        if not every:
+            raise UsageError("portage-ext.toml has no [mirror.NAME] for this repository; or name a place with --to")
+        return list(every.values())
+    if name not in every:
+        raise UsageError(f"portage-ext.toml has no [mirror.{name}] for this repository")
+    return [every[name]]

@@ -1,0 +1,145 @@
+"""Who signs here; and every package of a PKGDIR signed by the current key, its index with the new digests in the same step."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portage_ext.errors import PackageError, PortageExtError
+from portage_ext.errors.trust import GpgError
+from portage_ext.gpkg.verify import Judge, verify_packages
+from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
+from portage_ext.model import XPAK_SUFFIXES
+from portage_ext.pkgdir.changes import Vouched
+from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.pkgdir.signing import Signed, packages, sign_pkgdir
+from portage_ext.tasks.site import Site
+from portage_ext.trust import gpg
+from portage_ext.trust.keyrings import fingerprint
+from portage_ext.trust.signer import GpgSigner, public_key, signing_key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signing:
+    """A signer, and a keyring file that holds its public key."""
+
+    signer: GpgSigner
+    ring: Path
+
+    @property
+    def key(self) -> str:
+        """The fingerprint of the key that signs, as it was asked for."""
+        return self.signer.key.fingerprint
+
+    def judge(self, key: str | None = None) -> Judge:
+        """What believes signatures of ``key`` (None: of the primary key, for which those of its subkeys count)."""
+        return gpg.judge_many([self.ring], frozenset({key or self.signer.key.primary}))
+
+
+@contextlib.contextmanager
+def signing(site: Site, *, key: str | None = None, homedir: Path | None = None, unattended: bool = False) -> Iterator[Signing]:
+    """The signer with ``key`` (a whole fingerprint) of the gpg home ``homedir``; by default those of [sign], else gpg's own.
+
+    See GpgSigner for ``unattended``. Raises GpgError, UsageError.
+    """
+    configured = site.settings.sign
+    wanted, home = key or configured.key, homedir or configured.homedir
+    chosen = signing_key(home, fingerprint(wanted) if wanted else None)
+    cosigners = tuple(signing_key(home, fingerprint(one)) for one in site.settings.release.cosign)
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory:
+        ring = Path(directory) / "current.gpg"
+        ring.write_bytes(public_key(home, chosen))
+        yield Signing(GpgSigner(chosen, home, unattended, cosigners), ring)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPackages:
+    """What was done with the packages, by which ``key``; what the index leaves out; xpaks, which cannot be signed."""
+
+    key: str
+    report: Signed
+    left_out: Sequence[PackageError] = ()
+    xpaks: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPackages:
+    """What each package lacks to be signed validly by ``key`` (None: nothing), and xpaks, which cannot be signed."""
+
+    key: str
+    verdicts: Mapping[Path, PortageExtError | None]
+    xpaks: Sequence[Path] = ()
+
+
+def sign(
+    site: Site,
+    paths: Sequence[Path] = (),
+    *,
+    pkgdir: Path | None = None,
+    key: str | None = None,
+    homedir: Path | None = None,
+    everything: bool = False,
+    jobs: int = 0,
+    index: bool = True,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    signed: Callable[[SignedPackages], None] = lambda done: None,
+) -> SignedPackages:
+    """Sign what has no valid signature in ``pkgdir`` (None: Portage's PKGDIR) and bring its index up to date; or the files
+    ``paths`` alone, without an index.
+
+    ``everything``: also what has a valid signature. ``jobs`` packages at once (0: one a CPU). ``index``: see to the index too.
+    ``signed`` is told what was signed before the index is seen to, which may fail: the signatures stay.
+    Packages that could not be signed are in the result; what is raised kept the whole from being done: GpgError, PkgdirError,
+    LockError, UnknownPortageError, MassRemovalError, OSError.
+    """
+    with signing(site, key=key, homedir=homedir) as by:
+
+        def work(of: Sequence[Path]) -> SignedPackages:
+            report = sign_pkgdir(of, by.signer, by.judge(), everything=everything, jobs=jobs, progress=progress)
+            signed(done := SignedPackages(by.key, report))
+            return done
+
+        if paths:
+            return work(paths)
+        settings = pkgdir_settings(pkgdir)
+        with index_lock(settings.pkgdir):
+            done = work(packages(settings.pkgdir))
+            left_out = _reindexed(settings, done.report, by.key) if index else ()
+        return replace(done, left_out=left_out, xpaks=packages(settings.pkgdir, XPAK_SUFFIXES))
+
+
+def check(
+    site: Site,
+    paths: Sequence[Path] = (),
+    *,
+    pkgdir: Path | None = None,
+    key: str | None = None,
+    homedir: Path | None = None,
+    jobs: int = 0,
+) -> CheckedPackages:
+    """What :func:`sign` would find lacking; nothing is changed. Raises the same."""
+    with signing(site, key=key, homedir=homedir) as by:
+        if paths:
+            return CheckedPackages(by.key, verify_packages(list(paths), by.judge(), digests=True, jobs=jobs))
+        settings = pkgdir_settings(pkgdir)
+        with index_lock(settings.pkgdir):
+            verdicts = verify_packages(packages(settings.pkgdir), by.judge(), digests=True, jobs=jobs)
+        return CheckedPackages(by.key, verdicts, packages(settings.pkgdir, XPAK_SUFFIXES))
+
+
+def _reindexed(settings: PkgdirSettings, done: Signed, key: str) -> Sequence[PackageError]:
+    """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already.
+
+    What cannot be signed whatever the key is left out.
+    """
+    repository = repository_of(settings, lambda pkgdir: contextlib.nullcontext())
+
+    def named(paths: Iterable[Path]) -> frozenset[str]:
+        return frozenset(str(path.relative_to(settings.pkgdir)) for path in paths)
+
+    unsigned = named(path for path, error in done.unsigned.items() if not isinstance(error, GpgError))
+    vouched = Vouched(key, named([*done.signed, *done.valid]))
+    return Reindexer(repository).run(withheld=unsigned, vouched=vouched).left_out

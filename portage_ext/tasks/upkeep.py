@@ -1,0 +1,226 @@
+"""What is new in PKGDIR is signed, indexed and published, as [binhost] of portage-ext.toml says; one line says what was done.
+
+emerge leaves marks before it changes a PKGDIR and has this done when it ends (emerge/after). One run works at a time, and looks
+for new marks before it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits, shown
+from portage_ext.config import unattended
+from portage_ext.config.publishing import Publishing
+from portage_ext.config.table import SETTINGS_FILE
+from portage_ext.errors import LockError, PortageExtError
+from portage_ext.errors.releases import BusyError, GateError
+from portage_ext.folding import counted, told
+from portage_ext.host.builder import builder
+from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
+from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
+from portage_ext.releases.gates import SIGNATURES
+from portage_ext.releases.note import UNTIL
+from portage_ext.releases.publish import Published, Source
+from portage_ext.tasks.publishing import NONE, LeftOut, Overrides, expended, left_out_of, publisher_with
+from portage_ext.tasks.signing import Signing, signing
+from portage_ext.tasks.site import Site
+from portage_ext.unattended import log, marks
+from portage_ext.unattended.log import Run
+from portage_ext.unattended.marks import Mark
+
+WHAT: Final = "after-emerge"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upkeep:
+    """How a run ended: ``line`` says what it did or why it failed, and is empty where there was nothing to do.
+
+    ``defect`` is the exception that nobody foresaw, which is our defect.
+    """
+
+    ok: bool
+    line: str
+    release: int | None = None
+    defect: Exception | None = None
+
+
+def upkeep(
+    config_root: Path, *, pending: bool = False, may_lose: bool = False, overrides: Overrides = NONE
+) -> Iterator[Upkeep]:
+    """Look after the PKGDIR of ``overrides.repository``, and then after what other runs left marks for meanwhile; one result a
+    round, which the log of runs has as well. Ends after a round that failed.
+
+    ``pending``: look only after what marks ask for. ``may_lose``: also if little or nothing of what there is would be offered.
+    It takes the root and reads the configuration itself, in each round: a file that cannot be read is a failed run, and
+    another run may have been waited for. Raises BusyError when another run works for too long, LockError, OSError.
+    """
+    again = True
+    while again:
+        with marks.working(config_root, limits.WORKER_WAIT) as alone:
+            if not alone:
+                raise BusyError(str(config_root), limits.WORKER_WAIT)
+            done = _logged(config_root, pending=pending, may_lose=may_lose, overrides=overrides)
+        yield done
+        # A run that ended meanwhile may have seen the lock and left: its mark is looked for after the lock is gone.
+        pending = True
+        again = done.ok and bool(marks.free(config_root))
+
+
+def _logged(root: Path, *, pending: bool, may_lose: bool, overrides: Overrides) -> Upkeep:
+    started = time.monotonic()
+    try:
+        done = _round(Site.read(root), pending=pending, may_lose=may_lose, overrides=overrides)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the log must have it too
+        done = _failed(error)
+    line, seconds = shown.line(done.line), time.monotonic() - started
+    if not done.ok:
+        line = f"{WHAT} FAILED: {line}"
+    elif not line and not pending:
+        # Written down as well: `portage-ext check` tells of a failure until a later run went well.
+        line = "nothing new in PKGDIR"
+    try:
+        if line:
+            log.append(root, Run(int(time.time()), WHAT, done.ok, line, done.release, seconds))
+    except (LockError, OSError) as error:
+        return replace(done, ok=False, line=f"{line}; the log of runs cannot be written: {shown.line(str(error))}")
+    return replace(done, line=line)
+
+
+def _failed(error: Exception, release: int | None = None) -> Upkeep:
+    match error:
+        case GateError():
+            return Upkeep(False, "; ".join([*error.lines[:3], str(error)]), release)
+        case PortageExtError() | OSError():
+            return Upkeep(False, str(error), release)
+        case _:
+            return Upkeep(False, f"{type(error).__name__}: {error}", release, error)
+
+
+def _round(site: Site, *, pending: bool, may_lose: bool, overrides: Overrides) -> Upkeep:
+    started, left = time.monotonic(), marks.free(site.config_root)
+    if site.settings.unattended.after_emerge == unattended.OFF:
+        marks.remove(left)
+        off = f'{site.config_root / SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
+        return Upkeep(True, "" if pending else off)
+    whole = Upkeep(True, "")
+    targets = _marked(site.settings.publishing, left) if pending else [_named(site.settings.publishing, overrides.repository)]
+    for target in targets:
+        try:
+            done = _looked_after(site, target, replace(overrides, repository=target.repository), may_lose=may_lose)
+        except Exception as error:  # noqa: BLE001 - as above; what was published before it is published
+            return _failed(error, whole.release)
+        line = "; ".join(filter(None, (whole.line, done.line)))
+        whole = Upkeep(whole.ok and done.ok, line, done.release or whole.release)
+        if done.ok:
+            marks.remove(target.marks)
+        else:
+            # The next run tries again what could not be signed, also one that changes nothing.
+            left = [mark for mark in left if mark not in target.marks]
+    # By hand one PKGDIR is worked on, and `upkeep` goes on with what was asked for. A mark that no table names is nobody's.
+    if pending:
+        marks.remove(left)
+    if whole.ok and whole.line:
+        return replace(whole, line=f"{whole.line} ({time.monotonic() - started:.1f} s)")
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A PKGDIR to work on (None: Portage's), the repository that it is published as, and the marks that ask for it."""
+
+    repository: str | None
+    pkgdir: Path | None
+    marks: tuple[Mark, ...] = ()
+
+
+def _named(settings: Publishing, repository: str | None) -> _Target:
+    """The repository that was named, whether marks ask for it or not."""
+    found = settings.repositories.get(repository) if repository else settings.own
+    return _Target(repository, None if found is None else found.pkgdir)
+
+
+def _marked(settings: Publishing, left: Iterable[Mark]) -> list[_Target]:
+    """What ``left`` asks to be looked after."""
+    named = {name: one.pkgdir for name, one in settings.repositories.items() if one.pkgdir is not None}
+    own = None if settings.own is None else settings.own.pkgdir
+    every: list[tuple[str | None, Path]] = [(None, own or pkgdir_settings(None).pkgdir), *named.items()]
+    by_pkgdir: dict[str, list[Mark]] = {}
+    for mark in left:
+        by_pkgdir.setdefault(os.path.realpath(mark.pkgdir), []).append(mark)
+    found = ((name, pkgdir, by_pkgdir.get(os.path.realpath(pkgdir))) for name, pkgdir in every)
+    return [_Target(name, pkgdir, tuple(asking)) for name, pkgdir, asking in found if asking]
+
+
+def _looked_after(site: Site, target: _Target, overrides: Overrides, *, may_lose: bool) -> Upkeep:
+    """``ok`` when every new package is signed, where packages are."""
+    pkgdir, lock = pkgdir_settings(target.pkgdir), PkgdirLock()
+    reindexer = Reindexer(repository_of(pkgdir, lock.unless_held), len(os.sched_getaffinity(0)))
+    sign, publishes = site.settings.sign, site.settings.unattended.after_emerge == unattended.PUBLISH
+    if not (publishes or sign.key or sign.homedir or overrides.key):
+        with lock.held(pkgdir.pkgdir):
+            return Upkeep(True, _line(Upkept((), reindexer.run(force=may_lose))))
+    with signing(site, key=overrides.key, homedir=overrides.homedir, unattended=True) as by:
+        if publishes:
+            return _published(site, reindexer, lock, by, overrides, may_lose=may_lose)
+        with lock.held(pkgdir.pkgdir):
+            kept = sign_and_index(reindexer, by.signer, by.judge(by.key), by.key, force=may_lose)
+        return Upkeep(kept.unsigned is None, _line(kept))
+
+
+def _published(
+    site: Site, reindexer: Reindexer, lock: PkgdirLock, by: Signing, overrides: Overrides, *, may_lose: bool
+) -> Upkeep:
+    rules, pkgdir = site.settings.publishing, reindexer.repository.pkgdir
+    channel = site.settings.unattended.channel or site.channel()
+    kept: list[Upkept] = []
+    with publisher_with(site, channel, overrides, by) as (publisher, gates):
+        # Where releases have signed packages only, one that cannot be signed must not keep back the others.
+        xpak = not any(gate.name == SIGNATURES for gate in gates)
+        may_lose = may_lose or rules.may_be_empty
+        judge = by.judge(by.key)
+
+        def refresh() -> None:
+            kept.append(sign_and_index(reindexer, by.signer, judge, by.key, force=may_lose, xpak=xpak))
+
+        def left_out() -> LeftOut:
+            unsigned = kept[-1].unsigned
+            return {**left_out_of([kept[-1].report]), **({} if unsigned is None else unsigned.why)}
+
+        described = builder().emit() if rules.builder else b""
+        source = Source(pkgdir, "published", None, lambda: lock.held(pkgdir), refresh, described, left_out)
+        published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
+        with publisher.tree.locked():
+            expended(publisher.tree, rules, int(time.time()))
+    release = published.number if published.release else None
+    return Upkeep(kept[-1].unsigned is None, _line(*kept, channel=channel, published=published), release)
+
+
+def _line(*kept: Upkept, channel: str = "", published: Published | None = None) -> str:
+    """What was done, in one line; empty when there was nothing to do."""
+    signed = {path for one in kept for path in one.signed}
+    new = {path for one in kept for path in (*one.report.added, *one.report.changed)}
+    gone = {path for one in kept for path in one.report.removed} - new
+    left_out = left_out_of(one.report for one in kept)
+    parts = []
+    if new or signed:
+        how = "signed and indexed" if signed >= new else f"indexed, {len(signed)} of them signed now" if signed else "indexed"
+        count = len(new) or len(signed)
+        parts.append(f"{counted(count)} {how}")
+    if gone:
+        parts.append(f"{len(gone)} gone")
+    if published is not None and published.release is not None:
+        parts.append(f"{'renewed' if published.held else 'published'} as release {published.number} of {channel}")
+        if not published.difference and published.beside and not published.held:
+            parts.append(f"new: {', '.join(published.beside)}")
+    if parts and published is not None and published.held:
+        parts.append(f"not published: {channel} is {published.held}, {UNTIL}")
+    if parts and left_out:
+        parts.append(f"left out: {told(left_out.items())}")
+    unsigned = [] if kept[-1].unsigned is None else [str(kept[-1].unsigned)]
+    return "; ".join([*unsigned, *([", ".join(parts)] if parts else [])])
