@@ -11,7 +11,7 @@ _PERIOD = 0.2
 
 
 class Progress:
-    """The progress of one file. ``total`` is its size in bytes, 0 while it is unknown."""
+    """The progress of one file (tasks/fetching.Listener)."""
 
     def __init__(self, name: str, *, json_lines: bool, quiet: bool) -> None:
         self._name = shown.line(name)
@@ -21,7 +21,11 @@ class Progress:
         self._begun = self._shown = time.monotonic()
         self._bytes = 0
         self._open = False
-        self.total = 0
+        self._total = 0
+
+    def expect(self, size: int) -> None:
+        """The file has ``size`` bytes."""
+        self._total = size
 
     def advance(self, count: int) -> None:
         """``count`` more bytes have come."""
@@ -34,7 +38,7 @@ class Progress:
             self._event("progress")
         else:
             rate = self._bytes / max(now - self._begun, 0.001) / 1e6
-            share = f" {100 * self._bytes // self.total:3d}%" if self.total else ""
+            share = f" {100 * self._bytes // self._total:3d}%" if self._total else ""
             print(f"\r{self._name}{share} {self._bytes / 1e6:.1f} MB, {rate:.1f} MB/s ", end="", file=sys.stderr, flush=True)
             self._open = True
 
@@ -64,5 +68,5 @@ class Progress:
     def _event(self, kind: str, text: str | None = None) -> None:
         import json
 
-        event = {"event": kind, "file": self._name, "bytes": self._bytes, "total": self.total}
+        event = {"event": kind, "file": self._name, "bytes": self._bytes, "total": self._total}
         print(json.dumps(event | ({} if text is None else {"message": text})), flush=True)

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import shutil
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-from portage_ext import limits, locks, shown
+from portage_ext import shown
+from portage_ext.cli import places
 from portage_ext.config import binrepos
-from portage_ext.config import settings as configuration
-from portage_ext.errors import UsageError
-from portage_ext.errors.trust import DamagedStateError, KeyFileError
-from portage_ext.fetch.binrepo import locked
-from portage_ext.fetch.mirrors import Mirrors, Transports
-from portage_ext.fetch.sinks import MemorySink
 from portage_ext.model.root import Root
-from portage_ext.trust import kept_root, manage, manage_roots
-from portage_ext.trust.keyfiles import PublicKey, only, read_keys
-from portage_ext.trust.keyrings import RootPins, TrustDirectory, fingerprint, read_key_file
-from portage_ext.trust.machine import Seen, forgotten, trusted_keys
-from portage_ext.trust.memory import Memory, StateDirectory, checked_name
-
-
-def roots(parser: argparse.ArgumentParser) -> None:
-    """The options that say which system is meant."""
-    eprefix = os.environ.get("PORTAGE_OVERRIDE_EPREFIX", "")
-    config_root = os.environ.get("PORTAGE_CONFIGROOT") or f"{eprefix}/"
-    root = os.environ.get("EROOT") or f"{os.environ.get('ROOT', '').rstrip('/')}{os.environ.get('EPREFIX', eprefix)}/"
-    parser.add_argument("--config-root", type=Path, default=Path(config_root), help="PORTAGE_CONFIGROOT (default: %(default)s)")
-    parser.add_argument("--root", type=Path, default=Path(root), help="EROOT, where the state is kept (default: %(default)s)")
+from portage_ext.tasks import pinning
+from portage_ext.tasks.pinning import Trusted
+from portage_ext.trust.keyfiles import PublicKey
+from portage_ext.trust.keyrings import RootPins
+from portage_ext.trust.machine import trusted_keys
+from portage_ext.trust.manage import Removed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    roots(parser)
+    places.roots(parser)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="pin a key for a binrepo, and let Portage verify packages with it")
     add.add_argument("repo", metavar="REPO")
@@ -65,68 +48,37 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    directory = TrustDirectory(options.config_root)
+    """Exit status: 0."""
+    repo = options.repo
     if options.action == "list":
-        for name in [options.repo] if options.repo else directory.binrepos():
-            _show(directory, StateDirectory(options.root, checked_name(name)))
+        for one in pinning.trusted(options.config_root, options.root, repo):
+            _show(one)
         return 0
-    repo = checked_name(options.repo)
-    home = configuration.load(options.config_root, client_only=True).portage_home
+    site = places.site(options, client_only=True)
     match options.action:
         case "add":
             if options.root_key:
-                _add_roots(options, directory, home)
+                pinned = pinning.pin_roots(site, repo, options.root_key, options.threshold, options.source)
+                print(
+                    f"{repo}: {pinned.threshold} of {', '.join(pinned.keys)} say from now on which keys sign; "
+                    "no other key is pinned"
+                )
             else:
-                wanted = fingerprint(options.fingerprint)
-                if directory.root_pins(repo):
-                    raise UsageError(
-                        f"root keys are pinned for {repo}; `portage-ext trust remove {repo}` comes before other pins"
-                    )
-                data, where = _key(_beside(options.source, wanted), home, wanted)
-                manage.add(directory, home, repo, wanted, data, where)
-                print(f"{repo}: {wanted} is pinned, and in Portage's keyring {home}")
-            _drop_unverified(options.root)
-            if binrepos.connect(options.config_root, repo):
-                print(f"{repo}: fetched by portage-ext, by {binrepos.drop_in(options.config_root, repo)}")
+                pinned = pinning.pin(site, repo, options.fingerprint, options.source)
+                print(f"{repo}: {pinned.keys[0]} is pinned, and in Portage's keyring {site.settings.portage_home}")
+            if pinned.drop_in is not None:
+                print(f"{repo}: fetched by portage-ext, by {pinned.drop_in}")
             else:
                 print(f"{repo}: put these lines into its section of binrepos.conf:\n{binrepos.section(repo)}", end="")
         case "remove":
-            wanted_or_all = fingerprint(options.fingerprint) if options.fingerprint else None
-            state, rooted = StateDirectory(options.root, repo), directory.root_pins(repo) is not None
-            with _alone(state):
-                removed = (manage_roots if rooted else manage).remove(directory, home, state, wanted_or_all)
-            if not directory.pins(repo) and not directory.root_pins(repo):
-                binrepos.disconnect(options.config_root, repo)
-            _tell(repo, removed)
+            _tell(repo, pinning.unpin(site, repo, options.fingerprint))
         case "forget":
-            state = StateDirectory(options.root, repo)
-            with _alone(state):
-                if state.memory_file.exists():
-                    state.save(Memory(forgotten(directory.pins(repo), _seen(state))))
-                    state.index_file.unlink(missing_ok=True)
-                kept_root.forget(state)
-            # With the stamps that Portage was handed, it is forgotten how to hand it a newer one.
-            _drop_unverified(options.root)
+            pinning.forget(site, repo)
             print(f"{repo}: the next valid Release is taken as the first; one without a Release is still refused")
     return 0
 
 
-def _add_roots(options: argparse.Namespace, directory: TrustDirectory, home: Path) -> None:
-    wanted = sorted({fingerprint(one) for one in options.root_key})
-    threshold = len(wanted) if options.threshold is None else options.threshold
-    if not 1 <= threshold <= len(wanted):
-        raise UsageError(f"--threshold {threshold}: of {len(wanted)} root keys as many cannot sign")
-    keys = {}
-    for one in wanted:
-        data, where = _key(_beside(options.source, one), home, one)
-        keys[one] = only([data], one, where)
-    state = StateDirectory(options.root, options.repo)
-    with _alone(state):
-        manage_roots.add(directory, home, state, RootPins(frozenset(wanted), threshold), keys)
-    print(f"{options.repo}: {threshold} of {', '.join(wanted)} say from now on which keys sign; no other key is pinned")
-
-
-def _tell(repo: str, removed: manage.Removed) -> None:
+def _tell(repo: str, removed: Removed) -> None:
     """Say what `trust remove` dropped."""
 
     def named(keys: frozenset[str]) -> str:
@@ -140,60 +92,12 @@ def _tell(repo: str, removed: manage.Removed) -> None:
         print(f"{repo}: no key is believed any more; pin the present one with `portage-ext trust add`")
 
 
-def _alone(state: StateDirectory) -> contextlib.AbstractContextManager[None]:
-    """Keep emerge from the memory of a binrepo, where there is one."""
-    return locked(state, locks.tell) if state.directory.is_dir() else contextlib.nullcontext()
-
-
-def _seen(state: StateDirectory) -> Seen | None:
-    """What is remembered, unless it is damaged: `trust forget` is the way out of that."""
-    try:
-        return state.load().seen
-    except DamagedStateError:
-        return None
-
-
-def _drop_unverified(root: Path) -> None:
-    """Portage replaces its copies of indexes only by newer ones, and not before their TTL: those that came before anything was
-    verified, or under what was forgotten, must not stay. They are a cache; the next emerge fetches them again."""
-    cached = root / "var/cache/edb/binhost"
-    if cached.is_dir():
-        shutil.rmtree(cached)
-
-
-def _beside(source: str | None, fingerprint: str) -> str | None:
-    """The file of one key where ``source`` is a place for several."""
-    return f"{source}{fingerprint}.asc" if source is not None and source.endswith("/") else source
-
-
-def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
-    """The bytes that hold the key, and what to call them."""
-    if source is None:
-        data = manage.present_in_portage(home, wanted)
-        if not data:
-            raise KeyFileError(str(home), f"it does not hold {wanted}; say where the key is with --from")
-        return data, str(home)
-    if "://" in source:
-        base, _, name = source.rpartition("/")
-        sink, transports = MemorySink(), Transports()
-        try:
-            Mirrors((base,), transports).fetch(name, limits.MAX_KEY_SIZE, sink)
-        finally:
-            transports.close()
-        return sink.data, source
-    return read_key_file(Path(source)), source
-
-
-def _show(directory: TrustDirectory, state: StateDirectory) -> None:
-    name = state.binrepo
-    ring = directory.keyring_file(name)
-    present = {key.primary: key for key in read_keys(ring.read_bytes())} if ring.exists() else {}
-    pins, seen = directory.pins(name), state.load().seen
-    print(name)
-    rooted = directory.root_pins(name)
-    if rooted is not None:
-        _show_root(rooted, kept_root.believed(directory, state), present)
-    rotating = seen if rooted is None else None
+def _show(one: Trusted) -> None:
+    pins, seen, present = one.pins, one.seen, one.present
+    print(one.binrepo)
+    if one.root_pins is not None:
+        _show_root(one.root_pins, one.root, present)
+    rotating = seen if one.root_pins is None else None
     for pin in sorted(pins):
         print(f"  pinned   {pin}  {_described(present.get(pin))}")
     for rotated in sorted(trusted_keys(pins, rotating) - pins):

@@ -1,13 +1,13 @@
-"""portage-ext trust, as far as it needs no keys."""
+"""Pins, as far as they need no keys."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from portage_ext.cli import trust
+from portage_ext.tasks import pinning
+from portage_ext.tasks.site import Site
 from portage_ext.trust.machine import Seen
 from portage_ext.trust.memory import Memory, StateDirectory
 
@@ -25,6 +25,6 @@ def test_what_is_forgotten_does_not_stay_as_portages_copy_of_the_index(tmp_path:
     copy = tmp_path / "var/cache/edb/binhost/packages.example/production/Packages"
     copy.parent.mkdir(parents=True)
     copy.write_text("TIMESTAMP: 1900000000\n\n")
-    trust.run(argparse.Namespace(action="forget", repo="lab", root=tmp_path, config_root=tmp_path))
+    pinning.forget(Site.read(tmp_path), "lab")
     assert not copy.exists()
     assert state.load().timestamp == 0

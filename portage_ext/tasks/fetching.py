@@ -1,0 +1,107 @@
+"""One file of a binrepo, fetched and verified: its index as Portage may see it, or a package that the verified index lists."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from portage_ext import files
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.tasks.site import Site
+
+_INDEX_NAMES: Final = ("Packages.gz", "Packages")
+
+
+class Listener(Protocol):
+    """Who is told how far a transfer has come."""
+
+    def expect(self, size: int) -> None:
+        """The file has ``size`` bytes."""
+
+    def advance(self, count: int) -> None:
+        """``count`` more bytes have come."""
+
+    def warn(self, text: str) -> None:
+        """Something was refused or tried in vain."""
+
+
+class _Nobody:
+    """A listener who does not listen."""
+
+    def expect(self, size: int) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedIndex:
+    """The index of ``binrepo`` is there; ``fresh`` is False when it is the one seen before."""
+
+    binrepo: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPackage:
+    """The package ``path`` of ``size`` bytes is there, from the base URL ``mirror``."""
+
+    path: str
+    size: int
+    mirror: str
+
+
+def fetch(
+    site: Site, binrepo: str, uri: str, output: Path, *, resume: bool = False, listener: Listener = _NOBODY
+) -> FetchedIndex | FetchedPackage:
+    """Fetch ``uri``, an index or a package of ``binrepo``, into ``output``.
+
+    ``resume``: continue the partial file that is there. Raises the TrustError that refused it, AllMirrorsFailedError,
+    UnknownPackageError, LockError, UsageError, OSError.
+    """
+    base, _, file = uri.rpartition("/")
+    try:
+        with site.binrepo(binrepo, base, warn=listener.warn, progress=listener.advance) as opened:
+            if file in _INDEX_NAMES:
+                return _index(opened, file, output)
+            return _package(opened, uri, output, resume=resume, listener=listener)
+    finally:
+        _remove_empty(output)
+
+
+def _remove_empty(output: Path) -> None:
+    """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched."""
+    with contextlib.suppress(OSError):
+        if output.stat().st_size == 0:
+            files.discard(output)
+
+
+def _index(binrepo: Binrepo, file: str, output: Path) -> FetchedIndex:
+    # Imported here: a package is fetched in a process of its own, which needs none of it.
+    import gzip
+
+    from portage_ext.fetch.index import obtain
+
+    obtained = obtain(binrepo, int(time.time()))
+    # Portage looks at this copy once and throws it away: a temporary file of its own, in whose place a rename is no gain.
+    with output.open("wb") as out:
+        out.write(gzip.compress(obtained.text, 1, mtime=0) if file.endswith(".gz") else obtained.text)
+    return FetchedIndex(binrepo.name, obtained.fresh)
+
+
+def _package(binrepo: Binrepo, uri: str, output: Path, *, resume: bool, listener: Listener) -> FetchedPackage:
+    from dataclasses import replace
+
+    from portage_ext.fetch import package
+
+    wanted = package.entry_for(binrepo, uri)
+    listener.expect(wanted.entry.size)
+    mirror = package.fetch(replace(binrepo, base=wanted.base), uri, wanted, output, resume=resume)
+    return FetchedPackage(wanted.path, wanted.entry.size, mirror)

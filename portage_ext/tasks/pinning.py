@@ -1,0 +1,177 @@
+"""Which keys are believed for which binrepo: pinned, unpinned, forgotten and listed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portage_ext import limits, locks
+from portage_ext.config import binrepos
+from portage_ext.errors import UsageError
+from portage_ext.errors.trust import DamagedStateError, KeyFileError
+from portage_ext.fetch.binrepo import locked
+from portage_ext.fetch.mirrors import Mirrors, Transports
+from portage_ext.fetch.sinks import MemorySink
+from portage_ext.model.root import Root
+from portage_ext.tasks.site import Site
+from portage_ext.trust import kept_root, manage, manage_roots
+from portage_ext.trust.keyfiles import PublicKey, only, read_keys
+from portage_ext.trust.keyrings import RootPins, TrustDirectory, fingerprint, read_key_file
+from portage_ext.trust.machine import Seen, forgotten
+from portage_ext.trust.manage import Removed
+from portage_ext.trust.memory import Memory, StateDirectory, checked_name
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The ``keys`` of which ``threshold`` are believed for ``binrepo`` from now on.
+
+    ``drop_in`` is the file by which Portage fetches through portage-ext; None when it could not be written, because
+    the section is a person's.
+    """
+
+    binrepo: str
+    keys: Sequence[str]
+    threshold: int
+    drop_in: Path | None
+
+
+def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned:
+    """Pin the primary key ``key`` (a whole fingerprint) for ``binrepo``, and let Portage verify packages with it.
+
+    ``source`` is a file or URL that holds it (None: Portage's own keyring). Raises UsageError, KeyFileError, GpgError,
+    AllMirrorsFailedError, OSError.
+    """
+    name, directory, home = checked_name(binrepo), TrustDirectory(site.config_root), site.settings.portage_home
+    wanted = fingerprint(key)
+    if directory.root_pins(name):
+        raise UsageError(f"root keys are pinned for {name}; `portage-ext trust remove {name}` comes before other pins")
+    data, where = _key(_beside(source, wanted), home, wanted)
+    manage.add(directory, home, name, wanted, data, where)
+    return _connected(site, Pinned(name, (wanted,), 1, None))
+
+
+def pin_roots(site: Site, binrepo: str, keys: Sequence[str], threshold: int | None = None, source: str | None = None) -> Pinned:
+    """Pin offline keys that say which keys sign, ``threshold`` of them together (None: all). Raises as :func:`pin`."""
+    name, directory, home = checked_name(binrepo), TrustDirectory(site.config_root), site.settings.portage_home
+    wanted = sorted({fingerprint(one) for one in keys})
+    needed = len(wanted) if threshold is None else threshold
+    if not 1 <= needed <= len(wanted):
+        raise UsageError(f"--threshold {needed}: of {len(wanted)} root keys as many cannot sign")
+    found = {}
+    for one in wanted:
+        data, where = _key(_beside(source, one), home, one)
+        found[one] = only([data], one, where)
+    state = StateDirectory(site.eroot, name)
+    with _alone(state):
+        manage_roots.add(directory, home, state, RootPins(frozenset(wanted), needed), found)
+    return _connected(site, Pinned(name, wanted, needed, None))
+
+
+def unpin(site: Site, binrepo: str, key: str | None = None) -> Removed:
+    """Unpin ``key`` (None: all) of ``binrepo``, and drop what came from there by rotation.
+
+    Raises UsageError, GpgError, LockError, OSError.
+    """
+    name, directory = checked_name(binrepo), TrustDirectory(site.config_root)
+    wanted = fingerprint(key) if key else None
+    state, rooted = StateDirectory(site.eroot, name), directory.root_pins(name) is not None
+    with _alone(state):
+        remove = manage_roots.remove if rooted else manage.remove
+        removed = remove(directory, site.settings.portage_home, state, wanted)
+    if not directory.pins(name) and not directory.root_pins(name):
+        binrepos.disconnect(site.config_root, name)
+    return removed
+
+
+def forget(site: Site, binrepo: str) -> None:
+    """Forget version and identity seen of ``binrepo``, after it was set up anew. Raises UsageError, LockError, OSError."""
+    name = checked_name(binrepo)
+    state = StateDirectory(site.eroot, name)
+    with _alone(state):
+        if state.memory_file.exists():
+            state.save(Memory(forgotten(TrustDirectory(site.config_root).pins(name), _seen(state))))
+            state.index_file.unlink(missing_ok=True)
+        kept_root.forget(state)
+    # With the stamps that Portage was handed, it is forgotten how to hand it a newer one.
+    _drop_unverified(site.eroot)
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What is pinned for a binrepo, which of it is ``present`` in its keyring, by primary key, and what was seen of it."""
+
+    binrepo: str
+    pins: frozenset[str]
+    root_pins: RootPins | None
+    present: Mapping[str, PublicKey]
+    seen: Seen | None
+    root: Root | None
+
+
+def trusted(config_root: Path, eroot: Path, binrepo: str | None = None) -> Iterator[Trusted]:
+    """What is believed for ``binrepo`` (None: for each that keys are pinned for), also where portage-ext.toml cannot be read.
+
+    Raises UsageError, DamagedStateError, OSError.
+    """
+    directory = TrustDirectory(config_root)
+    for name in [binrepo] if binrepo else directory.binrepos():
+        state = StateDirectory(eroot, checked_name(name))
+        ring, rooted = directory.keyring_file(name), directory.root_pins(name)
+        present = {key.primary: key for key in read_keys(ring.read_bytes())} if ring.exists() else {}
+        root = kept_root.believed(directory, state) if rooted is not None else None
+        yield Trusted(name, directory.pins(name), rooted, present, state.load().seen, root)
+
+
+def _connected(site: Site, pinned: Pinned) -> Pinned:
+    _drop_unverified(site.eroot)
+    if not binrepos.connect(site.config_root, pinned.binrepo):
+        return pinned
+    return replace(pinned, drop_in=binrepos.drop_in(site.config_root, pinned.binrepo))
+
+
+def _alone(state: StateDirectory) -> contextlib.AbstractContextManager[None]:
+    """Keep emerge from the memory of a binrepo, where there is one."""
+    return locked(state, locks.tell) if state.directory.is_dir() else contextlib.nullcontext()
+
+
+def _seen(state: StateDirectory) -> Seen | None:
+    """What is remembered, unless it is damaged: `trust forget` is the way out of that."""
+    try:
+        return state.load().seen
+    except DamagedStateError:
+        return None
+
+
+def _drop_unverified(root: Path) -> None:
+    """Portage replaces its copies of indexes only by newer ones, and not before their TTL: those that came before anything was
+    verified, or under what was forgotten, must not stay. They are a cache; the next emerge fetches them again."""
+    cached = root / "var/cache/edb/binhost"
+    if cached.is_dir():
+        shutil.rmtree(cached)
+
+
+def _beside(source: str | None, fingerprint: str) -> str | None:
+    """The file of one key where ``source`` is a place for several."""
+    return f"{source}{fingerprint}.asc" if source is not None and source.endswith("/") else source
+
+
+def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
+    """The bytes that hold the key, and what to call them."""
+    if source is None:
+        data = manage.present_in_portage(home, wanted)
+        if not data:
+            raise KeyFileError(str(home), f"it does not hold {wanted}; say where the key is with --from")
+        return data, str(home)
+    if "://" in source:
+        base, _, name = source.rpartition("/")
+        sink, transports = MemorySink(), Transports()
+        try:
+            Mirrors((base,), transports).fetch(name, limits.MAX_KEY_SIZE, sink)
+        finally:
+            transports.close()
+        return sink.data, source
+    return read_key_file(Path(source)), source
