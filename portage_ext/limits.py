@@ -216,7 +216,7 @@ BUILDER_SIZE: Final = 1536 * KIB
 BUILDER_ITEMS: Final = 100_000
 BUILDER_TEXT: Final = 4 * KIB
 
-# The health of this host (policy/health.py, cli/check.py).
+# The health of this host (policy/health.py, tasks/examination.py).
 CHECK_SECONDS: Final = 8.0
 """What has not answered by then is said not to have."""
 CHECK_TIMEOUT: Final = 4.0

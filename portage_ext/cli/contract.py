@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from portage_ext import shown
 from portage_ext.cli.main import EXIT_FAILED, EXIT_OK
-from portage_ext.elf.system import System
-from portage_ext.elf.tree import read_image
-from portage_ext.errors import NoSuchPackageError
-from portage_ext.gpkg.contract import computed_contract, stored_contract
-from portage_ext.host.installed import Place, installed_contracts, place
 from portage_ext.model.contract import ANY, Library, Need, SymbolContract
-from portage_ext.toolchain.plan import needs_of
+from portage_ext.tasks import contracts
+from portage_ext.tasks.contracts import Contracted
 from portage_ext.toolchain.refusal import versions_text
 
 _RECORDED: Final = "recorded"
@@ -35,41 +29,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 with ``--check`` when a need is not met."""
-    here = place()
-    system = System(here.root, here.eprefix)
     status = EXIT_OK
-    found = False
-    for name, source, portable in _contracts(options, here):
-        found = True
-        contract = portable.placed(here.eprefix)
-        unmet = [need for need, search in needs_of(contract) if not system.holds(need, search)]
+    for one in contracts.contracts(options.what, compute=options.compute):
         if options.json:
-            print(json.dumps(_as_json(name, source, contract, unmet), ensure_ascii=True))
+            print(json.dumps(_as_json(one), ensure_ascii=True))
         elif options.line:
-            print(contract.portable(here.eprefix))
+            print(one.portable)
         else:
-            _print(name, source, contract)
-        if options.check and unmet:
+            _print(one.name, _RECORDED if one.recorded else _COMPUTED, one.contract)
+        if options.check and one.unmet:
             status = EXIT_FAILED
             if not options.json:
-                for need in unmet:
-                    there = bool(system.candidates(need.library))
-                    print(shown.line(f"not met here: {versions_text(need, system.missing(need), found=there)}"))
-    if not found:
-        raise NoSuchPackageError(options.what)
+                for lack in one.unmet:
+                    print(shown.line(f"not met here: {versions_text(lack.need, lack.missing, found=lack.found)}"))
     return status
-
-
-def _contracts(options: argparse.Namespace, here: Place) -> Iterator[tuple[str, str, SymbolContract]]:
-    path = Path(options.what)
-    if path.is_dir():
-        yield options.what, _COMPUTED, read_image(path, eprefix=here.eprefix).contract(eprefix=here.eprefix)
-    elif path.is_file():
-        stored = None if options.compute else stored_contract(path)
-        yield (options.what, _RECORDED, stored) if stored is not None else (options.what, _COMPUTED, computed_contract(path))
-    else:
-        for cpv, recorded, contract in installed_contracts(options.what, compute=options.compute):
-            yield cpv, _RECORDED if recorded else _COMPUTED, contract
 
 
 def _print(name: str, source: str, contract: SymbolContract) -> None:
@@ -90,15 +63,16 @@ def _word(library: Library, versions: frozenset[str]) -> str:
     return shown.line(f"{library[1]} [{library[0]}]{' ' if versions else ''}{' '.join(sorted(versions))}")
 
 
-def _as_json(name: str, source: str, contract: SymbolContract, unmet: list[Need]) -> dict[str, object]:
-    def need(one: Need) -> dict[str, object]:
-        versions = sorted(one.versions)
-        return {"category": one.category, "soname": one.soname, "versions": versions, "plugin": one.plugin}
+def _as_json(one: Contracted) -> dict[str, object]:
+    contract = one.contract
+
+    def need(of: Need) -> dict[str, object]:
+        return {"category": of.category, "soname": of.soname, "versions": sorted(of.versions), "plugin": of.plugin}
 
     return {
-        "package": name,
-        "recorded": source == _RECORDED,
-        "needs": [need(one) for one in contract.needs],
+        "package": one.name,
+        "recorded": one.recorded,
+        "needs": [need(of) for of in contract.needs],
         "defines": [{"category": c, "soname": s, "versions": sorted(v)} for (c, s), v in sorted(contract.defines.items())],
         "private": None
         if contract.private is None
@@ -107,5 +81,5 @@ def _as_json(name: str, source: str, contract: SymbolContract, unmet: list[Need]
             for (d, (c, s)), v in sorted(contract.private.items())
         ],
         "search": {category: list(places) for category, places in contract.search.items()},
-        "unmet": [need(one) for one in unmet],
+        "unmet": [need(lack.need) for lack in one.unmet],
     }

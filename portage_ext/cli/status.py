@@ -6,24 +6,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 from portage_ext import shown
 from portage_ext.cli.screen import Screen
-from portage_ext.cli.tree import UNTIL
-from portage_ext.config import settings as configuration
-from portage_ext.errors import SettingsError, UnknownPortageError
-from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
-from portage_ext.releases.tree import Tree
-from portage_ext.trust import kept_root
-from portage_ext.trust.keyrings import TrustDirectory
-from portage_ext.trust.machine import trusted_keys
-from portage_ext.trust.memory import StateDirectory, checked_name
-from portage_ext.unattended import log
+from portage_ext.releases.note import UNTIL
+from portage_ext.tasks import status
+from portage_ext.tasks.status import Channel, Followed
 
-_RUNS: Final = 10
+_RUN: Final = ("when", "what", "ok", "line", "release", "seconds")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,62 +24,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0. Whether all is well is for `portage-ext check`; nothing is asked of the network here."""
-    host = here()
-    named, trouble = _named()
-    told = {"channels": _channels(host), "followed": _followed(host, named), "runs": _runs(host)}
+    found = status.status()
+    told = {
+        "channels": [_channel(one) for one in found.channels],
+        "followed": [_followed(one) for one in found.followed],
+        "runs": [{name: getattr(one, name) for name in _RUN} for one in found.runs],
+    }
     if options.json:
         print(json.dumps(told))
     else:
         _print(told, int(time.time()))
-    if trouble:
-        print(f"portage-ext status: {trouble}", file=sys.stderr)
+    if found.trouble:
+        print(f"portage-ext status: {found.trouble}", file=sys.stderr)
     return 0
 
 
-def _channels(host: Here) -> list[dict[str, Any]]:
-    settings = configuration.load(host.config_root).publishing
-    trees = [one.tree for one in ([settings.own] if settings.own else []) + list(settings.repositories.values())]
-    found: list[dict[str, Any]] = []
-    for tree in map(Tree, trees):
-        for channel, number in tree.channels().items():
-            release, note = tree.release(number), tree.note(number)
-            values = {"tree": str(tree.root), "channel": channel, "release": number, "created": release.created}
-            values |= {"expires": release.expires, "packages": len(tree.contents(number).entries), "origin": note.origin}
-            found.append({**values, "held": None if note.hold is None else str(note.hold)})
-    return found
+def _channel(one: Channel) -> dict[str, Any]:
+    values = {"tree": str(one.tree), "channel": one.name, "release": one.number, "created": one.release.created}
+    values |= {"expires": one.release.expires, "packages": one.packages, "origin": one.note.origin}
+    return {**values, "held": None if one.note.hold is None else str(one.note.hold)}
 
 
-def _named() -> tuple[dict[str, str], str]:
-    """Name and sync-uri of each binrepo, and what keeps them from being read."""
-    try:
-        return {one.name: one.sync_uri for one in binrepos() if one.name}, ""
-    except (SettingsError, UnknownPortageError) as error:
-        return {}, str(error)
-
-
-def _followed(host: Here, named: Mapping[str, str]) -> list[dict[str, Any]]:
-    directory, found = TrustDirectory(host.config_root), list[dict[str, Any]]()
-    for name in sorted({*named, *directory.binrepos()}):
-        state = StateDirectory(host.eroot, checked_name(name))
-        memory = state.load()
-        seen, pins = memory.seen, directory.pins(name)
-        rooted, root = directory.root_pins(name), kept_root.believed(directory, state)
-        values: dict[str, Any] = {
-            "binrepo": name,
-            "uri": shown.line(named.get(name, "")),
-            "pinned": sorted(rooted.keys if rooted else pins),
-        }
-        trusted = (root.release_keys if root else ()) if rooted else trusted_keys(pins, seen)
-        values |= {"trusted": sorted(trusted), "release": seen.version if seen else None}
-        values |= {"root": root.version if root else None, "root_expires": root.expires if root else None}
-        values |= {"channel": seen.channel if seen else "", "created": seen.created if seen else None}
-        found.append({**values, "expires": memory.expires or None})
-    return found
-
-
-def _runs(host: Here) -> list[dict[str, Any]]:
-    latest = log.read(host.config_root)[-_RUNS:]
-    return [{name: getattr(one, name) for name in ("when", "what", "ok", "line", "release", "seconds")} for one in latest]
+def _followed(one: Followed) -> dict[str, Any]:
+    seen, root = one.seen, one.root
+    values: dict[str, Any] = {"binrepo": one.name, "uri": shown.line(one.uri), "pinned": list(one.pinned)}
+    values |= {"trusted": list(one.trusted), "release": seen.version if seen else None}
+    values |= {"root": root.version if root else None, "root_expires": root.expires if root else None}
+    values |= {"channel": seen.channel if seen else "", "created": seen.created if seen else None}
+    return {**values, "expires": one.expires or None}
 
 
 def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 
 from portage_ext import shown
 from portage_ext.config import binrepos as binrepos_conf
-from portage_ext.config.settings import load
-from portage_ext.errors import PortageExtError
 from portage_ext.host import cpu as asking
 from portage_ext.host.here import Here
 from portage_ext.policy import cpu
@@ -32,8 +29,8 @@ def portage_version() -> Area:
     return Area("Portage", supported.version() + (f"; {note}" if note is not None else ""), tuple(found))
 
 
-def configuration(host: Here, repos: list[BinrepoValues]) -> Area:
-    """The traps that the manuals warn of."""
+def configuration(host: Here, repos: list[BinrepoValues], *, publishes: bool = False) -> Area:
+    """The traps that the manuals warn of. ``publishes``: this host publishes packages for others."""
     import portage
 
     settings = portage.settings
@@ -46,7 +43,7 @@ def configuration(host: Here, repos: list[BinrepoValues]) -> Area:
         *_defeats(settings, repos),
         *_unsigned(host, repos),
         *_package_env(settings, repos),
-        *_native(settings, host),
+        *_native(settings, publishes=publishes or "buildpkg" in host.features),
     ]
     names = ", ".join(one.name or shown.line(one.sync_uri) for one in repos) or "none"
     return Area("configuration", f"binrepos: {names}", tuple(found))
@@ -120,12 +117,9 @@ def _package_env(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]
         yield warning(text, f"correct {text.split(': ')[0]}")
 
 
-def _native(settings: Any, host: Here) -> Iterator[Finding]:
+def _native(settings: Any, *, publishes: bool) -> Iterator[Finding]:
     from portage_ext.host.use_origin import setting
 
-    publishes = "buildpkg" in host.features
-    with contextlib.suppress(PortageExtError):  # said where the file is needed
-        publishes |= load(host.config_root).publishing.own is not None
     flags = settings.get("CFLAGS", "").split()
     if publishes and cpu.is_native(flags):
         chosen = cpu.machine_flags(flags)

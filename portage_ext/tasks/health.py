@@ -1,4 +1,4 @@
-"""The areas of `portage-ext check` that need no Portage: each gathers what is there and has policy/health.py judge it."""
+"""The areas of health that need no Portage: each gathers what is there and has policy/health.py judge it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from portage_ext import __version__, limits, shown
 from portage_ext.config import publishing
-from portage_ext.config.settings import FetchSettings, Settings
+from portage_ext.config.settings import FetchSettings
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.releases import MirrorPushError
 from portage_ext.errors.trust import MirrorError, NotFoundError, TrustError
-from portage_ext.fetch.binrepo import Binrepo
-from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.mirrors import bases as bases_of
 from portage_ext.fetch.reach import release_at
 from portage_ext.host.here import Here
@@ -31,6 +28,7 @@ from portage_ext.policy.health import Area, Finding, KeyState, Space
 from portage_ext.releases import roots
 from portage_ext.releases.mirror import Mirror
 from portage_ext.releases.tree import Tree
+from portage_ext.tasks.site import Site
 from portage_ext.trust import kept_root, manage
 from portage_ext.trust.defeats import BinrepoValues
 from portage_ext.trust.keyfiles import read_keys
@@ -46,7 +44,7 @@ _AGAIN: Final = {"postsync": "postsync --now"}
 _PATIENCE: Final = FetchSettings(limits.CHECK_TIMEOUT, 0, 1, limits.CHECK_TIMEOUT)
 
 
-def binhosts(repos: Sequence[BinrepoValues], host: Here, settings: Settings) -> dict[str, Callable[[], Area]]:
+def binhosts(repos: Sequence[BinrepoValues], site: Site) -> dict[str, Callable[[], Area]]:
     """What looks at each binrepo and each of its mirrors, by the name of its area."""
     tasks: dict[str, Callable[[], Area]] = {}
     for one in repos:
@@ -54,10 +52,10 @@ def binhosts(repos: Sequence[BinrepoValues], host: Here, settings: Settings) -> 
         if "://" not in one.sync_uri or one.sync_uri.startswith("file://"):
             tasks[called] = partial(_local, called, Path(one.sync_uri.removeprefix("file://")))
             continue
-        bases = bases_of(one.sync_uri, settings.binrepo(one.name).mirrors)
+        bases = bases_of(one.sync_uri, site.settings.binrepo(one.name).mirrors)
         for number, base in enumerate(bases):
             name = called if not number else f"mirror {number} of {one.name}"
-            tasks[name] = partial(_remote, name, one, base, host, settings)
+            tasks[name] = partial(_remote, name, one, base, site)
     return tasks
 
 
@@ -67,23 +65,13 @@ def _local(called: str, place: Path) -> Area:
     return Area(called, str(place), () if there else (health.error(f"there is no index in {place}", remedy),))
 
 
-def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Settings) -> Area:
+def _remote(called: str, one: BinrepoValues, base: str, site: Site) -> Area:
     """Whether ``base`` answers, and whether what it offers is believed and fresh."""
-    name = checked_name(one.name) if one.name else "PORTAGE_BINHOST"
-    transports = Transports()
-    binrepo = Binrepo(
-        name=name,
-        base=base,
-        settings=replace(settings, fetch=_PATIENCE),
-        config_root=host.config_root,
-        state=StateDirectory(host.eroot, name),
-        transports=transports,
-        warn=lambda text: None,
-        progress=lambda count: None,
-    )
+    name = one.name or "PORTAGE_BINHOST"
     begun, now = time.monotonic(), int(time.time())
     try:
-        release = release_at(binrepo, base, now)
+        with site.with_patience(_PATIENCE).binrepo(name, base) as binrepo:
+            release = release_at(binrepo, base, now)
     except NotFoundError as error:
         remedy = f"look at sync-uri and mirrors of {name}; if they are right, tell the binhost's administrator"
         return Area(called, "no index", (health.error(f"{error.where}: {error.why}", remedy),))
@@ -92,8 +80,6 @@ def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Se
         return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))
     except TrustError as error:
         return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{type(error).__name__}]", error.todo),))
-    finally:
-        transports.close()
     taken = f"{(time.monotonic() - begun) * 1000:.0f} ms"
     if release is None:
         return Area(called, f"no Release, {taken}")
@@ -102,7 +88,7 @@ def _remote(called: str, one: BinrepoValues, base: str, host: Here, settings: Se
     return Area(called, told, tuple(health.ages(base, release, now, remedy)))
 
 
-def releases(host: Here, settings: publishing.Publishing) -> Area:
+def releases(settings: publishing.Publishing) -> Area:
     """The trees that this host publishes."""
     trees = {name: one.tree for name, one in settings.repositories.items()}
     if settings.own is not None:
@@ -150,15 +136,15 @@ def _pushed(one: publishing.MirrorSettings, settings: publishing.Publishing) -> 
     return Area(called, ", ".join(f"{lag.channel}: {lag.there or 'none'}" for lag in lags) or "no channels", tuple(behind))
 
 
-def keys(host: Here, settings: Settings) -> Area:
+def keys(site: Site) -> Area:
     """The keys that are pinned here, and the one that signs here."""
     now, found, count = int(time.time()), list[Finding](), 0
-    directory = TrustDirectory(host.config_root)
+    settings, directory = site.settings, TrustDirectory(site.config_root)
     for name in directory.binrepos():
         ring, root_pins = directory.keyring_file(name), directory.root_pins(name)
         if root_pins is not None:
             count += len(root_pins.keys)
-            found += _rooted(name, directory, StateDirectory(host.eroot, checked_name(name)), now)
+            found += _rooted(name, directory, StateDirectory(site.eroot, checked_name(name)), now)
         present = {one.primary: one for one in read_keys(ring.read_bytes())} if ring.is_file() else {}
         for pin in sorted(directory.pins(name)):
             count += 1
