@@ -22,6 +22,49 @@ def test_module_opens_with_its_rule_and_has_one_idea(path: Path) -> None:
     assert text.count("\n") <= 400, path
 
 
+SPEAKING = {
+    "hooks/guard.py": "a program that a phase hook starts: its stderr is what the phase shows, its status refuses the merge",
+    "hooks/losses.py": "a program that a phase hook starts: the hook passes its stdout on as a warning of the phase",
+    "hooks/record.py": "a program that a phase hook starts: its status tells the hook whether a contract was recorded",
+    "emerge/messages.py": "the one way to say a line inside emerge, on stderr",
+    "emerge/after.py": "ebuild, quickpkg and emaint have decided on their status before it works: a failure ends the process",
+    "locks.py": "a wait is announced also where nobody thought of it: without a `say` of the caller's, on stderr",
+}
+"""What may print, or end the process, outside cli/, and why. Everything else returns values and raises errors."""
+
+
+def speech(path: Path) -> set[str]:
+    """Names in ``path`` by which a module prints, ends the process or reads a command line."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(func=ast.Name(id="print" | "input" | "exit" as name)):
+                found.add(name)
+            case ast.Attribute(value=ast.Name(id="sys"), attr="exit" | "stdin" as name):
+                found.add(f"sys.{name}")
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr"), attr="write"):
+                found.add("write")
+            case ast.Attribute(value=ast.Name(id="os"), attr="_exit"):
+                found.add("os._exit")
+            case ast.Name(id="SystemExit" | "argparse" as name):
+                found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(CHECKOUT)))
+def test_only_commands_print_and_end_the_process(path: Path) -> None:
+    inside = path.relative_to(CHECKOUT / "portage_ext")
+    if inside.parts[0] != "cli":
+        assert bool(speech(path)) == (str(inside) in SPEAKING), speech(path)
+
+
+def test_the_search_for_speech_finds_each_kind(tmp_path: Path) -> None:
+    lines = ("print(1)", "input()", "sys.exit(1)", "sys.stderr.write('x')", "os._exit(1)", "raise SystemExit", "exit(0)")
+    for line in (*lines, "argparse.Namespace()"):
+        (tmp_path / "module.py").write_text(f"def one():\n    {line}\n")
+        assert len(speech(tmp_path / "module.py")) == 1, line
+
+
 def test_no_room_has_more_modules_than_a_newcomer_can_hold() -> None:
     rooms = Counter(path.parent.relative_to(CHECKOUT / "portage_ext") for path in MODULES if path.name != "__init__.py")
     assert not {str(room): count for room, count in rooms.items() if count > 24 and room != Path("cli")}
