@@ -46,8 +46,10 @@ def speech(path: Path) -> set[str]:
                 found.add("write")
             case ast.Attribute(value=ast.Name(id="os"), attr="_exit"):
                 found.add("os._exit")
-            case ast.Name(id="SystemExit" | "argparse" as name):
-                found.add(name)
+            case ast.Raise(exc=ast.Name(id="SystemExit") | ast.Call(func=ast.Name(id="SystemExit"))):
+                found.add("SystemExit")
+            case ast.Name(id="argparse"):
+                found.add("argparse")
     return found
 
 
