@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from portage_ext.config.publishing import GATE_NAMES, ChannelRules
 from portage_ext.errors import UsageError
 from portage_ext.gpkg.verify import Judge
-from portage_ext.releases import gates as judging
 from portage_ext.releases.gates import Gate
-from portage_ext.releases.gates.contract import CONTRACTS, ContractGate
+from portage_ext.releases.gates.closure import ClosureGate
+from portage_ext.releases.gates.contracts import ContractGate
+from portage_ext.releases.gates.index import IndexGate
+from portage_ext.releases.gates.install import InstallGate
+from portage_ext.releases.gates.licences import LicenceGate
+from portage_ext.releases.gates.signatures import SignatureGate
 
 
 def checked_gates(names: Iterable[str]) -> None:
@@ -22,29 +26,29 @@ def checked_gates(names: Iterable[str]) -> None:
 def gates_of(names: Sequence[str], rules: ChannelRules, judge: Judge, *, public: bool) -> list[Gate]:
     """The gates with ``names`` for a channel with ``rules``; that of licences only where everybody can read it (``public``)."""
     makers: dict[str, Callable[[], Gate]] = {
-        judging.INDEX: judging.IndexGate,
-        judging.SIGNATURES: lambda: judging.SignatureGate(judge),
-        judging.CLOSURE: lambda: _closure(rules),
-        CONTRACTS: lambda: ContractGate(rules.provided_libraries),
-        judging.LICENCES: lambda: _licences(rules),
-        judging.INSTALL: lambda: _install(rules),
+        "index": IndexGate,
+        "signatures": lambda: SignatureGate(judge),
+        "closure": lambda: _closure(rules),
+        "contracts": lambda: ContractGate(rules.provided_libraries),
+        "licences": lambda: _licences(rules),
+        "install": lambda: _install(rules),
     }
-    return [makers[name]() for name in GATE_NAMES if name in names and (public or name != judging.LICENCES)]
+    return [makers[name]() for name in GATE_NAMES if name in names and (public or name != "licences")]
 
 
 def _closure(rules: ChannelRules) -> Gate:
     from portage_ext.host.closure import Closure
 
-    return judging.ClosureGate(Closure(rules.provided))
+    return ClosureGate(Closure(rules.provided))
 
 
 def _licences(rules: ChannelRules) -> Gate:
     from portage_ext.host.licences import LicencePolicy
 
-    return judging.LicenceGate(LicencePolicy(rules.licences))
+    return LicenceGate(LicencePolicy(rules.licences))
 
 
 def _install(rules: ChannelRules) -> Gate:
     from portage_ext.host.scratch import merge_into_scratch
 
-    return judging.InstallGate(merge_into_scratch, rules.sample)
+    return InstallGate(merge_into_scratch, rules.sample)

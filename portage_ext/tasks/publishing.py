@@ -19,7 +19,7 @@ from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer, Report
-from portage_ext.releases.gates import INDEX, Gate
+from portage_ext.releases.gates import Gate
 from portage_ext.releases.publish import Published, Publisher, Source, Terms
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -141,7 +141,7 @@ def rollback(
     ``by`` names who does so (None: the user of this process). What was live once passed its gates: only the index is looked at
     again. Raises as :func:`publish`, and UnknownNumberError.
     """
-    with publisher(site, channel, overrides, configured=(INDEX,)) as (made, gates):
+    with publisher(site, channel, overrides, configured=("index",)) as (made, gates):
         return Outcome(channel, made.rollback(channel, number, gates, by=by or user()))
 
 

@@ -24,7 +24,6 @@ from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer
 from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
-from portage_ext.releases.gates import SIGNATURES
 from portage_ext.releases.note import UNTIL
 from portage_ext.releases.publish import Published, Source
 from portage_ext.tasks.publishing import NONE, LeftOut, Overrides, expended, left_out_of, publisher_with
@@ -181,7 +180,7 @@ def _published(
     kept: list[Upkept] = []
     with publisher_with(site, channel, overrides, by) as (publisher, gates):
         # Where releases have signed packages only, one that cannot be signed must not keep back the others.
-        xpak = not any(gate.name == SIGNATURES for gate in gates)
+        xpak = not any(gate.name == "signatures" for gate in gates)
         may_lose = may_lose or rules.may_be_empty
         judge = by.judge(by.key)
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from portage_ext.errors import PortageExtError
-from portage_ext.releases.gates import IndexGate
+from portage_ext.releases.gates.index import IndexGate
 from portage_ext.releases.publish import Publisher, Source, Terms
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree

@@ -10,7 +10,11 @@ import pytest
 
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import parse
-from portage_ext.releases.gates import Candidate, ClosureGate, IndexGate, InstallGate, LicenceGate, run_gates
+from portage_ext.releases.gates import Candidate, run_gates
+from portage_ext.releases.gates.closure import ClosureGate
+from portage_ext.releases.gates.index import IndexGate
+from portage_ext.releases.gates.install import InstallGate
+from portage_ext.releases.gates.licences import LicenceGate
 from tests.unit.releases.published import Site, site
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from portage_ext.releases.contents import parse
 from portage_ext.releases.gates import Candidate
-from portage_ext.releases.gates.contract import ContractGate
+from portage_ext.releases.gates.contracts import ContractGate
 
 
 def found(*contracts: str, provided: tuple[str, ...] = ()) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
 
 from portage_ext.errors import InvalidContractError
 from portage_ext.errors.releases import Finding
@@ -17,15 +16,13 @@ from portage_ext.model import IndexEntry
 from portage_ext.model.contract import ANY, KEY, Library, Need, Placed, SymbolContract
 from portage_ext.releases.gates import Candidate, described
 
-CONTRACTS: Final = "contracts"
-
 
 @dataclass(frozen=True, slots=True)
 class ContractGate:
     """``provided`` are patterns of sonames that clients have without a package of the release."""
 
     provided: Sequence[str] = ("*",)
-    name: str = CONTRACTS
+    name: str = "contracts"
 
     def check(self, candidate: Candidate) -> Iterator[Finding]:
         contracts: list[tuple[IndexEntry, SymbolContract]] = []

@@ -1,0 +1,74 @@
+"""The index of a release equals its files, and clients accept every entry."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from portage_ext import limits
+from portage_ext.errors.releases import Finding
+from portage_ext.errors.trust import DamagedIndexError
+from portage_ext.index.expand import expand
+from portage_ext.model import STRONG, IndexEntry
+from portage_ext.model.release import PLAIN_FORM
+from portage_ext.releases.gates import Candidate
+from portage_ext.trust import entries as trusted
+
+
+@dataclass(frozen=True, slots=True)
+class IndexGate:
+    """The index equals the files: every form says the same, every entry is one that clients accept, every file is what its
+    entry says; of the fresh ones every byte."""
+
+    name: str = "index"
+
+    def check(self, candidate: Candidate) -> Iterator[Finding]:
+        plain = candidate.forms[PLAIN_FORM]
+        for form, data in candidate.forms.items():
+            try:
+                if expand(form, data, len(plain), form) != plain:
+                    yield Finding(self.name, form, f"does not hold what {PLAIN_FORM} holds")
+            except DamagedIndexError as error:
+                yield Finding(self.name, form, str(error))
+        if len(plain) > limits.MAX_OFFERED_INDEX:
+            yield Finding(self.name, PLAIN_FORM, f"is larger than {limits.MAX_OFFERED_INDEX} bytes, which clients refuse")
+        counted = candidate.contents.header.get("PACKAGES", "")
+        if counted != str(len(candidate.contents.entries)):
+            yield Finding(
+                self.name, PLAIN_FORM, f"its header counts {counted or 'no'} packages of {len(candidate.contents.entries)}"
+            )
+        yield from self._sizes(candidate)
+        fresh = dict(candidate.fresh_entries())
+        for refused in trusted.sanitise(PLAIN_FORM, candidate.contents.header, fresh.values(), strong=True).left_out:
+            yield Finding(self.name, refused.where, refused.why)
+        for path, entry in fresh.items():
+            reason = _mismatch(candidate.directory / path, entry)
+            if reason:
+                yield Finding(self.name, path, reason)
+
+    def _sizes(self, candidate: Candidate) -> Iterator[Finding]:
+        top = str(candidate.directory)
+        for path, text in candidate.contents.entries.items():
+            try:
+                size = os.stat(f"{top}/{path}", follow_symlinks=False).st_size
+            except OSError as error:
+                yield Finding(self.name, path, f"cannot be read: {error.strerror}")
+                continue
+            if b"\nSIZE: %d\n" % size not in text + b"\n":
+                yield Finding(self.name, path, f"has {size} bytes, which is not what the index says")
+
+
+def _mismatch(path: Path, entry: IndexEntry) -> str | None:
+    digests = {name: hashlib.new(name.lower()) for name in STRONG}
+    try:
+        with path.open("rb") as file:
+            while block := file.read(limits.READ_BLOCK):
+                for one in digests.values():
+                    one.update(block)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    wrong = [name for name, one in digests.items() if one.hexdigest() != entry.get(name).lower()]
+    return f"is not the file that the index describes ({', '.join(wrong)})" if wrong else None

@@ -1,0 +1,25 @@
+"""What everybody can read may be given to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from portage_ext.errors.releases import Finding
+from portage_ext.releases.gates import Candidate, Missing, described
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceGate:
+    """For a channel that everybody can read: no package with RESTRICT=bindist, none under a licence that forbids copies."""
+
+    missing: Missing
+    name: str = "licences"
+
+    def check(self, candidate: Candidate) -> Iterator[Finding]:
+        for _, entry in candidate.fresh_entries():
+            if "bindist" in entry.get("RESTRICT").split():
+                yield Finding(self.name, described(entry), "has RESTRICT=bindist: it may not be redistributed")
+            missing = self.missing(entry)
+            if missing:
+                yield Finding(self.name, described(entry), f"its licence {missing} is not among those of this channel")

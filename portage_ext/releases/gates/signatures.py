@@ -1,0 +1,29 @@
+"""Every package of a release carries a signature that clients will believe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from portage_ext.errors.releases import Finding
+from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, reason, verify_packages
+from portage_ext.model import GPKG_SUFFIX
+from portage_ext.releases.gates import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureGate:
+    """Every fresh package carries a signature that ``judge`` believes, over all of its bytes."""
+
+    judge: Judge
+    jobs: int = 0
+    name: str = "signatures"
+
+    def check(self, candidate: Candidate) -> Iterator[Finding]:
+        signable = [path for path in candidate.fresh if path.endswith(GPKG_SUFFIX)]
+        for path in sorted(set(candidate.fresh) - set(signable)):
+            yield Finding(self.name, path, XPAK_UNSIGNED)
+        verdicts = verify_packages([candidate.directory / path for path in signable], self.judge, jobs=self.jobs)
+        for file, error in verdicts.items():
+            if error is not None:
+                yield Finding(self.name, str(file.relative_to(candidate.directory)), reason(error))
