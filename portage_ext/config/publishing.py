@@ -40,18 +40,17 @@ from typing import Final
 from portage_ext.config.table import Table
 from portage_ext.errors import UsageError
 
-GATE_NAMES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
 _DAY: Final = 86400
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """What holds for one channel. Times in seconds."""
+    """What holds for one channel. Times in seconds. ``gates`` are names; None: every gate that releases/gates has."""
 
     keep: int = 10
     keep_age: int = 14 * _DAY
     grace: int = _DAY
-    gates: tuple[str, ...] = GATE_NAMES
+    gates: tuple[str, ...] | None = None
     licences: tuple[str, ...] = ("@BINARY-REDISTRIBUTABLE",)
     sample: int = 3
     provided: tuple[str, ...] = ()
@@ -129,20 +128,16 @@ def _repository(tree: str | None, pkgdir: str | None) -> RepositorySettings | No
 
 
 def _rules(table: Table, base: ChannelRules) -> ChannelRules:
-    rules = ChannelRules(
+    return ChannelRules(
         keep=int(table.number("keep", base.keep, 1, 100_000)),
         keep_age=int(table.number("keep-days", base.keep_age / _DAY, 0, 36_500) * _DAY),
         grace=int(table.number("grace-hours", base.grace / 3600, 0, 87_600) * 3600),
-        gates=table.texts("gates", base.gates),
+        gates=table.texts("gates") if table.has("gates") else base.gates,
         licences=table.texts("licences", base.licences),
         sample=int(table.number("sample", base.sample, 0, 1000)),
         provided=table.texts("provided", base.provided),
         provided_libraries=table.texts("provided-libraries", base.provided_libraries),
     )
-    unknown = sorted(set(rules.gates) - set(GATE_NAMES))
-    if unknown:
-        raise table.wrong("gates", f"a list of {', '.join(GATE_NAMES)}: there is no {unknown[0]}")
-    return rules
 
 
 def _channel(table: Table, base: ChannelRules) -> ChannelRules:

@@ -33,6 +33,9 @@ class Table:
         self.name = name
         self.path = path
 
+    def has(self, key: str) -> bool:
+        return key in self._values
+
     def names(self) -> list[str]:
         return list(self._values)
 

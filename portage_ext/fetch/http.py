@@ -18,7 +18,7 @@ import urllib3
 
 from portage_ext import __version__, limits
 from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
-from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
+from portage_ext.fetch.transfer import Patience, Transfer, Transport, parsed, watched
 from portage_ext.shown import short
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
@@ -112,3 +112,8 @@ def begin(transfer: Transfer, status: int, content_range: str) -> None:
 def content_length(text: str | None) -> int | None:
     """The length that a header announces, None when it is absent or no number."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def transport() -> Transport:
+    """For the table of schemes."""
+    return HttpTransport()

@@ -20,7 +20,7 @@ from portage_ext.errors.trust import (
     UnsupportedUrlError,
 )
 from portage_ext.fetch.sinks import Sink
-from portage_ext.fetch.transfer import SCHEMES, Patience, Transfer, Transport, backoff, parsed
+from portage_ext.fetch.transfer import TRANSPORTS, Patience, Transfer, Transport, backoff, factory, parsed
 from portage_ext.shown import short
 
 
@@ -33,19 +33,12 @@ class Transports:
     def transport(self, url: str) -> Transport:
         """The transport for ``url``. Raises UnsupportedUrlError."""
         scheme = parsed(url).scheme
-        if scheme not in SCHEMES:
-            raise UnsupportedUrlError(url, f"{scheme or 'a path'} is no way to fetch and verify")
-        kind = "http" if scheme in ("http", "https") else scheme
+        kind = TRANSPORTS.get(scheme, scheme)
         if kind not in self._made:
-            # Imported when needed: requests costs more time than a small package.
-            if kind == "http":
-                from portage_ext.fetch.http import HttpTransport
-
-                self._made[kind] = HttpTransport()
-            else:
-                from portage_ext.fetch.ssh import SshTransport
-
-                self._made[kind] = SshTransport()
+            make = factory(scheme)
+            if make is None:
+                raise UnsupportedUrlError(url, f"{scheme or 'a path'} is no way to fetch and verify")
+            self._made[kind] = make()
         return self._made[kind]
 
     def close(self) -> None:

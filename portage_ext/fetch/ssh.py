@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from portage_ext import limits
 from portage_ext.errors import UsageError
 from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
-from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
+from portage_ext.fetch.transfer import Patience, Transfer, Transport, parsed, watched
 from portage_ext.shown import short
 
 _ABSENT: Final = 66
@@ -112,3 +112,8 @@ def _read(output: int, said: _Said, transfer: Transfer, patience: Patience) -> b
         said.take()
         if time.monotonic() > until:
             raise SlowMirrorError(transfer.shown, f"it sent nothing of the file for {patience.timeout:g} s")
+
+
+def transport() -> Transport:
+    """For the table of schemes."""
+    return SshTransport()

@@ -5,13 +5,14 @@ The bytes go to a sink as they arrive and are judged there; a transport decides 
 
 from __future__ import annotations
 
+import importlib
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol
+from typing import Final, Protocol, cast
 from urllib.parse import SplitResult, urlsplit
 
 from portage_ext import shown
@@ -66,8 +67,13 @@ class Transfer:
             self.restart()
 
 
-SCHEMES = ("http", "https", "ssh")
-"""What can be fetched from and verified."""
+ENTRY_POINTS: Final = "portage_ext.transports"
+TRANSPORTS: Final = {"http": "http", "https": "http", "ssh": "ssh"}
+"""What can be fetched from and verified: the scheme of a URL, and the module here whose ``transport`` makes its Transport.
+
+A transport of another package is an entry point of the group ``portage_ext.transports``: a scheme, and such a function. It is
+looked for only where this table lacks the scheme.
+"""
 
 
 class Transport(Protocol):
@@ -78,6 +84,18 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+def factory(scheme: str) -> Callable[[], Transport] | None:
+    """What makes the transport for ``scheme``; None when there is none."""
+    # Imported when needed: requests costs more time than a small package.
+    if scheme in TRANSPORTS:
+        module = importlib.import_module(f"portage_ext.fetch.{TRANSPORTS[scheme]}")
+        return cast("Callable[[], Transport]", module.transport)
+    from importlib.metadata import entry_points
+
+    points = entry_points(group=ENTRY_POINTS, name=scheme)
+    return next((cast("Callable[[], Transport]", point.load()) for point in points), None)
 
 
 def parsed(url: str) -> SplitResult:
@@ -91,7 +109,7 @@ def parsed(url: str) -> SplitResult:
     except ValueError:
         # Its own words may hold a piece of a password.
         raise UnsupportedUrlError(url, "it is no URL that can be read; look at its host, port and brackets") from None
-    if parts.scheme in SCHEMES and not host:
+    if parts.scheme in TRANSPORTS and not host:
         raise UnsupportedUrlError(url, "it names no host")
     return parts
 

@@ -17,6 +17,7 @@ from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Severity
 from portage_ext.tasks import health as areas
+from portage_ext.tasks.gates import check_configured
 from portage_ext.tasks.site import Site
 from portage_ext.trust.defeats import BinrepoValues
 
@@ -65,7 +66,8 @@ def _examined(started: float) -> list[Area]:
         return Area("binrepos.conf", "")
 
     def read() -> Area:
-        sites.append(Site.read(host.config_root, host.eroot))
+        sites.append(site := Site.read(host.config_root, host.eroot))
+        check_configured(site)
         return Area("portage-ext.toml", "")
 
     looked, asked = areas.guarded("configuration", look), areas.guarded("binrepos.conf", ask)

@@ -1,54 +1,56 @@
-"""The gates of a channel, by their names. Those that need Portage import it, and only when they are asked for."""
+"""The gates of a channel, by the names in portage-ext.toml or of one run. Portage is imported when one of them needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
-from portage_ext.config.publishing import GATE_NAMES, ChannelRules
-from portage_ext.errors import UsageError
+from portage_ext.config.table import SETTINGS_FILE
+from portage_ext.errors import SettingsError, UsageError
 from portage_ext.gpkg.verify import Judge
-from portage_ext.releases.gates import Gate
-from portage_ext.releases.gates.closure import ClosureGate
-from portage_ext.releases.gates.contracts import ContractGate
-from portage_ext.releases.gates.index import IndexGate
-from portage_ext.releases.gates.install import InstallGate
-from portage_ext.releases.gates.licences import LicenceGate
-from portage_ext.releases.gates.signatures import SignatureGate
+from portage_ext.releases import gates
+from portage_ext.releases.gates import GATES, Context, Gate, Install, Missing, Unsatisfied
+from portage_ext.tasks.site import Site
 
 
-def checked_gates(names: Iterable[str]) -> None:
-    """Raises UsageError for a name that no gate has."""
-    unknown = sorted(set(names) - set(GATE_NAMES))
-    if unknown:
-        raise UsageError(f"there is no gate {unknown[0]}; there are {', '.join(GATE_NAMES)}")
+class _Portage:
+    """The Portage of this host."""
+
+    def unsatisfied(self, provided: Sequence[str]) -> Unsatisfied:
+        from portage_ext.host.closure import Closure
+
+        return Closure(provided)
+
+    def missing_licences(self, accepted: Sequence[str]) -> Missing:
+        from portage_ext.host.licences import LicencePolicy
+
+        return LicencePolicy(accepted)
+
+    def install(self) -> Install:
+        from portage_ext.host.scratch import merge_into_scratch
+
+        return merge_into_scratch
 
 
-def gates_of(names: Sequence[str], rules: ChannelRules, judge: Judge, *, public: bool) -> list[Gate]:
-    """The gates with ``names`` for a channel with ``rules``; that of licences only where everybody can read it (``public``)."""
-    makers: dict[str, Callable[[], Gate]] = {
-        "index": IndexGate,
-        "signatures": lambda: SignatureGate(judge),
-        "closure": lambda: _closure(rules),
-        "contracts": lambda: ContractGate(rules.provided_libraries),
-        "licences": lambda: _licences(rules),
-        "install": lambda: _install(rules),
-    }
-    return [makers[name]() for name in GATE_NAMES if name in names and (public or name != "licences")]
+def check_configured(site: Site) -> None:
+    """Raises SettingsError when portage-ext.toml names a gate that does not exist."""
+    publishing = site.settings.publishing
+    named = {"publish": publishing.rules, **{f"publish.channel.{name}": one for name, one in publishing.channels.items()}}
+    for table, rules in named.items():
+        if wrong := gates.unknown(rules.gates or ()):
+            path = str(site.config_root / SETTINGS_FILE)
+            raise SettingsError(path, f"{table}.gates is not a list of {', '.join(GATES)}: there is no {wrong[0]}")
 
 
-def _closure(rules: ChannelRules) -> Gate:
-    from portage_ext.host.closure import Closure
+def gates_of(site: Site, channel: str, names: Sequence[str] | None, judge: Judge) -> list[Gate]:
+    """The gates ``names`` (None: as configured) for ``channel``; ``judge`` believes signatures.
 
-    return ClosureGate(Closure(rules.provided))
-
-
-def _licences(rules: ChannelRules) -> Gate:
-    from portage_ext.host.licences import LicencePolicy
-
-    return LicenceGate(LicencePolicy(rules.licences))
-
-
-def _install(rules: ChannelRules) -> Gate:
-    from portage_ext.host.scratch import merge_into_scratch
-
-    return InstallGate(merge_into_scratch, rules.sample)
+    Raises UsageError, SettingsError, GateUnavailableError.
+    """
+    settings = site.settings.publishing
+    rules = settings.of(channel)
+    if names is None:
+        check_configured(site)
+        names = GATES if rules.gates is None else rules.gates
+    elif wrong := gates.unknown(names):
+        raise UsageError(f"there is no gate {wrong[0]}; there are {', '.join(GATES)}")
+    return gates.made(names, Context(rules, judge, _Portage(), channel in settings.public))

@@ -23,7 +23,7 @@ from portage_ext.releases.gates import Gate
 from portage_ext.releases.publish import Published, Publisher, Source, Terms
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
-from portage_ext.tasks.gates import checked_gates, gates_of
+from portage_ext.tasks.gates import gates_of
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyrings import fingerprint
@@ -165,9 +165,8 @@ def publisher(
 ) -> Iterator[tuple[Publisher, list[Gate]]]:
     """A publisher for ``channel`` and its gates; ``configured`` takes the place of those in portage-ext.toml.
 
-    Raises UsageError, GpgError.
+    Raises UsageError, SettingsError, GpgError.
     """
-    checked_gates(overrides.gates or ())
     with signing(site, key=overrides.key, homedir=overrides.homedir) as by:
         with publisher_with(site, channel, overrides, by, configured=configured, keys_next=keys_next) as made:
             yield made
@@ -192,10 +191,7 @@ def publisher_with(
     for one in () if following else _announced(tree):
         with contextlib.suppress(GpgError):  # another's key, or an old one that is gone: announced it stays all the same
             keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))
-    names = rules.gates if configured is None else configured
-    gates = gates_of(
-        names if overrides.gates is None else overrides.gates, rules, by.judge(), public=channel in settings.public
-    )
+    gates = gates_of(site, channel, configured if overrides.gates is None else overrides.gates, by.judge())
     terms_of = Terms(terms.valid_days * _DAY, rules.grace, following or None)
     insist = overrides.gates is not None
     before = os.umask(0o022)  # what is published is for everybody that can reach it

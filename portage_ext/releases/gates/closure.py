@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portage_ext.errors.releases import Finding
-from portage_ext.releases.gates import Candidate, Unsatisfied, described
+from portage_ext.releases.gates import Candidate, Context, Unsatisfied, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +20,8 @@ class ClosureGate:
         every = [candidate.contents.entry(path) for path in candidate.contents.entries]
         for entry, variable, dependency in self.unsatisfied(every):
             yield Finding(self.name, described(entry), f"{variable} asks for {dependency}, which nothing here satisfies")
+
+
+def gate(context: Context) -> ClosureGate:
+    """The gate ``closure``."""
+    return ClosureGate(context.portage.unsatisfied(context.rules.provided))

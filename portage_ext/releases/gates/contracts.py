@@ -14,7 +14,7 @@ from portage_ext.errors import InvalidContractError
 from portage_ext.errors.releases import Finding
 from portage_ext.model import IndexEntry
 from portage_ext.model.contract import ANY, KEY, Library, Need, Placed, SymbolContract
-from portage_ext.releases.gates import Candidate, described
+from portage_ext.releases.gates import Candidate, Context, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,8 @@ class ContractGate:
 def _met(need: Need, defined: set[frozenset[str]]) -> bool:
     """A library without versions satisfies every version, as the loader has it."""
     return any(not versions or need.versions <= versions for versions in defined)
+
+
+def gate(context: Context) -> ContractGate:
+    """The gate ``contracts``."""
+    return ContractGate(context.rules.provided_libraries)

@@ -14,7 +14,7 @@ from portage_ext.errors.trust import DamagedIndexError
 from portage_ext.index.expand import expand
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.releases.gates import Candidate
+from portage_ext.releases.gates import Candidate, Context
 from portage_ext.trust import entries as trusted
 
 
@@ -72,3 +72,8 @@ def _mismatch(path: Path, entry: IndexEntry) -> str | None:
         return f"cannot be read: {error.strerror}"
     wrong = [name for name, one in digests.items() if one.hexdigest() != entry.get(name).lower()]
     return f"is not the file that the index describes ({', '.join(wrong)})" if wrong else None
+
+
+def gate(context: Context) -> IndexGate:
+    """The gate ``index``."""
+    return IndexGate()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from portage_ext.errors.releases import Finding
 from portage_ext.index.text import emit_header
-from portage_ext.releases.gates import Candidate, Install
+from portage_ext.releases.gates import Candidate, Context, Install
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,8 @@ class InstallGate:
         entries = tuple(candidate.contents.entry(path) for path in chosen.values())
         for where, what in self.install(candidate.directory, index, entries):
             yield Finding(self.name, where, what)
+
+
+def gate(context: Context) -> InstallGate:
+    """The gate ``install``."""
+    return InstallGate(context.portage.install(), context.rules.sample)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portage_ext.errors.releases import Finding
-from portage_ext.releases.gates import Candidate, Missing, described
+from portage_ext.releases.gates import Candidate, Context, Missing, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +23,8 @@ class LicenceGate:
             missing = self.missing(entry)
             if missing:
                 yield Finding(self.name, described(entry), f"its licence {missing} is not among those of this channel")
+
+
+def gate(context: Context) -> LicenceGate | None:
+    """The gate ``licences``, for a channel that everybody can read."""
+    return LicenceGate(context.portage.missing_licences(context.rules.licences)) if context.public else None

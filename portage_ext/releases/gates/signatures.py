@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from portage_ext.errors.releases import Finding
 from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, reason, verify_packages
 from portage_ext.model import GPKG_SUFFIX
-from portage_ext.releases.gates import Candidate
+from portage_ext.releases.gates import Candidate, Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,8 @@ class SignatureGate:
         for file, error in verdicts.items():
             if error is not None:
                 yield Finding(self.name, str(file.relative_to(candidate.directory)), reason(error))
+
+
+def gate(context: Context) -> SignatureGate:
+    """The gate ``signatures``."""
+    return SignatureGate(context.judge)
