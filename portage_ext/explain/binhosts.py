@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from portage_ext.config import settings as configuration
+from portage_ext.config.settings import Settings
 from portage_ext.emerge import messages
 from portage_ext.errors import InvalidBuilderError, PortageExtError
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, NotFoundError
@@ -23,6 +24,7 @@ class Binhosts:
         self._settings = settings
         self._tree = tree
         self._builders: dict[str, Builder | None] = {}
+        self._own: Settings | None = None
 
     def builder(self, binrepo: str) -> Builder | None:
         """The builder.json that the index of ``binrepo`` binds; None when there is none, or it cannot be had."""
@@ -47,8 +49,9 @@ class Binhosts:
         root = Path(self._settings["PORTAGE_CONFIGROOT"])
         try:
             base, eroot = self._tree.uris[name].rstrip("/"), Path(self._settings["EROOT"])
-            settings = configuration.load(root, client_only=True)
-            with opened(name, base, settings=settings, config_root=root, eroot=eroot) as binrepo:
+            if self._own is None:
+                self._own = configuration.load(root, client_only=True)
+            with opened(name, base, settings=self._own, config_root=root, eroot=eroot) as binrepo:
                 return bound_by(binrepo, header)
         except AllMirrorsFailedError as error:
             # It may be missing, and a binhost may be away; another one than the index binds is told.

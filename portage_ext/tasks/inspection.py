@@ -53,9 +53,12 @@ def inspect(what: str, *, files: bool = False) -> Iterator[Inspected]:
             raise NoSuchPackageError(what, f"the index of {host.pkgdir}")
     for package in installed:
         yield Inspected(f"{package.cpv} (installed)", package.values, files=package.files)
+    site: Site | None = None
     for one in paths:
-        found = describe.describe(one)
-        signed = _signatures(Site.read(host.config_root, host.eroot, client_only=True), found.signed) if found.signed else []
+        found, signed = describe.describe(one), list[Signed]()
+        if found.signed:
+            site = site or Site.read(host.config_root, host.eroot, client_only=True)
+            signed = _signatures(site, found.signed)
         names = [name for name, _ in describe.files(one)] if files else None
         yield Inspected(str(one), found.values, found, names, signed)
 

@@ -8,7 +8,10 @@ from tests.system.publish.site import Host
 from tests.testkit.binhost import Binhost
 
 PROGRAM = """
-import json, sys
+import contextlib, io, json, sys
+from pathlib import Path
+from portage_ext.cli.main import main
+from portage_ext.config import settings as configuration
 from portage_ext.errors.releases import GateError
 from portage_ext.tasks import indexing, publishing, releases, signing, status, upkeep
 from portage_ext.tasks.publishing import Overrides
@@ -35,6 +38,12 @@ found["again"] = publishing.publish(site).published.release
 found["listed"] = [[one.number, one.release.channel, one.live] for one in releases.listed(site.tree())]
 found["status"] = [[one.name, one.number, str(one.note.hold)[:17]] for one in status.status().channels]
 found["upkeep"] = [[one.ok, one.line] for one in upkeep.upkeep(root)]
+
+times, parse = [], configuration.parse
+configuration.parse = lambda *words, **named: times.append(1) or parse(*words, **named)
+with contextlib.redirect_stdout(io.StringIO()):
+    found["status of publish --renew"] = main(["publish", "--renew"])
+found["times read"] = len(times)
 print(json.dumps(found))
 """
 
@@ -52,6 +61,8 @@ def test_a_program_signs_indexes_and_publishes(host: Host, binhost: Binhost) -> 
     ]
     assert found == {
         "refused": ["signatures"],
+        "status of publish --renew": 0,
+        "times read": 1,
         "lacking": 0,
         "stale": False,
         "published": ["staging", 1, count],
