@@ -67,19 +67,18 @@ def _examined(started: float) -> list[Area]:
 
     def read() -> Area:
         sites.append(site := Site.read(host.config_root, host.eroot))
+        waiting.update(_configured(site, repos))
         check_configured(site)
         return Area("portage-ext.toml", "")
 
     looked, asked = areas.guarded("configuration", look), areas.guarded("binrepos.conf", ask)
     if looked.findings:
         return [first, looked]
-    ours = areas.guarded("portage-ext.toml", read)
     waiting: dict[str, Callable[[], Area]] = {"index": partial(areas.index, host)}
     waiting["hooks"] = partial(areas.hooks, host.eroot, host.config_root)
     waiting["last runs"] = partial(areas.last_runs, host)
     waiting["disk"] = partial(areas.disk, traps.places(host, repos))
-    for site in sites:
-        waiting |= _configured(site, repos)
+    ours = areas.guarded("portage-ext.toml", read)
     results = _start(waiting)
     signs = "binpkg-signing" in host.features or any(site.settings.sign.key for site in sites)
     publishes = any(site.settings.publishing.own is not None for site in sites)
