@@ -82,9 +82,9 @@ def signing(options: argparse.Namespace, *, unattended: bool = False) -> Iterato
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:
     """The public part of ``key``. Raises GpgError."""
-    import gnupg
+    from portage_ext.trust.gpg_home import opened
 
-    exported = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).export_keys(key.primary, armor=False)
+    exported = opened(homedir).export_keys(key.primary, armor=False)
     if not isinstance(exported, bytes) or not exported:
         raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
     return only([exported], key.primary, "the signing key")
