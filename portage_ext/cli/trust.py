@@ -83,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
                         f"root keys are pinned for {repo}; `portage-ext trust remove {repo}` comes before other pins"
                     )
                 data, where = _key(_beside(options.source, wanted), home, wanted)
-                manage.add(directory, home, repo, wanted, data, where)
+                with _alone(StateDirectory(options.root, repo)):
+                    manage.add(directory, home, repo, wanted, data, where)
                 print(f"{repo}: {wanted} is pinned, and in Portage's keyring {home}")
             _drop_unverified(options.root)
             if binrepos.connect(options.config_root, repo):
@@ -187,7 +188,9 @@ def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
 def _show(directory: TrustDirectory, state: StateDirectory) -> None:
     name = state.binrepo
     ring = directory.keyring_file(name)
-    present = {key.primary: key for key in read_keys(ring.read_bytes())} if ring.exists() else {}
+    # As it was pinned, and as it was prolonged since.
+    rings = b"".join(one.read_bytes() for one in (ring, state.keyring_file) if one.exists())
+    present = {key.primary: key for key in read_keys(rings)} if rings else {}
     pins, seen = directory.pins(name), state.load().seen
     print(name)
     rooted = directory.root_pins(name)
