@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _make(options: argparse.Namespace) -> None:
     directory, now = options.directory, int(time.time())
+    roots.take_over(directory, lambda one: manage.present_in_portage(_home(options.homedir), one))
     before = _last_complete(directory)
     if options.action == "init":
         if before is not None:
@@ -129,11 +130,16 @@ def _keys(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({fingerprint(one) for one in words}))
 
 
+def _home(homedir: Path | None) -> Path:
+    """The home of gpg that is meant."""
+    return homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
+
+
 def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | None) -> dict[str, bytes]:
     """The public key of each, out of gpg's home unless the directory has it already. Raises GpgError, KeyFileError."""
     found: dict[str, bytes] = {}
+    home = _home(homedir)
     for one in fingerprints:
-        home = homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
         data = manage.present_in_portage(home, one)
         if data:
             found[one] = only([data], one, f"the key {one}")
@@ -144,6 +150,7 @@ def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | N
 
 def _sign(directory: Path, wanted: list[str] | None, homedir: Path | None) -> None:
     version = _newest(directory)
+    roots.take_over(directory, lambda one: manage.present_in_portage(_home(homedir), one))
     offered = roots.read(directory, version)
     before = roots.chain(directory, version - 1).root if version > 1 else None
     if before is not None and before.repository != offered.root.repository:
