@@ -441,7 +441,8 @@ believed_keys() {
 
 @test "of several keys in its own home none is taken without a word" {
     local home=$root/var/lib/portage-ext/signing name
-    mkdir -p -m 0700 "$home"
+    mkdir -p "$home"
+    chmod 0700 "$home"
     for name in one two; do
         gpg --homedir "$home" --batch --quiet --pinentry-mode loopback --passphrase '' --quick-generate-key "$name" ed25519 sign never
     done
