@@ -49,6 +49,8 @@ METADATA_VALUE: Final = 512 * KIB
 XPAK_SIZE: Final = 64 * MIB
 ZSTD_WINDOW: Final = 2 * GIB
 """What ``zstd --long=31`` takes, which is what Portage runs; memory is touched only as far as output is made."""
+ZSTD_BLOCKS: Final = 65536
+"""Blocks of compressed metadata, 128 KiB each where a compressor is not asked for small ones."""
 DECOMPRESSOR_SECONDS: Final = 60.0
 READ_BLOCK: Final = 1 * MIB
 TRAILING_BLOCK: Final = 10240
@@ -106,6 +108,8 @@ IMAGE_SIZE: Final = 256 * GIB
 IMAGE_MEMBERS: Final = 4_000_000
 IMAGE_HEADERS: Final = 16
 """Headers before the one of a member of an image, which they extend."""
+IMAGE_BLOCKS: Final = 4_000_000
+"""Blocks of an image that zstd compressed, 128 KiB each where a compressor is not asked for small ones."""
 IMAGE_SECONDS: Final = 600.0
 """One run of a decompressor over an image."""
 DEPENDENCIES: Final = 4096
@@ -151,6 +155,8 @@ MAX_PINS: Final = 64
 """Keys pinned for one binrepo."""
 MAX_ANNOUNCED: Final = 1024
 """What is remembered of rotations: pairs of a key and a key that announced it."""
+MAX_REMOVED: Final = 8192
+"""Keys that the administrator took out of the pins of one binrepo; none is forgotten, so that more are refused."""
 MAX_RELEASE_VERSION: Final = 2**53
 MAX_VERSION_JUMP: Final = 100_000
 MAX_TIME: Final = 253_402_300_799
@@ -171,6 +177,8 @@ ROOT_SOON: Final = 60 * 86400
 CLOCK_SKEW: Final = 600
 MAX_GPG_STATUS: Final = 4 * MIB
 GPG_TIMEOUT: Final = 120
+SIGN_SECONDS: Final = 600.0
+"""One signature, or as long as gpg takes nothing of a payload: a person may have to find a passphrase or a smartcard."""
 
 # Transfers (fetch/).
 TRANSFER_BLOCK: Final = MIB

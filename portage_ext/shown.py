@@ -11,7 +11,7 @@ from typing import Final
 _SPACES: Final = str.maketrans("\t\n\r\v\f", "     ")
 _PASSWORD: Final = re.compile(
     # A user and a colon behind "://", unless a port follows and then the path or the end: "http://host:80/a@b".
-    r"(://(?!\[)(?:[^\s/?#@:]|@(?!\[)){0,256}):(?![0-9]{0,5}(?:[/?#\s,;)'\"]|$))"
+    r"(://(?!\[)(?:[^\s/?#@:]|@(?!\[))*+):(?![0-9]{0,5}(?:[/?#\s,;)'\"]|$))"
     # As far as the "@" of the authority; else as far as any, since a password that has a slash or a space in it is one, too.
     r"(?:[^\s/?#]{0,1024}@|\S{0,1024}@|[^\n@]{0,1024}@)"
 )

@@ -14,14 +14,9 @@ roots() {
     printf '%s\0' --config-root "$(seen "$config_root")/" --root "$(seen "$root")/"
 }
 
-# The fingerprint of the first key in what `gpg --with-colons` prints on standard input.
-first_fingerprint() {
-    awk -F: '$1 == "fpr" && !found { print $10; found = 1 }'
-}
-
-# The same, if there is no second key.
+# The fingerprint of the key in what `gpg --with-colons` prints on standard input, if there is no second one.
 only_fingerprint() {
-    awk -F: '$1 == "pub" { keys++ } $1 == "fpr" && !found { print $10; found = 1 } END { exit keys != 1 }'
+    awk -F: '$1 == "pub" || $1 == "sec" { keys++ } $1 == "fpr" && !found { print $10; found = 1 } END { exit keys != 1 }'
 }
 
 # Take the key of an earlier run, or make one. It has no passphrase: emerge signs while nobody sits there.
@@ -32,7 +27,8 @@ make_signing_key() {
         gpg_in "$home" --passphrase '' --pinentry-mode loopback \
             --quick-generate-key "portage-ext binhost on ${HOSTNAME:-this host}" ed25519 sign never
     }
-    choice[signing-key]=$(gpg_in "$home" --list-secret-keys | first_fingerprint)
+    choice[signing-key]=$(gpg_in "$home" --list-secret-keys | only_fingerprint) ||
+        refuse "there are several secret keys in $home; choose one with --signing-key FPR --signing-home $(seen "$home")"
     choice[signing-home]=$(seen "$home")
     gpgconf --homedir "$home" --kill all
 }

@@ -13,7 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.testkit import daemon
+from tests.testkit import daemon, untouched
 
 # Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
 os.umask(0o022)
@@ -37,6 +37,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         refused = sum(one[3] for one in merges)
         rates = f"{len(alarms)} false alarms {alarms or ''}, {len(breaks)} breaks {breaks or ''}, {refused} refused"
         terminalreporter.write_line(f"{len(merges)} random plans merged: {rates}")
+
+
+@pytest.fixture(autouse=True)
+def _machine_untouched() -> Iterator[None]:
+    """A test that forgets to say which root it means would change the machine on which it runs: it fails."""
+    before = untouched.state()
+    yield
+    touched = untouched.changes(before, untouched.state())
+    assert not touched, f"this test, or one beside it, has changed the machine: {', '.join(touched)}"
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         strange = _strange_portage()
         if not strange:
             raise
-        print(f"portage-ext: {type(error).__name__}: {error}\n{strange}", file=sys.stderr)
+        print(f"portage-ext: {type(error).__name__}: {shown.text(str(error))}\n{strange}", file=sys.stderr)
         return EXIT_FAILED
 
 

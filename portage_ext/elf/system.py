@@ -8,6 +8,7 @@ Sources: ld.so(8), ldconfig(8), env-update(1), gcc-config(8), musl's dynlink.c f
 from __future__ import annotations
 
 import fnmatch
+import glob
 import mmap
 import os
 import posixpath
@@ -21,6 +22,8 @@ from portage_ext.elf.reader import MAGIC, BrokenElfError, ElfObject, read_object
 from portage_ext.limits import LOADER_CONF_FILES, LOADER_CONF_SIZE, SYMBOLIC_LINKS
 from portage_ext.model.contract import Library, Need
 
+_BLANK: Final = " \t\r\v\f"
+"""What is white space in C, within a line."""
 _C_LIBRARIES: Final = ("libc.so.6", "libc.so.6.1", "libc.so")
 
 
@@ -40,6 +43,8 @@ class System:
         self._canonical: dict[str, str] = {}
         self._judged: dict[str, bool] = {}
         self._places: dict[str, tuple[str, ...]] = {}
+        self._unread: set[str] = set()
+        """Files of the loader's configuration that could not be read whole: nothing is proven to be missing then."""
 
     @cached_property
     def directories(self) -> tuple[str, ...]:
@@ -71,9 +76,14 @@ class System:
         return self._places[category]
 
     def judges(self, category: str) -> bool:
-        """Whether anything of ``category`` can run here: a root without a C library is still being filled."""
+        """Whether anything of ``category`` can run here, and it is known where the loader looks.
+
+        A root without a C library is still being filled.
+        """
         if category not in self._judged:
-            self._judged[category] = self._has_c_library(category, self._searched(category))
+            found = self._has_c_library(category, self._searched(category))
+            # Where the loader looks is only known once its configuration has been read.
+            self._judged[category] = found and not self._unread
         return self._judged[category]
 
     def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
@@ -154,26 +164,48 @@ class System:
         yield from self._conf(prefix + "/etc/ld.so.conf", set())
 
     def _conf(self, path: str, seen: set[str]) -> Iterator[str]:
-        if path in seen or len(seen) >= LOADER_CONF_FILES:
+        """The directories of one file, a line each as ldconfig reads it (parse_conf and add_dir in glibc's elf/ldconfig.c).
+
+        A colon, a comma and a space are part of a name; "=" begins a type of library, which is passed over.
+        """
+        if path in seen:
+            return
+        if len(seen) >= LOADER_CONF_FILES:
+            self._unread.add(path)
             return
         seen.add(path)
-        for line in self._text(path).splitlines():
-            words = line.partition("#")[0].replace(",", " ").replace(":", " ").split()
+        for line in self._text(path).split("\n"):
+            line = line.partition("#")[0].strip(_BLANK)
+            words = line.split()
             if words[:1] == ["include"]:
                 for pattern in words[1:]:
-                    full = pattern if pattern.startswith("/") else posixpath.join(posixpath.dirname(path), pattern)
-                    directory, base = posixpath.split(full)
-                    for name in sorted(fnmatch.filter(self.names(directory), base)):
-                        yield from self._conf(f"{directory}/{name}", seen)
-            elif words[:1] != ["hwcap"]:
-                yield from (word.partition("=")[0].rstrip("/") for word in words if word.startswith("/"))
+                    for file in self._matching(posixpath.join(posixpath.dirname(path), pattern)):
+                        yield from self._conf(file, seen)
+            elif line.startswith("/"):
+                yield line.partition("=")[0].rstrip(_BLANK).rstrip("/") or "/"
+
+    def _matching(self, pattern: str) -> list[str]:
+        """The files that glob(3) finds for ``pattern``."""
+        directory, base = posixpath.split(pattern)
+        if glob.has_magic(directory):
+            self._unread.add(pattern)
+            return []
+        found = (name for name in self.names(directory) if base.startswith(".") or not name.startswith("."))
+        return [f"{directory}/{name}" for name in sorted(fnmatch.filter(found, base))]
 
     def _text(self, path: str) -> str:
+        """A file of the configuration; empty where it is not there, or cannot be read whole, which is noted."""
         try:
             with open(self._real(path), "rb") as file:
-                return file.read(LOADER_CONF_SIZE).decode("utf-8", "replace")
-        except (OSError, ValueError):  # of a name with a NUL in it
+                data = file.read(LOADER_CONF_SIZE + 1)
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # of a name with a NUL in it
             return ""
+        except OSError:
+            self._unread.add(path)
+            return ""
+        if len(data) > LOADER_CONF_SIZE:
+            self._unread.add(path)
+        return data[:LOADER_CONF_SIZE].decode("utf-8", "surrogateescape")
 
     def names(self, directory: str) -> frozenset[str]:
         """What ``directory`` of the root has."""

@@ -67,6 +67,7 @@ def _replace(patches: Sequence[Patch]) -> list[Any]:
             before.append(value)
             setattr(patch.owner, patch.name, new)
     except BaseException:
+        # Also Ctrl-C, and a SystemExit of what a ``wrap`` imports: Portage must never go on half patched. Nothing is swallowed.
         _put_back(patches, before)
         raise
     return before

@@ -353,6 +353,19 @@ class InvalidBuilderError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
+class UnreadableBuilderError(PortageExtError):
+    """What this host would publish of itself is more than a client reads."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"no client would read what this host says of its configuration: {self.why}. Shorten what is named, or set "
+            "builder = false in [publish]"
+        )
+
+
+@dataclass(slots=True, eq=False)
 class NoBuilderError(PortageExtError):
     """A release says nothing of its builder."""
 

@@ -24,6 +24,22 @@ class TreeError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
+class ExpiringRootKeyError(PortageExtError):
+    """A root key has an expiry. Once it has passed, no root that it has signed could be followed, published or replaced."""
+
+    where: str
+    key: str
+    day: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: the root key {self.key} expires on {self.day}, and with it every root that it has signed "
+            f"[ExpiringRootKeyError]. The root has an expiry of its own: take that of the key away "
+            f"(`gpg --quick-set-expire {self.key} never`), and try again"
+        )
+
+
+@dataclass(slots=True, eq=False)
 class UnknownChannelError(PortageExtError):
     """A channel is named that has no release."""
 

@@ -135,7 +135,7 @@ class UntrustedKeyError(TrustError):
 
 
 class ExpiredKeyError(TrustError):
-    """A pinned key has expired."""
+    """A pinned key has expired, and no prolonged one could be fetched."""
 
     __slots__ = ()
     todo = "Get the prolonged key or its successor from the binhost and run `portage-ext trust add`."

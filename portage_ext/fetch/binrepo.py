@@ -69,12 +69,15 @@ class Binrepo:
         return delegated(plain, found)
 
     def keyrings(self) -> list[Path]:
-        """Where keys are looked up: its own first; the others only help to name a key that is not trusted here."""
+        """Where keys are looked up: its own first; the others only help to name a key that is not trusted here.
+
+        gpg takes a key from the first keyring that has it, so those come before the pinned ones that a prolonged key came to.
+        """
         portage = self.settings.portage_home
         return [
-            self.trust.keyring_file(self.name),
-            self.state.keyring_file,
             *self.passing,
+            self.state.keyring_file,
+            self.trust.keyring_file(self.name),
             *self.trust.other_keyrings(self.name),
             *(path for path in (portage / "pubring.kbx", portage / "pubring.gpg") if os.access(path, os.R_OK)),
         ]

@@ -105,6 +105,13 @@ def begin(transfer: Transfer, status: int, content_range: str) -> None:
     elif status == 416 and transfer.offset:
         transfer.begin_anew()
         raise MirrorError(transfer.shown, "it cannot continue a partial file (status 416)")
+    elif status == 403:
+        # It may be there and kept from us, so this is no word that it is absent.
+        raise MirrorError(
+            transfer.shown,
+            "it forbids the file (status 403); a store that answers so for what it does not have, as S3 does where readers may "
+            "not list it, must answer 404 instead",
+        )
     else:
         raise MirrorError(transfer.shown, f"it answers with status {status}")
 

@@ -20,10 +20,12 @@ from portage_ext.errors import InvalidIndexError
 from portage_ext.errors.trust import (
     AllMirrorsFailedError,
     DamagedIndexError,
+    ExpiredKeyError,
     MirrorError,
     MissingIndexError,
     MissingRootError,
     NotFoundError,
+    ThresholdError,
     TrustError,
     UnknownKeyError,
 )
@@ -45,6 +47,7 @@ from portage_ext.trust.machine import (
     trusted_keys,
     without_release,
 )
+from portage_ext.trust.openpgp import Signature, expired_keys
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 _UNSIGNED_FORMS = ("Packages.gz", "Packages")
@@ -269,19 +272,24 @@ def _release(binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, now: 
 def _accepted(
     binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, release: bytes, signature: bytes, now: int
 ) -> Accepted:
-    def judged() -> Accepted:
-        found = gpg.verify_detached(binrepo.keyrings(), signature, release) if signature else ()
-        return accept(terms, seen, release, found, now)
+    def verdicts() -> tuple[Signature, ...]:
+        return gpg.verify_detached(binrepo.keyrings(), signature, release) if signature else ()
 
+    found = verdicts()
     try:
-        return judged()
-    except UnknownKeyError:
-        # A key may be trusted by rotation without having been fetched yet.
+        return accept(terms, seen, release, found, now)
+    except (UnknownKeyError, ExpiredKeyError, ThresholdError) as error:
+        # A key may be trusted by rotation without having been fetched yet, or have been prolonged since, or have a new subkey.
         # Beside a root no other key is: what was seen before may be what it has revoked.
-        announced = trusted_keys(terms.pins, seen) - terms.pins if terms.root is None else frozenset()
-        if seen is None or not keys.fetch_announced(binrepo, base, announced):
+        trusted = terms.pins if terms.root is not None else trusted_keys(terms.pins, seen)
+        wanted = trusted if isinstance(error, UnknownKeyError) else expired_keys(found, trusted)
+        if terms.root is not None:
+            renewed = roots.fetch_again(binrepo, base, wanted)
+        else:
+            renewed = keys.fetch_announced(binrepo, base, wanted, again=True)
+        if not renewed:
             raise
-        return judged()
+        return accept(terms, seen, release, verdicts(), now)
 
 
 def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:

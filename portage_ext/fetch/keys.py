@@ -23,29 +23,36 @@ def key_path(fingerprint: str) -> str:
     return f"{KEY_DIRECTORY}/{fingerprint}.asc"
 
 
-def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str]) -> bool:
+def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *, again: bool = False) -> bool:
     """Bring the keys with ``fingerprints`` into the keyring of rotated keys, and let Portage verify with them.
 
-    Returns whether the keyring has become another. A key that cannot be had is a warning: the Releases signed by it will be
-    refused by name.
+    A key that is there is not fetched, unless ``again``: its owner may have prolonged it, or given it another subkey. It may be
+    a pinned one then. Returns whether the keyring has become another. A key that cannot be fetched is a warning: the Releases
+    signed by it will be refused by name.
     """
     if not fingerprints or not writable(binrepo.state):
         return False
     ring = binrepo.state.keyring_file
-    known = keyfiles.ring(ring)
+    known, pinned = keyfiles.ring(ring), keyfiles.ring(binrepo.trust.keyring_file(binrepo.name))
     changed = False
-    for fingerprint in sorted(fingerprints - known.keys()):
+    for fingerprint in sorted(fingerprints if again else fingerprints - known.keys()):
         # python-gnupg is slow to import, and a binrepo has rotated keys for a small part of its life.
         from portage_ext.trust import manage
 
+        here = [of[fingerprint] for of in (known, pinned) if fingerprint in of]
         try:
-            key = keyfiles.only([_fetch(binrepo, base, fingerprint)], fingerprint, f"{base}/{key_path(fingerprint)}")
+            pieces = [*here, _fetch(binrepo, base, fingerprint)]
+            key = keyfiles.only(pieces, fingerprint, f"{base}/{key_path(fingerprint)}")
+            if key == known.get(fingerprint):
+                continue
             if os.access(binrepo.settings.portage_home.parent, os.W_OK):
                 manage.let_portage_verify(binrepo.settings.portage_home, key, fingerprint)
             binrepo.state.make_directory()
             files.replace_file(ring, keyfiles.joined({**known, fingerprint: key}))
-        except (AllMirrorsFailedError, GpgError, KeyFileError) as error:
-            binrepo.warn(f"{binrepo.name}: the announced key {fingerprint} could not be had: {error}")
+        except (AllMirrorsFailedError, GpgError, KeyFileError, OSError) as error:
+            # That a key which is here is not there does not explain anything: the Release that is refused does.
+            if not (here and isinstance(error, AllMirrorsFailedError)):
+                binrepo.warn(f"{binrepo.name}: the key {fingerprint} cannot be fetched and kept: {error}")
             continue
         known[fingerprint], changed = key, True
     return changed

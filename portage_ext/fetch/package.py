@@ -14,7 +14,7 @@ from pathlib import Path
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidContractError, PackageError, PortageExtError
-from portage_ext.errors.trust import UnknownPackageError, UnsignedError, UnusablePackageError
+from portage_ext.errors.trust import ChangedMetadataError, UnknownPackageError, UnsignedError, UnusablePackageError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.sinks import FileSink
@@ -128,15 +128,15 @@ def _check_computed(binrepo: Binrepo, where: str, entry: IndexEntry, compute: Ca
     if not entry.get(CONTRACT):
         return
     try:
-        said = str(SymbolContract.parse(entry.get(CONTRACT)))
-        found = str(compute())
+        said, found = SymbolContract.parse(entry.get(CONTRACT)), compute()
     except InvalidContractError:
         return  # of a later format: nothing on this host has believed it
     except OSError as error:
         # Nothing is proven; before the merge the guard looks at the image itself.
         binrepo.warn(f"{where}: its {CONTRACT} could not be worked out and was not compared: {error}")
         return
-    check_contract(where, IndexEntry({CONTRACT: said}), found)
+    if not said.same_as(found):
+        raise ChangedMetadataError(where, f"the index gives it another {CONTRACT} than its image has")
 
 
 def _of_gpkg(source: Source, container: Container, eprefix: str) -> SymbolContract:

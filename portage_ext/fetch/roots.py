@@ -2,7 +2,8 @@
 
 ``root/N`` is asked for with growing N until a mirror says that it does not have it. That alone is the end; whatever else a
 mirror answers is a failure of that mirror, or a refusal. What was accepted is kept at once. Keys are fetched by the fingerprint
-that a root names, once enough of the keys before have signed it.
+that a root names, once enough of the keys before have signed it; and once more when they have expired here: their owners may
+have prolonged them.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from portage_ext import files, limits
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.trust import (
     AllMirrorsFailedError,
+    ExpiredKeyError,
+    GpgError,
     MissingRootError,
     NotFoundError,
+    ThresholdError,
     TooManyRootsError,
+    TransferError,
     TrustError,
 )
 from portage_ext.fetch.binrepo import Binrepo, writable
@@ -31,6 +38,9 @@ from portage_ext.trust.keyrings import RootPins
 from portage_ext.trust.machine import Terms
 from portage_ext.trust.root import ROOT_DIRECTORY, key_name, root_name, signature_name
 from portage_ext.trust.roots import Believed
+
+T = TypeVar("T")
+Verdicts = tuple[openpgp.Signature, ...]
 
 
 @contextlib.contextmanager
@@ -49,6 +59,17 @@ def followed(binrepo: Binrepo, base: str, now: int, *, keep: bool = True) -> Ite
         root = following.run()
         roots.in_time(binrepo.name, root, now)
         yield replace(binrepo, passing=following.rings), binrepo.terms(root)
+
+
+def fetch_again(binrepo: Binrepo, base: str, fingerprints: frozenset[str]) -> bool:
+    """Fetch keys that the root names once more, inside ``followed`` and for the binrepo that it gave.
+
+    Returns whether one of them has become another.
+    """
+    pins, ring = binrepo.trust.root_pins(binrepo.name), binrepo.passing[-1]
+    if pins is None:
+        return False
+    return _Following(binrepo, base, pins, ring == binrepo.state.keyring_file, ring.parent).renewed(ring, fingerprints)
 
 
 @dataclass(slots=True)
@@ -90,31 +111,63 @@ class _Following:
         return current.root
 
     def _further(self, current: Believed | RootPins) -> Iterator[Believed]:
-        version = current.root.version + 1 if isinstance(current, Believed) else 1
-        passed: TrustError | None = None
+        version = current.root.version + 1 if isinstance(current, Believed) else self._first(current)
         for _ in range(limits.MAX_ROOT_STEPS):
             where = f"{self.binrepo.name}: {ROOT_DIRECTORY}/{root_name(version)}"
             try:
                 data = self._file(root_name(version), limits.MAX_ROOT_SIZE)
             except NotFoundError:
-                if isinstance(current, RootPins) and passed is not None:
-                    raise passed from None
                 return
             signature = self._signature(version)
+            known = frozenset(current.root.root_keys) if isinstance(current, Believed) else current.keys
             if isinstance(current, Believed):
-                self._obtain(self.root_ring, current.root.root_keys)
-            try:
-                root = roots.vouched(where, current, data, self._verdicts(signature, data))
-            except TrustError as error:
-                if isinstance(current, Believed) or not roots.may_be_passed_over(error):
-                    raise
-                passed, version = error, version + 1
-                continue
-            self._obtain(self.root_ring, root.root_keys)
-            current = roots.accept(where, current, version, data, self._verdicts(signature, data))
+                self._obtain(self.root_ring, known)
+            root = self._judged(known, signature, data, partial(roots.vouched, where, current, data))
+            own = frozenset(root.root_keys)
+            self._obtain(self.root_ring, own)
+            current = self._judged(own, signature, data, partial(roots.accept, where, current, version, data))
             yield current
             version += 1
         raise TooManyRootsError(self.binrepo.name, f"{self.base} offers root after root; {limits.MAX_ROOT_STEPS} were followed")
+
+    def _first(self, pins: RootPins) -> int:
+        """The newest root that enough of the pinned keys have signed; 1 where there is none at all.
+
+        Those before it are passed over, however many there were. The newer ones are followed from it, so that one that is
+        refused here is refused there. Raises what the newest one is refused for.
+        """
+        last, reason = self._last(), None
+        for version in range(last, max(0, last - limits.MAX_ROOT_STEPS), -1):
+            where = f"{self.binrepo.name}: {ROOT_DIRECTORY}/{root_name(version)}"
+            data = self._file(root_name(version), limits.MAX_ROOT_SIZE)
+            try:
+                self._judged(pins.keys, self._signature(version), data, partial(roots.vouched, where, pins, data))
+            except (TransferError, GpgError):
+                raise
+            except TrustError as error:
+                reason = reason or error
+                continue
+            return version
+        if reason is not None:
+            raise reason
+        return 1
+
+    def _last(self) -> int:
+        """The version of a root that is there while the next one is not, by asking for few; 0 where there is none."""
+        there, absent = 0, 1
+        while absent <= limits.MAX_ROOT_VERSION and self._has(absent):
+            there, absent = absent, 2 * absent
+        while absent - there > 1:
+            middle = (there + absent) // 2
+            there, absent = (middle, absent) if self._has(middle) else (there, middle)
+        return there
+
+    def _has(self, version: int) -> bool:
+        try:
+            self._file(root_name(version), limits.MAX_ROOT_SIZE)
+        except NotFoundError:
+            return False
+        return True
 
     def _signature(self, version: int) -> bytes:
         try:
@@ -131,8 +184,18 @@ class _Following:
             raise error.reasons[0] from error
         return sink.data
 
+    def _judged(self, by: frozenset[str], signature: bytes, data: bytes, judge: Callable[[Verdicts], T]) -> T:
+        """What ``judge`` makes of the verdicts; where keys of ``by`` have expired, once more after they were fetched again."""
+        found = self._verdicts(signature, data)
+        try:
+            return judge(found)
+        except (ExpiredKeyError, ThresholdError):
+            if not self.renewed(self.root_ring, openpgp.expired_keys(found, by)):
+                raise
+        return judge(self._verdicts(signature, data))
+
     def _verdicts(self, signature: bytes, data: bytes) -> tuple[openpgp.Signature, ...]:
-        rings = [*self.binrepo.keyrings(), self.root_ring]
+        rings = [self.root_ring, *self.binrepo.keyrings()]
         return gpg.verify_detached(rings, signature, data) if signature else ()
 
     # --- keys
@@ -155,16 +218,10 @@ class _Following:
         from portage_ext.trust.keyfiles import joined
 
         name, home, there = self.binrepo.name, self.binrepo.settings.portage_home, self._keys(self.release_ring)
-        undone, gone = set[str](), frozenset(there.keys() - named)
-        if os.access(home.parent, os.W_OK):
-            for fingerprint in sorted(there.keys() & named):
-                try:
-                    manage.let_portage_verify(home, there[fingerprint], fingerprint)
-                except (PortageExtError, OSError) as error:
-                    self.binrepo.warn(f"{name}: Portage cannot verify with the key {fingerprint}: {error}")
-                    undone.add(fingerprint)
+        gone = frozenset(there.keys() - named)
+        undone = self._let_portage_verify({one: there[one] for one in there.keys() & named})
         if not gone:
-            return frozenset(undone)
+            return undone
         try:
             manage.forget_in_portage(home, gone - manage.believed_elsewhere(self.binrepo.trust, self.binrepo.state))
         except (PortageExtError, OSError) as error:
@@ -172,6 +229,20 @@ class _Following:
             self.binrepo.warn(f"{name}: Portage's keyring may have {keys} still, which its root names no more: {error}")
             return named
         files.replace_file(self.release_ring, joined({one: there[one] for one in there.keys() & named}))
+        return undone
+
+    def _let_portage_verify(self, keys: Mapping[str, bytes]) -> frozenset[str]:
+        """Returns those of ``keys`` with which that could not be done, with a warning each."""
+        from portage_ext.trust import manage
+
+        home, undone = self.binrepo.settings.portage_home, set[str]()
+        if os.access(home.parent, os.W_OK):
+            for fingerprint, key in sorted(keys.items()):
+                try:
+                    manage.let_portage_verify(home, key, fingerprint)
+                except (PortageExtError, OSError) as error:
+                    self.binrepo.warn(f"{self.binrepo.name}: Portage cannot verify with the key {fingerprint}: {error}")
+                    undone.add(fingerprint)
         return frozenset(undone)
 
     def _keys(self, path: Path) -> dict[str, bytes]:
@@ -179,16 +250,33 @@ class _Following:
 
         return ring(path)
 
-    def _obtain(self, ring: Path, fingerprints: Collection[str]) -> frozenset[str]:
-        """Bring the keys with ``fingerprints`` into ``ring``, and return those that could not be had, with a warning each."""
+    def renewed(self, ring: Path, fingerprints: frozenset[str]) -> bool:
+        """Fetch the keys with ``fingerprints`` once more: their owners may have prolonged them, or given them other subkeys.
+
+        Returns whether one of them has become another.
+        """
+        before = self._keys(ring)
+        self._obtain(ring, fingerprints, again=True)
+        changed = {one: key for one, key in self._keys(ring).items() if key != before.get(one)}
+        if changed and self.keep and ring == self.release_ring:
+            self._let_portage_verify(changed)
+        return bool(changed)
+
+    def _obtain(self, ring: Path, fingerprints: Collection[str], *, again: bool = False) -> frozenset[str]:
+        """Bring the keys with ``fingerprints`` into ``ring``, and return those that could not be fetched, with a warning each.
+
+        What is there already is not fetched, unless ``again``.
+        """
         known, pinned = self._keys(ring), self._keys(self.binrepo.trust.keyring_file(self.binrepo.name))
         lacking = set[str]()
-        for fingerprint in sorted({*fingerprints} - known.keys() - pinned.keys()):
+        for fingerprint in sorted({*fingerprints} if again else {*fingerprints} - known.keys() - pinned.keys()):
             from portage_ext.trust.keyfiles import joined, only
 
             name = key_name(fingerprint)
+            here = [of[fingerprint] for of in (known, pinned) if fingerprint in of]
             try:
-                known[fingerprint] = only([self._file(name, limits.MAX_KEY_SIZE)], fingerprint, f"{self.base}/{name}")
+                pieces = [*here, self._file(name, limits.MAX_KEY_SIZE)]
+                known[fingerprint] = only(pieces, fingerprint, f"{self.base}/{name}")
             except (TrustError, PortageExtError) as error:
                 self.binrepo.warn(
                     f"{self.binrepo.name}: the key {fingerprint}, which its root names, cannot be fetched: {error}"

@@ -21,6 +21,8 @@ from portage_ext.shown import short
 
 _ABSENT: Final = 66
 """EX_NOINPUT (sysexits.h): what our own remote command ends with when the file is not there."""
+_FORBIDDEN: Final = 77
+"""EX_NOPERM: the same, when it cannot see whether the file is there."""
 
 
 class SshTransport:
@@ -61,6 +63,8 @@ class SshTransport:
                 process.wait()
         if status == _ABSENT:
             raise NotFoundError(transfer.shown, "it does not have the file")
+        if status == _FORBIDDEN:
+            raise MirrorError(transfer.shown, "the user on the other side may not look into the directory of the file")
         if status:
             raise MirrorError(transfer.shown, f"ssh ended with status {status}: {said.end or 'it said nothing'}")
 
@@ -73,10 +77,13 @@ def command(url: str, offset: int, options: list[str], timeout: float) -> list[s
         raise UnsupportedUrlError(url, "it names no host")
     path = shlex.quote(unquote(parts.path))
     read = f"tail -c +{offset + 1} -- {path}" if offset else f"cat -- {path}"
+    # A file in a directory that may not be searched seems not to be there: the nearest directory that is there says which.
+    nearest = 'until test -e "$d" || test "$d" = / || test "$d" = .; do d=$(dirname -- "$d"); done'
+    absent = f'd={path}; {nearest}; test ! -d "$d" || test -x "$d" || exit {_FORBIDDEN}; exit {_ABSENT}'
     words = ["ssh", "-oBatchMode=yes", f"-oConnectTimeout={max(1, int(timeout))}"]
     if parts.port is not None:
         words += ["-p", str(parts.port)]
-    return [*words, *options, "--", f"{user}@{host}" if user else host, f"test -f {path} || exit {_ABSENT}; exec {read}"]
+    return [*words, *options, "--", f"{user}@{host}" if user else host, f"test -f {path} || {{ {absent}; }}; exec {read}"]
 
 
 class _Said:

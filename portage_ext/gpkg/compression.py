@@ -39,6 +39,8 @@ _MAGIC: Final = (
     (b"LZIP", "lzip"),
     (b"\x89LZO\0\r\n\x1a\n", "lzop"),
 )
+_ZSTD_MAGIC: Final = 0xFD2FB528
+_ZSTD_SKIPPABLE: Final = 0x184D2A50
 _STEP: Final = 256 * limits.KIB
 
 
@@ -62,7 +64,41 @@ def method_of_content(head: bytes) -> str:
     return next((method for magic, method in _MAGIC if head.startswith(magic)), "none")
 
 
+def whole_frames(read: Callable[[int, int], bytes], size: int, most: int) -> None:
+    """Raises BadStreamError where a zstd frame is cut off (RFC 8878, 3.1), which the reader of ``zstandard`` takes for the end.
+
+    ``read(offset, count)`` gives bytes of a stream of ``size`` bytes, which has ``most`` blocks at most.
+    """
+    at, blocks = 0, 0
+    while at < size:
+        head = read(at, min(8, size - at))
+        magic = int.from_bytes(head[:4], "little")
+        if magic & 0xFFFFFFF0 == _ZSTD_SKIPPABLE:
+            at += 8 + int.from_bytes(head[4:], "little")
+            continue
+        descriptor = head[4] if len(head) > 4 else 0
+        if magic != _ZSTD_MAGIC:
+            raise BadStreamError("there is no zstd frame behind the last one")
+        single, checksum = descriptor & 0x20, descriptor & 4
+        content = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+        at += 5 + (0 if single else 1) + (0, 1, 2, 4)[descriptor & 3] + content
+        last = False
+        while not last:
+            if at + 3 > size:
+                raise BadStreamError("the zstd stream is truncated")
+            header = int.from_bytes(read(at, 3), "little")
+            last = bool(header & 1)
+            at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+            blocks += 1
+            if blocks > most:
+                raise BadStreamError(f"the zstd stream has more than {most} blocks")
+        at += 4 if checksum else 0
+    if at > size:
+        raise BadStreamError("the zstd stream is truncated")
+
+
 def _zstd(data: bytes) -> Iterator[bytes]:
+    whole_frames(lambda at, count: data[at : at + count], len(data), limits.ZSTD_BLOCKS)
     reader = zstandard.ZstdDecompressor(max_window_size=limits.ZSTD_WINDOW).stream_reader(data, read_across_frames=True)
     try:
         while block := reader.read(_STEP):

@@ -25,7 +25,7 @@ import zstandard
 
 from portage_ext import limits
 from portage_ext.errors import DecompressionError, MalformedPackageError, OversizedPackageError, PackageError
-from portage_ext.gpkg.compression import TOOLS, method_of_content
+from portage_ext.gpkg.compression import TOOLS, BadStreamError, method_of_content, whole_frames
 from portage_ext.gpkg.container import Container
 from portage_ext.gpkg.source import Source
 from portage_ext.gpkg.xpak import segment_start
@@ -78,6 +78,11 @@ def xpak_image(source: Source) -> Iterator[Member]:
 
 def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, Content | None]]:
     raw = io.BufferedReader(_Slice(source, offset, size), limits.READ_BLOCK)
+    if method == "zstd":
+        try:
+            whole_frames(lambda at, count: source.read(offset + at, count), size, limits.IMAGE_BLOCKS)
+        except BadStreamError as error:
+            raise DecompressionError(source.name, f"image: {error}") from error
     with _named(source.name):
         with _decompressed(source.name, raw, method) as stream:
             counted = _Counted(stream, source.name)

@@ -34,7 +34,7 @@ class _Installed(System):
         self._users: dict[Library, list[User]] = {library: [] for library in libraries}
         for path in sorted(vdb.glob(f"*/*/{KEY}")):
             name = f"{path.parents[1].name}/{path.parent.name}"
-            for need, search in needs_of(_recorded(path, phase.eprefix)):
+            for need, search in needs_of(_recorded(path, phase.eprefix) or SymbolContract()):
                 if need.library in libraries and not path.parent.name.startswith("-MERGING-"):
                     self._users[need.library].append(User(name, need, search))
 
@@ -62,7 +62,7 @@ def losses(phase: Phase, versions: list[str], *, preserves: bool) -> list[Broken
     lost = [
         (phase.name, library)
         for entry in gone
-        for library, defined in _recorded(entry / KEY, phase.eprefix).defines.items()
+        for library, defined in (_recorded(entry / KEY, phase.eprefix) or SymbolContract()).defines.items()
         if library not in contract.defines or (contract.defines[library] and not defined <= contract.defines[library])
     ]
     if not lost:
@@ -80,19 +80,23 @@ def losses(phase: Phase, versions: list[str], *, preserves: bool) -> list[Broken
 
 
 def _contract(phase: Phase) -> SymbolContract:
-    recorded = phase.build_info / KEY
-    if recorded.exists():
-        return _recorded(recorded, phase.eprefix)
+    recorded = _recorded(phase.build_info / KEY, phase.eprefix)
+    if recorded is not None:
+        return recorded
     public = System(phase.root, phase.eprefix).directories
     return read_image(phase.image, eprefix=phase.eprefix).contract(eprefix=phase.eprefix, public=public)
 
 
-def _recorded(path: Path, eprefix: str) -> SymbolContract:
+def _recorded(path: Path, eprefix: str) -> SymbolContract | None:
+    """The contract in ``path``; None where there is none, or one that cannot be read, which is said and is no empty one."""
     try:
         with open(path, "rb") as file:
             return SymbolContract.parse(file.read(CONTRACT_SIZE + 1).decode("utf-8", "replace")).placed(eprefix)
-    except (FileNotFoundError, InvalidContractError):
-        return SymbolContract()
+    except FileNotFoundError:
+        return None
+    except InvalidContractError as error:
+        print(shown.line(f"portage-ext: {path} is not looked at: {error}"), file=sys.stderr)
+        return None
 
 
 def main() -> int:

@@ -75,6 +75,22 @@ def read_header(file: IO[bytes], name: str = "Packages") -> dict[str, str]:
     return _header(_groups(_bounded(file, name), name), name)
 
 
+def listed_paths(file: IO[bytes]) -> set[str]:
+    """The paths of the packages that an index lists, as far as it can be read: damage hides what it hits, and nothing else."""
+    found: set[str] = set()
+    cpv = path = ""
+    while line := file.readline(limits.INDEX_LINE):
+        key, _, value = line.decode("utf-8", "replace").rstrip("\n").partition(": ")
+        if key == "PATH":
+            path = value
+        elif key == "CPV":
+            cpv = value
+        elif not key and (cpv or path):
+            found.add(path or f"{cpv}.tbz2")  # Portage's default (binarytree._populate_local)
+            cpv = path = ""
+    return found | ({path or f"{cpv}.tbz2"} if cpv or path else set())
+
+
 def _header(groups: Iterator[_Group], name: str) -> dict[str, str]:
     header = next(groups, _Group({}, set()))
     twice = sorted(filter(keys.in_header, header.twice))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.errors import InvalidBuilderError
+from portage_ext.errors import InvalidBuilderError, UnreadableBuilderError
 
 NAME: Final = "builder.json"
 HEADER: Final = "BUILDER"
@@ -65,9 +65,14 @@ class Builder:
     """Package to its installed versions: gcc, clang and the C library."""
 
     def emit(self) -> bytes:
-        """The bytes that are published."""
+        """The bytes that are published, which every client can read. Raises UnreadableBuilderError."""
         values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
-        return json.dumps({"format": FORMAT, **values}, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
+        data = json.dumps({"format": FORMAT, **values}, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
+        try:
+            parse(data, NAME)
+        except InvalidBuilderError as error:
+            raise UnreadableBuilderError(f"{error.where}: {error.why}") from error
+        return data
 
 
 def _plain(value: object) -> object:

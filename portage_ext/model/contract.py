@@ -94,6 +94,12 @@ class SymbolContract:
             words += ["<", category, *defines[category]]
         return " ".join(words)
 
+    def same_as(self, other: SymbolContract) -> bool:
+        """Whether both say the same, as far as both say it: in whatever order, and with private libraries recorded or not."""
+        if self.private is not None and other.private is not None and self.private != other.private:
+            return False
+        return (frozenset(self.needs), self.defines, self.search) == (frozenset(other.needs), other.defines, other.search)
+
     def portable(self, eprefix: str) -> SymbolContract:
         """Itself with ``~/`` in place of the offset prefix of the host that it was made on."""
         return (

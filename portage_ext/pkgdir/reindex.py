@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import errors, limits
-from portage_ext.errors import PackageError
+from portage_ext.errors import PackageError, PkgdirError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, Row, arrange
 from portage_ext.index.format import IndexFormat
 from portage_ext.index.forms import FORMS, GZIP, PLAIN, Earlier, permissions, remove_leftovers, stamps, write_forms
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
-from portage_ext.index.text import parse_index, read_header
+from portage_ext.index.text import listed_paths, read_header
 from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, discard, load, save
 from portage_ext.pkgdir.changes import (
     Survey,
@@ -344,11 +344,15 @@ class Reindexer:
     def _listed_before(self, state: State) -> Collection[str]:
         if state.blocks:
             return self._rows.keys()
+        path = self.repository.pkgdir / PLAIN
         try:
-            with open(self.repository.pkgdir / PLAIN, "rb") as file:
-                return {entry.get("PATH") or entry.get("CPV") + ".tbz2" for entry in parse_index(file)[1]}
-        except (OSError, errors.InvalidIndexError):
+            with open(path, "rb") as file:
+                return listed_paths(file)
+        except FileNotFoundError:
             return set()
+        except OSError as error:
+            why = f"{PLAIN} cannot be read ({error.strerror}), so that nobody knows what it lists; mend or remove it"
+            raise PkgdirError(str(path.parent), why) from error
 
 
 @contextmanager

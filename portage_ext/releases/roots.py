@@ -16,12 +16,14 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits
+from portage_ext.errors.releases import ExpiringRootKeyError
 from portage_ext.errors.trust import (
     EquivocationError,
     ForeignRepositoryError,
@@ -33,10 +35,11 @@ from portage_ext.errors.trust import (
     UnknownKeyError,
     UntrustedKeyError,
 )
+from portage_ext.model.release import FINGERPRINT
 from portage_ext.model.root import Root
 from portage_ext.trust import gpg, openpgp, roots
 from portage_ext.trust import root as root_text
-from portage_ext.trust.keyfiles import joined, only
+from portage_ext.trust.keyfiles import joined, only, read_keys
 from portage_ext.trust.keyrings import RootPins, read_key_file
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY, ROOT_KEYS, key_name, root_name, signature_name
@@ -216,10 +219,33 @@ def add_signature(directory: Path, version: int, signature: bytes) -> None:
     files.replace_file(directory / signature_name(version), there + signature)
 
 
+def take_over(directory: Path, present: Callable[[str], bytes]) -> None:
+    """Bring the public keys of ``directory`` to the state in which they are ``present`` (empty: not at all).
+
+    As where a key was prolonged: what it has signed could not be read with the key as it was. Raises KeyFileError, GpgError.
+    """
+    for path in sorted((directory / ROOT_KEYS).glob("*.asc")):
+        if FINGERPRINT.fullmatch(path.stem) and (data := present(path.stem)):
+            before = read_key_file(path)
+            after = only([before, data], path.stem, str(path))
+            if after != before:
+                files.replace_file(path, after)
+
+
+def _without_expiry(root: Root, directory: Path, keys: Mapping[str, bytes]) -> None:
+    """Raises ExpiringRootKeyError."""
+    for one in root.root_keys:
+        path = directory / key_name(one)
+        for key in read_keys(keys[one] if one in keys else read_key_file(path)):
+            if key.primary == one and key.expires:
+                raise ExpiringRootKeyError(str(directory), one, time.strftime("%Y-%m-%d", time.gmtime(key.expires)))
+
+
 def write(directory: Path, root: Root, keys: Mapping[str, bytes]) -> None:
     """Make ``root`` the next of ``directory``, unsigned, beside public ``keys`` by fingerprint. Raises TrustError, OSError."""
     data = root_text.emit(root)
     root_text.parse(data, str(directory / root_name(root.version)))
+    _without_expiry(root, directory, keys)
     files.make_directory(directory / ROOT_KEYS)
     for fingerprint, key in keys.items():
         files.replace_file(directory / key_name(fingerprint), key)

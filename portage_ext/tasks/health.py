@@ -141,11 +141,13 @@ def keys(site: Site) -> Area:
     now, found, count = int(time.time()), list[Finding](), 0
     settings, directory = site.settings, TrustDirectory(site.config_root)
     for name in directory.binrepos():
-        ring, root_pins = directory.keyring_file(name), directory.root_pins(name)
+        state, root_pins = StateDirectory(site.eroot, checked_name(name)), directory.root_pins(name)
         if root_pins is not None:
             count += len(root_pins.keys)
-            found += _rooted(name, directory, StateDirectory(site.eroot, checked_name(name)), now)
-        present = {one.primary: one for one in read_keys(ring.read_bytes())} if ring.is_file() else {}
+            found += _rooted(name, directory, state, now)
+        # As they were pinned, and as they were prolonged since.
+        rings = b"".join(one.read_bytes() for one in (directory.keyring_file(name), state.keyring_file) if one.is_file())
+        present = {one.primary: one for one in read_keys(rings)} if rings else {}
         for pin in sorted(directory.pins(name)):
             count += 1
             remedy = (

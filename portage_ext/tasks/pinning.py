@@ -50,7 +50,8 @@ def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned
     if directory.root_pins(name):
         raise UsageError(f"root keys are pinned for {name}; `portage-ext trust remove {name}` comes before other pins")
     data, where = _key(_beside(source, wanted), home, wanted)
-    manage.add(directory, home, name, wanted, data, where)
+    with _alone(StateDirectory(site.eroot, name)):
+        manage.add(directory, home, name, wanted, data, where)
     return _connected(site, Pinned(name, (wanted,), 1, None))
 
 
@@ -121,7 +122,9 @@ def trusted(config_root: Path, eroot: Path, binrepo: str | None = None) -> Itera
     for name in [binrepo] if binrepo else directory.binrepos():
         state = StateDirectory(eroot, checked_name(name))
         ring, rooted = directory.keyring_file(name), directory.root_pins(name)
-        present = {key.primary: key for key in read_keys(ring.read_bytes())} if ring.exists() else {}
+        # As it was pinned, and as it was prolonged since.
+        rings = b"".join(one.read_bytes() for one in (ring, state.keyring_file) if one.exists())
+        present = {key.primary: key for key in read_keys(rings)} if rings else {}
         root = kept_root.believed(directory, state) if rooted is not None else None
         yield Trusted(name, directory.pins(name), rooted, present, state.load().seen, root)
 

@@ -54,6 +54,7 @@ def init(directory: Path, wanted: Wanted, *, repository: str | None = None, home
 
     ``repository`` is its id (None: one of its own). Raises UsageError, GpgError, KeyFileError, TrustError, OSError.
     """
+    _take_over(directory, homedir)
     before = _last_complete(directory)
     if before is not None:
         raise UsageError(f"{directory} has root {before.version} already; `portage-ext root next` makes the one after it")
@@ -66,6 +67,7 @@ def init(directory: Path, wanted: Wanted, *, repository: str | None = None, home
 
 def following(directory: Path, wanted: Wanted, *, homedir: Path | None = None) -> Root:
     """Make the root after the last one of ``directory``. Raises MissingRootError, else as :func:`init`."""
+    _take_over(directory, homedir)
     before = _last_complete(directory)
     if before is None:
         raise MissingRootError(str(directory), "there is no root with all its signatures to go on from")
@@ -92,7 +94,7 @@ def _made(directory: Path, before: Root, wanted: Wanted, homedir: Path | None) -
 
 
 def _last_complete(directory: Path) -> Root | None:
-    """The last root that clients would take; one without enough signatures is a draft, and is made anew."""
+    """The last root that clients would take; one without enough signatures is a draft, and will be made again."""
     found = roots.versions(directory)
     while found:
         try:
@@ -106,11 +108,21 @@ def _keys(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({fingerprint(one) for one in words}))
 
 
+def _home(homedir: Path | None) -> Path:
+    """The home of gpg that is meant."""
+    return homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
+
+
+def _take_over(directory: Path, homedir: Path | None) -> None:
+    """Let ``directory`` have the root keys that were prolonged in gpg's home since."""
+    roots.take_over(directory, lambda one: manage.present_in_portage(_home(homedir), one))
+
+
 def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | None) -> dict[str, bytes]:
     """The public key of each, out of gpg's home unless the directory has it already. Raises GpgError, KeyFileError."""
     found: dict[str, bytes] = {}
+    home = _home(homedir)
     for one in fingerprints:
-        home = homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
         data = manage.present_in_portage(home, one)
         if data:
             found[one] = only([data], one, f"the key {one}")
@@ -125,6 +137,7 @@ def sign(directory: Path, keys: Sequence[str] = (), *, homedir: Path | None = No
     Raises MissingRootError, UndelegatedKeyError, GpgError, TrustError, OSError.
     """
     version = _newest(directory)
+    _take_over(directory, homedir)
     offered = roots.read(directory, version)
     before = roots.chain(directory, version - 1).root if version > 1 else None
     if before is not None and before.repository != offered.root.repository:

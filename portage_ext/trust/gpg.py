@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext import limits
+from portage_ext import limits, locks
 from portage_ext.errors.trust import GpgError, TrustError
 from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
@@ -115,24 +115,46 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
         if not present:
             Path(rings[0]).touch()
         command = ["gpg", "--homedir", home, *_VERIFY, *(f"--keyring={ring}" for ring in rings), *arguments]
-        try:
-            result = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=fds,
-                env=environment(),
-                timeout=limits.GPG_TIMEOUT,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise GpgError("gpg", "gpg is not installed or not on PATH") from None
-        except subprocess.TimeoutExpired:
-            raise GpgError("gpg", f"gpg did not finish in {limits.GPG_TIMEOUT} s") from None
-    if len(result.stdout) > limits.MAX_GPG_STATUS and "--multifile" not in arguments:
+        _, status, _ = run(command, fds, "it checks signatures")
+    if len(status) > limits.MAX_GPG_STATUS and "--multifile" not in arguments:
         raise GpgError("gpg", "gpg reported more than can be believed of one file")
-    return result.stdout.decode("utf-8", "replace").split("\n")
+    return status.decode("utf-8", "replace").split("\n")
+
+
+def run(command: Sequence[str], fds: Sequence[int] = (), what: str = "") -> tuple[int, bytes, bytes]:
+    """Exit status and output of a gpg that reads no standard input; ``what`` it does is said when it lasts. Raises GpgError."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=fds,
+            env=environment(),
+        )
+    except FileNotFoundError:
+        raise GpgError("gpg", "gpg is not installed or not on PATH") from None
+    output, messages = finished(process, None, limits.GPG_TIMEOUT, what)
+    return process.returncode, output, messages
+
+
+def finished(process: subprocess.Popen[bytes], data: bytes | None, seconds: float, what: str) -> tuple[bytes, bytes]:
+    """What a gpg printed that gets ``data`` on standard input.
+
+    ``what`` it does is said when it lasts, and after ``seconds`` it is ended. Raises GpgError.
+    """
+    with process:
+        try:
+            try:
+                return process.communicate(data, timeout=limits.LOCK_SILENT)
+            except subprocess.TimeoutExpired:
+                left = seconds - limits.LOCK_SILENT
+                locks.tell(f"waiting for gpg: {what}; for {left:.0f} s more at most")
+                return process.communicate(timeout=left)
+        except subprocess.TimeoutExpired:
+            raise GpgError("gpg", f"gpg did not finish in {seconds:g} s, and was ended") from None
+        finally:
+            process.kill()
 
 
 def judge_many(keyrings: Sequence[Path], trusted: frozenset[str]) -> Judge:

@@ -57,16 +57,15 @@ class PublicKey:
 def gpg_in(home: str | Path, *options: str) -> gnupg.GPG:
     """python-gnupg on the gpg home ``home``. Raises GpgError."""
     # Slow to import, and only the commands that manage keys need it.
-    import gnupg
+    from portage_ext.trust.gpg_home import opened
 
-    try:
-        return gnupg.GPG(gnupghome=str(home), options=["--no-autostart", "--batch", "--no-tty", *options])
-    except (OSError, ValueError, RuntimeError) as error:
-        raise GpgError("gpg", str(error)) from error
+    return opened(home, "--no-autostart", "--batch", "--no-tty", *options)
 
 
 def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
-    """Every key of a home."""
+    """Every key of a home. Raises GpgError."""
+    from portage_ext.trust.gpg_home import listed
+
     return [
         PublicKey(
             primary=key["fingerprint"].upper(),
@@ -76,7 +75,7 @@ def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
             revoked=key["trust"] == "r",
             expired=key["trust"] == "e",
         )
-        for key in gpg.list_keys()
+        for key in listed(gpg)
     ]
 
 
@@ -107,8 +106,11 @@ def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
                 where,
                 f"beside the public key {fingerprint} it holds {there}; make a file of that key alone by gpg --export",
             )
-        if found[0].revoked or found[0].expired:
-            raise KeyFileError(where, f"the key {fingerprint} {'is revoked' if found[0].revoked else 'has expired'}")
+        if found[0].revoked:
+            raise KeyFileError(where, f"the key {fingerprint} is revoked")
+        if found[0].expired:
+            how = f"its owner can prolong it by `gpg --quick-set-expire {fingerprint} never`, and export it again"
+            raise KeyFileError(where, f"the key {fingerprint} has expired; {how}")
         exported = gpg.export_keys(fingerprint, armor=False)
     if not isinstance(exported, bytes):
         raise GpgError("gpg", "the key could not be exported")

@@ -7,16 +7,15 @@ it, while our own keyring of each binrepo decides for which binrepo it counts. D
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.errors import SettingsError
 from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
 from portage_ext.trust import kept_root
-from portage_ext.trust.gpg import environment
+from portage_ext.trust.gpg import run
 from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, ring
 from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import counts, grounded_keys, trusted_keys
@@ -43,9 +42,9 @@ def present_in_portage(home: Path, fingerprint: str) -> bytes:
 
 def secret_keys(home: Path | None) -> frozenset[str]:
     """The primary keys of which gpg's ``home`` (None: its own) has the secret part. Raises GpgError."""
-    import gnupg
+    from portage_ext.trust.gpg_home import listed, opened
 
-    keys = gnupg.GPG(gnupghome=None if home is None else str(home)).list_keys(secret=True)
+    keys = listed(opened(home), secret=True)
     return frozenset(key["fingerprint"].upper() for key in keys)
 
 
@@ -201,21 +200,9 @@ def _trust(gpg: gnupg.GPG, home: Path, fingerprints: list[str], level: str) -> N
 def _settle(home: Path) -> None:
     """Work out the trust database now (python-gnupg has no word for it): nobody could not write it later."""
     command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-autostart", "--check-trustdb"]
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment(),
-            timeout=limits.GPG_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise GpgError(str(home), f"gpg did not make its trust database in {limits.GPG_TIMEOUT} s") from None
-    if done.returncode:
-        raise GpgError(
-            str(home), f"its trust database cannot be made ({done.stderr.decode('utf-8', 'replace').strip()[-200:]})"
-        )
+    status, _, said = run(command, what=f"it makes the trust database of {home}")
+    if status:
+        raise GpgError(str(home), f"its trust database cannot be made ({said.decode('utf-8', 'replace').strip()[-200:]})")
     _open_to_readers(home)
 
 

@@ -104,13 +104,18 @@ class StateDirectory:
             raise DamagedStateError(where, f"it is damaged ({error})") from error
 
     def save(self, memory: Memory) -> None:
-        """Replace what is remembered. Raises OSError."""
+        """Replace what is remembered. Raises DamagedStateError for what could not be read again, OSError."""
         import json
 
         from portage_ext import files
 
+        document = _to_json(memory)
+        try:
+            _from_json(document)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedStateError(str(self.memory_file), f"it cannot be kept as it would be ({error})") from error
         self.make_directory()
-        files.replace_file(self.memory_file, json.dumps(_to_json(memory), indent=1, sort_keys=True).encode() + b"\n")
+        files.replace_file(self.memory_file, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
 
     def make_directory(self) -> None:
         """Make the directory, readable by everybody whatever the umask. Raises OSError."""
@@ -177,7 +182,7 @@ def _seen(fields: _Fields, form: int) -> Seen:
     if form == 1:
         return _upgraded(seen)
     pairs = (pair.split(" ") for pair in fields.texts("announced", _PAIR, limits.MAX_ANNOUNCED))
-    removed = fields.texts("removed", FINGERPRINT, limits.MAX_ANNOUNCED)
+    removed = fields.texts("removed", FINGERPRINT, limits.MAX_REMOVED)
     cosigners = fields.texts("cosigners", FINGERPRINT, limits.MAX_KEYS_NEXT + limits.MAX_PINS)
     return replace(seen, announced=frozenset((key, signer) for key, signer in pairs), removed=removed, cosigners=cosigners)
 

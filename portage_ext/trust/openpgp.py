@@ -137,6 +137,11 @@ def vouching(found: Sequence[Signature], trusted: frozenset[str], threshold: int
     return keys
 
 
+def expired_keys(found: Sequence[Signature], trusted: frozenset[str]) -> frozenset[str]:
+    """Those of ``trusted`` whose signatures do not count because the key has expired, as far as it is known here."""
+    return frozenset(one.primary for one in found if one.verdict is Verdict.EXPIRED_KEY and one.by_any_of(trusted))
+
+
 def _sound(signature: Signature) -> bool:
     return signature.hash_algorithm in STRONG_HASHES and signature.signature_class in _DATA_CLASSES
 

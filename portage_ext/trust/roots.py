@@ -2,7 +2,7 @@
 
 The rules, for a binrepo with pinned root keys and the root that this host believes:
 
-1. The first root is one that enough of the pinned root keys have signed. Those before it are passed over.
+1. The first root is the newest that enough of the pinned root keys have signed. Those before it are passed over.
 2. Each further root is signed by enough root keys of the one before it, so that nobody brings themselves in,
 3. and by enough of its own, so that nobody is named who cannot sign the next one. That holds for the first one, too.
 4. Versions grow by one: none is skipped, none comes back, and the one believed has one content.
@@ -29,10 +29,6 @@ from portage_ext.errors.trust import (
     ForeignRepositoryError,
     RootRollbackError,
     SkippedRootError,
-    ThresholdError,
-    TrustError,
-    UnknownKeyError,
-    UntrustedKeyError,
 )
 from portage_ext.model.root import Root
 from portage_ext.trust import openpgp
@@ -92,11 +88,6 @@ def _in_order(where: str, last: Believed | None, version: int, root: Root, data:
         raise RootRollbackError(where, f"root {root.version} is offered in the place of root {version}")
     if root.version > version:
         raise SkippedRootError(where, f"root {root.version} is offered in the place of root {version}")
-
-
-def may_be_passed_over(reason: TrustError) -> bool:
-    """Whether a root that was refused for ``reason`` at first contact is just older than the pinned keys (rule 1)."""
-    return isinstance(reason, UnknownKeyError | UntrustedKeyError | ThresholdError)
 
 
 def in_time(where: str, root: Root, now: int) -> None:

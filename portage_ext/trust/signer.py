@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from portage_ext import limits
 from portage_ext.errors.trust import GpgError
-from portage_ext.trust.gpg import environment
+from portage_ext.trust.gpg import environment, finished
 from portage_ext.trust.keyfiles import only
 
 _SIGN: Final = ("--batch", "--no-tty", "--armor", "--digest-algo", "SHA512")
 _PIPE: Final = 1 << 20
+_SIGNING: Final = "it signs; it may be asking for a passphrase, or for a smartcard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,14 @@ class SigningKey:
 
 
 def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
-    """The secret key ``wanted`` (a whole fingerprint, of a primary key or subkey; None: the first one). Raises GpgError."""
-    import gnupg
+    """The secret key ``wanted`` (a whole fingerprint, of a primary key or subkey; None: the only one). Raises GpgError."""
+    from portage_ext.trust.gpg_home import listed, opened
 
-    try:
-        keys = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).list_keys(secret=True)
-    except (OSError, ValueError) as error:
-        raise GpgError("gpg", str(error)) from error
-    for key in keys:
+    found = listed(opened(homedir), secret=True)
+    if wanted is None and len(found) > 1:
+        there = ", ".join(sorted(key["fingerprint"].upper() for key in found))
+        raise GpgError("gpg", f"there are several secret keys in {homedir or 'the home of gpg'}; name one with --key: {there}")
+    for key in found:
         primary = key["fingerprint"].upper()
         subkeys = {fields[2].upper() for fields in key["subkeys"]}
         if wanted is None or wanted == primary:
@@ -55,9 +57,9 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:
     """The public part of ``key``. Raises GpgError."""
-    import gnupg
+    from portage_ext.trust.gpg_home import opened
 
-    exported = gnupg.GPG(gnupghome=None if homedir is None else str(homedir)).export_keys(key.primary, armor=False)
+    exported = opened(homedir).export_keys(key.primary, armor=False)
     if not isinstance(exported, bytes) or not exported:
         raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
     return only([exported], key.primary, "the signing key")
@@ -114,7 +116,7 @@ class GpgSigner:
 
     def _with_data(self, operation: str, data: bytes, cosigners: tuple[SigningKey, ...] = ()) -> bytes:
         process = self._start(operation, cosigners)
-        output, messages = process.communicate(data)
+        output, messages = finished(process, data, limits.SIGN_SECONDS, _SIGNING)
         return _result(process.returncode, output, messages)
 
 
@@ -124,6 +126,7 @@ class PendingSignature:
     def __init__(self, process: subprocess.Popen[bytes], fd: int, offset: int, size: int) -> None:
         self._process = process
         self._failure: OSError | None = None
+        self._moved = 0
         self._thread = threading.Thread(target=self._feed, args=(fd, offset, size), daemon=True)
         self._thread.start()
 
@@ -136,6 +139,7 @@ class PendingSignature:
                 if not moved:
                     raise OSError("the file became shorter")
                 offset, size = offset + moved, size - moved
+                self._moved += moved
         except OSError as error:
             self._failure = error
         finally:
@@ -143,15 +147,19 @@ class PendingSignature:
 
     def result(self) -> bytes:
         """The armored signature. Raises GpgError."""
-        self._thread.join()
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        with self._process.stdout as output, self._process.stderr as messages:
-            made, said = output.read(), messages.read()
-        status = self._process.wait()
-        if self._failure is not None and not status:
+        moved = -1
+        while self._thread.is_alive():
+            # As long as gpg takes bytes, it works.
+            self._thread.join(limits.SIGN_SECONDS)
+            if self._thread.is_alive() and moved == self._moved:
+                self.abandon()
+                raise GpgError("gpg", f"gpg took nothing of the payload for {limits.SIGN_SECONDS:g} s, and was ended")
+            moved = self._moved
+        self._process.stdin = None  # closed: there is nothing to flush
+        made, said = finished(self._process, None, limits.SIGN_SECONDS, _SIGNING)
+        if self._failure is not None and not self._process.returncode:
             raise GpgError("gpg", f"the payload could not be signed ({self._failure})")
-        return _result(status, made, said)
+        return _result(self._process.returncode, made, said)
 
     def abandon(self) -> None:
         """Stop gpg and wait for it."""

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+QUICK = ("--pinentry-mode", "loopback", "--passphrase", "")
+
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
@@ -57,6 +59,22 @@ def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>",
     listing = gpg(home, "--with-colons", "--list-secret-keys").decode()
     fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
     return SigningKey(home, fingerprint)
+
+
+def expired_key(home: Path, user_id: str = "Old <old@example.invalid>") -> SigningKey:
+    """Generate a signing key that expired yesterday."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    before = time.strftime("%Y%m%dT%H%M%S!", time.gmtime(time.time() - 2 * 86400))
+    gpg(home, *QUICK, "--faked-system-time", before, "--quick-generate-key", user_id, "ed25519", "sign", "1d")
+    listing = gpg(home, "--with-colons", "--list-secret-keys", f"={user_id}").decode()
+    return SigningKey(home, next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")))
+
+
+def prolong(key: SigningKey) -> None:
+    """Have ``key`` expire no more, as its owner would."""
+    gpg(key.home, *QUICK, "--quick-set-expire", key.fingerprint, "never")
 
 
 def trust(home: Path, key: SigningKey) -> None:

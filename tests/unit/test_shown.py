@@ -35,6 +35,7 @@ def classes(root: type[PortageExtError]) -> list[type[PortageExtError]]:
         ("https://:secret@host/", "https://:*@host/"),
         ("ssh://me:secret@[::1]:22/x", "ssh://me:*@[::1]:22/x"),
         ("ftp://me:secret@host", "ftp://me:*@host"),
+        (f"https://{'u' * 300}:secret@host/x", f"https://{'u' * 300}:*@host/x"),
         ("see http://a:b@c/d and 'http://e:f@g/h'", "see http://a:*@c/d and 'http://e:*@g/h'"),
         ("https://me@host/x", "https://me@host/x"),
         ("https://host/x:y@z", "https://host/x:y@z"),
@@ -62,7 +63,14 @@ def test_no_password_is_shown_whatever_it_is(password: str, user: str) -> None:
 
 
 def test_a_text_that_is_all_urls_is_made_fit_in_no_time() -> None:
-    for words in ("://a:" * 50_000, "://" * 100_000, "a" * 500_000 + "://", "://a:" + "b" * 500_000):
+    for words in (
+        "://a:" * 50_000,
+        "://" * 100_000,
+        "a" * 500_000 + "://",
+        "://a:" + "b" * 500_000,
+        "://" + "u" * 500_000,
+        "@://" * 100_000,
+    ):
         shown.line(words)
 
 

@@ -42,12 +42,14 @@ class ContractGate:
                 defined.setdefault(library, set()).add(versions)
             for placed, versions in (contract.private or {}).items():
                 private.setdefault(placed, set()).add(versions)
+        # What a package of format 1 has in directories of its own is not known, nor in which.
+        untold = any(contract.private is None for _, contract in contracts)
         for entry, contract in contracts:
             for need in contract.needs:
                 search = contract.search.get(need.category, ())
                 found = [private.get((directory, need.library), set()) for directory in search]
                 # Libraries there that are not recorded may be what it needs: nothing is proven to be missing.
-                unknown = any((directory, (need.category, ANY)) in private for directory in search)
+                unknown = any(untold or (directory, (need.category, ANY)) in private for directory in search)
                 reason = None if unknown or _met(need, set().union(*found)) else self._unmet(need, defined.get(need.library))
                 if reason:
                     yield Finding(self.name, described(entry), reason)

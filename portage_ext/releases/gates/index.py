@@ -57,7 +57,7 @@ class IndexGate:
             except OSError as error:
                 yield Finding(self.name, path, f"cannot be read: {error.strerror}")
                 continue
-            if b"\nSIZE: %d\n" % size not in text + b"\n":
+            if [line for line in text.split(b"\n") if line.startswith(b"SIZE:")] != [b"SIZE: %d" % size]:
                 yield Finding(self.name, path, f"has {size} bytes, which is not what the index says")
 
 

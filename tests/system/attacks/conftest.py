@@ -11,8 +11,9 @@ import pytest
 
 from tests.system.attacks import lab as laboratory
 from tests.system.attacks.lab import Lab, TrustedBinhost
-from tests.testkit import httpd, keys, portages
+from tests.testkit import hostile, keys, portages
 from tests.testkit.binhost import Binhost
+from tests.testkit.hostile import Hostile
 from tests.testkit.keys import SigningKey
 
 
@@ -34,11 +35,24 @@ def portage(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost, portage: str) -> Iterator[Lab]:
-    """A copy of the trusted binhost on loopback, and a client that pins its key."""
+def server(work: Path, trusted: TrustedBinhost) -> Iterator[Hostile]:
+    """A copy of the trusted binhost on loopback; a test decides what else it answers."""
     directory = work / "served"
     shutil.copytree(trusted.pkgdir, directory)
-    with httpd.serve(directory) as server, laboratory.lab(work, trusted, server.url, directory, portage) as made:
+    with hostile.serve(directory) as made:
+        yield made
+
+
+@pytest.fixture
+def address(server: Hostile) -> str:
+    """The sync-uri of the client."""
+    return server.url
+
+
+@pytest.fixture
+def lab(work: Path, trusted: TrustedBinhost, portage: str, server: Hostile, address: str) -> Iterator[Lab]:
+    """The binhost on ``server``, and a client that pins its key."""
+    with laboratory.lab(work, trusted, address, work / "served", portage) as made:
         yield made
 
 

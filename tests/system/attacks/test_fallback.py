@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from portage_ext.trust.memory import StateDirectory
-from tests.system.attacks import lab as laboratory
-from tests.system.attacks.lab import REPO, Lab, TrustedBinhost
+from tests.system.attacks.lab import REPO, Lab
 from tests.testkit import hostile, httpd
 from tests.testkit.hostile import Answer, Handler, Hostile
 from tests.testkit.keys import SigningKey
@@ -20,19 +18,10 @@ AGAIN = "is used again"
 
 
 @pytest.fixture
-def server(work: Path, trusted: TrustedBinhost) -> Iterator[Hostile]:
-    directory = work / "served"
-    shutil.copytree(trusted.pkgdir, directory)
-    with hostile.serve(directory) as made:
-        yield made
-
-
-@pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost, server: Hostile) -> Iterator[Lab]:
+def lab(lab: Lab) -> Lab:
     """A client that has verified Release 1 and its index."""
-    with laboratory.lab(work, trusted, server.url, work / "served") as made:
-        made.accepted()
-        yield made
+    lab.accepted()
+    return lab
 
 
 def release_two(lab: Lab) -> None:
@@ -139,6 +128,21 @@ def test_the_index_of_a_key_that_was_taken_out_is_not_used_for_want_of_a_mirror(
     lab: Lab, server: Hostile, other_key: SigningKey
 ) -> None:
     lab.pin(other_key)
+    lab.client.run("portage-ext", "trust", "remove", REPO, "--fingerprint", lab.key.fingerprint).ok()
+    unreachable(server)
+    assert AGAIN not in lab.refused("MirrorError", "app-misc/hello").text
+
+
+def test_the_index_of_a_key_that_was_taken_out_is_not_used_although_another_key_signed_what_came_later(
+    lab: Lab, server: Hostile, other_key: SigningKey
+) -> None:
+    """Release 2 comes without its index. It is by a key that stays, but what is kept is by the stolen one."""
+    lab.pin(other_key)
+    lab.write_index(lab.index().replace("app-misc/hello-1.1", "app-misc/hello-9"))
+    lab.publish(other_key)
+    for path in FORMS:
+        server.answers[path] = hostile.status(404)
+    lab.refused("MissingIndexError", "app-misc/hello")
     lab.client.run("portage-ext", "trust", "remove", REPO, "--fingerprint", lab.key.fingerprint).ok()
     unreachable(server)
     assert AGAIN not in lab.refused("MirrorError", "app-misc/hello").text

@@ -4,14 +4,11 @@ commands."""
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.system.attacks import lab as laboratory
-from tests.system.attacks.lab import REPO, Lab, TrustedBinhost, flip
+from tests.system.attacks.lab import REPO, Lab, flip
 from tests.testkit import hostile
 from tests.testkit.hostile import Answer, Handler, Hostile
 from tests.testkit.outcome import Outcome
@@ -21,24 +18,12 @@ FLAGS = "/app-misc/flags/flags-2.0-1.gpkg.tar"
 
 
 @pytest.fixture
-def server(work: Path, trusted: TrustedBinhost) -> Iterator[Hostile]:
-    directory = work / "served"
-    shutil.copytree(trusted.pkgdir, directory)
-    with hostile.serve(directory) as made:
-        yield made
+def address(server: Hostile) -> str:
+    """With a password."""
+    return server.url.replace("://", f"://me:{SECRET}@")
 
 
-@pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost, server: Hostile) -> Iterator[Lab]:
-    with laboratory.lab(work, trusted, with_password(server.url), work / "served") as made:
-        yield made
-
-
-def with_password(url: str) -> str:
-    return url.replace("://", f"://me:{SECRET}@")
-
-
-def address(lab: Lab, url: str) -> None:
+def change_address(lab: Lab, url: str) -> None:
     """Another sync-uri."""
     lab.client.etc("binrepos.conf/lab.conf", laboratory.binrepo(lab.client, REPO, url.replace("%", "%%")))
 
@@ -112,7 +97,7 @@ def test_a_redirect(lab: Lab, server: Hostile, target: str) -> None:
     ],
 )
 def test_addresses_that_cannot_be_reached(lab: Lab, url: str) -> None:
-    address(lab, url)
+    change_address(lab, url)
     run = lab.client.run
     # Without roots it would be the memory of this machine that is locked.
     roots = ("--config-root", str(lab.client.path), "--root", str(lab.client.path))

@@ -19,6 +19,7 @@ from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.root import ROOT_DIRECTORY
 from tests.system.attacks.lab import REPO, Lab, TrustedBinhost, binrepo, flip
 from tests.testkit import environments, hostile, keys
+from tests.testkit.hostile import Hostile
 from tests.testkit.keys import SigningKey
 from tests.testkit.offline import QUICK, Offline
 from tests.testkit.roots import Root
@@ -246,6 +247,39 @@ def test_the_index_seen_last_is_not_used_once_its_key_was_revoked(rooted: Lab, o
         outcome = rooted.emerge("app-misc/hello").failed()
     assert "no mirror can be reached" not in outcome.text
     assert "app-misc/hello" not in rooted.client.merged()
+
+
+def test_the_index_of_a_revoked_key_is_not_used_although_a_release_of_the_new_key_came_without_its_own(
+    rooted: Lab, server: Hostile, offline: Offline, second: SigningKey
+) -> None:
+    offline.next(released=(second,))
+    offline.give(rooted.directory)
+    rooted.write_index(rooted.index().replace("app-misc/hello-1.1", "app-misc/hello-9"))
+    rooted.publish(second)
+    forms = ("/Packages.zst", "/Packages.gz", "/Packages")
+    for path in forms:
+        server.answers[path] = hostile.status(404)
+    rooted.refused("MissingIndexError", "app-misc/hello")
+    for path in ("/Release", *forms):
+        server.answers[path] = hostile.status(503)
+    assert "is used again" not in rooted.refused("MirrorError", "app-misc/hello").text
+
+
+def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_names(
+    rooted: Lab, offline: Offline, host: Root, second: SigningKey
+) -> None:
+    """The thief has enough root keys, and names in his root those that the administrator will pin after the theft."""
+    offline.another("dan")
+    offline.knows(second)
+    named = tuple(sorted(offline.roots.values()))
+    offline.forge(replace(offline.last(), version=2, root_keys=named, release_keys=(second.fingerprint,)), "ann bob")
+    offline.give(rooted.directory)
+    (rooted.directory / f"root/keys/{second.fingerprint}.asc").write_bytes(second.public())
+    sign_again(rooted, host, second)
+    rooted.accepted("app-misc/hello")
+    pin_roots(rooted, offline, "cyd dan", 2)
+    assert not in_portage(rooted, second.fingerprint)
+    rooted.refused("UnknownKeyError", "app-misc/slotted")
 
 
 def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Root, second: SigningKey) -> None:

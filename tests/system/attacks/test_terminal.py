@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import urllib.parse
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.attacks import lab as laboratory
-from tests.system.attacks.lab import REPO, Lab, TrustedBinhost
-from tests.testkit import hostile, keys
+from tests.system.attacks.lab import REPO, Lab
+from tests.testkit import keys
 from tests.testkit.hostile import Answer, Handler, Hostile
 from tests.testkit.outcome import Outcome
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b31m\u202egnorw"
 FLAGS = "/app-misc/flags/flags-2.0-1.gpkg.tar"
-
-
-@pytest.fixture
-def server(work: Path, trusted: TrustedBinhost) -> Iterator[Hostile]:
-    directory = work / "served"
-    shutil.copytree(trusted.pkgdir, directory)
-    with hostile.serve(directory) as made:
-        yield made
-
-
-@pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost, server: Hostile) -> Iterator[Lab]:
-    with laboratory.lab(work, trusted, server.url, work / "served") as made:
-        yield made
 
 
 def harmless(outcome: Outcome) -> Outcome:

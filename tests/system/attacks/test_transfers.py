@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from tests.system.attacks import lab as laboratory
-from tests.system.attacks.lab import PATIENT, REPO, Lab, TrustedBinhost, hasty
+from tests.system.attacks.lab import PATIENT, REPO, Lab, hasty
 from tests.testkit import hostile, httpd
 from tests.testkit.hostile import Hostile
 
 FLAGS = "/app-misc/flags/flags-2.0-1.gpkg.tar"
-
-
-@pytest.fixture
-def server(work: Path, trusted: TrustedBinhost) -> Iterator[Hostile]:
-    """The trusted binhost, on a server that can be made hostile."""
-    directory = work / "served"
-    shutil.copytree(trusted.pkgdir, directory)
-    with hostile.serve(directory) as made:
-        yield made
-
-
-@pytest.fixture
-def lab(work: Path, trusted: TrustedBinhost, server: Hostile, portage: str) -> Iterator[Lab]:
-    with laboratory.lab(work, trusted, server.url, work / "served", portage) as made:
-        yield made
 
 
 @pytest.fixture

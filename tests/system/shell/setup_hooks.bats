@@ -439,6 +439,19 @@ believed_keys() {
     same_as_before
 }
 
+@test "of several keys in its own home none is taken without a word" {
+    local home=$root/var/lib/portage-ext/signing name
+    mkdir -p "$home"
+    chmod 0700 "$home"
+    for name in one two; do
+        gpg --homedir "$home" --batch --quiet --pinentry-mode loopback --passphrase '' --quick-generate-key "$name" ed25519 sign never
+    done
+    gpgconf --homedir "$home" --kill all
+    run -1 hooks --role binhost
+    [[ $output == *"there are several secret keys in $home; choose one with --signing-key FPR"* ]]
+    gpgconf --homedir "$home" --kill all
+}
+
 @test "a keyring that was there gets its bytes back" {
     mkdir -m 0755 "$root/etc/portage/gnupg"
     echo lock-never >"$root/etc/portage/gnupg/gpg.conf"

@@ -41,3 +41,17 @@ def test_with_a_known_portage_it_is_a_defect_of_ours(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(supported, "version", lambda: supported.TESTED[-1])
     with pytest.raises(AttributeError):
         main.main(["status"])
+
+
+def test_an_error_that_nobody_foresaw_is_shown_without_what_a_terminal_obeys(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> int:
+        raise RuntimeError("of a server: \x1b[31m http://me:secret@host/")
+
+    monkeypatch.setattr(main, "_run", fails)
+    monkeypatch.setattr(main, "_strange_portage", lambda: "this Portage is not known")
+    assert main.main([]) == 1
+    said = capsys.readouterr().err
+    assert said.replace("\n", "").isprintable()
+    assert "secret" not in said

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from portage_ext import limits
-from portage_ext.fetch.package import digests_for, split
+from portage_ext.config.settings import Settings
+from portage_ext.errors.trust import ChangedMetadataError
+from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.fetch.mirrors import Transports
+from portage_ext.fetch.package import _check_computed, digests_for, split
 from portage_ext.model import IndexEntry
+from portage_ext.model.contract import KEY, SymbolContract
 from portage_ext.trust.known_index import mark_bound
+from portage_ext.trust.memory import StateDirectory
 
 DIGESTS = {"BLAKE2B": "b", "SHA512": "s", "MD5": "m", "SHA1": "h"}
 
@@ -34,3 +42,15 @@ def test_a_package_is_found_by_the_end_of_its_address() -> None:
         assert found is not None
         assert (found.base, found.path, found.bound) == ("http://h/deep/base", path, True)
     assert split("http://h/b/b-1-1.gpkg.tar", index) is None
+
+
+def test_a_contract_is_compared_by_what_it_says(tmp_path: Path) -> None:
+    """The index may have it in the first format, as an older portage-ext wrote it; here the present one is made."""
+    state = StateDirectory(tmp_path, "lab")
+    binrepo = Binrepo("lab", "http://127.0.0.1:9", Settings(), tmp_path, state, Transports(), print, print)
+    found = SymbolContract.parse("2 > x86_64 liba.so.1:A_1,A_2 libb.so.1 @ x86_64 /opt/x libx.so < x86_64 libc.so.1")
+    for said in ("1 > x86_64 libb.so.1 liba.so.1:A_2,A_1 < x86_64 libc.so.1", str(found)):
+        _check_computed(binrepo, "p", IndexEntry({KEY: said}), lambda: found)
+    for said in ("1 > x86_64 liba.so.1:A_1 libb.so.1 < x86_64 libc.so.1", str(found).replace("libx", "liby")):
+        with pytest.raises(ChangedMetadataError):
+            _check_computed(binrepo, "p", IndexEntry({KEY: said}), lambda: found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,17 @@ from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors.trust import GpgError, MissingRootError, TooManyRootsError, TrustError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
-from portage_ext.fetch.roots import followed
-from portage_ext.trust import kept_root, manage, manage_roots
+from portage_ext.fetch.roots import fetch_again, followed
+from portage_ext.trust import gpg, kept_root, manage, manage_roots
 from portage_ext.trust.keyfiles import gpg_in, keys_in, only
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
 from portage_ext.trust.machine import Seen
 from portage_ext.trust.memory import Memory, StateDirectory
+from portage_ext.trust.openpgp import expired_keys, judge
 from portage_ext.trust.root import key_name
 from tests.testkit import httpd, keys
 from tests.testkit.keys import SigningKey
-from tests.testkit.offline import Offline
+from tests.testkit.offline import QUICK, Offline
 
 
 @pytest.fixture
@@ -106,15 +108,75 @@ def kept(binrepo: Binrepo) -> int:
 def test_roots_without_an_end_are_followed_so_far_in_each_run(
     work: Path, offline: Offline, binrepo: Binrepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(3):
+    follow(binrepo)
+    for _ in range(4):
         offline.next()
     offline.give(work / "served")
     monkeypatch.setattr(limits, "MAX_ROOT_STEPS", 2)
-    for version in (2, 4):
+    for version in (3, 5):
         with pytest.raises(TooManyRootsError):
             follow(binrepo)
         assert kept(binrepo) == version
     follow(binrepo)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_release_key_that_was_prolonged_is_fetched_again_once_it_has_expired_here(
+    work: Path, offline: Offline, binrepo: Binrepo, released: SigningKey, keep: bool
+) -> None:
+    old = keys.expired_key(work / "old")
+    offline.next(released=(released,))
+    # The client has seen the key as it was, before it expired.
+    offline.forge(replace(offline.last(), version=3, release_keys=(old.fingerprint,)), "ann")
+    offline.give(work / "served")
+    binrepo.state.make_directory()
+    binrepo.state.keyring_file.write_bytes(keys.gpg(old.home, "--export"))
+    keys.prolong(old)
+    (work / "served/root" / key_name(old.fingerprint)).write_bytes(old.public())
+    text = b"a Release"
+    signature = keys.gpg(old.home, *keys.QUICK, "--armor", "--digest-algo", "SHA512", "--detach-sign", stdin=text)
+    keys.kill_agents(old.home)
+    named = frozenset({old.fingerprint})
+    with followed(binrepo, binrepo.base, int(time.time()), keep=keep) as (known, _):
+        if keep:
+            assert expired_keys(gpg.verify_detached(known.keyrings(), signature, text), named) == named
+            assert fetch_again(known, binrepo.base, named)
+        assert judge(gpg.verify_detached(known.keyrings(), signature, text), named, "lab").primary == old.fingerprint
+    if keep:
+        assert [(one.primary, one.expired) for one in keys_in(gpg_in(binrepo.settings.portage_home))] == [
+            (old.fingerprint, False)
+        ]
+
+
+def test_a_pinned_root_key_that_was_prolonged_is_fetched_again_once_it_has_expired_here(
+    work: Path, offline: Offline, binrepo: Binrepo
+) -> None:
+    old = keys.expired_key(work / "old")
+    before = keys.gpg(old.home, "--export")
+    keys.prolong(old)
+    keys.gpg(offline.home, *QUICK, "--import", stdin=keys.gpg(old.home, *QUICK, "--export-secret-keys"))
+    keys.kill_agents(old.home)
+    offline.roots["old"] = old.fingerprint
+    offline.next(roots="old", signers="ann old")
+    binrepo.trust.write("lab", RootPins(frozenset({old.fingerprint}), 1), before)
+    offline.give(work / "served")
+    follow(binrepo)
+    assert kept(binrepo) == 2
+
+
+def test_a_new_client_does_not_mind_how_many_roots_there_were_before_the_pinned_keys(
+    work: Path, offline: Offline, binrepo: Binrepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        offline.next()
+    chosen = offline.another("bob")
+    offline.next(roots="bob", signers="ann bob")
+    offline.next()
+    offline.give(work / "served")
+    monkeypatch.setattr(limits, "MAX_ROOT_STEPS", 2)
+    binrepo.trust.write("lab", RootPins(frozenset({chosen}), 1), only([offline.public("bob")], chosen, "bob"))
+    follow(binrepo)
+    assert kept(binrepo) == 7
 
 
 def test_what_was_accepted_is_kept_although_the_next_one_is_refused(work: Path, offline: Offline, binrepo: Binrepo) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +45,30 @@ def test_a_file_comes_whole_and_is_continued(sshd: Sshd) -> None:
 def test_a_file_that_is_not_there(sshd: Sshd) -> None:
     with pytest.raises(NotFoundError):
         run(sshd, "absent", MemorySink())
+
+
+@pytest.mark.parametrize("place", ["there", "there/deeper", "file", "."])
+def test_a_file_that_is_kept_from_us_is_not_one_that_is_not_there(work: Path, place: str) -> None:
+    (work / "there/closed").mkdir(parents=True)
+    (work / "file").write_text("")
+    (work / "there/closed/1").write_text("")
+    # Root may search every directory: ask as somebody else.
+    as_other: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    work.chmod(0o755)
+    (work / "there").chmod(0o755)
+
+    def asked(path: Path) -> int:
+        remote = command(f"ssh://h{path}", 0, [], 1)[-1]
+        return subprocess.run(["/bin/sh", "-c", remote], cwd="/", capture_output=True, check=False, **as_other).returncode
+
+    assert asked(work / "there/closed/1") == 0
+    (work / "there/closed").chmod(0)
+    try:
+        assert asked(work / "there/closed/1") == 77
+        assert asked(work / "there/closed/deeper/1") == 77
+    finally:
+        (work / "there/closed").chmod(0o755)
+    assert asked(work / place / "absent") == 66
 
 
 def test_a_name_is_no_command_on_the_other_side(sshd: Sshd) -> None:

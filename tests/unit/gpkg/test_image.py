@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from portage_ext import limits
 from portage_ext.errors import DecompressionError, MalformedPackageError, OversizedPackageError
@@ -153,3 +154,17 @@ def test_an_image_of_many_members_is_not_kept_in_memory(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 16 * limits.MIB
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("cut", [1, 4, 100])
+def test_an_image_whose_zstd_stream_is_cut_off_is_refused(tmp_path: Path, cut: int) -> None:
+    """Behind the last member there is padding alone, and the reader of zstandard takes the cut for the end."""
+    tar = binpkgs.tar_of({"./usr/share/data": b"x" * 1000}) + bytes(1 << 20)
+    whole = zstandard.ZstdCompressor(write_checksum=True, level=1).compressobj()
+    archive = b""
+    for at in range(0, len(tar), 4096):
+        archive += whole.compress(tar[at : at + 4096]) + whole.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    archive += whole.flush()
+    assert "/usr/share/data" in dict(files(binpkgs.put(tmp_path, "a.xpak", binpkgs.xpak(image=archive))))
+    with pytest.raises(DecompressionError):
+        list(files(binpkgs.put(tmp_path, "b.xpak", binpkgs.xpak(image=archive[:-cut]))))

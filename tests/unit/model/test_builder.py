@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import limits
-from portage_ext.errors import InvalidBuilderError
+from portage_ext.errors import InvalidBuilderError, UnreadableBuilderError
 from portage_ext.model.builder import Builder, binding, bound_size, parse
 
 words = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
@@ -78,3 +79,16 @@ def test_a_binding_that_is_none_is_refused(text: str) -> None:
 
 def test_a_binding_says_the_size() -> None:
     assert bound_size(binding(b"12345"), "it") == 5
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"use": ("x" * (limits.BUILDER_TEXT + 1),)},
+        {"world": ("a\nb",)},
+        {"package_use": {f"a/b{n}": ("x" * 40,) for n in range(30_000)}},
+    ],
+)
+def test_what_no_client_would_read_is_not_emitted(more: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableBuilderError):
+        Builder(**more).emit()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from portage_ext.errors import IndexWriteError, MassRemovalError
+from portage_ext.errors import IndexWriteError, MassRemovalError, PkgdirError
 from portage_ext.index import forms
 from portage_ext.pkgdir.cache import NAME
 from portage_ext.pkgdir.changes import Vouched
@@ -283,6 +283,29 @@ def test_it_refuses_without_state_too_and_when_nothing_would_remain(engine: Engi
     (engine.pkgdir / NAME).unlink()
     shutil.rmtree(engine.pkgdir / "app-misc")
     with pytest.raises(MassRemovalError):
+        engine.run()
+
+
+@pytest.mark.parametrize("damage", [b"\nUSE: x\n", b"x" * 100 + b": y\n" + b"CPV: \n"], ids=["no CPV", "a key more"])
+def test_it_refuses_without_state_too_where_the_index_is_damaged(engine: Engine, damage: bytes) -> None:
+    fill(engine, range(9))
+    engine.run()
+    (engine.pkgdir / NAME).unlink()
+    shutil.rmtree(engine.pkgdir / "app-misc")
+    index = engine.pkgdir / "Packages"
+    head, _, body = index.read_bytes().partition(b"\n\n")
+    index.write_bytes(head + b"\n\n" + damage + b"\n" + body)
+    with pytest.raises(MassRemovalError):
+        engine.run()
+
+
+def test_an_index_that_cannot_be_read_is_not_one_that_is_not_there(engine: Engine) -> None:
+    fill(engine, range(2))
+    engine.run()
+    (engine.pkgdir / NAME).unlink()
+    (engine.pkgdir / "Packages").unlink()
+    (engine.pkgdir / "Packages").mkdir()
+    with pytest.raises(PkgdirError):
         engine.run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -116,3 +117,18 @@ def test_the_install_test_gets_its_sample_and_an_index_of_it(made: Site) -> None
         assert [one.what for one in run_gates([InstallGate(install, 1)], candidate(made))] == ["died"]
     assert seen[0] == seen[1]
     assert not run_gates([InstallGate(install, 1)], candidate(made, lambda path: False))
+
+
+def test_the_size_that_counts_is_the_one_that_readers_take(made: Site) -> None:
+    """Of two lines Portage takes the last; and it may be the first line of an entry."""
+    of = candidate(made)
+    path = "app-misc/foo/foo-1-1.gpkg.tar"
+    size = (of.directory / path).stat().st_size
+
+    def spoilt(text: bytes) -> dict[str, str]:
+        contents = dataclasses.replace(of.contents, entries={**of.contents.entries, path: text})
+        return objections(Candidate(of.directory, of.channel, contents, of.forms, ()))
+
+    text = of.contents.entries[path]
+    assert spoilt(b"SIZE: %d\n" % size + text.replace(b"\nSIZE: %d" % size, b"")) == {}
+    assert path in spoilt(text + b"\nSIZE: 5")

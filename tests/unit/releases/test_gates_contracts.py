@@ -60,3 +60,11 @@ def test_a_directory_of_which_not_all_is_recorded_may_hold_what_is_needed() -> N
     assert not found(need, "2 @ x86_64 /usr/lib64/app ?")
     assert found(need, "2 @ x86_64 /usr/lib64/other ?")
     assert found(need, "2 @ x86_32 /usr/lib64/app ?")
+
+
+def test_what_a_package_of_the_first_format_has_in_private_directories_is_not_known() -> None:
+    needs = "2 > x86_64 libprivate.so:P_1 / x86_64 /usr/lib64/app"
+    assert found(needs, "2 < x86_64 libfoo.so.1:FOO_1")
+    assert not found(needs, PROVIDER)
+    # Where everybody's libraries are, it has told all.
+    assert found("2 > x86_64 libprivate.so:P_1", PROVIDER)

@@ -101,6 +101,47 @@ def give(offline: Offline, tree: Tree) -> None:
             tree.link_root(tree.directory(number))
 
 
+def test_a_root_key_with_an_expiry_is_refused_and_one_that_has_expired_can_be_prolonged(
+    offline: Offline, released: SigningKey
+) -> None:
+    old = keys.expired_key(offline.home, "Eve <eve@example.invalid>")
+    fingerprint, directory = old.fingerprint, str(offline.directory)
+    offline.knows(released)
+    words = ("init", directory, "--homedir", str(offline.home), "--release-key", released.fingerprint, "--root-key")
+    said = offline.run(*words, fingerprint, ok=False)
+    assert said.returncode
+    assert "has expired; its owner can prolong it" in said.stderr
+    keys.gpg(offline.home, *QUICK, "--quick-set-expire", fingerprint, "1y")
+    said = offline.run(*words, fingerprint, ok=False)
+    assert said.returncode
+    assert "[ExpiringRootKeyError]" in said.stderr
+    assert "--quick-set-expire" in said.stderr
+    assert roots.versions(offline.directory) == []
+    keys.gpg(offline.home, *QUICK, "--quick-set-expire", fingerprint, "never")
+    offline.run(*words, fingerprint)
+    offline.sign()
+    assert roots.chain(offline.directory).root.version == 1
+
+
+def test_the_public_keys_of_a_directory_follow_gpgs(work: Path, offline: Offline, released: SigningKey) -> None:
+    old = keys.expired_key(work / "old")
+    try:
+        expired = keys.gpg(old.home, "--export")
+        offline.init("ann", 1, released)
+        offline.roots["old"] = old.fingerprint
+        keys.prolong(old)
+        keys.gpg(offline.home, *QUICK, "--import", stdin=keys.gpg(old.home, *QUICK, "--export-secret-keys"))
+    finally:
+        keys.kill_agents(old.home)
+    offline.next(roots="old", signers="ann old")
+    # As it is where a root was made while the key had an expiry.
+    (offline.directory / "keys" / f"{old.fingerprint}.asc").write_bytes(expired)
+    with pytest.raises(KeyFileError):
+        roots.chain(offline.directory)
+    offline.next()
+    assert roots.chain(offline.directory).root.version == 3
+
+
 def test_the_first_release_is_of_the_repository_that_the_root_names_and_leads_to_it(
     work: Path, offline: Offline, released: SigningKey
 ) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext import limits, locks
+from portage_ext.cli import main as entry
 from portage_ext.tasks import pinning
 from portage_ext.tasks.site import Site
 from portage_ext.trust.machine import Seen
@@ -28,3 +30,19 @@ def test_what_is_forgotten_does_not_stay_as_portages_copy_of_the_index(tmp_path:
     pinning.forget(Site.read(tmp_path), "lab")
     assert not copy.exists()
     assert state.load().timestamp == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["add", "lab", "--fingerprint", "A" * 40, "--from", "KEY"], ["remove", "lab"], ["forget", "lab"]]
+)
+def test_keys_are_not_changed_beside_an_emerge_that_uses_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    state = StateDirectory(tmp_path, "lab")
+    state.make_directory()
+    (tmp_path / "key").write_text("no key")
+    monkeypatch.setattr(limits, "FETCH_LOCK", 0.1)
+    arguments = [str(tmp_path / "key") if word == "KEY" else word for word in words]
+    with locks.held(state.directory / "lab.lock", 1):
+        assert entry.main(["trust", "--config-root", str(tmp_path), "--root", str(tmp_path), *arguments]) == 1
+    assert "has held this lock" in capsys.readouterr().err

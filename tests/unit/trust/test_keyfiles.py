@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.errors.trust import AdoptedKeyError, KeyFileError
+from portage_ext.errors.trust import AdoptedKeyError, GpgError, KeyFileError
 from portage_ext.trust import gpg, keyfiles, manage
-from portage_ext.trust.keyfiles import only, split
+from portage_ext.trust.keyfiles import gpg_in, keys_in, only, split
 from portage_ext.trust.openpgp import Verdict
+from portage_ext.trust.signer import signing_key
 from tests.testkit import adoption, keys
 from tests.testkit.adoption import Stranger
 from tests.testkit.keys import SigningKey
@@ -145,3 +146,15 @@ def test_no_bytes_escape_the_named_error(data: bytes) -> None:
     except KeyFileError:
         return
     assert sum(map(len, parts.values())) == len(data)
+
+
+def test_keys_that_gpg_cannot_list_are_not_taken_for_none(tmp_path: Path) -> None:
+    """Else a key that is to be deleted would count as deleted, and one that is to sign as not there."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "pubring.kbx").mkdir()
+    with pytest.raises(GpgError, match="cannot be listed"):
+        keys_in(gpg_in(home))
+    (home / "gpg.conf").write_text("no-such-option\n")
+    with pytest.raises(GpgError):
+        signing_key(home, None)

@@ -80,7 +80,7 @@ def test_damage_is_an_error(state: StateDirectory, text: str) -> None:
         ("keys", [A, [A[:8]], [1], [A.lower()], [f"{number:040X}" for number in range(200)], {A: 1}]),
         ("pins", [None, [""], [f"{number:040X}" for number in range(200)]]),
         ("announced", [[A], [f"{A} {B} {C}"], [f"{A}  {B}"], [f"{number:040X} {A}" for number in range(2000)], [[A, B]]]),
-        ("removed", [[f"{number:040X}" for number in range(2000)], "x"]),
+        ("removed", [[f"{number:040X}" for number in range(limits.MAX_REMOVED + 1)], "x"]),
     ],
 )
 def test_each_value_has_its_shape_and_bounds(state: StateDirectory, key: str, values: list[Any]) -> None:
@@ -149,3 +149,17 @@ def test_as_many_as_can_be_pinned_may_have_signed(state: StateDirectory) -> None
     memory = replace(MEMORY, seen=replace(SEEN, cosigners=many))
     state.save(memory)
     assert state.load() == memory
+
+
+def test_what_could_not_be_read_again_is_not_written(state: StateDirectory) -> None:
+    """As when more keys were taken out of the pins than are remembered: none of them is forgotten for it."""
+    key = "A" * 40
+    seen = Seen("repo", "production", 1, 1, "0" * 128, key, frozenset({key}), frozenset({key}))
+    removed = frozenset(f"{number:040X}" for number in range(limits.MAX_REMOVED))
+    state.save(Memory(replace(seen, removed=removed)))
+    assert state.load().seen is not None
+    with pytest.raises(DamagedStateError, match="removed"):
+        state.save(Memory(replace(seen, removed=removed | {"F" * 40})))
+    kept = state.load().seen
+    assert kept is not None
+    assert kept.removed == removed

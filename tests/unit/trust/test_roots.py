@@ -20,7 +20,6 @@ from portage_ext.errors.trust import (
     SkippedRootError,
     ThresholdError,
     TrustError,
-    UnknownKeyError,
     UnsignedError,
     UntrustedKeyError,
 )
@@ -28,7 +27,7 @@ from portage_ext.model.root import Root
 from portage_ext.trust import root as root_text
 from portage_ext.trust.keyrings import RootPins
 from portage_ext.trust.openpgp import Signature, Verdict
-from portage_ext.trust.roots import Believed, accept, in_time, may_be_passed_over, still_believed
+from portage_ext.trust.roots import Believed, accept, in_time, still_believed
 
 NOW = 1_795_000_000
 K = "F" * 40
@@ -191,12 +190,6 @@ def test_an_expired_root_is_followed_and_only_the_last_one_must_hold() -> None:
     in_time("lab", take(old, root(2, "A"), "A").root, NOW)
     with pytest.raises(ClockError):
         in_time("lab", FIRST.root, NOW - 86400)
-
-
-def test_only_what_other_keys_have_signed_is_passed_over_at_first_contact() -> None:
-    assert all(may_be_passed_over(one("lab", "")) for one in (UnknownKeyError, UntrustedKeyError, ThresholdError))
-    refused = (BadSignatureError, UnsignedError, MalformedRootError, SkippedRootError, RootRollbackError)
-    assert not any(may_be_passed_over(one("lab", "")) for one in refused)
 
 
 def test_changed_pins_keep_a_root_that_they_vouch_for_and_forget_any_other() -> None:
