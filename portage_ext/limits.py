@@ -232,3 +232,16 @@ CHECK_TIMEOUT: Final = 4.0
 KEY_SOON: Final = 30 * 86400
 DISK_FULL: Final = 200 * MIB
 DISK_SCARCE: Final = 2 * GIB
+
+# A capture of another host (targets/).
+CAPTURE_SECONDS: Final = 300.0
+"""Portage on a slow host reads its configuration and a CONTENTS of each installed package."""
+CAPTURE_SIZE: Final = 64 * MIB
+CAPTURE_BYTES: Final = 16 * MIB
+"""All files of one capture; patches are the largest of them."""
+CAPTURE_FILES: Final = 4096
+CAPTURE_LIST: Final = 4096
+CAPTURE_PACKAGES: Final = 20_000
+CAPTURE_TEXT: Final = 64 * KIB
+CAPTURE_SAID: Final = 4 * KIB
+"""The end of what the other side said on standard error."""

@@ -27,10 +27,13 @@ from portage_ext.model.entry import IndexEntry
 from portage_ext.model.release import IndexFile, Release
 from portage_ext.pkgdir import cache as repo_state
 from portage_ext.releases import contents, note
+from portage_ext.targets import capture
+from portage_ext.targets.store import laid_out
 from portage_ext.trust import entries, keyrings, known_index, metadata, openpgp, release
 from portage_ext.trust.memory import Memory, StateDirectory
 from portage_ext.unattended import heads, log, marks
 from tests.system.fuzz.judging import Target
+from tests.unit.targets import examples
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"
 DIGESTS = {name: "ab" * (size // 2) for name, size in (("MD5", 32), ("SHA1", 40), ("BLAKE2B", 128), ("SHA512", 128))}
@@ -281,6 +284,12 @@ TARGETS = (
         (),
     ),
     Target("marks", lambda: [b"/var/cache/binpkgs"], in_files(f"{marks.MARKS_DIRECTORY}/run.1.x")(marks.free), ()),
+    Target(
+        "capture",
+        lambda: [examples.target().emit()],
+        lambda data: laid_out(capture.parse(data, "x")),
+        words=(*JSON_WORDS, *(name.encode() for name in examples.target().__slots__)),
+    ),
     Target("builder", lambda: [BUILDER], lambda data: builder.parse(data, "x"), words=JSON_WORDS),
     Target(
         "builder-binding",

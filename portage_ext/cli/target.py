@@ -1,0 +1,195 @@
+"""portage-ext target: other hosts, as far as their configuration and state decide what fits there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from portage_ext import shown
+from portage_ext.cli.screen import Screen
+from portage_ext.errors import UsageError
+from portage_ext.host.here import here
+from portage_ext.model import builder
+from portage_ext.targets import reach
+from portage_ext.targets.capture import Target
+from portage_ext.targets.differences import Difference, differences
+from portage_ext.targets.store import Store, checked_name, laid_out
+
+_FULL: Final = 12
+"""Differences of one area that are shown; --json has all."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    capture = below.add_parser("capture", help="take a host's configuration and state; nothing is written there")
+    capture.add_argument("name", metavar="NAME")
+    source = capture.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ssh", metavar="[USER@]HOST", help="the host, reached by ssh; it needs Portage and nothing else")
+    source.add_argument("--root", type=Path, metavar="DIR", help="a system below a directory of this host: a chroot or a ROOT")
+    source.add_argument("--builder", type=Path, metavar="FILE", help="a builder.json that a binhost has published")
+    capture.add_argument("--ssh-options", default="", metavar="WORDS", help="further words for ssh, such as '-p 2222'")
+    capture.add_argument("--dry-run", action="store_true", help="show what would be taken, and save nothing")
+    below.add_parser("list", help="list the targets that this host knows").add_argument(
+        "--json", action="store_true", help=_JSON
+    )
+    show = below.add_parser("show", help="show what is known of a target")
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("--json", action="store_true", help=_JSON)
+    diff = below.add_parser("diff", help="show in what two targets differ, or what the last capture of one changed")
+    diff.add_argument("first", metavar="A")
+    diff.add_argument("second", metavar="B", nargs="?")
+    diff.add_argument("--json", action="store_true", help=_JSON)
+    below.add_parser("forget", help="remove what is known of a target").add_argument("name", metavar="NAME")
+
+
+_JSON: Final = "print one JSON object instead of lines"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0, or 1 where `diff` found a difference."""
+    store, screen = Store(here().eroot), Screen()
+    if options.action == "capture":
+        return _capture(options, store, screen)
+    if options.action == "list":
+        return _list(store, screen, as_json=options.json)
+    if options.action == "show":
+        return _show(options.name, store.load(options.name), screen, as_json=options.json)
+    if options.action == "diff":
+        return _diff(options, store, screen)
+    store.forget(options.name)
+    print(f"target {options.name} is forgotten")
+    return 0
+
+
+def _capture(options: argparse.Namespace, store: Store, screen: Screen) -> int:
+    name = checked_name(options.name)
+    target = _taken(options)
+    if options.dry_run:
+        _print_files(target, screen)
+        return 0
+    old = store.load(name) if name in store.names() else None
+    store.save(name, target)
+    packages = len(target.installed)
+    screen.line(f"target {name}: {_profile(target)}, {packages} package{'' if packages == 1 else 's'} installed")
+    if old is not None:
+        changed = differences(old, target)
+        screen.line("nothing has changed since the last capture" if not changed else "changed since the last capture:")
+        _print_differences(changed, screen, "before", "now")
+    return 0
+
+
+def _taken(options: argparse.Namespace) -> Target:
+    if options.builder is not None:
+        return Target(builder.read(options.builder), int(time.time()))
+    if options.root is not None:
+        return reach.directory(options.root)
+    try:
+        words = shlex.split(options.ssh_options)
+    except ValueError as error:
+        raise UsageError(f"--ssh-options cannot be taken apart: {error}") from error
+    return reach.over_ssh(options.ssh, words)
+
+
+def _print_files(target: Target, screen: Screen) -> None:
+    """What has left the host, in full: an administrator decides by it whether that is too much."""
+    for path, data in sorted(laid_out(target).items()):
+        screen.line(f"{path} ({len(data)} bytes)", "bold")
+        for line in data.decode("utf-8", "replace").splitlines():
+            screen.line(f"  {line}")
+    screen.line(f"{len(target.installed)} installed packages, by name, version, USE and a digest of their list of files")
+    screen.line("Nothing was saved.")
+
+
+def _list(store: Store, screen: Screen, *, as_json: bool) -> int:
+    targets = {name: store.load(name) for name in store.names()}
+    if as_json:
+        print(json.dumps({"targets": [_summary(name, target) for name, target in targets.items()]}))
+        return 0
+    if not targets:
+        screen.line("There are no targets yet; make one with `portage-ext target capture NAME --ssh HOST`.")
+    screen.table([(name, _day(target), _profile(target)) for name, target in targets.items()], ("bold",))
+    return 0
+
+
+def _show(name: str, target: Target, screen: Screen, *, as_json: bool) -> int:
+    if as_json:
+        told = _summary(name, target) | {
+            "builder": json.loads(target.builder.emit()),
+            "make_conf": dict(target.make_conf),
+            "repositories": [asdict(one) for one in target.repositories],
+            "files": {path: len(data) for path, data in target.files.items()},
+            "installed": [asdict(one) for one in target.installed],
+        }
+        print(json.dumps(told))
+        return 0
+    its = target.builder
+    screen.line(f"{name}, captured {_day(target)}", "bold")
+    rows = [
+        ("profile", its.profile or "unknown"),
+        ("CHOST", its.chost),
+        ("CFLAGS", " ".join(its.cflags)),
+        ("-march", " ".join(its.march)),
+        ("CPU", f"x86-64-v{its.cpu_level}" if its.cpu_level else ""),
+        ("CPU_FLAGS_X86", " ".join(its.cpu_flags)),
+        ("toolchain", ", ".join(f"{package}-{' '.join(versions)}" for package, versions in its.toolchain.items())),
+        ("Portage", its.portage),
+        ("installed", str(len(target.installed))),
+        ("world", str(len(its.world))),
+        ("repositories", ", ".join(f"{one.name}{one.commit and f' at {one.commit[:12]}'}" for one in target.repositories)),
+    ]
+    screen.table([row for row in rows if row[1]], indent="  ")
+    return 0
+
+
+def _diff(options: argparse.Namespace, store: Store, screen: Screen) -> int:
+    first = store.load(options.first)
+    if options.second is not None:
+        found, names = differences(first, store.load(options.second)), (options.first, options.second)
+    else:
+        before = store.before(options.first)
+        if before is None:
+            raise UsageError(f"{options.first} was captured once; name a second target to compare it with")
+        found, names = differences(before, first), ("before", "now")
+    if options.json:
+        print(json.dumps({"first": names[0], "second": names[1], "differences": [asdict(one) for one in found]}))
+    elif found:
+        _print_differences(found, screen, *names)
+    else:
+        screen.line("nothing differs")
+    return int(bool(found))
+
+
+def _print_differences(found: list[Difference], screen: Screen, first: str, second: str) -> None:
+    for area, count in Counter(one.area for one in found).items():
+        screen.line(area, "bold")
+        for one in [one for one in found if one.area == area][:_FULL]:
+            screen.line(f"  {one.name}")
+            for side, value in ((first, one.first), (second, one.second)):
+                screen.text(shown.line(value) or "(nothing)", first=f"    {side}: ", indent="      ")
+        if count > _FULL:
+            screen.line(f"  and {count - _FULL} more; --json has all")
+
+
+def _summary(name: str, target: Target) -> dict[str, object]:
+    return {
+        "name": name,
+        "taken": target.taken,
+        "profile": target.builder.profile,
+        "installed_packages": len(target.installed),
+        "complete": bool(target.installed),
+    }
+
+
+def _day(target: Target) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(target.taken))
+
+
+def _profile(target: Target) -> str:
+    return target.builder.profile or os.path.basename(target.profiles[-1] if target.profiles else "no profile")
