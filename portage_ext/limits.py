@@ -245,3 +245,20 @@ CAPTURE_PACKAGES: Final = 20_000
 CAPTURE_TEXT: Final = 64 * KIB
 CAPTURE_SAID: Final = 4 * KIB
 """The end of what the other side said on standard error."""
+
+# Builds (builds/).
+BUILD_LOOK: Final = 0.5
+"""How often a running build is looked at: whether it was cancelled."""
+BUILD_END: Final = 10.0
+"""How long killed processes may take to be gone."""
+JOB_SIZE: Final = 32 * MIB
+"""What an environment says of its plan."""
+BUILD_LOG: Final = 64 * MIB
+"""The log of one attempt; what is written beyond it is dropped."""
+BUILD_RESULT: Final = 8 * GIB
+BUILD_TRIES: Final = 3
+"""Attempts of one job that ended because this host, not the package, failed."""
+LEDGER_WAIT: Final = 30.0
+"""How long another process may hold the ledger."""
+PLAN_SECONDS: Final = 300.0
+"""The resolver, in a cage."""

@@ -42,6 +42,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Build for other machines": {
         "target": "take the configuration of another host, to build what fits it",
+        "build": "build packages for a target, in its environment, and publish them",
+        "builds": "look at builds for other machines, and work their queue",
     },
     "Maintain": {
         "reindex": "update the package index to match PKGDIR",

@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source = capture.add_mutually_exclusive_group(required=True)
     source.add_argument("--ssh", metavar="[USER@]HOST", help="the host, reached by ssh; it needs Portage and nothing else")
     source.add_argument("--root", type=Path, metavar="DIR", help="a system below a directory of this host: a chroot or a ROOT")
+    source.add_argument("--prefix", type=Path, metavar="DIR", help="a Gentoo Prefix on this host")
     source.add_argument("--builder", type=Path, metavar="FILE", help="a builder.json that a binhost has published")
     capture.add_argument("--ssh-options", default="", metavar="WORDS", help="further words for ssh, such as '-p 2222'")
     capture.add_argument("--dry-run", action="store_true", help="show what would be taken, and save nothing")
@@ -87,9 +88,11 @@ def _capture(options: argparse.Namespace, store: Store, screen: Screen) -> int:
 
 def _taken(options: argparse.Namespace) -> Target:
     if options.builder is not None:
-        return Target(builder.read(options.builder), int(time.time()))
+        return Target(builder.read(options.builder), int(time.time()), source=f"builder:{options.builder.resolve()}")
     if options.root is not None:
         return reach.directory(options.root)
+    if options.prefix is not None:
+        return reach.prefix(options.prefix)
     try:
         words = shlex.split(options.ssh_options)
     except ValueError as error:
@@ -132,6 +135,7 @@ def _show(name: str, target: Target, screen: Screen, *, as_json: bool) -> int:
     its = target.builder
     screen.line(f"{name}, captured {_day(target)}", "bold")
     rows = [
+        ("captured from", target.source.replace(":", " ", 1)),
         ("profile", its.profile or "unknown"),
         ("CHOST", its.chost),
         ("CFLAGS", " ".join(its.cflags)),

@@ -26,8 +26,8 @@
     mirrors = ["https://mirror.example/lab"]
     channel = "production"
 
-``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync],
-``toolchain`` the key of that name.
+``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync], ``building``
+[build], ``toolchain`` the key of that name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from portage_ext.config import publishing, toolchain, unattended
+from portage_ext.config import building, publishing, toolchain, unattended
+from portage_ext.config.building import Building
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
@@ -91,6 +92,7 @@ class Settings:
     binrepos: Mapping[str, BinrepoSettings] = field(default_factory=dict)
     publishing: Publishing = field(default_factory=Publishing)
     unattended: Unattended = field(default_factory=Unattended)
+    building: Building = field(default_factory=Building)
 
     def binrepo(self, name: str) -> BinrepoSettings:
         """The settings of the binrepo ``name``, or the defaults (a Release is required)."""
@@ -139,7 +141,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
     if client_only:
         return settings
     toolchain.check(top)
-    settings = replace(settings, publishing=publishing.read(top), unattended=unattended.read(top))
+    settings = replace(settings, publishing=publishing.read(top), unattended=unattended.read(top), building=building.read(top))
     top.nothing_left()
     return settings
 

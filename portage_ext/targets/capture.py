@@ -59,7 +59,9 @@ class Target:
 
     ``make_conf`` and ``env_files`` hold the variables of make.conf and of the env files that package.env names;
     ``profiles`` the directories of the profile, ``repository:path``, parents first; ``files`` the other files by their
-    path below the root. A target made from a builder.json has ``builder`` alone.
+    path below the root. ``source`` is where it was captured: ``chroot:DIR``, ``root:DIR``, ``prefix:DIR``, ``ssh:HOST`` or
+    ``builder:FILE`` (such a one has ``builder`` alone). ``eprefix`` is its EPREFIX, ``emerge`` the Python and the script that
+    are its emerge, as that host sees them.
     """
 
     builder: Builder
@@ -71,6 +73,9 @@ class Target:
     repositories: tuple[Repository, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     installed: tuple[Installed, ...] = ()
+    source: str = ""
+    eprefix: str = ""
+    emerge: tuple[str, ...] = ()
 
     def emit(self) -> bytes:
         """The document that :func:`parse` reads."""
@@ -85,6 +90,9 @@ class Target:
             "repositories": [{name: getattr(one, name) for name in Repository.__slots__} for one in self.repositories],
             "files": {path: base64.b64encode(data).decode("ascii") for path, data in self.files.items()},
             "installed": [{name: getattr(one, name) for name in Installed.__slots__} for one in self.installed],
+            "source": self.source,
+            "eprefix": self.eprefix,
+            "emerge": list(self.emerge),
         }
         return json.dumps(values, indent=1, sort_keys=True).encode() + b"\n"
 
@@ -116,6 +124,9 @@ def parse(data: bytes, where: str) -> Target:
         repositories=tuple(_repository(one, where) for one in read.items("repositories", 256)),
         files=_files(read.table("files", limits.CAPTURE_FILES), where),
         installed=tuple(_installed(one, where) for one in read.items("installed", limits.CAPTURE_PACKAGES)),
+        source=_text(document.get("source", ""), where, "source"),
+        eprefix=_place(document.get("eprefix"), where, "eprefix", empty=True),
+        emerge=tuple(_place(one, where, "emerge") for one in read.items("emerge", 2)),
     )
 
 
@@ -185,12 +196,9 @@ def _repository(value: object, where: str) -> Repository:
     priority = value.get("priority")
     if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > 10**6:
         raise CaptureError(where, "the priority of a repository is no number within bounds")
-    location = _text(value.get("location"), where, "location")
-    if not location.startswith("/") or ".." in location.split("/"):
-        raise CaptureError(where, f"the location of a repository cannot be {location!r}")
     return Repository(
         name=_matching(_REPOSITORY, value.get("name"), where, "the name of a repository"),
-        location=location,
+        location=_place(value.get("location"), where, "location"),
         masters=read.texts("masters", lambda text: _REPOSITORY.fullmatch(text) is not None, 64),
         priority=priority,
         sync_type=_text(value.get("sync_type"), where, "sync_type"),
@@ -212,6 +220,14 @@ def _installed(value: object, where: str) -> Installed:
         chost=_text(value.get("chost"), where, "CHOST"),
         contents=_matching(_DIGEST, value.get("contents"), where, "the digest of CONTENTS"),
     )
+
+
+def _place(value: object, where: str, what: str, *, empty: bool = False) -> str:
+    """An absolute path without ``..``, or nothing where it may be ``empty``."""
+    text = _text(value, where, what)
+    if not (empty and not text) and (not text.startswith("/") or ".." in text.split("/")):
+        raise CaptureError(where, f"{what} cannot be {text!r}")
+    return text
 
 
 def _cpv(value: object, where: str) -> str:

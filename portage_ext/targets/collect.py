@@ -44,6 +44,7 @@ def main() -> int:
 def collected() -> dict[str, Any]:
     """The capture as ``targets/capture.parse`` reads it. Raises CaptureError, OSError."""
     import portage
+    from portage.const import PORTAGE_BIN_PATH
     from portage.exception import PortageException
 
     try:
@@ -70,6 +71,8 @@ def collected() -> dict[str, Any]:
         "repositories": list(_repositories(settings)),
         "files": dict(_files(config, Path(settings["EROOT"]))),
         "installed": list(_installed(installed)),
+        "eprefix": eprefix,
+        "emerge": [sys.executable, os.path.join(PORTAGE_BIN_PATH, "emerge")],
     }
 
 

@@ -14,7 +14,8 @@ import shlex
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,22 +33,48 @@ _BOOTSTRAP: Final = (
     "sys.path.insert(0, '/proc/self/fd/%d' % package); "
     f"from {_MODULE} import main; sys.exit(main())"
 )
+_EMERGE: Final = ("usr/bin/emerge", "bin/emerge")
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REPOS_CONF: Final = ("usr/share/portage/config/repos.conf", "etc/portage/repos.conf")
 
 
 def directory(root: Path) -> Target:
-    """Capture the system below ``root``, a chroot or a ROOT. Raises CaptureError, InvalidBuilderError."""
-    if not (root / "etc/portage").is_dir():
-        raise CaptureError(str(root), "there is no etc/portage in it: name the root of a Gentoo system")
-    top = str(root.resolve())
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "PORTAGE_OVERRIDE_EPREFIX") if name in os.environ}
-    environment |= {"LC_ALL": "C.UTF-8", "PYTHONPATH": _importable()}
-    if os.path.realpath(environment.get("PORTAGE_OVERRIDE_EPREFIX") or "/") != top:
-        environment |= {"EPREFIX": "", "PORTAGE_CONFIGROOT": top, "ROOT": top, "SYSROOT": top}
-        if moved := _repositories(Path(top)):
-            environment["PORTAGE_REPOSITORIES"] = moved
-    words = [sys.executable, "-m", _MODULE]
-    return capture.parse(_answer(words, str(root), b"", environment), str(root))
+    """Capture the system below ``root``: by its own Portage in a chroot, or, where it has none, by this host's.
+
+    Raises CaptureError, InvalidBuilderError.
+    """
+    top = _checked(root)
+    if os.geteuid() == 0 and any(os.path.lexists(top / name) for name in _EMERGE):
+        words = ["chroot", str(top), "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "python3"]
+        answer = _answer([*words, "-c", _BOOTSTRAP], str(root), package_zip(), {"PATH": os.environ.get("PATH", os.defpath)})
+        return replace(capture.parse(answer, str(root)), source=f"chroot:{top}")
+    environment = {"EPREFIX": "", "PORTAGE_CONFIGROOT": str(top), "ROOT": str(top), "SYSROOT": str(top)}
+    if own := os.environ.get("PORTAGE_OVERRIDE_EPREFIX"):
+        environment["PORTAGE_OVERRIDE_EPREFIX"] = own  # a Portage that itself lives in a prefix
+    if moved := _repositories(top):
+        environment["PORTAGE_REPOSITORIES"] = moved
+    return replace(_asked([sys.executable, "-m", _MODULE], str(root), environment), source=f"root:{top}")
+
+
+def prefix(place: Path) -> Target:
+    """Capture the Gentoo Prefix at ``place``. Raises CaptureError, InvalidBuilderError."""
+    top = _checked(place)
+    own = next((str(path) for path in (top / "usr/bin/python3", top / "usr/bin/python") if path.exists()), sys.executable)
+    found = _asked([own, "-m", _MODULE], str(place), {"PORTAGE_OVERRIDE_EPREFIX": str(top)})
+    return replace(found, source=f"prefix:{top}")
+
+
+def _checked(place: Path) -> Path:
+    if not (place / "etc/portage").is_dir():
+        raise CaptureError(str(place), "there is no etc/portage in it: name the root of a Gentoo system")
+    return place.resolve()
+
+
+def _asked(words: Sequence[str], where: str, environment: Mapping[str, str]) -> Target:
+    """What the Portage of this process, or of a prefix, says in an environment that has nothing else of this one."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept |= {"LC_ALL": "C.UTF-8", "PYTHONPATH": _importable(), **environment}
+    return capture.parse(_answer(words, where, b"", kept), where)
 
 
 def over_ssh(host: str, options: Sequence[str] = (), python: str = "python3") -> Target:
@@ -59,7 +86,7 @@ def over_ssh(host: str, options: Sequence[str] = (), python: str = "python3") ->
         raise CaptureError(repr(host), "that is no host: write USER@HOST or a Host of ssh_config")
     remote = shlex.join(["env", "LC_ALL=C.UTF-8", python, "-c", _BOOTSTRAP])
     words = ["ssh", "-oConnectTimeout=15", "-oServerAliveInterval=15", "-T", *options, "--", host, remote]
-    return capture.parse(_answer(words, host, package_zip(), dict(os.environ)), host)
+    return replace(capture.parse(_answer(words, host, package_zip(), dict(os.environ)), host), source=f"ssh:{host}")
 
 
 def package_zip() -> bytes:

@@ -23,6 +23,9 @@ def target(**changed: Any) -> Target:
         "installed": (
             Installed("dev-libs/libtiny-1.0", "0/1", "tiny", "2", "1700000000", "foo", "x86_64-pc-linux-gnu", "0" * 64),
         ),
+        "source": "root:/srv/laptop",
+        "eprefix": "",
+        "emerge": ("/usr/bin/python3", "/usr/lib/portage/bin/emerge"),
     }
     return Target(**values | changed)
 

@@ -1,0 +1,180 @@
+"""The environment of a target: what its builds see. It is the target itself, or nothing is built in it.
+
+Today an environment is a chroot or a Gentoo Prefix on this host. It is used where it lies, as the lowest layer, which no
+build writes to. Before each run it is captured again and compared with the target: where they differ in anything but the time,
+the run is *blocked*, and the differences are named. ``-march=native`` would mean the CPU of this host, so configuration
+that says it is covered by a layer in which it is spelled out as the target's compiler resolved it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import portage_ext
+from portage_ext.builds.cage import Bind, Bounds, Cage, Over
+from portage_ext.errors import TargetError
+from portage_ext.errors.builds import BlockedError
+from portage_ext.targets import reach
+from portage_ext.targets.capture import Target
+from portage_ext.targets.differences import differences
+
+PACKAGE: Final = "/run/portage-ext/package"
+"""Where a build sees this package's own code, read-only."""
+DISTDIR: Final = "/run/portage-ext/distfiles"
+PKGDIR: Final = "/run/portage-ext/binpkgs"
+_FEATURES: Final = (
+    "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
+    "-pid-sandbox -news -parallel-fetch -distcc -ccache binpkg-multi-instance"
+)
+"""The cage is network, PID, IPC and mount sandbox at once; Portage could not make its own inside."""
+_NATIVE: Final = re.compile(rb"-m(?:arch|cpu|tune)=native(?![\w-])")
+_SHOWN: Final = 5
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """``top`` is the root of the chroot or the prefix; ``binds`` are what it needs of this host beside it."""
+
+    name: str
+    target: Target
+    top: Path
+    is_prefix: bool
+    binds: tuple[Bind, ...]
+
+    def cage(
+        self,
+        layer: Path,
+        scratch: Path,
+        words: tuple[str, ...],
+        bounds: Bounds,
+        *,
+        binds: tuple[Bind, ...] = (),
+        network: bool = False,
+    ) -> Cage:
+        """A cage in this environment that runs ``words``; ``layer`` is what :func:`write_layer` has written."""
+        lower = (str(layer), str(self.top))
+        layers = (Over(("/",), "/"), Over(lower, str(self.top))) if self.is_prefix else (Over(lower, "/"),)
+        return Cage(layers, str(scratch), words, self.variables(), bounds, (*self.binds, *binds), network, self.name)
+
+    def emerge(self, *arguments: str) -> tuple[str, ...]:
+        """The command that is emerge in this environment."""
+        return (*self.target.emerge, *arguments)
+
+    def describe(self, *atoms: str) -> tuple[str, ...]:
+        """The command that prints the plan for ``atoms``."""
+        return (self.target.emerge[0], "-m", "portage_ext.builds.describe", *atoms)
+
+    def variables(self) -> dict[str, str]:
+        """The whole environment of a command in it; nothing of this process' own."""
+        values = {
+            "DISTDIR": DISTDIR,
+            "EMERGE_DEFAULT_OPTS": "",
+            "FEATURES": _FEATURES,
+            "HOME": "/tmp",
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "NOCOLOR": "true",
+            "PATH": self._path(),
+            "PKGDIR": PKGDIR,
+            "PORTAGE_TMPDIR": f"{self.target.eprefix}/var/tmp",
+            "PYTHONPATH": PACKAGE,
+            "TERM": "dumb",
+        }
+        if self.is_prefix:
+            values["PORTAGE_OVERRIDE_EPREFIX"] = str(self.top)
+        if not self._has_portage_user():
+            values |= {"PORTAGE_USERNAME": "root", "PORTAGE_GRPNAME": "root"}
+        return values
+
+    def _path(self) -> str:
+        """Where programs are sought: in a prefix its own directories first, then those of this host."""
+        own = [f"{self.target.eprefix}{path}" for path in _PATH.split(":")] if self.is_prefix else []
+        return ":".join((*own, os.path.dirname(self.target.emerge[0]), _PATH))
+
+    def _has_portage_user(self) -> bool:
+        """Whether builds can drop to the user that Portage drops to; a prefix builds as its owner."""
+        try:
+            text = (self.top / "etc/passwd").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return not self.is_prefix and any(line.startswith("portage:") for line in text.split("\n"))
+
+
+def environment(name: str, target: Target) -> Environment:
+    """The environment of ``target``, known to be as the target is. Raises TargetError, BlockedError, CaptureError."""
+    kind, _, place = target.source.partition(":")
+    if kind == "chroot":
+        now = reach.directory(Path(place))
+    elif kind == "prefix":
+        now = reach.prefix(Path(place))
+    else:
+        raise TargetError(
+            name,
+            f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: make a chroot of it (a "
+            "stage3 with the target's profile, configuration and packages), and run "
+            f"`portage-ext target capture {name} --root DIR`",
+        )
+    # World decides what is installed, not what is built.
+    found = [one for one in differences(target, now) if not one.name.startswith("var/lib/portage/world")]
+    if found or now.emerge != target.emerge:
+        named = [f"{one.area} {one.name}: {one.first or 'nothing'} -> {one.second or 'nothing'}" for one in found[:_SHOWN]]
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise BlockedError(
+            name,
+            f"differs from the target: {'; '.join(named) or 'another Portage'}{more}",
+            f"bring the environment back to what the target is, or run `portage-ext target capture {name}` again",
+        )
+    outside = {one.location for one in target.repositories} if kind == "prefix" else set()
+    binds = [
+        Bind(path, path) for path in sorted(outside | (_python(target) if kind == "prefix" else set())) if os.path.exists(path)
+    ]
+    binds.append(Bind(str(Path(portage_ext.__file__).parent), f"{PACKAGE}/portage_ext"))
+    return Environment(name, target, Path(place), kind == "prefix", tuple(binds))
+
+
+def _python(target: Target) -> set[str]:
+    """Where a prefix that uses this host's Python has its Portage from; nothing for one with a Python of its own."""
+    return (
+        set()
+        if target.emerge[0].startswith(f"{target.eprefix}/")
+        else {sys.prefix, os.path.dirname(os.path.dirname(target.emerge[1]))}
+    )
+
+
+def write_layer(place: Environment, directory: Path) -> None:
+    """Write the configuration that must differ from the environment's own into ``directory``. Raises BlockedError, OSError."""
+    flags = " ".join(place.target.builder.march).encode()
+    config = place.top / "etc/portage"
+    for path in (config / "make.conf", *sorted((config / "env").rglob("*")), *sorted((config / "make.conf").rglob("*"))):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        if not _NATIVE.search(data):
+            continue
+        if not flags or b"native" in flags:
+            raise BlockedError(
+                place.name,
+                f"says {_found(data)} in {path}, and nobody resolved that on the target",
+                "capture it where a compiler is installed",
+            )
+        covered = directory / path.relative_to(place.top)
+        covered.parent.mkdir(parents=True, exist_ok=True)
+        # The first takes all flags that the target's compiler names; the others would repeat them.
+        covered.write_bytes(_NATIVE.sub(lambda found: flags, data))
+
+
+def _found(data: bytes) -> str:
+    found = _NATIVE.search(data)
+    return found[0].decode() if found else ""
+
+
+def resolved(variables: Mapping[str, str]) -> bool:
+    """Whether no variable of a job leaves a CPU to be found out by this host's compiler."""
+    return not any(_NATIVE.search(value.encode()) for value in variables.values())

@@ -1,0 +1,84 @@
+"""What a build leaves is foreign bytes: it is a package only when it is the one that the job describes, and nothing beside it.
+
+The environment ran ebuilds, so its results are read as those of a stranger: one regular file within bounds, a gpkg whose
+structure and digests hold, with the identity, USE flags and compiler flags of the job. It must not bring a signature: results
+are signed here, after this.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.builds.key import Job
+from portage_ext.errors import PackageError
+from portage_ext.errors.builds import RefusedResultError
+from portage_ext.gpkg import describe
+from portage_ext.gpkg.identity import identity_of
+from portage_ext.model import GPKG_SUFFIX, Cpv
+
+_VARIABLES: Final = ("CHOST", "CFLAGS", "CXXFLAGS", "LDFLAGS")
+_IGNORED: Final = ("Packages", "Packages.gz", ".portage_lockfile")
+"""What emerge leaves in a PKGDIR beside packages; nothing of it is used."""
+
+
+def accepted(directory: Path, job: Job) -> Path:
+    """The package of ``job`` among what a build left in ``directory``. Raises RefusedResultError, OSError."""
+    path = _only_file(directory, job)
+    try:
+        found = describe.describe(path)
+        identity = identity_of(str(path), found.values)
+    except PackageError as error:
+        raise RefusedResultError(job.cpv, error.reason) from error
+    if found.damage:
+        raise RefusedResultError(job.cpv, found.damage)
+    if found.signed:
+        raise RefusedResultError(job.cpv, "it is signed already, and no build has a key")
+    _same(job, "CPV", str(identity.cpv), job.cpv)
+    _same(
+        job, "SLOT", identity.slot if "/" in identity.slot else f"{identity.slot}/{identity.slot}", job.ebuild.get("slot", "")
+    )
+    _same(job, "repository", identity.repository or "", job.ebuild.get("repository", ""))
+    _same(job, "EAPI", found.values.get("EAPI", ""), job.ebuild.get("EAPI", ""))
+    iuse = {flag.lstrip("+-") for flag in found.values.get("IUSE", "").split()}
+    used = set(found.values.get("USE", "").split())
+    for flag in sorted(iuse):
+        _same(job, f"USE flag {flag}", "on" if flag in used else "off", job.use.get(flag, "off"))
+    for name in _VARIABLES:
+        if name in found.values:
+            _same(job, name, found.values[name], job.variables.get(name, ""))
+    return path
+
+
+def _same(job: Job, what: str, found: str, wanted: str) -> None:
+    if " ".join(found.split()) != " ".join(wanted.split()):
+        raise RefusedResultError(job.cpv, f"its {what} is {found!r}, and {wanted!r} was to be built")
+
+
+def _only_file(directory: Path, job: Job) -> Path:
+    """The one package below ``directory``; links, devices and anything that is no package are refused."""
+    cpv = Cpv.parse(job.cpv)
+    found: list[Path] = []
+    for top, directories, names in os.walk(directory):
+        for name in (*directories, *names):
+            path = Path(top, name)
+            mode = path.lstat()
+            if stat.S_ISDIR(mode.st_mode) or (top == str(directory) and name in _IGNORED):
+                continue
+            if not stat.S_ISREG(mode.st_mode) or mode.st_nlink != 1:
+                raise RefusedResultError(job.cpv, f"{name} is no regular file of its own")
+            if not name.endswith(GPKG_SUFFIX):
+                raise RefusedResultError(job.cpv, f"{name} is beside it, which no build makes")
+            if mode.st_size > limits.BUILD_RESULT:
+                raise RefusedResultError(job.cpv, f"{name} is larger than {limits.BUILD_RESULT} bytes")
+            found.append(path)
+            if len(found) > 1:
+                raise RefusedResultError(job.cpv, f"there are several packages: {found[0].name} and {name}")
+    if not found:
+        raise RefusedResultError(job.cpv, "there is no package")
+    if found[0].parent != directory / cpv.category / cpv.pn and found[0].parent != directory / cpv.category:
+        raise RefusedResultError(job.cpv, f"{found[0].name} is not where emerge puts {job.cpv}")
+    return found[0]

@@ -1,0 +1,171 @@
+"""Two builds with one job key would make the same package; the key is the digest of everything that decides what is made.
+
+What does not decide it is left out: MAKEOPTS, paths, host names, and the commit of a repository, which says where an ebuild
+came from and not what it is. How much of the installed dependencies counts is the *grade*:
+
+``exact``   each installed file of a dependency, and which build of it
+``built``   its version, slot and sub-slot
+``abi``     its slot and sub-slot alone, as Portage's own ``:=`` dependencies count it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+
+from portage_ext import limits
+from portage_ext.errors import InvalidCpvError
+from portage_ext.errors.builds import JobError
+from portage_ext.model.cpv import Cpv
+
+FORMAT: Final = "portage-ext-job-1"
+Grade = Literal["exact", "built", "abi"]
+GRADES: Final[tuple[Grade, ...]] = ("exact", "built", "abi")
+DEFAULT: Final[Grade] = "built"
+"""As [build] grade is by default."""
+_OF_GRADE: Final[dict[Grade, tuple[str, ...]]] = {
+    "exact": ("cpv", "slot", "build_id", "contents"),
+    "built": ("cpv", "slot"),
+    "abi": ("slot",),
+}
+_SLOTTED: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*/[A-Za-z0-9_][A-Za-z0-9+_-]*:[A-Za-z0-9_][A-Za-z0-9+_.-]*")
+
+Texts = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One package to build, and every ingredient of it, each readable.
+
+    ``ebuild`` has CPV, slot, repository, EAPI and the digests (BLAKE2B, 256 bits) of the ebuild, its eclasses, files, patches
+    and bashrc files by name; ``use`` each flag of IUSE as on or off; ``variables`` what make.conf, profile and package.env set,
+    ``-march=native`` resolved; ``dependencies`` what is installed of DEPEND, BDEPEND and what those need to run, by
+    ``category/name:slot``; ``toolchain`` likewise for compiler, linker and C library; ``distfiles`` digests by name.
+    """
+
+    cpv: str
+    ebuild: Texts
+    use: Texts
+    variables: Texts
+    dependencies: Mapping[str, Texts]
+    toolchain: Mapping[str, Texts]
+    distfiles: Texts
+
+    def key(self, grade: Grade = DEFAULT) -> str:
+        """64 hexadecimal digits: BLAKE2B over the canonical JSON of the ingredients that ``grade`` counts."""
+        document = {"format": FORMAT, "grade": grade, **_counted(self, grade)}
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.blake2b(text.encode("ascii"), digest_size=32).hexdigest()
+
+    def emit(self) -> str:
+        """The job as JSON, whole."""
+        return json.dumps({one.name: _plain(getattr(self, one.name)) for one in fields(self)}, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """An ingredient in which two jobs differ: where it is, its name, and both values; empty where one lacks it."""
+
+    kind: str
+    name: str
+    first: str
+    second: str
+
+
+def explain(first: Job, second: Job, grade: Grade = DEFAULT) -> list[Ingredient]:
+    """Every ingredient in which the keys of ``grade`` differ; empty exactly when the keys are equal."""
+    one, other = _counted(first, grade), _counted(second, grade)
+    found: list[Ingredient] = []
+    for kind in one:
+        values, others = _flat(one[kind]), _flat(other[kind])
+        for name in sorted(values.keys() | others.keys()):
+            if values.get(name) != others.get(name):
+                found.append(Ingredient(kind, name, values.get(name, ""), others.get(name, "")))
+    return found
+
+
+def parse(data: bytes, where: str) -> tuple[list[Job], list[str]]:
+    """The jobs and the missing dependencies that ``builds/describe`` printed in a cage. Raises JobError.
+
+    Ebuilds of the target have run there, so every value is bounded and checked.
+    """
+    try:
+        document = json.loads(data) if len(data) <= limits.JOB_SIZE else None
+    except (ValueError, RecursionError) as error:
+        raise JobError(where, f"its plan is no JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise JobError(where, f"its plan is no table within {limits.JOB_SIZE} bytes")
+    if "error" in document:
+        raise JobError(where, str(document["error"])[: limits.CAPTURE_TEXT])
+    jobs, missing = document.get("jobs"), document.get("missing")
+    if not isinstance(jobs, list) or not isinstance(missing, list) or len(jobs) + len(missing) > limits.DEPENDENCIES:
+        raise JobError(where, "its plan has no lists within bounds")
+    return [job(one, where) for one in jobs], [_cpv(one, where) for one in missing]
+
+
+def job(value: object, where: str) -> Job:
+    """A job from its JSON value. Raises JobError."""
+    if not isinstance(value, dict) or value.keys() != {one.name for one in fields(Job)}:
+        raise JobError(where, "a job has other keys than a job has")
+    return Job(
+        cpv=_cpv(value["cpv"], where),
+        ebuild=_texts(value["ebuild"], where),
+        use=_texts(value["use"], where),
+        variables=_texts(value["variables"], where),
+        dependencies=_packages(value["dependencies"], where),
+        toolchain=_packages(value["toolchain"], where),
+        distfiles=_texts(value["distfiles"], where),
+    )
+
+
+def _counted(one: Job, grade: Grade) -> dict[str, Any]:
+    names = _OF_GRADE[grade]
+
+    def some(packages: Mapping[str, Texts]) -> dict[str, dict[str, str]]:
+        return {package: {name: values.get(name, "") for name in names} for package, values in packages.items()}
+
+    return {
+        "ebuild": dict(one.ebuild),
+        "use": dict(one.use),
+        "variables": dict(one.variables),
+        "dependencies": some(one.dependencies),
+        "toolchain": some(one.toolchain),
+        "distfiles": dict(one.distfiles),
+    }
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else " ".join(f"{key}={text}" for key, text in sorted(value.items()))
+        for name, value in values.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(one) for key, one in value.items()} if isinstance(value, Mapping) else value
+
+
+def _cpv(value: object, where: str) -> str:
+    try:
+        return str(Cpv.parse(str(value)))
+    except InvalidCpvError as error:
+        raise JobError(where, str(error)) from error
+
+
+def _packages(value: object, where: str) -> dict[str, Texts]:
+    if not isinstance(value, dict) or len(value) > limits.DEPENDENCIES or not all(map(_SLOTTED.fullmatch, value)):
+        raise JobError(where, "the dependencies of a job are no table of packages within bounds")
+    return {str(name): _texts(one, where) for name, one in value.items()}
+
+
+def _texts(value: object, where: str) -> Texts:
+    if not isinstance(value, dict) or len(value) > limits.DEPENDENCIES:
+        raise JobError(where, "a part of a job is no table within bounds")
+    for name, text in value.items():
+        if not isinstance(text, str) or len(name) + len(text) > limits.CAPTURE_TEXT or not (name + text).isprintable():
+            raise JobError(where, f"a part of a job has a value at {str(name)[:80]!r} that is no printable text within bounds")
+    return {str(name): str(text) for name, text in value.items()}

@@ -1,0 +1,250 @@
+"""The ledger: every job, its state, and each attempt at it, in one SQLite file that is the only truth.
+
+A job is named by its key. Each attempt gets a *fence*, a number of that job that only grows; whoever brings a result must
+show the fence of the attempt, and only that of the newest counts, so that a run that was thought dead cannot publish::
+
+    queued -> running -> checked -> published
+       |         |          '-> failed (checks)
+       |         '-> failed (package | builder | environment), or queued again when this host was to blame
+       '-> cancelled
+
+``failed (package)`` is remembered: the same key fails the same way. A failure of this host is tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from portage_ext import files, limits
+from portage_ext.builds.key import Job, job
+from portage_ext.errors.builds import LedgerError
+
+State = Literal["queued", "running", "checked", "published", "failed", "cancelled"]
+Failure = Literal["", "package", "builder", "environment", "checks"]
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS job (
+    key TEXT PRIMARY KEY, target TEXT NOT NULL, job TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    failure TEXT NOT NULL DEFAULT '', fence INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+    result TEXT NOT NULL DEFAULT '', place TEXT NOT NULL DEFAULT '', created INTEGER NOT NULL, changed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS attempt (
+    key TEXT NOT NULL REFERENCES job, fence INTEGER NOT NULL, runner TEXT NOT NULL, started INTEGER NOT NULL,
+    ended INTEGER, outcome TEXT NOT NULL DEFAULT '', log TEXT NOT NULL, PRIMARY KEY (key, fence)
+) STRICT;
+CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
+"""
+_COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job as the ledger has it. ``result`` is the path of what was accepted, ``place`` the one in PKGDIR where it goes.
+
+    Times are seconds since the epoch."""
+
+    key: str
+    target: str
+    job: Job
+    state: State
+    reason: str
+    failure: Failure
+    fence: int
+    tries: int
+    result: str
+    place: str
+    created: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a job: its fence, who ran it, and how it ended (``ended`` is None while it runs)."""
+
+    key: str
+    fence: int
+    runner: str
+    started: int
+    ended: int | None
+    outcome: str
+    log: str
+
+
+class Ledger:
+    """The file at ``path``, made when it is not there."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Raises LedgerError."""
+        self._path, self._clock = path, clock
+        try:
+            files.make_directory(path.parent, 0o700)
+            self._connection = sqlite3.connect(path, timeout=limits.LEDGER_WAIT, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(_SCHEMA)
+            os.chmod(path, 0o600)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(str(path), f"cannot be opened ({error})") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that nobody else's comes between; it is undone when the block fails."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:  # also an interrupt leaves no half of a change; it is raised again
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(str(self._path), str(error)) from error
+
+    def request(self, key: str, target: str, wanted: Job) -> Entry:
+        """The job with this key, queued if it is new or was cancelled: equal requests are one job."""
+        now = int(self._clock())
+        with self._change() as database:
+            database.execute(
+                "INSERT INTO job (key, target, job, state, created, changed) VALUES (?, ?, ?, 'queued', ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET state = 'queued', reason = '', failure = '', tries = 0, changed = ?"
+                " WHERE state = 'cancelled' OR (state = 'failed' AND failure != 'package')",
+                (key, target, wanted.emit(), now, now, now),
+            )
+            return self._entry(database, key)
+
+    def retry(self, key: str) -> Entry:
+        """Queue a job again that has failed, whatever failed, or whose result is lost. Raises LedgerError."""
+        with self._change() as database:
+            self._entry(database, key)
+            database.execute(
+                "UPDATE job SET state = 'queued', reason = '', failure = '', tries = 0, result = '', place = '', changed = ?"
+                " WHERE key = ? AND state IN ('failed', 'cancelled', 'published', 'checked')",
+                (int(self._clock()), key),
+            )
+            return self._entry(database, key)
+
+    def take(self, runner: str, log: Callable[[str, int], str], only: str | None = None) -> Attempt | None:
+        """The oldest job that is queued (of the key ``only``), as an attempt of ``runner``; None when there is none.
+
+        ``log`` makes the name of its log from key and fence.
+        """
+        now = int(self._clock())
+        with self._change() as database:
+            row = database.execute(
+                "SELECT key, fence FROM job WHERE state = 'queued' AND (? IS NULL OR key = ?) ORDER BY created, key LIMIT 1",
+                (only, only),
+            ).fetchone()
+            if row is None:
+                return None
+            key, fence = row[0], row[1] + 1
+            database.execute(
+                "UPDATE job SET state = 'running', reason = '', fence = ?, tries = tries + 1, changed = ? WHERE key = ?",
+                (fence, now, key),
+            )
+            name = log(key, fence)
+            database.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, NULL, '', ?)", (key, fence, runner, now, name))
+            return Attempt(key, fence, runner, now, None, "", name)
+
+    def end(self, attempt: Attempt, state: State, *, failure: Failure = "", reason: str = "", result: str = "") -> bool:
+        """Record how ``attempt`` ended; False, and no change of the job, when another attempt came after it.
+
+        A failure of this host queues the job again, until it was tried BUILD_TRIES times.
+        """
+        now = int(self._clock())
+        with self._change() as database:
+            again = failure == "builder" and self._entry(database, attempt.key).tries < limits.BUILD_TRIES
+            database.execute(
+                "UPDATE attempt SET ended = ?, outcome = ? WHERE key = ? AND fence = ?",
+                (now, reason or state, attempt.key, attempt.fence),
+            )
+            changed = database.execute(
+                "UPDATE job SET state = ?, failure = ?, reason = ?, result = ?, changed = ?"
+                " WHERE key = ? AND fence = ? AND state = 'running'",
+                ("queued" if again else state, "" if again else failure, reason, result, now, attempt.key, attempt.fence),
+            )
+            return changed.rowcount == 1
+
+    def set_place(self, key: str, fence: int, place: str) -> None:
+        """Remember where in PKGDIR the checked result of this fence goes, before it goes there. Raises LedgerError."""
+        with self._change() as database:
+            database.execute("UPDATE job SET place = ? WHERE key = ? AND fence = ? AND state = 'checked'", (place, key, fence))
+
+    def publish(self, key: str, fence: int) -> bool:
+        """Record that the checked result of this fence is published; False when it was already, or another fence counts."""
+        with self._change() as database:
+            changed = database.execute(
+                "UPDATE job SET state = 'published', changed = ? WHERE key = ? AND fence = ? AND state = 'checked'",
+                (int(self._clock()), key, fence),
+            )
+            return changed.rowcount == 1
+
+    def cancel(self, key: str) -> Entry:
+        """Cancel a job that is queued or running; its runner sees that and stops. Raises LedgerError."""
+        with self._change() as database:
+            self._entry(database, key)
+            database.execute(
+                "UPDATE job SET state = 'cancelled', reason = 'cancelled by a person', fence = fence + 1, changed = ?"
+                " WHERE key = ? AND state IN ('queued', 'running')",
+                (int(self._clock()), key),
+            )
+            return self._entry(database, key)
+
+    def is_current(self, attempt: Attempt) -> bool:
+        """Whether ``attempt`` is still the one that counts."""
+        row = self._read("SELECT 1 FROM job WHERE key = ? AND fence = ? AND state = 'running'", (attempt.key, attempt.fence))
+        return bool(row)
+
+    def running(self) -> list[Attempt]:
+        """The attempts that nobody has ended, oldest first."""
+        return [Attempt(*row) for row in self._read("SELECT * FROM attempt WHERE ended IS NULL ORDER BY started", ())]
+
+    def attempts(self, key: str) -> list[Attempt]:
+        """Every attempt at a job, oldest first."""
+        return [Attempt(*row) for row in self._read("SELECT * FROM attempt WHERE key = ? ORDER BY fence", (key,))]
+
+    def entries(self, state: State | None = None) -> list[Entry]:
+        """All jobs, or those in ``state``, oldest first."""
+        where = "" if state is None else " WHERE state = ?"
+        rows = self._read(f"SELECT {_COLUMNS} FROM job{where} ORDER BY created, key", () if state is None else (state,))
+        return [self._made(row) for row in rows]
+
+    def find(self, beginning: str) -> Entry:
+        """The one job whose key begins so. Raises LedgerError."""
+        text = beginning.lower()
+        found = [] if not text.isalnum() else self._read(f"SELECT {_COLUMNS} FROM job WHERE key LIKE ? LIMIT 2", (text + "%",))
+        if len(found) != 1:
+            raise LedgerError(
+                str(self._path), f"{'several jobs have keys' if found else 'no job has a key'} that begin with {text!r}"
+            )
+        return self._made(found[0])
+
+    def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(str(self._path), str(error)) from error
+
+    def _entry(self, database: sqlite3.Connection, key: str) -> Entry:
+        row = database.execute(f"SELECT {_COLUMNS} FROM job WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise LedgerError(str(self._path), f"there is no job {key}")
+        return self._made(row)
+
+    def _made(self, row: tuple[Any, ...]) -> Entry:
+        values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+        try:
+            values["job"] = job(json.loads(str(values["job"])), str(self._path))
+        except ValueError as error:
+            raise LedgerError(str(self._path), f"the job {values['key']} cannot be read ({error})") from error
+        return Entry(**values)

@@ -1,0 +1,186 @@
+"""portage-ext builds: the ledger of builds for other machines; look at it, and work its queue."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext.builds.cage import Bounds
+from portage_ext.builds.key import DEFAULT, GRADES, explain
+from portage_ext.builds.ledger import Entry, Ledger
+from portage_ext.builds.local import STATE, Places, Runner
+from portage_ext.builds.publishing import inject, pkgdir_of
+from portage_ext.cli.screen import Screen
+from portage_ext.config import settings as configuration
+from portage_ext.config.building import Building
+from portage_ext.host.here import Here, here
+from portage_ext.targets.store import Store
+
+_JSON: Final = "print one JSON object instead of lines"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    below.add_parser("list", help="list all jobs").add_argument("--json", action="store_true", help=_JSON)
+    for name, line in (
+        ("show", "show one job, its ingredients and attempts"),
+        ("log", "print the log of the last attempt at a job"),
+        ("cancel", "cancel a job that is queued or running"),
+        ("retry", "queue a job again that failed, or whose package was lost"),
+    ):
+        one = below.add_parser(name, help=line)
+        one.add_argument("key", metavar="KEY", help="a key, or its beginning")
+        if name == "show":
+            one.add_argument("--json", action="store_true", help=_JSON)
+    differ = below.add_parser("explain", help="name the ingredients in which two jobs differ")
+    differ.add_argument("first", metavar="KEY")
+    differ.add_argument("second", metavar="KEY")
+    differ.add_argument("--grade", choices=GRADES, default=DEFAULT, help="how much of the dependencies counts")
+    differ.add_argument("--json", action="store_true", help=_JSON)
+    below.add_parser("run", help="work the queue, publish what was built, and end")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0, or 1 when `run` left a job unpublished or `explain` found a difference."""
+    host, screen = here(), Screen()
+    with opened(host, configuration.load(host.config_root).building) as (ledger, runner):
+        if options.action == "list":
+            return _list(ledger, screen, as_json=options.json)
+        if options.action == "run":
+            return _run(ledger, runner, host, screen)
+        if options.action == "explain":
+            return _explain(options, ledger, screen)
+        entry = ledger.find(options.key)
+        if options.action == "show":
+            return _show(entry, ledger, screen, as_json=options.json)
+        if options.action == "log":
+            return _log(entry, ledger, screen)
+        entry = ledger.cancel(entry.key) if options.action == "cancel" else ledger.retry(entry.key)
+        screen.line(f"{entry.job.cpv} for {entry.target} is {entry.state}")
+    return 0
+
+
+@contextlib.contextmanager
+def opened(host: Here, building: Building) -> Iterator[tuple[Ledger, Runner]]:
+    """The ledger of this host, and a runner for it."""
+    state = host.eroot / STATE
+    places = Places(state, state / "scratch", state / "distfiles")
+    ledger = Ledger(places.ledger)
+    try:
+        yield ledger, Runner(places, ledger, Store(host.eroot), _bounds(building))
+    finally:
+        ledger.close()
+
+
+def _bounds(building: Building) -> Bounds:
+    """What is not set: three quarters of the memory, and as much for what is written, which lies in memory and swap."""
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+    memory = building.memory or most
+    return Bounds(memory, building.processes, building.disk or memory, building.seconds)
+
+
+def publish(ledger: Ledger, target: str | None, pkgdir: Path | None, config_root: Path) -> int:
+    """Bring what is checked (of ``target``) into PKGDIR, and have it signed, indexed and published. Returns an exit status."""
+    from portage_ext.emerge import after
+
+    settings = configuration.load(config_root)
+    entries = [entry for entry in ledger.entries("checked") if target in (None, entry.target)]
+    for entry in entries:
+        inject(entry, ledger, pkgdir or pkgdir_of(entry.target, settings), config_root)
+    status = after.finish(str(config_root)) if entries else 0
+    if status == 0:
+        for entry in entries:
+            ledger.publish(entry.key, entry.fence)
+    return status
+
+
+def told(entry: Entry) -> dict[str, Any]:
+    """A job for --json."""
+    return {
+        "key": entry.key,
+        "target": entry.target,
+        "cpv": entry.job.cpv,
+        "state": entry.state,
+        "failure": entry.failure,
+        "reason": entry.reason,
+        "file": entry.place,
+        "created": entry.created,
+        "changed": entry.changed,
+    }
+
+
+def _run(ledger: Ledger, runner: Runner, host: Here, screen: Screen) -> int:
+    for key in runner.recover():
+        screen.line(f"{ledger.find(key).job.cpv}: the run that built it was killed; it is {ledger.find(key).state}")
+    left = 0
+    while (entry := runner.run()) is not None:
+        screen.text(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f': {entry.reason}'}", indent="  ")
+        left += entry.state == "failed"
+    return int(publish(ledger, None, None, host.config_root) != 0 or left > 0)
+
+
+def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
+    entries = ledger.entries()
+    if as_json:
+        print(json.dumps({"jobs": [told(entry) for entry in entries]}))
+        return 0
+    if not entries:
+        screen.line("Nothing was built for another machine yet; `portage-ext build TARGET ATOM` begins.")
+    rows = [(one.key[:12], one.target, one.job.cpv, f"{one.state}{one.reason and f': {one.reason}'}") for one in entries]
+    screen.table(rows, ("bold",))
+    return 0
+
+
+def _show(entry: Entry, ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
+    attempts = ledger.attempts(entry.key)
+    if as_json:
+        ingredients = json.loads(entry.job.emit())
+        tries = [{"fence": one.fence, "started": one.started, "ended": one.ended, "outcome": one.outcome} for one in attempts]
+        print(json.dumps(told(entry) | {"ingredients": ingredients, "attempts": tries}))
+        return 0
+    screen.line(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f', {entry.reason}'}", "bold")
+    screen.line(f"key {entry.key}")
+    for kind, values in json.loads(entry.job.emit()).items():
+        if isinstance(values, dict) and values:
+            screen.line(kind, "bold")
+            screen.table(
+                [(name, value if isinstance(value, str) else value["cpv"]) for name, value in values.items()], indent="  "
+            )
+    screen.line("attempts", "bold")
+    screen.table([(str(one.fence), _when(one.started), one.outcome or "runs") for one in attempts], indent="  ")
+    return 0
+
+
+def _when(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _log(entry: Entry, ledger: Ledger, screen: Screen) -> int:
+    attempts = ledger.attempts(entry.key)
+    if not attempts or not os.path.exists(attempts[-1].log):
+        screen.line(f"{entry.job.cpv} was not built yet, or its log is gone")
+        return 1
+    with open(attempts[-1].log, encoding="utf-8", errors="replace") as log:
+        for line in log:
+            screen.line(line.rstrip("\n"))
+    return 0
+
+
+def _explain(options: argparse.Namespace, ledger: Ledger, screen: Screen) -> int:
+    found = explain(ledger.find(options.first).job, ledger.find(options.second).job, options.grade)
+    if options.json:
+        told_apart = [{"kind": one.kind, "name": one.name, "first": one.first, "second": one.second} for one in found]
+        print(json.dumps({"grade": options.grade, "ingredients": told_apart}))
+    elif not found:
+        screen.line(f"The same: nothing that counts by the grade {options.grade} differs.")
+    for one in [] if options.json else found:
+        screen.line(f"{one.kind} {one.name}", "bold")
+        screen.text(one.first or "(nothing)", first="  ", indent="  ")
+        screen.text(one.second or "(nothing)", first="  ", indent="  ")
+    return int(bool(found))

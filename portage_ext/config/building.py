@@ -1,0 +1,49 @@
+"""What portage-ext.toml says about builds for other machines.
+
+::
+
+    [build]
+    memory-mib = 4096       # what one build may use; 0: three quarters of this host's memory
+    disk-mib = 8192         # what one build may write; it lies in memory and swap; 0: as much as memory
+    processes = 4096
+    hours = 12              # after so long a build is ended
+    grade = "built"         # how much of the installed dependencies makes another build: "exact", "built", "abi"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from portage_ext.config.table import Table
+from portage_ext.limits import MIB
+
+GRADES: Final = ("exact", "built", "abi")
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """Bounds of one build: bytes (0: by this host's memory), processes and seconds; and the grade of job keys."""
+
+    memory: int = 0
+    disk: int = 0
+    processes: int = 4096
+    seconds: float = 12 * 3600.0
+    grade: str = "built"
+
+
+def read(top: Table) -> Building:
+    """The table [build] of the file. Raises SettingsError."""
+    table = top.table("build")
+    grade = table.text("grade") or "built"
+    if grade not in GRADES:
+        raise table.wrong("grade", 'one of "exact", "built", "abi"')
+    found = Building(
+        int(table.number("memory-mib", 0, 0, 2**24)) * MIB,
+        int(table.number("disk-mib", 0, 0, 2**24)) * MIB,
+        int(table.number("processes", 4096, 16, 2**22)),
+        table.number("hours", 12, 0.001, 1000) * 3600,
+        grade,
+    )
+    table.nothing_left()
+    return found

@@ -1,0 +1,24 @@
+"""The lab of each test, and a smaller one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.system.builds import lab as kit
+from tests.system.builds.lab import Lab
+
+
+@pytest.fixture
+def lab(work: Path) -> Lab:
+    if not kit.CAN:
+        pytest.skip(kit.REASON)
+    return kit.make(work)
+
+
+@pytest.fixture
+def small(work: Path) -> Lab:
+    if not kit.CAN:
+        pytest.skip(kit.REASON)
+    return kit.make(work, small=True)

@@ -1,0 +1,101 @@
+"""`portage-ext build`: real emerge in cages builds for two targets, publishes, and their clients install and run the result."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from tests.system.builds.lab import Lab, left_behind
+
+
+def test_each_target_gets_its_own_and_no_other(lab: Lab) -> None:
+    plan = lab.run("build", "v2", "app-misc/thing", "--pretend").ok()
+    assert "app-misc/thing-1.0" in plan.stdout
+    assert "to build" in plan.stdout
+    assert lab.packages("v2") == []
+    for name in ("v2", "v3"):
+        done = lab.run("build", name, "app-misc/thing").ok()
+        assert "published app-misc/thing-1.0 as thing-1.0-1.gpkg.tar" in done.stdout
+        assert left_behind(lab) == []
+    for name, said in (("v2", "below v3\n"), ("v3", "v3\n")):
+        other = {"v2": "v3", "v3": "v2"}[name]
+        lab.client(name, other).failed()
+        lab.client(name, name).ok()
+        installed = lab.targets[name].path / "usr"
+        ran = lab.targets[name].run(str(installed / "bin/thing"), LD_LIBRARY_PATH=str(installed / "lib64"))
+        assert ran.ok().stdout == said
+    index = (lab.work / "binpkgs-v2/Packages").read_text()
+    assert "CPV: app-misc/thing-1.0" in index
+    assert "dev-libs/libtiny:0/1=" in index
+
+    one, two = (job["key"] for job in lab.jobs())
+    explained = json.loads(lab.run("builds", "explain", one, two, "--json").stdout)["ingredients"]
+    found = {(part["kind"], part["name"]): (part["first"], part["second"]) for part in explained}
+    assert found["variables", "CFLAGS"] == ("-O2 -march=x86-64-v2", "-O3 -march=x86-64-v3")
+    assert found["use", "foo"] == ("on", "off")
+    assert found["dependencies", "dev-libs/libtiny:0"] == (
+        "cpv=dev-libs/libtiny-1 slot=0/1",
+        "cpv=dev-libs/libtiny-2 slot=0/2",
+    )
+    assert {kind for kind, _ in found} == {"variables", "use", "dependencies"}
+
+
+def test_the_same_is_not_built_again_and_a_change_is(small: Lab) -> None:
+    small.repository.data("app-misc/note-1", IUSE="foo")
+    small.run("build", "v2", "app-misc/note").ok()
+    (first,) = small.jobs()
+    # What decides nothing: MAKEOPTS, and the ebuild's time.
+    target = small.targets["v2"]
+    target.settings["MAKEOPTS"] = "-j7"
+    target.write_settings()
+    os.utime(small.repository.location / "app-misc/note/note-1.ebuild")
+    assert "exists" in small.run("build", "v2", "app-misc/note").ok().stdout
+    assert [job["key"] for job in small.jobs()] == [first["key"]]
+    assert len(small.packages("v2")) == 1
+
+    target.etc("package.use/note", "app-misc/note -foo\n")
+    target.etc("patches/app-misc/note/a.patch", "")
+    target.etc("bashrc", "# a hook of the administrator\n")
+    target.settings["CFLAGS"] = "-O1"
+    target.write_settings()
+    small.repository.write("app-misc/note/files/more", "x")
+    small.capture("v2").ok()
+    small.run("build", "v2", "app-misc/note").ok()
+    (second,) = [job["key"] for job in small.jobs() if job["key"] != first["key"]]
+    explained = json.loads(small.run("builds", "explain", first["key"], second, "--json").stdout)["ingredients"]
+    assert {(part["kind"], part["name"]) for part in explained} == {
+        ("use", "foo"),
+        ("ebuild", "bashrc bashrc"),
+        ("ebuild", "files"),
+        ("ebuild", "patches note"),
+        ("variables", "CFLAGS"),
+    }
+
+
+def test_an_environment_that_differs_is_blocked_by_name(lab: Lab) -> None:
+    lab.targets["v2"].emerge("--unmerge", "dev-libs/libtiny").ok()
+    blocked = lab.run("build", "v2", "app-misc/thing").failed()
+    assert "blocked: the environment of target v2 differs from the target: installed dev-libs/libtiny:0" in blocked.stderr
+
+    lab.capture("v2").ok()
+    # Now both lack it: what must be there first is named, and never built inside.
+    missing = lab.run("build", "v2", "app-misc/thing").failed()
+    assert "lacks dev-libs/libtiny-2" in " ".join(missing.stdout.split())
+    assert lab.jobs() == []
+    assert lab.packages("v2") == []
+    assert left_behind(lab) == []
+
+
+def test_a_target_without_a_place_or_a_system_is_told_what_to_do(small: Lab) -> None:
+    small.builder.etc("portage-ext.toml", '[binhost]\nafter-emerge = "index"\n')
+    unplaced = small.run("build", "v2", "app-misc/thing").failed()
+    assert "add to portage-ext.toml: [repository.v2] with tree and pkgdir" in unplaced.stderr
+    small.builder.etc(
+        "portage-ext.toml",
+        f'[binhost]\nafter-emerge = "index"\n[repository.far]\ntree = "{small.work}/t"\npkgdir = "{small.work}/p"\n',
+    )
+    own = small.builder.path / "builder.json"
+    own.write_text(small.run("compare", "--print").ok().stdout)
+    small.run("target", "capture", "far", "--builder", str(own)).ok()
+    elsewhere = small.run("build", "far", "app-misc/thing").failed()
+    assert "builds need a system on this host" in elsewhere.stderr

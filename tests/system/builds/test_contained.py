@@ -1,0 +1,87 @@
+"""What an ebuild does in its cage stays there: network, files, daemons, memory, disk; and what kills a run leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+from tests.system.builds.lab import Lab, left_behind
+
+HOSTILE = """
+src_compile() {{
+    bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>/dev/null && echo "REACHED THE NETWORK"
+    echo x > {outside}/written 2>/dev/null
+    echo x > /etc/portage-ext-was-here
+    mount -t tmpfs tmpfs /mnt 2>/dev/null && echo "MOUNTED"
+    mknod "${{T}}"/device b 8 0 2>/dev/null && echo "MADE A DEVICE"
+    cat /proc/1/environ >/dev/null 2>&1 && echo "READ PROCESS 1"
+    for fd in /proc/1/fd/*; do ls -L "$fd"/ >/dev/null 2>&1 && echo "READ DESCRIPTORS"; done
+    setsid sleep 987654 >/dev/null 2>&1 </dev/null &
+}}
+src_install() {{
+    insinto /usr/share/thing
+    echo ok > fine || die
+    doins fine
+}}
+"""
+
+
+def test_an_ebuild_that_reaches_out_reaches_nothing(small: Lab, port: int) -> None:
+    outside = small.work / "outside"
+    outside.mkdir()
+    reached = threading.Event()
+    with socket.create_server(("127.0.0.1", port)) as server:
+        threading.Thread(target=lambda: (server.accept(), reached.set()), daemon=True).start()
+        small.repository.ebuild("app-misc/hostile-1", HOSTILE.format(port=port, outside=outside))
+        small.run("build", "v2", "app-misc/hostile").ok()
+        assert not reached.is_set()
+        socket.create_connection(("127.0.0.1", port)).close()  # the server would have been reached
+    said = small.logs()
+    assert not [word for word in ("REACHED", "MOUNTED", "MADE A", "READ PROC", "READ DESC") if word in said], said
+    assert os.listdir(outside) == []
+    assert not Path("/etc/portage-ext-was-here").exists()
+    assert left_behind(small) == []
+
+
+def test_bounds_of_memory_and_disk_end_the_build(small: Lab) -> None:
+    eater = "src_compile() {{ {} ; }}\nsrc_install() {{ insinto /usr/share; echo x > x; doins x; }}\n"
+    small.repository.ebuild("app-misc/memory-1", eater.format('python3 -c "x = bytearray(900 * 2**20)" || die'))
+    small.repository.ebuild("app-misc/disk-1", eater.format('head -c 900M /dev/zero > "${T}"/big || die'))
+    for name in ("memory", "disk"):
+        failed = small.run("build", "v2", f"app-misc/{name}").failed()
+        assert "its build failed" in " ".join(failed.stdout.split())
+        assert left_behind(small) == []
+    assert {(job["state"], job["failure"]) for job in small.jobs()} == {("failed", "package")}
+    # It would fail in the same way: it is not tried again, until somebody says so.
+    again = small.run("build", "v2", "app-misc/disk").failed()
+    assert "failed before" in again.stdout
+    assert len(list(small.state.glob("log/*.log"))) == 2
+
+
+def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> None:
+    # In the first attempt the build waits for ever in src_compile; its log, which the test reads as it grows, says so.
+    body = """
+    src_compile() {
+        echo "IT IS IN SRC_COMPILE"
+        [[ -e "${EPREFIX}"/go-on ]] || sleep 987655
+    }
+    src_install() { insinto /usr/share; echo x > x; doins x; }
+    """
+    small.repository.ebuild("app-misc/slow-1", body)
+    words = [str(small.builder.environment.bin / "portage-ext"), "build", "v2", "app-misc/slow"]
+    run = subprocess.Popen(words, env=small.builder.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while "IT IS IN SRC_COMPILE" not in small.logs():
+        assert run.poll() is None, small.logs()
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    (small.targets["v2"].path / "go-on").write_text("")
+    done = small.run("builds", "run").ok()
+    assert "the run that built it was killed; it is queued" in " ".join(done.stdout.split())
+    (job,) = small.jobs()
+    assert job["state"] == "published"
+    assert len(small.packages("v2")) == 1
+    assert left_behind(small) == []

@@ -1,0 +1,93 @@
+"""The key of a job changes with everything that decides what is built, by the grade, and each difference is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from portage_ext.builds import key
+from portage_ext.builds.key import GRADES, Ingredient, explain
+from portage_ext.errors.builds import JobError
+from tests.unit.builds.examples import job
+
+
+def libtiny(**changed: str) -> dict[str, dict[str, str]]:
+    return {"dev-libs/libtiny:0": dict(job().dependencies["dev-libs/libtiny:0"]) | changed}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"use": {"foo": "off", "bar": "off"}},
+        {"variables": {"CFLAGS": "-O3", "CHOST": "x86_64-pc-linux-gnu"}},
+        {"ebuild": {**job().ebuild, "eclass tiny": "e" * 64}},
+        {"ebuild": {**job().ebuild, "ebuild": "f" * 64}},
+        {"distfiles": {}},
+        {"dependencies": libtiny(slot="0/2")},
+        {"dependencies": {}},
+    ],
+)
+def test_what_decides_changes_the_key_of_every_grade(changed: dict[str, Any]) -> None:
+    for grade in GRADES:
+        assert job(**changed).key(grade) != job().key(grade)
+        assert explain(job(), job(**changed), grade)
+
+
+@pytest.mark.parametrize(
+    ("changed", "equal"),
+    [
+        ({"cpv": "dev-libs/libtiny-1.1"}, {"abi"}),
+        ({"build_id": "3"}, {"built", "abi"}),
+        ({"contents": "0" * 64}, {"built", "abi"}),
+    ],
+)
+def test_a_grade_counts_as_much_of_a_dependency_as_it_says(changed: dict[str, str], equal: set[str]) -> None:
+    other = job(dependencies=libtiny(**changed))
+    assert {grade for grade in GRADES if other.key(grade) == job().key(grade)} == equal
+    for grade in GRADES:
+        assert (explain(job(), other, grade) == []) == (grade in equal)
+
+
+def test_the_grades_are_told_apart() -> None:
+    assert len({job().key(grade) for grade in GRADES}) == 3
+
+
+def test_the_order_of_ingredients_is_none() -> None:
+    turned = job(use=dict(reversed(job().use.items())), variables=dict(reversed(job().variables.items())))
+    assert turned.key() == job().key()
+
+
+def test_a_difference_is_named_with_both_values() -> None:
+    assert explain(job(), job(use={"foo": "off", "bar": "off"})) == [Ingredient("use", "foo", "on", "off")]
+
+
+def test_a_job_comes_back_from_its_text() -> None:
+    assert key.job(json.loads(job().emit()), "laptop") == job()
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (b"", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"[]", "no table"),
+        (b'{"error": "emerge could not resolve the request"}', "could not resolve"),
+        (b'{"jobs": {}, "missing": []}', "lists"),
+        (b'{"jobs": [], "missing": ["x"]}', "'x'"),
+        (b'{"jobs": [{}], "missing": []}', "other keys"),
+        (json.dumps({"jobs": [json.loads(job().emit()) | {"cpv": "../x-1"}], "missing": []}).encode(), "x-1"),
+        (json.dumps({"jobs": [json.loads(job().emit()) | {"use": {"a": "\x1b[2J"}}], "missing": []}).encode(), "printable"),
+        (json.dumps({"jobs": [json.loads(job().emit()) | {"use": {"a": 1}}], "missing": []}).encode(), "printable"),
+        (
+            json.dumps({"jobs": [json.loads(job().emit()) | {"toolchain": {"../x": {}}}], "missing": []}).encode(),
+            "dependencies",
+        ),
+    ],
+)
+def test_a_plan_that_is_none_is_refused(document: bytes, why: str) -> None:
+    with pytest.raises(JobError) as refused:
+        key.parse(document, "laptop")
+    assert "target laptop" in str(refused.value)
+    assert why in str(refused.value)
