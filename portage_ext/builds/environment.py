@@ -83,12 +83,11 @@ class Environment:
             "NOCOLOR": "true",
             "PATH": self._path(),
             "PKGDIR": PKGDIR,
+            "PORTAGE_OVERRIDE_EPREFIX": self.target.eprefix or "/",
             "PORTAGE_TMPDIR": f"{self.target.eprefix}/var/tmp",
             "PYTHONPATH": PACKAGE,
             "TERM": "dumb",
         }
-        if self.is_prefix:
-            values["PORTAGE_OVERRIDE_EPREFIX"] = str(self.top)
         if not self._has_portage_user():
             values |= {"PORTAGE_USERNAME": "root", "PORTAGE_GRPNAME": "root"}
         return values

@@ -34,6 +34,8 @@ _BOOTSTRAP: Final = (
     f"from {_MODULE} import main; sys.exit(main())"
 )
 _EMERGE: Final = ("usr/bin/emerge", "bin/emerge")
+_CHROOT: Final = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
+"""What a chroot that nobody has entered yet lacks, in a mount namespace that ends with the command."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REPOS_CONF: Final = ("usr/share/portage/config/repos.conf", "etc/portage/repos.conf")
 
@@ -45,8 +47,9 @@ def directory(root: Path) -> Target:
     """
     top = _checked(root)
     if os.geteuid() == 0 and any(os.path.lexists(top / name) for name in _EMERGE):
-        words = ["chroot", str(top), "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "python3"]
-        answer = _answer([*words, "-c", _BOOTSTRAP], str(root), package_zip(), {"PATH": os.environ.get("PATH", os.defpath)})
+        inside = ["/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "python3", "-c", _BOOTSTRAP]
+        words = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", _CHROOT, str(top), *inside]
+        answer = _answer(words, str(root), package_zip(), {"PATH": os.environ.get("PATH", os.defpath)})
         return replace(capture.parse(answer, str(root)), source=f"chroot:{top}")
     environment = {"EPREFIX": "", "PORTAGE_CONFIGROOT": str(top), "ROOT": str(top), "SYSROOT": str(top)}
     if own := os.environ.get("PORTAGE_OVERRIDE_EPREFIX"):

@@ -1,4 +1,4 @@
-"""The result of a build is what its job says, or it is refused by name: foreign identity, flags, archives, and what lies beside."""
+"""The result of a build is what its job says, or is refused by name: identity, flags, archive, and what lies beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from tests.testkit.binpkgs import gpkg, metadata, put, xpak
 from tests.unit.builds.examples import job
 
 NAME = "app-misc/thing/thing-1.0-1.gpkg.tar"
-CLEARSIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n%s-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n"
+CLEARSIGNED = (
+    b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n%s"
+    b"-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n"
+)
 
 
 def values(**changed: str) -> dict[str, bytes]:
