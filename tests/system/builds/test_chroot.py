@@ -49,9 +49,8 @@ def test_a_chroot_builds_with_its_own_portage(work: Path) -> None:
     for name in ("make.globals", "sets"):
         (layer / "share/portage/config" / name).symlink_to(tools.prefix / "share/portage/config" / name)
     python = layer / "usr/local/bin/python3"
-    python.write_text(
-        f'#!/bin/sh\n# Portage from PyPI takes its own folder for its prefix.\nexport PORTAGE_OVERRIDE_EPREFIX=/\nexec {tools.python} "$@"\n'
-    )
+    # Portage from PyPI takes its own folder for its prefix.
+    python.write_text(f'#!/bin/sh\nexport PORTAGE_OVERRIDE_EPREFIX=/\nexec {tools.python} "$@"\n')
     python.chmod(0o755)
     (layer / "usr/bin/emerge").symlink_to(tools.bin / "emerge")
     builder_repository = EbuildRepository.create(repository.location)  # the builder has one of its own
