@@ -51,6 +51,7 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
     check()
     words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
     words += ["--propagation", "private", "--", sys.executable, "-m", "portage_ext.builds.inside"]
+    words.append(cage.scratch)  # for whoever looks at the list of processes
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
+import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-from portage_ext.builds.cage import Bounds
 from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Entry, Ledger
-from portage_ext.builds.local import STATE, Places, Runner
-from portage_ext.builds.publishing import inject, pkgdir_of
+from portage_ext.builds.workshop import Workshop, workshop
+from portage_ext.cli import places
 from portage_ext.cli.screen import Screen
-from portage_ext.config import settings as configuration
-from portage_ext.config.building import Building
-from portage_ext.host.here import Here, here
-from portage_ext.targets.store import Store
+from portage_ext.tasks.upkeep import Upkeep
 
 _JSON: Final = "print one JSON object instead of lines"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    places.config_root(parser)
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     below.add_parser("list", help="list all jobs").add_argument("--json", action="store_true", help=_JSON)
     for name, line in (
@@ -48,12 +43,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 when `run` left a job unpublished or `explain` found a difference."""
-    host, screen = here(), Screen()
-    with opened(host, configuration.load(host.config_root).building) as (ledger, runner):
+    screen = Screen()
+    with workshop(places.site(options)) as shop:
+        ledger = shop.ledger
         if options.action == "list":
             return _list(ledger, screen, as_json=options.json)
         if options.action == "run":
-            return _run(ledger, runner, host, screen)
+            return _run(shop, screen)
         if options.action == "explain":
             return _explain(options, ledger, screen)
         entry = ledger.find(options.key)
@@ -66,38 +62,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def opened(host: Here, building: Building) -> Iterator[tuple[Ledger, Runner]]:
-    """The ledger of this host, and a runner for it."""
-    state = host.eroot / STATE
-    places = Places(state, state / "scratch", state / "distfiles")
-    ledger = Ledger(places.ledger)
-    try:
-        yield ledger, Runner(places, ledger, Store(host.eroot), _bounds(building))
-    finally:
-        ledger.close()
-
-
-def _bounds(building: Building) -> Bounds:
-    """What is not set: three quarters of the memory, and as much for what is written, which lies in memory and swap."""
-    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
-    memory = building.memory or most
-    return Bounds(memory, building.processes, building.disk or memory, building.seconds)
-
-
-def publish(ledger: Ledger, target: str | None, pkgdir: Path | None, config_root: Path) -> int:
-    """Bring what is checked (of ``target``) into PKGDIR, and have it signed, indexed and published. Returns an exit status."""
-    from portage_ext.emerge import after
-
-    settings = configuration.load(config_root)
-    entries = [entry for entry in ledger.entries("checked") if target in (None, entry.target)]
-    for entry in entries:
-        inject(entry, ledger, pkgdir or pkgdir_of(entry.target, settings), config_root)
-    status = after.finish(str(config_root)) if entries else 0
-    if status == 0:
-        for entry in entries:
-            ledger.publish(entry.key, entry.fence)
-    return status
+def tell(done: list[Upkeep]) -> None:
+    """What signing, indexing and publishing said."""
+    for one in done:
+        if one.line:
+            print(f"portage-ext: {one.line}", file=sys.stderr)
 
 
 def told(entry: Entry) -> dict[str, Any]:
@@ -115,14 +84,16 @@ def told(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _run(ledger: Ledger, runner: Runner, host: Here, screen: Screen) -> int:
-    for key in runner.recover():
-        screen.line(f"{ledger.find(key).job.cpv}: the run that built it was killed; it is {ledger.find(key).state}")
+def _run(shop: Workshop, screen: Screen) -> int:
+    for key in shop.runner.recover():
+        screen.line(f"{shop.ledger.find(key).job.cpv}: the run that built it was killed; it is {shop.ledger.find(key).state}")
     left = 0
-    while (entry := runner.run()) is not None:
+    while (entry := shop.runner.run()) is not None:
         screen.text(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f': {entry.reason}'}", indent="  ")
         left += entry.state == "failed"
-    return int(publish(ledger, None, None, host.config_root) != 0 or left > 0)
+    done = shop.publish()
+    tell(done)
+    return int(left > 0 or not all(one.ok for one in done))
 
 
 def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:

@@ -23,6 +23,9 @@ def test_module_opens_with_its_rule_and_has_one_idea(path: Path) -> None:
 
 
 SPEAKING = {
+    "builds/describe.py": "a program that runs in a cage: its stdout is the plan, which builds/key reads",
+    "builds/inside.py": "the first process of a cage: its stderr goes to the attempt's log, its status says how that ended",
+    "targets/collect.py": "a program that runs on the host that is captured: its stdout is the capture",
     "hooks/guard.py": "a program that a phase hook starts: its stderr is what the phase shows, its status refuses the merge",
     "hooks/losses.py": "a program that a phase hook starts: the hook passes its stdout on as a warning of the phase",
     "hooks/record.py": "a program that a phase hook starts: its status tells the hook whether a contract was recorded",

@@ -111,8 +111,12 @@ def left_behind(lab: Lab) -> list[str]:
             command = entry.read_bytes()
         except OSError:
             continue
-        if marker in command or b"portage_ext.builds.inside" in command:
+        if marker in command:
             processes.append(command.replace(b"\0", b" ").decode(errors="replace"))
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/portage-ext/v[23]-*")]
+    groups = [
+        str(path)
+        for path in Path("/sys/fs/cgroup").glob("**/portage-ext/v[23]-*")
+        if not Path("/proc", path.name.rpartition("-")[2]).exists()  # of another test's build
+    ]
     scratches = [path.name for path in lab.state.glob("scratch/*.*") if path.name != ".lock"]
     return [*mounts, *processes, *groups, *scratches]

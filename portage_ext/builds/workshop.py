@@ -1,0 +1,98 @@
+"""Everything that building for targets needs on this host, begun with one Site::
+
+    with workshop(Site.read(Path("/"))) as shop:
+        shop.build("laptop", ("app-editors/vim",))
+
+A program gets values: what was planned, what became of each job, and what publishing said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from portage_ext.builds.cage import Bounds
+from portage_ext.builds.key import Grade, Job
+from portage_ext.builds.ledger import Entry, Ledger
+from portage_ext.builds.local import STATE, Places, Runner
+from portage_ext.builds.publishing import inject, pkgdir_of
+from portage_ext.config.building import Building
+from portage_ext.targets.store import Store
+from portage_ext.tasks import upkeep
+from portage_ext.tasks.site import Site
+from portage_ext.tasks.upkeep import Upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What building would be: each job with its key and its entry in the ledger, if any; and what must be installed first."""
+
+    jobs: tuple[tuple[Job, str, Entry | None], ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The ledger of this host, and who works its queue."""
+
+    site: Site
+    ledger: Ledger
+    runner: Runner
+
+    def plan(self, target: str, atoms: tuple[str, ...]) -> Plan:
+        """What building ``atoms`` for ``target`` would be. Raises PortageExtError, OSError."""
+        pkgdir_of(target, self.site.settings)
+        jobs, missing = self.runner.plan(target, atoms)
+        grade = cast(Grade, self.site.settings.building.grade)
+        known = {entry.key: entry for entry in self.ledger.entries()}
+        return Plan(tuple((job, job.key(grade), known.get(job.key(grade))) for job in jobs), tuple(missing))
+
+    def request(self, target: str, plan: Plan) -> list[Entry]:
+        """The jobs of ``plan`` in the ledger; those that exist or failed for good are not queued again. Raises LedgerError."""
+        return [self.ledger.request(key, target, job) for job, key, _ in plan.jobs]
+
+    def build(self, target: str, atoms: tuple[str, ...]) -> list[Entry]:
+        """Build and publish ``atoms`` for ``target``; nothing when something is missing. Raises PortageExtError, OSError."""
+        self.runner.recover()
+        plan = self.plan(target, atoms)
+        if plan.missing:
+            return []
+        entries = self.request(target, plan)
+        for entry in entries:
+            if entry.state == "queued":
+                self.runner.run(entry.key)
+        self.publish()
+        return [self.ledger.find(entry.key) for entry in entries]
+
+    def publish(self) -> list[Upkeep]:
+        """Bring every checked result into its PKGDIR, to be signed, indexed and published. Raises PortageExtError, OSError."""
+        entries = self.ledger.entries("checked")
+        for entry in entries:
+            inject(entry, self.ledger, pkgdir_of(entry.target, self.site.settings), self.site.config_root)
+        done = list(upkeep.upkeep(self.site.config_root, pending=True)) if entries else []
+        if all(one.ok for one in done):
+            for entry in entries:
+                self.ledger.publish(entry.key, entry.fence)
+        return done
+
+
+@contextlib.contextmanager
+def workshop(site: Site) -> Iterator[Workshop]:
+    """The workshop of ``site`` for the block. Raises LedgerError."""
+    state = site.eroot / STATE
+    places = Places(state, state / "scratch", state / "distfiles")
+    ledger = Ledger(places.ledger)
+    try:
+        yield Workshop(site, ledger, Runner(places, ledger, Store(site.eroot), _bounds(site.settings.building)))
+    finally:
+        ledger.close()
+
+
+def _bounds(building: Building) -> Bounds:
+    """What is not set: three quarters of the memory, and as much for what is written, which lies in memory and swap."""
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+    memory = building.memory or most
+    return Bounds(memory, building.processes, building.disk or memory, building.seconds)
