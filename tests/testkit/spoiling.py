@@ -1,6 +1,6 @@
 """Each thing that portage-ext relies on in Portage, spoilt in turn: what is told of it, and which parts begin all the same.
 
-    python -m tests.unit.emerge.spoiling DIRECTORY NAME
+    python -m tests.testkit.spoiling DIRECTORY NAME
 
 runs in a process of its own, with an empty system in DIRECTORY, and spoils every expectation of the part or command NAME, each
 in a fork: Portage's functions are changed in place. Prints as JSON what each fork saw.
