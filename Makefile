@@ -20,7 +20,7 @@ help:
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-attacks    every attack with every supported Portage"
-	@echo "make test-unknown    Portages that are older than the supported ones: what is off is told, the rest works"
+	@echo "make test-unknown    Portages that are older than the supported ones, or spoilt in every way: what is off is told"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
@@ -87,7 +87,8 @@ fuzz: check-programs $(VENV)/complete
 	$(SCRATCH) $(RUN) -m tests.system.fuzz.run $(SECONDS) $(READERS)
 
 test-unknown: check-programs $(VENV)/complete
-	$(SCRATCH) UNKNOWN_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py
+	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py \
+		tests/system/seam/test_spoilt.py
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.system.compat.portage_own
