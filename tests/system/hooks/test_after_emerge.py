@@ -18,7 +18,7 @@ from tests.system.hooks import afterwards
 from tests.system.hooks.afterwards import last, open_marks, published, said, unsigned, until
 from tests.system.publish import site
 from tests.system.publish.site import Host
-from tests.testkit import environments, httpd, keys
+from tests.testkit import environments, httpd, keys, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 from tests.testkit.outcome import Outcome
@@ -94,7 +94,7 @@ def another_second(host: Host, pn: str) -> None:
     until(lambda: time.time() > package.stat().st_mtime + 1)
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_every_supported_portage_is_worked_after(work: Path, binhost: Binhost, key: SigningKey, version: str) -> None:
     host = afterwards.building(work, binhost, key, version=version, layout="root")
     host.root.emerge("-1", "app-misc/flags").ok()

@@ -21,7 +21,7 @@ from tests.testkit.roots import Root
 PLANS = int(os.environ.get("RANDOM_PLANS", "24"))
 SEEDS = 12
 """How many of them one process resolves."""
-MERGES = PLANS if "RANDOM_PLANS" in os.environ else 4
+MERGES = PLANS if "RANDOM_PLANS" in os.environ else 2
 """How many are merged: each takes about four seconds."""
 
 

@@ -43,8 +43,8 @@ class Site:
         self.here.data(cpv, **variables)
 
     def build(self, *atoms: str, **variables: str) -> None:
-        """Build on the binhost."""
-        self.builder.emerge("-1", "--quiet", *atoms, **variables).ok()
+        """Build on the binhost, which merges nothing: that is a third of the time."""
+        self.builder.emerge("--buildpkgonly", "--quiet", *atoms, **variables).ok()
         self.client.forget_downloads()
 
     def sync(self) -> None:
