@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-WORKERS ?= $(shell nproc)
+# One more than there are CPUs: many a test waits for a server, an agent or a clock.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/system/shell/*.ba*' 2>/dev/null)
 

@@ -21,7 +21,8 @@ def test_a_passphrase_is_the_agents_business(work: Path) -> None:
         'GETPIN) echo "D sesame"; echo OK;; BYE) echo OK; exit;; *) echo OK;; esac; done\n'
     )
     asker.chmod(0o700)
-    (home / "gpg-agent.conf").write_text(f"pinentry-program {asker}\nallow-loopback-pinentry\n")
+    # Without a count the agent tries for seconds how strong a passphrase can be made on this machine.
+    (home / "gpg-agent.conf").write_text(f"pinentry-program {asker}\nallow-loopback-pinentry\ns2k-count 65536\n")
     options = ("--pinentry-mode", "loopback", "--passphrase", "sesame")
     keys.gpg(home, *options, "--quick-generate-key", "Locked <l@example.invalid>", "ed25519", "sign", "never")
     keys.kill_agents(home)
