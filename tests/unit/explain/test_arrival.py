@@ -26,7 +26,7 @@ def commands(reason: Reason) -> list[str]:
         (("x [BadSignatureError]",), "signature", "portage-ext trust list"),
         (("ERROR 404: Not Found",), "fetch", "portage-ext reindex"),
         (("cp: No such file or directory",), "fetch", "portage-ext reindex"),
-        (("port 4040 is closed",), "fetch", "wget http://h/a"),
+        (("ports 1404 and 4040 are closed",), "fetch", "wget http://h/a"),
         ((), "fetch", "wget http://h/a"),
     ],
 )

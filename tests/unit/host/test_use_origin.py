@@ -47,7 +47,7 @@ def of(tmp_path: Path, flag: str, *, forced: bool = False, masked: bool = False,
 
 def test_the_last_line_of_package_use_that_names_the_flag(tmp_path: Path, etc: Path) -> None:
     (etc / "package.use").mkdir()
-    (etc / "package.use/10").write_text("app-misc/a foo\napp-misc/a bar\n")
+    (etc / "package.use/10").write_text("app-misc/a foo bar\napp-misc/a bar\n")
     (etc / "package.use/20").write_text(
         "# app-misc/a foo\napp-misc/b -foo\n>=app-misc/a-1 -foo # no\n>=app-misc/a-2 foo\n!! foo\n"
     )
@@ -64,8 +64,8 @@ def test_a_group_in_package_use(tmp_path: Path, etc: Path) -> None:
 
 
 def test_a_line_of_make_conf_below_an_assignment_over_many_lines(tmp_path: Path, etc: Path) -> None:
-    (etc / "make.conf").write_text('CFLAGS="foo"\nUSE="bar\n  foo-bar\n  -foo"\n# USE="foo"\n')
-    assert of(tmp_path, "foo", conf={"USE": "bar foo-bar -foo"}) == "etc/portage/make.conf:4"
+    (etc / "make.conf").write_text('CFLAGS="foo"\nUSE="bar\n  -foo\n  foo-bar"\n# USE="foo"\n')
+    assert of(tmp_path, "foo", conf={"USE": "bar foo-bar -foo"}) == "etc/portage/make.conf:3"
     _lines.cache_clear()
     (etc / "make.conf").write_text('USE="a"\nPYTHON_TARGETS="python3_12"\n')
     targets = {"USE": "a", "PYTHON_TARGETS": "python3_12"}
