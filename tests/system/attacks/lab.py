@@ -168,8 +168,8 @@ class Lab:
         wanted = packages or ("app-misc/flags",)
         outcome = self.emerge("--fetchonly", *wanted).ok()
         for atom in wanted:
-            cp = atom.lstrip("=").partition(":")[0]
-            assert list((self.client.path / "var/cache/binhost" / REPO).glob(f"{cp}*/**/*.gpkg.tar")), outcome
+            cp = re.sub(r"-\d.*|:.*", "", atom.lstrip("="))
+            assert list((self.client.path / "var/cache/binhost" / REPO).glob(f"{cp}/*.gpkg.tar")), outcome
         return outcome
 
     def merged(self, *packages: str) -> Outcome:
