@@ -21,7 +21,7 @@ help:
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-attacks    every attack with every supported Portage"
-	@echo "make test-compat      commands, hooks and the index with every supported Portage"
+	@echo "make test-compat     commands, hooks and the index with every supported Portage"
 	@echo "make test-unknown    Portages that are older than the supported ones, or spoilt in every way: what is off is told"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
