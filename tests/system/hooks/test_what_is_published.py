@@ -197,7 +197,7 @@ def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
     """docs/xpak-to-gpkg.md, followed: packages of before are one line, and become gpkgs without a compiler."""
     host.configure(more=OFF)
     names = ("app-misc/flags", "app-misc/hello")
-    host.root.emerge("-B", *names, BINPKG_FORMAT="xpak").ok()
+    host.root.emerge("-1", *names, BINPKG_FORMAT="xpak").ok()
     assert len(list(host.root.pkgdir.glob("app-misc/*/*.xpak"))) == 2
     refused = host.run("publish").failed()
     assert refused.stderr.count("xpak format cannot be signed") == 1, refused
