@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-WORKERS ?= $(shell nproc)
+# One more than there are CPUs: many a test waits for a server, an agent or a clock.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
 	'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
-	test-attacks test-unknown test-portage test-differential fuzz bench clean
+	test-attacks test-compat test-unknown test-portage test-differential fuzz bench clean
 
 help:
 	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
@@ -20,7 +21,8 @@ help:
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-attacks    every attack with every supported Portage"
-	@echo "make test-unknown    Portages that are older than the supported ones: what is off is told, the rest works"
+	@echo "make test-compat     commands, hooks and the index with every supported Portage"
+	@echo "make test-unknown    Portages that are older than the supported ones, or spoilt in every way: what is off is told"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
@@ -81,13 +83,21 @@ test-attacks: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
 	$(SCRATCH) ATTACK_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/attacks
 
+# What make test plays with the oldest and the newest.
+test-compat: check-programs $(VENV)/complete
+	$(PYTHON) -m tests.testkit.environments
+	$(SCRATCH) COMPAT_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) \
+		-k "every_supported or every_portage or every_combination or nested_groups" \
+		tests/system/hooks tests/system/why tests/system/index tests/system/check
+
 # Every reader for so many seconds, a reader a CPU; READERS names some of them.
 SECONDS ?= 180
 fuzz: check-programs $(VENV)/complete
 	$(SCRATCH) $(RUN) -m tests.system.fuzz.run $(SECONDS) $(READERS)
 
 test-unknown: check-programs $(VENV)/complete
-	$(SCRATCH) UNKNOWN_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py
+	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py \
+		tests/system/seam/test_spoilt.py
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.system.compat.portage_own

@@ -43,7 +43,8 @@ def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>",
     """Generate an ed25519 signing key."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    # Without a count the agent tries for seconds how strong a passphrase can be made on this machine.
+    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\ns2k-count 65536\n")
     gpg(
         home,
         "--pinentry-mode",

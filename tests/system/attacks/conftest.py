@@ -28,7 +28,20 @@ def trusted(binhost: Binhost) -> Iterator[TrustedBinhost]:
         keys.kill_agents(made.key.home)
 
 
-@pytest.fixture(params=portages.played("ATTACK_PORTAGES"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of an attack in many forms make test plays the first and the last: unit tests have each of them without emerge."""
+    if portages.every(laboratory.VARIABLE):
+        return
+    forms: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            forms.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    spared = {id(item) for several in forms.values() for item in several[1:-1]}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in spared])
+    items[:] = [item for item in items if id(item) not in spared]
+
+
+@pytest.fixture(params=portages.played(laboratory.VARIABLE))
 def portage(request: pytest.FixtureRequest) -> str:
     """The version of Portage that is attacked; ``make test-attacks`` plays every attack with each."""
     return str(request.param)

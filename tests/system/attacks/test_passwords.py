@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.attacks import lab as laboratory
 from tests.system.attacks.lab import REPO, Lab, flip
-from tests.testkit import hostile
+from tests.testkit import hostile, portages
 from tests.testkit.hostile import Answer, Handler, Hostile
 from tests.testkit.outcome import Outcome
 
@@ -139,12 +139,18 @@ def test_the_commands(lab: Lab, server: Hostile) -> None:
         ["compare", REPO], ["compare", lab.url], ["compare", REPO, "--json"], ["compare", lab.url, "--unverified"],
         ["why", "--all", "--fetch", "app-misc/hello"], ["why", "--fetch", "--json", "app-misc/hello"],
     )  # fmt: skip
-    kept(lab, *(run("portage-ext", *words) for words in asking))
-    for path in ("/Release", "/app-misc/hello/hello-1.1-1.gpkg.tar"):
-        server.answers[path] = hostile.status(404)
-        kept(lab, *(run("portage-ext", *words) for words in asking))
-    server.answers["/Release"] = hostile.status(500)
-    kept(lab, *(run("portage-ext", *words) for words in asking))
+    answers: list[tuple[str, Answer | None]] = [
+        ("/", None),
+        ("/Release", hostile.status(404)),
+        ("/app-misc/hello/hello-1.1-1.gpkg.tar", hostile.status(404)),
+        ("/Release", hostile.status(500)),
+    ]
+    for number, (path, answer) in enumerate(answers):
+        if answer is not None:
+            server.answers[path] = answer
+        # Each command meets one of the answers, or in make test-attacks all.
+        step = 1 if portages.every(laboratory.VARIABLE) else len(answers)
+        kept(lab, *(run("portage-ext", *words) for words in asking[number % step :: step]))
 
 
 def test_a_key_from_an_address(lab: Lab, server: Hostile) -> None:

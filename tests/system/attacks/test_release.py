@@ -14,7 +14,7 @@ from tests.testkit.keys import SigningKey
 
 
 def test_an_honest_release_is_installed(lab: Lab) -> None:
-    lab.accepted("app-misc/flags", "app-misc/hello")
+    lab.merged("app-misc/flags", "app-misc/hello")
     assert (lab.client.path / "usr/bin/hello").exists()
 
 

@@ -111,7 +111,7 @@ def built(open_lab: Lab, work: Path, trusted: TrustedBinhost) -> Lab:
 def test_two_dependencies_that_became_any_of_them(built: Lab) -> None:
     assert entry(built, BOTH)["RDEPEND"] == "kde-apps/alpha app-misc/slotted"
     built.edit(r"^RDEPEND: (.*)$", r"RDEPEND: || ( \1 )", package=BOTH)
-    built.accepted("kde-apps/alpha")
+    built.merged("kde-apps/alpha")
     built.refused("ChangedMetadataError", f"={BOTH}")
 
 

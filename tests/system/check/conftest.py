@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -82,12 +84,24 @@ class Pair:
         (directory / "Release.asc").write_bytes(signer.detach(data))
 
 
+@pytest.fixture(scope="session")
+def published(signed: Host) -> Iterator[Host]:
+    """A host that has published in production. Read only."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        Path(name).chmod(0o755)
+        made = site.host(Path(name), signed)
+        made.run("publish", "--channel", "production", "--gates", "index").ok()
+        keys.kill_agents(made.key.home)
+        yield made
+
+
 @pytest.fixture
-def pair(work: Path, signed: Host) -> Iterator[Pair]:
+def pair(work: Path, published: Host) -> Iterator[Pair]:
     """Both sides, in good health."""
-    host = site.host(work, signed)
+    host = site.host(work, published)
+    shutil.copytree(published.tree, host.tree, symlinks=True)
+    shutil.copytree(published.root.path / "var/lib", host.root.path / "var/lib", dirs_exist_ok=True)
     try:
-        host.run("publish", "--channel", "production", "--gates", "index").ok()
         with ExitStack() as web:
             url = web.enter_context(httpd.serve(host.tree)).url
             client = site.client(work, host, f"{url}/production")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.testkit import binhost as kit
-from tests.testkit import environments
+from tests.testkit import environments, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Layout, Root
@@ -30,7 +30,8 @@ def asked(root: Root, as_user: int | None = None) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("version", "layout"), [*((version, "prefix") for version in environments.SUPPORTED), (environments.NEWEST, "root")]
+    ("version", "layout"),
+    [*((version, "prefix") for version in portages.several("COMPAT_PORTAGES")), (environments.NEWEST, "root")],
 )
 def test_every_supported_portage_answers(work: Path, binhost: Binhost, server: Server, version: str, layout: Layout) -> None:
     root = kit.client(work / "client", binhost, {"tinybin": server.url}, version=version, layout=layout)

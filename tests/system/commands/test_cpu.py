@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from portage_ext.host import cpu as asking
+from portage_ext.policy.cpu import Fit
 from tests.testkit.binhost import Binhost
 from tests.testkit.roots import Root
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="about the levels and names of x86-64")
+
+PROGRAM = """
+#include <stdio.h>
+volatile double a[64], b[64]; double x[64], y[64], z[64]; unsigned long u = 0x123456789UL; int n = 64;
+int main(void) {
+    for (int i = 0; i < n; i++) { x[i] = a[i] + i; y[i] = b[i] + 2 * i; }
+    for (int i = 0; i < n; i++) z[i] += x[i] * y[i] + __builtin_floor(x[i]);
+    unsigned long k = __builtin_popcountl(u) + __builtin_clzl(u) + __builtin_ctzl(u) + __builtin_bswap64(u) + (u & (u - 1));
+    printf("%g %lu\\n", z[3], k);
+    return 0;
+}
+"""
 
 
 def test_this_host_is_described_in_80_columns(client: Root) -> None:
@@ -50,3 +68,29 @@ def test_a_package_and_a_builder_are_asked_about_by_their_files(client: Root, bi
     beyond = client.run("portage-ext", "cpu", "--of", str(own))
     assert (beyond.status, "does not run" in beyond.stdout) == (1, True)  # no CPU has all of these
     assert client.run("portage-ext", "cpu", "--of", "/dev/null").failed().status == 1
+
+
+def known_names() -> list[str]:
+    done = subprocess.run(["gcc", "-march=?", "-E", "-x", "c", os.devnull], capture_output=True, text=True, check=False)
+    listed = re.search(r"valid arguments to .-march=. switch are: ([^;\n]*)", done.stderr)
+    assert listed, done.stderr
+    return [name for name in listed[1].split() if name != "native"]
+
+
+def test_what_is_judged_to_run_does_run(tmp_path: Path) -> None:
+    source = tmp_path / "program.c"
+    source.write_text(PROGRAM)
+    verdicts = {}
+    for name in known_names():
+        judged = asking.judge((f"-march={name}",))
+        program = tmp_path / name
+        command = ["gcc", "-O3", f"-march={name}", str(source), "-o", str(program), "-lm"]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            assert judged.fit is Fit.UNKNOWN, name  # such as -march=i686 for a compiler of 64 bits
+            continue
+        ended = subprocess.run([program], capture_output=True, check=False).returncode
+        verdicts[name] = (judged.fit, ended)
+        if judged.fit in (Fit.RUNS, Fit.MOSTLY):
+            assert ended == 0, f"{name} was judged to run"
+    assert len(verdicts) > 20
+    assert {fit for fit, _ in verdicts.values()} <= {Fit.RUNS, Fit.MOSTLY, Fit.CANNOT}

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gzip
 import random
+import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from portage_ext import limits
+from portage_ext.gpkg.describe import files
 from tests.system.fuzz.everything import EVERY
 from tests.system.fuzz.judging import judge
 from tests.testkit import binpkgs
+from tests.unit.gpkg.test_tarfile import Piece
 
 BY_NAME = {target.name: target for target in EVERY}
 MIB = 1 << 20
@@ -52,3 +57,14 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
 def test_a_bomb_costs_no_more_than_its_bound(name: str) -> None:
     reader, make = BOMBS[name]
     judge(BY_NAME[reader], make(), exact=True)
+
+
+def test_an_image_of_many_members_is_not_kept_in_memory(tmp_path: Path) -> None:
+    image = bytes(Piece(name=b"image/a", data=b"")) * 40_000 + bytes(1024)
+    path = binpkgs.put(tmp_path, "foo-1.gpkg.tar", binpkgs.gpkg(image_archive=image))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in files(path)) == 40_000
+        assert tracemalloc.get_traced_memory()[1] < 16 * limits.MIB
+    finally:
+        tracemalloc.stop()

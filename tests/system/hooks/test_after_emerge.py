@@ -18,7 +18,7 @@ from tests.system.hooks import afterwards
 from tests.system.hooks.afterwards import last, open_marks, published, said, unsigned, until
 from tests.system.publish import site
 from tests.system.publish.site import Host
-from tests.testkit import environments, httpd, keys
+from tests.testkit import environments, httpd, keys, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 from tests.testkit.outcome import Outcome
@@ -94,7 +94,7 @@ def another_second(host: Host, pn: str) -> None:
     until(lambda: time.time() > package.stat().st_mtime + 1)
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_every_supported_portage_is_worked_after(work: Path, binhost: Binhost, key: SigningKey, version: str) -> None:
     host = afterwards.building(work, binhost, key, version=version, layout="root")
     host.root.emerge("-1", "app-misc/flags").ok()
@@ -121,7 +121,7 @@ def test_a_client_installs_what_emerge_published(work: Path, host: Host) -> None
 
 
 def test_jobs_make_one_release(host: Host) -> None:
-    run = host.root.emerge("-1", "--jobs=3", "app-misc/flags", "app-misc/slotted:1", "app-misc/slotted:2").ok()
+    run = host.root.emerge("-B", "--jobs=3", "app-misc/flags", "app-misc/slotted:1", "app-misc/slotted:2").ok()
     assert [line.partition(" (")[0] for line in said(run)] == [
         "portage-ext: 3 packages signed and indexed, published as release 1 of staging"
     ]
@@ -129,7 +129,7 @@ def test_jobs_make_one_release(host: Host) -> None:
 
 
 def test_what_a_failed_run_left_is_published_and_its_status_stays(host: Host) -> None:
-    run = host.root.emerge("-1", "app-misc/flags", "app-misc/fails").failed()
+    run = host.root.emerge("-B", "app-misc/flags", "app-misc/fails").failed()
     assert "published as release 1 of staging" in run.stderr, run
     assert published(host) == {"flags-2.0-1"}
 
@@ -271,7 +271,7 @@ def test_a_failure_is_the_exit_status_of_quickpkg_too(host: Host) -> None:
 
 
 def test_an_objection_of_a_gate_leaves_the_channel_and_is_told(host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags").ok()
+    host.root.emerge("-B", "app-misc/flags").ok()
     host.configure(more=afterwards.PUBLISH + 'channel = "production"\n[publish.channel.production]\ngates = ["closure"]\n')
     run = host.root.emerge("-1", "app-misc/needy", "--nodeps").failed()
     assert "[closure] app-misc/needy" in said(run)[0], run
@@ -289,14 +289,14 @@ def test_a_mistake_in_the_configuration_is_told_at_the_end(host: Host) -> None:
 @pytest.mark.parametrize("more", ["", '\n[binhost]\nafter-emerge = "off"\n'])
 def test_off_is_off(host: Host, more: str) -> None:
     host.configure(more=more)
-    assert said(host.root.emerge("-1", "app-misc/flags").ok()) == []
+    assert said(host.root.emerge("-B", "app-misc/flags").ok()) == []
     assert not host.tree.exists()
     assert not (host.root.path / "var/lib/portage-ext").exists()
 
 
 def test_index_signs_and_indexes_and_publishes_nothing(host: Host) -> None:
     host.configure(more='\n[binhost]\nafter-emerge = "index"\n')
-    run = host.root.emerge("-1", "app-misc/flags").ok()
+    run = host.root.emerge("-B", "app-misc/flags").ok()
     assert said(run)[0].startswith("portage-ext: 1 package signed and indexed ("), run
     assert not unsigned(host)
     assert not host.tree.exists()
@@ -304,7 +304,7 @@ def test_index_signs_and_indexes_and_publishes_nothing(host: Host) -> None:
 
 
 def test_a_pkgdir_of_one_run_is_not_the_binhosts(work: Path, host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags").ok()
+    host.root.emerge("-B", "app-misc/flags").ok()
     run = host.root.emerge("-B", "app-misc/hello", PKGDIR=str(work / "elsewhere")).ok()
     assert said(run) == []
     assert published(host) == {"flags-2.0-1"}
@@ -339,7 +339,7 @@ def test_packages_that_portage_signed_with_the_same_key_stay(work: Path, binhost
         BINPKG_GPG_SIGNING_KEY=f"0x{key.fingerprint}",
         BINPKG_GPG_SIGNING_BASE_COMMAND=f"/usr/bin/flock {work}/gpg.lock /usr/bin/gpg --sign --armor [PORTAGE_CONFIG]",
     )
-    run = host.root.emerge("-1", "app-misc/flags").ok()
+    run = host.root.emerge("-B", "app-misc/flags").ok()
     assert said(run)[0].startswith("portage-ext: 1 package indexed, published as release 1 of staging ("), run
     assert not unsigned(host)
 

@@ -42,10 +42,10 @@ def host(work: Path, binhost: Binhost, key: SigningKey) -> Host:
 
 
 def test_a_rollback_is_held_until_a_person_publishes(host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags").ok()
-    host.root.emerge("-1", "app-misc/hello").ok()
+    host.root.emerge("-B", "app-misc/flags").ok()
+    host.root.emerge("-B", "app-misc/hello").ok()
     host.run("rollback", "staging").ok()
-    run = host.root.emerge("-1", "app-misc/slotted:1").ok()
+    run = host.root.emerge("-B", "app-misc/slotted:1").ok()
     assert said(run)[0].startswith("portage-ext: 1 package signed and indexed, not published: staging is held"), run
     assert HELD.search(said(run)[0]), run
     assert published(host) == {"flags-2.0-1"}
@@ -63,7 +63,7 @@ def test_a_rollback_is_held_until_a_person_publishes(host: Host) -> None:
     assert published(host) == {"flags-2.0-1"}
     host.run("publish").ok()
     assert published(host) == {"flags-2.0-1", "hello-1.1-1", "slotted-1.5-1"}
-    run = host.root.emerge("-1", "app-misc/slotted:2").ok()
+    run = host.root.emerge("-B", "app-misc/slotted:2").ok()
     assert "published as release 5 of staging" in run.stderr, run
 
 
@@ -85,9 +85,9 @@ def test_a_pkgdir_that_is_not_mounted_is_not_published(host: Host) -> None:
 
 
 def test_a_pkgdir_that_somebody_emptied_is_not_published_unless_it_is_meant(host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags", "app-misc/hello").ok()
+    host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
     host.remove("app-misc/*/*.gpkg.tar")
-    run = host.root.emerge("-1", "app-misc/slotted:1").failed()
+    run = host.root.emerge("-B", "app-misc/slotted:1").failed()
     assert "lists 2 packages, and the new index would list 1" in said(run)[0], run
     assert published(host) == {"flags-2.0-1", "hello-1.1-1"}
     host.run("after-emerge", "--force").ok()
@@ -95,9 +95,9 @@ def test_a_pkgdir_that_somebody_emptied_is_not_published_unless_it_is_meant(host
 
 
 def test_one_package_of_three_may_go(host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags", "app-misc/hello", "app-misc/slotted:1").ok()
+    host.root.emerge("-B", "app-misc/flags", "app-misc/hello", "app-misc/slotted:1").ok()
     host.remove("app-misc/hello/*.gpkg.tar")
-    host.root.emerge("-1", "app-misc/slotted:2").ok()
+    host.root.emerge("-B", "app-misc/slotted:2").ok()
     assert published(host) == {"flags-2.0-1", "slotted-1.5-1", "slotted-2.5-1"}
 
 
@@ -118,7 +118,7 @@ def doubt(host: Host) -> None:
 
 def test_a_first_release_without_the_packages_that_gpg_does_not_trust_is_refused(work: Path, host: Host) -> None:
     host.configure(more=OFF)
-    host.root.emerge("-1", "app-misc/flags", "app-misc/hello").ok()
+    host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
     host.run("sign", "--config-root", str(host.root.path)).ok()
     doubt(host)
     for path in (*host.root.pkgdir.glob("Packages*"), host.root.pkgdir / ".portage-ext.sqlite"):
@@ -133,7 +133,7 @@ def test_a_first_release_without_the_packages_that_gpg_does_not_trust_is_refused
             assert word in refused.stderr, refused
         assert not (host.tree / "staging").exists()
     # Where emerge has indexed them already, the index is what most would be lost of.
-    run = host.root.emerge("-1", "app-misc/slotted:1").failed()
+    run = host.root.emerge("-B", "app-misc/slotted:1").failed()
     assert "does not trust" in said(run)[0], run
     assert not (host.tree / "staging").exists()
     shutil.rmtree(host.gnupg)
@@ -144,7 +144,7 @@ def test_a_first_release_without_the_packages_that_gpg_does_not_trust_is_refused
 
 def test_an_empty_release_goes_live_only_where_it_is_meant(host: Host) -> None:
     doubt(host)
-    host.root.emerge("-1", "app-misc/flags").failed()
+    host.root.emerge("-B", "app-misc/flags").failed()
     assert not (host.tree / "staging").exists()
     host.run("publish", "--force").ok()
     assert published(host) == set()
@@ -157,22 +157,22 @@ def test_an_empty_release_goes_live_only_where_it_is_meant(host: Host) -> None:
 
 def test_what_was_indexed_unsigned_is_signed_by_the_next_emerge(host: Host) -> None:
     host.configure(more=OFF)
-    host.root.emerge("-1", "app-misc/flags").ok()
+    host.root.emerge("-B", "app-misc/flags").ok()
     host.run("reindex").ok()
     host.configure(more=afterwards.PUBLISH)
-    run = host.root.emerge("-1", "app-misc/hello").ok()
+    run = host.root.emerge("-B", "app-misc/hello").ok()
     assert said(run)[0].startswith("portage-ext: 2 packages signed and indexed, published as release 1 of staging"), run
     assert published(host) == {"flags-2.0-1", "hello-1.1-1"}
     assert not unsigned(host)
 
 
 def test_a_new_key_signs_everything_at_the_next_emerge(work: Path, host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags").ok()
+    host.root.emerge("-B", "app-misc/flags").ok()
     old, host.key = host.key, keys.new_key(work / "new")
     try:
         keys.trust(host.gnupg, host.key)
         host.configure(more=afterwards.PUBLISH)
-        host.root.emerge("-1", "app-misc/hello").ok()
+        host.root.emerge("-B", "app-misc/hello").ok()
         assert published(host) == {"flags-2.0-1", "hello-1.1-1"}
         assert not unsigned(host)
     finally:
@@ -182,7 +182,7 @@ def test_a_new_key_signs_everything_at_the_next_emerge(work: Path, host: Host) -
 
 def test_the_gate_tells_a_publisher_what_a_publisher_can_do(host: Host) -> None:
     host.configure(more=OFF)
-    host.root.emerge("-1", "app-misc/flags", "app-misc/hello").ok()
+    host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
     refused = host.run("publish").failed()
     assert "[signatures] 2 packages: its Manifest is not signed [UnsignedError] (such as app-misc/" in refused.stderr, refused
     assert "portage-ext sign" in refused.stderr
@@ -204,7 +204,7 @@ def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
     assert "[signatures] 2 packages: the xpak format cannot be signed" in refused.stderr
     assert host.run("sign", "--config-root", str(host.root.path)).failed().stderr.count("xpak format cannot be signed") == 1
     host.configure(more=afterwards.PUBLISH)
-    run = host.root.emerge("-1", "app-misc/slotted:1", BINPKG_FORMAT="gpkg").failed()
+    run = host.root.emerge("-B", "app-misc/slotted:1", BINPKG_FORMAT="gpkg").failed()
     assert said(run)[0].count("2 packages: the xpak format cannot be signed") == 1, run
     assert not (host.tree / "staging").exists()
 
@@ -222,10 +222,10 @@ def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
 
 
 def test_a_few_packages_of_the_old_format_do_not_keep_back_the_others(host: Host) -> None:
-    host.root.emerge("-1", "app-misc/hello", "app-misc/slotted:1").ok()
-    run = host.root.emerge("-1", "app-misc/flags", BINPKG_FORMAT="xpak").failed()
+    host.root.emerge("-B", "app-misc/hello", "app-misc/slotted:1").ok()
+    run = host.root.emerge("-B", "app-misc/flags", BINPKG_FORMAT="xpak").failed()
     assert "1 package of " in said(run)[0], run
-    run = host.root.emerge("-1", "app-misc/slotted:2").failed()
+    run = host.root.emerge("-B", "app-misc/slotted:2").failed()
     assert "1 package signed and indexed, published as release 2 of staging" in said(run)[0], run
     assert published(host) == {"hello-1.1-1", "slotted-1.5-1", "slotted-2.5-1"}
     toml = host.root.path / "etc/portage/portage-ext.toml"

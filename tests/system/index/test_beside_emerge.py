@@ -108,38 +108,39 @@ def test_a_run_waits_for_the_lock_that_portage_holds(work: Path) -> None:
     assert len(sandbox.read(root)["packages"]) == 2
 
 
-@pytest.mark.parametrize("moment", range(6))
-def test_a_killed_run_leaves_a_whole_index_and_the_next_one_cleans_up(work: Path, moment: int) -> None:
+DYING = """
+import os, signal, sys
+count = 0
+def dying(real):
+    def call(*arguments, **more):
+        global count
+        count += 1
+        if count > {moment}: os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **more)
+    return call
+os.fsync, os.replace = dying(os.fsync), dying(os.replace)
+from portage_ext.cli.main import main
+sys.exit(main(['reindex']))
+"""
+
+
+def test_a_killed_run_leaves_a_whole_index_and_the_next_one_cleans_up(work: Path) -> None:
     root = sandbox.make_root(work)
     sandbox.build(root, specification(range(30)))
     sandbox.report(root)
     before = sandbox.read(root)
     shutil.copytree(root.pkgdir / "app-misc/p3", root.pkgdir / "app-misc/q")
-    for file in (root.pkgdir / "app-misc").rglob("*.gpkg.tar"):
-        os.utime(file, (1_600_000_000 + moment, 1_600_000_000 + moment))
     # Killed inside the n-th fsync or rename: the places where the disk has one half and not yet the other.
-    script = (
-        "import os, signal, sys\n"
-        "count = 0\n"
-        "def dying(real):\n"
-        "    def call(*arguments, **more):\n"
-        "        global count\n"
-        "        count += 1\n"
-        f"        if count > {moment}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        return real(*arguments, **more)\n"
-        "    return call\n"
-        "os.fsync, os.replace = dying(os.fsync), dying(os.replace)\n"
-        "from portage_ext.cli.main import main\n"
-        "sys.exit(main(['reindex']))\n"
-    )
-    assert root.run("python3", "-c", script).status == -signal.SIGKILL
-    after = sandbox.read(root)["packages"]
-    assert len(after) == len(before["packages"])
-    report = sandbox.report(root)
-    assert report["status"] == 3  # app-misc/q does not belong there
-    assert not list(root.pkgdir.glob(".portage-ext.Packages*"))
-    root.run("portage-ext", "reindex", "--check")
-    assert sandbox.report(root, "--check")["differences"] == []
+    for moment in range(6):
+        for file in (root.pkgdir / "app-misc").rglob("*.gpkg.tar"):
+            os.utime(file, (1_600_000_000 + moment, 1_600_000_000 + moment))
+        assert root.run("python3", "-c", DYING.format(moment=moment)).status == -signal.SIGKILL, moment
+        after = sandbox.read(root)["packages"]
+        assert len(after) == len(before["packages"]), moment
+        report = sandbox.report(root)
+        assert report["status"] == 3  # app-misc/q does not belong there
+        assert not list(root.pkgdir.glob(".portage-ext.Packages*")), moment
+        assert sandbox.report(root, "--check")["differences"] == [], moment
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting a small file system needs root")

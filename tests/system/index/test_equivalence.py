@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.system.index import sandbox
-from tests.testkit import environments
+from tests.testkit import portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.roots import Root
 
@@ -120,7 +120,7 @@ def shadowed(root: Root, ours: dict[str, Any]) -> int:
     return len(files - listed - left)
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_every_supported_portage_agrees(work: Path, version: str, binhost: Binhost) -> None:
     root = sandbox.make_root(work, version=version, BINPKG_GPG_VERIFY_GPG_HOME=str(binhost.gnupg))
     sandbox.copy_binhost(root, binhost.pkgdir)

@@ -15,8 +15,8 @@ from portage_ext.model.contract import KEY
 from portage_ext.trust.known_index import find_entry
 from portage_ext.trust.metadata import COMPARED, check_contract, check_identity, check_metadata
 from tests.system.index import sandbox
+from tests.testkit import portages
 from tests.testkit.binhost import Binhost
-from tests.testkit.environments import SUPPORTED
 
 NESTED = (
     "dev-libs/a dev-libs/b",
@@ -35,7 +35,7 @@ NESTED = (
 )
 
 
-@pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_nested_groups_indexed_by_portage_or_by_us_are_never_called_changed(work: Path, version: str) -> None:
     """As in the ebuild inside the package; evaluated, once or twice, in the index."""
     root = sandbox.make_root(work, version=version)

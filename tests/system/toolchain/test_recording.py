@@ -30,19 +30,13 @@ def builder(request: pytest.FixtureRequest, work: Path) -> Root:
     return root
 
 
-def test_recorded_at_build_time_in_gpkg_vdb_and_index(builder: Root) -> None:
+def test_recorded_at_build_time_in_gpkg_vdb_and_index_and_kept_whoever_of_portage_writes_it(builder: Root) -> None:
+    """Portage's own writer drops what it does not know: a contract would be gone after the next build."""
     builder.emerge("-1", "--nodeps", "=dev-libs/foo-1").ok()
     assert (builder.path / f"var/db/pkg/dev-libs/foo-1/{KEY}").read_text() == FOO + "\n"
     (package,) = builder.pkgdir.rglob("*.gpkg.tar")
     assert str(stored_contract(package)) == FOO
     assert computed_contract(package) == stored_contract(package)
-    builder.run("portage-ext", "reindex", "--pkgdir", str(builder.pkgdir)).ok()
-    assert f"\n{KEY}: {FOO}\n" in (builder.pkgdir / "Packages").read_text()
-
-
-def test_index_keeps_contracts_whoever_of_portage_writes_it(builder: Root) -> None:
-    """Portage's own writer drops what it does not know: a contract would be gone after the next build."""
-    builder.emerge("-1", "--nodeps", "=dev-libs/foo-1").ok()
     line = f"\n{KEY}: {FOO}\n"
     index = builder.pkgdir / "Packages"
     assert line in index.read_text()
@@ -65,6 +59,8 @@ def test_index_keeps_contracts_whoever_of_portage_writes_it(builder: Root) -> No
     builder.run("emaint", "binhost", "--fix").ok()
     assert index.read_text().count(f"\n{KEY}: ") == 2
     assert "\nMTIME: 1\n" in index.read_text()
+    builder.run("portage-ext", "reindex", "--pkgdir", str(builder.pkgdir)).ok()
+    assert line in index.read_text()
 
 
 def test_package_whose_index_entry_has_no_contract_is_asked_itself(system: Callable[..., Root], chain: Chain) -> None:

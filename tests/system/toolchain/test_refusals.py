@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.system.toolchain.portages import ALONE
 from tests.testkit import httpd
 from tests.testkit.chain import LOADER_32, Chain, broken, run_program
 from tests.testkit.outcome import Outcome
@@ -33,9 +34,10 @@ def test_need_that_nothing_in_the_list_meets(system: Callable[..., Root]) -> Non
 
 
 def test_gcc_installed_but_not_selected(system: Callable[..., Root]) -> None:
-    plain = system("plain", plugin=False)
-    plain.emerge("-1g", "sys-devel/gcc:14", "app-misc/cxxnewest").ok()
-    assert "version `GLIBCXX_3.4.99' not found" in run_program(plain, "cxxnewest").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False)
+        plain.emerge("-1g", "sys-devel/gcc:14", "app-misc/cxxnewest").ok()
+        assert "version `GLIBCXX_3.4.99' not found" in run_program(plain, "cxxnewest").failed().stderr
     ours = system("ours")
     ours.emerge("-1g", "sys-devel/gcc:14").ok()
     profile = "gcc-config x86_64-pc-linux-gnu-14"
@@ -50,9 +52,10 @@ def test_gcc_installed_but_not_selected(system: Callable[..., Root]) -> None:
 
 
 def test_downgrade_that_takes_versions_from_an_installed_program(system: Callable[..., Root]) -> None:
-    plain = system("plain", plugin=False)
-    plain.emerge("-1g", "=dev-libs/foo-1").ok()
-    assert "version `FOO_2' not found" in run_program(plain, "usesfoo").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False)
+        plain.emerge("-1g", "=dev-libs/foo-1").ok()
+        assert "version `FOO_2' not found" in run_program(plain, "usesfoo").failed().stderr
     ours = system("ours")
     refused(
         ours.emerge("-1g", "=dev-libs/foo-1"),
@@ -69,9 +72,10 @@ def test_downgrade_that_takes_versions_from_an_installed_program(system: Callabl
 
 def test_binhost_without_contracts_is_held_by_the_guard(system: Callable[..., Root], chain: Chain) -> None:
     with httpd.serve(chain.bare) as bare:
-        plain = system("plain", url=bare.url, plugin=False)
-        plain.emerge("-1g", "app-misc/cxxtool").ok()
-        assert "version `GLIBCXX_3.4.32' not found" in run_program(plain, "cxxtool").failed().stderr
+        if ALONE:
+            plain = system("plain", url=bare.url, plugin=False)
+            plain.emerge("-1g", "app-misc/cxxtool").ok()
+            assert "version `GLIBCXX_3.4.32' not found" in run_program(plain, "cxxtool").failed().stderr
         ours = system("ours", url=bare.url)
         # Without contracts nothing orders these two; the guard holds back the one that comes too soon.
         ours.emerge("-1g", "sys-apps/util-linux").ok()
@@ -106,10 +110,11 @@ def test_32_bit_and_64_bit_side_by_side(system: Callable[..., Root]) -> None:
 
 @pytest.mark.skipif(not LOADER_32.exists(), reason=f"{LOADER_32} is not there: Debian has it in libc6-i386")
 def test_32_bit_program_runs_with_its_own_library_only(system: Callable[..., Root]) -> None:
-    plain = system("plain", plugin=False)
-    plain.emerge("-1g", "--nodeps", "app-misc/tool64", "app-misc/tool32").ok()
-    run_program(plain, "tool64").ok()
-    assert "version `W_2' not found" in run_program(plain, "tool32").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False)
+        plain.emerge("-1g", "--nodeps", "app-misc/tool64", "app-misc/tool32").ok()
+        run_program(plain, "tool64").ok()
+        assert "version `W_2' not found" in run_program(plain, "tool32").failed().stderr
     ours = system("ours")
     ours.emerge("-1g", "app-misc/tool64", "app-misc/tool32", "dev-libs/wide").ok()
     run_program(ours, "tool64").ok()

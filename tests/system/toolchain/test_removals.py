@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.system.toolchain.portages import SEVERAL
+from tests.system.toolchain.portages import ALONE, SEVERAL
 from tests.testkit.chain import broken, run_program
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
@@ -53,10 +53,11 @@ def test_library_that_portage_preserves_may_be_unmerged(system: Callable[..., Ro
 
 def test_library_of_the_same_name_elsewhere_keeps_portage_from_preserving(system: Callable[..., Root]) -> None:
     """foo-compat has the soname and not the version: Portage finds a provider, preserves nothing, and usesfoo breaks."""
-    plain = system("plain", plugin=False)
-    plain.emerge("-1g", "dev-libs/foo-compat").ok()
-    plain.emerge("--unmerge", "dev-libs/foo").ok()
-    assert "version `FOO_2' not found" in run_program(plain, "usesfoo").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False)
+        plain.emerge("-1g", "dev-libs/foo-compat").ok()
+        plain.emerge("--unmerge", "dev-libs/foo").ok()
+        assert "version `FOO_2' not found" in run_program(plain, "usesfoo").failed().stderr
     ours = system("ours")
     ours.emerge("-1g", "dev-libs/foo-compat").ok()
     refused(ours.emerge("--unmerge", "dev-libs/foo"), "libfoo.so.1 (FOO_2)", "the other installed library of this name")
@@ -119,11 +120,12 @@ def test_unmerge_goes_on_when_the_check_fails(system: Callable[..., Root]) -> No
 
 def test_uninstall_within_a_merge_list(system: Callable[..., Root]) -> None:
     """baz-lite blocks baz and has less than it, baz-ng blocks it and has all."""
-    plain = system("plain", plugin=False)
-    run = plain.emerge("-1g", "dev-libs/baz-lite").ok()
-    assert "uninstall" in run.stdout.lower()
-    assert BAZ not in plain.installed()
-    assert "version `BAZ_2' not found" in run_program(plain, "usesbaz").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False)
+        run = plain.emerge("-1g", "dev-libs/baz-lite").ok()
+        assert "uninstall" in run.stdout.lower()
+        assert BAZ not in plain.installed()
+        assert "version `BAZ_2' not found" in run_program(plain, "usesbaz").failed().stderr
     ours = system("ours")
     refused(ours.emerge("-1g", "dev-libs/baz-lite"), "libbaz.so.1 (BAZ_2)", "app-misc/usesbaz-1 needs it")
     assert BAZ in ours.installed()
@@ -134,9 +136,10 @@ def test_uninstall_within_a_merge_list(system: Callable[..., Root]) -> None:
 
 
 def test_update_that_changes_the_soname_in_its_slot(system: Callable[..., Root]) -> None:
-    plain = system("plain", plugin=False, features=NOT_KEPT)
-    plain.emerge("-1g", "=dev-libs/baz-3").ok()
-    assert "libbaz.so.1: cannot open" in run_program(plain, "usesbaz").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False, features=NOT_KEPT)
+        plain.emerge("-1g", "=dev-libs/baz-3").ok()
+        assert "libbaz.so.1: cannot open" in run_program(plain, "usesbaz").failed().stderr
     ours = system("ours", features=NOT_KEPT)
     refused(ours.emerge("-1g", "=dev-libs/baz-3"), "dev-libs/baz-3 would take libbaz.so.1 (BAZ_2)", "app-misc/usesbaz-1")
     kept = system("kept")
@@ -151,9 +154,10 @@ def test_private_library_that_an_update_takes_from_a_program_of_another_package(
     That preserve-libs keeps it, test_versioned_libblkid shows.
     """
     update = ("-1g", "sys-apps/util-linux", "sys-fs/lvm2")
-    plain = system("plain", plugin=False, features=NOT_KEPT)
-    plain.emerge(*update).ok()
-    assert "libown.so.1: cannot open" in run_program(plain, "usesring").failed().stderr
+    if ALONE:
+        plain = system("plain", plugin=False, features=NOT_KEPT)
+        plain.emerge(*update).ok()
+        assert "libown.so.1: cannot open" in run_program(plain, "usesring").failed().stderr
     ours = system("ours", features=NOT_KEPT)
     refused(
         ours.emerge(*update), "sys-apps/util-linux-2.40 would take libown.so.1 [x86_64] away", "app-misc/usesring-1 needs it"

@@ -42,9 +42,9 @@ class Site:
         self.there.data(cpv, **variables)
         self.here.data(cpv, **variables)
 
-    def build(self, *atoms: str, **variables: str) -> None:
-        """Build on the binhost."""
-        self.builder.emerge("-1", "--quiet", *atoms, **variables).ok()
+    def build(self, *atoms: str, merge: bool = False, **variables: str) -> None:
+        """Build on the binhost; to ``merge`` as well takes half as long again, and only what others bind to needs it."""
+        self.builder.emerge("--oneshot" if merge else "--buildpkgonly", "--quiet", *atoms, **variables).ok()
         self.client.forget_downloads()
 
     def sync(self) -> None:

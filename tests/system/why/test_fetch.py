@@ -23,7 +23,7 @@ from tests.system.whitelist.whitelisting import FLAGS, HELLO
 from tests.system.why.asking import Answer, why
 from tests.system.why.conftest import Site
 from tests.testkit import binhost as kit
-from tests.testkit import environments, httpd, keys
+from tests.testkit import httpd, keys, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.environments import CHECKOUT
 from tests.testkit.httpd import Server
@@ -327,7 +327,7 @@ def test_words_for_each_verdict_of_gpg(verdict: str, text: str) -> None:
     assert signing_again == (verdict != "BAD"), "what was changed is built anew, never signed"
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_with_every_supported_portage(work: Path, binhost: Binhost, version: str) -> None:
     shutil.copytree(binhost.pkgdir, work / "served")
     with httpd.serve(work / "served") as server:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.system.whitelist.whitelisting import FLAGS, HELLO, overlay, whitelist
-from tests.testkit import environments
+from tests.testkit import portages
 from tests.testkit.roots import Root
 
 LINE = "portage-ext: 1 whitelisted package is compiled: portage-ext why app-misc/flags"
@@ -75,7 +75,7 @@ def test_getbinpkg_for_the_run(client: Root) -> None:
     assert "portage-ext: 1 package is compiled: portage-ext why app-misc/flags\n" in run.stderr
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_with_every_portage(new_client: Callable[..., Root], version: str) -> None:
     root = new_client(version=version)
     whitelist(root, "app-misc/flags on")

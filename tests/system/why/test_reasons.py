@@ -311,13 +311,13 @@ def test_slot_binding_that_does_not_fit(site: Site) -> None:
     site.both("dev-libs/lib-1", SLOT="0/1")
     both = {"DEPEND": "dev-libs/lib:=", "RDEPEND": "dev-libs/lib:="}
     site.both(A, **both)
-    site.build("app-misc/a")
+    site.build("app-misc/a", merge=True)
     site.here.data("dev-libs/lib-2", SLOT="0/2")
     answer = why(site.client, "app-misc/a")
     assert answer.kinds(A) == ["bindings"]
     assert "dev-libs/lib:0/1=" in answer.reason(A, "bindings")["text"]
     site.sync()
-    site.build("dev-libs/lib")
+    site.build("dev-libs/lib", merge=True)
     answer.follow(A, binhost=site.builder)
     assert site.binaries("app-misc/a") == {A, "dev-libs/lib-2"}
 

@@ -13,7 +13,7 @@ import pytest
 from tests.system.whitelist.whitelisting import ALPHA, BETA, FLAGS, HELLO, WEBKIT, overlay, whitelist
 from tests.system.why.asking import why
 from tests.system.why.conftest import Site
-from tests.testkit import environments
+from tests.testkit import portages
 from tests.testkit.roots import Root
 
 WORLD = ("app-misc/flags", "app-misc/hello", "app-misc/only", "kde-apps/beta", "net-libs/webkit")
@@ -142,7 +142,7 @@ def test_as_an_ordinary_user(world: Root) -> None:
     assert "USE differs: -bar" in done.stdout
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
 def test_with_every_portage(new_client: Callable[..., Root], version: str) -> None:
     root = new_client(version=version)
     whitelist(root, "app-misc/flags on")

@@ -197,29 +197,6 @@ def test_a_subkey_signs_when_it_is_asked_for(work: Path, key: Key) -> None:
     assert verdict(path, work, key) is None
 
 
-def test_a_passphrase_is_the_agents_business(work: Path) -> None:
-    home = work / "secret"
-    home.mkdir(mode=0o700)
-    asker = home / "pinentry"
-    # A pinentry, as gpg-agent talks to it (Assuan), that knows the passphrase as a person would.
-    asker.write_text(
-        "#!/bin/sh\necho OK\nwhile read -r word rest; do case $word in\n"
-        'GETPIN) echo "D sesame"; echo OK;; BYE) echo OK; exit;; *) echo OK;; esac; done\n'
-    )
-    asker.chmod(0o700)
-    (home / "gpg-agent.conf").write_text(f"pinentry-program {asker}\nallow-loopback-pinentry\n")
-    options = ("--pinentry-mode", "loopback", "--passphrase", "sesame")
-    keys.gpg(home, *options, "--quick-generate-key", "Locked <l@example.invalid>", "ed25519", "sign", "never")
-    keys.kill_agents(home)
-    try:
-        signer = GpgSigner(signing_key(home, None), home)
-        path = package(work)
-        sign_package(path, signer)
-        assert verdict(path, work, Key(home, signer.key.fingerprint)) is None
-    finally:
-        keys.kill_agents(home)
-
-
 def test_the_secret_key_stays_behind_a_forwarded_agent(work: Path, key: Key) -> None:
     # The builder's home has the public key and, in place of an agent, the restricted socket of the signer's agent:
     # what `ssh -R` brings from another machine.

@@ -1,14 +1,16 @@
 """Each thing that portage-ext relies on in Portage, spoilt in turn: what is told of it, and which parts begin all the same.
 
-    python -m tests.unit.emerge.spoiling DIRECTORY NAME
+    python -m tests.testkit.spoiling DIRECTORY NAME
 
 runs in a process of its own, with an empty system in DIRECTORY, and spoils every expectation of the part or command NAME, each
-in a fork: Portage's functions are changed in place. Prints as JSON what each fork saw.
+in a fork: Portage's functions are changed in place. Prints as JSON what each fork saw. Most expectations can be spoilt in
+several ways; one of them is played, another one for each expectation, or with ``SPOILT=all`` (make test-unknown) all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -146,10 +148,15 @@ def main(directory: str, name: str) -> None:
         from _emerge import actions  # noqa: F401
 
         portage.settings["EROOT"]
-    list(supported.losses())  # every module is imported once, and not in every fork
+    from portage_ext.explain import traps  # noqa: F401
+
+    # Every module is imported once and not in every fork, and no fork goes through what they all share.
+    list(supported.losses())
+    gc.freeze()
     seen = {"nothing": _in_fork(_seen)}
-    for expected in dict.fromkeys(NAMED[name].expected):
-        for what, spoil in spoilings(expected):
+    for number, expected in enumerate(dict.fromkeys(NAMED[name].expected)):
+        ways = list(spoilings(expected))
+        for what, spoil in ways if os.environ.get("SPOILT") == "all" else [ways[number % len(ways)]]:
 
             def work(spoil: Callable[[], None] = spoil) -> dict[str, Any]:
                 spoil()
