@@ -18,8 +18,7 @@ from typing import Final
 
 import portage_ext
 from portage_ext.builds.cage import Bind, Bounds, Cage, Over
-from portage_ext.errors import TargetError
-from portage_ext.errors.builds import BlockedError
+from portage_ext.errors.builds import BlockedError, TargetError
 from portage_ext.targets import reach
 from portage_ext.targets.capture import Target
 from portage_ext.targets.differences import differences

@@ -377,28 +377,3 @@ class NoBuilderError(PortageExtError):
             "builder = false in [publish], or from another PKGDIR than that of the publishing Portage. There: "
             "`portage-ext publish`, or `portage-ext compare --print` into a file to compare with"
         )
-
-
-# Targets.
-
-
-@dataclass(slots=True, eq=False)
-class CaptureError(PortageExtError):
-    """A host cannot be captured, or what it sent is not what a capture has."""
-
-    where: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"cannot capture {self.where}: {self.why}"
-
-
-@dataclass(slots=True, eq=False)
-class TargetError(PortageExtError):
-    """A target is not there, or its files were changed so that they cannot be read."""
-
-    name: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"target {self.name}: {self.why}"

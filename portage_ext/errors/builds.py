@@ -1,10 +1,32 @@
-"""What keeps a package from being built for a target."""
+"""What keeps a host from being captured, and a package from being built for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from portage_ext.errors import PortageExtError
+
+
+@dataclass(slots=True, eq=False)
+class CaptureError(PortageExtError):
+    """A host cannot be captured, or what it sent is not what a capture has."""
+
+    where: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"cannot capture {self.where}: {self.why}"
+
+
+@dataclass(slots=True, eq=False)
+class TargetError(PortageExtError):
+    """A target is not there, or its files were changed so that they cannot be read."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"target {self.name}: {self.why}"
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from portage_ext import limits
-from portage_ext.errors import CaptureError, InvalidCpvError
+from portage_ext.errors import InvalidCpvError
+from portage_ext.errors.builds import CaptureError
 from portage_ext.model import builder
 from portage_ext.model.builder import Builder
 from portage_ext.model.cpv import Cpv

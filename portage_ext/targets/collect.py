@@ -21,7 +21,7 @@ from typing import Any
 
 from portage_ext import limits
 from portage_ext.config.package_env import read_package_env
-from portage_ext.errors import CaptureError
+from portage_ext.errors.builds import CaptureError
 from portage_ext.host.builder import builder_of
 from portage_ext.shown import line
 from portage_ext.targets import allowed

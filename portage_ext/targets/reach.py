@@ -21,7 +21,7 @@ from typing import Final
 
 import portage_ext
 from portage_ext import limits
-from portage_ext.errors import CaptureError
+from portage_ext.errors.builds import CaptureError
 from portage_ext.targets import capture
 from portage_ext.targets.capture import Target
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import files
-from portage_ext.errors import CaptureError, TargetError, UsageError
+from portage_ext.errors import UsageError
+from portage_ext.errors.builds import CaptureError, TargetError
 from portage_ext.targets import store
 from portage_ext.targets.store import Store
 from tests.unit.targets.examples import target
