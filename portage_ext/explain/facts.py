@@ -7,7 +7,7 @@ which ``depgraph._wrapped_select_pkg_highest_available_imp`` calls them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Any, Final, Literal
@@ -57,7 +57,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     ),
     *(
         Attribute(f"_emerge.Package:Package.{name}")
-        for name in (*("_dep_keys", "_metadata", "_raw_metadata", "operation", "root_config"), "slot", "sub_slot", "type_name")
+        for name in (*("_dep_keys", "_metadata", "_raw_metadata", "_runtime_keys", "operation"), "root_config", "slot", "sub_slot", "type_name")
     ),
     *(Attribute(f"_emerge.Package:Package._use_class.{name}") for name in ("enabled", "force", "mask")),
     *(Attribute(f"_emerge.Package:Package._iuse.{name}") for name in ("all", "is_valid_flag")),
@@ -165,7 +165,8 @@ class Gatherer:
             if parameters.get("changed_slot") and graph._changed_slot(candidate):
                 more["slot_here"] = f"{ebuild.slot}/{ebuild.sub_slot}"
             if parameters.get("binpkg_changed_deps", "n") != "n" and graph._changed_deps(candidate):
-                more["changed_deps"] = tuple(_dependencies_changed(candidate, ebuild))
+                looked_at = Package._dep_keys if parameters.get("bdeps") in ("y", "auto") else Package._runtime_keys
+                more["changed_deps"] = tuple(_dependencies_changed(candidate, ebuild, looked_at))
             more["patches"] = tuple(self._patches(candidate))
         asked, needed = demands.unmet(graph, package, candidate)
         live = "--usepkg-exclude-live" in graph._frozen_config.myopts
@@ -263,8 +264,8 @@ def _state(flag: str, iuse: Any, use: Any) -> State:
     return "absent" if flag not in iuse else "on" if flag in use else "off"
 
 
-def _dependencies_changed(candidate: Package, ebuild: Any) -> Iterator[str]:
-    for key in Package._dep_keys:
+def _dependencies_changed(candidate: Package, ebuild: Any, keys: Iterable[str]) -> Iterator[str]:
+    for key in keys:
         try:
             built, now = (
                 set(use_reduce(one._raw_metadata[key], uselist=candidate.use.enabled, eapi=one.eapi, flat=True))
@@ -279,5 +280,5 @@ def _dependencies_changed(candidate: Package, ebuild: Any) -> Iterator[str]:
 
 
 def _bare(atoms: set[str]) -> set[str]:
-    """Without slots, which the resolver does not compare either."""
-    return {atom if atom == "||" else Atom(atom, allow_repo=True).without_slot for atom in atoms}
+    """Without slots, which the resolver does not compare either; as text, because atoms have no order."""
+    return {atom if atom == "||" else str(Atom(atom, allow_repo=True).without_slot) for atom in atoms}
