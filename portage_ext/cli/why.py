@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from portage_ext import shown
-from portage_ext.cli.main import EXIT_OK
+from portage_ext.cli import objects
+from portage_ext.cli.main import EXIT_FAILED, EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
-from portage_ext.explain.arrival import ARRIVAL
+from portage_ext.explain.kinds import stops, word
+from portage_ext.explain.troubles import CONFIGURATION
 from portage_ext.explain.verdict import BINHOST, HERE, Reason, Verdict, day
 from portage_ext.explain.why import Explained, Explanation, explain
 from portage_ext.explain.winning import Win, best_change, top_reasons
@@ -22,31 +23,6 @@ EXIT_COMPILED: Final = 3
 _UPDATE: Final = ("--update", "--deep", "--newuse")
 _MANY: Final = 12
 """Compiled packages from which on only the closest candidate of each is told."""
-_WORDS: Final = {
-    "binhost": "allowed from another binhost only (GETBINPKG_FROM)",
-    "bindings": "slot or sub-slot does not fit",
-    "chost": "CHOST",
-    "dependencies": "dependencies changed",
-    "excluded": "include and exclude options",
-    "fetch": "cannot be fetched",
-    "iuse": "IUSE differs",
-    "iuse-implicit": "IUSE names other implicit flags",
-    "keywords": "keywords",
-    "license": "licence",
-    "mask": "masked",
-    "no-ebuild": "no ebuild of its version",
-    "off": "switched off in package.env",
-    "profile": "another profile on the binhost",
-    "unindexed": "not in the index of PKGDIR",
-    "unlisted": "not whitelisted",
-    "unreachable": "index cannot be had",
-    "refused": "index refused",
-    "signature": "signature missing or not valid",
-    "symbols": "symbol versions are missing here",
-    "use": "USE differs",
-    "use-expand": "USE_EXPAND group differs",
-    "version": "the tree is ahead of the binhost",
-}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +33,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fetch", action="store_true", help="fetch the closest binary of each package on trial; tell what would stop emerge"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0, or 3 when a package is compiled although there is a binary of it."""
+    """Exit status: 0, or 3 when a package is compiled although there is a binary of it, or might be; 1 without a list."""
     words = list(options.what)
     names = [word for word in words if not word.startswith("-")]
     if not names:
@@ -69,14 +45,19 @@ def run(options: argparse.Namespace) -> int:
     if any(name.startswith("@") for name in names):
         words = [*_UPDATE, *words]
     explanation = explain(words, fetch=options.fetch)
-    for line in explanation.remarks:
+    for line in (*explanation.said, *explanation.remarks) if not explanation.failed else explanation.remarks:
         print(shown.line(line), file=sys.stderr)
+    if explanation.failed:
+        print(f"emerge could not resolve the request:\n{shown.text(explanation.failed)}", file=sys.stderr)
     win = best_change((one.best, one.seconds) for one in _compiled(explanation) if one.best)
     if options.json:
-        print(json.dumps(_as_json(explanation, win), ensure_ascii=True))
+        objects.show(_as_json(explanation, win))
     else:
         _Report(everything=options.all).show(explanation, win)
-    return EXIT_COMPILED if any(one.verdicts for one in _compiled(explanation)) else EXIT_OK
+    if explanation.failed:
+        return EXIT_FAILED
+    compiled = _compiled(explanation)
+    return EXIT_COMPILED if any(one.verdicts for one in compiled) or (compiled and explanation.unknown) else EXIT_OK
 
 
 def _compiled(explanation: Explanation) -> list[Explained]:
@@ -89,13 +70,16 @@ def _as_json(explanation: Explanation, win: Win | None) -> dict[str, Any]:
     if win is not None:
         change = {**dataclasses.asdict(win.change), "packages": list(win.packages), "seconds": win.seconds}
     return {
-        "format": 1,
         "binrepos": [dataclasses.asdict(trouble) for trouble in explanation.troubles],
+        "unknown": list(explanation.unknown),
+        "said": list(explanation.failed.split("\n") if explanation.failed else explanation.said),
+        "resolved": not explanation.failed,
         "packages": [_package_json(one) for one in explanation.packages],
         "summary": {
             "packages": len(explanation.packages),
             "binaries": len(explanation.packages) - len(compiled),
-            "without_candidate": sum(not one.verdicts for one in compiled),
+            "without_candidate": 0 if explanation.unknown else sum(not one.verdicts for one in compiled),
+            "unknown": sum(not one.verdicts for one in compiled) if explanation.unknown else 0,
             "reasons": dict(top_reasons(_closest(compiled))),
             "change": change,
         },
@@ -115,6 +99,7 @@ def _package_json(one: Explained) -> dict[str, Any]:
         "repository": wanted.repository,
         "taken": wanted.kind,
         "build_seconds": one.seconds,
+        "masks": [dataclasses.asdict(reason) for reason in one.masks],
         "candidates": candidates,
     }
 
@@ -136,30 +121,25 @@ class _Report:
         shown = [one for one in explanation.packages if self._everything or not one.comes or (one.best and one.best.reasons)]
         brief = len(shown) > _MANY and not self._everything
         for one in shown:
-            self._package(one, brief=brief)
+            self._package(one, explanation, brief=brief)
         self._summary(explanation, win)
 
-    def _package(self, one: Explained, *, brief: bool) -> None:
-        how = (
-            "comes as a binary"
-            if one.comes
-            else "stops emerge"
-            if _stops(one)
-            else "is refused"
-            if one.taken
-            else "is compiled"
+    def _package(self, one: Explained, explanation: Explanation, *, brief: bool) -> None:
+        time = (
+            f" (about {_duration(one.seconds)}, median of recent builds)" if one.seconds is not None and not one.taken else ""
         )
-        time = f", {_duration(one.seconds)} the last times" if one.seconds is not None and not one.taken else ""
-        self._screen.line(f"{self._screen.paint(one.wanted.cpv, 'bold')}:{one.wanted.slot} {how}{time}")
+        self._screen.line(f"{self._screen.paint(one.wanted.cpv, 'bold')}:{one.wanted.slot} {_fate(one)}{time}")
+        for mask in one.masks:
+            self._screen.text(f"the ebuild is {mask.text}", first="  ", indent="    ")
         if one.verdicts:
             rows = [("binary", "from", "built", "verdict")]
             for verdict in one.verdicts[:1] if brief else one.verdicts:
                 rows += self._rows(verdict, one.taken)
             self._screen.table(rows, ("blue",), indent="  ")
         else:
-            self._screen.line("  no binhost and no PKGDIR has a binary of it")
-        if one.best is not None:
-            self._details([reason for reason in one.best.reasons if reason not in self._told])
+            self._screen.text(_without_binary(explanation), first="  ", indent="    ")
+        reasons = one.best.reasons if one.best is not None else ()
+        self._details([reason for reason in (*one.masks, *reasons) if reason not in self._told])
         self._screen.line()
 
     @staticmethod
@@ -178,14 +158,17 @@ class _Report:
         for reason in reasons:
             for detail in reason.details:
                 self._screen.text(detail, first="    ", indent="      ", colour="dim")
-        steps = dict.fromkeys(step for reason in reasons for step in reason.remedies)
-        for instead, words in ((False, "To take it, "), (True, "Or ")):
-            for where, place in ((HERE, "here"), (BINHOST, "on the binhost")):
-                chosen = [step for step in steps if (step.where, step.instead) == (where, instead)]
-                if chosen:
-                    self._screen.line(f"  {words}{place}:")
-                for step in chosen:
-                    self._screen.line(f"    {step.command}", "green")
+        steps = list(dict.fromkeys(step for reason in reasons for step in reason.remedies))
+        first = [step for step in steps if not step.instead and not step.look]
+        second = [step for step in steps if step.instead and not step.look]
+        look = [step for step in steps if step.look]
+        for words, chosen in (("Look", look), ("Fix", first or second), ("Or", second if first else [])):
+            for where, place in ((HERE, "on this host"), (BINHOST, "on the binhost")):
+                commands = [step.command for step in chosen if step.where == where]
+                if commands:
+                    self._screen.line(f"  {words}, {place}:")
+                for command in commands:
+                    self._screen.line(f"    {command}", "green")
 
     def _summary(self, explanation: Explanation, win: Win | None) -> None:
         compiled = _compiled(explanation)
@@ -193,24 +176,45 @@ class _Report:
         if total < 2 and win is None:
             return
         stopping = sum(map(_stops, compiled))
-        stops = f", {stopping} at which emerge stops" if stopping else ""
+        stopped = f", {stopping} at which emerge stops" if stopping else ""
+        left = "not resolved" if explanation.failed else "compiled"
         self._screen.line(
-            f"{_packages(total)}: {total - len(compiled)} as binaries, {len(compiled) - stopping} compiled{stops}", "bold"
+            f"{_packages(total)}: {total - len(compiled)} as binaries, {len(compiled) - stopping} {left}{stopped}", "bold"
         )
         without = sum(not one.verdicts for one in compiled)
-        rows = [(f"{count:6d}", _WORDS.get(kind, kind)) for kind, count in top_reasons(_closest(compiled))]
+        rows = [(f"{count:6d}", word(kind)) for kind, count in top_reasons(_closest(compiled))]
         if without:
-            rows.append((f"{without:6d}", "no binary anywhere"))
+            rows.append(
+                (f"{without:6d}", "unknown: a binhost could not be asked" if explanation.unknown else "no binary anywhere")
+            )
         self._screen.table(rows)
         if win is not None:
             saved = f", {_duration(win.seconds)} of compiling" if win.seconds else ""
-            self._screen.line(f"One change would win most ({_packages(len(win.packages))}{saved}): {win.change.key}")
+            self._screen.line(f"The most effective single change ({_packages(len(win.packages))}{saved}): {win.change.key}")
             self._screen.line(f"  {win.change.command}", "green")
+
+
+def _fate(one: Explained) -> str:
+    if one.comes:
+        return "comes as a binary"
+    if one.wanted.kind == "nothing":
+        return "cannot be merged"
+    return "stops emerge" if _stops(one) else "is refused" if one.taken else "will be compiled"
+
+
+def _without_binary(explanation: Explanation) -> str:
+    """What is known where there is no candidate. A binhost that could not be asked may have one."""
+    if explanation.unknown:
+        names = [f"[{name}]" for name in explanation.unknown if name != CONFIGURATION]
+        return f"unknown whether {' or '.join(names) or 'a binhost'} has a binary of it (see above)"
+    if not explanation.asked:
+        return "no binhost is configured, and PKGDIR has no binary of it"
+    return "no binhost and no PKGDIR has a binary of it"
 
 
 def _stops(one: Explained) -> bool:
     """Whether emerge takes the binary, and then does not get it: it stops, and does not compile instead."""
-    return one.taken and one.best is not None and any(reason.kind in ARRIVAL for reason in one.best.reasons)
+    return one.taken and one.best is not None and any(stops(reason.kind) for reason in one.best.reasons)
 
 
 def _closest(packages: Iterable[Explained]) -> Iterator[Verdict]:

@@ -7,12 +7,14 @@ somebody expects one. Where a wildcard or the whole run is on, packages without 
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
 from _emerge.depgraph import depgraph
 
-from portage_ext.emerge import messages, patching, session
+from portage_ext.emerge import messages, options, patching, session
 from portage_ext.emerge.patching import Function, Patch
 from portage_ext.host.probe import Expectation, Names
 from portage_ext.host.probe import Function as Expected
@@ -61,6 +63,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Expected(f"{_GRAPH}.schedulerGraph", ("self",)),
     Names(f"{_GRAPH}.altlist", ("_dynamic_config", "_serialized_tasks_cache")),
     Expected("portage.dbapi.bintree:bindbapi.cp_list", ("self",)),
+    *options.EXPECTED,
 )
 
 
@@ -73,7 +76,10 @@ def _hint(graph: Any) -> None:
         count = count.replace(" ", " whitelisted ")
     verb = "is" if len(names) == 1 else "are"
     more = f" # and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    messages.line(f"{count} {verb} compiled: portage-ext why {' '.join(names[:_NAMED])}{more}")
+    # The same question: what was asked for is what holds a binary back, or lets one in.
+    chosen = [word for _, word in options.deciding(options.on_the_command_line(sys.argv[1:]))]
+    asked = f" -- {shlex.join(chosen)}" if chosen else ""
+    messages.line(f"{count} {verb} compiled: portage-ext why {' '.join(names[:_NAMED])}{asked}{more}")
 
 
 def _fallen_back(graph: Any) -> Iterator[Any]:

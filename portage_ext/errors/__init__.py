@@ -53,13 +53,13 @@ class UsageError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class ResolutionError(PortageExtError):
-    """emerge makes no list of what was asked about; ``said`` are its own words."""
+    """emerge could not resolve what was asked about; ``said`` are its own words."""
 
     has_lines = True
     said: str
 
     def __str__(self) -> str:
-        return f"emerge makes no list:\n{self.said}"
+        return f"emerge could not resolve the request:\n{self.said}"
 
 
 @dataclass(slots=True, eq=False)

@@ -14,8 +14,6 @@ from typing import Final
 
 from portage_ext.explain.verdict import BINHOST, HERE, Offer, Reason, Remedy
 
-ARRIVAL: Final = frozenset({"fetch", "signature"})
-"""The kinds of reasons at which emerge stops instead of compiling."""
 _MISSING: Final = re.compile(r"\b(404|410|NotFoundError)\b|no such file|file not found|\b550\b", re.I)
 _TRUST: Final = re.compile(r"\[(Unsigned|NoPinnedKey|(?:Expired|Revoked|Unknown|Untrusted)Key|\w*Signature)Error\]")
 _BAD: Final = "BAD"
@@ -57,7 +55,9 @@ def failed(source: Source, status: int, said: Sequence[str]) -> Reason:
     """The fetch command ended with ``status``; ``said`` are its last lines."""
     words = " ".join(said)
     if judged := _TRUST.search(words):
-        remedy = source.there("portage-ext sign") if judged[1] == "Unsigned" else Remedy(HERE, "portage-ext trust list")
+        remedy = (
+            source.there("portage-ext sign") if judged[1] == "Unsigned" else Remedy(HERE, "portage-ext trust list", look=True)
+        )
         return Reason("signature", f"its signature is refused [{judged[1]}Error]", (remedy,), tuple(said))
     if _MISSING.search(words):
         steps = (source.there("portage-ext reindex"), source.rebuild(instead=True))
@@ -109,7 +109,8 @@ def not_accepted(source: Source, found: Sequence[Signer], keyring: str, why: str
     """There is a signature and Portage does not accept it; ``found`` is what gpg says of it, ``why`` what Portage says."""
     keys = ", ".join(dict.fromkeys(one.key for one in found)) or "nobody knows whom"
     details = (source.uri, why)
-    look = (Remedy(HERE, "portage-ext trust list"), Remedy(HERE, f"gpg --homedir {shlex.quote(keyring)} --list-keys"))
+    keys_here = f"gpg --homedir {shlex.quote(keyring)} --list-keys"
+    look = (Remedy(HERE, "portage-ext trust list", look=True), Remedy(HERE, keys_here, look=True))
     if any(one.verdict == _BAD for one in found):
         return Reason("signature", f"its signature by {keys} {_JUDGED[_BAD]}", (source.rebuild(),), details)
     again = source.there("portage-ext sign", instead=True)

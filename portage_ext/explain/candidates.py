@@ -26,9 +26,13 @@ _READING: Final = f"{_TREE}._populate_remote_repo"
 EXPECTED: Final[tuple[Expectation, ...]] = (
     Function(f"{_TREE}.__init__", ("self",), ("pkgdir", "settings")),
     Function(f"{_TREE}.populate", ("self",), ("getbinpkgs", "getbinpkg_refresh", "pretend")),
-    Function(_READING, ("self", "repo", "getbinpkg_refresh", "pretend"), callers=(f"{_TREE}._populate_remote",)),
     Function(f"{_TREE}._new_pkgindex", ("self",), callers=(_READING,)),
     Function(f"{_TREE}._merge_pkgindex_header", ("src", "dest"), callers=(_READING,)),
+    Function(
+        _READING,
+        ("self", "repo", "getbinpkg_refresh", "pretend", "verbose", "gpkg_only"),
+        callers=(f"{_TREE}._populate_remote",),
+    ),
     Names(_READING, ("_remote_has_index", "_remotepkgs", "name_fallback", "sync_uri")),
     Names(f"{_TREE}.isremote", ("_instance_key",)),
     contracts.KEPT_IN_INDEX,
@@ -71,6 +75,8 @@ class CandidateTree(binarytree):  # type: ignore[misc]
         """What getbinpkg-exclude and getbinpkg-include say for each binrepo, as Portage put them together."""
         self.uris: dict[str, str] = {}
         """Every binrepo and its sync-uri."""
+        self.signed_only: set[str] = set()
+        """The binrepos of which Portage takes no package in a format that cannot be signed."""
 
     def read(self, fresh: Callable[[str], bool], **keywords: Any) -> None:
         """Read everything. Of a binrepo that is ``fresh`` the cached index is good enough; ``keywords`` are those of populate
@@ -93,8 +99,11 @@ class CandidateTree(binarytree):  # type: ignore[misc]
         self._reading = _Named(self._names, name)
         had, self._remote_has_index = self._remote_has_index, False
         refresh = refresh and not self._fresh(name)
-        # Without the limits: what they hold back is a candidate too.
-        flags, limits = more[:2], more[2:]
+        # Without the limits: what they hold back is a candidate too, and so is what cannot be signed.
+        (verbose, gpkg_only), limits = more[:2], more[2:]
+        flags = (verbose, False)
+        if gpkg_only:
+            self.signed_only.add(name)
         unlimited = [type(one)(()) for one in limits]
         self.uris[name] = repo.sync_uri
         try:

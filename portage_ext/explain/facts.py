@@ -14,17 +14,19 @@ from typing import Any, Final, Literal
 
 from _emerge.depgraph import depgraph
 from _emerge.Package import Package
+from portage._sets.base import InternalPackageSet
 from portage.dep import Atom, use_reduce
 from portage.exception import InvalidDependString
 from portage.versions import vercmp
 
-from portage_ext.explain import demands, objections
+from portage_ext.explain import demands, kinds, objections
 from portage_ext.explain.binhosts import Binhosts
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.listing import Listings
+from portage_ext.explain.objectors import Question
 from portage_ext.explain.profiles import Elsewhere, Profiles
 from portage_ext.explain.resolution import Resolution
-from portage_ext.explain.verdict import Facts, Flag, Offer, Places, State, Wanted
+from portage_ext.explain.verdict import Again, Exclusion, Facts, Flag, Listing, Offer, Places, State, Wanted
 from portage_ext.host import use_origin
 from portage_ext.host.probe import Attribute, Expectation, Function, Names
 from portage_ext.host.use_origin import UseOrigin
@@ -57,7 +59,13 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     ),
     *(
         Attribute(f"_emerge.Package:Package.{name}")
-        for name in (*("_dep_keys", "_metadata", "_raw_metadata", "_runtime_keys", "operation"), "root_config", "slot", "sub_slot", "type_name")
+        for name in (
+            *("_dep_keys", "_metadata", "_raw_metadata", "_runtime_keys", "operation"),
+            "root_config",
+            "slot",
+            "sub_slot",
+            "type_name",
+        )
     ),
     *(Attribute(f"_emerge.Package:Package._use_class.{name}") for name in ("enabled", "force", "mask")),
     *(Attribute(f"_emerge.Package:Package._iuse.{name}") for name in ("all", "is_valid_flag")),
@@ -84,12 +92,13 @@ class Gatherer:
         self._profiles = Profiles(resolution.settings, binhosts)
 
     @cached_property
-    def _own_settings(self) -> Any:
+    def own_settings(self) -> Any:
+        """The settings that the graph asks about single packages."""
         return self.graph._frozen_config.pkgsettings[self.root_config.root]
 
     @cached_property
     def _origin(self) -> UseOrigin:
-        return UseOrigin(self._own_settings)
+        return UseOrigin(self.own_settings)
 
     @cached_property
     def places(self) -> Places:
@@ -118,14 +127,22 @@ class Gatherer:
 
     def candidates(self, package: Any) -> Iterator[Package]:
         """The binaries of the same package name and slot, the newest first."""
-        keys = list(self.tree.dbapi._aux_cache_keys)
-        for cpv in reversed(self.tree.dbapi.cp_list(package.cp)):
-            values = dict(zip(keys, self.tree.dbapi.aux_get(cpv, keys), strict=True))
-            one = Package(
-                built=True, cpv=cpv, installed=False, metadata=values, root_config=self.root_config, type_name="binary"
-            )
+        for one in self._binaries(package.cp):
             if one.slot == package.slot or str(one.cpv) == str(package.cpv):
                 yield one
+
+    def matching(self, atom: Any) -> Iterator[Package]:
+        """The binaries that match ``atom``, the newest first."""
+        wanted = InternalPackageSet(initial_atoms=(atom,), allow_repo=True)
+        return (one for one in self._binaries(atom.cp) if wanted.findAtomForPackage(one, modified_use=one.use.enabled))
+
+    def _binaries(self, cp: str) -> Iterator[Package]:
+        keys = list(self.tree.dbapi._aux_cache_keys)
+        for cpv in reversed(self.tree.dbapi.cp_list(cp)):
+            values = dict(zip(keys, self.tree.dbapi.aux_get(cpv, keys), strict=True))
+            yield Package(
+                built=True, cpv=cpv, installed=False, metadata=values, root_config=self.root_config, type_name="binary"
+            )
 
     def offer(self, candidate: Package) -> Offer:
         cpv = candidate.cpv
@@ -155,7 +172,7 @@ class Gatherer:
         graph, parameters = self.graph, self.graph._dynamic_config.myparams
         ebuild = package if order == 0 and package.type_name == "ebuild" else graph._equiv_ebuild(candidate)
         elsewhere = self._profiles.of(offer.binrepo)
-        masks = tuple(objections.masks(candidate, self.root_config, self._own_settings, self.places, elsewhere))
+        masks = tuple(objections.masks(candidate, self.root_config, self.own_settings, self.places, elsewhere))
         state: Literal["visible", "masked", "gone"]
         state = "visible" if graph._equiv_ebuild_visible(candidate) else "masked" if ebuild is not None else "gone"
         more: dict[str, Any] = {}
@@ -167,25 +184,35 @@ class Gatherer:
             if parameters.get("binpkg_changed_deps", "n") != "n" and graph._changed_deps(candidate):
                 looked_at = Package._dep_keys if parameters.get("bdeps") in ("y", "auto") else Package._runtime_keys
                 more["changed_deps"] = tuple(_dependencies_changed(candidate, ebuild, looked_at))
-            more["patches"] = tuple(self._patches(candidate))
         asked, needed = demands.unmet(graph, package, candidate)
-        live = "--usepkg-exclude-live" in graph._frozen_config.myopts
+        listing = self._listings.of(candidate.cpv, offer)
+        exclusions = tuple(objections.exclusions(candidate, offer, self.resolution, self.tree))
+        again = self._again(listing, exclusions)
+        question = Question(graph, self.settings, self.tree, self.places, candidate, package, ebuild, order, offer, again)
         return Facts(
             offer,
             order,
-            listing=self._listings.of(candidate.cpv, offer),
+            listing=listing,
+            again=again,
             trouble=self.resolution.troubles.get(offer.binrepo or ""),
-            exclusions=tuple(objections.exclusions(candidate, offer, self.resolution, self.tree)),
+            exclusions=exclusions,
             masks=masks,
             profile=elsewhere.profile if elsewhere is not None else None,
             ebuild="visible" if masks and state == "masked" else state,
             unsatisfied=tuple(self._unsatisfied(candidate)) if order == 0 else (),
-            live=live and "live" in candidate._metadata.get("PROPERTIES", "").split(),
             set_aside=self._set_aside(candidate),
             asked=asked,
             needed=needed,
+            more=tuple(reason for objector in kinds.objectors() for reason in objector.ask(question)),
             **more,
         )
+
+    def _again(self, listing: Listing, exclusions: Iterable[Exclusion]) -> Again:
+        """emerge with the options of the question, less those that hold the candidate back."""
+        held = {one.option for one in exclusions if not one.edit}
+        if listing.off and not listing.accepted and not listing.without:
+            held.add("--getbinpkg")
+        return self.resolution.again.less(held, listing.without)
 
     def _flags(self, candidate: Package, ebuild: Any, elsewhere: Elsewhere | None) -> Iterator[Flag]:
         if self.graph._dynamic_config.myparams.get("binpkg_respect_use") not in ("y", "auto"):
@@ -247,13 +274,6 @@ class Gatherer:
         if atom.slot and any(tracker.match(root, Atom(f"{atom.cp}:{atom.slot}"))):
             return False  # the slot is taken by another version or sub-slot
         return graph._select_package(root, atom)[0] is not None
-
-    def _patches(self, candidate: Package) -> Iterator[str]:
-        asked = self.graph._frozen_config.myopts.get("--binpkg-respect-user-patches", "y") != "n"
-        # Portage before 3.0.83 does not look for user patches here.
-        if asked and getattr(candidate, "user_patches", None) is not None:
-            differs = candidate.user_patches != self._own_settings.userPatchDigest(candidate)
-            yield from map(str, self._own_settings.userPatchFiles(candidate) if differs else ())
 
     def _set_aside(self, candidate: Package) -> str:
         reasons = self.graph._dynamic_config._runtime_pkg_mask.get(candidate)

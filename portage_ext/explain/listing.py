@@ -35,7 +35,7 @@ class Listings:
 
     def of(self, cpv: Any, offer: Offer) -> Listing:
         """Whether the candidate ``cpv`` is let in."""
-        where, emerge = self._off
+        where, without = self._off
         if not where:
             return self._entry(self._whitelist, cpv, offer, hides_local=self._hides_local)
         if offer.binrepo is None and any(self._options.get(one) is True for one in ("--usepkg", "--usepkgonly")):
@@ -43,18 +43,18 @@ class Listings:
         # What else would hold it back, were the run not off.
         run = Run(self._on_without_environment if self._run.off_in_environment else self._run.on)
         entry = self._entry(Whitelist(self._settings, run), cpv, offer, hides_local=not run.on)
-        return Listing(False, entry.why, entry.atom, entry.where, entry.allowed, where, emerge)
+        return Listing(False, entry.why, entry.atom, entry.where, entry.allowed, where, without)
 
     @cached_property
     def _off(self) -> tuple[str, str]:
-        """What switches getbinpkg off for the whole run, and how emerge is run without it; empty when nothing does."""
+        """What switches getbinpkg off for the whole run, and what a shell runs emerge by without it; empty: nothing does."""
         if self._options.get("--getbinpkg") is False:
             defaults = parse_opts(shlex.split(self._settings.get("EMERGE_DEFAULT_OPTS", "")), silent=True)[1]
             place = "EMERGE_DEFAULT_OPTS" if defaults.get("--getbinpkg") is False else "the command line"
-            return f"--getbinpkg=n, {place}", "emerge --ignore-default-opts"
+            return f"--getbinpkg=n, {place}", ""
         if self._run.off_in_environment:
             left = [one for one in self._settings.backupenv["FEATURES"].split() if one not in ("-getbinpkg", "-*")]
-            without = f"FEATURES={shlex.quote(' '.join(left))} emerge" if left else "env -u FEATURES emerge"
+            without = f"FEATURES={shlex.quote(' '.join(left))}" if left else "env -u FEATURES"
             return "FEATURES in the environment", without
         return "", ""
 

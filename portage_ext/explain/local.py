@@ -12,6 +12,7 @@ from portage.gpkg import gpkg
 from portage_ext.errors import PackageError
 from portage_ext.explain import reasons
 from portage_ext.explain.candidates import CandidateTree
+from portage_ext.explain.objectors import xpak
 from portage_ext.explain.verdict import Offer, Reason, Verdict
 from portage_ext.gpkg.identity import Identity, read_identity
 from portage_ext.host.probe import Expectation, Function, Names
@@ -51,7 +52,8 @@ def unindexed(tree: CandidateTree, package: Any) -> Iterator[Verdict]:
             except PackageError:
                 continue
             if str(identity.cpv) == str(package.cpv):
-                yield Verdict(_offer(identity, path), (reasons.unindexed(str(path)),))
+                reason = xpak.in_pkgdir(tree.settings, str(identity.cpv), str(path)) or reasons.unindexed(str(path))
+                yield Verdict(_offer(identity, path), (reason,))
 
 
 def _offer(identity: Identity, path: Path) -> Offer:

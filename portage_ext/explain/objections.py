@@ -16,7 +16,7 @@ from portage_ext.emerge.whitelist import Whitelist
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.profiles import Elsewhere
 from portage_ext.explain.resolution import Resolution
-from portage_ext.explain.verdict import Exclusion, Kind, Mask, Offer, Places
+from portage_ext.explain.verdict import Exclusion, Mask, Offer, Places
 from portage_ext.host.probe import Attribute, Expectation, Function
 from portage_ext.host.use_origin import _tree
 from portage_ext.limits import CONFIG_FILE_SIZE
@@ -37,7 +37,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Function("portage._sets.base:PackageSet.findAtomForPackage", ("self", "pkg"), ("modified_use",)),
     Function("portage._sets.base:PackageSet.containsCPV", ("self", "cpv")),
 )
-_KINDS: Final[dict[str, Kind]] = {
+_KINDS: Final = {
     "KEYWORDS": "keywords",
     "package.mask": "mask",
     "LICENSE": "license",

@@ -1,6 +1,6 @@
-"""Facts become reasons: in the order in which the resolver would stumble over them, each in words and with its remedy.
+"""Facts become reasons, in the order of ``explain/kinds``, each in words and with its remedy.
 
-Values in, verdicts out: what Portage decides is decided in ``host/``, with Portage's own functions.
+Values in, verdicts out: what Portage decides is decided in ``explain/facts``, with Portage's own functions.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from portage_ext import shown
+from portage_ext.explain import kinds
 from portage_ext.explain.verdict import (
     BINHOST,
     HERE,
     Change,
     Facts,
     Flag,
-    Kind,
     Listing,
     Mask,
     Offer,
@@ -31,27 +30,10 @@ from portage_ext.explain.verdict import (
 
 def judge(facts: Facts, wanted: Wanted, places: Places) -> Verdict:
     """The verdict on one candidate."""
-    reasons = tuple(_reasons(facts, wanted, places))
+    reasons = tuple(sorted(_reasons(facts, wanted, places), key=lambda one: kinds.rank(one.kind)))
     if facts.set_aside and not any(one.blocks for one in reasons):
         reasons = (*reasons, Reason("resolver", f"Portage's resolver set it aside: {facts.set_aside}"))
     return Verdict(facts.offer, reasons)
-
-
-def unreachable(binrepo: str, uri: str, why: str) -> Reason:
-    """The index of a binrepo could not be had; the remedy shows whether it can now, and what the server says."""
-    command = shown.line(f"wget --spider {shlex.quote(uri.rstrip('/') + '/Packages')}")
-    return Reason("unreachable", f"the index of [{binrepo}] could not be had", (Remedy(HERE, command),), (why,))
-
-
-def refused(binrepo: str, error: str, why: str) -> Reason:
-    """The index of a binrepo was refused by ``error``, a class of errors/trust.py."""
-    if error == "ExpiredReleaseError":
-        remedy = Remedy(BINHOST, "portage-ext release resign")
-    elif "Key" in error:
-        remedy = Remedy(HERE, "portage-ext trust list")
-    else:
-        remedy = Remedy(BINHOST, "portage-ext release show")
-    return Reason("refused", f"the index of [{binrepo}] is refused [{error}]", (remedy,), (why,))
 
 
 def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
@@ -59,18 +41,16 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
     rebuild = Remedy(BINHOST, f"emerge --oneshot --buildpkg {shlex.quote('=' + wanted.cpv)}")
     if facts.trouble:
         yield facts.trouble
+    again = Remedy(HERE, facts.again.emerge("--oneshot", f"={offer.cpv}"))
     if facts.listing.off and not facts.listing.accepted:
-        again = Remedy(HERE, f"{facts.listing.emerge} --oneshot {shlex.quote('=' + offer.cpv)}")
         yield Reason("off", f"getbinpkg is off for this run ({facts.listing.off})", (again,))
     if facts.listing.why:
         yield _listing(facts.listing, offer, places)
     for one in facts.exclusions:
-        # Nothing but the command line says so: without default options it does not.
-        plain = f"emerge --ignore-default-opts --oneshot {shlex.quote('=' + offer.cpv)}"
-        remedies = (Remedy(HERE, one.edit or plain),)
-        yield Reason("excluded", f"{one.option} {one.atoms} ({one.where})", remedies)
+        remedy = Remedy(HERE, one.edit) if one.edit else again
+        yield Reason("excluded", f"{one.option} {one.atoms} ({one.where})", (remedy,))
     yield from _profile(facts, wanted, places, rebuild)
-    yield from _masks(mask for mask in facts.masks if not mask.profile)
+    yield from masked(mask for mask in facts.masks if not mask.profile)
     if facts.order < 0 and not facts.masks:
         yield _older(facts, wanted, rebuild)
     elif facts.ebuild != "visible":
@@ -91,15 +71,7 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
         yield Reason(
             "bindings", f"needs {', '.join(facts.unsatisfied)}, which does not fit the versions chosen here", (rebuild,)
         )
-    if facts.patches:
-        yield Reason(
-            "patches",
-            f"this host has user patches for it: {', '.join(facts.patches)}",
-            (Remedy(HERE, f"emerge --oneshot --binpkg-respect-user-patches=n {shlex.quote('=' + wanted.cpv)}"),),
-        )
-    if facts.live:
-        command = f"emerge --ignore-default-opts --oneshot {shlex.quote('=' + offer.cpv)}"
-        yield Reason("live", "a live package, and --usepkg-exclude-live is on", (Remedy(HERE, command),))
+    yield from facts.more
 
 
 def signature(path: str, why: str) -> Reason:
@@ -160,7 +132,7 @@ def _older(facts: Facts, wanted: Wanted, rebuild: Remedy) -> Reason:
         details.append(f"the index is of {day(offer.indexed)}")
     if wanted.since:
         details.append(f"{wanted.version} is in the tree since {day(wanted.since)}")
-    take = Remedy(HERE, f"emerge --oneshot --useoldpkg-atoms={offer.cp} {offer.cp}:{offer.slot}")
+    take = Remedy(HERE, facts.again.emerge("--oneshot", f"--useoldpkg-atoms={offer.cp}", f"{offer.cp}:{offer.slot}"))
     return Reason(
         "version",
         f"the tree is ahead: {wanted.version} here, {offer.version} there",
@@ -174,24 +146,25 @@ def _newer(facts: Facts, wanted: Wanted, rebuild: Remedy) -> Reason:
     text = f"newer than {wanted.version}, which "
     if facts.needed:
         return Reason("version", f"{text}other packages need", (rebuild,), facts.needed)
-    take = Remedy(HERE, f"emerge --oneshot {shlex.quote('=' + facts.offer.cpv)}")
+    take = Remedy(HERE, facts.again.emerge("--oneshot", f"={facts.offer.cpv}"))
     chosen = f"was asked for: {' '.join(facts.asked)}" if facts.asked else "Portage's resolver chose"
     return Reason("version", text + chosen, (take, replace(rebuild, instead=True)))
 
 
 def _no_ebuild(facts: Facts, offer: Offer) -> Reason:
     what = "is masked" if facts.ebuild == "masked" else "is no longer in the tree"
-    take = Remedy(HERE, f"emerge --oneshot --useoldpkg-atoms={offer.cp} {shlex.quote('=' + offer.cpv)}")
+    take = Remedy(HERE, facts.again.emerge("--oneshot", f"--useoldpkg-atoms={offer.cp}", f"={offer.cpv}"))
     return Reason("no-ebuild", f"the ebuild of {offer.version} {what}", (take,))
 
 
-def _masks(masks: Iterable[Mask]) -> Iterable[Reason]:
+def masked(masks: Iterable[Mask]) -> Iterable[Reason]:
+    """A reason for each mask."""
     return (Reason(mask.kind, mask.text, (mask.remedy,) if mask.remedy else ()) for mask in masks)
 
 
 def _profile(facts: Facts, wanted: Wanted, places: Places, rebuild: Remedy) -> Iterable[Reason]:
     """What the profile decides is one reason: it can be lifted for this package, or for all of them by the other profile."""
-    masks = _masks(mask for mask in facts.masks if mask.profile)
+    masks = masked(mask for mask in facts.masks if mask.profile)
     flags = _flags((flag for flag in facts.flags if flag.profile), wanted, places, rebuild)
     decided = [*masks, *flags]
     if facts.profile is None or not decided:
@@ -206,7 +179,7 @@ def _profile(facts: Facts, wanted: Wanted, places: Places, rebuild: Remedy) -> I
 
 
 def _flags(differing: Iterable[Flag], wanted: Wanted, places: Places, rebuild: Remedy) -> Iterable[Reason]:
-    groups: dict[tuple[Kind, str], list[Flag]] = {}
+    groups: dict[tuple[str, str], list[Flag]] = {}
     for flag in differing:
         if "absent" in (flag.here, flag.there):
             groups.setdefault(("iuse-implicit" if flag.implicit else "iuse", ""), []).append(flag)

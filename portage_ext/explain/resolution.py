@@ -6,23 +6,18 @@ merging the list, the finished graph is kept.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from portage_ext.errors import ResolutionError, UsageError
-from portage_ext.explain.verdict import Reason
-from portage_ext.host.probe import Expectation, Function, Names
-from portage_ext.limits import SPOKEN_SIZE
+from portage_ext.errors import ResolutionError
+from portage_ext.explain import command_line
+from portage_ext.explain.command_line import overheard, understood
+from portage_ext.explain.verdict import Again, Reason
+from portage_ext.host.probe import Expectation, Function
 from portage_ext.policy.getbinpkg import Run
 
 EXPECTED: Final[tuple[Expectation, ...]] = (
-    Function("_emerge.actions:load_emerge_config"),
     Function("_emerge.actions:run_action", ("emerge_config",)),
     Function("_emerge.actions:action_build", ("emerge_config",), ("spinner",), callers=("_emerge.actions:run_action",)),
     Function("_emerge.create_depgraph_params:create_depgraph_params", ("myopts", "myaction")),
@@ -32,8 +27,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     ),
     Function("_emerge.depgraph:depgraph.altlist", ("self",)),
     Function("_emerge.depgraph:depgraph.display_problems", ("self",)),
-    Function("_emerge.main:parse_opts", ("tmpcmdline",), ("silent",)),
-    Names("portage.package.ebuild.config:config.__init__", ("backupenv", "features")),
+    *command_line.EXPECTED,
 )
 
 
@@ -41,8 +35,9 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 class Resolution:
     """A finished resolution: ``graph`` is Portage's depgraph, ``packages`` what it would merge, in order.
 
-    ``hides_local``: local binaries of unlisted packages stay out of sight. ``troubles``: binrepos whose index could not be had
-    or was refused. ``asked`` says of a binrepo whether emerge has just read its index. ``spoken``: what Portage said meanwhile.
+    ``hides_local``: local binaries of unlisted packages stay out of sight. ``again`` repeats the question. ``asked`` says of a
+    binrepo whether emerge has just read its index. ``resolved`` is off where emerge found no solution. ``spoken``: what Portage
+    said meanwhile. ``troubles``: the binrepos about which something is wrong as a whole.
     """
 
     graph: Any
@@ -51,35 +46,30 @@ class Resolution:
     run: Run
     hides_local: bool
     packages: list[Any]
-    troubles: dict[str, Reason]
+    again: Again
     asked: Callable[[str], bool]
-    spoken: str
+    resolved: bool
+    spoken: str = ""
+    troubles: dict[str, Reason] = field(default_factory=dict)
 
 
 def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
     """Resolve ``words``, emerge's own arguments, as ``emerge --pretend`` would; ``without_index`` as if no binrepo were there.
 
-    Raises UsageError for words that make no list, ResolutionError when Portage finds no solution or refuses to look for one.
+    Where Portage finds no solution, the graph tells what is missing. Raises UsageError for words that make no list,
+    SettingsError for configuration that Portage cannot read, ResolutionError when Portage refuses to look for a solution.
     """
     # Portage decides on its own output while it is imported.
     from _emerge import actions
     from _emerge.create_depgraph_params import create_depgraph_params
     from _emerge.depgraph import backtrack_depgraph
-    from _emerge.main import parse_opts
     from portage.exception import PortageException
 
     from portage_ext.emerge import ordering, patching, session
     from portage_ext.emerge.patching import Patch
 
-    config = actions.load_emerge_config()
-    default = shlex.split(config.target_config.settings.get("EMERGE_DEFAULT_OPTS", ""))
-    arguments = [*default, *words, "--pretend", "--nospinner", "--color=n"]
-    try:
-        config.action, config.opts, config.args = parse_opts(arguments, silent=True)
-    except SystemExit as error:
-        raise UsageError(f"emerge does not take: {' '.join(words)}") from error
-    if config.action is not None or "--resume" in config.opts:
-        raise UsageError("only what makes a merge list can be asked about: atoms, sets, and options for them")
+    asked = understood(words)
+    config = asked.config
     found: list[Resolution] = []
     run, hides_local = session.terms(config)
     told = config.opts.get("--getbinpkg")
@@ -91,17 +81,17 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
         # What the plan check would refuse is told as a reason (explain/symbols.py); here a list is wanted.
         ordering.end()
         parameters = create_depgraph_params(opts, emerge_config.action)
+        settings = emerge_config.target_config.settings
         success, graph, _ = backtrack_depgraph(
-            emerge_config.target_config.settings, emerge_config.trees, opts, parameters, None, emerge_config.args, spinner
+            settings, emerge_config.trees, opts, parameters, None, emerge_config.args, spinner
         )
         if not success:
             graph.display_problems()
-            return 1
-        tasks = [one for one in graph.altlist() if getattr(one, "operation", "") == "merge"]
-        settings = emerge_config.target_config.settings
+        tasks = [one for one in graph.altlist() if getattr(one, "operation", "") == "merge"] if success else []
         if without_index:
             opts = {**opts, "--getbinpkg": told}
-        found.append(Resolution(graph, settings, opts, run, hides_local, tasks, {}, _asked(opts, settings), ""))
+        fresh = _asked(opts, settings)
+        found.append(Resolution(graph, settings, opts, run, hides_local, tasks, asked.again, fresh, success))
         return 0
 
     spoken: list[str] = []
@@ -111,7 +101,7 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
     except PortageException as error:
         raise ResolutionError(str(error)) from error
     if not found:
-        raise ResolutionError("\n".join(line for line in spoken[0].split("\n") if line.strip()) or "no list was made")
+        raise ResolutionError("\n".join(line for line in spoken[0].split("\n") if line.strip()) or "it does not say why")
     found[0].spoken = spoken[0]
     return found[0]
 
@@ -122,24 +112,3 @@ def _asked(options: dict[str, Any], settings: Any) -> Callable[[str], bool]:
     if options.get("--getbinpkg") is not True:
         return lambda _: False
     return session.current.whitelist(settings).wants if session.current is not None else lambda _: True
-
-
-@contextlib.contextmanager
-def overheard(spoken: list[str]) -> Iterator[None]:
-    """Take what this process and its children print; ``spoken`` gets the text when the block ends."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        try:
-            for number in (1, 2):
-                os.dup2(file.fileno(), number)
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for number, old in zip((1, 2), kept, strict=True):
-                os.dup2(old, number)
-                os.close(old)
-            file.seek(0)
-            spoken.append(file.read(SPOKEN_SIZE).decode("utf-8", "replace"))

@@ -41,6 +41,7 @@ def configuration(host: Here, repos: list[BinrepoValues], *, publishes: bool = F
         ),
         *_profile(settings, host),
         *_defeats(settings, repos),
+        *_binhost_variable(settings, repos),
         *_unsigned(host, repos),
         *_package_env(settings, repos),
         *_native(settings, publishes=publishes or "buildpkg" in host.features),
@@ -93,6 +94,15 @@ def _defeats(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]:
             named = "FEATURES" if one.line.startswith("FEATURES") else "PORTAGE_BINHOST"
             where = setting(settings, named, "binpkg-ignore-signature")
         yield error(f"{where and where + ': '}{f'[{one.binrepo}] ' if one.binrepo else ''}{one.what}", one.line)
+
+
+def _binhost_variable(settings: Any, repos: list[BinrepoValues]) -> Iterator[Finding]:
+    from portage_ext.host.use_origin import setting
+    from portage_ext.trust import binhost_variable
+
+    for one in binhost_variable.named(settings.get("PORTAGE_BINHOST", ""), repos):
+        where = setting(settings, "PORTAGE_BINHOST", one.url)
+        yield warning(f"{where and where + ': '}{one.what}", one.remedy)
 
 
 def _unsigned(host: Here, repos: list[BinrepoValues]) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from portage_ext.errors.trust import GpgError
 from portage_ext.explain import arrival, fetchcommand
 from portage_ext.explain.arrival import Signer, Source
 from portage_ext.explain.candidates import CandidateTree
-from portage_ext.explain.resolution import overheard
+from portage_ext.explain.command_line import overheard
 from portage_ext.explain.verdict import Offer, Reason
 from portage_ext.gpkg.describe import describe
 from portage_ext.host import probe

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Kind = Literal[
-    "unreachable", "refused", "unlisted", "off", "binhost", "excluded", "version", "no-ebuild", "chost", "keywords", "mask",
-    "license", "masked", "profile", "use", "iuse", "use-expand", "iuse-implicit", "slot", "dependencies", "bindings", "patches",
-    "live", "repository", "symbols", "signature", "unindexed", "cpu", "resolver", "fetch",
-]  # fmt: skip
 Where = Literal["here", "binhost"]
 HERE: Final = "here"
 BINHOST: Final = "binhost"
@@ -25,7 +21,8 @@ BINHOST: Final = "binhost"
 class Remedy:
     """One line for a shell, to be run on this host or on the binhost. ``file`` and ``line``: what an appending one appends.
 
-    ``instead``: not a further step, but another way out than the ones before it.
+    ``instead``: not a further step, but another way out than the ones before it. ``look``: it changes nothing, and shows what
+    is wrong.
     """
 
     where: Where
@@ -33,6 +30,7 @@ class Remedy:
     file: str | None = None
     line: str | None = None
     instead: bool = False
+    look: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,11 @@ class Change:
 class Reason:
     """One thing that keeps a candidate away (or, with ``blocks`` off, that speaks against it though emerge would take it).
 
-    ``text`` fits a table, ``details`` are further lines. ``remedies`` belong together, in this order; none when nothing can be
-    done.
+    ``kind`` is a row of ``explain/kinds``. ``text`` fits a table, ``details`` are further lines. ``remedies`` belong together,
+    in this order; none when nothing can be done.
     """
 
-    kind: Kind
+    kind: str
     text: str
     remedies: tuple[Remedy, ...] = ()
     details: tuple[str, ...] = ()
@@ -82,7 +80,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What emerge takes. ``since``: when its ebuild came into the tree, as far as the file's time says; 0 when unknown."""
+    """What emerge takes, or ``nothing`` where it could not resolve the request and would have needed this.
+
+    ``since``: when its ebuild came into the tree, as far as the file's time says; 0 when unknown.
+    """
 
     cpv: str
     cp: str
@@ -90,7 +91,7 @@ class Wanted:
     slot: str
     sub_slot: str
     repository: str
-    kind: Literal["ebuild", "binary"]
+    kind: Literal["ebuild", "binary", "nothing"]
     since: int = 0
 
 
@@ -98,7 +99,7 @@ class Wanted:
 class Listing:
     """Whether package.env lets the candidate in: ``why`` it does not, and the entry that says so, if one does.
 
-    ``off``: what switches getbinpkg off for the whole run; ``emerge`` is how to run it without that.
+    ``off``: what switches getbinpkg off for the whole run; ``without`` is what a shell runs emerge by to be rid of that.
     """
 
     accepted: bool
@@ -107,7 +108,37 @@ class Listing:
     where: str = ""
     allowed: tuple[str, ...] = ()
     off: str = ""
-    emerge: str = ""
+    without: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How emerge is run once more: with the options of the question that decide about binaries.
+
+    ``asked`` are those of the command line, ``all`` those of EMERGE_DEFAULT_OPTS too, each as option and word; ``defaults`` are
+    the options that EMERGE_DEFAULT_OPTS names. ``by`` is what a shell runs emerge by, such as ``env``.
+    """
+
+    asked: tuple[tuple[str, str], ...] = ()
+    all: tuple[tuple[str, str], ...] = ()
+    defaults: frozenset[str] = frozenset()
+    by: str = ""
+    plain: bool = False
+    """EMERGE_DEFAULT_OPTS is left out, and ``asked`` has what is kept of it."""
+
+    def less(self, options: Iterable[str], by: str = "") -> Again:
+        """Without these options, wherever they are given."""
+        gone = set(options)
+        plain = not gone.isdisjoint(self.defaults)
+        kept = tuple(one for one in (self.all if plain else self.asked) if one[0] not in gone)
+        rest = tuple(one for one in self.all if one[0] not in gone)
+        return Again(kept, rest, frozenset() if plain else self.defaults, by or self.by, plain or self.plain)
+
+    def emerge(self, *words: str) -> str:
+        """The command, with ``words`` quoted for a shell."""
+        plain = ["--ignore-default-opts"] if self.plain else []
+        command = shlex.join(["emerge", *plain, *(word for _, word in self.asked), *words])
+        return f"{self.by} {command}" if self.by else command
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +155,7 @@ class Exclusion:
 class Mask:
     """One reason of Portage to mask the candidate; ``command`` lifts it, as far as Portage has a file for that."""
 
-    kind: Kind
+    kind: str
     text: str
     remedy: Remedy | None = None
     profile: bool = False
@@ -175,6 +206,8 @@ class Facts:
     order: int
     """The candidate's version against the wanted one: below zero when it is older."""
     listing: Listing = Listing(True)
+    again: Again = Again()
+    """How emerge is asked once more."""
     trouble: Reason | None = None
     """What is wrong with the binrepo itself."""
     exclusions: tuple[Exclusion, ...] = ()
@@ -186,13 +219,13 @@ class Facts:
     """Slot and sub-slot of the ebuild of the same version, where they differ and that keeps the binary away."""
     changed_deps: tuple[str, ...] = ()
     unsatisfied: tuple[str, ...] = ()
-    patches: tuple[str, ...] = ()
-    live: bool = False
     set_aside: str = ""
     asked: tuple[str, ...] = ()
     """What was asked for, and the candidate is not."""
     needed: tuple[str, ...] = ()
     """What other packages of the list need, and the candidate is not."""
+    more: tuple[Reason, ...] = ()
+    """What the reasons found that ask for themselves (``explain/objectors/``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +266,7 @@ class Verdict:
     @property
     def fixable(self) -> bool:
         """Whether every reason has a remedy that is carried out on this host."""
-        steps = [[step for step in one.remedies if not step.instead] for one in self.reasons if one.blocks]
+        steps = [[step for step in one.remedies if not step.instead and not step.look] for one in self.reasons if one.blocks]
         return all(some and all(step.where == HERE for step in some) for some in steps)
 
     @property

@@ -72,15 +72,20 @@ def configured_binrepos(settings: Any) -> list[BinrepoValues]:
 
 def binrepos() -> list[BinrepoValues]:
     """The binrepos of binrepos.conf and PORTAGE_BINHOST, lowest priority first. Raises SettingsError, UnknownPortageError."""
-    import configparser
-
     import portage
 
     probe.check(LOSS, EXPECTED)
+    return binrepos_of(portage.settings)
+
+
+def binrepos_of(settings: Any) -> list[BinrepoValues]:
+    """The same with ``settings``. Raises SettingsError."""
+    import configparser
+
     try:
-        return configured_binrepos(portage.settings)
+        return configured_binrepos(settings)
     except configparser.Error as error:
-        root = Path(portage.settings["PORTAGE_CONFIGROOT"])
+        root = Path(settings["PORTAGE_CONFIGROOT"])
         where, why = next(iter(mistakes(root)), (str(root / BINREPOS), " ".join(str(error).split())))
         raise SettingsError(where, why) from error
 

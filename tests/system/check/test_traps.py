@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from portage_ext.config import binrepos
 from tests.system.check.conftest import Pair, findings, healthy, one
-from tests.testkit import keys
+from tests.testkit import binhost as kit
+from tests.testkit import environments, keys
+from tests.testkit.binhost import Binhost
 from tests.testkit.roots import Root
 
 
@@ -58,6 +61,36 @@ def test_a_binhost_in_the_variable_beside_the_file(pair: Pair) -> None:
     del pair.client.settings["PORTAGE_BINHOST"]
     pair.client.write_settings()
     healthy(pair.client)
+
+
+LOADED = """
+import json, os, portage
+from portage.binrepo.config import BinRepoConfigLoader
+settings = portage.settings
+loaded = BinRepoConfigLoader([os.path.join(settings["PORTAGE_CONFIGROOT"], "etc/portage/binrepos.conf")], settings)
+rows = [(one.name or one.name_fallback, one.sync_uri, one.priority or 0, one.location, one.verify_signature)
+        for one in loaded.values()]
+print(json.dumps(rows))
+"""
+
+
+@pytest.mark.parametrize("version", environments.SUPPORTED)
+def test_urls_of_the_variable_are_named_with_what_portage_does(work: Path, binhost: Binhost, version: str) -> None:
+    client = kit.client(work / "client", binhost, {"lab": "http://127.0.0.1:1/lab/"}, version=version)
+    conf = client.path / "etc/portage/binrepos.conf"
+    conf.write_text("".join(line for line in conf.read_text().splitlines(keepends=True) if "location" not in line))
+    client.settings["PORTAGE_BINHOST"] = "http://127.0.0.1:1/other http://127.0.0.1:1/lab"
+    client.write_settings()
+    place = f"{client.path}/etc/portage/make.conf:{list(client.settings).index('PORTAGE_BINHOST') + 1}: "
+    beside, same = [one for one in findings(client)["configuration"] if "PORTAGE_BINHOST names" in one["what"]]
+    python = str(client.environment.python)
+    lab, other = sorted(json.loads(client.run(python, "-c", LOADED).ok().stdout), key=lambda one: one[1])
+    assert same["what"].startswith(f"{place}PORTAGE_BINHOST names http://127.0.0.1:1/lab, as [lab]")
+    assert lab == ["lab", "http://127.0.0.1:1/lab", 1, None, True], "the section, once, and without a place of its own"
+    assert "packages of [lab] are kept in PKGDIR" in same["what"]
+    assert beside["what"].startswith(f"{place}PORTAGE_BINHOST names http://127.0.0.1:1/other, which no section")
+    assert f"named {other[0]}," in beside["what"]
+    assert other[1:] == ["http://127.0.0.1:1/other", 1, None, None]
 
 
 def test_lines_of_a_section_that_defeat_verification(pair: Pair) -> None:

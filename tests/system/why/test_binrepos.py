@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.system.attacks.conftest import lab, other_key, portage, trusted
 from tests.system.attacks.lab import Lab
@@ -12,9 +15,17 @@ from tests.system.why.asking import why
 from tests.testkit import binhost as kit
 from tests.testkit import httpd
 from tests.testkit.binhost import Binhost
+from tests.testkit.httpd import Server
 from tests.testkit.keys import SigningKey
+from tests.testkit.roots import Root
 
 __all__ = ["lab", "other_key", "portage", "trusted"]
+
+
+@pytest.fixture
+def server(binhost: Binhost) -> Iterator[Server]:
+    with httpd.serve(binhost.pkgdir) as served:
+        yield served
 
 
 def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binhost, port: int) -> None:
@@ -32,11 +43,92 @@ def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binh
         assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
 
 
-def test_a_server_that_is_down_and_was_never_up(work: Path, binhost: Binhost) -> None:
+def broken(client: Root, text: str) -> str:
+    """Append ``text`` to binrepos.conf; returns what was there."""
+    before = (client.path / "etc/portage/binrepos.conf").read_text()
+    client.etc("binrepos.conf", before + text)
+    return before
+
+
+def test_nobody_knows_what_a_server_has_that_was_never_up(work: Path, binhost: Binhost) -> None:
     client = kit.client(work / "client", binhost, {"tinybin": "http://127.0.0.1:1"})
+    whitelist(client, "app-misc/hello on")
+    said = client.emerge("-p", "app-misc/hello").ok().stderr
     answer = why(client, "app-misc/hello")
-    assert answer.package(HELLO)["candidates"] == []
-    assert [one["kind"] for one in answer.value["binrepos"]] == ["unreachable"]
+    assert (answer.package(HELLO)["candidates"], answer.value["unknown"]) == ([], ["tinybin"])
+    (trouble,) = answer.value["binrepos"]
+    assert trouble["kind"] == "unreachable"
+    look, edit = trouble["remedies"]
+    assert (look["look"], look["command"].split()[0]) == (True, "wget"), "a look is no way out"
+    assert (edit["look"], edit["command"].split()[0]) == (False, "${EDITOR:-nano}")
+    assert all(line in said for line in answer.value["said"])
+    assert "!!! [tinybin] Error fetching binhost package info from 'http://127.0.0.1:1'" in answer.value["said"]
+    done = client.run("portage-ext", "why", "app-misc/hello")
+    assert done.status == 3
+    assert "unknown whether [tinybin] has a binary of it" in done.stdout
+    assert "no binhost and no PKGDIR" not in done.stdout
+    assert "Error fetching binhost package info" in done.stderr
+    client.etc("binrepos.conf", "")
+    done = client.run("portage-ext", "why", "app-misc/hello").ok()
+    assert "no binhost is configured, and PKGDIR has no binary of it" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [("[tinybin]\nsync-uri = x\n", 7, "uses none of binrepos.conf"), ("[other]\npriority = 1\n", 7, "[other] has no sync-uri")],
+    ids=["a section twice", "no sync-uri"],
+)
+def test_a_mistake_in_binrepos_conf_is_shown_and_where(
+    work: Path, binhost: Binhost, server: Server, text: str, place: int, words: str
+) -> None:
+    client = kit.client(work / "client", binhost, {"tinybin": server.url})
+    whitelist(client, "app-misc/hello on")
+    before = broken(client, text)
+    answer = why(client, "app-misc/hello")
+    (trouble,) = answer.value["binrepos"]
+    assert (trouble["kind"], words in trouble["text"]) == ("unread", True)
+    (remedy,) = trouble["remedies"]
+    # What a person does in the editor.
+    (work / "editor").write_text(f'#!/bin/sh\ntest "$1" = +{place} && cp {work}/before "$2"\n')
+    (work / "editor").chmod(0o755)
+    (work / "before").write_text(before)
+    client.run("sh", "-c", remedy["command"], EDITOR=str(work / "editor")).ok()
+    assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
+
+
+def test_an_index_that_portage_cannot_use(work: Path, binhost: Binhost) -> None:
+    served = work / "served"
+    served.mkdir()
+    (served / "Packages").write_text((binhost.pkgdir / "Packages").read_text().replace("VERSION: 0", "VERSION: 9"))
+    with httpd.serve(served) as server:
+        client = kit.client(work / "client", binhost, {"tinybin": server.url})
+        answer = why(client, "app-misc/hello", "--", "-g")
+    (trouble,) = answer.value["binrepos"]
+    assert (trouble["kind"], "has a version that is not supported: '9'" in trouble["text"]) == ("unusable", True)
+    assert answer.value["unknown"] == ["tinybin"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("make.conf", 'USE="foo\n', ": No closing quotation. Correct the file; nothing is guessed in its place."),
+        ("binrepos.conf", "fetchcommand = wget 50%\n", "a percent sign is written %%"),
+        ("binrepos.conf", "[bad]\nsync-uri = http://[::1\n", "http://[::1 is not an address"),
+    ],
+    ids=["make.conf without an end", "a bare percent sign", "no address"],
+)
+def test_configuration_that_portage_dies_of_is_one_line(
+    work: Path, binhost: Binhost, server: Server, file: str, text: str, line: str
+) -> None:
+    client = kit.client(work / "client", binhost, {"tinybin": server.url})
+    path = client.path / "etc/portage" / file
+    path.write_text(path.read_text().rstrip("\n") + "\n" + text)
+    assert "Traceback" in client.emerge("-pg", "app-misc/hello").stderr
+    done = client.run("portage-ext", "why", "app-misc/hello", "--", "-g")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert f"portage-ext why: {path}:" in done.stderr
+    assert line in done.stderr
 
 
 def test_an_expired_release(lab: Lab) -> None:

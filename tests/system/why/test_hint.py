@@ -72,7 +72,7 @@ def test_getbinpkg_for_the_run(client: Root) -> None:
     client.etc("package.use", "app-misc/flags bar\n")
     overlay(client).data("app-misc/only-1")
     run = client.emerge("-pg", "app-misc/hello", "app-misc/flags", "app-misc/only").ok()
-    assert "portage-ext: 1 package is compiled: portage-ext why app-misc/flags\n" in run.stderr
+    assert "portage-ext: 1 package is compiled: portage-ext why app-misc/flags -- -g\n" in run.stderr
 
 
 @pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
@@ -81,3 +81,16 @@ def test_with_every_portage(new_client: Callable[..., Root], version: str) -> No
     whitelist(root, "app-misc/flags on")
     root.etc("package.use", "app-misc/flags bar\n")
     assert LINE in root.emerge("-p", "app-misc/flags").ok().stderr
+
+
+def test_the_command_keeps_the_options_of_the_run(client: Root) -> None:
+    run = client.emerge("-pvg", "--usepkg-exclude", "app-misc/hello", "app-misc/hello").ok()
+    (line,) = [line for line in run.stderr.splitlines() if "portage-ext why" in line]
+    command = line.partition(": ")[2].partition(": ")[2]
+    assert command == "portage-ext why app-misc/hello -- -g --usepkg-exclude=app-misc/hello"
+    answer = client.run("sh", "-c", command).stdout
+    assert "--usepkg-exclude app-misc/hello" in answer
+    assert "not whitelisted" not in answer
+    remedy = next(text.strip() for text in answer.splitlines() if text.strip().startswith("emerge "))
+    client.run("sh", "-c", remedy).ok()
+    assert client.merged() == {HELLO: "binary"}, "the remedy keeps -g and drops what is in the way"
