@@ -138,19 +138,19 @@ def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, 
 
 
 def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str, command: str) -> Iterator[Finding]:
-    """Files that setup_hooks.sh put in place and that are gone, other than it put them, or of another version than this one.
+    """Files that `portage-ext setup` put in place and that are missing, changed, or of another version than this one.
 
     ``by``: the version of the last run that came to its end, empty when none did. ``command`` runs it again.
     """
     if missing:
-        yield error(f"put in place by setup_hooks.sh and gone: {some(missing)}", command)
+        yield error(f"missing, though portage-ext setup put them in place: {some(missing)}", command)
     if edited:
         yield warning(
-            f"changed since setup_hooks.sh put them in place: {some(edited)}",
+            f"changed since portage-ext setup put them in place: {some(edited)}",
             f"keep what you changed in a file of your own, remove the changed one, and then: {command}",
         )
     if by != version:
-        what = f"were put in place by setup_hooks.sh of {by}" if by else "were not put in place to the end"
+        what = f"were put in place by portage-ext {by}" if by else "are incomplete: the last setup did not finish"
         yield warning(f"the hooks {what}; this is {version}", command)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -218,7 +217,7 @@ def disk(places: list[tuple[str, str]]) -> Area:
 
 
 def hooks(root: Path, config_root: Path) -> Area:
-    """What setup_hooks.sh put in place, by its manifest: ``kind TAB BLAKE2B TAB path`` (docs/adr/0602)."""
+    """What `portage-ext setup` put in place, by its manifest: ``kind TAB BLAKE2B TAB path`` (docs/adr/0602)."""
     try:
         with (root / MANIFEST).open("rb") as file:
             lines = file.read(limits.CONFIG_FILE_SIZE).decode("utf-8", "replace").splitlines()
@@ -261,13 +260,12 @@ def hooks(root: Path, config_root: Path) -> Area:
 
 
 def _setup(root: Path) -> str:
-    """What runs setup_hooks.sh again, with the choices made before; the ebuild installs it under a name of its own."""
-    name = shutil.which("portage-ext-setup") or "./setup_hooks.sh"
-    return name if root == Path("/") else f"{name} --root {shlex.quote(str(root))}"
+    """What runs the installer again, with the choices made before."""
+    return "portage-ext setup" if root == Path("/") else f"portage-ext setup --root {shlex.quote(str(root))}"
 
 
 def _set_up_by(root: Path) -> str:
-    """The version of setup_hooks.sh that ran last."""
+    """The version of the installer that ran last."""
     try:
         with (root / CHOICES).open(encoding="utf-8", errors="replace") as file:
             choices = dict(line.split("\t", 1) for line in file.read(limits.CONFIG_FILE_SIZE).splitlines() if "\t" in line)

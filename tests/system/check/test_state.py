@@ -183,11 +183,11 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     hook = root.path / files[0]
     text = hook.read_bytes()
     hook.unlink()
-    follow(root, one(root, "hooks", f"gone: /{files[0]}"), "--yes")
+    follow(root, one(root, "hooks", f"put them in place: /{files[0]}"), "--yes")
     assert hook.read_bytes() == text
     healthy(root)
     hook.write_bytes(text + b"# mine\n")
-    found = one(root, "hooks", f"changed since setup_hooks.sh put them in place: /{files[0]}")
+    found = one(root, "hooks", f"changed since portage-ext setup put them in place: /{files[0]}")
     assert found["severity"] == "warning"
     hook.unlink()
     follow(root, found | {"remedy": found["remedy"].partition("and then: ")[2]}, "--yes")
@@ -195,13 +195,13 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     bashrc = root.path / "etc/portage/bashrc"
     ours = bashrc.read_text()
     bashrc.write_text("")
-    one(root, "hooks", "gone: /etc/portage/bashrc")
+    one(root, "hooks", "put them in place: /etc/portage/bashrc")
     bashrc.write_text(ours)
     healthy(root)
 
     choices = root.path / "var/lib/portage-ext/setup/choices"
     choices.write_text(choices.read_text().replace(f"version\t{__version__}\n", "version\t0.0.9\n"))
-    follow(root, one(root, "hooks", "put in place by setup_hooks.sh of 0.0.9"), "--yes")
+    follow(root, one(root, "hooks", "put in place by portage-ext 0.0.9"), "--yes")
     healthy(root)
 
 

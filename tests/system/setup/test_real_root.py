@@ -88,11 +88,11 @@ def run(work: Path, script: str, *arguments: str, beside: bool = False, settings
 def test_guide_at_the_real_root(work: Path) -> None:
     guide = (CHECKOUT / "docs/administration.md").read_text()
     words = {
-        "setup": "./setup_hooks.sh --role binhost --tree /srv/binhost/amd64",
+        "setup": "portage-ext setup --role binhost --tree /srv/binhost/amd64",
         "emerge": "emerge --oneshot app-misc/hello",
-        "status": "./setup_hooks.sh --status",
+        "status": "portage-ext setup --status",
         "check": "portage-ext check",
-        "uninstall": "./setup_hooks.sh --uninstall",
+        "uninstall": "portage-ext setup --uninstall",
     }
     assert all(f"\n{command}" in guide for command in words.values())
     done = run(work, GUIDE.format(**words))
