@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a section of binrepos.conf or its sync-uri, a release or channel of a tree, a builder.json (-: standard input)",
     )
     parser.add_argument("--print", action="store_true", dest="own", help="print this host's own builder.json, for another host")
-    parser.add_argument("--unverified", action="store_true", help="take what lies at a URL, whoever put it there")
+    parser.add_argument("--unverified", action="store_true", help="accept unsigned data from a URL")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
 

@@ -29,7 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             metavar="FPR",
             help="the keys that may sign the next Releases (clients with pinned root keys ignore it)",
         )
-    sign.add_argument("--at-least", type=int, default=1, metavar="N", help="let the version not be less (after a lost Release)")
+    sign.add_argument(
+        "--at-least", type=int, default=1, metavar="N", help="use at least this version number (after losing a Release)"
+    )
     again.add_argument("--force", action="store_true", help="also when most of its validity is still to come")
     show.add_argument("--pkgdir", type=Path, metavar="DIR")
 

@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--root-threshold", type=int, metavar="N", help="how many of them must sign a root")
         one.add_argument("--release-key", nargs="+", metavar="FPR", required=first, help="the keys that may sign Releases")
         one.add_argument("--release-threshold", type=int, metavar="N", help="how many of them must sign a Release")
-        one.add_argument("--least-release", type=int, metavar="N", help="no Release before this one counts, whoever signed it")
+        one.add_argument("--least-release", type=int, metavar="N", help="clients refuse Releases with a lower number")
         one.add_argument("--valid-days", type=int, default=365, metavar="N", help="days until it expires (default: 365)")
     init.add_argument("--repository", metavar="ID", help="as `release show` prints it (default: an id of its own)")
     sign.add_argument("--key", nargs="+", metavar="FPR", help="(default: every root key of which gpg has the secret part)")

@@ -1,4 +1,4 @@
-"""portage-ext setup: runs the installer setup_hooks.sh, wherever pip, emerge or git put it, and passes the words on as they are.
+"""portage-ext setup: run the installer setup_hooks.sh, wherever pip, emerge or git put it, with the words as they are.
 
 The installer is bash because it must also work where Python does not (docs/adr/0602). It reads its options itself.
 """

@@ -52,6 +52,16 @@ class UsageError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
+class RequestError(PortageExtError):
+    """The words of a command are right, but what they ask for is not there, or cannot be done now."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(slots=True, eq=False)
 class ResolutionError(PortageExtError):
     """emerge makes no list of what was asked about; ``said`` are its own words."""
 
@@ -299,6 +309,15 @@ class SettingsError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
+
+
+class UnreadableSettingsError(SettingsError):
+    """A configuration file is there and cannot be read; ``why`` are the words of the system."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read: {self.why}"
 
 
 # Toolchain first.

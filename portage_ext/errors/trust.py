@@ -5,11 +5,14 @@ They stand apart from errors.py, whose rules they keep, because there are so man
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from portage_ext import shown
 from portage_ext.errors import PortageExtError
+
+_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(slots=True, eq=False)
@@ -29,8 +32,13 @@ class TrustError(PortageExtError):
         # Both have words of a server in them, and are shown apart from the message, too.
         self.where, self.why = shown.line(self.where), shown.line(self.why)
 
+    @property
+    def kind(self) -> str:
+        """Its name as it is printed and documented: a ``RollbackError`` is a ``rollback``."""
+        return _WORD.sub("-", type(self).__name__.removesuffix("Error")).lower()
+
     def __str__(self) -> str:
-        return f"{self.where}: {self.why} [{type(self).__name__}]. {self.todo}"
+        return f"{self.where}: {self.why} [{self.kind}]. {self.todo}"
 
 
 class MalformedReleaseError(TrustError):
@@ -208,7 +216,7 @@ class ForeignRepositoryError(TrustError):
     """The Release is of another repository or channel than the one this binrepo stands for."""
 
     __slots__ = ()
-    todo = "Look at sync-uri; if the repository was set up anew, run `portage-ext trust forget REPO`."
+    todo = "Look at sync-uri; if the repository was set up again from nothing, run `portage-ext trust forget REPO`."
 
 
 class IndexMismatchError(TrustError):
@@ -231,7 +239,21 @@ class GpgError(TrustError):
     """gpg could not be run, or did not do what was asked of it."""
 
     __slots__ = ()
-    todo = "Run the same gpg command by hand to see more."
+    todo = "Check that the key is in the gpg home, and that this user may read it."
+
+
+class MissingSecretKeyError(GpgError):
+    """gpg has no secret key to sign with."""
+
+    __slots__ = ()
+    todo = "Run this as the user who has the key (often root), or name the gpg home with --homedir."
+
+
+class MissingGpgError(GpgError):
+    """There is no gpg on this host."""
+
+    __slots__ = ()
+    todo = "Install app-crypt/gnupg."
 
 
 class KeyFileError(TrustError):
@@ -239,6 +261,41 @@ class KeyFileError(TrustError):
 
     __slots__ = ()
     todo = "Get the key again, and its fingerprint from a source you trust."
+
+
+class UnreadableKeyFileError(KeyFileError):
+    """A file of keys is not there, or this user may not read it."""
+
+    __slots__ = ()
+    todo = "Check the path and its permissions."
+
+
+class ShortFingerprintError(KeyFileError):
+    """Something in the place of a fingerprint is not a whole one, and somebody could make a key that fits it."""
+
+    __slots__ = ()
+    todo = "Use all 40 or 64 hex digits, from a source you trust."
+
+
+class UnnamedKeyFileError(KeyFileError):
+    """A key is wanted that Portage's keyring does not have, and nobody has said where it is."""
+
+    __slots__ = ()
+    todo = "Say where the key is with --from."
+
+
+class NotPinnedError(KeyFileError):
+    """A key is to be unpinned that is not pinned."""
+
+    __slots__ = ()
+    todo = "`portage-ext trust list` shows what is pinned."
+
+
+class TooFewRootKeysError(KeyFileError):
+    """Without a root key those that are left could not meet the threshold."""
+
+    __slots__ = ()
+    todo = "Pin all root keys that should count at once with `portage-ext trust add --root-key`."
 
 
 class AdoptedKeyError(KeyFileError):
@@ -255,7 +312,7 @@ class DamagedStateError(TrustError):
     """What this host remembers of a binrepo cannot be read; nothing is guessed in its place."""
 
     __slots__ = ()
-    todo = "Run `portage-ext trust forget REPO` to begin anew."
+    todo = "Run `portage-ext trust forget REPO` to start again without it."
 
 
 class TransferError(TrustError):
@@ -268,7 +325,7 @@ class MirrorError(TransferError):
     """A mirror could not be used: no connection, an error status, an answer that is none, a transfer that broke off."""
 
     __slots__ = ()
-    todo = "The other mirrors were tried too; look at the network, or try again later."
+    todo = "Check the URL and the network, or try again later."
     transient = True
 
 
@@ -311,7 +368,7 @@ class CorruptFileError(TransferError):
     """What a mirror sent is whole, but not the file that was promised."""
 
     __slots__ = ()
-    todo = "Every mirror was tried; it was changed on the way or on the mirror."
+    todo = "The file was changed on the mirror or on the way; use another mirror."
 
 
 @dataclass(slots=True, eq=False)
@@ -324,7 +381,8 @@ class AllMirrorsFailedError(PortageExtError):
 
     def __str__(self) -> str:
         lines = "".join(f"\n  {reason}" for reason in self.reasons)
-        return f"{self.what}: no mirror of {len(self.reasons)} gave it:{lines}"
+        tried = "" if len(self.reasons) == 1 else f" from any of {len(self.reasons)} mirrors"
+        return f"{self.what} could not be fetched{tried}:{lines}"
 
 
 class UnsafePathError(TrustError):
@@ -370,7 +428,7 @@ class UnknownPackageError(TrustError):
     """A package is asked for that the verified index does not list."""
 
     __slots__ = ()
-    todo = "Run emerge again, so that it reads the index anew."
+    todo = "Run emerge again, so that it fetches the index again."
 
 
 class WrongPackageError(TrustError):

@@ -78,7 +78,7 @@ def _remote(called: str, one: BinrepoValues, base: str, site: Site) -> Area:
         remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
         return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))
     except TrustError as error:
-        return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{type(error).__name__}]", error.todo),))
+        return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{error.kind}]", error.todo),))
     taken = f"{(time.monotonic() - begun) * 1000:.0f} ms"
     if release is None:
         return Area(called, f"no Release, {taken}")

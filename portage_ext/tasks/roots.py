@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext.errors import UsageError
+from portage_ext.errors import RequestError, UsageError
 from portage_ext.errors.trust import (
     ForeignRepositoryError,
     GpgError,
@@ -57,10 +57,10 @@ def init(directory: Path, wanted: Wanted, *, repository: str | None = None, home
     _take_over(directory, homedir)
     before = _last_complete(directory)
     if before is not None:
-        raise UsageError(f"{directory} has root {before.version} already; `portage-ext root next` makes the one after it")
+        raise RequestError(f"{directory} already has root {before.version}; `portage-ext root next` makes the next one")
     keys = _keys(wanted.root_keys)
     if wanted.root_threshold is None and len(keys) > 1:
-        raise UsageError("--root-threshold: say how many of the root keys must sign")
+        raise UsageError("--root-threshold is needed with several root keys: how many of them must sign")
     first = Root(repository or os.urandom(16).hex(), 0, 0, 0, 1, 1, keys, 1, _keys(wanted.release_keys))
     return _made(directory, first, wanted, homedir)
 
@@ -88,7 +88,7 @@ def _made(directory: Path, before: Root, wanted: Wanted, homedir: Path | None) -
         release_keys=_keys(wanted.release_keys) if wanted.release_keys else before.release_keys,
     )
     if made.least_release < before.least_release:
-        raise UsageError(f"--least-release: root {before.version} says {before.least_release} already; it only grows")
+        raise RequestError(f"--least-release cannot be below {before.least_release}, as in root {before.version}")
     roots.write(directory, made, _public_keys(directory, (*made.root_keys, *made.release_keys), homedir))
     return made
 

@@ -59,8 +59,10 @@ def append(root: Path, run: Run) -> None:
 
 
 def read(root: Path) -> list[Run]:
-    """The runs below ``root``, oldest first, with those that logrotate put aside last (etc/templates/logrotate); none when there
-    is no log. Raises OSError."""
+    """The runs below ``root``, oldest first; none when there is no log. Raises OSError.
+
+    With those that logrotate moved aside last (etc/templates/logrotate).
+    """
     lines: list[bytes] = []
     for name in (f"{RUNS_FILE}.1", RUNS_FILE):
         with contextlib.suppress(FileNotFoundError):
