@@ -9,16 +9,18 @@ from dataclasses import asdict
 from itertools import zip_longest
 from typing import Final
 
+from portage_ext.cli import places
 from portage_ext.cli.screen import Screen
 from portage_ext.policy.health import Area, Severity
 from portage_ext.tasks.examination import examine
+from portage_ext.words import counted
 
 _STATUS: Final = {None: 0, Severity.ERROR: 1, Severity.WARNING: 3}
 _COLOUR: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    places.json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,5 +48,5 @@ def _print(found: Sequence[Area], seconds: float) -> None:
                 screen.text(finding.remedy, first="           do: ", indent="               ")
     counts = {kind: sum(finding.severity is kind for one in found for finding in one.findings) for kind in Severity}
     screen.line()
-    told = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in reversed(counts.items()) if count]
+    told = [counted(count, kind) for kind, count in reversed(counts.items()) if count]
     screen.line(f"{', '.join(told) or 'healthy'}; {seconds:.1f} s")

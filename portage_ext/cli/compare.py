@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 from portage_ext import limits, shown
+from portage_ext.cli import places
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
 from portage_ext.fetch.builder import Described
@@ -31,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--print", action="store_true", dest="own", help="print this host's own builder.json, for another host")
     parser.add_argument("--unverified", action="store_true", help="accept unsigned data from a URL")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    places.json(parser)
 
 
 def run(options: argparse.Namespace) -> int:

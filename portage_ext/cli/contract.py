@@ -7,6 +7,7 @@ import json
 from typing import Final
 
 from portage_ext import shown
+from portage_ext.cli import places
 from portage_ext.cli.main import EXIT_FAILED, EXIT_OK
 from portage_ext.model.contract import ANY, Library, Need, SymbolContract
 from portage_ext.tasks import contracts
@@ -24,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compute", action="store_true", help="look at the files even when a contract is recorded")
     parser.add_argument("--check", action="store_true", help="exit 1 when this system does not meet a need; print which")
     parser.add_argument("--line", action="store_true", help="print the contract as one line, as metadata and index have it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a package")
+    places.json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,8 +56,8 @@ def _print(name: str, source: str, contract: SymbolContract) -> None:
         print(f"  defines {_word(library, versions)}")
     for (directory, library), versions in sorted((contract.private or {}).items()):
         print(f"  has     {_word(library, versions) if library[1] != ANY else 'more'}  in {directory}")
-    for category, places in sorted(contract.search.items()):
-        print(shown.line(f"  looks in {':'.join(places)} [{category}]"))
+    for category, directories in sorted(contract.search.items()):
+        print(shown.line(f"  looks in {':'.join(directories)} [{category}]"))
 
 
 def _word(library: Library, versions: frozenset[str]) -> str:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from portage_ext.cli import places
 from portage_ext.cli.screen import Screen
 from portage_ext.gpkg.describe import describe
 from portage_ext.host import cpu
@@ -26,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--of", type=Path, metavar="FILE", help="does what is in this package, or of this builder.json, run here?"
     )
     parser.add_argument("--chost", default="", metavar="TUPLE", help="ask the compiler of this CHOST (default: gcc)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    places.json(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     parser.add_argument("before", metavar="A", help="a release by number, or a channel")
     parser.add_argument("after", metavar="B", help="a release by number, or a channel")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    places.json(parser)
 
 
 def run(options: argparse.Namespace) -> int:

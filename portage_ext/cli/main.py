@@ -80,13 +80,20 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         return (foreign or load(options.command)).run(options)
     except UsageError as error:
-        parser.error(str(error))
+        _of(parser, options.command).error(str(error))
     except PortageExtError as error:
         print(f"portage-ext {options.command}: {shown.text(str(error))}{_as_root(error)}", file=sys.stderr)
         return EXIT_FAILED
     except OSError as error:
         print(f"portage-ext {options.command}: {shown.line(_system(error))}{_as_root(error)}", file=sys.stderr)
         return EXIT_FAILED
+
+
+def _of(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
+    """The parser of a command, whose usage is told."""
+    below = next(one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    found: argparse.ArgumentParser = below.choices[command]
+    return found
 
 
 def _system(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""The options that say which system and which tree is meant, each defined once."""
+"""The options that several commands share, each defined once: which system and tree is meant, who signs, print JSON."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def key(parser: argparse.ArgumentParser) -> None:
     """The options that say who signs."""
     parser.add_argument("--key", metavar="FPR", help="whole fingerprint of the key or subkey (default: [sign] key, else gpg's)")
     parser.add_argument("--homedir", type=Path, help="home of gpg (default: [sign] homedir, else gpg's own)")
+
+
+def json(parser: argparse.ArgumentParser) -> None:
+    """``--json``: print for programs."""
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
 
 def site(options: argparse.Namespace, *, client_only: bool = False) -> Site:

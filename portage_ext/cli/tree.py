@@ -6,19 +6,18 @@ import argparse
 import dataclasses
 import json
 import sys
-import time
 from collections.abc import Iterator
 
 from portage_ext import shown
 from portage_ext.cli import places
 from portage_ext.errors.releases import GateError
-from portage_ext.folding import counted
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
 from portage_ext.releases.note import UNTIL
 from portage_ext.releases.publish import Published
 from portage_ext.tasks.publishing import Outcome, Overrides
+from portage_ext.words import counted, size
 
 
 def publisher_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def publisher_arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     places.key(parser)
     parser.add_argument("--gates", metavar="LIST", help="gates, comma separated, or none (default: gates of the channel)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    places.json(parser)
 
 
 def overrides(options: argparse.Namespace) -> Overrides:
@@ -71,7 +70,7 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
         replaced = sum(one.before.get("PATH") == one.after.get("PATH") for one in other_files)
         if replaced:
             print(
-                f"portage-ext: replaced under the same name: {counted(replaced)}. A client that holds the index of before "
+                f"portage-ext: replaced under the same name: {counted(replaced)}. A client that still has the previous index "
                 "refuses it and fetches the index again. FEATURES=binpkg-multi-instance gives every build its own name",
                 file=sys.stderr,
             )
@@ -108,7 +107,7 @@ def _slot(entry: IndexEntry) -> str:
 
 
 def _size(entry: IndexEntry) -> str:
-    return f"{entry.get('SIZE')} bytes"
+    return size(entry.size)
 
 
 def _shown(key: str, before: str, after: str) -> str:
@@ -118,8 +117,3 @@ def _shown(key: str, before: str, after: str) -> str:
     if key == "SIZE" and before.isdigit() and after.isdigit():
         return f"{int(after) - int(before):+d} bytes"
     return f"{before or '(none)'} -> {after or '(none)'}"
-
-
-def since(seconds: int) -> str:
-    """A time as people write it."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

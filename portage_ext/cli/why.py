@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from portage_ext import shown
+from portage_ext.cli import places
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
@@ -57,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fetch", action="store_true", help="fetch the closest binary of each package on trial; tell what would stop emerge"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    places.json(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,8 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from portage_ext import shown
-from portage_ext.folding import counted, told
+from portage_ext.folding import told
+from portage_ext.words import counted
 
 
 def _fit(said: Callable[[Any], str]) -> Callable[[Any], str]:

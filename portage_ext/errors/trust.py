@@ -15,6 +15,11 @@ from portage_ext.errors import PortageExtError
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+def kind_of(error: type[TrustError]) -> str:
+    """The name of a failure as it is printed and documented: a ``RollbackError`` is a ``rollback``."""
+    return _WORD.sub("-", error.__name__.removesuffix("Error")).lower()
+
+
 @dataclass(slots=True, eq=False)
 class TrustError(PortageExtError):
     """Something offered by a binhost was refused. ``where`` names the binrepo or file, ``why`` what is wrong with it.
@@ -34,8 +39,8 @@ class TrustError(PortageExtError):
 
     @property
     def kind(self) -> str:
-        """Its name as it is printed and documented: a ``RollbackError`` is a ``rollback``."""
-        return _WORD.sub("-", type(self).__name__.removesuffix("Error")).lower()
+        """Its name as it is printed and documented; see :func:`kind_of`."""
+        return kind_of(type(self))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.why} [{self.kind}]. {self.todo}"
@@ -60,6 +65,20 @@ class MissingRootError(TrustError):
 
     __slots__ = ()
     todo = "If this binhost has no root, pin the key that signs its Releases: `portage-ext trust add REPO --fingerprint FPR`."
+
+
+class NoRootMadeError(MissingRootError):
+    """A directory for roots has none that could be shown, signed or followed by another."""
+
+    __slots__ = ()
+    todo = "`portage-ext root init` makes the first one, and `portage-ext root sign` signs it."
+
+
+class IncompleteRootsError(MissingRootError):
+    """A directory for roots lacks one of them, or a public key that one of them names."""
+
+    __slots__ = ()
+    todo = "Copy what is missing into it: every root from the first on, and the public keys."
 
 
 class ThresholdError(TrustError):
@@ -111,6 +130,13 @@ class MissingReleaseError(TrustError):
 
     __slots__ = ()
     todo = 'If this binhost never publishes one, set release = "optional" for it in portage-ext.toml.'
+
+
+class NoReleaseMadeError(MissingReleaseError):
+    """A PKGDIR of this host has no Release."""
+
+    __slots__ = ()
+    todo = "`portage-ext release sign` makes one; a tree has its Releases beside its channels."
 
 
 class UnsignedError(TrustError):

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from portage_ext import __version__, limits, shown
+from portage_ext import __version__, limits, shown, words
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings
 from portage_ext.errors import PortageExtError
@@ -83,7 +83,7 @@ def _remote(called: str, one: BinrepoValues, base: str, site: Site) -> Area:
     if release is None:
         return Area(called, f"no Release, {taken}")
     remedy = "tell the binhost's administrator: portage-ext publish --renew belongs into its cron"
-    told = f"Release {release.version}, until {health.date(release.expires)}, {taken}"
+    told = f"Release {release.version}, until {words.day(release.expires)}, {taken}"
     return Area(called, told, tuple(health.ages(base, release, now, remedy)))
 
 
@@ -192,7 +192,7 @@ def index(host: Here) -> Area:
     if listed is None and not files:
         return Area("index", f"{host.pkgdir} is empty")
     found = health.survey(files, listed or {}, trusted)
-    return Area("index", f"{len(files)} packages in {host.pkgdir}", tuple(found))
+    return Area("index", f"{words.counted(len(files))} in {host.pkgdir}", tuple(found))
 
 
 def disk(places: list[tuple[str, str]]) -> Area:
@@ -212,7 +212,7 @@ def disk(places: list[tuple[str, str]]) -> Area:
             status.f_files,
         )
         seen.setdefault(there.stat().st_dev, space)
-    told = ", ".join(f"{health.size(one.free)} free ({one.what})" for one in seen.values())
+    told = ", ".join(f"{words.size(one.free)} free ({one.what})" for one in seen.values())
     return Area("disk", told, tuple(finding for one in seen.values() for finding in health.room(one)))
 
 
@@ -256,7 +256,7 @@ def hooks(root: Path, config_root: Path) -> Area:
         elif hashlib.blake2b(own).hexdigest() not in digests:
             edited.append(f"/{path.lstrip('/')}")
     found = health.laid(missing, edited, _set_up_by(root), __version__, _setup(root))
-    return Area("hooks", f"{len(wanted)} files in place", tuple(found))
+    return Area("hooks", f"{words.counted(len(wanted), 'file')} in place", tuple(found))
 
 
 def _setup(root: Path) -> str:
@@ -280,11 +280,11 @@ def last_runs(host: Here) -> Area:
     """How the last run of each kind went that nobody watched."""
     latest = {run.what: run for run in log.read(host.config_root)}
     now = time.time()
-    told = [f"{one.what} {health.spell(now - one.when)} ago" for one in latest.values()]
+    told = [f"{one.what} {words.spell(now - one.when)} ago" for one in latest.values()]
     bad = [one for one in latest.values() if not one.ok]
     found = [
         health.error(
-            f"the last {one.what}, {health.spell(now - one.when)} ago, failed: {one.line}",
+            f"the last {one.what}, {words.spell(now - one.when)} ago, failed: {one.line}",
             f"portage-ext {_AGAIN.get(one.what, one.what)}",
         )
         for one in bad

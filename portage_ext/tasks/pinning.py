@@ -42,8 +42,8 @@ class Pinned:
 def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned:
     """Pin the primary key ``key`` (a whole fingerprint) for ``binrepo``, and let Portage verify packages with it.
 
-    ``source`` is a file or URL that holds it (None: Portage's own keyring). Raises UsageError, KeyFileError, GpgError,
-    AllMirrorsFailedError, OSError.
+    ``source`` is a file or URL that holds it (None: Portage's own keyring). Raises UsageError, RequestError, KeyFileError,
+    GpgError, AllMirrorsFailedError, OSError.
     """
     name, directory, home = checked_name(binrepo), TrustDirectory(site.config_root), site.settings.portage_home
     wanted = fingerprint(key)
@@ -89,7 +89,7 @@ def unpin(site: Site, binrepo: str, key: str | None = None) -> Removed:
 
 
 def forget(site: Site, binrepo: str) -> None:
-    """Forget version and identity seen of ``binrepo``, after it was set up anew. Raises UsageError, LockError, OSError."""
+    """Forget version and identity seen of ``binrepo``, after it was set up again. Raises UsageError, LockError, OSError."""
     name = checked_name(binrepo)
     state = StateDirectory(site.eroot, name)
     with _alone(state):

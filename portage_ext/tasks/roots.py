@@ -16,7 +16,7 @@ from portage_ext.errors import RequestError, UsageError
 from portage_ext.errors.trust import (
     ForeignRepositoryError,
     GpgError,
-    MissingRootError,
+    NoRootMadeError,
     ThresholdError,
     TrustError,
     UndelegatedKeyError,
@@ -52,7 +52,8 @@ class Wanted:
 def init(directory: Path, wanted: Wanted, *, repository: str | None = None, homedir: Path | None = None) -> Root:
     """Make the first root in ``directory``; it has to be signed next. Both kinds of keys must be named.
 
-    ``repository`` is its id (None: one of its own). Raises UsageError, GpgError, KeyFileError, TrustError, OSError.
+    ``repository`` is its id (None: one of its own). Raises UsageError, RequestError, GpgError, KeyFileError, TrustError,
+    OSError.
     """
     _take_over(directory, homedir)
     before = _last_complete(directory)
@@ -70,7 +71,7 @@ def following(directory: Path, wanted: Wanted, *, homedir: Path | None = None) -
     _take_over(directory, homedir)
     before = _last_complete(directory)
     if before is None:
-        raise MissingRootError(str(directory), "there is no root with all its signatures to go on from")
+        raise NoRootMadeError(str(directory), "there is no root with all its signatures to go on from")
     return _made(directory, before, wanted, homedir)
 
 
@@ -157,7 +158,7 @@ def sign(directory: Path, keys: Sequence[str] = (), *, homedir: Path | None = No
 def _newest(directory: Path) -> int:
     found = roots.versions(directory)
     if not found:
-        raise MissingRootError(str(directory), "there is no root")
+        raise NoRootMadeError(str(directory), "there is no root")
     return found[-1]
 
 

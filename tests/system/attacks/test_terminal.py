@@ -77,7 +77,7 @@ def test_a_size_of_thousands_of_digits_is_an_entry_that_cannot_be_read(lab: Lab)
     lab.settings("optional")
     lab.withdraw_release()
     lab.edit(r"^SIZE: \d+$", f"SIZE: {'9' * 4400}", package="app-misc/flags-2.0")
-    assert "[EntryIdentityError]" in harmless(lab.emerge("=app-misc/flags-2.0").failed()).text
+    assert "[entry-identity]" in harmless(lab.emerge("=app-misc/flags-2.0").failed()).text
 
 
 def test_no_escape_sequence_of_a_user_id_is_shown(lab: Lab, work: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_mirror_that_is_behind_and_one_that_is_not_there(pair: Pair, work: Pat
 
 def test_a_release_that_is_not_the_pinned_keys(pair: Pair) -> None:
     (pair.host.tree / "production/Release.asc").write_bytes(b"")
-    found = one(pair.client, "binhost lab", "[UnsignedError]")
+    found = one(pair.client, "binhost lab", "[unsigned]")
     assert "another mirror" in found["remedy"]
 
 
@@ -90,7 +90,7 @@ def test_a_release_that_nobody_renews_and_a_tree_without_any(pair: Pair) -> None
 
 def test_a_release_that_has_expired(pair: Pair) -> None:
     pair.age(-30, -3)
-    one(pair.client, "binhost lab", "[ExpiredReleaseError]")
+    one(pair.client, "binhost lab", "[expired-release]")
     found = one(pair.host.root, "releases", "expired 3 days ago")
     assert found["severity"] == "error"
     follow(pair.host.root, found)

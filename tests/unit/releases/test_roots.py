@@ -114,7 +114,7 @@ def test_a_root_key_with_an_expiry_is_refused_and_one_that_has_expired_can_be_pr
     keys.gpg(offline.home, *QUICK, "--quick-set-expire", fingerprint, "1y")
     said = offline.run(*words, fingerprint, ok=False)
     assert said.returncode
-    assert "[ExpiringRootKeyError]" in said.stderr
+    assert "[expiring-root-key]" in said.stderr
     assert "--quick-set-expire" in said.stderr
     assert roots.versions(offline.directory) == []
     keys.gpg(offline.home, *QUICK, "--quick-set-expire", fingerprint, "never")
