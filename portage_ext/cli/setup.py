@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import portage_ext
-from portage_ext.errors import InstallerMissingError
+from portage_ext.errors.here import InstallerMissingError
 
 SCRIPT: Final = "setup_hooks.sh"
 _USAGE: Final = re.compile(r"^  (--[a-z-]+)( [A-Z]\S*)? +(\S.*)$", re.M)

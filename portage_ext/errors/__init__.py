@@ -358,23 +358,6 @@ class NoSuchPackageError(PortageExtError):
         return f"{where}, and it is no file; name a binary package or a directory by its path"
 
 
-# Setting up.
-
-
-@dataclass(slots=True, eq=False)
-class InstallerMissingError(PortageExtError):
-    """The installer ``script`` is not where this package was installed from; ``beside`` is where a checkout would have it."""
-
-    script: str
-    beside: str
-
-    def __str__(self) -> str:
-        return (
-            f"cannot find the installer {self.script}: it is neither in {self.beside} nor among the files that pip or emerge "
-            "installed with portage-ext. Reinstall portage-ext, or run the script from a checkout"
-        )
-
-
 # Explaining.
 
 

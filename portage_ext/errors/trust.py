@@ -1,7 +1,4 @@
-"""Why something that a binhost offered was refused: one error a failure, named after it or after the attack.
-
-They stand apart from errors.py, whose rules they keep, because there are so many ways to be wrong.
-"""
+"""Why something that a binhost offered was refused: one error a failure, named after it or after the attack."""
 
 from __future__ import annotations
 
@@ -39,7 +36,6 @@ class TrustError(PortageExtError):
 
     @property
     def kind(self) -> str:
-        """Its name as it is printed and documented; see :func:`kind_of`."""
         return kind_of(type(self))
 
     def __str__(self) -> str:
@@ -65,20 +61,6 @@ class MissingRootError(TrustError):
 
     __slots__ = ()
     todo = "If this binhost has no root, pin the key that signs its Releases: `portage-ext trust add REPO --fingerprint FPR`."
-
-
-class NoRootMadeError(MissingRootError):
-    """A directory for roots has none that could be shown, signed or followed by another."""
-
-    __slots__ = ()
-    todo = "`portage-ext root init` makes the first one, and `portage-ext root sign` signs it."
-
-
-class IncompleteRootsError(MissingRootError):
-    """A directory for roots lacks one of them, or a public key that one of them names."""
-
-    __slots__ = ()
-    todo = "Copy what is missing into it: every root from the first on, and the public keys."
 
 
 class ThresholdError(TrustError):
@@ -130,13 +112,6 @@ class MissingReleaseError(TrustError):
 
     __slots__ = ()
     todo = 'If this binhost never publishes one, set release = "optional" for it in portage-ext.toml.'
-
-
-class NoReleaseMadeError(MissingReleaseError):
-    """A PKGDIR of this host has no Release."""
-
-    __slots__ = ()
-    todo = "`portage-ext release sign` makes one; a tree has its Releases beside its channels."
 
 
 class UnsignedError(TrustError):
@@ -268,70 +243,11 @@ class GpgError(TrustError):
     todo = "Check that the key is in the gpg home, and that this user may read it."
 
 
-class MissingSecretKeyError(GpgError):
-    """gpg has no secret key to sign with."""
-
-    __slots__ = ()
-    todo = "Run this as the user who has the key (often root), or name the gpg home with --homedir."
-
-
-class MissingGpgError(GpgError):
-    """There is no gpg on this host."""
-
-    __slots__ = ()
-    todo = "Install app-crypt/gnupg."
-
-
 class KeyFileError(TrustError):
     """A file of keys does not hold the key that was asked for."""
 
     __slots__ = ()
     todo = "Get the key again, and its fingerprint from a source you trust."
-
-
-class UnreadableKeyFileError(KeyFileError):
-    """A file of keys is not there, or this user may not read it."""
-
-    __slots__ = ()
-    todo = "Check the path and its permissions."
-
-
-class ShortFingerprintError(KeyFileError):
-    """Something in the place of a fingerprint is not a whole one, and somebody could make a key that fits it."""
-
-    __slots__ = ()
-    todo = "Use all 40 or 64 hex digits, from a source you trust."
-
-
-class UnnamedKeyFileError(KeyFileError):
-    """A key is wanted that Portage's keyring does not have, and nobody has said where it is."""
-
-    __slots__ = ()
-    todo = "Say where the key is with --from."
-
-
-class NotPinnedError(KeyFileError):
-    """A key is to be unpinned that is not pinned."""
-
-    __slots__ = ()
-    todo = "`portage-ext trust list` shows what is pinned."
-
-
-class TooFewRootKeysError(KeyFileError):
-    """Without a root key those that are left could not meet the threshold."""
-
-    __slots__ = ()
-    todo = "Pin all root keys that should count at once with `portage-ext trust add --root-key`."
-
-
-class AdoptedKeyError(KeyFileError):
-    """A fingerprint that is not a primary key's, or that another key claims as its subkey, which anybody can make a key do."""
-
-    __slots__ = ()
-    todo = (
-        "A pin names a primary key. Pin the claiming key only if a source you trust names it as the binhost's primary key; "
-        "otherwise somebody made it to get in: do not use it, and delete it where it is."
-    )
 
 
 class DamagedStateError(TrustError):

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits
+from portage_ext.errors.here import IncompleteRootsError, NoRootMadeError
 from portage_ext.errors.releases import ExpiringRootKeyError
 from portage_ext.errors.trust import (
     EquivocationError,
     ForeignRepositoryError,
-    IncompleteRootsError,
-    NoRootMadeError,
     RootRollbackError,
     ThresholdError,
     TrustError,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.errors.trust import NoReleaseMadeError
+from portage_ext.errors.here import NoReleaseMadeError
 from portage_ext.fetch.keys import key_path
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings
 from portage_ext.model.release import Release

@@ -11,7 +11,8 @@ from pathlib import Path
 from portage_ext import limits, locks
 from portage_ext.config import binrepos
 from portage_ext.errors import RequestError, UsageError
-from portage_ext.errors.trust import DamagedStateError, UnnamedKeyFileError
+from portage_ext.errors.here import UnnamedKeyFileError
+from portage_ext.errors.trust import DamagedStateError
 from portage_ext.fetch.binrepo import locked
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink

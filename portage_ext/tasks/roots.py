@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import RequestError, UsageError
+from portage_ext.errors.here import NoRootMadeError
 from portage_ext.errors.trust import (
     ForeignRepositoryError,
     GpgError,
-    NoRootMadeError,
     ThresholdError,
     TrustError,
     UndelegatedKeyError,

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import limits, locks
-from portage_ext.errors.trust import GpgError, MissingGpgError, TrustError
+from portage_ext.errors.here import MissingGpgError
+from portage_ext.errors.trust import GpgError, TrustError
 from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
 

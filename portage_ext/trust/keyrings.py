@@ -21,7 +21,8 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import SettingsError, UnreadableSettingsError
-from portage_ext.errors.trust import KeyFileError, ShortFingerprintError, UnreadableKeyFileError
+from portage_ext.errors.here import ShortFingerprintError, UnreadableKeyFileError
+from portage_ext.errors.trust import KeyFileError
 from portage_ext.model.release import FINGERPRINT
 
 TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"

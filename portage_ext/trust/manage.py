@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
 from portage_ext.errors import SettingsError
-from portage_ext.errors.trust import DamagedStateError, GpgError, NotPinnedError
+from portage_ext.errors.here import NotPinnedError
+from portage_ext.errors.trust import DamagedStateError, GpgError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import run
 from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, ring

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.errors.trust import DamagedStateError, NotPinnedError, TooFewRootKeysError
+from portage_ext.errors.here import NotPinnedError, TooFewRootKeysError
+from portage_ext.errors.trust import DamagedStateError
 from portage_ext.trust import kept_root, manage
 from portage_ext.trust.keyfiles import joined, ring
 from portage_ext.trust.keyrings import RootPins, TrustDirectory

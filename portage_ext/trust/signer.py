@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.errors.trust import GpgError, MissingGpgError, MissingSecretKeyError
+from portage_ext.errors.here import MissingGpgError, MissingSecretKeyError
+from portage_ext.errors.trust import GpgError
 from portage_ext.trust.gpg import environment, finished
 from portage_ext.trust.keyfiles import only
 

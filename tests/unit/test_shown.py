@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import errors, shown
-from portage_ext.errors import PortageExtError, releases, trust
+from portage_ext.errors import PortageExtError, here, releases, trust  # noqa: F401 - all classes of errors
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TrustError
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x00\x7f"
