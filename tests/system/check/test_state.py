@@ -123,13 +123,16 @@ def test_an_index_that_does_not_say_what_is_there(pair: Pair) -> None:
     root = pair.host.root
     package = next(root.pkgdir.glob("app-misc/hello/*.gpkg.tar"))
     shutil.copy(package, package.with_name("hello-9.0-1.gpkg.tar"))
-    assert one(root, "index", "lacks 1 package that is there", "hello-9.0-1")["severity"] == "warning"
+    assert one(root, "index", "1 package in PKGDIR, but not in the index", "hello-9.0-1")["severity"] == "warning"
     package.with_name("hello-9.0-1.gpkg.tar").unlink()
     healthy(root)
     next(root.pkgdir.glob("net-libs/webkit/*.gpkg.tar")).unlink()
     os.utime(package, (1, 1))
     found = findings(root)["index"]
-    assert ["names 1 package " in found[0]["what"], "describes 1 package " in found[1]["what"]] == [True, True]
+    assert [
+        "1 package in the index, but not in PKGDIR" in found[0]["what"],
+        "1 package changed on disk" in found[1]["what"],
+    ] == [True, True]
     assert {one["remedy"] for one in found} == {"portage-ext reindex"}
     follow(root, found[0])
     healthy(root)
