@@ -263,7 +263,7 @@ def test_one_that_was_changed_on_the_way_is_refused(published: tuple[Host, Root,
     assert "[corrupt-file]" in refused.stderr, refused
     assert "[corrupt-file]" in client.run("portage-ext", "why", "app-misc/hello").stderr
     path.unlink()
-    assert "Error]" not in client.run("portage-ext", "why", "app-misc/hello").stderr
+    assert "[corrupt-file]" not in client.run("portage-ext", "why", "app-misc/hello").stderr
     assert "[not-found]" in client.run("portage-ext", "compare", "lab").failed().stderr
 
 
