@@ -4,8 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # One more than there are CPUs: many a test waits for a server, an agent or a clock.
 WORKERS ?= $(shell expr $$(nproc) + 1)
-SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only 'etc/portage/postsync.d/*' \
-	'tests/system/shell/*.ba*' 2>/dev/null)
+SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only etc/completion/portage-ext \
+	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
 	test-attacks test-compat test-unknown test-portage test-differential fuzz bench clean

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Puts portage-ext into a system and takes it off again without a trace.
+# Puts portage-ext into a system and takes it off again without a trace. `portage-ext setup` runs it, and so can you.
 # What is put where, and why: docs/administration.md, docs/adr/0602. The parts of this script are in setup.d/.
 set -euo pipefail
 umask 022
@@ -19,17 +19,17 @@ source "$here/setup.d/removal.bash"
 
 usage() {
     cat <<'END'
-usage: setup_hooks.sh --role client|binhost|both [OPTION]...
-       setup_hooks.sh --status | --uninstall [--role ROLE] [--purge] [OPTION]...
+usage: portage-ext setup --role client|binhost|both [OPTION]...
+       portage-ext setup --status | --uninstall [--role ROLE] [--purge] [OPTION]...
 
-  --role ROLE         client: takes binaries; binhost: publishes them; both. Roles of earlier runs stay
+  --role ROLE         client: installs binaries; binhost: publishes them; both. Roles of earlier runs stay
   --root DIR          the system to work on (default: /)
   --config-root DIR   the system whose /etc/portage is meant (default: that of --root)
   --dry-run           only show what would be done
   --status            say of each file whether it is in place, edited, missing or outdated
-  --uninstall         take everything away again; with --role that role, and the other stays
-  --purge             with --uninstall: also files that were edited since, the published tree, and a signing key made here
-  --yes               ask nothing
+  --uninstall         remove everything that was put in place; with --role only that role
+  --purge             with --uninstall: also remove edited files, the published tree, and a signing key made here
+  --yes               do not ask for confirmation
 
 for a client
   --binhost URL       what its clients have as sync-uri: http://HOST/TREE/CHANNEL
@@ -37,7 +37,7 @@ for a client
   --root-keys FPR,FPR instead of --key, where the binhost has an offline root: the fingerprints of all of its root keys
   --root-threshold N  how many of them must have signed the root (default: all)
   --name NAME         its section in binrepos.conf (default: binhost)
-  --no-fetch          do not end with a verified fetch of the index
+  --no-fetch          do not fetch and verify the index at the end
 
 for a binhost
   --signing-key FPR   sign with this key of gpg's (default: a key is made, without a passphrase, in /var/lib/portage-ext/signing)
@@ -58,12 +58,12 @@ without_passwords() {
 }
 
 refuse() {
-    printf 'setup_hooks.sh: %s\n' "$*" >&2
+    printf 'portage-ext setup: %s\n' "$*" >&2
     exit 1
 }
 
 wrong_use() {
-    printf 'setup_hooks.sh: %s; --help shows how\n' "$*" >&2
+    printf 'portage-ext setup: %s; see portage-ext setup --help\n' "$*" >&2
     exit 2
 }
 
@@ -93,7 +93,7 @@ read_options() {
             --yes) yes=yes ;;
             --purge) purge=yes ;;
             --no-fetch) no_fetch=yes ;;
-            --help)
+            -h | --help)
                 usage
                 exit 0
                 ;;
@@ -318,7 +318,7 @@ apply_plan() {
 confirm() {
     local answer
     [[ -z $yes ]] || return 0
-    [[ -t 0 ]] || refuse "nobody is there to ask: say --yes"
+    [[ -t 0 ]] || refuse "standard input is not a terminal; pass --yes to skip the confirmation"
     read -rp "$1 [y/N] " answer
     [[ $answer == [yY]* ]]
 }
@@ -358,7 +358,7 @@ say_next_step() {
     local tree=${value[TREE]}
     if has_role binhost; then
         printf 'next: emerge a package, and serve %s with a web server (to try it out: portage-ext serve)\n' "${tree%/*}"
-        printf 'then, on each client: setup_hooks.sh --role client --binhost http://%s/%s/%s --key %s\n' \
+        printf 'then, on each client: portage-ext setup --role client --binhost http://%s/%s/%s --key %s\n' \
             "${value[SERVER_NAME]}" "${tree##*/}" "${choice[channel]}" "${choice[signing-key]}"
     fi
     if has_role client; then
@@ -428,9 +428,9 @@ export_own_key() {
 finish_client() {
     has_role client && [[ -z $no_fetch ]] || return 0
     if has_role binhost && [[ ! -e $root${choice[tree]}/${choice[channel]} ]]; then
-        printf 'nothing is published in %s yet: emerge something, then run this script again to see it verified\n' "${choice[channel]}"
+        printf 'nothing is published in %s yet: emerge a package, then run portage-ext setup again to see it verified\n' "${choice[channel]}"
     elif ! test_fetch; then
-        refuse "everything is in place, but $(without_passwords <<<"${choice[url]}") does not pass: see the reason above, and run this script again"
+        refuse "everything is in place, but $(without_passwords <<<"${choice[url]}") does not pass: see the reason above, then run portage-ext setup again"
     elif [[ $roots_pinned ]]; then
         # The first fetch has brought the keys that the root names into Portage's keyring.
         note_keyring
@@ -456,7 +456,7 @@ status() {
         [[ $what == 'in place' ]] || worst=3
         printf '%-8s  %s\n' "$what" "$target"
     done
-    [[ ${choice[finished]-} ]] || printf 'the last run did not come to its end: run this script again\n'
+    [[ ${choice[finished]-} ]] || printf 'the last run did not finish: run portage-ext setup again\n'
     return "$worst"
 }
 

@@ -1,7 +1,9 @@
 # shellcheck shell=bash
-# Records which symbol versions a freshly built image needs and defines, beside REQUIRES and PROVIDES.
-# Portage sources bashrc once more, with no EBUILD_PHASE, for its checks after src_install: the image is complete, nothing packed.
-# Python is called as Portage calls it for its own helpers, and never looks for modules in the directory it happens to be in.
+# Records which symbol versions a freshly built image needs and defines,
+# beside REQUIRES and PROVIDES. Portage sources bashrc once more, with no
+# EBUILD_PHASE, for its checks after src_install: the image is complete then,
+# and nothing is packed yet. Python is called as Portage calls it for its own
+# helpers; -P keeps it from importing modules of the current directory.
 if [[ -z ${EBUILD_PHASE-} && ${MISC_FUNCTIONS_ARGS-} == *install_qa_check* ]]; then
 	if ! PYTHONPATH="${PORTAGE_PYTHONPATH:-${PORTAGE_PYM_PATH-}}" \
 		"${PORTAGE_PYTHON:-/usr/bin/python3}" -P -s -m portage_ext.hooks.record; then

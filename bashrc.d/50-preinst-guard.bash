@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Judges the image of a binary package against the live system before a file of it reaches the root.
-# Not when Portage sources bashrc once more for its own checks of the same phase: those do not stop a merge.
+# Compares the image of a binary package with the live system before any of
+# its files reaches the root. Portage also sources bashrc for its own checks of
+# this phase; nothing is done then, because those cannot stop a merge.
 if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == binary && -z ${MISC_FUNCTIONS_ARGS-} ]]; then
 	__portage_ext_status=0
 	PYTHONPATH="${PORTAGE_PYTHONPATH:-${PORTAGE_PYM_PATH-}}" \

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Warns when a package built from source takes symbol versions away that installed programs need, and names them.
-# Whether it defines all that its predecessor did is seen here, from the contracts of both: a program is started only if not.
+# Warns when a package built from source no longer defines symbol versions that
+# installed programs need, and names them. The contracts of the old and the new
+# version are compared here; Python starts only if something is missing.
 if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_VERSIONS-} && -z ${MISC_FUNCTIONS_ARGS-} &&
 	${PORTAGE_EXT_TOOLCHAIN-} != off ]]; then
 	__portage_ext_new='' __portage_ext_lost=''
@@ -11,7 +12,7 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 	for __portage_ext_old in "${__portage_ext_versions[@]/#/${EROOT%/}/var/db/pkg/${CATEGORY}/${PN}-}"; do
 		[[ -r ${__portage_ext_old}/SYMBOL_CONTRACT ]] || continue
 		IFS= read -r __portage_ext_old <"${__portage_ext_old}/SYMBOL_CONTRACT" || :
-		# What is defined stands last: " < CATEGORY SONAME:VERSION,VERSION SONAME < CATEGORY ...".
+		# What it defines is last: " < CATEGORY SONAME:VERSION ..."
 		[[ ${__portage_ext_old} == *' < '* ]] || continue
 		IFS='<' read -ra __portage_ext_groups <<<"${__portage_ext_old#* < }" || :
 		for __portage_ext_group in "${__portage_ext_groups[@]}"; do

@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# Loader of portage-ext's phase hooks, sourced by the lines that setup_hooks.sh puts into /etc/portage/bashrc.
-# Every phase of every package passes here. Only preinst, and Portage's own checks after src_install, go on; "depend", where any
-# command is fatal, costs one test. Whatever an administrator's lines before these have set (nounset, errexit, noglob, options of
-# shopt) may stay set, and nothing is left behind.
+# Loads portage-ext's phase hooks; the lines that portage-ext setup puts into
+# /etc/portage/bashrc source this file. Every phase of every package comes
+# here. Only preinst, and Portage's own checks after src_install, go on. The
+# phase "depend", in which any command is fatal, costs one test. It works with
+# whatever the lines before these have set (nounset, errexit, noglob, shopt),
+# and leaves nothing behind.
 if [[ ${EBUILD_PHASE-} == preinst || ( -z ${EBUILD_PHASE-} && ${MISC_FUNCTIONS_ARGS-} == *install_qa_check* ) ]]; then
 	__portage_ext_flags=$-
 	set +f

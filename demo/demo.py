@@ -124,8 +124,8 @@ def trusted_end_to_end(builder: Root, client: Root, tree: Path) -> None:
     (live / "Packages").write_bytes(index.replace(one, b"\0").replace(other, one).replace(b"\0", other))
     print("    # emerge -1 app-misc/hello", flush=True)
     refused = client.emerge("-1", LISTED)
-    print(textwrap.indent(next((line for line in refused.text.splitlines() if "IndexMismatchError" in line), ""), "    "))
-    check(refused.status != 0 and "IndexMismatchError" in refused.text, "emerge stopped and said why; nothing was merged")
+    print(textwrap.indent(next((line for line in refused.text.splitlines() if "[index-mismatch]" in line), ""), "    "))
+    check(refused.status != 0 and "[index-mismatch]" in refused.text, "emerge stopped and said why; nothing was merged")
     for path, data in honest.items():
         path.write_bytes(data)
 

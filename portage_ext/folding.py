@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from portage_ext.words import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:
@@ -32,8 +34,3 @@ def told(pairs: Iterable[tuple[str, str]], most: int = 3) -> str:
     folds = fold(pairs)
     rest = sum(len(one.where) for one in folds[most:])
     return "; ".join([*(str(one).removesuffix(".") for one in folds[:most]), *([f"{rest} more"] if rest else [])])
-
-
-def counted(count: int, word: str = "package") -> str:
-    """A number and its word: ``1 package``, ``2 packages``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

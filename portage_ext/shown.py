@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 _SPACES: Final = str.maketrans("\t\n\r\v\f", "     ")
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 _PASSWORD: Final = re.compile(
     # A user and a colon behind "://", unless a port follows and then the path or the end: "http://host:80/a@b".
     r"(://(?!\[)(?:[^\s/?#@:]|@(?!\[))*+):(?![0-9]{0,5}(?:[/?#\s,;)'\"]|$))"
@@ -26,6 +27,8 @@ def line(words: str) -> str:
     """``words`` as one line: passwords of URLs are stars; escape sequences, other control characters, and those that turn the
     direction of writing or begin a line are written out (``\\x1b``), and so is a byte that was no character."""
     words = words.translate(_SPACES)
+    if "[Errno " in words:
+        words = _ERRNO.sub("", words)  # the words for the number follow it
     if "://" in words:
         words = _PASSWORD.sub(r"\1:*@", words)
     if words.isprintable():
@@ -37,4 +40,5 @@ def short(error: BaseException) -> str:
     """The innermost reason of a chain of errors of the system or a library, in one line of bounded length."""
     while error.__context__ is not None:
         error = error.__context__
-    return line(" ".join(f"{type(error).__name__}: {error}"[:4096].split())[:200])
+    # Some errors of libraries have no words of their own.
+    return line(" ".join((str(error) or type(error).__name__)[:4096].split())[:200])

@@ -38,16 +38,16 @@ for name, why in (
     ("portage_ext", "has a Portage, but no portage-ext: install it first (emerge app-portage/portage-ext, or pip install .)"),
 ):
     if importlib.util.find_spec(name) is None:
-        sys.exit(f"setup_hooks.sh: {sys.executable} {why}")
+        sys.exit(f"portage-ext setup: {sys.executable} {why}")
 try:
     from portage_ext.explain.supported import problem, remarks
     why = problem()
     told = [] if why is not None else list(remarks())
 except ImportError as error:
-    sys.exit(f"setup_hooks.sh: portage-ext is incomplete: {error}")
+    sys.exit(f"portage-ext setup: portage-ext is incomplete: {error}")
 if why is not None:
-    sys.exit(f"setup_hooks.sh: {why}")
+    sys.exit(f"portage-ext setup: {why}")
 for remark in told:
-    print(f"setup_hooks.sh: {remark}")
+    print(f"portage-ext setup: {remark}")
 ' || exit 1
 }

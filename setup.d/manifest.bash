@@ -260,9 +260,9 @@ withdraw() {
                 if [[ $path == *etc/portage/env/* && $(lines_that_name "${path##*/}") ]]; then
                     # Without it every emerge would complain about package.env; with it Portage does what it always does.
                     named+=("$target")
-                elif says file "$(digest <"$target")" "$path" || [[ $purge ]]; then
+                elif says file "$(digest <"$target")" "$path" || [[ $purge && $path != usr/* ]]; then
                     rm -f -- "$target"
-                else
+                elif [[ $path != usr/* ]]; then  # a package has put a file of its own there since
                     left+=("$target")
                 fi
             fi

@@ -36,7 +36,7 @@ filled() {
 # The lines on standard input between our markers, as the file $1 of the stage; prints its name.
 marked() {
     {
-        printf '%s put here, and taken away, by setup_hooks.sh\n' "$MARK_BEGIN"
+        printf '%s put here, and removed, by portage-ext setup\n' "$MARK_BEGIN"
         cat
         printf '%s\n' "$MARK_END"
     } >"$stage/$1"
@@ -55,6 +55,7 @@ make_plan() {
         [LOCATION]=$(seen "$root/var/cache/binhost/${choice[name]}")
         [GNUPG]=$(seen "$config_root/etc/portage/gnupg")
         [SERVER_NAME]=${choice[server-name]-} [WEB_ROOT]=$(dirname -- "$(seen "$root${choice[tree]-/}")")
+        [LOGS]=$(seen "$config_root/var/log/portage-ext")
     )
     for file in "$here"/bashrc.d/*; do
         want file "etc/portage/portage-ext/bashrc.d/${file##*/}" "$file"
@@ -63,6 +64,10 @@ make_plan() {
     want file etc/portage/portage-ext.toml "$fragment"
     if [[ -f $here/etc/portage/postsync.d/portage-ext ]]; then
         want file etc/portage/postsync.d/portage-ext "$here/etc/portage/postsync.d/portage-ext" 0755
+    fi
+    plan_completion
+    if [[ -d $root/etc/logrotate.d ]]; then
+        want file etc/logrotate.d/portage-ext "$(filled logrotate)"
     fi
     if has_role client; then
         want file etc/portage/env/getbinpkg.conf "$here/etc/portage/env/getbinpkg.conf"
@@ -84,6 +89,19 @@ make_plan() {
     fi
 }
 
+# Completion for each shell that has a place for it, where shell-completion.eclass installs it, too. A file there that is not ours
+# is a package's: it stays as it is.
+plan_completion() {
+    local path target
+    for path in bash-completion/completions/portage-ext zsh/site-functions/_portage-ext fish/vendor_completions.d/portage-ext.fish; do
+        target=$root/usr/share/$path
+        [[ -w ${target%/*/*} || (-d ${target%/*/*} && $dry_run) ]] || continue
+        if [[ ! -e $target ]] || says file "$(digest <"$target")" "usr/share/$path"; then
+            want file "usr/share/$path" "$here/etc/completion/${path##*/}"
+        fi
+    done
+}
+
 # One template for each role; sets `fragment` to the file that has those of this system's roles.
 plan_role_files() {
     local role
@@ -102,7 +120,7 @@ plan_role_files() {
         cat -- "$(filled make.conf-offset)" >>"$fragment"
     fi
     if [[ -z ${choice[signing-home]-} ]]; then
-        sed -i '/^homedir = ""$/d; s/^\(# Whole .*\), and gpg.s home with it/\1/' -- "$fragment"
+        sed -i '/^# The gpg home/d; /^homedir = ""$/d' -- "$fragment"
     fi
 }
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from typing import Final
 
 from portage_ext.builds.ledger import Entry
 from portage_ext.builds.workshop import Plan, workshop
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.cli.builds import tell, told
 from portage_ext.cli.screen import Screen
 
@@ -29,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", help="a target of `portage-ext target list`")
     parser.add_argument("atoms", metavar="ATOM", nargs="+", help="packages, with their category")
     parser.add_argument("--pretend", "-p", action="store_true", help="show the list, and build nothing")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         tell(shop.publish())
         ended = [shop.ledger.find(entry.key) for entry in entries]
     if options.json:
-        print(json.dumps({"target": options.target, "missing": [], "jobs": [told(one) for one in ended]}))
+        objects.show({"target": options.target, "missing": [], "jobs": [told(one) for one in ended]})
     else:
         _ended(screen, ended)
     return int(any(one.state != "published" for one in ended))
@@ -60,7 +59,7 @@ def _planned(plan: Plan, options: argparse.Namespace, screen: Screen) -> int:
     """What would be done, and what must be installed in the environment first."""
     if options.json:
         jobs = [{"cpv": job.cpv, "key": key, "state": "new" if entry is None else entry.state} for job, key, entry in plan.jobs]
-        print(json.dumps({"target": options.target, "missing": list(plan.missing), "jobs": jobs}))
+        objects.show({"target": options.target, "missing": list(plan.missing), "jobs": jobs})
         return int(bool(plan.missing))
     screen.table(
         [(job.cpv, key[:12], "to build" if entry is None else _STATES[entry.state][0]) for job, key, entry in plan.jobs],

@@ -7,22 +7,20 @@ import json
 import os
 import sys
 import time
-from typing import Any, Final
+from typing import Any
 
 from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Entry, Ledger
 from portage_ext.builds.workshop import Workshop, workshop
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.cli.screen import Screen
 from portage_ext.tasks.upkeep import Upkeep
-
-_JSON: Final = "print one JSON object instead of lines"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     places.config_root(parser)
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    below.add_parser("list", help="list all jobs").add_argument("--json", action="store_true", help=_JSON)
+    objects.option(below.add_parser("list", help="list all jobs"))
     for name, line in (
         ("show", "show one job, its ingredients and attempts"),
         ("log", "print the log of the last attempt at a job"),
@@ -32,12 +30,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one = below.add_parser(name, help=line)
         one.add_argument("key", metavar="KEY", help="a key, or its beginning")
         if name == "show":
-            one.add_argument("--json", action="store_true", help=_JSON)
+            objects.option(one)
     differ = below.add_parser("explain", help="name the ingredients in which two jobs differ")
     differ.add_argument("first", metavar="KEY")
     differ.add_argument("second", metavar="KEY")
     differ.add_argument("--grade", choices=GRADES, default=DEFAULT, help="how much of the dependencies counts")
-    differ.add_argument("--json", action="store_true", help=_JSON)
+    objects.option(differ)
     below.add_parser("run", help="work the queue, publish what was built, and end")
 
 
@@ -99,7 +97,7 @@ def _run(shop: Workshop, screen: Screen) -> int:
 def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
     entries = ledger.entries()
     if as_json:
-        print(json.dumps({"jobs": [told(entry) for entry in entries]}))
+        objects.show({"jobs": [told(entry) for entry in entries]})
         return 0
     if not entries:
         screen.line("Nothing was built for another machine yet; `portage-ext build TARGET ATOM` begins.")
@@ -113,7 +111,7 @@ def _show(entry: Entry, ledger: Ledger, screen: Screen, *, as_json: bool) -> int
     if as_json:
         ingredients = json.loads(entry.job.emit())
         tries = [{"fence": one.fence, "started": one.started, "ended": one.ended, "outcome": one.outcome} for one in attempts]
-        print(json.dumps(told(entry) | {"ingredients": ingredients, "attempts": tries}))
+        objects.show(told(entry) | {"ingredients": ingredients, "attempts": tries})
         return 0
     screen.line(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f', {entry.reason}'}", "bold")
     screen.line(f"key {entry.key}")
@@ -147,7 +145,7 @@ def _explain(options: argparse.Namespace, ledger: Ledger, screen: Screen) -> int
     found = explain(ledger.find(options.first).job, ledger.find(options.second).job, options.grade)
     if options.json:
         told_apart = [{"kind": one.kind, "name": one.name, "first": one.first, "second": one.second} for one in found]
-        print(json.dumps({"grade": options.grade, "ingredients": told_apart}))
+        objects.show({"grade": options.grade, "ingredients": told_apart})
     elif not found:
         screen.line(f"The same: nothing that counts by the grade {options.grade} differs.")
     for one in [] if options.json else found:

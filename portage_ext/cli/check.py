@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import zip_longest
 from typing import Final
 
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.policy.health import Area, Severity
 from portage_ext.tasks.examination import examine
+from portage_ext.words import counted
 
 _STATUS: Final = {None: 0, Severity.ERROR: 1, Severity.WARNING: 3}
 _COLOUR: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     status = _STATUS[found.worst]
     if options.json:
         values = [{**asdict(one), "severity": one.severity or "ok"} for one in found.areas]
-        print(json.dumps({"status": status, "seconds": round(found.seconds, 3), "areas": values}))
+        objects.show({"status": status, "seconds": round(found.seconds, 3), "areas": values})
     else:
         _print(found.areas, found.seconds)
     return status
@@ -46,5 +47,5 @@ def _print(found: Sequence[Area], seconds: float) -> None:
                 screen.text(finding.remedy, first="           do: ", indent="               ")
     counts = {kind: sum(finding.severity is kind for one in found for finding in one.findings) for kind in Severity}
     screen.line()
-    told = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in reversed(counts.items()) if count]
+    told = [counted(count, kind) for kind, count in reversed(counts.items()) if count]
     screen.line(f"{', '.join(told) or 'healthy'}; {seconds:.1f} s")

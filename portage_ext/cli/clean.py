@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from portage_ext import shown
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.errors import UsageError
 from portage_ext.pkgdir.cleaning import Candidate, report
 from portage_ext.tasks import cleaning
+from portage_ext.words import counted, size
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-released", action="store_true", help="keep what a channel of the tree offers now")
     parser.add_argument("--remove", action="store_true", help="remove it; without this nothing is removed")
     parser.add_argument("--list", action="store_true", help="name every package")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +41,11 @@ def run(options: argparse.Namespace) -> int:
         keep_released=options.keep_released,
         remove=options.remove,
     )
-    _print(options, done.packages, done.freed)
+    if options.json:
+        packages = [{"path": one.entry.path, "size": one.size, "reason": one.reason.value} for one in done.packages]
+        objects.show({"removed": options.remove, "packages": packages, "freed": done.freed, "failed": done.failed})
+    else:
+        _print(options, done.packages, done.freed)
     return 1 if done.failed else 0
 
 
@@ -47,12 +53,8 @@ def _print(options: argparse.Namespace, found: Sequence[Candidate], freed: int) 
     if options.list:
         for one in found:
             print(shown.line(f"{one.entry.path}  {one.size}  {one.reason.value}"))
-    for name, count, size in report(found):
-        print(f"{name:<24} {count:>7} packages  {_mib(size):>10}")
+    for name, count, total in report(found):
+        print(f"{name:<24} {counted(count):>16}  {size(total):>10}")
     word = "removed" if options.remove else "would be removed (--remove does it)"
     total = sum(one.size for one in found)
-    print(f"{len(found)} packages of {_mib(total)} {word}; {_mib(freed)} come free at once, the rest with their releases")
-
-
-def _mib(size: int) -> str:
-    return f"{size / 1048576:.1f} MiB"
+    print(f"{counted(len(found))} of {size(total)} {word}; {size(freed)} become free at once, the rest with their releases")

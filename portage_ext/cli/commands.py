@@ -46,6 +46,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "builds": "look at builds for other machines, and work their queue",
     },
     "Maintain": {
+        "setup": "set up this host as a client or a binhost, or undo it",
         "reindex": "update the package index to match PKGDIR",
         "clean": "remove from PKGDIR what policy no longer keeps",
         "prune": "remove releases that nothing keeps",

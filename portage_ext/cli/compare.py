@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 from portage_ext import limits, shown
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
 from portage_ext.fetch.builder import Described
@@ -30,8 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a section of binrepos.conf or its sync-uri, a release or channel of a tree, a builder.json (-: standard input)",
     )
     parser.add_argument("--print", action="store_true", dest="own", help="print this host's own builder.json, for another host")
-    parser.add_argument("--unverified", action="store_true", help="take what lies at a URL, whoever put it there")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    parser.add_argument("--unverified", action="store_true", help="accept unsigned data from a URL")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,4 +96,4 @@ def _print_json(what: str, done: Comparison) -> None:
         "packages": [asdict(one) for one in done.known.packages],
         "unbuilt": list(done.known.unbuilt),
     }
-    print(json.dumps(values))
+    objects.show(values)

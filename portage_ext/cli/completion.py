@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from portage_ext.cli.commands import GROUPS, INTERNAL
+from portage_ext.cli.setup import installer_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,16 @@ def run(options: argparse.Namespace) -> int:
     from portage_ext.cli import main
 
     words = [one for one in described(main.whole_parser()) if not set(one.path[:1]) & GROUPS[INTERNAL].keys()]
+    # The installer reads its options itself, so its parser here knows none of them.
+    words = [replace(one, options=_installers()) if one.path == ("setup",) else one for one in words]
     for name in GROUPS[INTERNAL]:
         del words[0].commands[name]
     print("\n".join(_SCRIPTS[options.shell](words)))
     return 0
+
+
+def _installers() -> tuple[Option, ...]:
+    return tuple(Option((one.name,), one.help, one.takes_value) for one in installer_options())
 
 
 def described(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Words]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Final
 
 from portage_ext import shown
+from portage_ext.cli import objects
 from portage_ext.cli.main import EXIT_FAILED, EXIT_OK
 from portage_ext.model.contract import ANY, Library, Need, SymbolContract
 from portage_ext.tasks import contracts
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compute", action="store_true", help="look at the files even when a contract is recorded")
     parser.add_argument("--check", action="store_true", help="exit 1 when this system does not meet a need; print which")
     parser.add_argument("--line", action="store_true", help="print the contract as one line, as metadata and index have it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a package")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     status = EXIT_OK
     for one in contracts.contracts(options.what, compute=options.compute):
         if options.json:
-            print(json.dumps(_as_json(one), ensure_ascii=True))
+            objects.show(_as_json(one))
         elif options.line:
             print(one.portable)
         else:
@@ -55,8 +55,8 @@ def _print(name: str, source: str, contract: SymbolContract) -> None:
         print(f"  defines {_word(library, versions)}")
     for (directory, library), versions in sorted((contract.private or {}).items()):
         print(f"  has     {_word(library, versions) if library[1] != ANY else 'more'}  in {directory}")
-    for category, places in sorted(contract.search.items()):
-        print(shown.line(f"  looks in {':'.join(places)} [{category}]"))
+    for category, directories in sorted(contract.search.items()):
+        print(shown.line(f"  looks in {':'.join(directories)} [{category}]"))
 
 
 def _word(library: Library, versions: frozenset[str]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Final
 
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.gpkg.describe import describe
 from portage_ext.host import cpu
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--of", type=Path, metavar="FILE", help="does what is in this package, or of this builder.json, run here?"
     )
     parser.add_argument("--chost", default="", metavar="TUPLE", help="ask the compiler of this CHOST (default: gcc)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if options.of is not None:
         judged.append((str(options.of), _of_file(options.of)))
     if options.json:
-        print(json.dumps(_as_json(judged, options.chost)))
+        objects.show(_as_json(judged, options.chost))
     elif judged:
         _answers(judged)
     else:

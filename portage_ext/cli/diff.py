@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 
 from portage_ext import shown
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.tasks import releases
 
@@ -16,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     parser.add_argument("before", metavar="A", help="a release by number, or a channel")
     parser.add_argument("after", metavar="B", help="a release by number, or a channel")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         rebuilt = [{"before": dict(one.before.values), "after": dict(one.after.values)} for one in change.rebuilt]
         plain = {"added": [dict(one.values) for one in change.added], "removed": [dict(one.values) for one in change.removed]}
-        print(json.dumps({"before": found.before, "after": found.after, **plain, "rebuilt": rebuilt}))
+        objects.show({"before": found.before, "after": found.after, **plain, "rebuilt": rebuilt})
         return 0
     for line in common.lines(change):
         print(shown.line(line))

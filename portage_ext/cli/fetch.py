@@ -12,6 +12,7 @@ from portage_ext.cli import places
 from portage_ext.cli.progress import Progress
 from portage_ext.tasks import fetching
 from portage_ext.tasks.fetching import FetchedIndex, FetchedPackage
+from portage_ext.words import size
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
 
 def _told(done: FetchedIndex | FetchedPackage) -> str:
     if isinstance(done, FetchedIndex):
-        return f"index of {done.binrepo} verified" + ("" if done.fresh else " (as before)")
-    return f"{done.path} verified, {done.size} bytes from {done.mirror}"
+        return f"index of {done.binrepo} verified{'' if done.fresh else ', unchanged'}"
+    return f"{done.path} verified, {size(done.size)} from {done.mirror}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
@@ -79,10 +80,33 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         return (foreign or load(options.command)).run(options)
     except UsageError as error:
-        parser.error(str(error))
-    except (PortageExtError, OSError) as error:
-        print(f"portage-ext {options.command}: {shown.text(str(error))}", file=sys.stderr)
+        _of(parser, options.command).error(str(error))
+    except PortageExtError as error:
+        print(f"portage-ext {options.command}: {shown.text(str(error))}{_as_root(error)}", file=sys.stderr)
         return EXIT_FAILED
+    except OSError as error:
+        print(f"portage-ext {options.command}: {shown.line(_system(error))}{_as_root(error)}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _of(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
+    """The parser of a command, whose usage is told."""
+    below = next(one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    found: argparse.ArgumentParser = below.choices[command]
+    return found
+
+
+def _system(error: OSError) -> str:
+    """What the system says, without its number."""
+    what = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {what}" if isinstance(error.filename, str | bytes) else what
+
+
+def _as_root(error: BaseException | None) -> str:
+    """What helps where this user may not read or write something."""
+    while error is not None and not isinstance(error, PermissionError):
+        error = error.__cause__
+    return "" if error is None or os.geteuid() == 0 else ". Run this command as root"
 
 
 if __name__ == "__main__":

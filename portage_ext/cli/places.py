@@ -1,4 +1,4 @@
-"""The options that say which system and which tree is meant, each defined once."""
+"""The options that several commands share, each defined once: which system and tree is meant, who signs, print JSON."""
 
 from __future__ import annotations
 

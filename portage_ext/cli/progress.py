@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Final
 
 from portage_ext import shown
+from portage_ext.words import size
 
-_PERIOD = 0.2
+_PERIOD: Final = 0.2
+_AFTER: Final = 1.0
+"""Seconds after which a transfer is worth a line."""
 
 
 class Progress:
@@ -20,7 +24,7 @@ class Progress:
         self._terminal = not json_lines and not quiet and sys.stderr.isatty()
         self._begun = self._shown = time.monotonic()
         self._bytes = 0
-        self._open = False
+        self._open = 0
         self._total = 0
 
     def expect(self, size: int) -> None:
@@ -31,16 +35,18 @@ class Progress:
         """``count`` more bytes have come."""
         self._bytes += count
         now = time.monotonic()
-        if now - self._shown < _PERIOD or not (self._terminal or self._json):
+        if now - self._shown < _PERIOD or not (self._json or (self._terminal and now - self._begun >= _AFTER)):
             return
         self._shown = now
         if self._json:
             self._event("progress")
         else:
-            rate = self._bytes / max(now - self._begun, 0.001) / 1e6
+            rate = size(int(self._bytes / max(now - self._begun, 0.001)))
             share = f" {100 * self._bytes // self._total:3d}%" if self._total else ""
-            print(f"\r{self._name}{share} {self._bytes / 1e6:.1f} MB, {rate:.1f} MB/s ", end="", file=sys.stderr, flush=True)
-            self._open = True
+            line = f"{self._name}{share} {size(self._bytes)}, {rate}/s"
+            # As long as the line before, of which nothing must be left.
+            print(f"\r{line.ljust(self._open)}", end="", file=sys.stderr, flush=True)
+            self._open = len(line)
 
     def warn(self, text: str) -> None:
         """Something was refused or tried in vain."""
@@ -63,7 +69,7 @@ class Progress:
         """End an open line."""
         if self._open:
             print(file=sys.stderr, flush=True)
-            self._open = False
+            self._open = 0
 
     def _event(self, kind: str, text: str | None = None) -> None:
         import json

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.tasks import publishing
 from portage_ext.tasks.publishing import Overrides
+from portage_ext.words import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
-    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,6 +22,9 @@ def run(options: argparse.Namespace) -> int:
     site = places.site(options)
     gone = publishing.prune(site, overrides=overrides, dry_run=options.dry_run)
     left = len(site.tree(options.repository, options.tree).numbers())
+    if options.json:
+        objects.show({"removed": not options.dry_run, "releases": gone, "left": left})
+        return 0
     word = "would be removed" if options.dry_run else "removed"
-    print(f"{len(gone)} releases {word}{': ' if gone else ''}{', '.join(map(str, gone))}; {left} are there")
+    print(f"{counted(len(gone), 'release')} {word}{': ' if gone else ''}{', '.join(map(str, gone))}; {left} remain")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import shown
+from portage_ext.cli import objects
 from portage_ext.errors import PackageError, UsageError
 from portage_ext.pkgdir.reindex import Report
 from portage_ext.pkgdir.workers import Progress
 from portage_ext.tasks import indexing
+from portage_ext.words import counted
 
 EXIT_STALE: Final = 1
 EXIT_LEFT_OUT: Final = 3
@@ -27,9 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: Portage's PKGDIR)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and print what differs if it is stale")
     parser.add_argument("--verify", action="store_true", help="read every package again and report silent changes")
-    parser.add_argument("--force", action="store_true", help="write the index even if most of it would go")
+    parser.add_argument(
+        "--force", action="store_true", help="write it even if most of it would go, or DIR looks like no PKGDIR"
+    )
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes that read (default: one a processor)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(options: argparse.Namespace, pkgdir: Path, report: Report, differences: Sequence[str], seconds: float) -> None:
     if options.json:
-        print(json.dumps(_as_json(pkgdir, report, differences, seconds), ensure_ascii=True))
+        objects.show(_as_json(pkgdir, report, differences, seconds))
         return
     for difference in differences:
         print(shown.line(difference))
@@ -71,7 +74,7 @@ def _print(options: argparse.Namespace, pkgdir: Path, report: Report, difference
     counts += [f"{len(report.removed)} gone"] if report.removed else []
     counts += [f"{len(report.left_out)} left out"] if report.left_out else []
     detail = f" ({', '.join(counts)})" if counts else ""
-    print(f"{pkgdir / 'Packages'}: {report.packages} packages{detail}, {verdict}, {seconds:.2f} s")
+    print(f"{pkgdir / 'Packages'}: {counted(report.packages)}{detail}, {verdict}, {seconds:.2f} s")
 
 
 def _as_json(pkgdir: Path, report: Report, differences: Sequence[str], seconds: float) -> dict[str, object]:

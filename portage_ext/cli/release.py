@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.model.release import Release
 from portage_ext.tasks import in_place
+from portage_ext.words import minute
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +29,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             metavar="FPR",
             help="the keys that may sign the next Releases (clients with pinned root keys ignore it)",
         )
-    sign.add_argument("--at-least", type=int, default=1, metavar="N", help="let the version not be less (after a lost Release)")
+    sign.add_argument(
+        "--at-least", type=int, default=1, metavar="N", help="use at least this version number (after losing a Release)"
+    )
     again.add_argument("--force", action="store_true", help="also when most of its validity is still to come")
-    show.add_argument("--pkgdir", type=Path, metavar="DIR")
+    show.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: Portage's PKGDIR)")
+    for one in (sign, again, show):
+        objects.option(one)
 
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0."""
     if options.action == "show":
-        print(_described(in_place.current(options.pkgdir)))
+        _tell(in_place.current(options.pkgdir), options.json)
         return 0
     again = options.action == "resign"
     made = in_place.sign(
@@ -52,11 +56,22 @@ def run(options: argparse.Namespace) -> int:
         again=again,
         force=again and options.force,
     )
-    print(_described(made) if made else "the Release is fresh enough; nothing was done")
+    _tell(made, options.json)
     return 0
 
 
+def _tell(release: Release | None, as_json: bool) -> None:
+    if not as_json:
+        print(_described(release) if release else "the Release is fresh enough; nothing was done")
+        return
+    values: dict[str, object] = {"release": release.version if release else None}
+    if release:
+        values |= {"repository": release.repository, "channel": release.channel, "created": release.created}
+        values |= {"expires": release.expires, "keys_next": list(release.keys_next)}
+    objects.show(values)
+
+
 def _described(release: Release) -> str:
-    expires = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(release.expires))
+    expires = minute(release.expires)
     keys = f", then signed by {' or '.join(release.keys_next)}" if release.keys_next else ""
     return f"Release {release.version} of {release.repository}/{release.channel}, expires {expires}{keys}"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 
-from portage_ext.cli import places
-from portage_ext.cli import tree as common
+from portage_ext.cli import objects, places
 from portage_ext.releases.note import UNTIL
 from portage_ext.tasks import releases
 from portage_ext.tasks.releases import Listed
+from portage_ext.words import counted, minute
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     parser.add_argument("--channel", metavar="NAME", help="only the releases of this channel")
-    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     tree, status = places.site(options).tree(options.repository, options.tree), 0
     for one in releases.listed(tree, options.channel):
         if options.json:
-            print(json.dumps(_as_json(one)))
+            objects.show(_as_json(one))
             continue
         print(_line(one))
         status = 1 if one.expired else status
@@ -34,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
 def _line(one: Listed) -> str:
     release, hold = one.release, one.note.hold if one.live else None
     return (
-        f"{one.number:>6}  {'live' if one.live else '    '}  {release.channel:<12}  {common.since(release.created)}  "
-        f"{one.packages:>6} packages  {one.note.origin}{' EXPIRED' if one.expired else ''}"
+        f"{one.number:>6}  {'live' if one.live else '    '}  {release.channel:<12}  {minute(release.created)}  "
+        f"{counted(one.packages):>15}  {one.note.origin}{' EXPIRED' if one.expired else ''}"
         + (f"; {release.channel} is {hold}, {UNTIL}" if hold else "")
     )
 

@@ -6,14 +6,16 @@ Everything but `publish` runs where the root keys are, on a machine that needs n
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.tasks import roots
 from portage_ext.tasks.roots import Refused, Wanted
+from portage_ext.words import counted
 
 _DAY: Final = 86400
 
@@ -27,13 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     publish = actions.add_parser("publish", help="put the roots of a directory beside the channels, if clients will take them")
     for one in (init, following, sign, show, publish):
         one.add_argument("directory", type=Path, metavar="DIR", help="where the roots are kept, with their public keys")
+    objects.option(show)
     for one in (init, following):
         first = one is init
         one.add_argument("--root-key", nargs="+", metavar="FPR", required=first, help="the keys that are kept offline")
         one.add_argument("--root-threshold", type=int, metavar="N", help="how many of them must sign a root")
         one.add_argument("--release-key", nargs="+", metavar="FPR", required=first, help="the keys that may sign Releases")
         one.add_argument("--release-threshold", type=int, metavar="N", help="how many of them must sign a Release")
-        one.add_argument("--least-release", type=int, metavar="N", help="no Release before this one counts, whoever signed it")
+        one.add_argument("--least-release", type=int, metavar="N", help="clients refuse Releases with a lower number")
         one.add_argument("--valid-days", type=int, default=365, metavar="N", help="days until it expires (default: 365)")
     init.add_argument("--repository", metavar="ID", help="as `release show` prints it (default: an id of its own)")
     sign.add_argument("--key", nargs="+", metavar="FPR", help="(default: every root key of which gpg has the secret part)")
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
             roots.sign(directory, options.key or (), homedir=options.homedir)
             return _show(directory)
         case "show":
-            return _show(directory)
+            return _show(directory, as_json=options.json)
         case _:
             _publish(options)
             return 0
@@ -74,8 +77,12 @@ def _wanted(options: argparse.Namespace) -> Wanted:
     )
 
 
-def _show(directory: Path) -> int:
+def _show(directory: Path, *, as_json: bool = False) -> int:
     found = roots.show(directory)
+    if as_json:
+        signed = {"signed_by": list(found.signed), "lacking": found.lacking}
+        objects.show({**dataclasses.asdict(found.root), **signed})
+        return int(bool(found.lacking))
     print(found.text, end="")
     for one in found.signed:
         print(f"signed by {one}")
@@ -83,7 +90,7 @@ def _show(directory: Path) -> int:
         print(f"not enough signatures yet: {found.lacking}")
         return 1
     left = (found.root.expires - int(time.time())) // _DAY
-    print(f"clients will take it; it expires in {left} days")
+    print(f"clients will accept it; it expires in {counted(left, 'day')}")
     return 0
 
 
@@ -97,7 +104,7 @@ def _publish(options: argparse.Namespace) -> None:
     root, now = done.root, int(time.time())
     print(f"root {root.version} is published: Releases by {root.release_threshold} of {', '.join(root.release_keys)}")
     if root.expires - now < limits.ROOT_SOON:
-        print(f"it expires in {(root.expires - now) // _DAY} days")
+        print(f"it expires in {counted((root.expires - now) // _DAY, 'day')}")
 
 
 def _refused(one: Refused) -> str:

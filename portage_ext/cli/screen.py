@@ -1,4 +1,5 @@
-"""What commands print for people: within 80 columns, and coloured only on a terminal that may be (NO_COLOR, TERM=dumb).
+"""What commands print for people: within 80 columns, and coloured on a terminal (not with NO_COLOR or TERM=dumb;
+FORCE_COLOR colours what goes into a pipe, too).
 
 Of what is printed a terminal obeys nothing but these colours, whoever wrote it (shown.py).
 """
@@ -16,6 +17,8 @@ from typing import IO, Final
 from portage_ext import shown
 
 WIDTH: Final = 80
+_LEAST: Final = 20
+"""Columns of a terminal that the last column of a table needs to be beside the others."""
 _COLOURS: Final = {"red": "31", "yellow": "33", "green": "32", "blue": "34", "bold": "1", "dim": "2"}
 _PAINTED: Final = re.compile(rf"(\033\[(?:0|{'|'.join(_COLOURS.values())})m)")
 
@@ -26,7 +29,9 @@ class Screen:
     def __init__(self, out: IO[str] | None = None) -> None:
         self._out = out if out is not None else sys.stdout
         terminal = self._out.isatty()
-        self.coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+        self.coloured = not os.environ.get("NO_COLOR") and (
+            bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM", "dumb") != "dumb")
+        )
         self.width = max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)) if terminal else WIDTH
 
     def paint(self, text: str, colour: str) -> str:
@@ -47,6 +52,8 @@ class Screen:
     def table(self, rows: Sequence[Sequence[str]], colours: Sequence[str] = (), *, indent: str = "") -> None:
         """Columns as wide as they need, two spaces apart; the last takes what is left and goes on below itself.
 
+        Where little is left, it goes below the others.
+
         ``colours`` are the colours of the first columns.
         """
         if not rows:
@@ -55,11 +62,19 @@ class Screen:
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             start = len(indent) + sum(width + 2 for width in widths)
-            lines = wrapped(row[-1], max(self.width, start + 20), " " * start, " " * start) or [" " * start]
+            below = start + _LEAST > self.width
+            margin = " " * (len(indent) + 4 if below else start)
+            lines = wrapped(row[-1], self.width, margin, margin) or [margin]
             for number, colour in enumerate(colours[: len(cells)]):
                 cells[number] = self.paint(cells[number], colour)
-            self.line((indent + "".join(f"{cell}  " for cell in cells) + lines[0][start:]).rstrip())
-            for line in lines[1:]:
+            beside = indent + "".join(f"{cell}  " for cell in cells)
+            if below:
+                if any(row[:-1]):
+                    self.line(beside.rstrip())
+                lines = [line for line in lines if line.strip()]
+            else:
+                self.line((beside + lines.pop(0)[start:]).rstrip())
+            for line in lines:
                 self.line(line)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Mapping
 
-from portage_ext import shown
+from portage_ext import shown, words
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import InvalidContractError
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
-from portage_ext.policy import health
 from portage_ext.tasks import inspection
 from portage_ext.tasks.inspection import Inspected, Signed
 from portage_ext.trust.openpgp import Verdict
@@ -23,7 +21,7 @@ _DEPENDENCIES = ("DEPEND", "BDEPEND", "RDEPEND", "PDEPEND", "IDEPEND")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="FILE|ATOM", help="a binary package, or what is installed or in PKGDIR")
     parser.add_argument("--files", action="store_true", help="name every file that it installs")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a package")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     for one in inspection.inspect(options.what, files=options.files):
         if options.json:
-            print(json.dumps(_as_json(one)))
+            objects.show(_as_json(one))
         else:
             _print(one, names=options.files)
         status = 1 if one.file is not None and one.file.damage else status
@@ -71,7 +69,7 @@ def _print(one: Inspected, *, names: bool) -> None:
         ("contract", contract),
     ]
     if one.file is not None:
-        rows.append(("size", health.size(one.file.size)))
+        rows.append(("size", words.size(one.file.size)))
         rows.append(("content", one.file.damage or "is what its Manifest says" if one.file.members else "xpak: no digests"))
         rows += [("signature", _signature(sign)) for sign in one.signatures] or [("signature", "none")]
     if one.files is not None:
@@ -93,7 +91,7 @@ def _signature(one: Signed) -> str:
 def _built(values: Mapping[str, str]) -> str:
     when, build = values.get("BUILD_TIME", ""), values.get("BUILD_ID", "")
     known = when.isascii() and when.isdigit() and len(when) < 12
-    day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(int(when))) if known else ""
+    day = words.minute(int(when)) if known else ""
     return ", ".join(filter(None, (day, f"build {build}" if build else "")))
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from typing import Any, Final
 
-from portage_ext import shown
+from portage_ext import shown, words
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
-from portage_ext.policy import health
 from portage_ext.releases.note import UNTIL
 from portage_ext.tasks import status
 from portage_ext.tasks.status import Channel, Followed
@@ -19,7 +18,7 @@ _RUN: Final = ("when", "what", "ok", "line", "release", "seconds")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    objects.option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         "runs": [{name: getattr(one, name) for name in _RUN} for one in found.runs],
     }
     if options.json:
-        print(json.dumps(told))
+        objects.show(told)
     else:
         _print(told, int(time.time()))
     if found.trouble:
@@ -61,7 +60,7 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
         (
             one["channel"],
             f"release {one['release']}",
-            f"{one['packages']} packages",
+            words.counted(one["packages"]),
             _until(one["expires"], now),
             f"{_held(one)}{shown.line(one['origin'])}, in {one['tree']}",
         )
@@ -92,15 +91,15 @@ def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:
     release = f"release {one['release']}" if one["release"] else "none seen yet" if one["pinned"] else "no Release"
     until = _until(one["expires"], now) if one["expires"] else ""
     count = len(one["pinned"])
-    keys = f"{count} {'key' if count == 1 else 'keys'} pinned" if count else "no key pinned: by Portage alone"
+    keys = f"{words.counted(count, 'key')} pinned" if count else "no key pinned: by Portage alone"
     if one["root"]:
         keys = f"root {one['root']} {_until(one['root_expires'], now)}, {keys}"
     return one["binrepo"], release, until, f"{keys}; {one['uri'] or 'binrepos.conf does not have it'}"
 
 
 def _until(expires: int, now: int) -> str:
-    return f"until {health.date(expires)}" if expires > now else f"EXPIRED {health.date(expires)}"
+    return f"until {words.day(expires)}" if expires > now else f"EXPIRED {words.day(expires)}"
 
 
 def _ago(now: int, when: int) -> str:
-    return f"{health.spell(max(0, now - when))} ago"
+    return f"{words.spell(max(0, now - when))} ago"

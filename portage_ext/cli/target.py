@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import shown
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
 from portage_ext.host.here import here
@@ -37,20 +38,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--builder", type=Path, metavar="FILE", help="a builder.json that a binhost has published")
     capture.add_argument("--ssh-options", default="", metavar="WORDS", help="further words for ssh, such as '-p 2222'")
     capture.add_argument("--dry-run", action="store_true", help="show what would be taken, and save nothing")
-    below.add_parser("list", help="list the targets that this host knows").add_argument(
-        "--json", action="store_true", help=_JSON
-    )
+    objects.option(below.add_parser("list", help="list the targets that this host knows"))
     show = below.add_parser("show", help="show what is known of a target")
     show.add_argument("name", metavar="NAME")
-    show.add_argument("--json", action="store_true", help=_JSON)
+    objects.option(show)
     diff = below.add_parser("diff", help="show in what two targets differ, or what the last capture of one changed")
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B", nargs="?")
-    diff.add_argument("--json", action="store_true", help=_JSON)
+    objects.option(diff)
     below.add_parser("forget", help="remove what is known of a target").add_argument("name", metavar="NAME")
-
-
-_JSON: Final = "print one JSON object instead of lines"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -113,7 +109,7 @@ def _print_files(target: Target, screen: Screen) -> None:
 def _list(store: Store, screen: Screen, *, as_json: bool) -> int:
     targets = {name: store.load(name) for name in store.names()}
     if as_json:
-        print(json.dumps({"targets": [_summary(name, target) for name, target in targets.items()]}))
+        objects.show({"targets": [_summary(name, target) for name, target in targets.items()]})
         return 0
     if not targets:
         screen.line("There are no targets yet; make one with `portage-ext target capture NAME --ssh HOST`.")
@@ -130,7 +126,7 @@ def _show(name: str, target: Target, screen: Screen, *, as_json: bool) -> int:
             "files": {path: len(data) for path, data in target.files.items()},
             "installed": [asdict(one) for one in target.installed],
         }
-        print(json.dumps(told))
+        objects.show(told)
         return 0
     its = target.builder
     screen.line(f"{name}, captured {_day(target)}", "bold")
@@ -162,7 +158,7 @@ def _diff(options: argparse.Namespace, store: Store, screen: Screen) -> int:
             raise UsageError(f"{options.first} was captured once; name a second target to compare it with")
         found, names = differences(before, first), ("before", "now")
     if options.json:
-        print(json.dumps({"first": names[0], "second": names[1], "differences": [asdict(one) for one in found]}))
+        objects.show({"first": names[0], "second": names[1], "differences": [asdict(one) for one in found]})
     elif found:
         _print_differences(found, screen, *names)
     else:

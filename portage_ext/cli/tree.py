@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
-import time
 from collections.abc import Iterator
 
 from portage_ext import shown
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.errors.releases import GateError
-from portage_ext.folding import counted
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
 from portage_ext.releases.note import UNTIL
 from portage_ext.releases.publish import Published
 from portage_ext.tasks.publishing import Outcome, Overrides
+from portage_ext.words import counted, size
 
 
 def publisher_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +24,7 @@ def publisher_arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     places.key(parser)
     parser.add_argument("--gates", metavar="LIST", help="gates, comma separated, or none (default: gates of the channel)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    objects.option(parser)
 
 
 def overrides(options: argparse.Namespace) -> Overrides:
@@ -40,7 +38,7 @@ def objections(error: GateError, *, as_json: bool) -> int:
     if as_json:
         findings = [dataclasses.asdict(one) for one in error.findings]
         where = {"staging": error.staging, "live": error.live}
-        print(json.dumps({"channel": error.channel, "published": False, **where, "findings": findings}))
+        objects.show({"channel": error.channel, "published": False, **where, "findings": findings})
     else:
         for line in error.lines:
             print(shown.line(line), file=sys.stderr)
@@ -56,7 +54,7 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
         counts = {"added": len(change.added), "removed": len(change.removed), "rebuilt": len(change.rebuilt)}
         made = {"channel": channel, "published": done.release is not None, "release": done.number, "packages": done.packages}
         more = {"beside": done.beside, "held": None if done.held is None else dataclasses.asdict(done.held)}
-        print(json.dumps({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)}))
+        objects.show({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)})
         return
     if done.held is not None:
         print(f"{channel} is {done.held}, {UNTIL}")
@@ -71,7 +69,7 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
         replaced = sum(one.before.get("PATH") == one.after.get("PATH") for one in other_files)
         if replaced:
             print(
-                f"portage-ext: replaced under the same name: {counted(replaced)}. A client that holds the index of before "
+                f"portage-ext: replaced under the same name: {counted(replaced)}. A client that still has the previous index "
                 "refuses it and fetches the index again. FEATURES=binpkg-multi-instance gives every build its own name",
                 file=sys.stderr,
             )
@@ -108,7 +106,7 @@ def _slot(entry: IndexEntry) -> str:
 
 
 def _size(entry: IndexEntry) -> str:
-    return f"{entry.get('SIZE')} bytes"
+    return size(entry.size)
 
 
 def _shown(key: str, before: str, after: str) -> str:
@@ -118,8 +116,3 @@ def _shown(key: str, before: str, after: str) -> str:
     if key == "SIZE" and before.isdigit() and after.isdigit():
         return f"{int(after) - int(before):+d} bytes"
     return f"{before or '(none)'} -> {after or '(none)'}"
-
-
-def since(seconds: int) -> str:
-    """A time as people write it."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

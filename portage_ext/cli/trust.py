@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping
 
 from portage_ext import shown
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.config import binrepos
 from portage_ext.model.root import Root
 from portage_ext.tasks import pinning
@@ -16,6 +15,7 @@ from portage_ext.trust.keyfiles import PublicKey
 from portage_ext.trust.keyrings import RootPins
 from portage_ext.trust.machine import trusted_keys
 from portage_ext.trust.manage import Removed
+from portage_ext.words import day, minute
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +40,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     listing = actions.add_parser("list", help="show the keys and what was seen of each binrepo")
     listing.add_argument("repo", metavar="REPO", nargs="?")
+    objects.option(listing)
     remove = actions.add_parser("remove", help="unpin a key of a binrepo, or all, and drop what came from there by rotation")
     remove.add_argument("repo", metavar="REPO")
     remove.add_argument("--fingerprint", metavar="FPR", help="a pinned key, or one that came by rotation")
-    forget = actions.add_parser("forget", help="forget version and identity seen of a binrepo, after it was set up anew")
+    forget = actions.add_parser(
+        "forget", help="forget version and identity seen of a binrepo, after it was set up again from nothing"
+    )
     forget.add_argument("repo", metavar="REPO")
 
 
@@ -52,7 +55,10 @@ def run(options: argparse.Namespace) -> int:
     repo = options.repo
     if options.action == "list":
         for one in pinning.trusted(options.config_root, options.root, repo):
-            _show(one)
+            if options.json:
+                objects.show(_as_json(one))
+            else:
+                _show(one)
         return 0
     site = places.site(options, client_only=True)
     match options.action:
@@ -74,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
             _tell(repo, pinning.unpin(site, repo, options.fingerprint))
         case "forget":
             pinning.forget(site, repo)
-            print(f"{repo}: the next valid Release is taken as the first; one without a Release is still refused")
+            print(f"{repo}: the next valid Release is accepted as the first; one without a Release is still refused")
     return 0
 
 
@@ -84,12 +90,29 @@ def _tell(repo: str, removed: Removed) -> None:
     def named(keys: frozenset[str]) -> str:
         return ", ".join(sorted(keys)) or "nothing"
 
-    print(f"{repo}: believed no more: {named(removed.keys)}")
+    print(f"{repo}: no longer pinned: {named(removed.keys)}")
     if removed.rotated:
-        print(f"{repo}: nor is what came by rotation from there: {named(removed.rotated)}")
+        print(f"{repo}: no longer believed, because these keys announced them: {named(removed.rotated)}")
     print(f"{repo}: taken out of Portage's keyring: {named(removed.from_portage)}")
     if not removed.left:
-        print(f"{repo}: no key is believed any more; pin the present one with `portage-ext trust add`")
+        print(f"{repo}: no key is pinned any more; pin the current one with `portage-ext trust add`")
+
+
+def _as_json(one: Trusted) -> dict[str, object]:
+    """As `status` does it; ``trusted`` are the keys whose Releases count now."""
+    rooted, seen, root = one.root_pins, one.seen, one.root
+    trusted = (root.release_keys if root else ()) if rooted else trusted_keys(one.pins, seen)
+    return {
+        "binrepo": one.binrepo,
+        "pinned": sorted(rooted.keys if rooted else one.pins),
+        "threshold": rooted.threshold if rooted else None,
+        "trusted": sorted(trusted),
+        "root": root.version if root else None,
+        "root_expires": root.expires if root else None,
+        "release": seen.version if seen else None,
+        "channel": seen.channel if seen else "",
+        "created": seen.created if seen else None,
+    }
 
 
 def _show(one: Trusted) -> None:
@@ -108,7 +131,7 @@ def _show(one: Trusted) -> None:
     if seen is None:
         print("  no Release seen")
     else:
-        created = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seen.created))
+        created = minute(seen.created)
         print(f"  Release {seen.version} of {seen.repository or '(forgotten)'}/{seen.channel} created {created}")
 
 
@@ -118,7 +141,7 @@ def _show_root(pins: RootPins, root: Root | None, present: Mapping[str, PublicKe
     if root is None:
         print("  no root seen")
         return
-    print(f"  root {root.version} until {time.strftime('%Y-%m-%d', time.gmtime(root.expires))}")
+    print(f"  root {root.version} until {day(root.expires)}")
     for key in root.release_keys:
         print(f"  named    {key}  {root.release_threshold} of {len(root.release_keys)} sign a Release")
 
@@ -127,5 +150,5 @@ def _described(key: PublicKey | None) -> str:
     if key is None:
         return "NOT IN THE KEYRING as a primary key"
     state = "REVOKED " if key.revoked else "EXPIRED " if key.expired else ""
-    until = f", expires {time.strftime('%Y-%m-%d', time.gmtime(key.expires))}" if key.expires else ""
+    until = f", expires {day(key.expires)}" if key.expires else ""
     return shown.line(f"{state}{'; '.join(key.user_ids)}{until}")

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.config.table import Table
-from portage_ext.errors import UsageError
+from portage_ext.errors import RequestError
 
 _DAY: Final = 86400
 
@@ -94,12 +94,15 @@ class Publishing:
         return self.channels.get(channel, self.rules)
 
     def repository(self, name: str | None) -> RepositorySettings:
-        """The repository ``name``, or that of [publish]. Raises UsageError."""
+        """The repository ``name``, or that of [publish]. Raises RequestError."""
         found = self.own if name is None else self.repositories.get(name)
         if found is None:
             known = ", ".join(self.repositories) or "none"
             asked = f"[repository.{name}]" if name else "tree in [publish]"
-            raise UsageError(f"portage-ext.toml has no {asked} (repositories: {known}); or name the tree with --tree")
+            raise RequestError(
+                f"portage-ext.toml has no {asked} (repositories: {known}). Name the tree with --tree, or make one with "
+                "`portage-ext setup --role binhost`"
+            )
         return found
 
 

@@ -41,7 +41,7 @@ from portage_ext.config.building import Building
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
-from portage_ext.errors import SettingsError
+from portage_ext.errors import SettingsError, UnreadableSettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,10 @@ def load(config_root: Path, *, client_only: bool = False) -> Settings:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings(portage_home=home)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), str(error)) from error
+    except OSError as error:
+        raise UnreadableSettingsError(str(path), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(str(path), f"it is not UTF-8 ({error.reason} at byte {error.start})") from error
     return parse(text, path=path, portage_home=home, client_only=client_only)
 
 

@@ -12,7 +12,8 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from portage_ext import shown
-from portage_ext.folding import counted, told
+from portage_ext.folding import told
+from portage_ext.words import counted
 
 
 def _fit(said: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -44,6 +45,16 @@ class PortageExtError(Exception):
 @dataclass(slots=True, eq=False)
 class UsageError(PortageExtError):
     """A command was called with words that do not go together."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(slots=True, eq=False)
+class RequestError(PortageExtError):
+    """The words of a command are right, but what they ask for is not there, or cannot be done now."""
 
     what: str
 
@@ -299,6 +310,15 @@ class SettingsError(PortageExtError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
+
+
+class UnreadableSettingsError(SettingsError):
+    """A configuration file is there and cannot be read; ``why`` are the words of the system."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read: {self.why}"
 
 
 # Toolchain first.

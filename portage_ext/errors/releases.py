@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portage_ext.errors import PortageExtError, remedy_of_loss
-from portage_ext.folding import counted, fold, told
+from portage_ext.folding import fold, told
+from portage_ext.words import counted
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +35,7 @@ class ExpiringRootKeyError(PortageExtError):
     def __str__(self) -> str:
         return (
             f"{self.where}: the root key {self.key} expires on {self.day}, and with it every root that it has signed "
-            f"[ExpiringRootKeyError]. The root has an expiry of its own: take that of the key away "
+            f"[expiring-root-key]. The root has an expiry of its own: take that of the key away "
             f"(`gpg --quick-set-expire {self.key} never`), and try again"
         )
 

@@ -1,15 +1,20 @@
-"""Why something that a binhost offered was refused: one error a failure, named after it or after the attack.
-
-They stand apart from errors.py, whose rules they keep, because there are so many ways to be wrong.
-"""
+"""Why something that a binhost offered was refused: one error a failure, named after it or after the attack."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from portage_ext import shown
 from portage_ext.errors import PortageExtError
+
+_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def kind_of(error: type[TrustError]) -> str:
+    """The name of a failure as it is printed and documented: a ``RollbackError`` is a ``rollback``."""
+    return _WORD.sub("-", error.__name__.removesuffix("Error")).lower()
 
 
 @dataclass(slots=True, eq=False)
@@ -29,8 +34,12 @@ class TrustError(PortageExtError):
         # Both have words of a server in them, and are shown apart from the message, too.
         self.where, self.why = shown.line(self.where), shown.line(self.why)
 
+    @property
+    def kind(self) -> str:
+        return kind_of(type(self))
+
     def __str__(self) -> str:
-        return f"{self.where}: {self.why} [{type(self).__name__}]. {self.todo}"
+        return f"{self.where}: {self.why} [{self.kind}]. {self.todo}"
 
 
 class MalformedReleaseError(TrustError):
@@ -208,7 +217,7 @@ class ForeignRepositoryError(TrustError):
     """The Release is of another repository or channel than the one this binrepo stands for."""
 
     __slots__ = ()
-    todo = "Look at sync-uri; if the repository was set up anew, run `portage-ext trust forget REPO`."
+    todo = "Look at sync-uri; if the repository was set up again from nothing, run `portage-ext trust forget REPO`."
 
 
 class IndexMismatchError(TrustError):
@@ -231,7 +240,7 @@ class GpgError(TrustError):
     """gpg could not be run, or did not do what was asked of it."""
 
     __slots__ = ()
-    todo = "Run the same gpg command by hand to see more."
+    todo = "Check that the key is in the gpg home, and that this user may read it."
 
 
 class KeyFileError(TrustError):
@@ -241,21 +250,11 @@ class KeyFileError(TrustError):
     todo = "Get the key again, and its fingerprint from a source you trust."
 
 
-class AdoptedKeyError(KeyFileError):
-    """A fingerprint that is not a primary key's, or that another key claims as its subkey, which anybody can make a key do."""
-
-    __slots__ = ()
-    todo = (
-        "A pin names a primary key. Pin the claiming key only if a source you trust names it as the binhost's primary key; "
-        "otherwise somebody made it to get in: do not use it, and delete it where it is."
-    )
-
-
 class DamagedStateError(TrustError):
     """What this host remembers of a binrepo cannot be read; nothing is guessed in its place."""
 
     __slots__ = ()
-    todo = "Run `portage-ext trust forget REPO` to begin anew."
+    todo = "Run `portage-ext trust forget REPO` to start again without it."
 
 
 class TransferError(TrustError):
@@ -268,7 +267,7 @@ class MirrorError(TransferError):
     """A mirror could not be used: no connection, an error status, an answer that is none, a transfer that broke off."""
 
     __slots__ = ()
-    todo = "The other mirrors were tried too; look at the network, or try again later."
+    todo = "Check the URL and the network, or try again later."
     transient = True
 
 
@@ -311,7 +310,7 @@ class CorruptFileError(TransferError):
     """What a mirror sent is whole, but not the file that was promised."""
 
     __slots__ = ()
-    todo = "Every mirror was tried; it was changed on the way or on the mirror."
+    todo = "The file was changed on the mirror or on the way; use another mirror."
 
 
 @dataclass(slots=True, eq=False)
@@ -324,7 +323,8 @@ class AllMirrorsFailedError(PortageExtError):
 
     def __str__(self) -> str:
         lines = "".join(f"\n  {reason}" for reason in self.reasons)
-        return f"{self.what}: no mirror of {len(self.reasons)} gave it:{lines}"
+        tried = "" if len(self.reasons) == 1 else f" from any of {len(self.reasons)} mirrors"
+        return f"{self.what} could not be fetched{tried}:{lines}"
 
 
 class UnsafePathError(TrustError):
@@ -370,7 +370,7 @@ class UnknownPackageError(TrustError):
     """A package is asked for that the verified index does not list."""
 
     __slots__ = ()
-    todo = "Run emerge again, so that it reads the index anew."
+    todo = "Run emerge again, so that it fetches the index again."
 
 
 class WrongPackageError(TrustError):

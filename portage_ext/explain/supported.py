@@ -1,6 +1,6 @@
 """What of portage-ext works with the Portage of this Python? All that relies on Portage is asked for what it expects of it.
 
-Asked by `portage-ext check`, and by setup_hooks.sh before it writes anything. A version number decides nothing here: it is only
+Asked by `portage-ext check`, and by the installer before it writes anything. A version number decides nothing here: it is only
 said whether portage-ext has been tested with it.
 """
 

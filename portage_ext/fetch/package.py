@@ -86,7 +86,7 @@ def check(binrepo: Binrepo, wanted: Wanted, output: Path) -> None:
     try:
         _check(binrepo, where, wanted, output)
     except PackageError as error:
-        raise UnusablePackageError(where, f"{error.reason} ({type(error).__name__})") from error
+        raise UnusablePackageError(where, error.reason) from error
 
 
 def _check(binrepo: Binrepo, where: str, wanted: Wanted, output: Path) -> None:

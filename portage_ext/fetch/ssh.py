@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from portage_ext import limits
-from portage_ext.errors import UsageError
+from portage_ext.errors import RequestError
 from portage_ext.errors.trust import MirrorError, NotFoundError, SlowMirrorError, UnsupportedUrlError
 from portage_ext.fetch.transfer import Patience, Transfer, Transport, parsed, watched
 from portage_ext.shown import short
@@ -29,11 +29,13 @@ class SshTransport:
     """Each file is one `cat` on the other side."""
 
     def __init__(self, options: str | None = None) -> None:
-        """``options`` are further words for ssh, as PORTAGE_SSH_OPTS has them. Raises UsageError."""
+        """``options`` are further words for ssh, as PORTAGE_SSH_OPTS has them. Raises RequestError."""
         try:
             self._options = shlex.split(os.environ.get("PORTAGE_SSH_OPTS", "") if options is None else options)
         except ValueError as error:
-            raise UsageError(f"PORTAGE_SSH_OPTS cannot be taken apart: {error}") from error
+            raise RequestError(
+                f"PORTAGE_SSH_OPTS cannot be split into words: {error}. Correct it in make.conf or in the environment"
+            ) from error
 
     def close(self) -> None:
         """Nothing is kept; ControlMaster in ssh_config keeps connections where that is wanted."""

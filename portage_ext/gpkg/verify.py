@@ -80,5 +80,5 @@ def reason(error: PortageExtError) -> str:
     What a client would do about it (another mirror, another binhost) is no advice for who publishes.
     """
     if isinstance(error, TrustError):
-        return f"{error.why} [{type(error).__name__}]"
+        return f"{error.why} [{error.kind}]"
     return error.reason if isinstance(error, PackageError) else str(error)

@@ -12,6 +12,7 @@ from portage_ext import limits
 from portage_ext.errors import MalformedPackageError, OversizedPackageError
 from portage_ext.gpkg.source import Source
 
+NO_PACKAGE: Final = "it is neither a gpkg nor an xpak package, or its end is missing"
 _TRAILER: Final = 16
 _HEADER: Final = 16
 
@@ -23,10 +24,10 @@ def _number(data: bytes, offset: int) -> int:
 def segment_start(source: Source) -> int:
     """Where the segment begins, and the archive before it ends. Raises PackageError."""
     if source.size < _TRAILER + _HEADER:
-        raise MalformedPackageError(source.name, "too short for an xpak package")
+        raise MalformedPackageError(source.name, NO_PACKAGE)
     trailer = source.read(source.size - _TRAILER, _TRAILER)
     if trailer[:8] != b"XPAKSTOP" or trailer[12:] != b"STOP":
-        raise MalformedPackageError(source.name, "no xpak segment at the end")
+        raise MalformedPackageError(source.name, NO_PACKAGE)
     length = _number(trailer, 8)
     if length > limits.XPAK_SIZE:
         raise OversizedPackageError(source.name, f"an xpak segment of {length} bytes")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from portage_ext.errors import UsageError
+from portage_ext.errors import RequestError
 from portage_ext.host import probe
 from portage_ext.host.probe import Expectation, Function, Names
 from portage_ext.limits import METADATA_VALUE
@@ -47,7 +47,7 @@ def place() -> Place:
 def installed_contracts(atom: str, *, compute: bool = False) -> Iterator[tuple[str, bool, SymbolContract]]:
     """Name, whether its contract is a recorded one, and the contract of each installed package that ``atom`` matches.
 
-    Raises UsageError for what is no atom, OSError when the vdb cannot be read.
+    Raises RequestError for what is no atom, OSError when the vdb cannot be read.
     """
     import portage
     from portage.exception import PortageException
@@ -59,12 +59,20 @@ def installed_contracts(atom: str, *, compute: bool = False) -> Iterator[tuple[s
     try:
         matches = database.match(atom)
     except (PortageException, ValueError) as error:  # ValueError: a name without category that several have
-        raise UsageError(f"{atom!r} is neither a file nor a package atom ({type(error).__name__}: {error})") from error
+        raise _no_atom(atom, error) from error
     here = place()
     for cpv in matches:
         recorded = None if compute else contracts.recorded(database, cpv, here.eprefix)
         contract = recorded if recorded is not None else contracts.from_files(database, cpv, here.root, here.eprefix)
         yield str(cpv), recorded is not None, contract
+
+
+def _no_atom(text: str, error: Exception) -> RequestError:
+    """What to say of a word that Portage does not take for an atom."""
+    several = error.args[0] if error.args else None
+    if isinstance(several, list):  # Portage lists what a name without a category may mean
+        return RequestError(f"several packages are called {text}: {', '.join(map(str, several))}. Name one with its category")
+    return RequestError(f"{text} is neither a file that is there nor a package atom such as dev-libs/openssl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ class InstalledPackage:
 
 
 def matching(atom: str, keys: tuple[str, ...]) -> tuple[list[InstalledPackage], list[Path]]:
-    """The installed packages that ``atom`` matches, and the package files of PKGDIR. Raises UsageError, OSError."""
+    """The installed packages that ``atom`` matches, and the package files of PKGDIR. Raises RequestError, OSError."""
     import portage
     from portage.exception import PortageException
 
@@ -88,7 +96,7 @@ def matching(atom: str, keys: tuple[str, ...]) -> tuple[list[InstalledPackage], 
         tree.populate(getbinpkgs=False)
         found, binaries = installed.match(atom), tree.dbapi.match(atom)
     except (PortageException, ValueError) as error:
-        raise UsageError(f"{atom!r} is neither a file nor a package atom ({type(error).__name__}: {error})") from error
+        raise _no_atom(atom, error) from error
     packages = [InstalledPackage(str(cpv), _values(installed, cpv, keys), _files(installed, cpv)) for cpv in found]
     return packages, [Path(name) for cpv in binaries if (name := tree.getname(cpv)) and Path(name).is_file()]
 

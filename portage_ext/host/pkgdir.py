@@ -23,6 +23,7 @@ from portage_ext.index.format import MTIME, IndexFormat
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.pkgdir.reindex import Lock, Repository
 from portage_ext.pkgdir.signatures import SignaturePolicy
+from portage_ext.pkgdir.survey import foreign
 
 _TABLES: Final = (
     "_pkgindex_allowed_pkg_keys",
@@ -61,10 +62,11 @@ class PkgdirSettings:
     portage_version: str
 
 
-def pkgdir_settings(pkgdir: Path | None = None) -> PkgdirSettings:
+def pkgdir_settings(pkgdir: Path | None = None, *, anything: bool = False) -> PkgdirSettings:
     """The settings for ``pkgdir``, by default Portage's own PKGDIR.
 
-    Raises UnknownPortageError when this Portage has not the tables, PkgdirError when there is no such directory.
+    Raises UnknownPortageError when this Portage has not the tables, PkgdirError when there is no such directory, or when it is
+    one of something else, such as /etc (``anything``: that is allowed).
     """
     import portage
     from portage.dbapi.bintree import binarytree
@@ -73,6 +75,12 @@ def pkgdir_settings(pkgdir: Path | None = None) -> PkgdirSettings:
     place = Path(os.path.abspath(pkgdir if pkgdir is not None else settings["PKGDIR"]))
     if not place.is_dir():
         raise PkgdirError(str(place), "no such directory")
+    if pkgdir is not None and not anything and foreign(place):
+        raise PkgdirError(
+            str(place),
+            "it has files, but no index and no package. Is it the right directory? If it is, run `portage-ext reindex --force "
+            f"--pkgdir {shlex.quote(str(place))}` first",
+        )
     probe.check(LOSS, EXPECTED)
     tree = binarytree(pkgdir=str(place), settings=settings)
     header = dict(tree._pkgindex_default_header_data)

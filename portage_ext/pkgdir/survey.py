@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Final
 
 from portage_ext.errors import PkgdirError
 from portage_ext.index.forms import PLAIN
 from portage_ext.index.text import parse_index
+from portage_ext.model import PACKAGE_SUFFIXES
 from portage_ext.pkgdir.walk import Walker
+
+_DEEPEST: Final = 2
+"""Packages are files of PKGDIR, of its categories, and of their packages."""
 
 Seen = dict[str, tuple[int, int]]
 """Path below PKGDIR: size in bytes, mtime in seconds."""
+
+
+def foreign(pkgdir: Path) -> bool:
+    """Whether ``pkgdir`` is a directory of something else: it has files, but no index and no package.
+
+    An empty one may become a PKGDIR. Raises OSError.
+    """
+    if (pkgdir / PLAIN).exists():
+        return False
+    found = False
+    for directory, below, names in os.walk(pkgdir):
+        if any(name.endswith(PACKAGE_SUFFIXES) for name in names):
+            return False
+        found = found or any(not name.startswith(".") for name in names)
+        if len(Path(directory).relative_to(pkgdir).parts) == _DEEPEST:
+            below.clear()
+    return found
 
 
 def files(pkgdir: Path) -> Seen:

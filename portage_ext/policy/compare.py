@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from portage_ext.model.builder import Builder
 from portage_ext.policy import licences
 from portage_ext.policy.cpu import Fit, Judgement, is_native, machine_flags
+from portage_ext.words import counted
 
 VIDEO_CARDS: Final = "VIDEO_CARDS"
 _TARGETS: Final = ("_TARGETS", "_SINGLE_TARGET", "_TARGET")
@@ -272,16 +273,12 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "package.use",
-            f"{_count(lines, 'atom')} with other flags there: {_some(lines)}",
+            f"{counted(len(lines), 'atom')} with other flags there: {_some(lines)}",
             f"those that are wanted here too, in {PACKAGE_USE} (all of them: --json)",
         )
 
 
 _SHOWN: Final = 5
-
-
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -294,7 +291,7 @@ def _packages(packages: Sequence[PackageUse]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "installed packages",
-            f"{_count(packages, 'package')} installed here and offered with other USE flags, and therefore compiled",
+            f"{counted(len(packages), 'package')} installed here and offered with other USE flags, and therefore compiled",
             f"in {PACKAGE_USE}, where the flags of the binhost will do: {_some([one.line for one in packages])}",
         )
 
@@ -305,7 +302,7 @@ def _world(theirs: Builder, unbuilt: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "world",
-            f"{_count(unbuilt, 'atom')} of this host's world that no package there fits, and therefore compiled: "
+            f"{counted(len(unbuilt), 'atom')} of this host's world that no package there fits, and therefore compiled: "
             + _some(unbuilt)
             + (f" (in its own world too: {_some(also)})" if also else ""),
             f"on the binhost, emerge --buildpkg {shlex.join(unbuilt[:_SHOWN])}; then publish again",

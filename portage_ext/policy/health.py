@@ -5,8 +5,7 @@ A finding says what is wrong, and a remedy that ends it; what cannot be mended b
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from portage_ext import limits, shown
 from portage_ext.model.release import Release
 from portage_ext.model.root import Root
+from portage_ext.words import counted, size, spell
 
 _DAY: Final = 86400
 _NAMED: Final = 3
@@ -128,35 +128,32 @@ def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, 
     gone = sorted(index.keys() - files.keys())
     new = sorted(files.keys() - index.keys())
     other = sorted(path for path in files.keys() & index.keys() if files[path] != index[path])
-    why = ", and FEATURES=pkgdir-index-trusted has emerge believe it" if trusted else ""
+    why = "; FEATURES=pkgdir-index-trusted makes emerge believe the index" if trusted else ""
     if gone:
-        yield error(f"the index names {packages(gone)} not there{why}: {some(gone)}", "portage-ext reindex")
+        yield error(f"{counted(len(gone))} in the index, but not in PKGDIR{why}: {some(gone)}", "portage-ext reindex")
     if other:
-        yield error(f"the index describes {packages(other)} otherwise than there{why}: {some(other)}", "portage-ext reindex")
+        yield error(
+            f"{counted(len(other))} changed on disk since the index was made{why}: {some(other)}", "portage-ext reindex"
+        )
     if new:
-        yield warning(f"the index lacks {packages(new)} there{why}: {some(new)}", "portage-ext reindex")
+        yield warning(f"{counted(len(new))} in PKGDIR, but not in the index{why}: {some(new)}", "portage-ext reindex")
 
 
 def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str, command: str) -> Iterator[Finding]:
-    """Files that setup_hooks.sh put in place and that are gone, other than it put them, or of another version than this one.
+    """Files that `portage-ext setup` put in place and that are missing, changed, or of another version than this one.
 
     ``by``: the version of the last run that came to its end, empty when none did. ``command`` runs it again.
     """
     if missing:
-        yield error(f"put in place by setup_hooks.sh and gone: {some(missing)}", command)
+        yield error(f"missing, though portage-ext setup put them in place: {some(missing)}", command)
     if edited:
         yield warning(
-            f"changed since setup_hooks.sh put them in place: {some(edited)}",
+            f"changed since portage-ext setup put them in place: {some(edited)}",
             f"keep what you changed in a file of your own, remove the changed one, and then: {command}",
         )
     if by != version:
-        what = f"were put in place by setup_hooks.sh of {by}" if by else "were not put in place to the end"
+        what = f"were put in place by portage-ext {by}" if by else "are incomplete: the last setup did not finish"
         yield warning(f"the hooks {what}; this is {version}", command)
-
-
-def packages(them: Sized) -> str:
-    """How many, to go before "not there"."""
-    return f"{len(them)} package that is" if len(them) == 1 else f"{len(them)} packages that are"
 
 
 def some(names: Iterable[str]) -> str:
@@ -164,24 +161,3 @@ def some(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
     return ", ".join(every[:_NAMED]) + more
-
-
-def spell(seconds: float) -> str:
-    """A length of time in its largest unit."""
-    for length, name in ((_DAY, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {name}"
-    return f"{seconds:.0f} s"
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    for unit, name in ((limits.GIB, "GiB"), (limits.MIB, "MiB"), (limits.KIB, "KiB")):
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count} bytes"
-
-
-def date(seconds: int) -> str:
-    """The day, in UTC."""
-    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

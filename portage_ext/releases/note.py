@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors.releases import TreeError
+from portage_ext.words import minute
 
 NOTE_NAME: Final = ".release.json"
 UNTIL: Final = "until portage-ext publish or promote"
@@ -34,7 +34,7 @@ class Hold:
     by: str
 
     def __str__(self) -> str:
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.since))
+        when = minute(self.since)
         return f"held at release {self.release} (rolled back {when} by {self.by})"
 
 

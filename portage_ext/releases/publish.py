@@ -34,7 +34,6 @@ from portage_ext.errors.releases import (
     TreeError,
     UnknownNumberError,
 )
-from portage_ext.folding import counted
 from portage_ext.index.forms import FORMS
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
@@ -52,6 +51,7 @@ from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
+from portage_ext.words import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,17 @@ import contextlib
 import os
 import re
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits
+from portage_ext.errors.here import IncompleteRootsError, NoRootMadeError
 from portage_ext.errors.releases import ExpiringRootKeyError
 from portage_ext.errors.trust import (
     EquivocationError,
     ForeignRepositoryError,
-    MissingRootError,
     RootRollbackError,
     ThresholdError,
     TrustError,
@@ -44,6 +43,7 @@ from portage_ext.trust.keyrings import RootPins, read_key_file
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY, ROOT_KEYS, key_name, root_name, signature_name
 from portage_ext.trust.roots import Believed
+from portage_ext.words import day
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,6}")
 
@@ -129,10 +129,10 @@ def chain(directory: Path, last: int | None = None) -> Believed:
     where = str(directory)
     found = [version for version in versions(directory) if last is None or version <= last]
     if not found:
-        raise MissingRootError(where, "there is no root")
+        raise NoRootMadeError(where, "there is no root")
     first = read(directory, 1).root if found[0] == 1 else None
     if first is None or found != list(range(1, len(found) + 1)):
-        raise MissingRootError(where, f"there are the roots {', '.join(map(str, found))}: the first or one between is missing")
+        raise IncompleteRootsError(where, f"one of the roots before {found[-1]} is missing")
     believed: Believed | RootPins = RootPins(frozenset(first.root_keys), first.root_threshold)
     for version in found:
         offered = read(directory, version)
@@ -164,7 +164,7 @@ def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
             raise EquivocationError(str(source), f"its root {version} is not the one that {where} has published")
     lacking = [key for key in (*last.root_keys, *last.release_keys) if not (source / key_name(key)).is_file()]
     if lacking:
-        raise MissingRootError(str(source), f"the public key {lacking[0]}, which the root names, is not in {ROOT_KEYS}/")
+        raise IncompleteRootsError(str(source), f"the public key {lacking[0]}, which the root names, is not in {ROOT_KEYS}/")
     _copy(source, target, versions(source), {*last.root_keys, *last.release_keys})
     return last
 
@@ -238,7 +238,7 @@ def _without_expiry(root: Root, directory: Path, keys: Mapping[str, bytes]) -> N
         path = directory / key_name(one)
         for key in read_keys(keys[one] if one in keys else read_key_file(path)):
             if key.primary == one and key.expires:
-                raise ExpiringRootKeyError(str(directory), one, time.strftime("%Y-%m-%d", time.gmtime(key.expires)))
+                raise ExpiringRootKeyError(str(directory), one, day(key.expires))
 
 
 def write(directory: Path, root: Root, keys: Mapping[str, bytes]) -> None:

@@ -28,6 +28,7 @@ from portage_ext.trust.memory import StateDirectory
 from portage_ext.unattended import heads
 from portage_ext.unattended import log as runs
 from portage_ext.unattended.log import LOG_DIRECTORY, Run
+from portage_ext.words import minute, second
 
 WHAT: Final = "postsync"
 STATE: Final = "var/lib/portage-ext/postsync"
@@ -134,10 +135,10 @@ def _asked(site: Site, name: str, uri: str) -> Told:
         if release is None:
             return Told("(no Release)")
         if release.expires - now < (release.expires - release.created) // _STALE:
-            return Told(f"is stale: its Release {release.version} expires {_date(release.expires)} and was not renewed", False)
+            return Told(f"is stale: its Release {release.version} expires {minute(release.expires)} and was not renewed", False)
         if warned:
             return Told(f"has a warning: {'; '.join(warned)}", ok=False)
-        return Told(f"{release.version}, valid until {_date(release.expires)}")
+        return Told(f"{release.version}, valid until {minute(release.expires)}")
     except ExpiredReleaseError as error:
         return Told(f"has EXPIRED: {error}", ok=False)
     except AllMirrorsFailedError as error:
@@ -151,11 +152,7 @@ def _known(state: StateDirectory, now: int) -> str:
     if memory.seen is None or not memory.expires:
         return "Nothing was seen of it before"
     word = "expired" if memory.expires <= now else "is good until"
-    return f"What was fetched last {word} {_date(memory.expires)}"
-
-
-def _date(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    return f"What was fetched last {word} {minute(memory.expires)}"
 
 
 # --- binhosts
@@ -187,7 +184,7 @@ def _start(root: Path, command: tuple[str, ...], lock: int) -> None:
     if log.exists() and log.stat().st_size > limits.RUN_LOG_SIZE:
         log.rename(log.with_suffix(".log.1"))
     with log.open("ab") as output:
-        output.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())} {' '.join(command)}\n".encode())
+        output.write(f"--- {second(int(time.time()))} {' '.join(command)}\n".encode())
         output.flush()
         try:
             subprocess.Popen(

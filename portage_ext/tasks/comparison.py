@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext.errors import NoBuilderError, UsageError
+from portage_ext.errors import NoBuilderError, RequestError
 from portage_ext.fetch import builder as fetching
 from portage_ext.fetch.builder import Described
 from portage_ext.host import cpu as asking
@@ -41,9 +41,9 @@ def compare(what: str, *, unverified: bool = False, warn: Callable[[str], None] 
     """Compare this host with ``what``: a section of binrepos.conf or its sync-uri, a release or channel of a tree on this
     machine, or a builder.json.
 
-    ``unverified``: look at what lies at a URL, whoever put it there. ``warn`` is told what was tried in vain.
+    ``unverified``: accept unsigned data from a URL. ``warn`` is told what was tried in vain.
 
-    Raises UsageError, SettingsError, NoBuilderError, InvalidBuilderError, the TrustError that refused it,
+    Raises RequestError, SettingsError, NoBuilderError, InvalidBuilderError, the TrustError that refused it,
     AllMirrorsFailedError, OSError.
     """
     here()  # a configuration that Portage cannot read is said before anything else
@@ -82,11 +82,11 @@ def _remote(what: str, *, unverified: bool, warn: Callable[[str], None]) -> Desc
     found = next((one for one in known if one.name == what or one.sync_uri.rstrip("/") == address), None)
     if found is None and "://" not in what:
         names = ", ".join(one.name for one in known) or "none"
-        raise UsageError(f"{what} is no file, no directory and no section of binrepos.conf (there: {names})")
+        raise RequestError(f"{what} is not a file, a directory or a section of binrepos.conf (sections: {names})")
     if found is None and not unverified:
-        raise UsageError(
-            f"{what} is not the sync-uri of a binrepo, so that no key says whose it is; give it a section in binrepos.conf and "
-            "`portage-ext trust add`, or look at it with --unverified"
+        raise RequestError(
+            f"{what} is not the sync-uri of a section of binrepos.conf, so no key proves whose it is. Give it a section and "
+            "`portage-ext trust add`, or compare without a proof with --unverified"
         )
     if found is not None and ("://" not in found.sync_uri or found.sync_uri.startswith("file://")):
         # Portage opens it itself.

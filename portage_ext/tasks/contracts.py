@@ -40,7 +40,7 @@ def contracts(what: str, *, compute: bool = False) -> Iterator[Contracted]:
 
     ``compute``: look at the files even when a contract is recorded.
 
-    Raises NoSuchPackageError, UsageError, PackageError, OSError.
+    Raises NoSuchPackageError, RequestError, PackageError, OSError.
     """
     here = place()
     system, found = System(here.root, here.eprefix), False

@@ -6,14 +6,13 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from portage_ext import __version__, limits, shown
+from portage_ext import __version__, limits, shown, words
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings
 from portage_ext.errors import PortageExtError
@@ -79,12 +78,12 @@ def _remote(called: str, one: BinrepoValues, base: str, site: Site) -> Area:
         remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
         return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))
     except TrustError as error:
-        return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{type(error).__name__}]", error.todo),))
+        return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{error.kind}]", error.todo),))
     taken = f"{(time.monotonic() - begun) * 1000:.0f} ms"
     if release is None:
         return Area(called, f"no Release, {taken}")
     remedy = "tell the binhost's administrator: portage-ext publish --renew belongs into its cron"
-    told = f"Release {release.version}, until {health.date(release.expires)}, {taken}"
+    told = f"Release {release.version}, until {words.day(release.expires)}, {taken}"
     return Area(called, told, tuple(health.ages(base, release, now, remedy)))
 
 
@@ -193,7 +192,7 @@ def index(host: Here) -> Area:
     if listed is None and not files:
         return Area("index", f"{host.pkgdir} is empty")
     found = health.survey(files, listed or {}, trusted)
-    return Area("index", f"{len(files)} packages in {host.pkgdir}", tuple(found))
+    return Area("index", f"{words.counted(len(files))} in {host.pkgdir}", tuple(found))
 
 
 def disk(places: list[tuple[str, str]]) -> Area:
@@ -213,12 +212,12 @@ def disk(places: list[tuple[str, str]]) -> Area:
             status.f_files,
         )
         seen.setdefault(there.stat().st_dev, space)
-    told = ", ".join(f"{health.size(one.free)} free ({one.what})" for one in seen.values())
+    told = ", ".join(f"{words.size(one.free)} free ({one.what})" for one in seen.values())
     return Area("disk", told, tuple(finding for one in seen.values() for finding in health.room(one)))
 
 
 def hooks(root: Path, config_root: Path) -> Area:
-    """What setup_hooks.sh put in place, by its manifest: ``kind TAB BLAKE2B TAB path`` (docs/adr/0602)."""
+    """What `portage-ext setup` put in place, by its manifest: ``kind TAB BLAKE2B TAB path`` (docs/adr/0602)."""
     try:
         with (root / MANIFEST).open("rb") as file:
             lines = file.read(limits.CONFIG_FILE_SIZE).decode("utf-8", "replace").splitlines()
@@ -257,17 +256,16 @@ def hooks(root: Path, config_root: Path) -> Area:
         elif hashlib.blake2b(own).hexdigest() not in digests:
             edited.append(f"/{path.lstrip('/')}")
     found = health.laid(missing, edited, _set_up_by(root), __version__, _setup(root))
-    return Area("hooks", f"{len(wanted)} files in place", tuple(found))
+    return Area("hooks", f"{words.counted(len(wanted), 'file')} in place", tuple(found))
 
 
 def _setup(root: Path) -> str:
-    """What runs setup_hooks.sh again, with the choices made before; the ebuild installs it under a name of its own."""
-    name = shutil.which("portage-ext-setup") or "./setup_hooks.sh"
-    return name if root == Path("/") else f"{name} --root {shlex.quote(str(root))}"
+    """What runs the installer again, with the choices made before."""
+    return "portage-ext setup" if root == Path("/") else f"portage-ext setup --root {shlex.quote(str(root))}"
 
 
 def _set_up_by(root: Path) -> str:
-    """The version of setup_hooks.sh that ran last."""
+    """The version of the installer that ran last."""
     try:
         with (root / CHOICES).open(encoding="utf-8", errors="replace") as file:
             choices = dict(line.split("\t", 1) for line in file.read(limits.CONFIG_FILE_SIZE).splitlines() if "\t" in line)
@@ -282,11 +280,11 @@ def last_runs(host: Here) -> Area:
     """How the last run of each kind went that nobody watched."""
     latest = {run.what: run for run in log.read(host.config_root)}
     now = time.time()
-    told = [f"{one.what} {health.spell(now - one.when)} ago" for one in latest.values()]
+    told = [f"{one.what} {words.spell(now - one.when)} ago" for one in latest.values()]
     bad = [one for one in latest.values() if not one.ok]
     found = [
         health.error(
-            f"the last {one.what}, {health.spell(now - one.when)} ago, failed: {one.line}",
+            f"the last {one.what}, {words.spell(now - one.when)} ago, failed: {one.line}",
             f"portage-ext {_AGAIN.get(one.what, one.what)}",
         )
         for one in bad

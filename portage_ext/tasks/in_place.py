@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.errors.trust import MissingReleaseError
+from portage_ext.errors.here import NoReleaseMadeError
 from portage_ext.fetch.keys import key_path
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings
 from portage_ext.model.release import Release
@@ -25,7 +25,7 @@ def current(pkgdir: Path | None = None) -> Release:
     directory = pkgdir or pkgdir_settings(None).pkgdir
     release = in_place.current(directory)
     if release is None:
-        raise MissingReleaseError(str(directory), "there is no Release")
+        raise NoReleaseMadeError(str(directory), "there is no Release")
     return release
 
 

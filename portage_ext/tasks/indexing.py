@@ -39,10 +39,11 @@ def reindex(
 ) -> Indexed:
     """Update the index of ``pkgdir`` (None: Portage's PKGDIR).
 
-    ``verify``: read every package again. ``force``: also if most of the index would go. ``jobs`` processes read (0: one a CPU).
+    ``verify``: read every package again. ``force``: also if most of the index would go, or this looks like no PKGDIR. ``jobs``
+    processes read (0: one a CPU).
     What is left out of the index is in the report. Raises PkgdirError, LockError, MassRemovalError, UnknownPortageError.
     """
-    place, reindexer = _reindexer(pkgdir, jobs, progress)
+    place, reindexer = _reindexer(pkgdir, jobs, progress, anything=force)
     return Indexed(place, reindexer.run(force=force, verify=verify))
 
 
@@ -61,7 +62,7 @@ def check(
     return Indexed(place, report, compare(reindexer.repository, wanted))
 
 
-def _reindexer(pkgdir: Path | None, jobs: int, progress: Progress) -> tuple[Path, Reindexer]:
-    settings = pkgdir_settings(pkgdir)
+def _reindexer(pkgdir: Path | None, jobs: int, progress: Progress, *, anything: bool = False) -> tuple[Path, Reindexer]:
+    settings = pkgdir_settings(pkgdir, anything=anything)
     reindexer = Reindexer(repository_of(settings), jobs or len(os.sched_getaffinity(0)), progress, once=True)
     return settings.pkgdir, reindexer

@@ -41,8 +41,8 @@ class Inspected:
 def inspect(what: str, *, files: bool = False) -> Iterator[Inspected]:
     """Look at ``what``: a package file, or the packages that an atom matches, installed and in PKGDIR.
 
-    ``files``: name also what a package file would install. Raises NoSuchPackageError, UsageError, SettingsError, PackageError,
-    GpgError, OSError.
+    ``files``: name also what a package file would install. Raises NoSuchPackageError, RequestError, SettingsError,
+    PackageError, GpgError, OSError.
     """
     path, host = Path(what), here()
     if path.is_file():

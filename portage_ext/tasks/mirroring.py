@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.config.publishing import MirrorSettings
-from portage_ext.errors import UsageError
+from portage_ext.errors import RequestError
 from portage_ext.errors.releases import MirrorPushError
 from portage_ext.releases.mirror import Lag, Mirror, Pushed
 from portage_ext.tasks.site import Site
@@ -34,7 +34,7 @@ def mirror(
 ) -> Iterator[Mirrored]:
     """Push to the mirror ``name`` of ``repository`` (None: to all of them), or to the place ``to``; without ``send`` only ask.
 
-    Yields one result a mirror, as each ends. Raises UsageError.
+    Yields one result a mirror, as each ends. Raises RequestError.
     """
     source = site.tree(repository, tree)
     for chosen in _chosen(site, name, to, repository):
@@ -57,8 +57,10 @@ def _chosen(site: Site, name: str | None, to: str | None, repository: str | None
     every = {one.name: one for one in site.settings.publishing.mirrors.values() if one.repository == repository}
     if name is None:
         if not every:
-            raise UsageError("portage-ext.toml has no [mirror.NAME] for this repository; or name a place with --to")
+            raise RequestError("portage-ext.toml has no [mirror.NAME] for this repository. Add one, or name a place with --to")
         return list(every.values())
     if name not in every:
-        raise UsageError(f"portage-ext.toml has no [mirror.{name}] for this repository")
+        raise RequestError(
+            f"portage-ext.toml has no [mirror.{name}] for this repository (mirrors: {', '.join(every) or 'none'})"
+        )
     return [every[name]]

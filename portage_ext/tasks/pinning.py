@@ -10,8 +10,9 @@ from pathlib import Path
 
 from portage_ext import limits, locks
 from portage_ext.config import binrepos
-from portage_ext.errors import UsageError
-from portage_ext.errors.trust import DamagedStateError, KeyFileError
+from portage_ext.errors import RequestError, UsageError
+from portage_ext.errors.here import UnnamedKeyFileError
+from portage_ext.errors.trust import DamagedStateError
 from portage_ext.fetch.binrepo import locked
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
@@ -42,13 +43,13 @@ class Pinned:
 def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned:
     """Pin the primary key ``key`` (a whole fingerprint) for ``binrepo``, and let Portage verify packages with it.
 
-    ``source`` is a file or URL that holds it (None: Portage's own keyring). Raises UsageError, KeyFileError, GpgError,
-    AllMirrorsFailedError, OSError.
+    ``source`` is a file or URL that holds it (None: Portage's own keyring). Raises UsageError, RequestError, KeyFileError,
+    GpgError, AllMirrorsFailedError, OSError.
     """
     name, directory, home = checked_name(binrepo), TrustDirectory(site.config_root), site.settings.portage_home
     wanted = fingerprint(key)
     if directory.root_pins(name):
-        raise UsageError(f"root keys are pinned for {name}; `portage-ext trust remove {name}` comes before other pins")
+        raise RequestError(f"root keys are pinned for {name}; run `portage-ext trust remove {name}` before you pin another key")
     data, where = _key(_beside(source, wanted), home, wanted)
     with _alone(StateDirectory(site.eroot, name)):
         manage.add(directory, home, name, wanted, data, where)
@@ -61,7 +62,7 @@ def pin_roots(site: Site, binrepo: str, keys: Sequence[str], threshold: int | No
     wanted = sorted({fingerprint(one) for one in keys})
     needed = len(wanted) if threshold is None else threshold
     if not 1 <= needed <= len(wanted):
-        raise UsageError(f"--threshold {needed}: of {len(wanted)} root keys as many cannot sign")
+        raise UsageError(f"--threshold must be from 1 to {len(wanted)}, the number of root keys")
     found = {}
     for one in wanted:
         data, where = _key(_beside(source, one), home, one)
@@ -89,7 +90,7 @@ def unpin(site: Site, binrepo: str, key: str | None = None) -> Removed:
 
 
 def forget(site: Site, binrepo: str) -> None:
-    """Forget version and identity seen of ``binrepo``, after it was set up anew. Raises UsageError, LockError, OSError."""
+    """Forget version and identity seen of ``binrepo``, after it was set up again. Raises UsageError, LockError, OSError."""
     name = checked_name(binrepo)
     state = StateDirectory(site.eroot, name)
     with _alone(state):
@@ -167,7 +168,7 @@ def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
     if source is None:
         data = manage.present_in_portage(home, wanted)
         if not data:
-            raise KeyFileError(str(home), f"it does not hold {wanted}; say where the key is with --from")
+            raise UnnamedKeyFileError(str(home), f"it does not hold {wanted}")
         return data, str(home)
     if "://" in source:
         base, _, name = source.rpartition("/")

@@ -79,7 +79,7 @@ def publish(
     ``may_lose``: also if little or nothing of what there is would be offered. ``unless_held``: leave a channel that is held as
     it is. ``pruning``: remove what retention does not keep. ``left_out`` is told what no client will see, also when the release
     is refused. Raises GateError, EmptiedReleaseError, PublishError, ChangingPkgdirError, TreeError, LockError, GpgError,
-    UsageError, and what kept PKGDIR from being indexed.
+    RequestError, and what kept PKGDIR from being indexed.
     """
     channel = channel or site.channel()
     rules = site.settings.publishing
@@ -165,7 +165,7 @@ def publisher(
 ) -> Iterator[tuple[Publisher, list[Gate]]]:
     """A publisher for ``channel`` and its gates; ``configured`` takes the place of those in portage-ext.toml.
 
-    Raises UsageError, SettingsError, GpgError.
+    Raises UsageError, RequestError, SettingsError, GpgError.
     """
     with signing(site, key=overrides.key, homedir=overrides.homedir) as by:
         with publisher_with(site, channel, overrides, by, configured=configured, keys_next=keys_next) as made:

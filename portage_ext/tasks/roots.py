@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext.errors import UsageError
+from portage_ext.errors import RequestError, UsageError
+from portage_ext.errors.here import NoRootMadeError
 from portage_ext.errors.trust import (
     ForeignRepositoryError,
     GpgError,
-    MissingRootError,
     ThresholdError,
     TrustError,
     UndelegatedKeyError,
@@ -52,15 +52,16 @@ class Wanted:
 def init(directory: Path, wanted: Wanted, *, repository: str | None = None, homedir: Path | None = None) -> Root:
     """Make the first root in ``directory``; it has to be signed next. Both kinds of keys must be named.
 
-    ``repository`` is its id (None: one of its own). Raises UsageError, GpgError, KeyFileError, TrustError, OSError.
+    ``repository`` is its id (None: one of its own). Raises UsageError, RequestError, GpgError, KeyFileError, TrustError,
+    OSError.
     """
     _take_over(directory, homedir)
     before = _last_complete(directory)
     if before is not None:
-        raise UsageError(f"{directory} has root {before.version} already; `portage-ext root next` makes the one after it")
+        raise RequestError(f"{directory} already has root {before.version}; `portage-ext root next` makes the next one")
     keys = _keys(wanted.root_keys)
     if wanted.root_threshold is None and len(keys) > 1:
-        raise UsageError("--root-threshold: say how many of the root keys must sign")
+        raise UsageError("--root-threshold is needed with several root keys: how many of them must sign")
     first = Root(repository or os.urandom(16).hex(), 0, 0, 0, 1, 1, keys, 1, _keys(wanted.release_keys))
     return _made(directory, first, wanted, homedir)
 
@@ -70,7 +71,7 @@ def following(directory: Path, wanted: Wanted, *, homedir: Path | None = None) -
     _take_over(directory, homedir)
     before = _last_complete(directory)
     if before is None:
-        raise MissingRootError(str(directory), "there is no root with all its signatures to go on from")
+        raise NoRootMadeError(str(directory), "there is no root with all its signatures to go on from")
     return _made(directory, before, wanted, homedir)
 
 
@@ -88,7 +89,7 @@ def _made(directory: Path, before: Root, wanted: Wanted, homedir: Path | None) -
         release_keys=_keys(wanted.release_keys) if wanted.release_keys else before.release_keys,
     )
     if made.least_release < before.least_release:
-        raise UsageError(f"--least-release: root {before.version} says {before.least_release} already; it only grows")
+        raise RequestError(f"--least-release cannot be below {before.least_release}, as in root {before.version}")
     roots.write(directory, made, _public_keys(directory, (*made.root_keys, *made.release_keys), homedir))
     return made
 
@@ -157,7 +158,7 @@ def sign(directory: Path, keys: Sequence[str] = (), *, homedir: Path | None = No
 def _newest(directory: Path) -> int:
     found = roots.versions(directory)
     if not found:
-        raise MissingRootError(str(directory), "there is no root")
+        raise NoRootMadeError(str(directory), "there is no root")
     return found[-1]
 
 

@@ -48,7 +48,7 @@ class Site:
         return replace(self, settings=replace(self.settings, fetch=patience))
 
     def tree(self, repository: str | None = None, place: Path | None = None) -> Tree:
-        """The published tree of [publish], or of [repository.NAME]; or the one at ``place``. Raises UsageError."""
+        """The published tree of [publish], or of [repository.NAME]; or the one at ``place``. Raises RequestError."""
         from portage_ext.releases.tree import Tree
 
         root = place or self.settings.publishing.repository(repository).tree

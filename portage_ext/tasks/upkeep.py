@@ -19,7 +19,7 @@ from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE
 from portage_ext.errors import LockError, PortageExtError
 from portage_ext.errors.releases import BusyError, GateError
-from portage_ext.folding import counted, told
+from portage_ext.folding import told
 from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer
@@ -32,6 +32,7 @@ from portage_ext.tasks.site import Site
 from portage_ext.unattended import log, marks
 from portage_ext.unattended.log import Run
 from portage_ext.unattended.marks import Mark
+from portage_ext.words import counted
 
 WHAT: Final = "after-emerge"
 

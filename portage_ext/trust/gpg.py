@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import limits, locks
+from portage_ext.errors.here import MissingGpgError
 from portage_ext.errors.trust import GpgError, TrustError
 from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
@@ -133,7 +134,7 @@ def run(command: Sequence[str], fds: Sequence[int] = (), what: str = "") -> tupl
             env=environment(),
         )
     except FileNotFoundError:
-        raise GpgError("gpg", "gpg is not installed or not on PATH") from None
+        raise MissingGpgError("gpg", "it is not installed or not on PATH") from None
     output, messages = finished(process, None, limits.GPG_TIMEOUT, what)
     return process.returncode, output, messages
 

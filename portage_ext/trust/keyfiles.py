@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from portage_ext.errors.trust import AdoptedKeyError, GpgError, KeyFileError
+from portage_ext.errors.here import AdoptedKeyError
+from portage_ext.errors.trust import GpgError, KeyFileError
 
 if TYPE_CHECKING:
     import gnupg

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.errors import SettingsError
+from portage_ext.errors import SettingsError, UnreadableSettingsError
+from portage_ext.errors.here import ShortFingerprintError, UnreadableKeyFileError
 from portage_ext.errors.trust import KeyFileError
 from portage_ext.model.release import FINGERPRINT
 
@@ -39,7 +40,7 @@ def fingerprint(text: str) -> str:
     """``text`` as gpg prints or people write it, as 40 or 64 upper-case hex digits. Raises KeyFileError."""
     plain = "".join(text.split()).upper().removeprefix("0X")
     if not FINGERPRINT.fullmatch(plain):
-        raise KeyFileError(text, "it is not a whole fingerprint (40 or 64 hex digits); a short key id can be imitated")
+        raise ShortFingerprintError(text, "it is not a whole fingerprint; a short key id can be imitated")
     return plain
 
 
@@ -73,8 +74,10 @@ class TrustDirectory:
             text = path.read_text(encoding="ascii")
         except FileNotFoundError:
             return frozenset(), None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(str(path), str(error)) from error
+        except OSError as error:
+            raise UnreadableSettingsError(str(path), error.strerror or str(error)) from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(str(path), f"it is not ASCII ({error.reason} at byte {error.start})") from error
         keys, roots, thresholds = set[str](), set[str](), list[int]()
         for words in (line.split("#", 1)[0].split() for line in text.splitlines()):
             match words:
@@ -130,7 +133,7 @@ def read_key_file(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(limits.MAX_KEY_SIZE + 1)
     except OSError as error:
-        raise KeyFileError(str(path), f"it cannot be read ({error.strerror})") from error
+        raise UnreadableKeyFileError(str(path), f"it cannot be read: {error.strerror}") from error
     if len(data) > limits.MAX_KEY_SIZE:
         raise KeyFileError(str(path), f"it is larger than {limits.MAX_KEY_SIZE} bytes")
     return data

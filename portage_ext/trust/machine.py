@@ -22,7 +22,6 @@ a version that no later one can pass, and this is the way back.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -42,6 +41,7 @@ from portage_ext.model.release import IndexFile, Release
 from portage_ext.model.root import Root
 from portage_ext.trust import openpgp
 from portage_ext.trust import release as release_text
+from portage_ext.words import second
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +266,10 @@ def _forward(terms: Terms, seen: Seen | None, release: Release, digest: str) -> 
 
 def _in_time(where: str, release: Release, now: int) -> None:
     if release.created > now + limits.CLOCK_SKEW:
-        raise ClockError(where, f"its Release was created at {_utc(release.created)}, but this host's clock says {_utc(now)}")
+        raise ClockError(
+            where, f"its Release was created at {second(release.created)}, but this host's clock says {second(now)}"
+        )
     if release.expires <= now:
-        raise ExpiredReleaseError(where, f"its Release expired at {_utc(release.expires)}; this host's clock says {_utc(now)}")
-
-
-def _utc(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+        raise ExpiredReleaseError(
+            where, f"its Release expired at {second(release.expires)}; this host's clock says {second(now)}"
+        )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
 from portage_ext.errors import SettingsError
-from portage_ext.errors.trust import DamagedStateError, GpgError, KeyFileError
+from portage_ext.errors.here import NotPinnedError
+from portage_ext.errors.trust import DamagedStateError, GpgError
 from portage_ext.trust import kept_root
 from portage_ext.trust.gpg import run
 from portage_ext.trust.keyfiles import gpg_in, joined, keys_in, only, refuse_claims, ring
@@ -88,11 +89,11 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     every = pins or (seen.pins if seen is not None else pins)
     gone = every if fingerprint is None else frozenset({fingerprint})
     if not gone:
-        raise KeyFileError(binrepo, "no key is pinned for it")
+        raise NotPinnedError(binrepo, "no key is pinned for it")
     # Also one that somebody took out of the pins by hand: it is still in Portage's keyring, and what it announced is too.
     known = grounded_keys(pins, seen) | (seen.pins | seen.removed if seen is not None else frozenset())
     if not gone <= pins | rotated.keys() | known:
-        raise KeyFileError(binrepo, f"{fingerprint} is neither pinned for it, nor came by rotation")
+        raise NotPinnedError(binrepo, f"{fingerprint} is not pinned for it, and did not come by rotation")
     left = pins - gone
     # The pins first: whatever fails below, the key is believed no more.
     if left:

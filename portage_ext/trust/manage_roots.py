@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.errors.trust import DamagedStateError, KeyFileError
+from portage_ext.errors.here import NotPinnedError, TooFewRootKeysError
+from portage_ext.errors.trust import DamagedStateError
 from portage_ext.trust import kept_root, manage
 from portage_ext.trust.keyfiles import joined, ring
 from portage_ext.trust.keyrings import RootPins, TrustDirectory
@@ -77,10 +78,12 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
     """
     name, pins = state.binrepo, directory.root_pins(state.binrepo)
     if pins is None or (fingerprint is not None and fingerprint not in pins.keys):
-        raise KeyFileError(name, f"the root key {fingerprint} is not pinned for it")
+        raise NotPinnedError(
+            name, f"the root key {fingerprint} is not pinned for it" if fingerprint else "no root key is pinned for it"
+        )
     left = frozenset[str]() if fingerprint is None else pins.keys - {fingerprint}
     if left and len(left) < pins.threshold:
-        raise KeyFileError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left; name all by --root-key")
+        raise TooFewRootKeysError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left")
     if left:
         kept = {one: key for one, key in ring(directory.keyring_file(name)).items() if one in left}
         _write(directory, portage_home, state, RootPins(left, pins.threshold), kept)

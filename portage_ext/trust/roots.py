@@ -17,7 +17,6 @@ who had stolen enough of the others may name them beside a key of his own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +33,7 @@ from portage_ext.model.root import Root
 from portage_ext.trust import openpgp
 from portage_ext.trust import root as root_text
 from portage_ext.trust.keyrings import RootPins
+from portage_ext.words import second
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,8 @@ def _in_order(where: str, last: Believed | None, version: int, root: Root, data:
 
 def in_time(where: str, root: Root, now: int) -> None:
     """Rule 6, for the last root; ``now`` in seconds since the epoch. Raises ExpiredRootError, ClockError."""
-    called, clock = f"its root {root.version}", f"this host's clock says {_utc(now)}"
+    called, clock = f"its root {root.version}", f"this host's clock says {second(now)}"
     if root.created > now + limits.CLOCK_SKEW:
-        raise ClockError(where, f"{called} was created at {_utc(root.created)}, but {clock}")
+        raise ClockError(where, f"{called} was created at {second(root.created)}, but {clock}")
     if root.expires <= now:
-        raise ExpiredRootError(where, f"{called} expired at {_utc(root.expires)}; {clock}")
-
-
-def _utc(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+        raise ExpiredRootError(where, f"{called} expired at {second(root.expires)}; {clock}")

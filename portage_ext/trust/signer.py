@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
+from portage_ext.errors.here import MissingGpgError, MissingSecretKeyError
 from portage_ext.errors.trust import GpgError
 from portage_ext.trust.gpg import environment, finished
 from portage_ext.trust.keyfiles import only
@@ -52,7 +53,9 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
             return SigningKey(primary, primary)
         if wanted in subkeys:
             return SigningKey(wanted, primary)
-    raise GpgError("gpg", f"there is no secret key {wanted or ''} in {homedir or 'the home of gpg'}".replace("  ", " "))
+    raise MissingSecretKeyError(
+        "gpg", f"there is no secret key{(wanted and f' {wanted}') or ''} in {homedir or 'the gpg home of this user'}"
+    )
 
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:
@@ -112,7 +115,7 @@ class GpgSigner:
                 env=environment(),
             )
         except FileNotFoundError:
-            raise GpgError("gpg", "gpg is not installed or not on PATH") from None
+            raise MissingGpgError("gpg", "it is not installed or not on PATH") from None
 
     def _with_data(self, operation: str, data: bytes, cosigners: tuple[SigningKey, ...] = ()) -> bytes:
         process = self._start(operation, cosigners)

@@ -6,6 +6,7 @@ be read, such as one that a full disk cut short, is passed over: the log informs
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass, replace
@@ -58,11 +59,14 @@ def append(root: Path, run: Run) -> None:
 
 
 def read(root: Path) -> list[Run]:
-    """The runs below ``root``, oldest first; none when there is no log. Raises OSError."""
-    try:
-        lines = _tail(root / RUNS_FILE, limits.RUN_LOG_SIZE).split(b"\n")
-    except FileNotFoundError:
-        return []
+    """The runs below ``root``, oldest first; none when there is no log. Raises OSError.
+
+    With those that logrotate moved aside last (etc/templates/logrotate).
+    """
+    lines: list[bytes] = []
+    for name in (f"{RUNS_FILE}.1", RUNS_FILE):
+        with contextlib.suppress(FileNotFoundError):
+            lines += _tail(root / name, limits.RUN_LOG_SIZE).split(b"\n")
     return [run for run in map(_parse, lines) if run is not None]
 
 

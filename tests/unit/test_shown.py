@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import errors, shown
-from portage_ext.errors import PortageExtError, releases, trust
+from portage_ext.errors import PortageExtError, here, releases, trust  # noqa: F401 - all classes of errors
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TrustError
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x00\x7f"
@@ -99,3 +100,15 @@ def test_what_is_refused_is_fit_to_be_shown_in_its_parts_too() -> None:
     assert error.why.isprintable()
     assert "s3cret" not in error.where + error.why
     assert isinstance(error, TrustError)
+
+
+def test_no_number_of_an_error_is_shown() -> None:
+    with pytest.raises(OSError, match="nonexistent") as raised:
+        Path("/nonexistent/file").read_bytes()
+    assert shown.line(f"not read ({raised.value})") == "not read (No such file or directory: '/nonexistent/file')"
+    assert shown.short(raised.value) == "No such file or directory: '/nonexistent/file'"
+
+
+def test_the_kind_of_a_refusal_is_a_word_and_no_class() -> None:
+    assert str(trust.RollbackError("lab", "it is older")).startswith("lab: it is older [rollback]. The mirror")
+    assert trust.kind_of(trust.UnknownKeyError) == "unknown-key"

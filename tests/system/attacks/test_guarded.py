@@ -14,7 +14,7 @@ def test_a_refused_index_ends_emerge_without_a_traceback_and_without_compiling(l
     flip(lab.directory / "Release")
     for arguments in (("--getbinpkg",), ("--getbinpkg", "--pretend"), ("--getbinpkgonly",)):
         outcome = lab.client.emerge("-1", *arguments, "app-misc/flags").failed()
-        assert outcome.text.count("[BadSignatureError]") == 1, outcome
+        assert outcome.text.count("[bad-signature]") == 1, outcome
         assert "No verified index from" in outcome.text
         assert "Traceback" not in outcome.text
         assert not lab.client.installed()

@@ -39,5 +39,5 @@ def test_an_ordinary_user_is_refused_what_root_is_and_changes_nothing(lab: Lab) 
     as_nobody(lab).ok()
     for name, data in old.items():
         (lab.directory / name).write_bytes(data)
-    assert "[RollbackError]" in as_nobody(lab).failed().text
+    assert "[rollback]" in as_nobody(lab).failed().text
     assert files(state) == before

@@ -116,7 +116,7 @@ def test_an_address_that_portage_cannot_take_apart(lab: Lab, url: str) -> None:
     output = ("--output", str(lab.client.path / "tmp/out"))
     outcome = lab.client.run("portage-ext", "fetch", "--repo", REPO, "--uri", f"{url}/Packages.gz", *output, *words).failed()
     kept(lab, outcome)
-    assert "[UnsupportedUrlError]" in outcome.text
+    assert "[unsupported-url]" in outcome.text
 
 
 def test_mirrors_of_the_settings(lab: Lab, server: Hostile) -> None:

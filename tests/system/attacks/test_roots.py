@@ -234,7 +234,7 @@ def test_a_mirror_that_fails_for_the_next_root_is_not_one_that_has_none(rooted: 
         assert "no mirror can be reached" in rooted.emerge("app-misc/hello").text
         assert "/Release" not in server.requests
         server.answers[f"/{ROOT_DIRECTORY}/2"] = hostile.endless(b"Format: portage-ext-root-1\n")
-        assert "OversizedFileError" in rooted.emerge("app-misc/slotted").text
+        assert "[oversized-file]" in rooted.emerge("app-misc/slotted").text
         assert "/Release" not in server.requests
 
 
@@ -291,7 +291,7 @@ def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Root, se
     # Both keys in one home, as an agent may show them.
     keys.gpg(second.home, *QUICK, "--import", stdin=keys.gpg(lab.key.home, *QUICK, "--export-secret-keys"))
     by = ("--key", lab.key.fingerprint, "--homedir", str(second.home), "--pkgdir", str(lab.directory))
-    assert "ThresholdError" in host.run("portage-ext", "release", "sign", *by).failed().text
+    assert "[threshold]" in host.run("portage-ext", "release", "sign", *by).failed().text
     host.etc("portage-ext.toml", f'[release]\ncosign = ["{second.fingerprint}"]\n')
     host.run("portage-ext", "release", "sign", *by).ok()
     lab.accepted()

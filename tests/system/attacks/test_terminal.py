@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from pathlib import Path
 
@@ -48,7 +49,7 @@ ANSWERS = {
 @pytest.mark.parametrize("path", ["/Release", FLAGS], ids=["release", "package"])
 def test_no_escape_sequence_of_an_answer_is_shown(lab: Lab, server: Hostile, path: str, answer: str) -> None:
     server.answers[path] = raw(answer)
-    assert "Error]" in harmless(lab.emerge("app-misc/flags").failed()).text
+    assert re.search(r"\[[a-z-]+\]", harmless(lab.emerge("app-misc/flags").failed()).text)
 
 
 @pytest.mark.parametrize("release", ["optional", "required"])
@@ -77,7 +78,7 @@ def test_a_size_of_thousands_of_digits_is_an_entry_that_cannot_be_read(lab: Lab)
     lab.settings("optional")
     lab.withdraw_release()
     lab.edit(r"^SIZE: \d+$", f"SIZE: {'9' * 4400}", package="app-misc/flags-2.0")
-    assert "[EntryIdentityError]" in harmless(lab.emerge("=app-misc/flags-2.0").failed()).text
+    assert "[entry-identity]" in harmless(lab.emerge("=app-misc/flags-2.0").failed()).text
 
 
 def test_no_escape_sequence_of_a_user_id_is_shown(lab: Lab, work: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_mirror_that_is_behind_and_one_that_is_not_there(pair: Pair, work: Pat
 
 def test_a_release_that_is_not_the_pinned_keys(pair: Pair) -> None:
     (pair.host.tree / "production/Release.asc").write_bytes(b"")
-    found = one(pair.client, "binhost lab", "[UnsignedError]")
+    found = one(pair.client, "binhost lab", "[unsigned]")
     assert "another mirror" in found["remedy"]
 
 
@@ -90,7 +90,7 @@ def test_a_release_that_nobody_renews_and_a_tree_without_any(pair: Pair) -> None
 
 def test_a_release_that_has_expired(pair: Pair) -> None:
     pair.age(-30, -3)
-    one(pair.client, "binhost lab", "[ExpiredReleaseError]")
+    one(pair.client, "binhost lab", "[expired-release]")
     found = one(pair.host.root, "releases", "expired 3 days ago")
     assert found["severity"] == "error"
     follow(pair.host.root, found)
@@ -123,13 +123,16 @@ def test_an_index_that_does_not_say_what_is_there(pair: Pair) -> None:
     root = pair.host.root
     package = next(root.pkgdir.glob("app-misc/hello/*.gpkg.tar"))
     shutil.copy(package, package.with_name("hello-9.0-1.gpkg.tar"))
-    assert one(root, "index", "lacks 1 package that is there", "hello-9.0-1")["severity"] == "warning"
+    assert one(root, "index", "1 package in PKGDIR, but not in the index", "hello-9.0-1")["severity"] == "warning"
     package.with_name("hello-9.0-1.gpkg.tar").unlink()
     healthy(root)
     next(root.pkgdir.glob("net-libs/webkit/*.gpkg.tar")).unlink()
     os.utime(package, (1, 1))
     found = findings(root)["index"]
-    assert ["names 1 package " in found[0]["what"], "describes 1 package " in found[1]["what"]] == [True, True]
+    assert [
+        "1 package in the index, but not in PKGDIR" in found[0]["what"],
+        "1 package changed on disk" in found[1]["what"],
+    ] == [True, True]
     assert {one["remedy"] for one in found} == {"portage-ext reindex"}
     follow(root, found[0])
     healthy(root)
@@ -183,11 +186,11 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     hook = root.path / files[0]
     text = hook.read_bytes()
     hook.unlink()
-    follow(root, one(root, "hooks", f"gone: /{files[0]}"), "--yes")
+    follow(root, one(root, "hooks", f"put them in place: /{files[0]}"), "--yes")
     assert hook.read_bytes() == text
     healthy(root)
     hook.write_bytes(text + b"# mine\n")
-    found = one(root, "hooks", f"changed since setup_hooks.sh put them in place: /{files[0]}")
+    found = one(root, "hooks", f"changed since portage-ext setup put them in place: /{files[0]}")
     assert found["severity"] == "warning"
     hook.unlink()
     follow(root, found | {"remedy": found["remedy"].partition("and then: ")[2]}, "--yes")
@@ -195,13 +198,13 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     bashrc = root.path / "etc/portage/bashrc"
     ours = bashrc.read_text()
     bashrc.write_text("")
-    one(root, "hooks", "gone: /etc/portage/bashrc")
+    one(root, "hooks", "put them in place: /etc/portage/bashrc")
     bashrc.write_text(ours)
     healthy(root)
 
     choices = root.path / "var/lib/portage-ext/setup/choices"
     choices.write_text(choices.read_text().replace(f"version\t{__version__}\n", "version\t0.0.9\n"))
-    follow(root, one(root, "hooks", "put in place by setup_hooks.sh of 0.0.9"), "--yes")
+    follow(root, one(root, "hooks", "put in place by portage-ext 0.0.9"), "--yes")
     healthy(root)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,8 @@ def test_portage_accepts_what_sign_makes_and_the_index_follows(host: Root, key: 
     assert "up to date" in host.run("portage-ext", "reindex", "--check").ok().stdout
     again = host.run("portage-ext", "sign", *options(key)).ok()
     assert f"0 signed by {key.fingerprint}, {len(packages)} valid before" in again.stdout
-    host.run("portage-ext", "sign", "--check", *options(key)).ok()
+    checked = json.loads(host.run("portage-ext", "sign", "--check", "--json", *options(key)).ok().stdout)
+    assert checked == {"key": key.fingerprint, "packages": len(packages), "failed": {}, "xpak": []}
     everything = host.run("portage-ext", "sign", "--all", "--jobs", "2", *options(key)).ok()
     assert f"{len(packages)} signed by" in everything.stdout
 
@@ -85,7 +87,7 @@ def test_a_tampered_package_is_not_signed_over(host: Root, key: SigningKey) -> N
 
 def test_a_release_follows_the_index_and_is_renewed_in_time(host: Root, key: SigningKey) -> None:
     refused = host.run("portage-ext", "release", "sign", *options(key)).failed()
-    assert "[WeakDigestError]" in refused.stderr
+    assert "[weak-digest]" in refused.stderr
     host.run("portage-ext", "sign", *options(key)).ok()
     host.run("portage-ext", "release", "sign", "--valid-days", "9", *options(key)).ok()
     first = current(host.pkgdir)
@@ -116,6 +118,13 @@ def test_trust_is_added_listed_and_taken_away(work: Path, host: Root, key: Signi
     listed = host.run("portage-ext", "trust", "list").ok().stdout
     assert f"pinned   {key.fingerprint}  Tiny Binhost" in listed
     assert "no Release seen" in listed
+    told = json.loads(host.run("portage-ext", "trust", "list", "--json").ok().stdout)
+    assert (told["binrepo"], told["pinned"], told["trusted"]) == ("lab", [key.fingerprint], [key.fingerprint])
+    nobody = host.run("portage-ext", "trust", "remove", "nosuch").failed()
+    assert (nobody.status, nobody.stderr) == (
+        1,
+        "portage-ext trust: nosuch: no key is pinned for it [not-pinned]. `portage-ext trust list` shows what is pinned.\n",
+    )
     host.run("portage-ext", "trust", "add", "second", "--fingerprint", key.fingerprint).ok()
     host.run("portage-ext", "trust", "remove", "lab").ok()
     assert key.fingerprint in keys.gpg(home, "--with-colons", "--list-keys").decode()
@@ -139,8 +148,8 @@ def test_a_key_may_come_from_a_url_and_no_other_may_come_with_it(work: Path, hos
         host.run("portage-ext", "trust", "add", "lab", "--fingerprint", key.fingerprint, "--from", source).ok()
         absent = host.run("portage-ext", "trust", "add", "x", "--fingerprint", key.fingerprint, "--from", f"{source}x").failed()
     assert other.fingerprint in both.stderr
-    assert "[KeyFileError]" in both.stderr
-    assert "[NotFoundError]" in absent.stderr
+    assert "[key-file]" in both.stderr
+    assert "[not-found]" in absent.stderr
     listing = keys.gpg(host.path / "etc/portage/gnupg", "--with-colons", "--list-keys").decode()
     assert key.fingerprint in listing
     assert other.fingerprint not in listing

@@ -80,7 +80,7 @@ def test_a_newer_release_seen_at_a_sync_is_not_gone_behind(client: Root, host: H
     (host.tree / "production").symlink_to("old")
     run = client.run("portage-ext", "postsync", "--now").ok()
     assert "portage-ext: lab is refused: " in run.stderr, run
-    assert "RollbackError" in run.stderr or "older" in run.stderr or "version" in run.stderr, run
+    assert "[rollback]" in run.stderr or "older" in run.stderr or "version" in run.stderr, run
     assert not log.last(client.path).ok  # type: ignore[union-attr]
 
 

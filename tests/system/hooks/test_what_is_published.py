@@ -184,7 +184,7 @@ def test_the_gate_tells_a_publisher_what_a_publisher_can_do(host: Host) -> None:
     host.configure(more=OFF)
     host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
     refused = host.run("publish").failed()
-    assert "[signatures] 2 packages: its Manifest is not signed [UnsignedError] (such as app-misc/" in refused.stderr, refused
+    assert "[signatures] 2 packages: its Manifest is not signed [unsigned] (such as app-misc/" in refused.stderr, refused
     assert "portage-ext sign" in refused.stderr
     assert "another mirror" not in refused.stderr
     assert "Somebody" not in refused.stderr

@@ -56,7 +56,7 @@ def test_emerge_installs_it(work: Path, overlay: EbuildRepository) -> None:
     prefixes = (environments.programs("builder", ["setuptools>=64", "wheel"]), environments.environment().prefix)
     libraries = ":".join(str(next(prefix.glob("lib/python3*/site-packages"))) for prefix in prefixes)
     built = root.emerge("-1", "--nodeps", "app-portage/portage-ext", PYTHONPATH=libraries).ok()
-    assert "Nothing is changed below /etc until you run portage-ext-setup" in built.text
+    assert "Nothing is changed below /etc until you run portage-ext setup" in built.text
     site = next((root.path / "usr/lib").glob("python3*/site-packages"))
     assert (site / "portage/sync/modules/portage_ext/__init__.py").is_file()
     assert (site / "portage_ext/cli/main.py").is_file()
@@ -65,13 +65,15 @@ def test_emerge_installs_it(work: Path, overlay: EbuildRepository) -> None:
     assert (share / "zsh/site-functions/_portage-ext").read_text().startswith("#compdef")
     assert "complete -c portage-ext" in (share / "fish/vendor_completions.d/portage-ext.fish").read_text()
     assert list((share / "man/man1").glob("portage-ext.1*"))
-    helped = root.run(str(root.path / "usr/sbin/portage-ext-setup"), "--help").ok()
+    # In the Python of this test, which finds it and its dependencies there.
+    paths = f"{site}:{libraries}"
+    command = str(root.path / "usr/bin/portage-ext")
+    helped = root.run("python3", "-P", command, "setup", "--help", PYTHONPATH=paths).ok()
     assert "--role client|binhost|both" in helped.stdout
     assert not (root.path / "etc/portage/portage-ext.toml").exists()
-    listing = root.run(
-        str(root.path / "usr/sbin/portage-ext-setup"), "--role", "binhost", "--dry-run", "--root", str(root.path)
-    )
-    assert "has a Portage, but no portage-ext" in listing.failed().stderr
+    words = ("setup", "--role", "binhost", "--dry-run", "--root", str(root.path))
+    listing = root.run("python3", "-P", command, *words, PYTHONPATH=paths).ok()
+    assert f"create   {root.path}/etc/portage/portage-ext.toml" in listing.stdout
 
 
 def test_same_checkout_same_tarball(work: Path, overlay: EbuildRepository) -> None:

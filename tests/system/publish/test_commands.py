@@ -19,10 +19,16 @@ def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
     behind = host.run("mirror", "--to", place, "--lag").failed()
     assert behind.status == 1
     assert "has none" in behind.stdout
-    host.run("mirror", "--to", place).ok()
+    pushed = json.loads(host.run("mirror", "--to", place, "--json").ok().stdout)
+    assert (pushed["mirror"], pushed["pushed"]["sent"], pushed["error"]) == (place, [1, 2], None)
     assert (work / "mirror/production/Release").read_bytes() == (host.tree / "production/Release").read_bytes()
     host.run("mirror", "--to", place, "--lag").ok()
-    assert host.run("mirror", "nowhere").failed().status == 2
+    nowhere = host.run("mirror", "nowhere").failed()
+    assert (nowhere.status, nowhere.stderr) == (
+        1,
+        "portage-ext mirror: portage-ext.toml has no [mirror.nowhere] for this repository (mirrors: none)\n",
+    )
+    assert host.run("mirror").failed().stderr.startswith("portage-ext mirror: portage-ext.toml has no [mirror.NAME]")
 
     listed = [json.loads(line) for line in host.run("releases", "--json").ok().stdout.splitlines()]
     assert [(one["release"], one["channel"], one["live"], one["content"]) for one in listed] == [
@@ -30,6 +36,9 @@ def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
         (2, "production", True, 1),
     ]
     assert "0 releases would be removed" in host.run("prune", "--dry-run").ok().stdout
+    assert json.loads(host.run("prune", "--json").ok().stdout) == {"removed": True, "releases": [], "left": 2}
+    cleaned = json.loads(host.run("clean", "--json").ok().stdout)
+    assert (cleaned["removed"], cleaned["packages"], cleaned["freed"], cleaned["failed"]) == (False, [], 0, 0)
     assert host.run("rollback", "production").failed().status == 1
     assert host.run("diff", "1", "7").failed().status == 1
     assert host.run("publish", "--gates", "nonsense").failed().status == 2

@@ -48,9 +48,7 @@ def test_each_gate_names_its_package_and_the_channel_stays(work: Path, binhost: 
 
         unsigned = host.run("publish", "--channel", "production", "--gates", "index,signatures").failed()
         assert unsigned.status == 1, unsigned
-        assert "[signatures] 5 packages: its Manifest is not signed [UnsignedError] (such as app-misc/" in unsigned.stderr, (
-            unsigned
-        )
+        assert "[signatures] 5 packages: its Manifest is not signed [unsigned] (such as app-misc/" in unsigned.stderr, unsigned
         assert not (host.tree / "production").exists()
 
         host.run("sign", "--config-root", str(root.path)).ok()

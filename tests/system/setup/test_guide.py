@@ -112,7 +112,7 @@ def test_an_offline_root_replaces_a_stolen_key_and_every_client_follows(
     offline.next("--least-release", "2", released=(SigningKey(home, new),))
     assert "clients refuse release 1" in binhost.root.run("portage-ext", "root", "publish", str(offline.directory)).ok().stdout
     refused = binhost.root.run("portage-ext", "publish", "--renew").failed()
-    assert "UndelegatedKeyError" in refused.text
+    assert "[undelegated-key]" in refused.text
     for machine in (client, fresh):
         assert old.fingerprint[-16:] in machine.root.emerge("-1", "app-misc/hello").failed().text
     binhost.setup("--role", "binhost", "--signing-key", new).ok()

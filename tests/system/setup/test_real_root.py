@@ -88,16 +88,18 @@ def run(work: Path, script: str, *arguments: str, beside: bool = False, settings
 def test_guide_at_the_real_root(work: Path) -> None:
     guide = (CHECKOUT / "docs/administration.md").read_text()
     words = {
-        "setup": "./setup_hooks.sh --role binhost --tree /srv/binhost/amd64",
+        "setup": "portage-ext setup --role binhost --tree /srv/binhost/amd64",
         "emerge": "emerge --oneshot app-misc/hello",
-        "status": "./setup_hooks.sh --status",
+        "status": "portage-ext setup --status",
         "check": "portage-ext check",
-        "uninstall": "./setup_hooks.sh --uninstall",
+        "uninstall": "portage-ext setup --uninstall",
     }
     assert all(f"\n{command}" in guide for command in words.values())
     done = run(work, GUIDE.format(**words))
     assert "1 package signed and indexed, published as release 1 of production" in done.text
-    assert "13 files in place" in done.stdout
+    # This machine has a place for some of the files of other programs.
+    places = ("usr/share/bash-completion", "usr/share/zsh", "usr/share/fish", "etc/logrotate.d")
+    assert f"{13 + sum(Path('/', place).is_dir() for place in places)} files in place" in done.stdout
     assert "built with -march=native" not in done.stdout
     assert done.stdout.endswith("\nproduction\nreleases\nno trace\n"), done
 

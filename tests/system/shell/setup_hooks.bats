@@ -7,7 +7,7 @@ load system
 @test "it ends by saying what is left to do" {
     run -0 hooks --role binhost "${binhost[@]}" --tree /srv/binhost/amd64 --server-name packages.example
     [[ $output == *"serve $root/srv/binhost with a web server"* ]]
-    [[ $output == *"setup_hooks.sh --role client --binhost http://packages.example/amd64/production --key $FINGERPRINT"* ]]
+    [[ $output == *"portage-ext setup --role client --binhost http://packages.example/amd64/production --key $FINGERPRINT"* ]]
     run -0 hooks --role client "${client[@]}"
     [[ $output == *"echo 'net-libs/webkit-gtk getbinpkg.conf' >>$root/etc/portage/package.env"* ]]
     run -0 hooks --role both
@@ -601,7 +601,7 @@ END
 
 @test "nobody is there to ask" {
     run -1 env PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --root "$root" --role client "${client[@]}" </dev/null
-    [[ $output == *"say --yes"* ]]
+    [[ $output == *"pass --yes"* ]]
     same_as_before
 }
 
@@ -611,6 +611,50 @@ END
     hooks --role binhost "${binhost[@]}"
     march=$(gcc -march=native -Q --help=target | awk '$1 == "-march=" { print $2; exit }')
     grep -qF "CFLAGS=\"\${CFLAGS} -march=$march\"" "$root/etc/portage/portage-ext/make.conf"
+    hooks --uninstall
+    same_as_before
+}
+
+@test "completion goes where its shell has a place for it, and a package's file stays" {
+    mkdir -p "$root"/usr/share/{bash-completion,zsh/site-functions,fish}
+    echo 'of a package' >"$root/usr/share/zsh/site-functions/_portage-ext"
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role client "${client[@]}"
+    cmp "$CHECKOUT/etc/completion/portage-ext" "$root/usr/share/bash-completion/completions/portage-ext"
+    cmp "$CHECKOUT/etc/completion/portage-ext.fish" "$root/usr/share/fish/vendor_completions.d/portage-ext.fish"
+    [[ $(<"$root/usr/share/zsh/site-functions/_portage-ext") == 'of a package' ]]
+    # the program itself lists the words
+    run -0 env PATH="$PORTAGE_BIN:$PATH" bash -c "source '$root/usr/share/bash-completion/completions/portage-ext'
+        COMP_WORDS=(portage-ext setup --un) COMP_CWORD=2; _portage_ext; echo \"\${COMPREPLY[@]}\"; complete -p portage-ext"
+    [[ $output == "--uninstall"$'\n'"complete -o bashdefault -o default -F _portage_ext portage-ext" ]]
+    hooks --status
+    hooks --uninstall
+    same_as_before
+    # a package brings its own later
+    hooks --role client "${client[@]}"
+    echo 'of a package' >"$root/usr/share/bash-completion/completions/portage-ext"
+    hooks --status
+    run -0 hooks --uninstall --purge
+    [[ $output != *kept* && $(<"$root/usr/share/bash-completion/completions/portage-ext") == 'of a package' ]]
+}
+
+@test "logrotate gets a file that it reads, where it has a place for one" {
+    root="$work/a root"
+    new_system "$root"
+    mkdir "$root/etc/logrotate.d"
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role client "${client[@]}"
+    grep -qF "\"$root/var/log/portage-ext/runs.jsonl\"" "$root/etc/logrotate.d/portage-ext"
+    if PATH=$PATH:/usr/sbin:/sbin command -v logrotate; then
+        mkdir -p "$root/var/log/portage-ext"
+        echo '{}' >"$root/var/log/portage-ext/runs.jsonl"
+        chmod 644 "$root/etc/logrotate.d/portage-ext"
+        PATH=$PATH:/usr/sbin:/sbin run -0 logrotate -d -f -s "$work/state" "$root/etc/logrotate.d/portage-ext"
+        [[ $output != *error* && $output == *"considering log $root/var/log/portage-ext/runs.jsonl"* ]]
+        PATH=$PATH:/usr/sbin:/sbin run -0 logrotate -f -s "$work/state" "$root/etc/logrotate.d/portage-ext"
+        [[ $(<"$root/var/log/portage-ext/runs.jsonl.1") == '{}' ]]
+    fi
+    hooks --status
     hooks --uninstall
     same_as_before
 }

@@ -139,7 +139,7 @@ def test_an_expired_release(lab: Lab) -> None:
     answer = why(lab.client, "app-misc/flags")
     assert "refused" in answer.kinds(FLAGS)
     reason = answer.reason(FLAGS, "refused")
-    assert "ExpiredReleaseError" in reason["text"]
+    assert "[expired-release]" in reason["text"]
     (remedy,) = reason["remedies"]
     assert remedy["where"] == "binhost"
     options = f"--pkgdir {lab.directory} --key {lab.key.fingerprint} --homedir {lab.key.home}"

@@ -295,7 +295,7 @@ def test_our_own_fetcher_refuses_a_package_of_an_unknown_key(lab: Lab, trusted: 
     keyring = str(binhost.gnupg)
     lab.client.run("portage-ext", "reindex", "--force", "--pkgdir", str(lab.directory), BINPKG_GPG_VERIFY_GPG_HOME=keyring)
     reason = why(lab.client, "--fetch", "app-misc/flags").reason(FLAGS, "signature")
-    assert reason["text"] == "its signature is refused [UnknownKeyError]"
+    assert reason["text"] == "its signature is refused [unknown-key]"
     assert reason["remedies"][0]["command"] == "portage-ext trust list"
 
 

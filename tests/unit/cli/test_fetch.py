@@ -82,7 +82,7 @@ def test_a_partial_package_is_continued(tmp_path: Path, server: Server) -> None:
 
 def test_a_package_before_any_index(tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert fetch(tmp_path, f"{server.url}/{PATH}", tmp_path / "x") == 1
-    assert "[UnknownPackageError]" in capsys.readouterr().err
+    assert "[unknown-package]" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 
 
@@ -100,7 +100,7 @@ def test_damaged_memory_is_said_and_stops(tmp_path: Path, server: Server, capsys
     (tmp_path / "index").touch()
     assert fetch(tmp_path, f"{server.url}/Packages", tmp_path / "index") == 1
     assert not (tmp_path / "index").exists()
-    assert "[DamagedStateError]" in capsys.readouterr().err
+    assert "[damaged-state]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("status", [0, 1], ids=["fetched", "refused"])

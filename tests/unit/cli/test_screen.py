@@ -27,12 +27,19 @@ def test_a_word_to_copy_is_never_broken() -> None:
 
 @pytest.mark.parametrize(
     ("variables", "coloured"),
-    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({}, False)],
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+        ({}, False),
+        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
 )
 def test_colour_on_a_terminal_that_may_be_coloured(
     variables: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("TERM", "NO_COLOR"):
+    for name in ("TERM", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -50,3 +57,25 @@ def test_no_colour_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     screen = Screen(out)
     assert screen.paint("text", "red") == "text"
+
+
+def test_a_pipe_is_coloured_when_that_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert Screen(io.StringIO()).paint("text", "red") == "\033[31mtext\033[0m"
+
+
+def test_a_table_on_a_narrow_terminal_goes_on_below_its_columns() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+    screen.width = 60
+    rows = [
+        ("production", "release 41", "1234 packages", "until 2026-11-20", "published, in /srv/binhost/packages"),
+        *[("", "", "", "", "more")],
+    ]
+    screen.table(rows, ("blue",), indent="  ")
+    assert out.getvalue().splitlines() == [
+        "  production  release 41  1234 packages  until 2026-11-20",
+        "      published, in /srv/binhost/packages",
+        "      more",
+    ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.errors import OutputError, UsageError
+from portage_ext.errors import OutputError, RequestError
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TransferError, TrustError, UnsupportedUrlError
 from portage_ext.fetch.direct import DirectTransport, suits
 from portage_ext.fetch.http import HttpTransport
@@ -228,7 +228,7 @@ def test_ssh_that_is_not_there_is_a_mirror_that_cannot_be_used(monkeypatch: pyte
 
 
 def test_options_for_ssh_that_cannot_be_taken_apart_are_the_administrators() -> None:
-    with pytest.raises(UsageError, match="PORTAGE_SSH_OPTS"):
+    with pytest.raises(RequestError, match="PORTAGE_SSH_OPTS"):
         SshTransport("-o 'half")
 
 

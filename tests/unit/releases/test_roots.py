@@ -114,7 +114,7 @@ def test_a_root_key_with_an_expiry_is_refused_and_one_that_has_expired_can_be_pr
     keys.gpg(offline.home, *QUICK, "--quick-set-expire", fingerprint, "1y")
     said = offline.run(*words, fingerprint, ok=False)
     assert said.returncode
-    assert "[ExpiringRootKeyError]" in said.stderr
+    assert "[expiring-root-key]" in said.stderr
     assert "--quick-set-expire" in said.stderr
     assert roots.versions(offline.directory) == []
     keys.gpg(offline.home, *QUICK, "--quick-set-expire", fingerprint, "never")
@@ -310,7 +310,7 @@ def test_roots_are_made_and_signed_step_by_step(offline: Offline, released: Sign
     offline.sign("bob")
     offline.sign("bob")
     assert (offline.directory / "1.asc").read_text().count("BEGIN PGP SIGNATURE") == 2
-    assert "clients will take it" in offline.run("show", place).stdout
+    assert "clients will accept it" in offline.run("show", place).stdout
     assert offline.run(*words, "--root-threshold", "2", ok=False).returncode != 0
     # A root that is not signed yet is a draft: made again, it loses what signatures it has.
     offline.next("--valid-days", "20", signers="ann")

@@ -9,7 +9,7 @@ import pytest
 
 from portage_ext.cli import main
 from portage_ext.config import settings
-from portage_ext.errors import SettingsError, UsageError
+from portage_ext.errors import RequestError, SettingsError, UsageError
 from portage_ext.tasks.site import Site
 
 TEXT = """
@@ -38,7 +38,7 @@ def test_trees_are_those_of_the_configuration_unless_a_place_is_named(root: Path
     assert site.tree().root == root / "tree"
     assert site.tree("other").root == root / "other"
     assert site.tree("nothing", tmp_path / "place").root == tmp_path / "place"
-    with pytest.raises(UsageError, match=r"repository.nothing"):
+    with pytest.raises(RequestError, match=r"repository.nothing"):
         site.tree("nothing")
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.errors.trust import AdoptedKeyError, GpgError, KeyFileError
+from portage_ext.errors.here import AdoptedKeyError
+from portage_ext.errors.trust import GpgError, KeyFileError
 from portage_ext.trust import gpg, keyfiles, manage
 from portage_ext.trust.keyfiles import gpg_in, keys_in, only, split
 from portage_ext.trust.openpgp import Verdict

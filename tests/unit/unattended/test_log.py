@@ -62,3 +62,12 @@ def test_runs_that_end_at_the_same_time_are_all_there(tmp_path: Path) -> None:
     assert [writer.wait() for writer in writers] == [0] * 4
     found = log.read(tmp_path)
     assert sorted((run.what, run.when) for run in found) == sorted((str(w), n) for w in range(4) for n in range(50))
+
+
+def test_what_logrotate_put_aside_is_still_read(tmp_path: Path) -> None:
+    log.append(tmp_path, PUBLISHED)
+    aside = tmp_path / f"{log.RUNS_FILE}.1"
+    (tmp_path / log.RUNS_FILE).rename(aside)
+    assert log.read(tmp_path) == [PUBLISHED]
+    log.append(tmp_path, FAILED)
+    assert log.read(tmp_path) == [PUBLISHED, FAILED]

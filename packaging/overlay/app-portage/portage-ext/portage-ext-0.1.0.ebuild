@@ -47,27 +47,25 @@ python_compile_all() {
 python_install_all() {
 	distutils-r1_python_install_all
 
+	# The wheel brings the manual page, and the installer with its parts.
 	dodoc CHANGELOG.md docs/*.md
 	newbashcomp "${T}"/completion/bash portage-ext
 	newzshcomp "${T}"/completion/zsh _portage-ext
 	newfishcomp "${T}"/completion/fish portage-ext.fish
-
-	# The wheel brings the manual page, and the installer with its parts.
-	dosym ../share/portage-ext/setup_hooks.sh /usr/sbin/portage-ext-setup
 }
 
 pkg_postinst() {
 	if [[ -z ${REPLACING_VERSIONS} ]]; then
-		elog "Nothing is changed below /etc until you run portage-ext-setup;"
-		elog "portage-ext-setup --help shows how to make this a client, a binhost, or both."
+		elog "Nothing is changed below /etc until you run portage-ext setup;"
+		elog "portage-ext setup --help shows how to make this a client, a binhost, or both."
 	elif [[ -e ${EROOT}/var/lib/portage-ext/setup/manifest ]]; then
-		elog "Run portage-ext-setup again: --status shows which files are of an earlier version."
+		elog "Run portage-ext setup again: --status shows which files are of an earlier version."
 	fi
 }
 
 pkg_prerm() {
 	if [[ -z ${REPLACED_BY_VERSION} && -e ${EROOT}/var/lib/portage-ext/setup/manifest ]]; then
-		ewarn "What portage-ext-setup put in place is still there: portage-ext-setup --uninstall"
-		ewarn "takes it away, from a checkout after this package is gone."
+		ewarn "What portage-ext setup put in place is still there. Without this package"
+		ewarn "only setup_hooks.sh --uninstall from a checkout can remove it."
 	fi
 }
