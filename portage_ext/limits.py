@@ -224,3 +224,20 @@ CHECK_TIMEOUT: Final = 4.0
 KEY_SOON: Final = 30 * 86400
 DISK_FULL: Final = 200 * MIB
 DISK_SCARCE: Final = 2 * GIB
+
+# Repositories that a sync makes (repositories/).
+REPOSITORY_SIZE: Final = 256 * MIB
+"""All files of a made repository; they are in memory once while it is made."""
+RECORD_SIZE: Final = 16 * MIB
+READER_SECONDS: Final = 30.0
+"""One ebuild, while its metadata is read."""
+READER_START: Final = 120.0
+"""The start of the process that reads them, which loads Portage."""
+READER_LINE: Final = 1 * MIB
+"""What it answers for one ebuild."""
+READER_MEMORY: Final = 2 * GIB
+"""Address space of each process of it."""
+READER_FILE: Final = 16 * MIB
+"""A file that it may write."""
+READER_TIMEOUTS: Final = 8
+"""Ebuilds of one repository that may run out of time; no further ebuild is read in that sync."""
