@@ -241,3 +241,16 @@ READER_FILE: Final = 16 * MIB
 """A file that it may write."""
 READER_TIMEOUTS: Final = 8
 """Ebuilds of one repository that may run out of time; no further ebuild is read in that sync."""
+
+# The store of an overlay, from which packages are picked (repositories/pick/).
+OVERLAY_FILES: Final = 1_000_000
+OVERLAY_FILE_SIZE: Final = 8 * MIB
+"""One file of a package, an eclass, or a file of profiles/."""
+OVERLAY_PACKAGE_FILES: Final = 2048
+OVERLAY_PACKAGE_SIZE: Final = 32 * MIB
+OVERLAY_GIT_SECONDS: Final = 600.0
+"""One run of git in the store; it may fetch files."""
+PICKED_PACKAGES: Final = 4096
+"""Packages that one list may bring in."""
+PICK_LOCK: Final = 600.0
+"""Another run makes the same repository."""

@@ -73,3 +73,8 @@ def emit(entry: Metadata) -> bytes:
 def is_valid(entry: Metadata, ebuild: bytes, eclasses: Mapping[str, str]) -> bool:
     """Whether ``entry`` is of this ``ebuild``; ``eclasses`` has the digest of every eclass that it could inherit."""
     return entry.md5 == md5(ebuild) and all(eclasses.get(name) == digest for name, digest in entry.eclasses.items())
+
+
+def is_eclass(name: str) -> bool:
+    """Whether ``name`` can be the name of an eclass (PMS 3.1.6)."""
+    return _ECLASS.fullmatch(name) is not None

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     """A dependency that no repository here has."""
     LEFT_OUT = "left out"
     """A file, or lines of it, that would act on more than the packages of this repository."""
+    MOVED = "moved"
+    """A package that has another name now."""
     HELD = "held"
     """Something that waits for a person's consent."""
 
