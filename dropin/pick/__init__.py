@@ -19,6 +19,7 @@ try:
             super().__init__(repo, logger)
             self.checks.append("check_pick_type")
             self.checks.append("check_pick_packages")
+            self.checks.append("check_pick_seconds")
 
         def check_pick_type(self):
             value = self.repo.module_specific_options.get("sync-pick-type", "git")
@@ -29,6 +30,11 @@ try:
             value = self.repo.module_specific_options.get("sync-pick-packages", "/")
             if not value.startswith("/"):
                 self._wrong(f"sync-pick-packages is {value!r}, and is the whole path of a file or directory")
+
+        def check_pick_seconds(self):
+            value = self.repo.module_specific_options.get("sync-pick-seconds", "30")
+            if not value.isdecimal() or int(value) == 0:
+                self._wrong(f"sync-pick-seconds is {value!r}, and is a whole number of seconds for one ebuild")
 
         def _wrong(self, why):
             writemsg_level(f"!!! Repository '{self.repo.name}': {why}\n", level=self.logger.ERROR, noiselevel=-1)
@@ -43,6 +49,7 @@ try:
         "validate_config": CheckPickConfig,
         "module_specific_options": (
             "sync-pick-packages",
+            "sync-pick-seconds",
             "sync-pick-shadowing-eclasses",
             "sync-pick-type",
             *_GIT["module_specific_options"],

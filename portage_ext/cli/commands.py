@@ -40,6 +40,9 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "mirror": "push releases to a mirror, whole",
         "serve": "serve a tree over HTTP, to try it out",
     },
+    "Make ebuild repositories": {
+        "pick": "pick single packages, and what they need, out of overlays (olm)",
+    },
     "Maintain": {
         "reindex": "update the package index to match PKGDIR",
         "clean": "remove from PKGDIR what policy no longer keeps",

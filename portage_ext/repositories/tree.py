@@ -1,7 +1,7 @@
 """All that made repositories ask of Portage: repos.conf, what other repositories have, Portage's own fetch, its reader.
 
 This is the one module of the room that imports Portage. Run as a program, apart from this system, it is the reader: it has a
-repos.conf of its own (PORTAGE_REPOSITORIES) in which the store of an overlay takes the place of the repository that is made.
+repos.conf of its own (PORTAGE_REPOSITORIES) in which a view of an overlay takes the place of the repository that is made.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 from portage_ext import files, limits
+from portage_ext.errors import SettingsError
+from portage_ext.errors.repositories import RepositoryError
 from portage_ext.host import probe
 from portage_ext.host.probe import Attribute, Expectation, Function
 from portage_ext.repositories import cache, confined, record
@@ -174,11 +177,11 @@ class Tree:
 
     # --- reading ebuilds
 
-    def reader(self, store: Path, masters: Sequence[str], scratch: Path, user: User) -> subprocess.Popen[bytes]:
-        """Start the process that reads ebuilds of the overlay in ``store``. Raises OSError."""
+    def reader(self, view: Path, masters: Sequence[str], scratch: Path, user: User) -> subprocess.Popen[bytes]:
+        """Start the process that reads ebuilds of the overlay in ``view``. Raises OSError."""
         environment = {
             **os.environ,
-            "PORTAGE_REPOSITORIES": self._configuration(store, masters),
+            "PORTAGE_REPOSITORIES": self._configuration(view, masters),
             "PORTAGE_TMPDIR": str(scratch),
             "PORTAGE_DEPCACHEDIR": str(scratch / "dep"),
             "FEATURES": "-*",
@@ -186,11 +189,11 @@ class Tree:
             "PYTHONSAFEPATH": "1",
             "PORTAGE_EXT_READS": self.name,
         }
-        words = [sys.executable, "-m", "portage_ext.repositories.tree", str(store)]
+        words = [sys.executable, "-m", "portage_ext.repositories.tree", str(view)]
         return confined.started(words, user=user, writable=[scratch], environment=environment, errors=subprocess.PIPE)
 
-    def _configuration(self, store: Path, masters: Sequence[str]) -> str:
-        """repos.conf with ``store`` in the place of this repository, and nothing that only a sync asks for."""
+    def _configuration(self, view: Path, masters: Sequence[str]) -> str:
+        """repos.conf with ``view`` in the place of this repository, and nothing that only a sync asks for."""
         parser = configparser.RawConfigParser()
         parser.read_string(self.settings.repositories.config_string())
         made = configparser.RawConfigParser()
@@ -202,11 +205,72 @@ class Tree:
                     made.set(section, key, value)
         if not made.has_section(self.name):
             made.add_section(self.name)
-        made.set(self.name, "location", str(store))
+        made.set(self.name, "location", str(view))
         made.set(self.name, "masters", " ".join(masters))
         text = io.StringIO()
         made.write(text)
         return text.getvalue()
+
+
+def opened(sync_type: str) -> list[Tree]:
+    """The repositories of that sync type, as repos.conf has them, also where nothing is at their location yet.
+
+    Raises SettingsError when Portage cannot read its configuration, UnknownPortageError, RepositoryError.
+    """
+    import portage
+    from portage.exception import PortageException
+
+    # Else Portage leaves out a repository that has never been synced.
+    portage._sync_mode = True
+    try:
+        settings, database = portage.settings, portage.db[portage.settings["EROOT"]]["porttree"].dbapi
+        return [Tree(settings, database, repo) for repo in settings.repositories if repo.sync_type == sync_type]
+    except PortageException as error:
+        raise SettingsError("the configuration of Portage", " ".join(str(error).split())) from error
+    finally:
+        portage._sync_mode = False
+
+
+def sync_user(tree: Tree) -> User:
+    """As whom `emerge --sync` would work on this repository (SyncManager.pre_sync). Raises RepositoryError."""
+    import grp
+    import pwd
+
+    umask = int(tree.repo.sync_umask, 8) if tree.repo.sync_umask else 0o022
+    name, _, group = (tree.repo.sync_user or "").partition(":")
+    try:
+        if name:
+            user = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        elif "usersync" in tree.settings.features and tree.location.is_dir():
+            user = pwd.getpwuid(tree.location.stat().st_uid)
+        else:
+            user = pwd.getpwuid(os.geteuid())
+        gid = user.pw_gid
+        if group:
+            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        why = f"the user of its sync is not known here ({error.args[0]})"
+        raise RepositoryError(f"[{tree.name}]", why, "Correct sync-user in repos.conf") from error
+    return User(user.pw_uid, gid, (gid,), user.pw_dir, umask)
+
+
+def sync_options(tree: Tree, user: User) -> dict[str, Any]:
+    """What Portage's sync modules are given, for a fetch that no emerge has begun. What they print goes to stderr."""
+    environment = tree.settings.environ()
+    spawn: dict[str, Any] = {"env": environment, "fd_pipes": {0: 0, 1: 2, 2: 2}, "umask": user.umask}
+    if user.is_other:
+        spawn |= {"uid": user.uid, "gid": user.gid, "groups": list(user.groups)}
+        environment["HOME"] = user.home
+    return {
+        "emerge_config": SimpleNamespace(opts={"--quiet": True}),
+        "logger": lambda xterm_titles, message: None,
+        "portdb": tree._portdb,
+        "repo": tree.repo,
+        "settings": tree.settings,
+        "spawn_kwargs": spawn,
+        "usersync_uid": user.uid if user.is_other else None,
+        "xterm_titles": False,
+    }
 
 
 def matches(atom: str, slots: Mapping[str, str]) -> bool:

@@ -105,6 +105,12 @@ def moves(texts: Mapping[str, str], packages: Collection[str], elsewhere: Callab
     return {name: "".join(f"{line}\n" for line in lines) for name, lines in sorted(kept.items())}
 
 
+def taken_over(texts: Mapping[str, str], packages: Collection[str]) -> set[str]:
+    """The packages that a move would rename to one of ``packages``."""
+    lines = (line.split() for text in texts.values() for line in _lines(text))
+    return {words[1] for words in lines if words[0] == "move" and len(words) == 3 and words[2] in packages}
+
+
 def moved(texts: Mapping[str, str], cp: str) -> str:
     """The name that ``cp`` has after all moves; ``cp`` itself when there are none."""
     for name in sorted(texts, key=_quarter):

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -102,7 +102,7 @@ class Picking:
             files.replace_file(self._state, json.dumps(values).encode(), mode=0o644)
         return status
 
-    def plan(self, listed: Iterable[str], say: Callable[[str], None]) -> Plan:
+    def plan(self, listed: Iterable[str]) -> Plan:
         """What the repository holds when ``listed`` are the packages on its list.
 
         Raises RepositoryError, ConfinementError, OSError.
@@ -122,16 +122,17 @@ class Picking:
         with tempfile.TemporaryDirectory(prefix="portage-ext.pick.") as name:
             Path(name).chmod(0o711)
             numbers = itertools.count()
+            view = _view(Path(name, "view"), self.tree.name, overlay)
 
             def start() -> subprocess.Popen[bytes]:
                 scratch = Path(name, str(next(numbers)))
                 scratch.mkdir(mode=0o700)
                 if self.user.is_other:
                     os.chown(scratch, self.user.uid, self.user.gid)
-                return self.tree.reader(self.store, [one for one, _ in masters], scratch, self.user)
+                return self.tree.reader(view, [one for one, _ in masters], scratch, self.user)
 
             eclasses = Eclasses(overlay.eclasses(), masters, allowed)
-            packages = Packages(overlay, eclasses, Readers(start), before)
+            packages = Packages(overlay, eclasses, Readers(start, seconds=self._seconds()), before)
             profiles = Profiles(overlay, [one.location for one in self.tree.others], self.tree.has)
             source = assembly.Source(self.tree.name, self.source.uri, tuple(one for one, _ in masters), tuple(missing), said)
             return assembly.plan(frozenset(listed), source, packages, profiles, eclasses, self.tree.has, before)
@@ -141,9 +142,27 @@ class Picking:
         files.make_directory(self.tree.location.parent)
         return swap.replace(self.tree.location, plan.contents, self.user)
 
+    def _seconds(self) -> float:
+        given = self.tree.option("sync-pick-seconds")
+        return float(given) if given.isdecimal() and int(given) > 0 else limits.READER_SECONDS
+
     def _checkout(self) -> Checkout | None:
         return Checkout(self.store, self.user, self.environment) if self.source.kind == "git" else None
 
     def _revision(self) -> str:
         found = self._checkout()
         return found.revision() if found is not None else ""
+
+
+def _view(view: Path, name: str, overlay: Overlay) -> Path:
+    """The overlay as its readers see it: its packages and eclasses, under the name of its section and without its layout.conf.
+
+    An overlay that calls itself by the name of another repository, or an alias of it, would be read as that one.
+    """
+    categories = {cp.partition("/")[0] for cp in overlay.packages}
+    for path, file in layout.skeleton(name, (), categories).items():
+        files.make_directory((view / path).parent)
+        (view / path).write_bytes(file.data)
+    for one in (*categories, "eclass"):
+        (view / one).symlink_to(overlay.root / one)
+    return view

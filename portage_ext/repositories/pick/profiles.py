@@ -56,6 +56,9 @@ class Profiles:
         made["license_groups"] = self._licence_groups(picked)
         for name, text in filtering.moves(self._updates, picked.packages, self._elsewhere).items():
             made[f"updates/{name}"] = text
+        for name in sorted(filtering.taken_over(self._updates, picked.packages)):
+            if self._elsewhere(name):
+                self._left_out("updates", f"another repository has {name}, which it would rename")
         if unmasked := filtering.by_package(self._texts("package.unmask"), picked.packages):
             atoms = ", ".join(line for line in unmasked.splitlines() if not line.startswith("#"))
             self._left_out("package.unmask", f"it would beat your own masks ({atoms})")

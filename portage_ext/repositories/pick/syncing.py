@@ -32,7 +32,7 @@ def sync(options: Mapping[str, Any], say: Callable[..., None]) -> tuple[int, boo
         if status:
             told("the overlay was not fetched; the repository is as it was")
             return status, False
-        plan = picking.plan(listed, told)
+        plan = picking.plan(listed)
         changed = picking.take(plan)
     if (why := confined.lacking()) is not None:
         told(f"ebuilds were read without being kept from the network and the file system, which this kernel refuses ({why})")

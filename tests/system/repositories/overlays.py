@@ -19,9 +19,9 @@ GIT = {
 }  # fmt: skip
 
 
-def git(directory: Path, *words: str) -> str:
+def git(directory: Path, *words: str, **variables: str) -> str:
     """Run git in a repository of a test, with nothing of this machine's configuration."""
-    environment = {**os.environ, **GIT}
+    environment = {**os.environ, **GIT, **variables}
     done = subprocess.run(["git", *words], cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"git {words}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -31,11 +31,11 @@ def git(directory: Path, *words: str) -> str:
 class Overlay(EbuildRepository):
     """An ebuild repository in git."""
 
-    def commit(self, *options: str) -> None:
+    def commit(self, *options: str, **variables: str) -> None:
         if not (self.location / ".git").exists():
             git(self.location, "init", "-q", "-b", "main")
         git(self.location, "add", "-A")
-        git(self.location, *options, "commit", "-q", "--allow-empty", "-m", "a change")
+        git(self.location, *options, "commit", "-q", "--allow-empty", "-m", "a change", **variables)
 
     def eclass(self, name: str, text: str = "") -> None:
         self.write(f"eclass/{name}.eclass", text)
