@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from portage_ext import shown
 from portage_ext.errors import UsageError
-from portage_ext.errors.repositories import RepositoryError
+from portage_ext.errors.repositories import NotPickedError, RepositoryError
 from portage_ext.repositories import confined, record, tree
 from portage_ext.repositories.pick import telling, wanted
 from portage_ext.repositories.pick.assembly import Plan
@@ -61,17 +61,14 @@ def olm() -> int:
 
 
 def _pickings(names: Iterable[str] = ()) -> list[Picking]:
-    """Those of ``names``, or all. Raises UsageError for one that repos.conf does not pick from, RepositoryError."""
+    """Those of ``names``, or all. Raises NotPickedError, RepositoryError."""
     found = {}
     for one in tree.opened("pick"):
         user = tree.sync_user(one)
         found[one.name] = Picking(one, user, {**os.environ, "HOME": user.home} if user.is_other else dict(os.environ))
     for name in names:
         if name not in found:
-            raise UsageError(
-                f"repos.conf has no [{name}] with sync-type = pick. Add these lines to a file in /etc/portage/repos.conf, with "
-                f"the address of the overlay:\n[{name}]\nlocation = /var/db/repos/{name}\nsync-type = pick\nsync-uri = https://…"
-            )
+            raise NotPickedError(name)
     return [found[name] for name in dict.fromkeys(names)] or list(found.values())
 
 
@@ -173,7 +170,7 @@ def _list(options: argparse.Namespace) -> int:
         _say(f"{picking.tree.name}: {telling.count(made) if fetched else 'never synced'} (list: {picking.list_path})")
         for item in made.items:
             _say(f"  {item.name}{'' if item.listed else ' for ' + ', '.join(item.needed_by)}")
-        for cp in sorted(listed - {one.name for one in (*made.items, *made.remarks)}):
+        for cp in sorted(listed - {one.name for one in made.items} - {one.name for one in made.remarks}):
             _say(f"  {cp} is listed, and comes with the next sync")
         for line in telling.remarks(made.remarks):
             _say(f"  {line}")

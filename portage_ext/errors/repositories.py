@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from portage_ext.errors import PortageExtError
 
@@ -27,3 +28,18 @@ class ConfinementError(PortageExtError):
 
     def __str__(self) -> str:
         return f"foreign code cannot be run apart from this system: {self.why}"
+
+
+@dataclass(slots=True, eq=False)
+class NotPickedError(PortageExtError):
+    """repos.conf has no section of sync-type pick for an overlay."""
+
+    has_lines: ClassVar[bool] = True
+    overlay: str
+
+    def __str__(self) -> str:
+        return (
+            f"repos.conf has no section [{self.overlay}] with sync-type = pick. Add these lines to a file in "
+            "/etc/portage/repos.conf, with the address of the overlay, and try again:\n"
+            f"[{self.overlay}]\nlocation = /var/db/repos/{self.overlay}\nsync-type = pick\nsync-uri = https://…"
+        )

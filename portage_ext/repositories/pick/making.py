@@ -6,6 +6,7 @@ nothing, so the commands show it before they ask.
     EROOT/var/cache/portage-ext/pick/NAME        the store: a partial, sparse clone, or what rsync has fetched
     EROOT/var/lib/portage-ext/pick/NAME.json     what the store is of, and when it was fetched
     EROOT/var/lib/portage-ext/pick/NAME.lock     one run at a time
+    EROOT/var/lib/portage-ext/pick/NAME.busy     there while a run works; when it was killed, the store is fetched again
 """
 
 from __future__ import annotations
@@ -78,7 +79,15 @@ class Picking:
         """One run at a time. Raises LockError, OSError."""
         files.make_directory(self._state.parent)
         with locks.held(self._state.with_suffix(".lock"), limits.PICK_LOCK):
-            yield
+            busy = self._state.with_suffix(".busy")
+            if busy.exists() and self.store.is_dir():
+                # A run was killed. What git had half done cannot be told from what is whole.
+                shutil.rmtree(self.store)
+            files.replace_file(busy, b"")
+            try:
+                yield
+            finally:
+                busy.unlink(missing_ok=True)
 
     def fetched(self) -> Fetched | None:
         """What the store is of; None when there is no store, or nobody knows."""
@@ -114,11 +123,13 @@ class Picking:
                 f"it has files that no sync of type pick has made, which picking for [{self.tree.name}] would remove",
                 f"Move them away, such as with `mv {location} {location}.before`, and sync again",
             )
-        overlay = Overlay(self.store, self._checkout())
+        before = swap.read(location) or {}
+        names = frozenset(listed)
+        taken = {"/".join(path.split("/")[:2]) for path in before}
+        overlay = Overlay(self.store, self._checkout(), names | taken)
         said = layout.parse(overlay.text(layout.LAYOUT))
         masters, missing = self.tree.masters(self.tree.configured_masters() or said.get("masters", "").split())
         allowed = self.tree.option("sync-pick-shadowing-eclasses").split()
-        before = swap.read(location) or {}
         with tempfile.TemporaryDirectory(prefix="portage-ext.pick.") as name:
             Path(name).chmod(0o711)
             numbers = itertools.count()
@@ -135,7 +146,7 @@ class Picking:
             packages = Packages(overlay, eclasses, Readers(start, seconds=self._seconds()), before)
             profiles = Profiles(overlay, [one.location for one in self.tree.others], self.tree.has)
             source = assembly.Source(self.tree.name, self.source.uri, tuple(one for one, _ in masters), tuple(missing), said)
-            return assembly.plan(frozenset(listed), source, packages, profiles, eclasses, self.tree.has, before)
+            return assembly.plan(names, source, packages, profiles, eclasses, self.tree.has, before)
 
     def take(self, plan: Plan) -> bool:
         """Make the repository what ``plan`` says; False when it is that already. Raises RepositoryError, OSError."""

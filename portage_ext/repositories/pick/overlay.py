@@ -30,8 +30,8 @@ class RefusedError(Exception):
 class Overlay:
     """The files below ``root``; with ``checkout`` those that are asked for are fetched first."""
 
-    def __init__(self, root: Path, checkout: Checkout | None = None) -> None:
-        """Raises RepositoryError, OSError."""
+    def __init__(self, root: Path, checkout: Checkout | None = None, likely: Iterable[str] = ()) -> None:
+        """``likely``: packages and files that will be asked for; they are fetched at once. Raises RepositoryError, OSError."""
         self.root = root
         self._checkout = checkout
         self._shown: set[str] = set()
@@ -45,7 +45,8 @@ class Overlay:
             if rest.count("/") and category not in _NO_CATEGORY:
                 packages.setdefault(f"{category}/{rest.partition('/')[0]}", []).append(name)
         self._packages = {cp: files for cp, files in packages.items() if is_cp(cp) and any(map(_is_ebuild, files))}
-        self.show(())
+        asked = set(likely)
+        self.show([*(asked & self._names), *self._of_packages(asked & self._packages.keys())])
 
     @property
     def packages(self) -> Mapping[str, list[str]]:
@@ -61,11 +62,14 @@ class Overlay:
 
     def show_packages(self, packages: Iterable[str]) -> None:
         """Have these packages in the store, with what the overlay's md5-cache says of them. Raises RepositoryError."""
+        self.show(self._of_packages(packages))
+
+    def _of_packages(self, packages: Iterable[str]) -> list[str]:
         paths: list[str] = []
         for cp in packages:
             cached = (f"metadata/md5-cache/{cpv}" for cpv in self.ebuilds(cp))
             paths += [f"{cp}/", *(one for one in cached if one in self._names)]
-        self.show(paths)
+        return paths
 
     def ebuilds(self, cp: str) -> dict[str, str]:
         """``category/name-version`` of each ebuild of a package, and its path."""

@@ -12,7 +12,44 @@ import pytest
 
 from tests.system.repositories import overlays
 from tests.system.repositories.overlays import Client, Overlay
-from tests.testkit import daemon, keys
+from tests.testkit import daemon, environments, keys
+
+
+def state(client: Client) -> dict[str, tuple[int, int]]:
+    """Inode and time of everything in the picked repository."""
+    there = [client.picked(), *client.picked().rglob("*")]
+    return {str(one): (one.stat().st_ino, one.stat().st_mtime_ns) for one in there}
+
+
+@pytest.mark.parametrize("version", environments.SUPPORTED[:-1])
+def test_every_supported_portage_picks(work: Path, guru: Overlay, version: str) -> None:
+    client = overlays.client(work, environments.environment(version))
+    client.configure(guru)
+    client.list("app-misc/keyd::guru")
+    client.sync().ok()
+    assert client.packages() == {"app-misc/keyd", "acct-group/keyd", "dev-libs/more"}
+    plan = client.root.emerge("-p", "app-misc/keyd::guru", USE="extra").ok().plan()
+    assert plan.keys() == {"app-misc/keyd-1.0", "acct-group/keyd-0", "dev-libs/base-1.0", "dev-libs/more-2.1"}
+
+
+@pytest.mark.parametrize("broken", ["repositories/pick/syncing.py", "__init__.py"])
+def test_a_broken_portage_ext_leaves_the_repository_and_all_others(
+    work: Path, client: Client, guru: Overlay, broken: str
+) -> None:
+    client.configure(guru)
+    other = overlays.overlay(work / "other", "other")
+    other.commit()
+    client.configure(other, "other", sync_type="git")
+    client.list("app-misc/keyd::guru")
+    client.sync().ok()
+    before = state(client)
+    shutil.copytree(environments.CHECKOUT / "portage_ext", work / "broken/portage_ext")
+    (work / "broken/portage_ext" / broken).write_text("raise RuntimeError('half a file')\n")
+    said = client.root.emerge("--sync", "guru", "other", PYTHONPATH=str(work / "broken"), **client.variables()).failed()
+    assert "!!! guru: RuntimeError('half a file')" in said.stderr
+    assert "Sync completed for other" in said.stdout
+    assert "Traceback" not in said.text
+    assert state(client) == before
 
 
 def test_a_listed_package_and_what_it_needs_can_be_merged(client: Client, guru: Overlay) -> None:
@@ -28,12 +65,6 @@ def test_a_listed_package_and_what_it_needs_can_be_merged(client: Client, guru: 
     )
     assert not run.stderr, str(run)
     assert client.root.emerge("-p", "app-misc/stranger").failed()
-
-
-def state(client: Client) -> dict[str, tuple[int, int]]:
-    """Inode and time of everything in the picked repository."""
-    there = [client.picked(), *client.picked().rglob("*")]
-    return {str(one): (one.stat().st_ino, one.stat().st_mtime_ns) for one in there}
 
 
 def test_nothing_changed_writes_nothing_and_what_is_gone_is_kept(client: Client, guru: Overlay) -> None:
@@ -73,6 +104,11 @@ def test_a_fetch_that_fails_or_a_directory_of_somebody_leaves_everything(client:
     shutil.rmtree(client.picked())
     client.sync().ok()
     before = state(client)
+    # As a run leaves it that was killed while git worked.
+    (client.root.path / "var/lib/portage-ext/pick/guru.busy").touch()
+    (client.root.path / "var/cache/portage-ext/pick/guru/.git/index.lock").touch()
+    client.sync().ok()
+    assert state(client) == before
     guru.location.rename(guru.location.with_name("gone"))
     assert "the repository is as it was" in client.sync().failed().stdout
     assert state(client) == before
@@ -133,7 +169,15 @@ def test_an_overlay_by_rsync(client: Client, guru: Overlay, port: int, work: Pat
 def test_git_brings_only_the_files_that_are_needed(client: Client, guru: Overlay, port: int) -> None:
     overlays.git(guru.location, "config", "uploadpack.allowFilter", "true")
     overlays.git(guru.location, "config", "uploadpack.allowAnySHA1InWant", "true")
-    command = ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", "--reuseaddr", "--export-all", f"--base-path={guru.location.parent}"]
+    command = [
+        "git",
+        "daemon",
+        "--listen=127.0.0.1",
+        f"--port={port}",
+        "--reuseaddr",
+        "--export-all",
+        f"--base-path={guru.location.parent}",
+    ]
     client.configure(f"git://127.0.0.1:{port}/guru")
     client.list("app-misc/keyd::guru")
     with daemon.running(command, port):
