@@ -23,6 +23,8 @@ from typing import Any, Final
 from portage_ext import files, limits
 from portage_ext.errors import SettingsError
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.emerge import patching
+from portage_ext.emerge.patching import Patch
 from portage_ext.host import probe
 from portage_ext.host.probe import Attribute, Expectation, Function
 from portage_ext.repositories import cache, confined, record
@@ -35,7 +37,11 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Function("portage.repository.config:RepoConfigLoader.config_string", ("self",)),
     Function("portage.dep:match_from_list", ("mydep", "candidate_list")),
     Function("portage.sync.syncbase:NewBase.sync", ("self",)),
+    Function("portage.dbapi:dbapi._pkg_str", ("self", "cpv", "repo")),
+    Attribute("portage.repository.config:RepoConfig._masters_orig"),
     Attribute("portage.sync:module_controller"),
+    Attribute("portage.versions:_pkg_str"),
+    Attribute("portage:_sync_mode"),
 )
 LOSS: Final = "repositories with sync-type pick cannot be made"
 MADE: Final = ("pick", "pypi")
@@ -221,14 +227,12 @@ def opened(sync_type: str) -> list[Tree]:
     from portage.exception import PortageException
 
     # Else Portage leaves out a repository that has never been synced.
-    portage._sync_mode = True
-    try:
-        settings, database = portage.settings, portage.db[portage.settings["EROOT"]]["porttree"].dbapi
-        return [Tree(settings, database, repo) for repo in settings.repositories if repo.sync_type == sync_type]
-    except PortageException as error:
-        raise SettingsError("the configuration of Portage", " ".join(str(error).split())) from error
-    finally:
-        portage._sync_mode = False
+    with patching.applied([Patch(portage, "_sync_mode", lambda before: True)]):
+        try:
+            settings, database = portage.settings, portage.db[portage.settings["EROOT"]]["porttree"].dbapi
+        except PortageException as error:
+            raise SettingsError("the configuration of Portage", " ".join(str(error).split())) from error
+    return [Tree(settings, database, repo) for repo in settings.repositories if repo.sync_type == sync_type]
 
 
 def sync_user(tree: Tree) -> User:

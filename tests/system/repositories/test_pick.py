@@ -186,3 +186,25 @@ def test_git_brings_only_the_files_that_are_needed(client: Client, guru: Overlay
     assert {one.name for one in store.glob("app-misc/*")} == {"keyd"}
     missing = overlays.git(store, "rev-list", "--objects", "--missing=print", "HEAD")
     assert missing.count("\n?") > 0
+
+
+def test_two_overlays_with_the_same_need_do_not_take_turns(work: Path, client: Client, guru: Overlay) -> None:
+    other = overlays.overlay(work / "other", "other", masters="tiny nowhere")
+    other.write("profiles/categories", "acct-group\napp-misc\n")
+    other.data("app-misc/neighbour-1.0", RDEPEND="acct-group/keyd app-misc/stranger")
+    other.ebuild("acct-group/keyd-0")
+    other.data("app-misc/stranger-1.0")
+    other.commit()
+    client.configure(guru)
+    client.configure(other, "other")
+    client.list("app-misc/keyd::guru", "app-misc/stranger::guru", "app-misc/neighbour::other")
+    client.sync().ok()
+    # What the other one has for a need of its own does not count; what its list names does.
+    said = client.sync("other").ok()
+    assert client.packages("other") == {"app-misc/neighbour", "acct-group/keyd"}
+    assert "missing nowhere: the overlay builds on this repository (masters)" in said.stdout
+    before = state(client)
+    for name in ("guru", "other"):
+        assert "nothing has changed" in client.sync(name).ok().stdout
+    assert state(client) == before
+    assert client.root.emerge("-p", "app-misc/neighbour").ok().stderr == ""
