@@ -26,7 +26,7 @@ from portage_ext.emerge.patching import Patch
 from portage_ext.errors import SettingsError
 from portage_ext.errors.repositories import RepositoryError
 from portage_ext.host import probe
-from portage_ext.host.probe import Attribute, Expectation, Function
+from portage_ext.host.probe import Attribute, Expectation, Function, Names
 from portage_ext.repositories import cache, confined, record
 from portage_ext.repositories.user import User
 
@@ -36,7 +36,9 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Function(f"{_DATABASE}.aux_get", ("self", "mycpv", "mylist"), ("mytree",)),
     Function("portage.repository.config:RepoConfigLoader.config_string", ("self",)),
     Function("portage.dep:match_from_list", ("mydep", "candidate_list")),
-    Function("portage.sync.syncbase:NewBase.sync", ("self",)),
+    Names("portage.sync.modules.git.git:GitSync.new", ("verify_head",)),
+    Names("portage.sync.modules.git.git:GitSync.update", ("verify_head",)),
+    Names("portage.sync.modules.rsync.rsync:RsyncSync.update", ("verify_metamanifest",)),
     Function("portage.dbapi:dbapi._pkg_str", ("self", "cpv", "repo")),
     Attribute("portage.repository.config:RepoConfig._masters_orig"),
     Attribute("portage.sync:module_controller"),
