@@ -116,6 +116,7 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.after $(BENCH)/after
 	$(RUN) -m bench.why
 	$(RUN) -m bench.check
+	$(RUN) -m bench.pick
 
 clean:
 	for link in .sandbox .cache; do if [ -L $$link ]; then rm -rf "$$(readlink $$link)"; fi; done

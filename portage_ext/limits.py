@@ -262,3 +262,33 @@ LEDGER_WAIT: Final = 30.0
 """How long another process may hold the ledger."""
 PLAN_SECONDS: Final = 300.0
 """The resolver, in a cage."""
+
+# Repositories that a sync makes (repositories/).
+REPOSITORY_SIZE: Final = 256 * MIB
+"""All files of a made repository; they are in memory once while it is made."""
+RECORD_SIZE: Final = 16 * MIB
+READER_SECONDS: Final = 30.0
+"""One ebuild, while its metadata is read."""
+READER_START: Final = 120.0
+"""The start of the process that reads them, which loads Portage."""
+READER_LINE: Final = 1 * MIB
+"""What it answers for one ebuild."""
+READER_MEMORY: Final = 2 * GIB
+"""Address space of each process of it."""
+READER_FILE: Final = 16 * MIB
+"""A file that it may write."""
+READER_TIMEOUTS: Final = 8
+"""Ebuilds of one repository that may run out of time; no further ebuild is read in that sync."""
+
+# The store of an overlay, from which packages are picked (repositories/pick/).
+OVERLAY_FILES: Final = 1_000_000
+OVERLAY_FILE_SIZE: Final = 8 * MIB
+"""One file of a package, an eclass, or a file of profiles/."""
+OVERLAY_PACKAGE_FILES: Final = 2048
+OVERLAY_PACKAGE_SIZE: Final = 32 * MIB
+OVERLAY_GIT_SECONDS: Final = 600.0
+"""One run of git in the store; it may fetch files."""
+PICKED_PACKAGES: Final = 4096
+"""Packages that one list may bring in."""
+PICK_LOCK: Final = 600.0
+"""Another run makes the same repository."""

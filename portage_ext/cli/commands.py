@@ -45,6 +45,9 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "build": "build packages for a target in its environment, and publish",
         "builds": "look at builds for other machines, and work their queue",
     },
+    "Make ebuild repositories": {
+        "pick": "pick single packages, and what they need, out of overlays (olm)",
+    },
     "Maintain": {
         "setup": "set up this host as a client or a binhost, or undo it",
         "reindex": "update the package index to match PKGDIR",

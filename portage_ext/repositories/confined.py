@@ -1,0 +1,98 @@
+"""Foreign code runs as the sync-user, apart from this system, and for a bounded time.
+
+Where the kernel gives no namespaces (a container without rights), it runs as the sync-user and with limits all the same, as
+Portage does when FEATURES=network-sandbox cannot be had; ``lacking`` says so, for the caller to tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.errors.repositories import ConfinementError
+from portage_ext.repositories import jail
+from portage_ext.repositories.user import User
+
+_PROBE_SECONDS: Final = 30.0
+
+
+def started(
+    words: Sequence[str],
+    *,
+    user: User | None,
+    writable: Sequence[Path],
+    environment: Mapping[str, str],
+    network: bool = False,
+    errors: int = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Start ``words`` with pipes as its stdin and stdout, in the first of the directories ``writable``, which it may write to.
+
+    Killing the process that is returned ends everything that it started. Raises ConfinementError, OSError.
+    """
+    return subprocess.Popen(
+        _command(words, user, writable, network, apart=lacking() is None),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        cwd=writable[0],
+        env={**environment, "TMPDIR": str(writable[0])},
+        close_fds=True,
+    )
+
+
+def run(
+    words: Sequence[str],
+    *,
+    user: User | None,
+    writable: Sequence[Path],
+    environment: Mapping[str, str],
+    seconds: float,
+    network: bool = False,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ``words`` to its end; the result has what it printed. Raises ConfinementError after ``seconds``, OSError."""
+    with started(
+        words, user=user, writable=writable, environment=environment, network=network, errors=subprocess.PIPE
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise ConfinementError(f"{words[0]} was not done after {seconds:g} s") from error
+        except BaseException:  # also an interrupt ends it; it is raised again
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(list(words), process.returncode, out, errors)
+
+
+@cache
+def lacking() -> str | None:
+    """Why nothing can be run apart from this system; None when it can."""
+    words = _command(["true"], None, [], False, apart=True)
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if done.returncode == 0 else done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
+
+
+def _command(words: Sequence[str], user: User | None, writable: Sequence[Path], network: bool, *, apart: bool) -> list[str]:
+    specification = {
+        "apart": apart,
+        "network": network,
+        "user": [user.uid, user.gid, list(user.groups)] if user is not None and user.is_other else None,
+        "writable": [os.fspath(path) for path in writable],
+        "limits": {
+            "RLIMIT_AS": limits.READER_MEMORY,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_FSIZE": limits.READER_FILE,
+            "RLIMIT_NOFILE": 1024,
+        },
+    }
+    return [sys.executable, "-I", jail.__file__, json.dumps(specification), *words]

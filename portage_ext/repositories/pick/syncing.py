@@ -1,0 +1,41 @@
+"""`emerge --sync` of a picked repository: fetch, plan, exchange, and say in a few lines what has changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from portage_ext import shown
+from portage_ext.repositories import confined
+from portage_ext.repositories.pick import telling
+from portage_ext.repositories.pick.making import Picking
+from portage_ext.repositories.tree import Tree
+from portage_ext.repositories.user import of_spawn
+
+
+def sync(options: Mapping[str, Any], say: Callable[..., None]) -> tuple[int, bool]:
+    """Sync as Portage asks for with ``options``: the exit status, and whether the repository has changed.
+
+    ``say`` is given lines for the person who syncs. Raises PortageExtError, OSError.
+    """
+
+    def told(line: str) -> None:
+        say(shown.line(line))
+
+    spawn = options["spawn_kwargs"]
+    tree = Tree(options["settings"], options["portdb"], options["repo"])
+    picking = Picking(tree, of_spawn(spawn), {**os.environ, **spawn.get("env", {})})
+    listed = picking.listed()
+    with picking.locked():
+        status = picking.fetch(options)
+        if status:
+            told("the overlay was not fetched; the repository is as it was")
+            return status, False
+        plan = picking.plan(listed)
+        changed = picking.take(plan)
+    if (why := confined.lacking()) is not None:
+        told(f"ebuilds were read without being kept from the network and the file system, which this kernel refuses ({why})")
+    for line in telling.lines(plan, changed=changed):
+        told(line)
+    return 0, changed
