@@ -292,3 +292,6 @@ PICKED_PACKAGES: Final = 4096
 """Packages that one list may bring in."""
 PICK_LOCK: Final = 600.0
 """Another run makes the same repository."""
+
+DEPLOY_SECONDS: Final = 600.0
+"""The resolver of another host."""

@@ -20,6 +20,7 @@ from portage_ext.builds.ledger import Entry, Ledger
 from portage_ext.builds.local import STATE, Places, Runner
 from portage_ext.builds.publishing import inject, pkgdir_of
 from portage_ext.config.building import Building
+from portage_ext.errors.builds import JobError
 from portage_ext.targets.store import Store
 from portage_ext.tasks import upkeep
 from portage_ext.tasks.site import Site
@@ -45,6 +46,8 @@ class Workshop:
     def plan(self, target: str, atoms: tuple[str, ...]) -> Plan:
         """What building ``atoms`` for ``target`` would be. Raises PortageExtError, OSError."""
         pkgdir_of(target, self.site.settings)
+        if sets := [atom for atom in atoms if "/" not in atom or atom.startswith(("@", "-"))]:
+            raise JobError(target, f"{sets[0]!r} is no package with its category; sets cannot be built for a target yet")
         jobs, missing = self.runner.plan(target, atoms)
         grade = cast(Grade, self.site.settings.building.grade)
         known = {entry.key: entry for entry in self.ledger.entries()}

@@ -43,6 +43,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     "Build for other machines": {
         "target": "take the configuration of another host, to build what fits it",
         "build": "build packages for a target in its environment, and publish",
+        "deploy": "build for other hosts, publish, and install there over ssh",
         "builds": "look at builds for other machines, and work their queue",
     },
     "Make ebuild repositories": {

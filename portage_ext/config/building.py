@@ -8,10 +8,16 @@
     processes = 4096
     hours = 12              # after so long a build is ended
     grade = "built"         # how much of the installed dependencies makes another build: "exact", "built", "abi"
+
+    [deploy.laptop]         # a host that `portage-ext deploy laptop` installs on
+    ssh = "root@laptop"     # as ssh(1) takes it
+    target = "laptop"       # whose builds it takes; without it: the target of the same name
+    options = ["-p", "22"]  # further words for ssh
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +36,31 @@ class Building:
     processes: int = 4096
     seconds: float = 12 * 3600.0
     grade: str = "built"
+
+
+@dataclass(frozen=True, slots=True)
+class DeployHost:
+    """A host that packages are deployed to: how ssh reaches it, and the target whose builds it takes."""
+
+    name: str
+    ssh: str
+    target: str
+    options: tuple[str, ...] = ()
+
+
+def read_hosts(top: Table) -> Mapping[str, DeployHost]:
+    """The tables [deploy.NAME] of the file. Raises SettingsError."""
+    tables = top.table("deploy")
+    return {name: _host(name, tables.table(name)) for name in tables.names()}
+
+
+def _host(name: str, table: Table) -> DeployHost:
+    ssh = table.text("ssh")
+    if not ssh or ssh.startswith("-") or not ssh.isprintable() or " " in ssh:
+        raise table.wrong("ssh", "a host as ssh takes it, such as root@laptop")
+    found = DeployHost(name, ssh, table.text("target") or name, table.texts("options"))
+    table.nothing_left()
+    return found
 
 
 def read(top: Table) -> Building:

@@ -37,7 +37,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portage_ext.config import building, publishing, toolchain, unattended
-from portage_ext.config.building import Building
+from portage_ext.config.building import Building, DeployHost
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
@@ -93,6 +93,7 @@ class Settings:
     publishing: Publishing = field(default_factory=Publishing)
     unattended: Unattended = field(default_factory=Unattended)
     building: Building = field(default_factory=Building)
+    hosts: Mapping[str, DeployHost] = field(default_factory=dict)
 
     def binrepo(self, name: str) -> BinrepoSettings:
         """The settings of the binrepo ``name``, or the defaults (a Release is required)."""
@@ -143,7 +144,13 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
     if client_only:
         return settings
     toolchain.check(top)
-    settings = replace(settings, publishing=publishing.read(top), unattended=unattended.read(top), building=building.read(top))
+    settings = replace(
+        settings,
+        publishing=publishing.read(top),
+        unattended=unattended.read(top),
+        building=building.read(top),
+        hosts=building.read_hosts(top),
+    )
     top.nothing_left()
     return settings
 

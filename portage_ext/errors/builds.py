@@ -63,6 +63,17 @@ class BlockedError(PortageExtError):
 
 
 @dataclass(slots=True, eq=False)
+class DeployError(PortageExtError):
+    """A host did not get its packages. ``host`` is its name in portage-ext.toml."""
+
+    host: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.why}"
+
+
+@dataclass(slots=True, eq=False)
 class LedgerError(PortageExtError):
     """The ledger of builds cannot be used."""
 

@@ -1,0 +1,98 @@
+"""Build here, install there: what a host would merge is compared with what was built for it, and it merges exactly that.
+
+The host's own emerge is asked over ssh. The second half begins only when every package that was asked for is published *and*
+that emerge would take each of them as that build: a binary of the right version that is another build is not good enough.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.builds.ledger import Entry
+from portage_ext.config.building import DeployHost
+from portage_ext.errors.builds import DeployError
+from portage_ext.model import GPKG_SUFFIX
+
+_LINE: Final = re.compile(r"^\[(?P<kind>ebuild|binary)[^\]]{0,40}\] +(?P<cpv>[^\s:]{1,300})", re.M)
+_TAKE: Final = ("--getbinpkgonly", "--usepkgonly")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of emerge's list: the package as emerge names it, with a build id if it has one, and whether it is a binary."""
+
+    cpv: str
+    is_binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A host that packages are deployed to."""
+
+    host: DeployHost
+
+    def plan(self, atoms: Sequence[str]) -> list[Step]:
+        """What the host's emerge would merge now for ``atoms``, from source or not. Raises DeployError."""
+        return steps(self._ask("emerge", "--pretend", "--color=n", *atoms))
+
+    def offered(self, atoms: Sequence[str]) -> list[Step]:
+        """What it would merge from binaries alone. Raises DeployError, also when it finds no binary of something."""
+        return steps(self._ask("emerge", "--pretend", "--color=n", *_TAKE, *atoms))
+
+    def install(self, atoms: Sequence[str]) -> None:
+        """Have the host merge ``atoms`` from binaries alone, on this terminal. Raises DeployError."""
+        words = self._words(["emerge", *_TAKE, *atoms], terminal=True)
+        try:
+            status = subprocess.run(words, check=False).returncode
+        except OSError as error:
+            raise DeployError(self.host.name, f"cannot run ssh ({error.strerror})") from error
+        if status:
+            raise DeployError(self.host.name, f"its emerge ended with status {status}")
+
+    def _ask(self, *command: str) -> str:
+        try:
+            done = subprocess.run(
+                self._words(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=limits.DEPLOY_SECONDS,
+                check=False,
+            )
+        except OSError as error:
+            raise DeployError(self.host.name, f"cannot run ssh ({error.strerror})") from error
+        except subprocess.TimeoutExpired as error:
+            raise DeployError(self.host.name, f"it did not answer within {limits.DEPLOY_SECONDS:.0f} s") from error
+        text = done.stdout[: limits.SPOKEN_SIZE].decode("utf-8", "replace")
+        if done.returncode:
+            said = " ".join((text + done.stderr[-limits.CAPTURE_SAID :].decode("utf-8", "replace")).split())[-600:]
+            raise DeployError(
+                self.host.name, f"{command[0]} there ended with status {done.returncode}: {said or 'it said nothing'}"
+            )
+        return text
+
+    def _words(self, command: Sequence[str], *, terminal: bool = False) -> list[str]:
+        words = ["ssh", "-oConnectTimeout=15", "-oServerAliveInterval=15", "-t" if terminal else "-T", *self.host.options]
+        return [*words, "--", self.host.ssh, shlex.join(command)]
+
+
+def steps(text: str) -> list[Step]:
+    """The steps of a list that emerge has printed."""
+    return [Step(match["cpv"], match["kind"] == "binary") for match in _LINE.finditer(text)]
+
+
+def differing(entries: Sequence[Entry], offered: Sequence[Step]) -> Iterator[str]:
+    """What keeps a host from taking exactly the builds of ``entries``, one sentence each; nothing when it would."""
+    names = {step.cpv for step in offered if step.is_binary}
+    for entry in entries:
+        built = Path(entry.place).name.removesuffix(GPKG_SUFFIX)
+        category = entry.job.cpv.partition("/")[0]
+        if f"{category}/{built}" not in names:
+            others = sorted(name for name in names if name.startswith(f"{entry.job.cpv}-")) or ["nothing"]
+            yield f"it would take {others[0]} in place of the build {category}/{built}"
