@@ -64,13 +64,12 @@ def planned(atoms: list[str]) -> dict[str, Any]:
     def asked(package: Any) -> bool:
         return any(match_from_list(atom, [package]) for atom in wanted)
 
-    try:
-        resolution = resolve([*OPTIONS, "--buildpkgonly", *atoms])
-    except ResolutionError:
+    resolution = resolve([*OPTIONS, "--buildpkgonly", *atoms])
+    if not resolution.resolved:
         # emerge does not say which dependency is not merged; the list of an ordinary emerge has it.
         missing = [str(package.cpv) for package in resolve([*OPTIONS, *atoms]).packages if not asked(package)]
         if not missing:
-            raise
+            raise ResolutionError(resolution.spoken)
         return {"jobs": [], "missing": missing}
     jobs = [_job(package, resolution.settings) for package in resolution.packages if asked(package)]
     return {"jobs": jobs, "missing": []}

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
                 # The others go on; the summary has every one.
                 ended[name] = f"failed: {error.why if isinstance(error, DeployError) else error}"
                 print(f"portage-ext deploy: {name}: {ended[name]}", file=sys.stderr)
-    screen.table([(name, told) for name, told in ended.items()], ("bold",))
+    screen.table(list(ended.items()), ("bold",))
     return int(any(told.startswith("failed") for told in ended.values()))
 
 
