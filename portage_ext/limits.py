@@ -262,6 +262,8 @@ LEDGER_WAIT: Final = 30.0
 """How long another process may hold the ledger."""
 PLAN_SECONDS: Final = 300.0
 """The resolver, in a cage."""
+DEPLOY_SECONDS: Final = 600.0
+"""The resolver of another host."""
 
 # Repositories that a sync makes (repositories/).
 REPOSITORY_SIZE: Final = 256 * MIB
@@ -292,6 +294,3 @@ PICKED_PACKAGES: Final = 4096
 """Packages that one list may bring in."""
 PICK_LOCK: Final = 600.0
 """Another run makes the same repository."""
-
-DEPLOY_SECONDS: Final = 600.0
-"""The resolver of another host."""
