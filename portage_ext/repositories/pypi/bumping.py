@@ -74,7 +74,8 @@ def bump(package: str, index: Index, terms: Terms, provided: Provided) -> Bump |
     before = _described(releases.get(current), index, terms, projects[0])
     after = _facts(found, terms)
     lines = difflib.unified_diff(before, after, pvr, found.pv, lineterm="", n=0) if before else iter(after)
-    return Bump(package, pvr, found.pv, _KEYWORDS.sub(_testing, text), found, tuple(lines))
+    changed = tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+    return Bump(package, pvr, found.pv, _KEYWORDS.sub(_testing, text), found, changed)
 
 
 def put(made: Bump, overlay: Path) -> list[Path]:
