@@ -131,7 +131,7 @@ class _Any:
 
     def __init__(self, found: Candidate) -> None:
         needed = (*found.metadata.requirements, *found.build.requirements)
-        self._flags = {extra: extra for one in needed for extra in map(canonicalize_name, one.extras)}
+        self._flags = {str(extra): str(extra) for one in needed for extra in map(canonicalize_name, one.extras)}
 
     def resolve(self, project: str) -> Provider:
         return Provider(f"dev-python/{project}", flags=self._flags)

@@ -34,7 +34,9 @@ def test_wheels_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = archive({**HONEST, "y-1.0.dist-info/METADATA": b""})
     without = archive({"x.py": b""})
     appended = honest + b"x"
-    for data in (b"", b"PK\5\6", honest[:-5], twice, without, appended, honest.replace(b"Name", b"Mane"), b"x" * 100):
+    changed = bytearray(honest)
+    changed[honest.index(b"METADATA") + len("METADATA") + 2] ^= 0xFF
+    for data in (b"", b"PK\5\6", honest[:-5], twice, without, appended, bytes(changed), b"x" * 100):
         with pytest.raises(InvalidArchiveError):
             wheel.metadata(data, "x")
     monkeypatch.setattr(limits, "PYPI_METADATA", 100)
