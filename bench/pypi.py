@@ -53,7 +53,7 @@ def main() -> None:
             job = Job("made", str(work / "made"), f"{server.url}/simple/", str(work), "gentoo", {}, "~amd64")
             started = time.monotonic()
             assert swap.replace(work / "made", update(job))
-            print(f"first sync of {options.projects} projects: {time.monotonic() - started:.1f} s")
+            print(f"first sync of {options.projects} projects: {time.monotonic() - started:.1f} s", flush=True)
             files = [one for one in (work / "made").rglob("*") if one.is_file()]
             print(f"{len(files)} files, {sum(one.stat().st_size for one in files) / len(names):.0f} bytes a project")
             again, alone = [], []

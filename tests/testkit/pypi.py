@@ -94,9 +94,10 @@ class PythonIndex:
         if metadata is not None:
             path.with_name(f"{name}.metadata").write_bytes(metadata)
             entry["core-metadata"] = {"sha256": hashlib.sha256(metadata).hexdigest()}
-        page = self.pages.setdefault(re.sub(r"[-_.]+", "-", project).lower(), [])
+        normal = re.sub(r"[-_.]+", "-", project).lower()
+        page = self.pages.setdefault(normal, [])
         page[:] = [*(one for one in page if one["filename"] != name), entry]
-        self.write()
+        self.write(normal)
 
     def remove(self, project: str, version: str) -> None:
         """Take a release off the page; its files stay."""
@@ -104,8 +105,9 @@ class PythonIndex:
         page[:] = [one for one in page if f"-{version}-" not in one["filename"] and f"-{version}.tar" not in one["filename"]]
         self.write()
 
-    def write(self) -> None:
-        for project, files in self.pages.items():
+    def write(self, only: str | None = None) -> None:
+        """Write all pages, or one."""
+        for project, files in self.pages.items() if only is None else [(only, self.pages[only])]:
             path = self.location / "simple" / project / "index.html"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(
