@@ -48,6 +48,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Make ebuild repositories": {
         "pick": "pick single packages, and what they need, out of overlays (olm)",
+        "ebuild": "make an ebuild of a project on PyPI",
+        "pypi": "look after the repository that is made from PyPI",
     },
     "Maintain": {
         "setup": "set up this host as a client or a binhost, or undo it",

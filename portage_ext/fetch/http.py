@@ -28,9 +28,12 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 class HttpTransport:
     """One session for all transfers of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, accept: str = "*/*") -> None:
+        """``accept`` is what a server is asked for, where it has a file in several forms."""
         self._session = requests.Session()
-        self._session.headers.update({"User-Agent": f"portage-ext/{__version__}", "Accept-Encoding": "identity"})
+        self._session.headers.update(
+            {"User-Agent": f"portage-ext/{__version__}", "Accept": accept, "Accept-Encoding": "identity"}
+        )
         # No mirror has a use for cookies, and they would be foreign text to read.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 

@@ -31,13 +31,14 @@ def started(
     environment: Mapping[str, str],
     network: bool = False,
     errors: int = subprocess.DEVNULL,
+    largest_file: int = limits.READER_FILE,
 ) -> subprocess.Popen[bytes]:
     """Start ``words`` with pipes as its stdin and stdout, in the first of the directories ``writable``, which it may write to.
 
     Killing the process that is returned ends everything that it started. Raises ConfinementError, OSError.
     """
     return subprocess.Popen(
-        _command(words, user, writable, network, apart=lacking() is None),
+        _command(words, user, writable, network, largest_file, apart=lacking() is None),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
@@ -55,10 +56,17 @@ def run(
     environment: Mapping[str, str],
     seconds: float,
     network: bool = False,
+    largest_file: int = limits.READER_FILE,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``words`` to its end; the result has what it printed. Raises ConfinementError after ``seconds``, OSError."""
     with started(
-        words, user=user, writable=writable, environment=environment, network=network, errors=subprocess.PIPE
+        words,
+        user=user,
+        writable=writable,
+        environment=environment,
+        network=network,
+        errors=subprocess.PIPE,
+        largest_file=largest_file,
     ) as process:
         try:
             out, errors = process.communicate(timeout=seconds)
@@ -74,7 +82,7 @@ def run(
 @cache
 def lacking() -> str | None:
     """Why nothing can be run apart from this system; None when it can."""
-    words = _command(["true"], None, [], False, apart=True)
+    words = _command(["true"], None, [], False, limits.READER_FILE, apart=True)
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -82,7 +90,9 @@ def lacking() -> str | None:
     return None if done.returncode == 0 else done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
 
 
-def _command(words: Sequence[str], user: User | None, writable: Sequence[Path], network: bool, *, apart: bool) -> list[str]:
+def _command(
+    words: Sequence[str], user: User | None, writable: Sequence[Path], network: bool, largest_file: int, *, apart: bool
+) -> list[str]:
     specification = {
         "apart": apart,
         "network": network,
@@ -91,7 +101,7 @@ def _command(words: Sequence[str], user: User | None, writable: Sequence[Path], 
         "limits": {
             "RLIMIT_AS": limits.READER_MEMORY,
             "RLIMIT_CORE": 0,
-            "RLIMIT_FSIZE": limits.READER_FILE,
+            "RLIMIT_FSIZE": largest_file,
             "RLIMIT_NOFILE": 1024,
         },
     }

@@ -36,6 +36,13 @@ def repository(location: Path) -> EbuildRepository:
         IUSE="{" ".join(_TARGETS)}"
         REQUIRED_USE="|| ( {" ".join(_TARGETS)} )"
         PYTHON_USEDEP="{",".join(f"{one}(-)?" for one in _TARGETS)}"
+        python_gen_cond_dep() {{
+            local dependency=${{1//'${{PYTHON_USEDEP}}'/${{PYTHON_USEDEP}}}} pattern
+            shift
+            for pattern; do
+                echo "python_targets_python${{pattern/./_}}? ( ${{dependency}} )"
+            done
+        }}
         distutils-r1_src_compile() {{
             export EPYTHON=python3
             python3 -m pip --quiet wheel --no-index --no-deps --no-build-isolation -w "${{T}}"/dist . || die

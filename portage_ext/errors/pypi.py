@@ -1,0 +1,181 @@
+"""Why no ebuild can be made of a project on a Python index: one error a reason. The other projects of a repository go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portage_ext.errors import PortageExtError
+
+
+@dataclass(slots=True, eq=False)
+class ProjectError(PortageExtError):
+    """No ebuild can be made of ``project`` (its name, with a version where one was chosen); ``detail`` says what is in
+    the way."""
+
+    project: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.why}"
+
+    @property
+    def why(self) -> str:
+        """The sentence without the name."""
+        return self.detail
+
+
+@dataclass(slots=True, eq=False)
+class InvalidNameError(ProjectError):
+    """A text is no name of a project, or Gentoo cannot call a package so."""
+
+
+@dataclass(slots=True, eq=False)
+class InvalidPageError(ProjectError):
+    """What the index says of a project cannot be read."""
+
+    @property
+    def why(self) -> str:
+        return f"the page of the index cannot be read: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class NoSuchProjectError(ProjectError):
+    """The index has no such project."""
+
+    @property
+    def why(self) -> str:
+        return f"{self.detail or 'the index'} has no project of this name; look at the spelling"
+
+
+@dataclass(slots=True, eq=False)
+class NoReleaseError(ProjectError):
+    """No version of the project fits what is asked of it."""
+
+
+@dataclass(slots=True, eq=False)
+class YankedError(ProjectError):
+    """The project has withdrawn what was asked for. ``detail`` is its reason, which may be empty."""
+
+    @property
+    def why(self) -> str:
+        said = f" ({self.detail[:200]})" if self.detail else ""
+        return f"the project has yanked it{said}; use another version"
+
+
+@dataclass(slots=True, eq=False)
+class NoSdistError(ProjectError):
+    """There are built files only."""
+
+    @property
+    def why(self) -> str:
+        return "it has no source archive (.tar.gz) on the index, and Gentoo builds from source"
+
+
+@dataclass(slots=True, eq=False)
+class NoMetadataError(ProjectError):
+    """Its dependencies are only known to code that would have to be run."""
+
+    @property
+    def why(self) -> str:
+        return (
+            "it has no wheel, and its source archive does not state its dependencies as fixed; "
+            "they could be found only by running its code, which is not done here"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class InvalidMetadataError(ProjectError):
+    """METADATA, PKG-INFO or pyproject.toml says something that cannot be read."""
+
+    @property
+    def why(self) -> str:
+        return f"its metadata cannot be used: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class InvalidArchiveError(ProjectError):
+    """A wheel or a source archive is damaged, or larger than the bounds in limits.py."""
+
+    @property
+    def why(self) -> str:
+        return f"its archive cannot be used: {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class NativeCodeError(ProjectError):
+    """It compiles code whose build dependencies no index knows."""
+
+    @property
+    def why(self) -> str:
+        return (
+            "it compiles native code, and no index knows the libraries that this needs; "
+            "if you know them, write a line into the file `names`: native NAME CATEGORY/PACKAGE…, or: native NAME none"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class CargoError(ProjectError):
+    """It is built by cargo, which would fetch crates during the build."""
+
+    @property
+    def why(self) -> str:
+        return "it is built by cargo and needs a list of crates; make its ebuild with pycargoebuild"
+
+
+@dataclass(slots=True, eq=False)
+class UnknownLicenceError(ProjectError):
+    """Its licence has no name in Gentoo, or it states none."""
+
+    @property
+    def why(self) -> str:
+        return f"its licence ({self.detail[:200] or 'none is stated'}) has no name in the ebuild repositories here"
+
+
+@dataclass(slots=True, eq=False)
+class UnknownBackendError(ProjectError):
+    """distutils-r1 does not know what builds it."""
+
+    @property
+    def why(self) -> str:
+        return f"it is built by {self.detail[:100]}, which distutils-r1.eclass does not know"
+
+
+@dataclass(slots=True, eq=False)
+class ChangedFileError(ProjectError):
+    """The index offers a file under a name and version that had another content before."""
+
+    @property
+    def why(self) -> str:
+        return (
+            f"the index offers other bytes for a version that is in the lock file ({self.detail}). A published file never "
+            "changes: ask the project; if it is right, take the version's line out of the lock file"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class UnconfirmedError(ProjectError):
+    """A name that nobody here has listed or confirmed came into the closure. ``detail`` says who needs it."""
+
+    @property
+    def why(self) -> str:
+        return f"it is new here, and needed by {self.detail}; if you trust it: portage-ext pypi confirm {self.project}"
+
+
+@dataclass(slots=True, eq=False)
+class DependencyError(ProjectError):
+    """Something that it needs cannot be had. ``detail`` says what and why."""
+
+    @property
+    def why(self) -> str:
+        return f"it needs {self.detail}"
+
+
+@dataclass(slots=True, eq=False)
+class OverlayError(PortageExtError):
+    """An ebuild cannot be put where it was asked for."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}"

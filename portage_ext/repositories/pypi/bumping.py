@@ -1,0 +1,137 @@
+"""A newer release of a package that there is: its newest ebuild copied, its Manifest made, and what has changed told.
+
+Only for a package whose metadata.xml names a project on the index, and whose ebuild takes its archive from there
+(``inherit pypi``). The text of the ebuild stays as it is but for KEYWORDS, which a new version begins with ``~``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from portage_ext import files, limits
+from portage_ext.errors.pypi import NoReleaseError, OverlayError, ProjectError
+from portage_ext.repositories.pypi import candidate as candidates
+from portage_ext.repositories.pypi import single
+from portage_ext.repositories.pypi.candidate import Candidate, Terms
+from portage_ext.repositories.pypi.choice import choose
+from portage_ext.repositories.pypi.dependencies import Provider
+from portage_ext.repositories.pypi.index import Index
+from portage_ext.repositories.pypi.provided import Provided, projects_of
+from portage_ext.repositories.pypi.published.page import Release
+from portage_ext.repositories.pypi.versions import pep440
+
+_PACKAGE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*/[A-Za-z0-9_][A-Za-z0-9+_-]*")
+_KEYWORDS: Final = re.compile(r'^(KEYWORDS=")([^"\n]*)(")$', re.M)
+_WORD: Final = re.compile(r"(?<![\w~-])(?=[a-z])")
+_PYPI: Final = re.compile(r"^\s*inherit\s(?:.*\s)?pypi(?:\s|$)", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Bump:
+    """A newer release: the package and its versions, the text of the ebuild, the release, and how what is known of the two
+    releases differs (lines of a diff; empty: not at all)."""
+
+    package: str
+    old: str
+    new: str
+    text: str
+    candidate: Candidate
+    differences: tuple[str, ...]
+
+
+def bump(package: str, index: Index, terms: Terms, provided: Provided) -> Bump | None:
+    """The newer release of ``package``; None when it has the newest. Raises ProjectError, OverlayError, MirrorError."""
+    place = provided.place(package) if _PACKAGE.fullmatch(package) else None
+    if place is None:
+        raise OverlayError(package, "no repository here has an ebuild of it")
+    directory, pvr = place
+    projects = projects_of(directory / "metadata.xml")
+    if not projects:
+        raise OverlayError(
+            str(directory / "metadata.xml"), "it names no project on PyPI (remote-id), and no other place is looked at"
+        )
+    text = _text(directory / f"{directory.name}-{pvr}.ebuild")
+    if not _PYPI.search(text):
+        raise OverlayError(
+            str(directory),
+            "its ebuild does not inherit pypi, so its archive comes from elsewhere; make the new version by hand",
+        )
+    releases = index.releases(projects[0])
+    newest = choose(releases, SpecifierSet(), projects[0])
+    current = pep440(pvr)
+    if current is None:
+        raise NoReleaseError(projects[0], f"the version {pvr} of {package} is none that PyPI has")
+    if current >= newest.version:
+        return None
+    found = index.candidate(newest, projects[0])
+    before = _described(releases.get(current), index, terms, projects[0])
+    after = _facts(found, terms)
+    lines = difflib.unified_diff(before, after, pvr, found.pv, lineterm="", n=0) if before else iter(after)
+    changed = tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+    return Bump(package, pvr, found.pv, _KEYWORDS.sub(_testing, text), found, changed)
+
+
+def put(made: Bump, overlay: Path) -> list[Path]:
+    """Write the ebuild and its Manifest into ``overlay``. Raises OverlayError, OSError."""
+    directory = overlay / made.package
+    path = directory / f"{directory.name}-{made.new}.ebuild"
+    if path.exists():
+        raise OverlayError(str(path), "it is there already, and was not changed")
+    if not directory.is_dir():
+        raise OverlayError(str(directory), "the package is not in this overlay; copy its directory there first")
+    single.write_manifest(directory / "Manifest", made.candidate.distfile)
+    files.replace_file(path, made.text.encode())
+    return [directory / "Manifest", path]
+
+
+def _testing(match: re.Match[str]) -> str:
+    """KEYWORDS of a version that nobody has tested."""
+    return match[1] + _WORD.sub("~", match[2]) + match[3]
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(limits.PACKAGE_METADATA)
+    except (OSError, UnicodeDecodeError) as error:
+        raise OverlayError(str(path), str(error)) from error
+
+
+def _described(release: Release | None, index: Index, terms: Terms, project: str) -> list[str]:
+    """What is known of the release that there is; nothing where the index cannot tell any more."""
+    if release is None or release.sdist is None:
+        return []
+    try:
+        return _facts(index.candidate(release, project), terms)
+    except ProjectError:
+        return []
+
+
+def _facts(found: Candidate, terms: Terms) -> list[str]:
+    """What an ebuild depends on, a line each."""
+    draft = candidates.draft(found, replace(terms, person=True), frozenset(), _Any(found).resolve)
+    return [
+        f"backend {draft.backend}",
+        f"licence {draft.licence}",
+        f"python {' '.join(draft.python)}",
+        *(f"needs {line.strip()}" for line in draft.rdepend),
+        *(f"builds with {line.strip()}" for line in draft.bdepend),
+    ]
+
+
+class _Any:
+    """A package for each project, by rule: the two releases are compared with each other, and with no repository."""
+
+    def __init__(self, found: Candidate) -> None:
+        needed = (*found.metadata.requirements, *found.build.requirements)
+        self._flags = {str(extra): str(extra) for one in needed for extra in map(canonicalize_name, one.extras)}
+
+    def resolve(self, project: str) -> Provider:
+        return Provider(f"dev-python/{project}", flags=self._flags)

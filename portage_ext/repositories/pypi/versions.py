@@ -1,0 +1,122 @@
+"""PEP 440 versions and specifiers as versions and atoms of PMS; where the two orders differ, the narrower reading wins.
+
+They differ in trailing zeros (1.0 and 1.0.0 are one version of PEP 440 and two of PMS), which is why the versions that
+there are come in, and in development releases (before alphas there, after betas here).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from packaging.specifiers import Specifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from portage_ext import limits
+from portage_ext.errors.pypi import NoReleaseError
+
+_SUFFIXES: Final = {"a": "_alpha", "b": "_beta", "rc": "_rc"}
+_PMS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:_(?:alpha|beta|pre|rc|p)[0-9]*)*")
+_REVISION: Final = re.compile(r"-r[0-9]+$")
+_LAST_REVISION: Final = "-r9999"
+"""Behind every revision: ``<=x-1-r9999`` is how ebuilds include all revisions of a version."""
+
+
+def pms(version: Version) -> str:
+    """PV for a version, which pypi.eclass translates back. Raises NoReleaseError where PMS has no such version."""
+    if version.epoch or version.local:
+        raise NoReleaseError(str(version), "a version with an epoch or a local part has no counterpart in Gentoo")
+    text = ".".join(map(str, version.release))
+    if version.pre is not None:
+        text += f"{_SUFFIXES[version.pre[0]]}{version.pre[1]}"
+    if version.post is not None:
+        text += f"_p{version.post}"
+    if version.dev is not None:
+        text += f"_pre{version.dev}"
+    return text
+
+
+def translated(pv: str) -> str:
+    """What pypi.eclass makes of PV for the name of the archive (pypi_translate_version)."""
+    for ours, theirs in (("_alpha", "a"), ("_beta", "b"), ("_pre", ".dev"), ("_rc", "rc"), ("_p", ".post")):
+        pv = pv.replace(ours, theirs, 1)
+    return pv
+
+
+def pep440(pvr: str) -> Version | None:
+    """The version that an ebuild's PVR is of; None where it is no version of PEP 440 (a letter, several suffixes)."""
+    pv = _REVISION.sub("", pvr)
+    if len(pv) > limits.PYPI_VERSION or not _PMS.fullmatch(pv):
+        return None
+    try:
+        return Version(translated(pv))
+    except InvalidVersion:
+        return None
+
+
+def satisfied(specifiers: SpecifierSet, known: Iterable[str]) -> bool:
+    """Whether one of the ebuild versions in ``known`` is good; one that PEP 440 cannot read is given the benefit of the
+    doubt."""
+    return any((version := pep440(one)) is None or specifiers.contains(version, prereleases=True) for one in known)
+
+
+def atoms(specifiers: SpecifierSet, package: str, use: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The atoms of a dependency on ``package``, each with the USE dependency ``use`` (with its brackets, or empty), sorted.
+
+    ``known`` are the versions of ebuilds that there are. Raises NoReleaseError for a specifier that PMS cannot say.
+    """
+    found: list[str] = []
+    for one in sorted(specifiers, key=str):
+        found += _atoms(one, package, use, known)
+    if not any(not atom.startswith("!") for atom in found):
+        found.insert(0, f"{package}{use}")
+    return tuple(found)
+
+
+def _atoms(one: Specifier, package: str, use: str, known: Sequence[str]) -> list[str]:
+    operator, text = one.operator, one.version
+    if operator == "===" or "+" in text:
+        raise NoReleaseError(f"{package} {one}", "an arbitrary or local version has no counterpart in Gentoo")
+    if text.endswith(".*"):
+        return _prefix(one, Version(text.removesuffix(".*")), package, use, known, blocked=operator == "!=")
+    version = Version(text)
+    spelled = _spelled(version, known)
+    match operator:
+        case ">=" | "<":
+            return [f"{operator}{package}-{spelled}{use}"]
+        case ">" | "<=":
+            return [f"{operator}{package}-{spelled}{_LAST_REVISION}{use}"]
+        case "==":
+            return [f"~{package}-{spelled}{use}"]
+        case "!=":
+            return [f"!~{package}-{spelled}"]
+        case _:  # "~=": at least this, and the same but for the last number
+            prefix = Version(".".join(map(str, version.release[:-1])))
+            series = Specifier(f"=={prefix}.*")
+            return [f">={package}-{spelled}{use}", *_prefix(series, prefix, package, use, known, blocked=False)]
+
+
+def _prefix(one: Specifier, prefix: Version, package: str, use: str, known: Sequence[str], *, blocked: bool) -> list[str]:
+    """``==1.2.*``, or where ``blocked`` ``!=1.2.*``: by prefix, or as a range where a shorter version is meant, too (1
+    is 1.0)."""
+    if prefix.epoch:
+        raise NoReleaseError(f"{package} {one}", "a version with an epoch has no counterpart in Gentoo")
+    series = Specifier(f"=={prefix}.*")
+    shorter = any(
+        len(version.release) < len(prefix.release) and series.contains(version, prereleases=True)
+        for version in map(pep440, known)
+        if version is not None
+    )
+    if not shorter:
+        return [f"!={package}-{pms(prefix)}*" if blocked else f"={package}-{pms(prefix)}*{use}"]
+    if blocked:
+        equal = [pv for pv in known if (version := pep440(pv)) is not None and series.contains(version, prereleases=True)]
+        return [f"!~{package}-{_REVISION.sub('', pv)}" for pv in equal]
+    following = Version(".".join(map(str, (*prefix.release[:-1], prefix.release[-1] + 1))))
+    return [f">={package}-{_spelled(prefix, known)}{use}", f"<{package}-{_spelled(following, known)}{use}"]
+
+
+def _spelled(version: Version, known: Sequence[str]) -> str:
+    """PV as an ebuild that there is spells this version; else by rule."""
+    return next((_REVISION.sub("", pvr) for pvr in known if pep440(pvr) == version), None) or pms(version)
