@@ -120,7 +120,7 @@ class Picture:
 
     def _beside(self, moment: Moment, one: Running, width: int, lines: int, sign: Signs) -> list[Line]:
         middle = min(44, (width - 9) * 2 // 5)
-        side = min(32, (width - 8 - middle) // 2)
+        side = min(32, (width - 9 - middle) // 2)
         left = self._side(moment, self.needs[one.package], lines, side, sign)
         right = self._side(moment, self.wanted[one.package], lines, side, sign)
         made = []

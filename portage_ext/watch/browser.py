@@ -102,7 +102,8 @@ class Browser:
         rows = height - len(made) - 1
         made += self._list(emerge, width, rows, sign)
         foot = f"/{self.sought}" if self.typing else HELP
-        return [*made, *[Line()] * (height - len(made) - 1), Line().add(cut(foot, width, sign), "faint")]
+        made += [Line() for _ in range(height - len(made) - 1)]
+        return [*made[: height - 1], Line().add(cut(foot, width, sign), "faint")]
 
     def _list(self, emerge: Emerge, width: int, rows: int, sign: Signs) -> list[Line]:
         nodes, moment = emerge.plan.nodes, emerge.moment

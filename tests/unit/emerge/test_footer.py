@@ -99,7 +99,7 @@ def test_what_is_left_is_what_emerge_wrote(steps: list[Any]) -> None:
     with terminal() as out:
         footer = Footer(lambda: None)
         with footer.below():
-            print("start")
+            print("start", flush=True)
             for step in steps:
                 if isinstance(step, int):
                     footer.show([f"footer {line}" for line in range(step)])
