@@ -89,7 +89,7 @@ def end() -> None:
 def _with_plan(original: Function) -> Function:
     def _set_graph_config(self: Any, graph_config: Any) -> Any:
         if _current is not None and graph_config is not None:
-            _current.safely(lambda: _current.take(graph_config))  # type: ignore[union-attr]
+            _current.safely(lambda: _current.take(graph_config))
         return original(self, graph_config)
 
     return _set_graph_config

@@ -119,7 +119,7 @@ class Picture:
         return min(_SIDE, max(1, len(self.needs[one.package]), len(self.wanted[one.package])))
 
     def _beside(self, moment: Moment, one: Running, width: int, lines: int, sign: Signs) -> list[Line]:
-        middle = min(44, (width - 9) * 2 // 5)
+        middle = min(44, (width - 9) * 11 // 20)
         side = min(32, (width - 9 - middle) // 2)
         left = self._side(moment, self.needs[one.package], lines, side, sign)
         right = self._side(moment, self.wanted[one.package], lines, side, sign)

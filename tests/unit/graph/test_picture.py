@@ -48,8 +48,8 @@ def test_what_is_needed_is_left_and_who_needs_it_is_right() -> None:
     moment = Moment(100.0, (Running(3, "compile", 70.0),), frozenset({0, 1, 2}), jobs=2)
     assert drawn(DIAMOND, moment) == [
         "3 of 8 done, about 4 min left  ━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌",
-        "                  c ✓ ─┬─ ▶ d-1.0 compile 0:30/~1:00  ─┬▸ e",
-        "                  b ✓ ─┘                               └▸ f",
+        "             c ✓ ─┬─ ▶ d-1.0 compile 0:30/~1:00             ─┬▸ e",
+        "             b ✓ ─┘                                          └▸ f",
     ]
 
 
