@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
-from portage_ext.errors import NothingRunningError
+from portage_ext.errors.watching import NothingRunningError
 from portage_ext.graph.line import Line, signs
 from portage_ext.graph.picture import Picture
 from portage_ext.host import running
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         from portage_ext.watch.screen import follow
 
-        follow(watched, options.pid)
+        follow(watched, options.pid, sys.stdout)
     return EXIT_OK
 
 

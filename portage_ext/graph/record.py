@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from portage_ext import limits
-from portage_ext.errors import WatchFileError
+from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
 
 FORMAT: Final = 1

@@ -9,15 +9,14 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import termios
 import tty
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from portage_ext import limits
-from portage_ext.errors import WatchFileError
+from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph.line import signs
 from portage_ext.watch.browser import Browser
 from portage_ext.watch.sources import Emerge, Watched, bounded
@@ -43,26 +42,26 @@ _KEYS: Final = {
 _ENTER, _LEAVE, _HOME, _LINE, _REST = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l", "\033[H", "\033[K\r\n", "\033[K\033[J"
 
 
-def follow(watched: Watched, pid: int | None) -> None:
-    """Until the reader ends it."""
+def follow(watched: Watched, pid: int | None, out: TextIO) -> None:
+    """Until the reader ends it. ``out`` is the terminal, and standard input, too."""
     browser = Browser()
-    with _terminal():
+    with _terminal(out):
         emerges: list[Emerge] = []
         while not browser.ended:
             emerges = [one for one in watched.running() if pid in (None, one.pid)]
-            _draw(browser, emerges)
+            _draw(browser, emerges, out)
             for key in _keys(limits.WATCH_SECONDS):
                 browser.press(key, emerges)
 
 
-def _draw(browser: Browser, emerges: list[Emerge]) -> None:
-    size = os.get_terminal_size(sys.stdout.fileno())
+def _draw(browser: Browser, emerges: list[Emerge], out: TextIO) -> None:
+    size = os.get_terminal_size(out.fileno())
     tail = _tail(browser.log) if browser.log else []
     lines = browser.lines(emerges, size.columns - 1, size.lines, signs(os.environ), tail)
     plain = bool(os.environ.get("NO_COLOR"))
     text = _LINE.join(line.text() if plain else line.painted() for line in lines)
-    sys.stdout.write(f"{_HOME}{text}{_REST}")
-    sys.stdout.flush()
+    out.write(f"{_HOME}{text}{_REST}")
+    out.flush()
 
 
 def _tail(path: str) -> list[str]:
@@ -90,7 +89,7 @@ def _keys(seconds: float) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _terminal() -> Iterator[None]:
+def _terminal(out: TextIO) -> Iterator[None]:
     modes = termios.tcgetattr(0)
 
     def ended(number: int, frame: Any) -> None:
@@ -99,14 +98,14 @@ def _terminal() -> Iterator[None]:
     before = {number: signal.signal(number, ended) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         tty.setcbreak(0)
-        sys.stdout.write(_ENTER)
-        sys.stdout.flush()
+        out.write(_ENTER)
+        out.flush()
         with contextlib.suppress(KeyboardInterrupt):
             yield
     finally:
         with contextlib.suppress(OSError):
-            sys.stdout.write(_LEAVE)
-            sys.stdout.flush()
+            out.write(_LEAVE)
+            out.flush()
         termios.tcsetattr(0, termios.TCSADRAIN, modes)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.errors import WatchFileError
+from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph import record
 from portage_ext.graph.plan import Moment, Node, Plan, Running
 from tests.unit.graph.plans import moments, plans
