@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from typing import Any
 
+from portage_ext.cli import objects
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
-from portage_ext.explain.planned import planned
 from portage_ext.graph.export import Drawing
 from portage_ext.graph.line import signs
+from portage_ext.tasks.planned import planned
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     drawing = Drawing(planned(options.what), options.depth)
     match options.format:
         case "json":
-            print(json.dumps(_as_json(drawing), ensure_ascii=True))
+            objects.show(_as_json(drawing))
         case "dot":
             print("\n".join(drawing.dot()))
         case "svg":
@@ -58,4 +58,4 @@ def _as_json(drawing: Drawing) -> dict[str, Any]:
         }
         for place, node in enumerate(nodes)
     ]
-    return {"format": 1, "packages": packages, "longest_chain": drawing.chain}
+    return {"packages": packages, "longest_chain": drawing.chain}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any, Final
 
+from portage_ext.cli import objects
 from portage_ext.cli.main import EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors.watching import NothingRunningError
@@ -25,7 +25,7 @@ _LINES: Final = 200
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="the process id of one emerge (default: all that run)")
     parser.add_argument("--once", action="store_true", help="print what goes on now, and end")
-    parser.add_argument("--json", action="store_true", help="print it as one JSON object, and end")
+    objects.option(parser)
     parser.add_argument("--directory", type=Path, help="where emerge says what it does (default: /run/portage of this Portage)")
 
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     watched = Watched(options.directory or running.run_directory())
     emerges = _chosen(watched, options.pid)
     if options.json:
-        print(json.dumps({"format": 1, "emerges": [_as_json(one) for one in emerges]}, ensure_ascii=True))
+        objects.show({"emerges": [_as_json(one) for one in emerges]})
     elif options.once or not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
         for one in emerges:
             _print(one)

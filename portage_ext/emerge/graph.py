@@ -22,9 +22,9 @@ from portage_ext import files, limits
 from portage_ext.config import watching
 from portage_ext.config.watching import Watching
 from portage_ext.emerge import messages, patching
-from portage_ext.emerge.footer import Footer, usable
 from portage_ext.emerge.patching import Function, Patch
 from portage_ext.graph import record
+from portage_ext.graph.footer import Footer, usable
 from portage_ext.graph.line import signs
 from portage_ext.graph.picture import Picture
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from portage_ext.errors import ResolutionError
 from portage_ext.explain import resolution
 from portage_ext.explain.resolution import resolve
 from portage_ext.graph.plan import Kind, Node, Plan
@@ -25,6 +26,8 @@ def planned(words: Sequence[str]) -> Plan:
     """What ``emerge --pretend`` makes of ``words``. Raises UsageError, ResolutionError, UnknownPortageError."""
     probe.check(LOSS, EXPECTED)
     found = resolve(words)
+    if not found.resolved:
+        raise ResolutionError(found.spoken.strip() or "it does not say why")
     graph = found.graph._dynamic_config.digraph
     places = {package: place for place, package in enumerate(found.packages)}
     times = merge_times(log_path(found.settings))

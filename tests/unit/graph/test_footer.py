@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.emerge.footer import Footer, usable
+from portage_ext.graph.footer import Footer, usable
 from tests.testkit.terminal import Screen
 
 COLUMNS, LINES = 40, 12
