@@ -117,6 +117,7 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.why
 	$(RUN) -m bench.check
 	$(RUN) -m bench.pick
+	$(RUN) -m bench.graph
 
 clean:
 	for link in .sandbox .cache; do if [ -L $$link ]; then rm -rf "$$(readlink $$link)"; fi; done

@@ -2,10 +2,10 @@
 
     python -m bench.pick [DIR] [--main DIR] [--packages 200] [--deps 20] [--seed 1]
 
-DIR is any overlay; without one, 2,000 packages are made, each of which needs others. --main is a repository with a profile that
-it builds on, such as a checkout of ::gentoo. So many random packages are listed, picked by real `emerge --sync`, and planned
-with and without the rest of the overlay: all by themselves (--nodeps), --deps of them with all that they need, one after another.
-A pick that has no md5-cache to read runs its ebuilds. Exit status 1 when a plan differs.
+DIR is any overlay; without one, 2,000 packages are made, each of which needs others. --main is a repository with a profile
+that it builds on, such as a checkout of ::gentoo. So many random packages are listed, picked by real `emerge --sync`, and
+planned with and without the rest of the overlay: all by themselves (--nodeps), --deps of them with all that they need, one
+after another. A pick that has no md5-cache to read runs its ebuilds. Exit status 1 when a plan differs.
 """
 
 from __future__ import annotations

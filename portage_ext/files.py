@@ -47,10 +47,11 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, mode: int = 0o644, group: int | None = None) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, mode: int = 0o644, group: int | None = None, lasting: bool = True) -> Iterator[IO[bytes]]:
     """Yield a binary file that becomes ``path`` when the block ends well, and vanishes when it does not.
 
-    ``mode`` is set whatever the umask; ``group`` is a gid and is set when this user may. Raises OSError.
+    ``mode`` is set whatever the umask; ``group`` is a gid and is set when this user may. What is not ``lasting`` is worth
+    nothing after a crash of the machine, and is not flushed to the disk. Raises OSError.
     """
     fd, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}.", dir=path.parent)
     try:
@@ -60,19 +61,21 @@ def replacing(path: Path, *, mode: int = 0o644, group: int | None = None) -> Ite
                 with contextlib.suppress(PermissionError):
                     os.fchown(file.fileno(), -1, group)
             os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:  # also an interrupt leaves no temporary file; it is raised again
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
-    sync_directory(path.parent)
+    if lasting:
+        sync_directory(path.parent)
 
 
-def replace_file(path: Path, data: bytes, *, mode: int = 0o644, group: int | None = None) -> None:
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644, group: int | None = None, lasting: bool = True) -> None:
     """Replace ``path`` by ``data`` in one step; see :func:`replacing`."""
-    with replacing(path, mode=mode, group=group) as file:
+    with replacing(path, mode=mode, group=group, lasting=lasting) as file:
         file.write(data)
 
 

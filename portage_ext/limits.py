@@ -332,3 +332,18 @@ PYPI_RECORD: Final = 256 * MIB
 ECLASS_SIZE: Final = MIB
 PACKAGE_METADATA: Final = 256 * KIB
 """One metadata.xml of an ebuild repository."""
+
+# The graph of a merge list (graph/, emerge/graph.py, watch/).
+GRAPH_REDUCED: Final = 6000
+"""Packages of a list up to which edges that a longer way implies are left out: the sets for that take 5 MB then."""
+WATCHED_PLAN: Final = 32 * MIB
+WATCHED_STATE: Final = 4 * MIB
+"""What a running emerge says of itself."""
+WATCHED_PACKAGES: Final = 50_000
+WATCHED_EDGES: Final = 2_000_000
+WATCHED_AT_ONCE: Final = 64
+"""Running emerges that are looked at."""
+WATCH_SECONDS: Final = 1.0
+"""How often a running emerge is drawn, and says what it does."""
+LOG_TAIL: Final = 64 * KIB
+"""The end of a build log that is shown."""

@@ -23,6 +23,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "status": "show releases, pinned keys, and what the last runs did",
         "show": "show what is in a package",
         "contract": "show which symbol versions a package needs and defines",
+        "watch": "watch a running emerge: what is built, what waits for it",
+        "graph": "draw the merge list of a request: who pulls what in",
         "cpu": "resolve -march=native; tell if code for another CPU runs here",
     },
     "Trust": {

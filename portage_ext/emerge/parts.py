@@ -112,6 +112,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part("ordering", "toolchain order is off", relevance.binaries_possible),
     Part("hint", "packages that are compiled against expectation are not named", relevance.binaries_possible),
+    Part("graph", "the graph of the running emerge is off", relevance.merges_packages),
     Part("removal", "the check of removals is off", relevance.removes_packages),
     Part(
         "marking",

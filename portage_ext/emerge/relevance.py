@@ -68,6 +68,12 @@ def removes_packages(emerge_config: Any) -> bool:
     return emerge_config.action in ("clean", "depclean", "prune", "rage-clean", "unmerge")
 
 
+def merges_packages(emerge_config: Any) -> bool:
+    """Whether this run of emerge is there to merge packages, and not only to show or fetch them."""
+    no_merge = ("--pretend", "--fetchonly", "--fetch-all-uri")
+    return emerge_config.action is None and not any(emerge_config.opts.get(option) for option in no_merge)
+
+
 def keys_pinned(emerge_config: Any) -> bool:
     """Whether this run of emerge builds a list on a host that believes pinned keys only."""
     root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]

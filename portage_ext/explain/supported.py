@@ -44,6 +44,7 @@ COMMANDS: Final = (
     Command("`portage-ext clean` cannot tell which packages still have an ebuild", ("host.ebuilds",)),
     Command("`portage-ext why` cannot work", ("explain.why",)),
     Command("`portage-ext why --fetch` cannot fetch on trial", ("explain.trial",)),
+    Command("`portage-ext graph` cannot work", ("tasks.planned",)),
     Command("`portage-ext compare` cannot work", ("host.builder", "host.offered", "host.use_origin")),
     Command("repositories with sync-type pick cannot be made", ("repositories.tree",)),
     Command("`portage-ext show` and `contract` cannot look at installed packages", ("host.installed", "host.contracts")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from portage_ext.explain.symbols import Symbols
 from portage_ext.explain.trial import Trials
 from portage_ext.explain.verdict import Reason, Verdict, Wanted, closeness
 from portage_ext.host import probe
-from portage_ext.host.buildtimes import build_seconds
+from portage_ext.host.buildtimes import build_seconds, log_path
 from portage_ext.host.probe import Expectation
 
 EXPECTED: Final[tuple[Expectation, ...]] = tuple(
@@ -122,7 +121,7 @@ def explain(words: Sequence[str], *, fetch: bool = False) -> Explanation:
     found.troubles.update(troubles.found(tree, found.settings, spoken))
     binhosts = Binhosts(found.settings, tree)
     gatherer = Gatherer(found, tree, binhosts)
-    seconds = build_seconds(_log(found.settings))
+    seconds = build_seconds(log_path(found.settings))
     trials = Trials(tree)
     if found.resolved:
         packages = _listed(found, tree, gatherer, Fits(tree, binhosts), seconds, trials if fetch else None)
@@ -204,7 +203,3 @@ def _sorted(gatherer: Gatherer, package: Any, found: list[tuple[Verdict, Any]]) 
     """The one that emerge takes first, then the closest."""
     binary = package.type_name == "binary"
     return sorted(found, key=lambda one: (not (binary and gatherer.is_taken(one[1], package)), closeness(one[0])))
-
-
-def _log(settings: Any) -> str:
-    return os.path.join(settings.get("EMERGE_LOG_DIR") or os.path.join(settings["EPREFIX"] or "/", "var/log"), "emerge.log")

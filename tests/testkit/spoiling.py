@@ -113,7 +113,7 @@ def _runs() -> Iterator[Any]:
 
     target = SimpleNamespace(settings=portage.settings)
     for action in (None, "unmerge"):
-        opts = {"--getbinpkg": True, "--pretend": True}
+        opts = {"--getbinpkg": True}
         yield SimpleNamespace(action=action, opts=opts, args=[], trees={}, target_config=target)
 
 

@@ -33,6 +33,8 @@ SPEAKING = {
     "emerge/after.py": "ebuild, quickpkg and emaint have decided on their status before it works: a failure ends the process",
     "repositories/jail.py": "a program that starts foreign code apart from this system: its status and stderr are the code's",
     "repositories/tree.py": "run as a program it is the reader of ebuilds: it is asked on its stdin and ends with it",
+    "repositories/pypi/portage_side.py": "the part of a sync that Portage calls: it says what came as Portage's own modules do",
+    "repositories/pypi/worker.py": "a program that a sync starts: its stdout is the files that it made",
     "locks.py": "a wait is announced also where nobody thought of it: without a `say` of the caller's, on stderr",
 }
 """What may print, or end the process, outside cli/, and why. Everything else returns values and raises errors."""

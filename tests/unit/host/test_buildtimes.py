@@ -45,3 +45,16 @@ def test_only_the_end_of_a_long_log_is_read_and_none_is_no_error(tmp_path: Path)
         log.write("x" * limits.EMERGE_LOG_SIZE + "\n")
         log.write(built("a/late-1", 5, 5))
     assert buildtimes.build_seconds(str(tmp_path / "emerge.log")) == {"a/late": 5}
+
+
+def test_binaries_have_times_of_their_own(tmp_path: Path) -> None:
+    log = tmp_path / "emerge.log"
+    log.write_text(
+        built("dev-libs/a-1", 100, 50)
+        + built("dev-libs/a-2-r1", 200, 70)
+        + built("dev-libs/a-2-r1", 300, 4).replace("Compiling/Merging", "Merging Binary")
+        + built("dev-libs/a-2-r1", 500, 90)
+    )
+    times = buildtimes.merge_times(str(log))
+    assert times.builds == {"dev-libs/a": 70}
+    assert times.binaries == {"dev-libs/a": 4}

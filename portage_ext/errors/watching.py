@@ -1,0 +1,33 @@
+"""What goes wrong when a running emerge is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portage_ext.errors import PortageExtError
+
+
+@dataclass(slots=True, eq=False)
+class WatchFileError(PortageExtError):
+    """What a running emerge says of itself cannot be read."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}. If no emerge of another portage-ext is running, remove it"
+
+
+@dataclass(slots=True, eq=False)
+class NothingRunningError(PortageExtError):
+    """No emerge is running that says what it does; ``pid`` is the one that was asked for, if one was."""
+
+    directory: str
+    pid: int | None = None
+
+    def __str__(self) -> str:
+        what = f"no emerge with process id {self.pid}" if self.pid is not None else "no emerge"
+        return (
+            f"{what} that reports what it does is running (looked in {self.directory}). An emerge reports while it merges, if "
+            "portage-ext was installed when it began and [watch] publish is not false"
+        )

@@ -1,0 +1,1 @@
+"""Looking at emerges that run in other processes."""

@@ -1,0 +1,135 @@
+"""The emerges that run here, by what they say of themselves: in our files, else in Portage's (FEATURES=observability).
+
+Who may read those files may watch. A process that is gone, or another that has its number by now, is no emerge.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext import limits
+from portage_ext.errors.watching import WatchFileError
+from portage_ext.graph import record
+from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
+
+_PORTAGES: Final = re.compile(r"emerge-([1-9]\d{0,9})\.json")
+_CPV: Final = re.compile(r"[A-Za-z0-9+_.-]{1,128}/[A-Za-z0-9+_.-]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Emerge:
+    """A running emerge. Of one that only Portage speaks of, ``plan`` has what runs, and ``moment`` has counts."""
+
+    pid: int
+    plan: Plan
+    moment: Moment
+
+
+class Watched:
+    """The emerges that say below ``directory`` what they do. A plan is read once."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._plans: dict[tuple[int, int, str], Plan] = {}
+
+    def running(self) -> list[Emerge]:
+        """By process id. Raises WatchFileError for a file that a running emerge has written and that cannot be read."""
+        found: dict[int, Emerge] = {}
+        for pid in record.pids(self.directory)[: limits.WATCHED_AT_ONCE]:
+            if (emerge := self._ours(pid)) is not None:
+                found[pid] = emerge
+        for pid in self._portages():
+            if pid not in found and (emerge := self._portage(pid)) is not None:
+                found[pid] = emerge
+        return [found[pid] for pid in sorted(found)]
+
+    def _ours(self, pid: int) -> Emerge | None:
+        began = record.began(pid)
+        where = record.plan_path(self.directory, pid)
+        data = bounded(record.state_path(self.directory, pid), limits.WATCHED_STATE)
+        if data is None or began is None:
+            return None
+        path = str(record.state_path(self.directory, pid))
+        moment, owner, start, word = record.state_of(data, path, limits.WATCHED_PACKAGES)
+        if (owner, start) != (pid, began):
+            return None
+        key = (pid, start, word)
+        if key not in self._plans:
+            text = bounded(where, limits.WATCHED_PLAN)
+            if text is None:
+                return None
+            plan, *written = record.plan_of(text, str(where))
+            if tuple(written) != key:
+                return None  # the next list is being written
+            self._plans = {one: kept for one, kept in self._plans.items() if one[0] != pid} | {key: plan}
+        plan = self._plans[key]
+        moment, *_ = record.state_of(data, path, len(plan.nodes))
+        return Emerge(pid, plan, moment)
+
+    def _portages(self) -> list[int]:
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return []
+        return sorted(int(match[1]) for name in names if (match := _PORTAGES.fullmatch(name)))[: limits.WATCHED_AT_ONCE]
+
+    def _portage(self, pid: int) -> Emerge | None:
+        """What Portage itself says: what runs, and no more of what is to come than how much it is."""
+        path = self.directory / f"emerge-{pid}.json"
+        data = bounded(path, limits.WATCHED_STATE)
+        if data is None or record.began(pid) is None:
+            return None
+        try:
+            value = json.loads(data)
+            # The contract of _emerge/_observability.py: what is of another type is to be passed over.
+            if not isinstance(value, dict) or value.get("type") != "snapshot" or value.get("emerge_pid") != pid:
+                return None
+            jobs, tasks = value["jobs"], value["tasks"][: limits.WATCHED_PACKAGES]
+            nodes = tuple(_task(one) for one in tasks)
+            taken = record.seconds(value["timestamp"])
+            running = tuple(
+                Running(place, _phase(one), record.seconds(one["start_time"] or taken)) for place, one in enumerate(tasks)
+            )
+            counts = (int(jobs["total"]), int(jobs["completed"]), int(jobs["failed"]))
+            most = jobs["max"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise WatchFileError(str(path), f"it is no snapshot of Portage's ({type(error).__name__})") from error
+        moment = Moment(taken, running, jobs=0 if most is True or not isinstance(most, int) else most, counts=counts)
+        return Emerge(pid, Plan(nodes, ((),) * len(nodes)), moment)
+
+
+def _task(value: dict[str, Any]) -> Node:
+    cpv = value["cpv"]
+    if not isinstance(cpv, str) or not _CPV.fullmatch(cpv):
+        raise ValueError(cpv)
+    return Node(cpv, Kind.BINARY if value["binary"] is True else Kind.EBUILD)
+
+
+def _phase(value: dict[str, Any]) -> str:
+    phase = value["phase"] or value["kind"]
+    if not isinstance(phase, str) or not re.fullmatch(r"[a-z_-]{1,32}", phase):
+        raise ValueError(phase)
+    return phase
+
+
+def bounded(path: Path, most: int, *, end: bool = False) -> bytes | None:
+    """What the regular file holds, with ``end`` the last of it; None when it is not there. Raises OSError, WatchFileError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise WatchFileError(str(path), "it is no file")
+        if end:
+            file.seek(max(0, os.fstat(descriptor).st_size - most))
+        data = file.read(most if end else most + 1)
+    if len(data) > most:
+        raise WatchFileError(str(path), f"it is larger than {most} bytes")
+    return data
