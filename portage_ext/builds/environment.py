@@ -32,6 +32,20 @@ _FEATURES: Final = (
     "-pid-sandbox -news -parallel-fetch -distcc -ccache binpkg-multi-instance"
 )
 """The cage is network, PID, IPC and mount sandbox at once; Portage could not make its own inside."""
+_EMPTY: Final = ("/tmp", "/run")
+_PRIVATE: Final = (
+    "/boot",
+    "/etc/portage",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/home",
+    "/mnt",
+    "/root",
+    "/srv",
+    "/var/lib/portage-ext",
+)
+"""What a build in a Prefix, which sees this host's root file system, must not read: it is empty there."""
+_SECRET_FILES: Final = ("/etc/gshadow", "/etc/shadow")
 _NATIVE: Final = re.compile(rb"-m(?:arch|cpu|tune)=native(?![\w-])")
 _SHOWN: Final = 5
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -60,7 +74,10 @@ class Environment:
         """A cage in this environment that runs ``words``; ``layer`` is what :func:`write_layer` has written."""
         lower = (str(layer), str(self.top))
         layers = (Over(("/",), "/"), Over(lower, str(self.top))) if self.is_prefix else (Over(lower, "/"),)
-        return Cage(layers, str(scratch), words, self.variables(), bounds, (*self.binds, *binds), network, self.name)
+        hidden = tuple(Bind("/dev/null", path) for path in _SECRET_FILES if self.is_prefix and os.path.exists(path))
+        empty = (*_EMPTY, *(path for path in _PRIVATE if os.path.isdir(path))) if self.is_prefix else _EMPTY
+        every = (*hidden, *self.binds, *binds)
+        return Cage(layers, str(scratch), words, self.variables(), bounds, every, network, self.name, empty=empty)
 
     def emerge(self, *arguments: str) -> tuple[str, ...]:
         """The command that is emerge in this environment."""
