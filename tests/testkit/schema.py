@@ -55,8 +55,9 @@ def _problems(root: Any, schema: Any, value: Any, where: str) -> list[str]:
         root = load(file) if file else root
         return _problems(root, root["$defs"][inside] if inside else root, value, where)
     if "anyOf" in schema:
-        # That which fits best says most clearly what is wrong.
-        return min((_problems(root, one, value, where) for one in schema["anyOf"]), key=len)
+        # The form that fits best says most clearly what is wrong; that there is something is never wrong with "or null".
+        forms = [one for one in schema["anyOf"] if value is None or one != {"type": "null"}]
+        return min((_problems(root, one, value, where) for one in forms), key=len)
     if "enum" in schema and not any(one == value and type(one) is type(value) for one in schema["enum"]):
         return [f"{where}: {value!r} is none of {schema['enum']}"]
     names = schema.get("type", [])

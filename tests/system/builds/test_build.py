@@ -42,8 +42,11 @@ def test_each_target_gets_its_own_and_no_other(lab: Lab) -> None:
 
 def test_the_same_is_not_built_again_and_a_change_is(small: Lab) -> None:
     small.repository.data("app-misc/note-1", IUSE="foo")
-    small.run("build", "v2", "app-misc/note").ok()
+    built = json.loads(small.run("build", "v2", "app-misc/note", "--json").ok().stdout)
     (first,) = small.jobs()
+    assert (built["target"], built["missing"], built["jobs"]) == ("v2", [], [first])
+    shown = json.loads(small.run("builds", "show", first["key"], "--json").ok().stdout)
+    assert (shown["ingredients"]["cpv"], shown["attempts"][0]["outcome"]) == ("app-misc/note-1", "checked")
     # What decides nothing: MAKEOPTS, and the ebuild's time.
     target = small.targets["v2"]
     target.settings["MAKEOPTS"] = "-j7"
@@ -81,6 +84,8 @@ def test_an_environment_that_differs_is_blocked_by_name(lab: Lab) -> None:
     # Now both lack it: what must be there first is named, and never built inside.
     missing = lab.run("build", "v2", "app-misc/thing").failed()
     assert "lacks dev-libs/libtiny-2" in " ".join(missing.stdout.split())
+    planned = json.loads(lab.run("build", "v2", "app-misc/thing", "--pretend", "--json").failed().stdout)
+    assert planned["missing"] == ["dev-libs/libtiny-2"]
     assert lab.jobs() == []
     assert lab.packages("v2") == []
     assert left_behind(lab) == []
