@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.cli.progress import Progress
 from portage_ext.tasks import fetching
 from portage_ext.tasks.fetching import FetchedIndex, FetchedPackage
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FILE")
     places.roots(parser)
     parser.add_argument("--resume", action="store_true", help="continue the partial file that is there")
-    parser.add_argument("--json", action="store_true", help="progress as JSON lines on standard output")
+    objects.option(parser)
     parser.add_argument("--quiet", action="store_true", help="say only what went wrong")
 
 

@@ -6,7 +6,6 @@ Keys are only ever added while the version stays.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,5 +18,7 @@ def option(parser: argparse.ArgumentParser) -> None:
 
 
 def show(values: Mapping[str, Any]) -> None:
-    """Print one object."""
-    print(json.dumps({"format": FORMAT, **values}, ensure_ascii=True))
+    """Print one object, at once: a program may wait for it."""
+    import json  # not for those who ask for no JSON: fetch is started for each file
+
+    print(json.dumps({"format": FORMAT, **values}, ensure_ascii=True), flush=True)

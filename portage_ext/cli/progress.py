@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from portage_ext import shown
+from portage_ext.cli import objects
 from portage_ext.words import size
 
 _PERIOD: Final = 0.2
@@ -72,7 +73,5 @@ class Progress:
             self._open = 0
 
     def _event(self, kind: str, text: str | None = None) -> None:
-        import json
-
         event = {"event": kind, "file": self._name, "bytes": self._bytes, "total": self._total}
-        print(json.dumps(event | ({} if text is None else {"message": text})), flush=True)
+        objects.show(event | ({} if text is None else {"message": text}))

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
 from portage_ext.folding import fold
@@ -17,6 +17,7 @@ from portage_ext.tasks.publishing import LeftOut
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
+    objects.option(parser)
     parser.add_argument("--channel", metavar="NAME", help="(default: into of [publish], else channel of [release])")
     parser.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: pkgdir of the repository)")
     parser.add_argument("--renew", action="store_true", help="leave PKGDIR alone; only prolong a Release past its half-life")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from portage_ext.cli import places
+from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
 from portage_ext.tasks import publishing
@@ -13,6 +13,7 @@ from portage_ext.tasks import publishing
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
+    objects.option(parser)
     parser.add_argument("channel", metavar="CHANNEL")
     parser.add_argument("number", metavar="N", type=int, nargs="?", help="the release (default: the content before this one)")
 

@@ -24,7 +24,6 @@ def publisher_arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     places.key(parser)
     parser.add_argument("--gates", metavar="LIST", help="gates, comma separated, or none (default: gates of the channel)")
-    objects.option(parser)
 
 
 def overrides(options: argparse.Namespace) -> Overrides:

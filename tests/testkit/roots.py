@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.testkit import schema
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.environments import Environment
 from tests.testkit.outcome import Outcome
@@ -140,7 +141,10 @@ class Root:
         return common | here | {"PORTAGE_OVERRIDE_EPREFIX": str(self.home), "EPREFIX": ""}
 
     def run(self, *command: str, as_user: int | None = None, **variables: str) -> Outcome:
-        """Run ``command`` in this system, as another user when ``as_user`` is a uid and this user is root."""
+        """Run ``command`` in this system, as another user when ``as_user`` is a uid and this user is root.
+
+        What our commands print with --json is held to docs/schemas.
+        """
         done = subprocess.run(
             self._words(command),
             env=self.variables() | variables,
@@ -155,6 +159,7 @@ class Root:
             extra_groups=None if as_user is None else [],
             check=False,
         )
+        schema.hold_lines(command, done.stdout)
         return Outcome(tuple(command), done.returncode, done.stdout, done.stderr)
 
     def _words(self, command: tuple[str, ...]) -> tuple[str, ...]:

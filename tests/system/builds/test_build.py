@@ -42,8 +42,11 @@ def test_each_target_gets_its_own_and_no_other(lab: Lab) -> None:
 
 def test_the_same_is_not_built_again_and_a_change_is(small: Lab) -> None:
     small.repository.data("app-misc/note-1", IUSE="foo")
-    small.run("build", "v2", "app-misc/note").ok()
+    built = json.loads(small.run("build", "v2", "app-misc/note", "--json").ok().stdout)
     (first,) = small.jobs()
+    assert (built["target"], built["missing"], built["jobs"]) == ("v2", [], [first])
+    shown = json.loads(small.run("builds", "show", first["key"], "--json").ok().stdout)
+    assert (shown["ingredients"]["cpv"], shown["attempts"][0]["outcome"]) == ("app-misc/note-1", "checked")
     # What decides nothing: MAKEOPTS, and the ebuild's time.
     target = small.targets["v2"]
     target.settings["MAKEOPTS"] = "-j7"

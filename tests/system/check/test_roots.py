@@ -68,3 +68,5 @@ def test_status_names_the_root_and_what_it_names(pair: Pair, offline: Offline) -
     assert (one["root"], one["pinned"]) == (1, [offline.roots["ann"]])
     assert one["trusted"] == [pair.host.key.fingerprint]
     assert "root 1 until" in pair.client.run("portage-ext", "status").ok().stdout
+    shown = json.loads(pair.client.run("portage-ext", "root", "show", str(offline.directory), "--json").ok().stdout)
+    assert (shown["version"], shown["signed_by"], shown["lacking"]) == (1, [offline.roots["ann"]], "")

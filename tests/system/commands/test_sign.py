@@ -65,9 +65,9 @@ def test_portage_accepts_what_sign_makes_and_the_index_follows(host: Root, key: 
     again = host.run("portage-ext", "sign", *options(key)).ok()
     assert f"0 signed by {key.fingerprint}, {len(packages)} valid before" in again.stdout
     checked = json.loads(host.run("portage-ext", "sign", "--check", "--json", *options(key)).ok().stdout)
-    assert checked == {"key": key.fingerprint, "packages": len(packages), "failed": {}, "xpak": []}
-    everything = host.run("portage-ext", "sign", "--all", "--jobs", "2", *options(key)).ok()
-    assert f"{len(packages)} signed by" in everything.stdout
+    assert checked == {"format": 1, "key": key.fingerprint, "packages": len(packages), "failed": {}, "xpak": []}
+    everything = json.loads(host.run("portage-ext", "sign", "--all", "--jobs", "2", "--json", *options(key)).ok().stdout)
+    assert (everything["signed"], everything["valid"], everything["left_out"]) == (packages, [], {})
 
 
 def test_a_tampered_package_is_not_signed_over(host: Root, key: SigningKey) -> None:
@@ -89,12 +89,15 @@ def test_a_release_follows_the_index_and_is_renewed_in_time(host: Root, key: Sig
     refused = host.run("portage-ext", "release", "sign", *options(key)).failed()
     assert "[weak-digest]" in refused.stderr
     host.run("portage-ext", "sign", *options(key)).ok()
-    host.run("portage-ext", "release", "sign", "--valid-days", "9", *options(key)).ok()
+    made = json.loads(host.run("portage-ext", "release", "sign", "--valid-days", "9", "--json", *options(key)).ok().stdout)
     first = current(host.pkgdir)
     assert first is not None
     assert (first.version, first.expires - first.created) == (1, 9 * 86400)
+    assert (made["release"], made["expires"], made["channel"]) == (1, first.expires, "production")
     assert "nothing was done" in host.run("portage-ext", "release", "resign", *options(key)).ok().stdout
-    host.run("portage-ext", "release", "resign", "--force", *options(key)).ok()
+    fresh = host.run("portage-ext", "release", "resign", "--json", *options(key)).ok()
+    assert json.loads(fresh.stdout) == {"format": 1, "release": None}
+    host.run("portage-ext", "release", "resign", "--force", "--json", *options(key)).ok()
     second = current(host.pkgdir)
     assert second is not None
     assert (second.version, second.repository, second.files) == (2, first.repository, first.files)
@@ -102,6 +105,7 @@ def test_a_release_follows_the_index_and_is_renewed_in_time(host: Root, key: Sig
     host.run("portage-ext", "reindex").ok()
     assert "the index has changed" in host.run("portage-ext", "release", "resign", *options(key)).failed().stderr
     assert f"Release 2 of {first.repository}/production" in host.run("portage-ext", "release", "show").ok().stdout
+    assert json.loads(host.run("portage-ext", "release", "show", "--json").ok().stdout)["release"] == 2
 
 
 def test_trust_is_added_listed_and_taken_away(work: Path, host: Root, key: SigningKey) -> None:

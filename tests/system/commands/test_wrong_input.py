@@ -11,7 +11,8 @@ from tests.system.commands import parsers
 from tests.testkit.roots import Root
 
 WITHOUT_RESULT = {
-    (), ("setup",), ("completion",), ("serve",), ("postsync",), ("trust", "add"), ("trust", "remove"), ("trust", "forget"),
+    (), ("setup",), ("completion",), ("serve",), ("postsync",), ("after-emerge",), ("trust", "add"), ("trust", "remove"),
+    ("trust", "forget"),
     ("root", "init"), ("root", "next"), ("root", "sign"), ("root", "publish"), ("target", "capture"), ("target", "forget"),
     ("builds", "log"), ("builds", "cancel"), ("builds", "retry"), ("builds", "run"),
 }  # fmt: skip

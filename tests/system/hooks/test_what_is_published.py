@@ -44,7 +44,8 @@ def host(work: Path, binhost: Binhost, key: SigningKey) -> Host:
 def test_a_rollback_is_held_until_a_person_publishes(host: Host) -> None:
     host.root.emerge("-B", "app-misc/flags").ok()
     host.root.emerge("-B", "app-misc/hello").ok()
-    host.run("rollback", "staging").ok()
+    back = json.loads(host.run("rollback", "staging", "--json").ok().stdout)
+    assert (back["channel"], back["published"]) == ("staging", True)
     run = host.root.emerge("-B", "app-misc/slotted:1").ok()
     assert said(run)[0].startswith("portage-ext: 1 package signed and indexed, not published: staging is held"), run
     assert HELD.search(said(run)[0]), run

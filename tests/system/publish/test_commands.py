@@ -13,8 +13,10 @@ from tests.system.publish.site import Host
 
 
 def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
-    host.run("publish").ok()
-    host.run("promote", "staging", "production", "--gates", "index").ok()
+    made = json.loads(host.run("publish", "--json").ok().stdout)
+    assert (made["channel"], made["published"], made["release"], made["held"]) == ("staging", True, 1, None)
+    promoted = json.loads(host.run("promote", "staging", "production", "--gates", "index", "--json").ok().stdout)
+    assert (promoted["channel"], promoted["published"], promoted["release"]) == ("production", True, 2)
     place = str(work / "mirror")
     behind = host.run("mirror", "--to", place, "--lag").failed()
     assert behind.status == 1
@@ -36,11 +38,12 @@ def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
         (2, "production", True, 1),
     ]
     assert "0 releases would be removed" in host.run("prune", "--dry-run").ok().stdout
-    assert json.loads(host.run("prune", "--json").ok().stdout) == {"removed": True, "releases": [], "left": 2}
+    assert json.loads(host.run("prune", "--json").ok().stdout) == {"format": 1, "removed": True, "releases": [], "left": 2}
     cleaned = json.loads(host.run("clean", "--json").ok().stdout)
     assert (cleaned["removed"], cleaned["packages"], cleaned["freed"], cleaned["failed"]) == (False, [], 0, 0)
     assert host.run("rollback", "production").failed().status == 1
     assert host.run("diff", "1", "7").failed().status == 1
+    assert json.loads(host.run("diff", "1", "2", "--json").ok().stdout)["rebuilt"] == []
     assert host.run("publish", "--gates", "nonsense").failed().status == 2
     renewed = host.run("publish", "--channel", "production", "--renew").ok()
     assert "nothing was published" in renewed.stdout

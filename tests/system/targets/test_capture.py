@@ -70,6 +70,8 @@ def check_taken(builder: Root, name: str) -> None:
     """The capture ``name`` has what decides a build."""
     shown = json.loads(builder.run("portage-ext", "target", "show", name, "--json").ok().stdout)
     assert shown["complete"]
+    (listed,) = json.loads(builder.run("portage-ext", "target", "list", "--json").ok().stdout)["targets"]
+    assert listed == {key: shown[key] for key in listed}
     assert shown["builder"]["profile"] == "tiny:default/linux/amd64"
     assert shown["make_conf"] == {"CFLAGS": "-O3 -march=native", "CPU_FLAGS_X86": "sse2", "USE": "foo"} | {
         name: value for name, value in shown["make_conf"].items() if name not in MAKE_CONF
