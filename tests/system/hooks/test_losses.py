@@ -45,7 +45,7 @@ def merge(host: Path, contract: str | None = f"1 < x86_64 {ONE}", **more: str) -
 def test_versions_that_go_are_told_with_who_needs_them(host: Path) -> None:
     run = merge(host, FEATURES="preserve-libs")
     assert run.stdout.splitlines() == [
-        "ewarn: portage-ext: app-misc/tool-1 takes away what installed packages need, unless this run rebuilds them, too:",
+        "ewarn: portage-ext: app-misc/tool-1 removes symbols that installed packages need. Rebuild these if this run does not:",
         "ewarn:     app-misc/new-1 needs libv.so.1 (V_2) [x86_64]",
         "ewarn:     emerge --oneshot =app-misc/new-1",
         "end",

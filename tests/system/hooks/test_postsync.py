@@ -154,7 +154,7 @@ def test_a_job_that_cannot_start_is_an_error(host: Host) -> None:
     host.configure(more='\n[postsync]\njob = "/no/such/program --now"\n')
     for _ in range(2):
         run = host.run("postsync").failed()
-        assert "the update job /no/such/program could not be started" in run.stderr, run
+        assert "cannot start the update job /no/such/program" in run.stderr, run
 
 
 def test_a_system_without_portage_ext_is_left_alone(work: Path) -> None:
