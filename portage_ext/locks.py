@@ -53,7 +53,7 @@ def tried(path: Path, wait: float = 0, say: Callable[[str], None] = tell) -> Ite
 
 def too_long(path: Path, wait: float) -> str:
     """Why the lock ``path`` was not to be had in ``wait`` seconds, and what to do."""
-    return f"{holder(path)} has held this lock for more than {wait:g} s; end it if it hangs (fuser -v {path}), and try again"
+    return f"{holder(path)} has held this lock for more than {wait:g} s; stop it if it hangs (fuser -v {path}), then try again"
 
 
 def waiting(path: Path, wait: float, say: Callable[[str], None] = tell) -> Iterator[float]:
@@ -65,7 +65,7 @@ def waiting(path: Path, wait: float, say: Callable[[str], None] = tell) -> Itera
     while (passed := time.monotonic() - begun) < wait:
         if passed >= limits.LOCK_SILENT and not said:
             said = True
-            say(f"waiting for {holder(path)}, which holds the lock {path}; for {wait - passed:.0f} s more at most")
+            say(f"waiting for {holder(path)}, which holds the lock {path} (at most {wait - passed:.0f} s more)")
         time.sleep(_POLL)
         yield passed
 
@@ -125,10 +125,10 @@ def _opened(path: Path) -> int:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise LockError(str(path), "it is a symbolic link, and no lock file; remove it") from error
+        raise LockError(str(path), "it is a symbolic link and not a lock file; remove it") from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise LockError(str(path), "it is no regular file, and no lock; remove it")
+        raise LockError(str(path), "it is not a regular file, so it cannot be a lock; remove it")
     return fd
 
 
@@ -157,7 +157,7 @@ def _replace(path: Path) -> None:
     guard = path.with_name(f"{files.TEMPORARY_PREFIX}{path.name}.guard")
     fd = _taken(guard, limits.LOCK_SILENT, tell, replace=False)
     if fd is None:
-        raise LockError(str(guard), f"{holder(guard)} holds this lock, or strangers can open its file; remove it")
+        raise LockError(str(guard), f"{holder(guard)} holds this lock, or other users can open its file; remove it")
     try:
         old = _opened(path)
         try:
@@ -167,7 +167,7 @@ def _replace(path: Path) -> None:
             os.close(old)
         guard.unlink(missing_ok=True)
     except OSError as error:
-        why = f"strangers can open this lock file, and it cannot be replaced: {error.strerror}; remove it"
+        why = f"other users can open this lock file, and it cannot be replaced ({error.strerror}); remove it"
         raise LockError(str(path), why) from error
     finally:
         os.close(fd)

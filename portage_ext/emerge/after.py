@@ -81,7 +81,7 @@ def finish(root: str, settings: Any = None) -> int:
     status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=2, env=environment, cwd="/", check=False).returncode
     if status < 0 or status > 1:
         messages.line(
-            f"after-emerge FAILED: it ended with status {status}; the next run, or portage-ext after-emerge, makes up for it"
+            f"after-emerge FAILED: it ended with status {status}. The next run tries again; or run portage-ext after-emerge"
         )
     said = log.last(Path(root))
     if settings is not None and said is not None and said != before:

@@ -49,7 +49,8 @@ def _wrap(original: Function) -> Function:
             try:
                 _hint(self)
             except Exception as error:  # noqa: BLE001 - only words are lost
-                messages.line(f"cannot say which packages are compiled against expectation: {type(error).__name__}: {error}")
+                why = f"{type(error).__name__}: {error}"
+                messages.line(f"cannot tell which packages will be compiled although a binary was expected: {why}")
         return original(self, *args, **kwargs)
 
     return first_say
@@ -74,7 +75,7 @@ def _hint(graph: Any) -> None:
     count = f"{len(names)} {'package' if len(names) == 1 else 'packages'}"
     if session.current is not None and not session.current.run.on:
         count = count.replace(" ", " whitelisted ")
-    verb = "is" if len(names) == 1 else "are"
+    reason = "reason" if len(names) == 1 else "reasons"
     more = f" # and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     # The same question: what was asked for is what holds a binary back, or lets one in.
     chosen = [word for _, word in options.deciding(options.on_the_command_line(sys.argv[1:]))]

@@ -96,5 +96,5 @@ def _stored(pkgdir: Path, entry: dict[str, Any]) -> str:
     try:
         return str(stored_contract(Path(os.path.join(pkgdir, entry["PATH"]))) or "")
     except (PackageError, InvalidContractError) as error:
-        messages.line(f"the contract of {entry['CPV']} is not in the index: {error}")
+        messages.line(f"cannot add the symbol contract of {entry['CPV']} to the index: {error}")
         return ""

@@ -42,7 +42,7 @@ def before_change(tree: Any, *arguments: Any, **named: Any) -> None:
     except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
         trouble = f"{type(error).__name__}: {error}"
         if not _running:
-            messages.line(f"after-emerge FAILED: what was built is not published: {trouble}")
+            messages.line(f"after-emerge FAILED: the new packages are not published: {trouble}")
         elif trouble not in _troubles:
             _troubles.append(trouble)
 
@@ -51,7 +51,7 @@ def end() -> int:
     """Work after an emerge that may have changed PKGDIR. Costs a run that has not one look at a directory."""
     emerge_config = _running.pop()
     for trouble in _troubles:
-        messages.line(f"after-emerge FAILED: what was built is not published: {trouble}")
+        messages.line(f"after-emerge FAILED: the new packages are not published: {trouble}")
     status = 1 if _troubles else 0
     _troubles.clear()
     settings = emerge_config.target_config.settings

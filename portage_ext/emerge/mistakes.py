@@ -55,7 +55,7 @@ def in_binrepos(whitelist: Whitelist, known: Collection[str]) -> Iterator[str]:
                     place = _place(whitelist.env_directory / name)
                     yield (
                         f"{place}: {FROM} names '{binrepo}', which binrepos.conf does not have (it has: "
-                        f"{', '.join(sorted(known)) or 'none'}); nothing comes from there ({entry.where})"
+                        f"{', '.join(sorted(known)) or 'none'}); no package is taken from it ({entry.where})"
                     )
 
 

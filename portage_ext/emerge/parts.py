@@ -99,8 +99,8 @@ class Part:
 
 
 PARTS: tuple[Part, ...] = (
-    Part("seam", "emerge runs as without portage-ext", relevance.never),
-    Part("verification", "what defeats verification is not named", relevance.keys_pinned),
+    Part("seam", "emerge runs without portage-ext", relevance.never),
+    Part("verification", "emerge does not warn about settings that defeat verification", relevance.keys_pinned),
     Part("refused_index", "a refused index ends emerge with a traceback", relevance.keys_pinned),
     Part("whitelist_patches", "the whitelist in package.env is off", relevance.session_needed),
     # After the whitelist, which may have switched binaries on.

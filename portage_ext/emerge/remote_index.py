@@ -60,7 +60,7 @@ class Filter:
         try:
             cpv = _pkg_str(entry["CPV"], metadata=entry, settings=self._tree.settings, db=self._tree.dbapi)
         except InvalidData:
-            messages.line(f"[{self.binrepo}] offers a package with an invalid name, which is passed over: {entry['CPV']!r}")
+            messages.line(f"[{self.binrepo}] offers a package with an invalid name, which is ignored: {entry['CPV']!r}")
             return False
         try:
             accepted = self._whitelist.accepts(cpv, self.binrepo)
@@ -110,7 +110,7 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
                 with unread:
                     self._read_entries(unread, None)
             except OSError as error:  # Portage expects none here
-                messages.line(f"the cached index of [{self._filter.binrepo}] cannot be read and is passed over: {error}")
+                messages.line(f"ignoring the cached index of [{self._filter.binrepo}], which cannot be read: {error}")
         return self._packages
 
     def read(self, pkgfile: Any) -> None:

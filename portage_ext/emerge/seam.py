@@ -83,7 +83,7 @@ def _connect_emerge(actions: ModuleType) -> None:
     code = getattr(original, "__code__", None)
     # Portage is not probed here, where most runs need nothing more.
     if original is None or code is None or code.co_varnames[:1] != ("emerge_config",) or hasattr(original, "__wrapped__"):
-        messages.not_active("run_action of this Portage is not known, or has been replaced by somebody else")
+        messages.not_active("run_action of this Portage is unknown, or has been replaced by another program")
         return
     patching.apply([Patch(actions, "run_action", _with_parts)])
 

@@ -49,7 +49,7 @@ def _read(read: Callable[[], Mode | None]) -> Mode | None:
     try:
         return read()
     except ToolchainModeError as error:
-        messages.line(f"{error}; enforce holds")
+        messages.line(f'{error}; using "enforce"')
         return Mode.ENFORCE
 
 

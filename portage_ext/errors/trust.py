@@ -89,7 +89,7 @@ class ExpiredRootError(TrustError):
     """The newest root has expired: nobody with root keys has confirmed the release keys in time."""
 
     __slots__ = ()
-    todo = "The mirror is out of date, or the binhost must publish a new root (`portage-ext root next`). Check this host's clock too."
+    todo = "The mirror is out of date, or the binhost needs a new root (`portage-ext root next`). Check this host's clock too."
 
 
 class TooManyRootsError(TrustError):

@@ -201,4 +201,4 @@ def _record(name: str, data: bytes) -> Record:
 
 def _compare(path: str, expected: Record, found: Record) -> None:
     if expected != found:
-        raise DigestMismatchError(path, f"{expected.name} is not what the Manifest says; nothing was signed")
+        raise DigestMismatchError(path, f"{expected.name} does not match the Manifest; nothing was signed")

@@ -228,17 +228,17 @@ def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | N
         if names is None or name in names:
             key = name[length:].decode("utf-8", "surrogateescape")
             if key in values:
-                raise TarError(f"{key!r} is there twice")
+                raise TarError(f"{key!r} occurs twice")
             values[key] = bytes(view[start : start + min(size, most)])
     for member in members(lambda at, size: bytes(view[at : at + size]), end, limits.METADATA_MEMBERS - count, offset):
         key = member.name[len(prefix) :]
         if not member.name.startswith(prefix) or "/" in key or key in ("", ".", ".."):
             raise TarError(f"member {member.name!r} is no file directly below {prefix!r}")
         if key in values:
-            raise TarError(f"{key!r} is there twice")
+            raise TarError(f"{key!r} occurs twice")
         if wanted is None or key in wanted:
             values[key] = bytes(view[member.offset : member.offset + min(member.size, most)])
         offset = member.end
     if any(bytes(view[at : at + limits.READ_BLOCK]).strip(b"\0") for at in range(offset, end, limits.READ_BLOCK)):
-        raise TarError("data behind the end of the archive")
+        raise TarError("data after the end of the archive")
     return values

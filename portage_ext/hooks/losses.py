@@ -95,7 +95,7 @@ def _recorded(path: Path, eprefix: str) -> SymbolContract | None:
     except FileNotFoundError:
         return None
     except InvalidContractError as error:
-        print(shown.line(f"portage-ext: {path} is not looked at: {error}"), file=sys.stderr)
+        print(shown.line(f"portage-ext: skipping {path}: {error}"), file=sys.stderr)
         return None
 
 

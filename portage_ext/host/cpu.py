@@ -47,7 +47,7 @@ def native(chost: str = "") -> Native:
     every = cpu.native_flags(words)
     if not every:
         flags = cpu.resolved_without_compiler(here())
-        return Native(flags, flags, "/proc/cpuinfo; there is no gcc to ask")
+        return Native(flags, flags, "/proc/cpuinfo, because gcc is not installed")
     march = [flag for flag in every if flag.startswith(("-march=", "-mcpu="))]
     enabled = cpu.enabled_options(_ask((*march, "-Q", "--help=target"), chost))
     return Native(cpu.least_flags(every, enabled), every, _ask(("--version",), chost).partition("\n")[0])

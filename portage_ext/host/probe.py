@@ -40,7 +40,7 @@ class Function(NamedTuple):
         if function is None:
             yield f"{called} is not there"
         elif _replaced(function, self.path):
-            yield f"{called} has been replaced by somebody else"
+            yield f"{called} has been replaced by another program"
         else:
             yield from self._signature(function, called)
             for caller in self.callers:
@@ -67,7 +67,7 @@ class Names(NamedTuple):
         if original(self.path) is None:
             yield f"{short(self.path)} is not there"
         elif missing := set(self.used) - names(self.path):
-            yield f"{short(self.path)} does without {', '.join(sorted(missing))}"
+            yield f"{short(self.path)} no longer uses {', '.join(sorted(missing))}"
 
 
 class Attribute(NamedTuple):

@@ -68,4 +68,4 @@ def merge_into_scratch(directory: Path, index: bytes, entries: tuple[IndexEntry,
             )
             if done.returncode or not installed:
                 words = done.stdout.decode("utf-8", "replace").rstrip().split("\n")[-_TOLD:]
-                yield str(entry.cpv), "was not merged by emerge:\n    " + "\n    ".join(words)
+                yield str(entry.cpv), "emerge could not merge it:\n    " + "\n    ".join(words)

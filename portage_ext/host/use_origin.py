@@ -66,7 +66,7 @@ class UseOrigin:
             variable = bool(expand) and layer != "pkg" and values.get(expand) is not None
             if said or variable:
                 return self._place(layer, package, flag, expand if variable else "USE", value if variable else flag)
-        return "nothing switches it on"
+        return "nothing enables it"
 
     def _split(self, flag: str) -> tuple[str, str, str]:
         group = self.group(flag)

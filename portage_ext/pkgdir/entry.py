@@ -177,7 +177,7 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         if path.endswith(GPKG_SUFFIX):
             raw, signed = _gpkg(source, plan)
         elif plan.policy.required:
-            raise UnacceptedSignatureError(path, "an xpak package cannot be signed, and FEATURES has binpkg-request-signature")
+            raise UnacceptedSignatureError(path, "an xpak package cannot be signed, but FEATURES has binpkg-request-signature")
         else:
             raw, signed = _xpak(source, plan), None
         indexed = _entry(path, source, raw, plan)
@@ -185,7 +185,7 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         return indexed, signed
     except OSError as error:
         # A large object goes through a temporary file, for which there may be no room; the others may be smaller.
-        raise UnreadablePackageError(path, f"cannot be looked into: {error.strerror or error}") from error
+        raise UnreadablePackageError(path, f"cannot be examined: {error.strerror or error}") from error
     finally:
         os.close(fd)
 

@@ -26,9 +26,9 @@ def place(path: str, values: Mapping[str, str]) -> Identity:
         if stem != cpv.pf:
             raise MisnamedPackageError(path, f"the metadata says {cpv}")
         if directory not in (cpv.category, "All"):
-            raise MisnamedPackageError(path, f"belongs into {cpv.category}/")
+            raise MisnamedPackageError(path, f"belongs in {cpv.category}/")
     elif not multi:
-        raise MisnamedPackageError(path, f"the metadata says {cpv}, and no build id follows it in the name")
+        raise MisnamedPackageError(path, f"the metadata says {cpv}, but the file name has no build id after it")
     elif directory != cpv.cp:
-        raise MisnamedPackageError(path, f"belongs into {cpv.cp}/")
+        raise MisnamedPackageError(path, f"belongs in {cpv.cp}/")
     return identity

@@ -351,7 +351,7 @@ class Reindexer:
         except FileNotFoundError:
             return set()
         except OSError as error:
-            why = f"{PLAIN} cannot be read ({error.strerror}), so that nobody knows what it lists; mend or remove it"
+            why = f"cannot read {PLAIN} ({error.strerror}), so its content is unknown; repair or remove it"
             raise PkgdirError(str(path.parent), why) from error
 
 

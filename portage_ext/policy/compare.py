@@ -114,7 +114,8 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             Grade.UNUSABLE,
             "ARCH",
             f"{theirs.arch} there, {ours.arch} here: packages with the keywords of {theirs.arch} are masked here",
-            f"add a section for a binhost for {ours.arch} to binrepos.conf; then run: portage-ext trust add NAME --fingerprint FPR",
+            f"add a section for a binhost for {ours.arch} to binrepos.conf; then run: "
+            "portage-ext trust add NAME --fingerprint FPR",
         )
     elif ours.profile != theirs.profile:
         yield Finding(
@@ -152,7 +153,7 @@ def _cpu(theirs: Builder, known: Known) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "CPU",
-            f"compiled with {flags}; this CPU lacks {' '.join(cpu.lacking)}, which compilers do not use unless code asks for it",
+            f"compiled with {flags}; this CPU lacks {' '.join(cpu.lacking)}, which compilers use only where code asks for it",
             'nothing, unless a program dies with SIGILL; then compile that package: FEATURES="-getbinpkg" in package.env',
         )
     elif cpu.fit is Fit.UNKNOWN:
@@ -194,7 +195,8 @@ def _keywords(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             Grade.DIFFERENT,
             "keywords",
             f"this host accepts {' '.join(sorted(testing))}, the binhost does not: the newest versions are compiled here",
-            f'set ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or use a binhost that builds testing versions',
+            f'set ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or use a binhost that builds testing '
+            "versions",
         )
 
 
@@ -226,8 +228,8 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             yield Finding(
                 Grade.TRAP,
                 "GPU (VIDEO_CARDS)",
-                f"{told}: its graphics packages lack the drivers for {' '.join(missing)}. They are compiled here, or, if emerge "
-                "ignores USE for binaries, are installed and do not support this GPU",
+                f"{told}: its graphics packages lack the drivers for {' '.join(missing)}. They are compiled here, or, if "
+                "emerge ignores USE for binaries, are installed and do not support this GPU",
                 f"on the binhost and here, set {_setting(name, sorted({*here, *there}))} in make.conf; then "
                 "run emerge -uDN @world on the binhost and publish again",
             )

@@ -48,7 +48,7 @@ def parse(plain: bytes, where: str) -> Contents:
     stripped = body.rstrip(b"\n")
     for text in stripped.split(b"\n\n") if stripped else ():
         if not text or text.startswith(b"\n"):
-            raise InvalidIndexError(where, "an empty entry, behind which there are others")
+            raise InvalidIndexError(where, "an empty entry before other entries")
         _, found, behind = b"\n".join((b"", text, b"")).partition(_PATH)
         if _PATH in behind:
             raise InvalidIndexError(where, f"an entry has two paths ({behind[:80]!r})")
@@ -56,7 +56,7 @@ def parse(plain: bytes, where: str) -> Contents:
         if not path:
             path = f"{entry_of(text).cpv}.tbz2"  # Portage's default (binarytree._populate_local)
         if path in entries:
-            raise InvalidIndexError(where, f"two entries are at {path}")
+            raise InvalidIndexError(where, f"two entries have the path {path}")
         entries[path] = text
     return Contents(read_header(io.BytesIO(head + b"\n\n"), where), entries, body)
 

@@ -87,7 +87,7 @@ def resign(
     clock = int(time.time()) if now is None else now
     before = current(directory)
     if before is None:
-        raise MalformedReleaseError(str(directory), "there is no Release to sign again")
+        raise MalformedReleaseError(str(directory), "there is no Release to renew")
     if next_release.index_files(_forms(directory)) != before.files:
         raise MalformedReleaseError(str(directory), "the index has changed since its Release; run `portage-ext release sign`")
     root = roots.beside(directory)

@@ -293,7 +293,7 @@ class Publisher:
         if live is not None:
             also = self._beside(live, before, new, source, now)
             also += [beside.ANNOUNCED] if force else []
-            also += [f"{counted(len(lost))} that release {live} had lost"] if lost else []
+            also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
             if new.same_as(before) and not also:
                 return None
         if not may_lose:
@@ -374,7 +374,7 @@ class Publisher:
         )
         if release.version != number:
             raise TreeError(
-                str(self.tree.root), f"release {max(known)} calls itself {release.version - 1}; it is not of this tree"
+                str(self.tree.root), f"release {max(known)} has the version {release.version - 1}, so it is not of this tree"
             )
         data = release_text.emit(release)
         release_text.parse(data)

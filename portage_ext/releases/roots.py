@@ -155,13 +155,13 @@ def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
     where = str(target)
     roots.in_time(str(source), last, now)
     if repository is not None and last.repository != repository:
-        raise ForeignRepositoryError(str(source), f"it is of repository {last.repository}, and {base} holds {repository}")
+        raise ForeignRepositoryError(str(source), f"it belongs to repository {last.repository}, but {base} to {repository}")
     there = versions(target)
     if there and there[-1] > last.version:
-        raise RootRollbackError(str(source), f"its last root is {last.version}, and {where} has root {there[-1]} already")
+        raise RootRollbackError(str(source), f"its last root is {last.version}, but {where} already has root {there[-1]}")
     for version in there:
         if read(source, version).data != read(target, version).data:
-            raise EquivocationError(str(source), f"its root {version} is not the one that {where} has published")
+            raise EquivocationError(str(source), f"its root {version} differs from the one that is published in {where}")
     lacking = [key for key in (*last.root_keys, *last.release_keys) if not (source / key_name(key)).is_file()]
     if lacking:
         raise IncompleteRootsError(str(source), f"the public key {lacking[0]}, which the root names, is not in {ROOT_KEYS}/")
@@ -188,15 +188,16 @@ def check_release(root: Root, where: str, repository: str, version: int, signing
     """Whether clients that follow ``root`` would take a Release of these keys (primary ones). Raises a TrustError."""
     roots.in_time(where, root, now)
     if repository != root.repository:
-        raise ForeignRepositoryError(where, f"its root is of repository {root.repository}, and this is {repository}")
+        raise ForeignRepositoryError(where, f"its root belongs to repository {root.repository}, the Release to {repository}")
     if version < root.least_release:
-        raise RootRollbackError(where, f"its root counts no Release before {root.least_release}, and this is {version}")
+        raise RootRollbackError(where, f"its root accepts no Release before {root.least_release}, and this is {version}")
     named = frozenset(signing) & frozenset(root.release_keys)
     if not named:
         raise UndelegatedKeyError(where, f"its root {root.version} does not name {' or '.join(sorted(signing))}")
     if len(named) < root.release_threshold:
         raise ThresholdError(
-            where, f"its root wants {root.release_threshold} signatures, and {len(named)} would be there; see [release] cosign"
+            where,
+            f"its root requires {root.release_threshold} signatures, but {len(named)} would be made; see [release] cosign",
         )
 
 

@@ -50,7 +50,7 @@ _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 def checked_channel(name: str) -> str:
     """``name``, when a channel may be called so (as in a Release). Raises TreeError."""
     if not _CHANNEL.fullmatch(name) or name in (RELEASES, ROOT_DIRECTORY):
-        raise TreeError(name, "is no name for a channel: small letters, digits, dot, dash and underscore")
+        raise TreeError(name, "is not a channel name; use lower-case letters, digits, dots, dashes and underscores")
     return name
 
 
@@ -145,7 +145,7 @@ class Tree:
                 yield
             except OSError as error:
                 where = error.filename if isinstance(error.filename, str) else str(self.root)
-                why = f"{error.strerror or error}. The channels are whole; the next run goes on from here"
+                why = f"{error.strerror or error}. The channels are unchanged and complete; the next run continues here"
                 raise TreeError(where, why) from error
 
     def recover(self) -> int:

@@ -77,7 +77,7 @@ def after_sync(site: Site, *, now: bool = False) -> Synced:
         try:
             runs.append(site.config_root, Run(int(time.time()), WHAT, ok, line, None, time.monotonic() - begun))
         except (LockError, OSError) as error:
-            told.append(Told(f"the log of runs cannot be written: {error}", ok=False))
+            told.append(Told(f"cannot write the log of runs: {error}", ok=False))
             failed = True
     return Synced(tuple(told), failed)
 
@@ -108,7 +108,7 @@ def _refresh(site: Site, *, now: bool) -> list[Told]:
     late = Told(f"did not answer within {limits.REFRESH_SECONDS:.0f} s", ok=False)
     found = {name: answers.get(name, late) for name in uris}
     good = [f"{name} {one.line}" for name, one in found.items() if one.ok]
-    told = [Told(f"Releases looked at: {', '.join(good)}")] if good else []
+    told = [Told(f"Releases checked: {', '.join(good)}")] if good else []
     return told + [replace(one, line=f"{name} {one.line}") for name, one in found.items() if not one.ok]
 
 
@@ -142,7 +142,7 @@ def _asked(site: Site, name: str, uri: str) -> Told:
     except ExpiredReleaseError as error:
         return Told(f"has EXPIRED: {error}", ok=False)
     except AllMirrorsFailedError as error:
-        return Told(f"cannot be asked: {error}. {_known(StateDirectory(site.eroot, name), now)}", ok=False)
+        return Told(f"cannot be reached: {error}. {_known(StateDirectory(site.eroot, name), now)}", ok=False)
     except (PortageExtError, OSError) as error:
         return Told(f"is refused: {error}", ok=False)
 
@@ -171,10 +171,10 @@ def _job(root: Path, words: Sequence[str]) -> list[Told]:
     with locks.tried(remembered.parent / "job.lock") as lock:
         if lock is None:
             # It has begun with what was there before: the next sync, changed or not, finds the heads as they are now.
-            return [Told(f"{', '.join(changed)} changed, but the update job still runs; it is started after the next sync")]
+            return [Told(f"{', '.join(changed)} changed, but the update job still runs; it will start after the next sync")]
         _start(root, command, lock)
     heads.save(remembered, now)
-    return [Told(f"{', '.join(changed)} changed: {command[0]} started, its output goes to {root / JOB_LOG}")]
+    return [Told(f"{', '.join(changed)} changed: started {command[0]}, with its output in {root / JOB_LOG}")]
 
 
 def _start(root: Path, command: tuple[str, ...], lock: int) -> None:

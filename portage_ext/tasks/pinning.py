@@ -16,6 +16,7 @@ from portage_ext.errors.trust import DamagedStateError
 from portage_ext.fetch.binrepo import locked
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
+from portage_ext.folding import counted
 from portage_ext.model.root import Root
 from portage_ext.tasks.site import Site
 from portage_ext.trust import kept_root, manage, manage_roots
@@ -57,7 +58,7 @@ def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned
 
 
 def pin_roots(site: Site, binrepo: str, keys: Sequence[str], threshold: int | None = None, source: str | None = None) -> Pinned:
-    """Pin offline keys that say which keys sign, ``threshold`` of them together (None: all). Raises as :func:`pin`."""
+    """Pin offline root keys, of which ``threshold`` (None: all) name the keys that sign. Raises as :func:`pin`."""
     name, directory, home = checked_name(binrepo), TrustDirectory(site.config_root), site.settings.portage_home
     wanted = sorted({fingerprint(one) for one in keys})
     needed = len(wanted) if threshold is None else threshold

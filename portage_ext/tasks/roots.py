@@ -128,7 +128,7 @@ def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | N
         if data:
             found[one] = only([data], one, f"the key {one}")
         elif not (directory / key_name(one)).is_file():
-            raise GpgError("gpg", f"there is no public key {one} in {home}; import it, after you have compared its fingerprint")
+            raise GpgError("gpg", f"there is no public key {one} in {home}; compare its fingerprint, then import it")
     return found
 
 
@@ -142,13 +142,13 @@ def sign(directory: Path, keys: Sequence[str] = (), *, homedir: Path | None = No
     offered = roots.read(directory, version)
     before = roots.chain(directory, version - 1).root if version > 1 else None
     if before is not None and before.repository != offered.root.repository:
-        raise ForeignRepositoryError(str(directory), f"root {version} is of another repository than those before it")
+        raise ForeignRepositoryError(str(directory), f"root {version} belongs to another repository than the roots before it")
     may = {*offered.root.root_keys, *(before.root_keys if before else ())}
     named = _keys(keys) if keys else tuple(sorted(may & manage.secret_keys(homedir)))
     if not set(named) <= may or not named:
         strange = sorted(set(named) - may)
         raise UndelegatedKeyError(
-            str(directory), f"root {version} is not for {strange[0] if strange else 'any key here'} to sign"
+            str(directory), f"root {version} does not name {strange[0] if strange else 'a key of this gpg home'} as root key"
         )
     for one in sorted(set(named) - roots.signers(directory, version)):
         signature = GpgSigner(signing_key(homedir, one), homedir).detach(offered.data)

@@ -88,7 +88,7 @@ def _logged(root: Path, *, pending: bool, may_lose: bool, overrides: Overrides) 
         if line:
             log.append(root, Run(int(time.time()), WHAT, done.ok, line, done.release, seconds))
     except (LockError, OSError) as error:
-        return replace(done, ok=False, line=f"{line}; the log of runs cannot be written: {shown.line(str(error))}")
+        return replace(done, ok=False, line=f"{line}; cannot write the log of runs: {shown.line(str(error))}")
     return replace(done, line=line)
 
 

@@ -91,7 +91,7 @@ def test_environment_that_the_package_brings_switches_nothing_off(broken: Path) 
 
 def test_guard_that_fails_warns_and_lets_the_merge_go_on(broken: Path) -> None:
     run = phase(broken, PORTAGE_PYTHONPATH="/nonexistent", PORTAGE_PYTHON=str(Path("/usr/bin/python3").resolve()))
-    assert "ewarn: portage-ext: the guard could not judge app-misc/tool-1" in run.stdout
+    assert "ewarn: portage-ext: the guard could not check app-misc/tool-1" in run.stdout
     assert run.stdout.endswith("end\n")
 
 

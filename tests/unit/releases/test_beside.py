@@ -49,7 +49,7 @@ def test_every_reason_for_a_release_has_its_words(made: Site) -> None:
     assert made.publisher.publish("production", made.source()).beside == ("the header of the index (REPO_REVISIONS)",)
     publish(made)
     (made.served() / "app-misc/foo/foo-1-1.gpkg.tar").unlink()
-    assert publish(made).beside == ("1 package that release 3 had lost",)
+    assert publish(made).beside == ("1 package missing from release 3",)
     assert made.publisher.renew("production", force=True).beside == (beside.ANNOUNCED,)
     made.clock.now += 86400 * 16
     assert publish(made).beside == (beside.LATER_EXPIRY,)
