@@ -1,8 +1,8 @@
-"""One line before emerge's list when packages are compiled that were to come as binaries, with the command that says why.
+"""One line before emerge's list when packages will be compiled although a binary was expected, with the command that says why.
 
-Told from what the run knows already, without a second resolution. A package counts when getbinpkg is on for it and a binary of
-its slot was a candidate and was turned down; a package that package.env names in full counts without a candidate too, because
-somebody expects one. Where a wildcard or the whole run is on, packages without any binary are everyday and do not count.
+It uses what the run already knows, without a second resolution. A package counts if getbinpkg is on for it and a binary of its
+slot was a candidate and was rejected. A package that package.env names in full counts even without a candidate, because an
+administrator expects a binary. With a wildcard or getbinpkg for the whole run, packages without a binary do not count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _active = False
 
 
 def begin(emerge_config: Any) -> None:
-    """Look at the list of this run."""
+    """Start to check the list of this run."""
     global _active
     _active = False
     if "--quiet" in emerge_config.opts:
@@ -37,7 +37,7 @@ def begin(emerge_config: Any) -> None:
 
 
 def end() -> None:
-    """Look no more."""
+    """Stop."""
     global _active
     _active = False
 
@@ -56,7 +56,7 @@ def _wrap(original: Function) -> Function:
     return first_say
 
 
-# The list is shown by the first, and without being shown handed to the scheduler by the second.
+# The first shows the list; the second passes it to the scheduler when it is not shown.
 _PATCHES: Final = (Patch(depgraph, "display", _wrap), Patch(depgraph, "schedulerGraph", _wrap))
 _GRAPH: Final = "_emerge.depgraph:depgraph"
 EXPECTED: Final[tuple[Expectation, ...]] = (

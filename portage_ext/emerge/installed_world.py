@@ -1,4 +1,4 @@
-"""One root as the plan check sees it before the first step: the loader's view, and who owns and who uses a library."""
+"""One root as the plan check sees it before the first step: the loader's view, and which packages own and use a library."""
 
 from __future__ import annotations
 

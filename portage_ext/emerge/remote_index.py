@@ -1,8 +1,8 @@
-"""A remote Packages index of which only the packages that this host accepts become entries.
+"""A remote Packages index in which only the packages that this host accepts become entries.
 
-Portage parses every entry of a binhost's index, some thirty thousand, into dictionaries. Here the text is read in chunks,
-entries of other packages are passed over by their CPV line, and only the rest goes through Portage's own parser. What
-Portage caches on disk stays the whole index, so that an edit of package.env holds at once and without a download.
+Portage parses every entry of a binhost's index, about thirty thousand, into dictionaries. This class reads the text in chunks,
+skips entries of other packages by their CPV line, and gives only the rest to Portage's own parser. Portage still caches the
+whole index on disk, so that an edit of package.env takes effect at once and without a download.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def alternatives(names: Iterable[str]) -> bytes:
 
 
 def _wildcard(text: str) -> str:
-    # A star never stands for a slash, in Portage neither; if it did here, a line of slashes would take hours.
+    # As in Portage, a star never matches a slash; otherwise a line of slashes would take hours.
     return re.escape(text).replace(r"\*", r"[^\n/]*")
 
 
