@@ -1,4 +1,4 @@
-"""The gates of a channel, by the names in portage-ext.toml or of one run. Portage is imported when one of them needs it."""
+"""The gates of a channel, by the names in portage-ext.toml or on the command line. Portage is imported if a gate needs it."""
 
 from __future__ import annotations
 
