@@ -1,4 +1,4 @@
-"""Push releases to the mirrors in portage-ext.toml, or ask how far they are behind. One failed mirror does not stop the rest."""
+"""Push releases to the mirrors in portage-ext.toml, or ask how far they are behind. A failed mirror does not stop the rest."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from portage_ext.trust.signer import GpgSigner, signing_key
 
 _DAY: Final = 86400
 _INCOMPLETE: Final[tuple[type[TrustError], ...]] = (ThresholdError, UnsignedError, UntrustedKeyError)
-"""Why a root that is being signed does not pass yet."""
+"""Why a root that is still being signed is not valid yet."""
 
 
 @dataclass(frozen=True, slots=True)
