@@ -1,4 +1,4 @@
-"""An index is up to date when a reader of any of its forms learns exactly what a new index would say."""
+"""An index is up to date if each of its forms has exactly the content of a new index."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNSTABLE = ("TIMESTAMP", *KEPT_HEADER)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as it should be: the file or package, and what."""
+    """One difference: the file or package, and what differs."""
 
     where: str
     what: str

@@ -1,4 +1,4 @@
-"""A file is indexed only where Portage would look for it: its path must repeat what its metadata says."""
+"""A file is indexed only where Portage would look for it: its path must match its metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portage_ext.model import GPKG_SUFFIX, PACKAGE_SUFFIXES
 
 
 def place(path: str, values: Mapping[str, str]) -> Identity:
-    """The identity of the package at ``path`` (relative to PKGDIR), if it may stand there.
+    """The identity of the package at ``path`` (relative to PKGDIR), if it belongs there.
 
     Multi-instance: ``category/name/PF-BUILDID.gpkg.tar`` or ``.xpak``; else ``category/PF.gpkg.tar`` or ``.tbz2``, or ``All``
     for the category (binarytree._populate_local in Portage). Raises MisnamedPackageError and what :func:`identity_of` raises.
