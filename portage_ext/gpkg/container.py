@@ -1,7 +1,7 @@
 """A gpkg is one directory of plain files that its Manifest lists completely (GLEP 78); anything else is refused.
 
-Stricter than Portage where Portage would index what nobody builds: links and devices, a second image or metadata archive,
-and data behind the end of the archive (docs/adr/0301-what-reindex-leaves-out.md).
+It is stricter than Portage for content that no builder produces: links and devices, a second image or metadata archive, and
+data after the end of the archive (docs/adr/0301-what-reindex-leaves-out.md).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""tar headers are parsed from bounded bytes, and a member that is no plain file is never followed.
+"""tar headers are parsed from bounded bytes, and members that are not plain files are refused.
 
-Reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
-Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses where
-a header is odd: it takes a broken one for the end, and padding for a name. So everything odd is an error here, before a
-member is given out, and what is accepted ``tarfile`` reads alike (tests/unit/gpkg/test_tarfile.py).
+It reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
+Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses at
+odd headers: it treats a broken header as the end of the archive, and padding as part of a name. So every odd header is an error
+here, before a member is returned; what is accepted, ``tarfile`` reads in the same way (tests/unit/gpkg/test_tarfile.py).
 """
 
 from __future__ import annotations
