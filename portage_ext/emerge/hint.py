@@ -80,7 +80,8 @@ def _hint(graph: Any) -> None:
     # The same question: what was asked for is what holds a binary back, or lets one in.
     chosen = [word for _, word in options.deciding(options.on_the_command_line(sys.argv[1:]))]
     asked = f" -- {shlex.join(chosen)}" if chosen else ""
-    messages.line(f"{count} {verb} compiled: portage-ext why {' '.join(names[:_NAMED])}{asked}{more}")
+    question = f"portage-ext why {' '.join(names[:_NAMED])}{asked}{more}"
+    messages.line(f"{count} will be compiled. For the {reason}, run: {question}")
 
 
 def _fallen_back(graph: Any) -> Iterator[Any]:

@@ -8,7 +8,6 @@ from typing import ClassVar, Final
 
 from portage_ext import shown
 from portage_ext.errors import PortageExtError
-from portage_ext.folding import counted
 
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

@@ -275,12 +275,16 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "package.use",
-            f"{counted(len(lines), 'atom')} with other flags there: {_some(lines)}",
-            f"those that are wanted here too, in {PACKAGE_USE} (all of them: --json)",
+            f"the binhost sets other flags for {counted(len(lines), 'atom')}: {_some(lines)}",
+            f"copy the lines that you want into {PACKAGE_USE} (all lines: --json)",
         )
 
 
 _SHOWN: Final = 5
+
+
+def _are(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -293,8 +297,8 @@ def _packages(packages: Sequence[PackageUse]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "installed packages",
-            f"{counted(len(packages), 'package')} installed here and offered with other USE flags, and therefore compiled",
-            f"in {PACKAGE_USE}, where the flags of the binhost will do: {_some([one.line for one in packages])}",
+            f"{counted(len(packages), 'installed package')} {_are(packages)} compiled here: the binhost offers other USE flags",
+            f"if you can use the flags of the binhost, add to {PACKAGE_USE}: {_some([one.line for one in packages])}",
         )
 
 
@@ -304,7 +308,7 @@ def _world(theirs: Builder, unbuilt: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "world",
-            f"{counted(len(unbuilt), 'atom')} of this host's world that no package there fits, and therefore compiled: "
+            f"{counted(len(unbuilt), 'atom')} of this host's world {_are(unbuilt)} compiled here, without a package there: "
             + _some(unbuilt)
             + (f" (also in the world of the binhost: {_some(also)})" if also else ""),
             f"on the binhost, run emerge --buildpkg {shlex.join(unbuilt[:_SHOWN])}; then publish again",

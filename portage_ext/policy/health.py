@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Final
 
 from portage_ext import limits, shown
-from portage_ext.folding import counted
 from portage_ext.model.release import Release
 from portage_ext.model.root import Root
 from portage_ext.words import counted, size, spell

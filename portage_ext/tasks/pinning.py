@@ -16,7 +16,6 @@ from portage_ext.errors.trust import DamagedStateError
 from portage_ext.fetch.binrepo import locked
 from portage_ext.fetch.mirrors import Mirrors, Transports
 from portage_ext.fetch.sinks import MemorySink
-from portage_ext.folding import counted
 from portage_ext.model.root import Root
 from portage_ext.tasks.site import Site
 from portage_ext.trust import kept_root, manage, manage_roots
