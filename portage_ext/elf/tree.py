@@ -80,7 +80,7 @@ def announces(path: str, eprefix: str = "") -> bool:
 
 
 def read_image(image: Path, *, eprefix: str = "") -> Objects:
-    """The objects below the directory ``image``, which stands for the root. Links are not followed. Raises OSError."""
+    """The objects below the directory ``image``, which represents the root. Links are not followed. Raises OSError."""
     links: list[str] = []
     objects = read_files(image, _walk(os.fspath(image), links), eprefix=eprefix)
     for path in links:

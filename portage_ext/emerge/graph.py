@@ -177,7 +177,7 @@ class _Run:
             return
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - emerge goes on without, whatever broke
+        except Exception as error:  # noqa: BLE001 - emerge must continue without it
             self._broken = True
             self._remove()
             if self._footer is not None:

@@ -174,7 +174,7 @@ def _decoded_lines(raw: IO[bytes]) -> Iterator[str]:
 
 
 def _bytes_below(lines: Any) -> IO[bytes]:
-    """The binary file below ``codecs.iterdecode``, which stands where the last line ended; else the lines, encoded again."""
+    """The binary file below ``codecs.iterdecode``, positioned after the last line; else the lines, encoded again."""
     below = inspect.getgeneratorlocals(lines).get("iterator") if inspect.isgenerator(lines) else None
     if below is not None and hasattr(below, "read"):
         return cast("IO[bytes]", below)

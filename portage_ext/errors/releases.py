@@ -34,9 +34,9 @@ class ExpiringRootKeyError(PortageExtError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where}: the root key {self.key} expires on {self.day}, and with it every root that it has signed "
-            f"[expiring-root-key]. The root has an expiry of its own: take that of the key away "
-            f"(`gpg --quick-set-expire {self.key} never`), and try again"
+            f"{self.where}: the root key {self.key} expires on {self.day}, and every root that it has signed expires with it "
+            f"[expiring-root-key]. The root has its own expiry date. Remove that of the key "
+            f"(`gpg --quick-set-expire {self.key} never`), then try again"
         )
 
 

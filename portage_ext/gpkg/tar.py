@@ -84,7 +84,7 @@ def _pax(body: bytes, length: int) -> dict[str, str]:
     records: dict[str, str] = {}
     data = body[:length]
     if body[length:].strip(b"\0"):
-        raise TarError("a pax header goes on behind its end")
+        raise TarError("a pax header extends beyond its end")
     while data:
         digits, space, _ = data.partition(b" ")
         if not space or not digits.isdigit() or len(digits) > 10 or not len(digits) + 2 < int(digits) <= len(data):

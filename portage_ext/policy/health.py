@@ -149,7 +149,7 @@ def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str, c
     if edited:
         yield warning(
             f"changed since portage-ext setup put them in place: {some(edited)}",
-            f"keep what you changed in a file of your own, remove the changed one, and then: {command}",
+            f"move your changes to a file of your own, remove the changed file, and then run: {command}",
         )
     if by != version:
         what = f"were put in place by portage-ext {by}" if by else "are incomplete: the last setup did not finish"

@@ -41,7 +41,7 @@ def compare(what: str, *, unverified: bool = False, warn: Callable[[str], None] 
     """Compare this host with ``what``: a section of binrepos.conf or its sync-uri, a release or channel of a tree on this
     machine, or a builder.json.
 
-    ``unverified``: accept unsigned data from a URL. ``warn`` is told what was tried in vain.
+    ``unverified``: accept unsigned data from a URL. ``warn`` is called with failed attempts.
 
     Raises RequestError, SettingsError, NoBuilderError, InvalidBuilderError, the TrustError that refused it,
     AllMirrorsFailedError, OSError.

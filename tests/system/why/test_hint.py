@@ -73,7 +73,7 @@ def test_getbinpkg_for_the_run(client: Root) -> None:
     client.etc("package.use", "app-misc/flags bar\n")
     overlay(client).data("app-misc/only-1")
     run = client.emerge("-pg", "app-misc/hello", "app-misc/flags", "app-misc/only").ok()
-    assert "portage-ext: 1 package is compiled: portage-ext why app-misc/flags -- -g\n" in run.stderr
+    assert "portage-ext: 1 package will be compiled. For the reason, run: portage-ext why app-misc/flags -- -g\n" in run.stderr
 
 
 @pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
