@@ -103,7 +103,7 @@ class InstalledWorld:
         return False
 
     def private(self, cpv: str) -> dict[Placed, frozenset[str]]:
-        """What an installed package has in directories of its own, by the files as they are."""
+        """The libraries of an installed package in private directories, read from its files."""
         found = {}
         for path, library in self.objects(cpv):
             if library[1] == posixpath.basename(path) and not is_library(library[1]):

@@ -46,7 +46,7 @@ class SignaturePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed package: its Manifest member as it stands there, its metadata archive and that one's detached signature."""
+    """A signed package: its raw Manifest member, its metadata archive, and the detached signature of that archive."""
 
     path: str
     manifest: bytes
