@@ -395,7 +395,6 @@ class NoBuilderError(PortageExtError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where} has no builder.json: it was published by an older version, with builder = false in [publish], "
-            "or from a PKGDIR that is not the one of the binhost's Portage. On the binhost, run `portage-ext publish`, or "
-            "write a file to compare with: `portage-ext compare --print`"
+            f"{self.where} has no builder.json: it was published by an older version, with builder = false, or from another "
+            "PKGDIR than Portage's. Run `portage-ext publish` there, or compare with its `portage-ext compare --print`"
         )
