@@ -9,7 +9,7 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == binary && -z ${MISC_FUNCT
 	if [[ ${__portage_ext_status} == 3 ]]; then
 		die "portage-ext: ${CATEGORY}/${PF} would not run on this system; nothing of it was merged"
 	elif [[ ${__portage_ext_status} != 0 ]]; then
-		ewarn "portage-ext: the guard could not judge ${CATEGORY}/${PF} (exit status ${__portage_ext_status}); the merge goes on"
+		ewarn "portage-ext: the guard could not check ${CATEGORY}/${PF} (exit status ${__portage_ext_status}); the merge goes on"
 	fi
 	unset -v __portage_ext_status
 fi

@@ -31,7 +31,7 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 				[[ -z ${__portage_ext_word} ]] || ewarn "${__portage_ext_word}"
 			done <<<"${__portage_ext_said}"
 		else
-			ewarn "portage-ext: what ${CATEGORY}/${PF} takes from installed packages could not be judged; the merge goes on"
+			ewarn "portage-ext: could not check whether an installed package needs what ${CATEGORY}/${PF} removes; the merge goes on"
 		fi
 	fi
 	unset -v __portage_ext_{new,lost,versions,old,groups,group,words,there,word,said}

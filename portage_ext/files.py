@@ -1,7 +1,7 @@
-"""Files are replaced through here and nowhere else.
+"""Only this module replaces files.
 
-A reader sees the old file or the new one, whole, also after a crash: the new text goes to a temporary file in the same
-directory, is flushed to the disk, and takes the name by one rename, which is flushed too.
+A reader always sees the complete old or the complete new file, also after a crash: the new content goes to a temporary file
+in the same directory, is flushed to disk and renamed, and the rename is flushed too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEMPORARY_PREFIX = ".portage-ext."
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Make ``path`` and the parents that it lacks, each with ``mode`` whatever the umask; what is there stays as it is.
+    """Create ``path`` and missing parents, each with ``mode`` whatever the umask. Existing directories are not changed.
 
     ``Path.mkdir(parents=True)`` gives its mode to the last directory alone, and the umask's to the others. Raises OSError.
     """
@@ -28,7 +28,7 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
         return
     make_directory(path.parent, mode)
     try:
-        # Never with more than ``mode``, not even for a moment; the umask may only have taken something away.
+        # Never with more than ``mode``, not even for a moment. The umask can only have removed bits.
         path.mkdir(mode)
     except FileExistsError:
         if not path.is_dir():
@@ -83,10 +83,10 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, group: int | Non
 def replacing_together(
     paths: Sequence[Path], *, mode: int = 0o644, group: int | None = None, mtime: int | None = None
 ) -> Iterator[list[IO[bytes]]]:
-    """Yield one binary file for each of ``paths`` (all in one directory); when the block ends well they take the names.
+    """Yield one binary file for each of ``paths`` (all in one directory); if the block succeeds, they take these names.
 
-    The renames follow each other with nothing in between but themselves: everything that can fail for want of space is done
-    before the first. The last of ``paths`` is renamed last. ``mtime`` (seconds since 1970) is set on all. Raises OSError.
+    The renames come last, directly after each other: everything that can fail for lack of space happens before the first.
+    The last of ``paths`` is renamed last. ``mtime`` (seconds since 1970) is set on all. Raises OSError.
     """
     names: list[str] = []
     files: list[IO[bytes]] = []
@@ -120,7 +120,7 @@ def replacing_together(
 
 
 def discard(path: Path) -> None:
-    """Remove ``path`` if it is a regular file: a device such as /dev/null, a pipe or a link is not ours to remove.
+    """Remove ``path`` if it is a regular file. A device such as /dev/null, a pipe or a link is left alone.
 
     Raises OSError.
     """
@@ -130,7 +130,7 @@ def discard(path: Path) -> None:
 
 
 def replace_link(path: Path, target: str) -> None:
-    """Make ``path`` a symbolic link to ``target`` by one rename, whatever it linked to before. Raises OSError."""
+    """Make ``path`` a symbolic link to ``target`` by one rename, also if it links elsewhere now. Raises OSError."""
     name = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{secrets.token_hex(4)}")
     try:
         os.symlink(target, name)
@@ -143,7 +143,7 @@ def replace_link(path: Path, target: str) -> None:
 
 
 def sync_filesystem(directory: Path) -> None:
-    """Flush everything of the file system that holds ``directory``: one call where a tree has tens of thousands of names.
+    """Flush the whole file system of ``directory``: one call instead of one for each of tens of thousands of files.
 
     Raises OSError, also for an earlier write of that file system that failed (syncfs(2)).
     """

@@ -1,4 +1,4 @@
-"""What many packages have in common is said once: equal objections become one line with their count and an example."""
+"""Equal reasons of many packages are printed once: as one line with their count and an example."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portage_ext.words import counted
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One reason, and the packages or files that it holds for, in the order in which they came."""
+    """One reason, and the packages or files that it applies to, in their original order."""
 
     what: str
     where: tuple[str, ...]
@@ -22,7 +22,7 @@ class Fold:
 
 
 def fold(pairs: Iterable[tuple[str, str]]) -> list[Fold]:
-    """The reasons in ``pairs`` of place and reason, each once, the most frequent first."""
+    """The reasons in ``pairs`` of (place, reason), each once, the most frequent first."""
     found: dict[str, dict[str, None]] = {}
     for where, what in pairs:
         found.setdefault(what, {})[where] = None

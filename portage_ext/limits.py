@@ -1,4 +1,4 @@
-"""Every bound on what comes from outside, in one place. Sizes are bytes, times are seconds."""
+"""Every bound on foreign input, in one place. Sizes are in bytes, times in seconds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CONFIG_LINE: Final = 4 * KIB
 
 # What is asked of the resolver (explain/resolution.py, host/buildtimes.py).
 SPOKEN_SIZE: Final = 4 * MIB
-"""What Portage prints while it makes a list."""
+"""The output of Portage while it resolves a request."""
 EMERGE_LOG_SIZE: Final = 32 * MIB
-"""The end of emerge.log that is looked through for build times."""
+"""The end of emerge.log that is searched for build times."""
 
 LOOKED_INTO: Final = 256
-"""Packages of PKGDIR that are opened beside the closest candidate of each package (explain/looks.py)."""
+"""Packages of PKGDIR that are opened in addition to the closest candidate of each package (explain/looks.py)."""
 PLAN_STEPS: Final = 4096
 """Steps of the plan checks for candidates beside the closest (explain/symbols.py), each as long as emerge's list."""
 
@@ -38,23 +38,23 @@ MANIFEST_SIZE: Final = 256 * KIB
 SIGNATURE_SIZE: Final = 64 * KIB
 METADATA_COMPRESSED: Final = 32 * MIB
 METADATA_SIZE: Final = 48 * MIB
-"""The metadata archive, decompressed: it holds the build environment, and where quickpkg made the package the list of its
-files, with 120 bytes for each: a whole TeX Live, or a game engine, has 300,000. It is in memory once."""
+"""The decompressed metadata archive. It has the build environment and, in a package made by quickpkg, a list of its files
+with 120 bytes for each; TeX Live or a game engine has 300,000 files. It is in memory once."""
 METADATA_MEMBERS: Final = 4096
 METADATA_RATIO: Final = 256
-"""Output per byte of input, once more than METADATA_RATIO_FREE came out."""
+"""Output per byte of input, after the first METADATA_RATIO_FREE bytes."""
 METADATA_RATIO_FREE: Final = 4 * MIB
 METADATA_VALUE: Final = 512 * KIB
-"""One value that goes into the index; more than INDEX_ENTRY_SIZE in one entry, and emerge reads nothing of it."""
+"""One value in the index. emerge does not read an index with an entry of more than INDEX_ENTRY_SIZE bytes."""
 XPAK_SIZE: Final = 64 * MIB
 ZSTD_WINDOW: Final = 2 * GIB
-"""What ``zstd --long=31`` takes, which is what Portage runs; memory is touched only as far as output is made."""
+"""The window of ``zstd --long=31``, which Portage runs. Memory is used only as far as output is produced."""
 ZSTD_BLOCKS: Final = 65536
-"""Blocks of compressed metadata, 128 KiB each where a compressor is not asked for small ones."""
+"""Blocks of compressed metadata, 128 KiB each by default."""
 DECOMPRESSOR_SECONDS: Final = 60.0
 READ_BLOCK: Final = 1 * MIB
 TRAILING_BLOCK: Final = 10240
-"""tar pads with zeros to records of this size."""
+"""The size of records to which tar pads with zeros."""
 
 # --- the package index (index/, repo/)
 INDEX_SIZE: Final = 1 * GIB
@@ -64,18 +64,18 @@ INDEX_KEYS: Final = 1024
 STATE_SIZE: Final = 1 * GIB
 """A state file beyond this is rebuilt."""
 POOL_FROM: Final = 64
-"""Packages to read from which on more than one process reads them."""
+"""From this number of packages on, several processes read them."""
 BATCH: Final = 128
 """Packages a process reads between two reports; their signatures are checked by one run of gpg."""
 BATCH_BYTES: Final = 32 * MIB
-"""Signed bytes that wait for gpg at most."""
+"""Maximum of signed bytes in memory for one run of gpg."""
 PREFETCH_FROM: Final = 256
-"""Packages to read from which on they are read before the lock is taken."""
+"""From this number of packages on, they are read before the lock is taken."""
 GPG_SECONDS: Final = 600.0
 """One run of gpg over a batch."""
 GPG_OUTPUT: Final = 64 * MIB
 READ_ATTEMPTS: Final = 3
-"""How often a package that changes while it is read is read again."""
+"""How often a package that changed while it was read is read again."""
 DIRECTORY_DEPTH: Final = 64
 
 # ELF objects and contracts (elf/, model/contract.py).
@@ -85,15 +85,15 @@ ELF_RECORDS: Final = 65536
 """Entries of one dynamic section or version table."""
 ELF_NAME: Final = 16 * KIB
 ELF_NAMES: Final = 4 * MIB
-"""All names that one object refers to; the same bytes can be referred to as thousands of names."""
+"""The length of all names in one object together: thousands of names can refer to the same bytes."""
 ELF_SIZE: Final = 4 * GIB
 """An object in a package image beyond this is not opened."""
 CONTRACT_PRIVATE: Final = 256
-"""Libraries in private directories that a contract lists; of the fullest directories it says only that there are more."""
+"""Libraries in private directories that a contract lists. For the largest directories it then only says that there are more."""
 CONTRACT_SIZE: Final = 512 * KIB
 """Characters of a contract's line; glibc's has about eight thousand."""
 NEEDED_SIZE: Final = 16 * MIB
-"""What Portage records of the objects of one installed package (NEEDED.ELF.2): a line each, with all that it is linked to."""
+"""Portage's record of the ELF objects of an installed package (NEEDED.ELF.2): one line per object with its libraries."""
 LOADER_CONF_SIZE: Final = 1 * MIB
 LOADER_CONF_FILES: Final = 256
 """Files that one ld.so.conf may include."""
@@ -104,46 +104,46 @@ ENVIRONMENT_SIZE: Final = 8 * MIB
 ELF_IN_MEMORY: Final = 16 * MIB
 """A larger object of a package's image goes through a temporary file."""
 IMAGE_SIZE: Final = 256 * GIB
-"""An image, decompressed, from which a contract is worked out."""
+"""The decompressed image from which a contract is computed."""
 IMAGE_MEMBERS: Final = 4_000_000
 IMAGE_HEADERS: Final = 16
-"""Headers before the one of a member of an image, which they extend."""
+"""Extension headers before the header of one member of an image."""
 IMAGE_BLOCKS: Final = 4_000_000
-"""Blocks of an image that zstd compressed, 128 KiB each where a compressor is not asked for small ones."""
+"""Blocks of an image compressed with zstd, 128 KiB each by default."""
 IMAGE_SECONDS: Final = 600.0
 """One run of a decompressor over an image."""
 DEPENDENCIES: Final = 4096
-"""Packages that are looked at for what a package needs in turn."""
+"""Packages that are visited for the transitive dependencies of a package."""
 PLAN_ROUNDS: Final = 8
-"""How often a merge list is put in order again after edges were added; each round adds some that were not there."""
+"""How often a merge list is ordered again after edges were added. Each round adds new edges."""
 # A published tree (repo/).
 MAX_NOTE_SIZE: Final = 64 * MIB
-"""The note beside a release: what it came from, and what it carries on for clients in flight."""
+"""The note of a release: its origin, and the files that it still carries for clients with an older index."""
 SWITCH_SKEW: Final = 600
-"""Seconds by which a channel may have been switched later than its Release says that it was created."""
+"""Maximum delay between the creation of a Release and the switch of its channel."""
 SNAPSHOT_ATTEMPTS: Final = 3
 PLACE_TOGETHER_FROM: Final = 4096
-"""Files from which on several threads place them."""
+"""From this number of files on, several threads place them."""
 RSYNC_SECONDS: Final = 86400.0
 WORKER_WAIT: Final = 60.0
-"""How long a run waits for another that works after emerge, before it leaves the work to it."""
+"""How long a run waits for another run of after-emerge before it leaves the work to that run."""
 REFRESH_SECONDS: Final = 10.0
-"""How long a sync waits for binhosts that are asked for their Releases."""
+"""How long a sync waits for the Releases of binhosts."""
 REFRESH_EVERY: Final = 600
-"""Several syncs within so many seconds ask once."""
+"""Several syncs within this time ask the binhosts only once."""
 RUN_LOG_SIZE: Final = 1 * MIB
-"""The log of runs; beyond it the older half is dropped."""
+"""The log of runs. When it is larger, the older half is dropped."""
 RUN_LINE_SIZE: Final = 64 * KIB
 INSTALL_TEST_SECONDS: Final = 3600.0
 
 # Locks (locks.py): a wait is announced after LOCK_SILENT, and ends after one of the others.
 LOCK_SILENT: Final = 2.0
 FETCH_LOCK: Final = 300.0
-"""Another run looks at the same binrepo: mirrors and patience of both have bounds."""
+"""Another run reads the same binrepo. Its mirrors and timeouts are bounded."""
 TREE_LOCK: Final = 3600.0
 """Another publisher is at work."""
 PKGDIR_LOCK: Final = 3600.0
-"""Portage's own lock on PKGDIR, which emerge and a reindex hold."""
+"""Portage's own lock on PKGDIR, which emerge and reindex hold."""
 LOG_LOCK: Final = 10.0
 
 # A release and its signatures (trust/).
@@ -154,15 +154,15 @@ MAX_KEYS_NEXT: Final = 16
 MAX_PINS: Final = 64
 """Keys pinned for one binrepo."""
 MAX_ANNOUNCED: Final = 1024
-"""What is remembered of rotations: pairs of a key and a key that announced it."""
+"""Recorded key rotations: pairs of a key and the key that announced it."""
 MAX_REMOVED: Final = 8192
-"""Keys that the administrator took out of the pins of one binrepo; none is forgotten, so that more are refused."""
+"""Keys that the administrator unpinned for one binrepo. None of them is ever dropped; at the bound, more are refused."""
 MAX_RELEASE_VERSION: Final = 2**53
 MAX_VERSION_JUMP: Final = 100_000
 MAX_TIME: Final = 253_402_300_799
 """The last second of the year 9999, which is the last that a Release can name."""
 MEMORY_SIZE: Final = MIB
-"""What is remembered of one binrepo (trust/memory.py), and the lists and objects in it."""
+"""The recorded state of one binrepo (trust/memory.py), and the lists and objects in it."""
 MEMORY_BRACKETS: Final = 16
 MAX_RELEASE_VALIDITY: Final = 400 * 86400
 MAX_ROOT_SIZE: Final = 16 * KIB
@@ -171,71 +171,71 @@ MAX_ROOT_KEYS: Final = 16
 MAX_ROOT_VERSION: Final = 1_000_000
 MAX_ROOT_VALIDITY: Final = 1200 * 86400
 MAX_ROOT_STEPS: Final = 128
-"""Roots that a client follows in one run; the next run goes on from there."""
+"""Roots that a client follows in one run. The next run continues from there."""
 ROOT_SOON: Final = 60 * 86400
-"""A root that expires within so many seconds is a warning: somebody must fetch the keys from where they are kept."""
+"""A root that expires within this time is a warning: somebody must fetch the offline root keys."""
 CLOCK_SKEW: Final = 600
 MAX_GPG_STATUS: Final = 4 * MIB
 GPG_TIMEOUT: Final = 120
 SIGN_SECONDS: Final = 600.0
-"""One signature, or as long as gpg takes nothing of a payload: a person may have to find a passphrase or a smartcard."""
+"""One signature, or a pause while gpg reads nothing: a person may have to enter a passphrase or insert a smartcard."""
 
 # Transfers (fetch/).
 TRANSFER_BLOCK: Final = MIB
 MAX_REDIRECTS: Final = 5
 BOTH_DIGESTS_UP_TO: Final = 64 * MIB
-"""Packages larger than this are held to BLAKE2B alone while they arrive."""
+"""Packages larger than this are checked with BLAKE2B alone during the transfer."""
 MAX_BACKOFF: Final = 10.0
 SSH_SAID: Final = 4 * KIB
-"""The end of what ssh says that is kept."""
+"""The end of the output of ssh that is kept."""
 SSH_SHOWN: Final = 300
-"""The end of that, in characters, that an error shows."""
+"""The characters of it that an error shows."""
 MAX_MIRRORS: Final = 32
 
 # An index offered by a binhost (trust/).
 MAX_INDEX_TTL: Final = 86400
 MAX_INDEX_ENTRIES: Final = 1_000_000
 MAX_OFFERED_INDEX: Final = 256 * MIB
-"""The plain index of a binrepo, whatever its Release says of the size."""
+"""The plain index of a binrepo, whatever size its Release gives."""
 MAX_OFFERED_FORM: Final = 128 * MIB
-"""A compressed form of it, where no Release says how large it is."""
+"""A compressed form of it, if no Release gives its size."""
 EXPANSION_FREE: Final = 16 * MIB
 EXPANSION_RATIO: Final = 64
-"""Output per byte of input of a compressed index, once more than EXPANSION_FREE came out."""
+"""Output per byte of input of a compressed index, after the first EXPANSION_FREE bytes."""
 
 # Packages fetched on trial by `why --fetch` (explain/trial.py).
 TRIAL_PACKAGES: Final = 64
 TRIAL_BYTES: Final = 8 * GIB
-"""All packages together, by their index; one at a time lies on the disk."""
+"""All packages together, by the sizes in the index. Only one at a time is on disk."""
 TRIAL_SECONDS: Final = 1800.0
 TRIAL_FETCH_SECONDS: Final = 600.0
 """One run of a fetch command."""
 TRIAL_SAID: Final = 64 * KIB
-"""The end of what it said, of which the last TRIAL_LINES lines are told."""
+"""The end of its output, of which the last TRIAL_LINES lines are shown."""
 TRIAL_LINES: Final = 3
 
-# The compiler, as it is asked about CPUs (host/cpu.py).
+# Questions to the compiler about CPUs (host/cpu.py).
 COMPILER_SECONDS: Final = 10.0
 COMPILER_OUTPUT: Final = MIB
 
-# What a binhost says of its builder (model/builder.py).
+# The builder.json of a binhost (model/builder.py).
 BUILDER_SIZE: Final = 1536 * KIB
-"""A hostile JSON takes thirty times its size in memory."""
+"""Small, because hostile JSON can take thirty times its size in memory."""
 BUILDER_ITEMS: Final = 100_000
 BUILDER_TEXT: Final = 4 * KIB
 
 # The health of this host (policy/health.py, tasks/examination.py).
 CHECK_SECONDS: Final = 8.0
-"""What has not answered by then is said not to have."""
+"""Checks without an answer by then are reported as such."""
 CHECK_TIMEOUT: Final = 4.0
-"""Silence of a mirror."""
+"""How long a mirror may be silent."""
 KEY_SOON: Final = 30 * 86400
 DISK_FULL: Final = 200 * MIB
 DISK_SCARCE: Final = 2 * GIB
 
 # A capture of another host (targets/).
 CAPTURE_SECONDS: Final = 300.0
-"""Portage on a slow host reads its configuration and a CONTENTS of each installed package."""
+"""On a slow host, Portage takes long to read its configuration and the CONTENTS of each installed package."""
 CAPTURE_SIZE: Final = 64 * MIB
 CAPTURE_BYTES: Final = 16 * MIB
 """All files of one capture; patches are the largest of them."""
@@ -244,17 +244,17 @@ CAPTURE_LIST: Final = 4096
 CAPTURE_PACKAGES: Final = 20_000
 CAPTURE_TEXT: Final = 64 * KIB
 CAPTURE_SAID: Final = 4 * KIB
-"""The end of what the other side said on standard error."""
+"""The end of the standard error of the other side."""
 
 # Builds (builds/).
 BUILD_LOOK: Final = 0.5
-"""How often a running build is looked at: whether it was cancelled."""
+"""How often a running build is checked for cancellation."""
 BUILD_END: Final = 10.0
-"""How long killed processes may take to be gone."""
+"""How long killed processes may take to end."""
 JOB_SIZE: Final = 32 * MIB
-"""What an environment says of its plan."""
+"""The build plan that an environment reports."""
 BUILD_LOG: Final = 64 * MIB
-"""The log of one attempt; what is written beyond it is dropped."""
+"""The log of one attempt. Further output is dropped."""
 BUILD_RESULT: Final = 8 * GIB
 BUILD_TRIES: Final = 3
 """Attempts of one job that ended because this host, not the package, failed."""

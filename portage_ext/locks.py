@@ -1,8 +1,8 @@
-"""One run at a time: a lock file that strangers cannot hold, and a wait that has an end and is announced.
+"""One run at a time: a lock file that other users cannot hold, and a wait that is bounded and announced.
 
-flock(2) asks for no right to write: whoever can open a lock file can hold it for ever. So a lock file is 0600 and its owner's.
-One that was not (of an older version, after a chmod) may be held by a stranger through a descriptor from before: it is replaced
-by a new one, unless a run of ours holds it. A lock counts only while its file is the one that has the name.
+flock(2) does not need write permission: every user who can open a lock file can hold the lock for ever. So a lock file has
+mode 0600. A file with another mode (from an older version, or after a chmod) may be held by another user through an open
+descriptor. It is replaced by a new file, unless one of our runs holds it. A lock counts only while its file has the name.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _POLL = 0.05
 
 
 def tell(line: str) -> None:
-    """Say ``line`` on stderr."""
+    """Print ``line`` on stderr."""
     print(f"portage-ext: {shown.line(line)}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def held(path: Path, wait: float, say: Callable[[str], None] = tell) -> Iterator[None]:
-    """Hold the lock file at ``path``, which is made when it is not there; its directory must be.
+    """Hold the lock file at ``path``, which is created if it is missing; its directory must exist.
 
-    Waits for ``wait`` seconds at most, and has ``say`` tell of it when it begins to last. Raises LockError, OSError.
+    Waits for ``wait`` seconds at most, and announces a longer wait with ``say``. Raises LockError, OSError.
     """
     with tried(path, wait, say) as fd:
         if fd is None:
@@ -42,7 +42,7 @@ def held(path: Path, wait: float, say: Callable[[str], None] = tell) -> Iterator
 
 @contextlib.contextmanager
 def tried(path: Path, wait: float = 0, say: Callable[[str], None] = tell) -> Iterator[int | None]:
-    """As ``held``, but yields None when the lock was not to be had, else its descriptor. Raises LockError, OSError."""
+    """Like ``held``, but yields its descriptor, or None if the lock could not be taken. Raises LockError, OSError."""
     fd = _taken(path, wait, say)
     try:
         yield fd
@@ -52,12 +52,12 @@ def tried(path: Path, wait: float = 0, say: Callable[[str], None] = tell) -> Ite
 
 
 def too_long(path: Path, wait: float) -> str:
-    """Why the lock ``path`` was not to be had in ``wait`` seconds, and what to do."""
-    return f"{holder(path)} has held this lock for more than {wait:g} s; end it if it hangs (fuser -v {path}), and try again"
+    """Why the lock ``path`` could not be taken within ``wait`` seconds, and what to do."""
+    return f"{holder(path)} has held this lock for more than {wait:g} s; stop it if it hangs (fuser -v {path}), then try again"
 
 
 def waiting(path: Path, wait: float, say: Callable[[str], None] = tell) -> Iterator[float]:
-    """A pause for each further attempt at the lock ``path``, as long as there may be one; says once whom it waits for.
+    """Pause before each further attempt at the lock ``path`` until the time is up; say once which process holds it.
 
     Yields the seconds that have passed.
     """
@@ -65,13 +65,13 @@ def waiting(path: Path, wait: float, say: Callable[[str], None] = tell) -> Itera
     while (passed := time.monotonic() - begun) < wait:
         if passed >= limits.LOCK_SILENT and not said:
             said = True
-            say(f"waiting for {holder(path)}, which holds the lock {path}; for {wait - passed:.0f} s more at most")
+            say(f"waiting for {holder(path)}, which holds the lock {path} (at most {wait - passed:.0f} s more)")
         time.sleep(_POLL)
         yield passed
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock ``path``, as far as the kernel tells this user."""
+    """The process that holds the lock ``path``, as far as the kernel shows it to this user."""
     pids = [pid for pid in _holders(path) if pid > 0]
     if not pids:
         return "another process"
@@ -85,7 +85,7 @@ def holder(path: Path) -> str:
 
 
 def _taken(path: Path, wait: float, say: Callable[[str], None], *, replace: bool = True) -> int | None:
-    """A descriptor that holds the lock; None when the time is up."""
+    """A descriptor that holds the lock; None if the time is up."""
     if (fd := _attempt(path, replace=replace)) is not None:
         return fd
     for _ in waiting(path, wait, say):
@@ -111,7 +111,7 @@ def _attempt(path: Path, *, replace: bool) -> int | None:
 
 
 def _opened(path: Path) -> int:
-    """The file at ``path``; a new one is for its owner alone whatever the umask."""
+    """Open the file at ``path``. A new file has mode 0600 whatever the umask."""
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         while True:
@@ -125,39 +125,39 @@ def _opened(path: Path) -> int:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise LockError(str(path), "it is a symbolic link, and no lock file; remove it") from error
+        raise LockError(str(path), "it is a symbolic link and not a lock file; remove it") from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise LockError(str(path), "it is no regular file, and no lock; remove it")
+        raise LockError(str(path), "it is not a regular file, so it cannot be a lock; remove it")
     return fd
 
 
 def _trusted(path: Path) -> set[int]:
-    """Who may hold the lock: this user, root, and whoever owns its directory and can do there what he wants."""
+    """The users who may hold the lock: this user, root, and the owner of its directory, who can replace the file anyway."""
     return {os.geteuid(), 0, path.parent.stat().st_uid}
 
 
 def _is_ours(fd: int, path: Path) -> bool:
-    """Whether no stranger can open the file."""
+    """Whether no other user can open the file."""
     status = os.fstat(fd)
     return status.st_mode & 0o077 == 0 and status.st_uid in _trusted(path)
 
 
 def _may_replace(fd: int, path: Path) -> bool:
-    """Whether nobody holds a file that strangers can open, or strangers alone do."""
+    """Whether a file that other users can open is held by nobody, or only by other users."""
     if _locked(fd):
         return True
-    # Root sees who has the file open, also through a descriptor that the one who took the lock left to a child.
+    # Root sees which processes have the file open, also through a descriptor that a child has inherited.
     owners = _openers(fd) if os.geteuid() == 0 else {_owner(pid) for pid in _holders(path)}
     return bool(owners) and owners.isdisjoint({None, *_trusted(path)})
 
 
 def _replace(path: Path) -> None:
-    """Put a new file in the place of one that strangers can open. One process at a time does it. Raises LockError."""
+    """Replace a lock file that other users can open. One process at a time does it. Raises LockError."""
     guard = path.with_name(f"{files.TEMPORARY_PREFIX}{path.name}.guard")
     fd = _taken(guard, limits.LOCK_SILENT, tell, replace=False)
     if fd is None:
-        raise LockError(str(guard), f"{holder(guard)} holds this lock, or strangers can open its file; remove it")
+        raise LockError(str(guard), f"{holder(guard)} holds this lock, or other users can open its file; remove it")
     try:
         old = _opened(path)
         try:
@@ -167,7 +167,7 @@ def _replace(path: Path) -> None:
             os.close(old)
         guard.unlink(missing_ok=True)
     except OSError as error:
-        why = f"strangers can open this lock file, and it cannot be replaced: {error.strerror}; remove it"
+        why = f"other users can open this lock file, and it cannot be replaced ({error.strerror}); remove it"
         raise LockError(str(path), why) from error
     finally:
         os.close(fd)
@@ -183,7 +183,7 @@ def _locked(fd: int) -> bool:
 
 
 def _is_at(fd: int, path: Path) -> bool:
-    """Whether the open file still has the name: it may have been replaced while it was waited for."""
+    """Whether the open file still has the name: it may have been replaced during the wait."""
     try:
         return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:
@@ -213,13 +213,13 @@ def _owner(pid: int) -> int | None:
 
 
 def _openers(fd: int) -> set[int | None]:
-    """The users whose processes, beside this one, have the file open."""
+    """The users whose processes, other than this one, have the file open."""
     wanted = os.fstat(fd)
     found: set[int | None] = set()
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
             continue
-        # Processes and their files go away while they are looked at.
+        # Processes and their files may disappear during the search.
         with contextlib.suppress(OSError):
             for one in os.scandir(process / "fd"):
                 with contextlib.suppress(OSError):

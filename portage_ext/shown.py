@@ -1,6 +1,6 @@
-"""What others wrote is made fit to be shown: nothing that a terminal obeys, no password of a URL. Here and nowhere else.
+"""Foreign text is made safe to show here and nowhere else: no terminal control sequences, no passwords of URLs.
 
-Every error passes through here by its base class (errors.py), and what is printed beside errors by ``line`` or ``text``.
+Every error passes through here by its base class (errors/__init__). Everything else that is printed uses ``line`` or ``text``.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Final
 _SPACES: Final = str.maketrans("\t\n\r\v\f", "     ")
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 _PASSWORD: Final = re.compile(
-    # A user and a colon behind "://", unless a port follows and then the path or the end: "http://host:80/a@b".
+    # A user and a colon after "://", unless a port follows and then the path or the end: "http://host:80/a@b".
     r"(://(?!\[)(?:[^\s/?#@:]|@(?!\[))*+):(?![0-9]{0,5}(?:[/?#\s,;)'\"]|$))"
-    # As far as the "@" of the authority; else as far as any, since a password that has a slash or a space in it is one, too.
+    # Up to the "@" of the authority, else up to any "@", because a password may contain a slash or a space.
     r"(?:[^\s/?#]{0,1024}@|\S{0,1024}@|[^\n@]{0,1024}@)"
 )
 
 
 def text(words: str) -> str:
-    """``words`` in their lines, each as ``line`` shows it."""
+    """``words`` with their line breaks, each line as ``line`` shows it."""
     return "\n".join(map(line, words.split("\n")))
 
 
 def line(words: str) -> str:
-    """``words`` as one line: passwords of URLs are stars; escape sequences, other control characters, and those that turn the
-    direction of writing or begin a line are written out (``\\x1b``), and so is a byte that was no character."""
+    """``words`` as one line: passwords of URLs become stars. Escape sequences, other control characters, characters that change
+    the writing direction or begin a line, and bytes that are not UTF-8 are written out (``\\x1b``)."""
     words = words.translate(_SPACES)
     if "[Errno " in words:
         words = _ERRNO.sub("", words)  # the words for the number follow it

@@ -1,4 +1,4 @@
-"""Counts, sizes and times as people read them. Nothing else in this package puts these into words."""
+"""Only this module formats counts, sizes and times for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def counted(count: int, word: str = "package") -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in the largest unit that they fill: ``1 byte``, ``1.5 MiB``."""
+    """Bytes in the largest suitable unit: ``1 byte``, ``1.5 MiB``."""
     for unit, name in _UNITS:
         if count >= unit:
             return f"{count / unit:.1f} {name}"
@@ -38,7 +38,7 @@ def second(seconds: int) -> str:
 
 
 def spell(seconds: float) -> str:
-    """A length of time in its largest unit that fits at least twice: ``90 min``, ``2 days``."""
+    """A duration in the largest unit that fits at least twice: ``90 min``, ``2 days``."""
     for length, name in ((_DAY, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {name}"

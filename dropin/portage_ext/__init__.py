@@ -1,7 +1,7 @@
-"""portage-ext's place in Portage: a sync module that syncs nothing.
+"""How portage-ext gets into Portage: a sync module that syncs nothing.
 
-Portage imports every directory here in each of its programs, which is how portage-ext comes to run without a changed file.
-Whatever goes wrong on our side stays here: Portage must behave as if this directory were not there.
+Each Portage program imports all sync modules. So portage-ext runs without a changed file of Portage. No error of portage-ext
+leaves this module: Portage must behave as if this directory did not exist.
 """
 
 module_spec = {
@@ -14,12 +14,12 @@ try:
     from portage_ext.emerge import seam
 
     seam.install()
-except BaseException as error:  # anything that escapes would end emerge, SystemExit with its status; an ImportError, portageq
+except BaseException as error:  # any exception would end emerge, and an ImportError portageq; SystemExit even with its status
     import os
     import sys
 
     if isinstance(error, KeyboardInterrupt):
         raise
-    # Child processes of this one would say it again.
+    # Child processes must not print it again.
     if os.environ.setdefault("PORTAGE_EXT_SAID", str(os.getpid())) == str(os.getpid()):
         print(f"portage-ext: not active: {type(error).__name__}: {error}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""Readers of what an administrator writes; every reader takes the root to read under."""
+"""Readers of the administrator's configuration files; each takes the root below which it reads."""

@@ -1,7 +1,7 @@
-"""One line of binrepos.conf makes our fetcher that of a binrepo; in a directory it stands in a file of its own.
+"""A line in binrepos.conf makes portage-ext the fetcher of a binrepo. If binrepos.conf is a directory, it gets its own file.
 
-Portage merges a section over all files of the directory, key by key, later names win (portage(5)); so nothing that the
-administrator wrote is touched, and taking the file away takes everything back.
+Portage merges a section over all files of the directory, key by key; files with later names win (portage(5)). So the
+administrator's files are not changed, and removing our file undoes everything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BINREPOS: Final = "etc/portage/binrepos.conf"
 
 
 def command_line(binrepo: str, *, resume: bool = False) -> str:
-    """The line that makes ``portage-ext fetch`` the fetcher of ``binrepo``; Portage puts in the variables."""
+    """The line that makes ``portage-ext fetch`` the fetcher of ``binrepo``. Portage fills in the variables."""
     return (
         f"{'resumecommand' if resume else 'fetchcommand'} = portage-ext fetch --repo {binrepo} "
         '--root "%(EROOT)s" --config-root "%(PORTAGE_CONFIGROOT)s" '
@@ -31,12 +31,12 @@ def section(binrepo: str) -> str:
 
 
 def drop_in(config_root: Path, binrepo: str) -> Path:
-    """Where the section of ``binrepo`` stands when binrepos.conf is a directory."""
+    """The file for the section of ``binrepo`` if binrepos.conf is a directory."""
     return config_root / BINREPOS / f"zz-portage-ext-{binrepo}.conf"
 
 
 def connect(config_root: Path, binrepo: str) -> bool:
-    """Write the section of ``binrepo``. False when binrepos.conf is no directory: then a person must. Raises OSError."""
+    """Write the section of ``binrepo``. False if binrepos.conf is not a directory; then a person must. Raises OSError."""
     if not (config_root / BINREPOS).is_dir():
         return False
     text = f"# Written by `portage-ext trust add`, removed by `portage-ext trust remove`.\n{section(binrepo)}"
@@ -45,24 +45,24 @@ def connect(config_root: Path, binrepo: str) -> bool:
 
 
 def disconnect(config_root: Path, binrepo: str) -> None:
-    """Take the section of ``binrepo`` away, if it is ours. Raises OSError."""
+    """Remove the section of ``binrepo`` if it is ours. Raises OSError."""
     drop_in(config_root, binrepo).unlink(missing_ok=True)
 
 
 def mistakes(config_root: Path) -> list[tuple[str, str]]:
-    """What keeps Portage from reading binrepos.conf: ``file:line`` and reason. Of a double section or key it drops the whole
-    configuration, and a bare percent sign ends it with a traceback (portage(5) has configparser's rules)."""
+    """Why Portage cannot read binrepos.conf: ``file:line`` and reason. For a duplicate section or key it ignores the whole
+    configuration, and a bare percent sign causes a traceback (portage(5) uses the rules of configparser)."""
     import configparser
 
     found: list[tuple[str, str]] = []
     for path in _files(config_root):
-        # The names that Portage puts in; what they stand for does not matter here.
+        # The names that Portage fills in; their values do not matter here.
         parser = configparser.ConfigParser(dict.fromkeys(("EPREFIX", "EROOT", "PORTAGE_CONFIGROOT", "ROOT", "SYSROOT"), ""))
         try:
             text = _text(path)
             long = next((number for number, line in enumerate(text.split("\n"), 1) if len(line) > limits.CONFIG_LINE), 0)
             if long:
-                # configparser takes time by the square of a line.
+                # The time of configparser grows with the square of the line length.
                 found.append((f"{path}:{long}", f"a line of more than {limits.CONFIG_LINE} characters"))
                 continue
             parser.read_string(text, str(path))
@@ -70,7 +70,7 @@ def mistakes(config_root: Path) -> list[tuple[str, str]]:
                 parser.items(name)
         except configparser.InterpolationError as error:
             number = next((number for number, key in _settings(path, error.section) if key == error.option), 0)
-            found.append((f"{path}:{number}" if number else str(path), f"{error.message}; a percent sign is written %%"))
+            found.append((f"{path}:{number}" if number else str(path), f"{error.message}; write a percent sign as %%"))
         except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
             found.append((f"{path}:{error.lineno}", error.message.rpartition("]: ")[2]))
         except configparser.MissingSectionHeaderError as error:
@@ -83,7 +83,7 @@ def mistakes(config_root: Path) -> list[tuple[str, str]]:
 
 
 def place(config_root: Path, section: str, key: str) -> str:
-    """``file:line`` where ``key`` of ``section`` is set, or else where the section begins; the last counts. Empty: nowhere."""
+    """``file:line`` where ``key`` of ``section`` is set last, or else where the section begins. Empty: nowhere."""
     begins = sets = ""
     for path in _files(config_root):
         for number, name in _settings(path, section):
@@ -104,7 +104,7 @@ def _text(path: Path) -> str:
 
 
 def _settings(path: Path, section: str) -> Iterator[tuple[int, str]]:
-    """Line and key of each setting of ``section``; its own line has no key."""
+    """Line and key of each setting of ``section``; the line of the section itself has an empty key."""
     current = ""
     for number, line in enumerate(_text(path).splitlines(), 1):
         if line.startswith("["):

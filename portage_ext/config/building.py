@@ -4,7 +4,7 @@
 
     [build]
     memory-mib = 4096       # what one build may use; 0: three quarters of this host's memory
-    disk-mib = 8192         # what one build may write; it lies in memory and swap; 0: as much as memory
+    disk-mib = 8192         # what one build may write, in memory and swap; 0: as much as memory
     processes = 4096
     hours = 12              # after so long a build is ended
     grade = "built"         # how much of the installed dependencies makes another build: "exact", "built", "abi"

@@ -1,4 +1,4 @@
-"""package.env, with the place of every entry: Portage reads the same file but forgets file and line.
+"""package.env with file and line of every entry: Portage reads the same file but does not keep them.
 
 Files, directories, comments and order follow portage(5) and Portage's own reader (``grabdict``): a directory is read in
 sorted order at any depth, hidden files and names ending in ``~`` are skipped, a token that starts with ``#`` ends a line.
@@ -31,9 +31,9 @@ class PackageEnvEntry:
 
 
 def read_package_env(path: Path) -> list[PackageEnvEntry]:
-    """The entries of the file or directory ``path`` in the order Portage reads them; none when it is not there.
+    """The entries of the file or directory ``path`` in the order in which Portage reads them; none if it does not exist.
 
-    Lines without an env file say nothing and are left out. Raises OSError for a file that is there but cannot be read.
+    Lines without an env file have no effect and are left out. Raises OSError for an existing file that cannot be read.
     """
     return [entry for file in _files(path) for entry in _entries(file)]
 

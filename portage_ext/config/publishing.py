@@ -1,4 +1,4 @@
-"""What portage-ext.toml says about published trees: where they are, what is kept, what is checked, who mirrors them.
+"""What portage-ext.toml says about published trees: where they are, what is kept and checked, and their mirrors.
 
 ::
 
@@ -6,15 +6,15 @@
     tree = "/srv/binhost/amd64"     # served by the web server
     into = "staging"                # the channel where `publish` goes by default
     keep = 10                       # newest releases of a channel, and
-    keep-days = 14                  # whatever was live within so many days
-    grace-hours = 24                # files stay within reach of clients with an older index
+    keep-days = 14                  # releases that were live within this many days
+    grace-hours = 24                # how long files stay available for clients with an older index
     gates = ["index", "signatures", "closure", "contracts", "licences", "install"]
     public = ["production"]         # channels that everybody can read: the gate `licences` counts there
     licences = ["@BINARY-REDISTRIBUTABLE"]
     sample = 3                      # packages that the gate `install` merges
-    provided = ["sys-libs/glibc"]   # what clients have without a package of this release, and
-    provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (all that no package defines, without it)
-    may-be-empty = false            # let a release go live that offers nothing, or little of what there is
+    provided = ["sys-libs/glibc"]   # packages that clients have from elsewhere, and
+    provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (default: all that no package defines)
+    may-be-empty = false            # publish a release even if it offers few packages or none
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
 
     [publish.channel.staging]       # the same keys, for one channel
@@ -26,7 +26,7 @@
 
     [mirror.eu]
     to = "push@eu.example.org:/srv/binhost/amd64"
-    channels = ["production"]       # all without it
+    channels = ["production"]       # default: all channels
     options = ["--bwlimit=10m"]     # further words for rsync
 """
 
@@ -45,7 +45,7 @@ _DAY: Final = 86400
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """What holds for one channel. Times in seconds. ``gates`` are names; None: every gate that releases/gates has."""
+    """The rules of one channel. Times in seconds. ``gates`` are names; None: every gate in releases/gates."""
 
     keep: int = 10
     keep_age: int = 14 * _DAY
@@ -153,14 +153,14 @@ def _named(table: Table) -> RepositorySettings:
     found = _repository(table.text("tree"), table.text("pkgdir"))
     table.nothing_left()
     if found is None:
-        raise table.wrong("tree", "there: a repository needs one")
+        raise table.wrong("tree", "set, but every repository needs it")
     return found
 
 
 def _mirror(name: str, table: Table) -> MirrorSettings:
     to = table.text("to")
     if to is None:
-        raise table.wrong("to", "there: a mirror needs a place")
+        raise table.wrong("to", "set, but every mirror needs it")
     mirror = MirrorSettings(name, to, table.texts("channels"), table.texts("options"), table.text("repository"))
     table.nothing_left()
     return mirror

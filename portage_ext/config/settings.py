@@ -1,4 +1,4 @@
-"""/etc/portage/portage-ext.toml: read once, whole, into values; a word that is not understood is an error, not a guess.
+"""/etc/portage/portage-ext.toml is read once and completely into values; an unknown key or value is an error.
 
 ::
 
@@ -9,7 +9,7 @@
     low-speed-time = 60     # … for so many seconds a transfer is given up
 
     [sign]
-    key = "0123…"           # fingerprint; gpg's default key without it
+    key = "0123…"           # fingerprint; default: gpg's default key
     homedir = "/var/lib/binhost/gnupg"
     jobs = 2
 
@@ -47,7 +47,7 @@ from portage_ext.errors import SettingsError, UnreadableSettingsError
 
 @dataclass(frozen=True, slots=True)
 class BinrepoSettings:
-    """How one binrepo is used: whether it must publish a Release, further mirrors in their order, the channel expected."""
+    """How one binrepo is used: whether a Release is required, further mirrors in order, the expected channel."""
 
     release_required: bool = True
     mirrors: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class FetchSettings:
 
 @dataclass(frozen=True, slots=True)
 class SignSettings:
-    """Which key signs, where its gpg home is (None: gpg's own default), how many packages are signed at once (0: by CPU)."""
+    """The signing key, its gpg home (None: gpg's default), and how many packages are signed at once (0: one per CPU)."""
 
     key: str | None = None
     homedir: Path | None = None
@@ -84,7 +84,7 @@ class ReleaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole file; every part has its defaults."""
+    """The whole file; every part has defaults."""
 
     fetch: FetchSettings = FetchSettings()
     sign: SignSettings = SignSettings()
@@ -105,7 +105,7 @@ class Settings:
 def load(config_root: Path, *, client_only: bool = False) -> Settings:
     """Read the file below ``config_root`` (PORTAGE_CONFIGROOT); without a file all values are defaults.
 
-    ``client_only`` reads what fetching needs and passes over the rest: a mistake in [publish] must not keep emerge from its
+    ``client_only`` reads only what fetching needs, so that a mistake in [publish] does not stop emerge from fetching
     packages. Raises SettingsError, ToolchainModeError.
     """
     path = config_root / SETTINGS_FILE
@@ -161,7 +161,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
 def _binrepo(table: Table) -> BinrepoSettings:
     word = table.text("release") or "required"
     if word not in ("required", "optional"):
-        raise SettingsError(table.path, f'{table.name}.release is "{word}", which is neither "required" nor "optional"')
+        raise SettingsError(table.path, f'{table.name}.release is "{word}", but must be "required" or "optional"')
     binrepo = BinrepoSettings(word == "required", table.texts("mirrors"), table.text("channel"))
     table.nothing_left()
     return binrepo

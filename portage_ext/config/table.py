@@ -1,4 +1,4 @@
-"""One table of portage-ext.toml: each key is taken once, with its type; a key that nobody takes is an error."""
+"""One table of portage-ext.toml: each key is read once, with its type; a key that is never read is an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
 
 def document(text: str, path: str) -> dict[str, object]:
     """The TOML in ``text``; ``path`` is named in errors. Raises SettingsError."""
-    # Only a host that has such a file pays for the parser.
+    # Imported here, so that only hosts with such a file load the parser.
     import tomllib
 
     try:

@@ -1,7 +1,7 @@
-"""How strictly the order of the toolchain is kept: per run in the environment, per package in package.env, else in the file.
+"""How strictly toolchain order is kept: per run in the environment, per package in package.env, else in the file.
 
-``enforce`` orders and refuses, ``order`` orders and says what it would refuse, ``warn`` only says, ``off`` is Portage alone.
-A value that means nothing is an error that its reader says, and ``enforce`` holds: a slip of the pen switches no guard off.
+``enforce`` orders and refuses, ``order`` orders and warns, ``warn`` only warns, ``off`` leaves everything to Portage. For an
+unknown value the reader prints an error and uses ``enforce``, so that a typing error does not switch off the check.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def configured_mode(config_root: Path) -> Mode:
         raise ToolchainModeError(str(path), error.strerror or "") from error
     if _KEY not in text:
         return Mode.ENFORCE
-    # The guard starts once a package: only a file that says something pays for the parser.
+    # The guard starts once per package, so the parser is loaded only if the file has the key.
     try:
         value = document(text, str(path)).get(_KEY, Mode.ENFORCE)
     except SettingsError as error:

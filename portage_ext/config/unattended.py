@@ -1,13 +1,13 @@
-"""What portage-ext.toml says about work that nobody starts by hand: after an emerge on a binhost, after a sync.
+"""What portage-ext.toml says about unattended work: after an emerge on a binhost, and after a sync.
 
 ::
 
     [binhost]
     after-emerge = "publish"      # sign, index and publish; "index": without publishing; "off", the default: nothing
-    channel = "staging"           # where to (default: into of [publish], else channel of [release])
+    channel = "staging"           # the channel (default: `into` of [publish], else `channel` of [release])
 
     [postsync]
-    job = "/usr/local/bin/update-binhost"   # started after a sync that brought something; none by default
+    job = "/usr/local/bin/update-binhost"   # started after a sync with changes; none by default
     refresh = true                # after a sync, ask the binhosts with pinned keys for their Releases
 """
 
@@ -23,12 +23,12 @@ from portage_ext.config.table import SETTINGS_FILE, Table
 
 PUBLISH, INDEX, OFF = "publish", "index", "off"
 AFTER_EMERGE: Final = "after-emerge"
-"""The key without which nothing happens after an emerge."""
+"""The key that enables work after an emerge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unattended:
-    """``after_emerge`` is one of PUBLISH, INDEX, OFF; ``job`` the words of a command, none when no job is to be started."""
+    """``after_emerge`` is one of PUBLISH, INDEX, OFF; ``job`` has the words of a command, none if there is no job."""
 
     after_emerge: str = OFF
     channel: str | None = None
@@ -37,9 +37,9 @@ class Unattended:
 
 
 def after_emerge_configured(config_root: Path) -> bool:
-    """Whether the file below ``config_root`` may ask for work after emerge: a look at its text, for emerge to take each time.
+    """Whether the file below ``config_root`` may ask for work after emerge: a quick look at its text in every emerge.
 
-    A file that cannot be read counts as asking: the work then says what is wrong with it.
+    A file that cannot be read counts as asking; the work then reports what is wrong with it.
     """
     try:
         with (config_root / SETTINGS_FILE).open("rb") as file:

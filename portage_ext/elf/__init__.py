@@ -1,1 +1,1 @@
-"""What ELF objects need from each other, down to the symbol version, and what a root's loader would find for them."""
+"""What ELF objects need from each other, down to symbol versions, and what the loader of a root would find for them."""

@@ -20,7 +20,7 @@ _LOONG_ABI: Final = {0x1: "lp64s", 0x2: "lp64f", 0x3: "lp64d", 0x5: "ilp32s", 0x
 
 
 def category_of(machine: int, flags: int, bits: int) -> str | None:
-    """The category for e_machine, e_flags and the class (32 or 64); None for what has no name."""
+    """The category for e_machine, e_flags and the class (32 or 64); None if it has no name."""
     family = _MACHINES.get(machine)
     if family is None:
         return None

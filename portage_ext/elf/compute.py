@@ -1,7 +1,7 @@
-"""The contract of a package is what its objects need and none of them has, and what they define for others.
+"""The contract of a package is what its objects need from other packages, and what they define for others.
 
-What the loader enforces counts, and nothing else: a version reference that is marked weak is no need; a library without
-version definitions satisfies every version; what a plugin leaves to the program that loads it is asked of nobody.
+Only what the loader enforces counts: a weak version reference is not a need; a library without version definitions satisfies
+every version; what a plugin expects from the program that loads it is not a need.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def contract_of(
             library = found.category, soname
             versions = found.versions.get(soname, frozenset())
             if "/" in soname:
-                # A path, not a name: the loader does not search.
+                # A path and not a name: the loader does not search for it.
                 path_named = next(expand((soname,), directory, found.category), None)
                 if path_named is None or path_named in objects:
                     continue
@@ -87,7 +87,7 @@ def contract_of(
 
 
 def _named(objects: Mapping[str, ElfObject], links: Mapping[str, str]) -> Iterator[tuple[str, ElfObject]]:
-    """Each object by its path, and one without a soname by its links too: whoever was linked to one needs it by that name."""
+    """Each object by its path, and an object without a soname also by its links, because other objects need it by these."""
     yield from objects.items()
     for path in links:
         target = path

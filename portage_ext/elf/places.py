@@ -1,4 +1,4 @@
-"""Where libraries live that everybody may link to, and what RUNPATH means; names only, no file is looked at.
+"""The directories of public libraries, and the meaning of RUNPATH. Works on names only and reads no file.
 
 All paths are absolute as the running system sees them, an offset prefix (EPREFIX) included.
 """
@@ -15,7 +15,7 @@ DEFAULT: Final = tuple(
     for suffix in ("64", "", "32", "x32", "n32", "64/lp64d", "64/lp64", "32/ilp32d")
     for base in ("", "/usr")
 )
-"""Where a loader looks without being told (ld.so(8)), of every word size: what lies there says which one it is."""
+"""The default directories of the loader (ld.so(8)) for all word sizes; the objects in them tell the word size."""
 _PUBLIC: Final = re.compile(
     r"(?:/usr(?:/local)?)?/lib(?:64|32|x32|n32)?(?:/(?:lp64d?|ilp32d?|[a-z0-9_]+-linux-[a-z0-9]+))?(?:/glibc-hwcaps/[^/]+)?"
     r"|/usr/lib(?:64|32)?/gcc(?:-lib)?/[^/]+/[^/]+(?:/(?:32|64|x32|n32))?"
@@ -32,17 +32,17 @@ def within_prefix(path: str, eprefix: str) -> str:
 
 
 def is_public(directory: str, eprefix: str = "") -> bool:
-    """Whether libraries there are for everybody: the loader's own directories, those of compilers included."""
+    """Whether libraries in it are public: in the loader's own directories or those of compilers."""
     return _PUBLIC.fullmatch(within_prefix(directory, eprefix)) is not None
 
 
 def is_debug(path: str, eprefix: str = "") -> bool:
-    """Whether ``path`` holds split debug information, which looks like an object and is none."""
+    """Whether ``path`` has split debug information, which looks like an object but is not loaded."""
     return _DEBUG.match(within_prefix(path, eprefix)) is not None
 
 
 def is_library(name: str) -> bool:
-    """Whether a file of this name may be linked to by its name alone: one that has no soname. Plugins are not."""
+    """Whether a file of this name without a soname may be linked to by its file name. Plugins are not."""
     return name.startswith("lib") and ".so" in name
 
 

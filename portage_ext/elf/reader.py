@@ -1,7 +1,7 @@
-"""One ELF object, read as the loader reads it: program headers, the dynamic section, and the version tables it points to.
+"""One ELF object, read as the loader reads it: program headers, the dynamic section, and its version tables.
 
-Section headers are not looked at, so that stripped objects read the same. Every offset and count comes from the file and is
-checked against it; an object that lies about itself is a BrokenElfError, never a loop or a crash. (System V gABI, "Dynamic
+Section headers are ignored, so that stripped objects read the same. Every offset and count comes from the file and is
+checked against it; an inconsistent object raises BrokenElfError and never causes a loop or a crash. (System V gABI, "Dynamic
 Linking"; LSB Core, "Symbol Versioning".)
 """
 
@@ -36,7 +36,7 @@ class Bytes(Protocol):
 
 
 class BrokenElfError(Exception):
-    """The file begins like an ELF object and is none. Not for people: whoever knows the file's name decides."""
+    """The file begins like an ELF object but is broken. Callers that know the file's name handle it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,5 +212,5 @@ class _Tables:
 
 
 def versions_hold(wanted: frozenset[str], defined: frozenset[str]) -> bool:
-    """Whether the loader is content with a library that defines ``defined``; one without definitions is only mentioned."""
+    """Whether the loader accepts a library that defines ``defined``; without definitions it only warns."""
     return not defined or wanted <= defined

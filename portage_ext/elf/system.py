@@ -1,7 +1,7 @@
 """What the loader of a root would find for a soname: the directories of ld.so.conf and its includes, then its own.
 
-Answers come from the files as they are now, each looked at once. Links are resolved inside the root. In an offset prefix
-without a C library of its own, what the host's loader finds counts too, because it is that loader that runs the programs.
+Answers come from the current files, each read once. Links are resolved inside the root. In an offset prefix without its own
+C library, libraries that the host's loader finds count too, because that loader runs the programs.
 Sources: ld.so(8), ldconfig(8), env-update(1), gcc-config(8), musl's dynlink.c for ``ld-musl-*.path``.
 """
 
@@ -28,9 +28,9 @@ _C_LIBRARIES: Final = ("libc.so.6", "libc.so.6.1", "libc.so")
 
 
 class System:
-    """The libraries of ``root`` (ROOT), and of the host when ``eprefix`` has no C library.
+    """The libraries of ``root`` (ROOT), and of the host if ``eprefix`` has no C library.
 
-    ``without`` are files, absolute within the root, that count as gone already.
+    ``without`` are files, absolute within the root, that count as removed.
     """
 
     def __init__(self, root: Path, eprefix: str = "", without: Collection[str] = ()) -> None:
@@ -44,16 +44,16 @@ class System:
         self._judged: dict[str, bool] = {}
         self._places: dict[str, tuple[str, ...]] = {}
         self._unread: set[str] = set()
-        """Files of the loader's configuration that could not be read whole: nothing is proven to be missing then."""
+        """Files of the loader's configuration that could not be read completely. Then nothing is proven to be missing."""
 
     @cached_property
     def directories(self) -> tuple[str, ...]:
-        """Where the loader looks, in its order; absolute within the root."""
+        """The directories of the loader, in its order; absolute within the root."""
         return tuple(dict.fromkeys((*self._own, *self._hosts)))
 
     @cached_property
     def announced(self) -> tuple[str, ...]:
-        """Those that Portage knows when it looks for users of a library to preserve: not all in which the loader looks."""
+        """The directories in which Portage searches for users of a library to preserve; fewer than those of the loader."""
         return *self._conf(self.eprefix + "/etc/ld.so.conf", set()), "/usr/lib", "/lib"
 
     @cached_property
@@ -76,7 +76,7 @@ class System:
         return self._places[category]
 
     def judges(self, category: str) -> bool:
-        """Whether anything of ``category`` can run here, and it is known where the loader looks.
+        """Whether anything of ``category`` can run here, and the directories of the loader are known.
 
         A root without a C library is still being filled.
         """
@@ -124,7 +124,7 @@ class System:
                 yield one
 
     def holds(self, need: Need, search: tuple[str, ...] = ()) -> bool:
-        """Whether the loader would be content. A library that only a plugin misses is no reason not to be."""
+        """Whether the loader would accept this. A library that only a plugin misses does not count."""
         if not self.judges(need.category):
             return True
         candidates = self.candidates(need.library, search)

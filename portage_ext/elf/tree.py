@@ -1,6 +1,6 @@
-"""The ELF objects of an image or of a list of installed files, found by their first four bytes and by no name or mode.
+"""The ELF objects of an image or of a list of installed files, found by their first four bytes, not by name or mode.
 
-What cannot be read or is broken is left out and handed back by path: one bad file says nothing about the others.
+Unreadable and broken files are left out and returned by path, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Objects:
             self.found[path] = self.found[other]
 
     def forget(self, path: str) -> None:
-        """Whatever was at ``path`` makes room for something else."""
+        """Forget what was at ``path``, because something else replaces it."""
         self.found.pop(path, None)
         self.links.pop(path, None)
 
@@ -80,7 +80,7 @@ def announces(path: str, eprefix: str = "") -> bool:
 
 
 def read_image(image: Path, *, eprefix: str = "") -> Objects:
-    """The objects below the directory ``image``, which stands for the root. Links are not followed. Raises OSError."""
+    """The objects below the directory ``image``, which represents the root. Links are not followed. Raises OSError."""
     links: list[str] = []
     objects = read_files(image, _walk(os.fspath(image), links), eprefix=eprefix)
     for path in links:

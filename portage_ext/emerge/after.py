@@ -1,8 +1,8 @@
-"""A program of Portage that changes PKGDIR leaves a mark before it does, and when it ends, one process works after it.
+"""A Portage program that changes PKGDIR leaves a mark before the change. When it ends, one process does the work after it.
 
-The work runs in a process of its own (``portage-ext after-emerge``), as the system is configured and not as this one run was:
-with neither its variables nor its modules, of which an emerge that upgraded Portage or portage-ext has old ones. What it does
-or fails to do comes after the merge, and cannot touch it.
+The work runs in a separate process (``portage-ext after-emerge``) with the configuration of the system, not that of this run.
+It does not inherit the variables or modules of this run: after an upgrade of Portage or portage-ext, emerge still has the old
+modules. The work starts after the merge, so its success or failure cannot affect the merge.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _PASSED_ON: Final = (
     *("GNUPGHOME", "GPG_VERIFY_USER_DROP", "GPG_VERIFY_GROUP_DROP", "PORTAGE_EXT_SAID"),
     *("PORTAGE_CONFIGROOT", "ROOT", "SYSROOT", "EPREFIX", "PORTAGE_OVERRIDE_EPREFIX"),
 )
-"""What the work inherits: where things are, not what one run was told. PKGDIR and FEATURES of one run are no binhost's."""
+"""The variables that the work inherits: locations only. PKGDIR and FEATURES of a single run do not describe the binhost."""
 
 _marks: dict[tuple[int, str, str], HeldMark | None] = {}
-"""By process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves a mark of its own."""
+"""Marks by process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves its own mark."""
 
 
 def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
-    """This process is about to change ``pkgdir``; ``emerge`` says that :func:`finish` will be called.
+    """Note that this process is about to change ``pkgdir``; ``emerge``: :func:`finish` will be called.
 
     Leaves a mark where [binhost] of ``root`` asks for work after emerge. Raises OSError.
     """
@@ -62,10 +62,10 @@ def _wanted(root: Path) -> bool:
 
 
 def finish(root: str, settings: Any = None) -> int:
-    """This process changes nothing any more: work after it and whoever died before. Returns an exit status.
+    """Do the work for this process, which changes nothing any more, and for runs that died. Returns an exit status.
 
-    In an emerge ``settings`` is its configuration: emerge.log has what was done, and elog what failed. The status is 0 also
-    where there is nothing to do, or somebody else does it.
+    In an emerge, ``settings`` is its configuration: the result is written to emerge.log, and a failure also to elog. The
+    status is also 0 if there is nothing to do, or if another process does it.
     """
     for key in [key for key in _marks if key[0] == os.getpid()]:
         held = _marks.pop(key)
@@ -77,11 +77,11 @@ def finish(root: str, settings: Any = None) -> int:
     words = [sys.executable, "-P", "-m", "portage_ext.cli.main", "after-emerge", "--pending", "--config-root", root]
     sys.stdout.flush()
     before = log.last(Path(root))
-    # Its one line goes where ours go: what Portage's programs print is read by scripts.
+    # Its one line goes to stderr: scripts read the stdout of Portage's programs.
     status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=2, env=environment, cwd="/", check=False).returncode
     if status < 0 or status > 1:
         messages.line(
-            f"after-emerge FAILED: it ended with status {status}; the next run, or portage-ext after-emerge, makes up for it"
+            f"after-emerge FAILED: it ended with status {status}. The next run tries again; or run portage-ext after-emerge"
         )
     said = log.last(Path(root))
     if settings is not None and said is not None and said != before:
@@ -94,12 +94,12 @@ def finish(root: str, settings: Any = None) -> int:
 
 
 def _elog(settings: Any, line: str) -> None:
-    """Hand a failure to what PORTAGE_ELOG_SYSTEM names, as an ERROR of our package: who is not there gets Portage's mails."""
+    """Report a failure to the modules in PORTAGE_ELOG_SYSTEM as an ERROR of our package, so that it can be sent by mail."""
     from portage.elog import elog_process
     from portage.elog.messages import eerror
 
     key = f"app-portage/portage-ext-{portage_ext.__version__}"
-    # It stands on stderr already.
+    # stderr has it already.
     eerror(line, phase="other", key=key, out=io.StringIO())
     own = portage.config(clone=settings)
     # The log of a package's phases, which has been processed.
@@ -108,7 +108,7 @@ def _elog(settings: Any, line: str) -> None:
 
 
 def _at_exit(pid: int, root: str) -> None:
-    """The end of ebuild, quickpkg or emaint. Their exit status is decided already: a failure takes its place."""
+    """Do the work at the end of ebuild, quickpkg or emaint. A failure replaces their exit status."""
     # An emerge that has quickpkg save what it is about to unmerge works after both.
     if os.getpid() != pid or "__PORTAGE_INHERIT_VARDB_LOCK" in os.environ:
         return

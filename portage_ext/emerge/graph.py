@@ -1,7 +1,7 @@
-"""The merge list of this emerge as a graph, while it works: written for `portage-ext watch`, and drawn below emerge's lines.
+"""The merge list of this emerge as a graph during the run: written for `portage-ext watch`, and drawn below emerge's output.
 
-Read before Portage prunes it for its own use. Once a second the scheduler is asked what runs; nothing of it is changed. An
-error in here is said once, and emerge goes on without.
+The graph is read before Portage prunes it. Once a second the scheduler is asked what runs, and nothing is changed. An error in
+this module is reported once, and emerge continues without the graph.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ _PHASES: Final = {
     "BinpkgExtractorAsync": "unpack",
     "PackageMerge": "merge",
 }
-"""What a task does that is no phase of an ebuild."""
+"""What a task does, for tasks that are not a phase of an ebuild."""
 _DEPTH: Final = 16
-"""Tasks within tasks that are looked at for the phase."""
+"""The depth of nested tasks that are searched for the phase."""
 
 _current: _Run | None = None
 
 
 def begin(emerge_config: Any) -> None:
-    """Look at the merge list of this run."""
+    """Start to follow the merge list of this run."""
     global _current
     _current = None
     settings = emerge_config.target_config.settings
@@ -79,7 +79,7 @@ def begin(emerge_config: Any) -> None:
 
 
 def end() -> None:
-    """Look no more, and take away what was written."""
+    """Stop, and remove what was written."""
     global _current
     run, _current = _current, None
     if run is not None:
@@ -117,7 +117,7 @@ def _key(package: Any) -> tuple[str, str, str]:
 
 
 class _Run:
-    """One run of emerge: its plan, and what became of it so far."""
+    """One run of emerge: its plan, and its progress so far."""
 
     def __init__(self, chosen: Watching) -> None:
         self._chosen = chosen
@@ -140,7 +140,7 @@ class _Run:
     # --- what emerge is about to do
 
     def take(self, graph_config: Any) -> None:
-        """The list that the scheduler is given. What --keep-going leaves of a list keeps the places of the whole."""
+        """The list for the scheduler. After --keep-going, the remaining packages keep their places in the whole list."""
         packages = [one for one in graph_config.mergelist if getattr(one, "operation", None) in ("merge", "uninstall")]
         keys = [_key(one) for one in packages]
         if self._plan is not None and self._places.keys() >= set(keys):
@@ -164,7 +164,7 @@ class _Run:
 
     @contextlib.contextmanager
     def looking(self, scheduler: Any) -> Iterator[None]:
-        """Look at ``scheduler`` each second while its main loop runs."""
+        """Check ``scheduler`` each second while its main loop runs."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._stop)
             self._scheduler = scheduler
@@ -177,7 +177,7 @@ class _Run:
             return
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - emerge goes on without, whatever broke
+        except Exception as error:  # noqa: BLE001 - emerge must continue without it
             self._broken = True
             self._remove()
             if self._footer is not None:
@@ -211,7 +211,7 @@ class _Run:
         self._handle = self._scheduler._event_loop.call_later(seconds, lambda: self.safely(self._look))
 
     def _come_back(self) -> None:
-        # The loop is not to be touched by other threads; a second later the footer is back anyway.
+        # Other threads must not use the loop. The footer is back after a second anyway.
         if self._scheduler is not None and threading.current_thread() is threading.main_thread():
             self._later(_SOON)
 
@@ -301,7 +301,7 @@ class _Run:
         return None
 
     def _give_up(self) -> None:
-        """A user who may not write there, or a full disk: as Portage's own files do, these stay away without a word."""
+        """Write the files. Without permission, or on a full disk, they are silently left out, as Portage does with its own."""
         self._chosen = Watching(self._chosen.graph, False)
         self._remove()
 
@@ -334,7 +334,7 @@ def _phase(task: Any) -> str:
 
 
 def _sweep(directory: Path) -> None:
-    """Take away what an emerge has left that was killed."""
+    """Remove what a killed emerge has left."""
     for pid in record.pids(directory):
         if record.began(pid) is None:
             for path in (record.state_path(directory, pid), record.plan_path(directory, pid)):

@@ -1,8 +1,8 @@
-"""One line before emerge's list when packages are compiled that were to come as binaries, with the command that says why.
+"""One line before emerge's list when packages will be compiled although a binary was expected, with the command that says why.
 
-Told from what the run knows already, without a second resolution. A package counts when getbinpkg is on for it and a binary of
-its slot was a candidate and was turned down; a package that package.env names in full counts without a candidate too, because
-somebody expects one. Where a wildcard or the whole run is on, packages without any binary are everyday and do not count.
+It uses what the run already knows, without a second resolution. A package counts if getbinpkg is on for it and a binary of its
+slot was a candidate and was rejected. A package that package.env names in full counts even without a candidate, because an
+administrator expects a binary. With a wildcard or getbinpkg for the whole run, packages without a binary do not count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _active = False
 
 
 def begin(emerge_config: Any) -> None:
-    """Look at the list of this run."""
+    """Start to check the list of this run."""
     global _active
     _active = False
     if "--quiet" in emerge_config.opts:
@@ -37,7 +37,7 @@ def begin(emerge_config: Any) -> None:
 
 
 def end() -> None:
-    """Look no more."""
+    """Stop."""
     global _active
     _active = False
 
@@ -49,13 +49,14 @@ def _wrap(original: Function) -> Function:
             try:
                 _hint(self)
             except Exception as error:  # noqa: BLE001 - only words are lost
-                messages.line(f"cannot say which packages are compiled against expectation: {type(error).__name__}: {error}")
+                why = f"{type(error).__name__}: {error}"
+                messages.line(f"cannot tell which packages will be compiled although a binary was expected: {why}")
         return original(self, *args, **kwargs)
 
     return first_say
 
 
-# The list is shown by the first, and without being shown handed to the scheduler by the second.
+# The first shows the list; the second passes it to the scheduler when it is not shown.
 _PATCHES: Final = (Patch(depgraph, "display", _wrap), Patch(depgraph, "schedulerGraph", _wrap))
 _GRAPH: Final = "_emerge.depgraph:depgraph"
 EXPECTED: Final[tuple[Expectation, ...]] = (
@@ -74,12 +75,13 @@ def _hint(graph: Any) -> None:
     count = f"{len(names)} {'package' if len(names) == 1 else 'packages'}"
     if session.current is not None and not session.current.run.on:
         count = count.replace(" ", " whitelisted ")
-    verb = "is" if len(names) == 1 else "are"
+    reason = "reason" if len(names) == 1 else "reasons"
     more = f" # and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     # The same question: what was asked for is what holds a binary back, or lets one in.
     chosen = [word for _, word in options.deciding(options.on_the_command_line(sys.argv[1:]))]
     asked = f" -- {shlex.join(chosen)}" if chosen else ""
-    messages.line(f"{count} {verb} compiled: portage-ext why {' '.join(names[:_NAMED])}{asked}{more}")
+    question = f"portage-ext why {' '.join(names[:_NAMED])}{asked}{more}"
+    messages.line(f"{count} will be compiled. For the {reason}, run: {question}")
 
 
 def _fallen_back(graph: Any) -> Iterator[Any]:

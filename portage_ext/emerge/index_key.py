@@ -1,7 +1,7 @@
-"""Contracts stay in every index that a program of Portage reads and writes: Portage drops keys of which it does not know.
+"""Contracts stay in every index that a Portage program reads or writes, although Portage drops keys that it does not know.
 
-In the copy of a binhost's index that emerge has in its cache they are kept while it is read; into PKGDIR/Packages they are put
-when it is written, by emerge, ebuild, quickpkg and emaint alike.
+In emerge's cached copy of a binhost's index they are kept while the index is read. In PKGDIR/Packages they are added whenever
+emerge, ebuild, quickpkg or emaint writes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from portage_ext.model.contract import KEY
 
 _PATH: Final = re.compile(rb"^PATH: (.*)$", re.M)
 _SAME_FILE: Final = ("CPV", "PATH", "_mtime_", "SIZE")
-"""What Portage itself knows a file again by. The text calls the third one MTIME."""
+"""The values by which Portage recognises a file. In the text of the index the third is called MTIME."""
 
 _TREE: Final = "portage.dbapi.bintree:binarytree"
 EXPECTED: Final[tuple[Expectation, ...]] = (
@@ -42,7 +42,7 @@ def begin(emerge_config: Any) -> None:
 
 
 def end() -> None:
-    """Nothing: what the trees of this run read later has its contracts, too."""
+    """Do nothing: what the trees of this run read later keeps its contracts too."""
 
 
 def before_write(tree: Any, pkgindex: Any) -> None:
@@ -51,11 +51,11 @@ def before_write(tree: Any, pkgindex: Any) -> None:
 
 
 def complete(tree: Any, entries: list[Any]) -> None:
-    """Put into ``entries``, which ``tree`` is about to write, the contracts that they lack.
+    """Add the missing contracts to ``entries``, which ``tree`` is about to write.
 
-    They come from the index as it stands in PKGDIR, and for files that are new in it from the files. Raises OSError.
+    They come from the current index in PKGDIR, and for new files from the files. Raises OSError.
     """
-    # What is written next has been read with them.
+    # The next write has read them.
     keep_in_index(tree)
     lacking = [n for n, one in enumerate(entries) if KEY not in one and (one.get("REQUIRES") or one.get("PROVIDES"))]
     if not lacking:
@@ -66,7 +66,7 @@ def complete(tree: Any, entries: list[Any]) -> None:
         file = tuple(str(entry.get(key, "")) for key in _SAME_FILE)
         contract = known[file] if file in known else _stored(Path(tree.pkgdir), entry)
         if contract:
-            # Anew: entries of an older Portage take none but its own keys.
+            # A new entry, because the entries of an older Portage accept only known keys.
             entries[n] = {**entry, KEY: contract}
 
 
@@ -96,5 +96,5 @@ def _stored(pkgdir: Path, entry: dict[str, Any]) -> str:
     try:
         return str(stored_contract(Path(os.path.join(pkgdir, entry["PATH"]))) or "")
     except (PackageError, InvalidContractError) as error:
-        messages.line(f"the contract of {entry['CPV']} is not in the index: {error}")
+        messages.line(f"cannot add the symbol contract of {entry['CPV']} to the index: {error}")
         return ""

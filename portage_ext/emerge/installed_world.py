@@ -1,4 +1,4 @@
-"""One root as the plan check sees it before the first step: the loader's view, and who owns and who uses a library."""
+"""One root as the plan check sees it before the first step: the loader's view, and which packages own and use a library."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class InstalledWorld:
         return False
 
     def private(self, cpv: str) -> dict[Placed, frozenset[str]]:
-        """What an installed package has in directories of its own, by the files as they are."""
+        """The libraries of an installed package in private directories, read from its files."""
         found = {}
         for path, library in self.objects(cpv):
             if library[1] == posixpath.basename(path) and not is_library(library[1]):

@@ -1,6 +1,6 @@
-"""Who changes PKGDIR leaves a mark before; when an emerge ends, what is to be done after it is begun. The work is in ``after``.
+"""A run that changes PKGDIR leaves a mark first. When an emerge ends, the work after it starts; ``after`` has the code.
 
-It is imported when there is something to do: most runs on most hosts change no PKGDIR that anybody publishes.
+``after`` is imported only when there is something to do: most runs change no PKGDIR that is published.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 )
 
 _running: list[Any] = []
-"""The configuration of the emerge that goes on in this process, if it is one."""
+"""The configuration of the emerge in this process, if it is an emerge."""
 _troubles: list[str] = []
-"""Why marks could not be left. emerge swallows what is said while it injects a package: it is said at the end."""
+"""Why marks could not be left. emerge hides output while it injects a package, so the reason is printed at the end."""
 
 
 def begin(emerge_config: Any) -> None:
-    """This process is an emerge: :func:`end` will be called."""
+    """Note that this process is an emerge, so that :func:`end` will be called."""
     _running.append(emerge_config)
 
 
@@ -42,16 +42,16 @@ def before_change(tree: Any, *arguments: Any, **named: Any) -> None:
     except Exception as error:  # noqa: BLE001 - Portage must go on without us, whatever broke
         trouble = f"{type(error).__name__}: {error}"
         if not _running:
-            messages.line(f"after-emerge FAILED: what was built is not published: {trouble}")
+            messages.line(f"after-emerge FAILED: the new packages are not published: {trouble}")
         elif trouble not in _troubles:
             _troubles.append(trouble)
 
 
 def end() -> int:
-    """Work after an emerge that may have changed PKGDIR. Costs a run that has not one look at a directory."""
+    """Do the work after an emerge that may have changed PKGDIR. A run that did not change it only looks at one directory."""
     emerge_config = _running.pop()
     for trouble in _troubles:
-        messages.line(f"after-emerge FAILED: what was built is not published: {trouble}")
+        messages.line(f"after-emerge FAILED: the new packages are not published: {trouble}")
     status = 1 if _troubles else 0
     _troubles.clear()
     settings = emerge_config.target_config.settings

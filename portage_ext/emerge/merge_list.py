@@ -30,7 +30,7 @@ class Plan:
         return self._modes.off
 
     def mode(self, package: Any) -> Mode:
-        """How strictly ``package`` (an ``_emerge.Package``) is held."""
+        """How strictly ``package`` (an ``_emerge.Package``) is checked."""
         return self._modes.of(package.cpv, package.root_config.settings)
 
     def judge(self, tasks: Sequence[Any], trees: Any) -> tuple[list[Any], Verdict]:
@@ -52,7 +52,7 @@ class Plan:
         return packages, Verdict(tuple(edges), tuple(problems))
 
     def forget(self) -> None:
-        """Look at the systems anew: they have changed."""
+        """Read the systems again, because they have changed."""
         self._worlds.clear()
 
     def world(self, root: str, trees: Any) -> InstalledWorld:
@@ -80,7 +80,7 @@ class Plan:
         return Step(name, cp, kind, contract, frozenset(replaces), removes, leaves, hides, may, preserves, exempt)  # type: ignore[arg-type]
 
     def words(self, problem: Problem, package: Any, trees: Any) -> str:
-        """What ``problem`` of ``package`` means to a person."""
+        """The message for ``problem`` of ``package``."""
         name, cp = str(package.cpv), str(package.cp)
         if problem.victim is not None:
             return breaks(name, problem.victim, problem.need, problem.missing, found=problem.found)
@@ -92,9 +92,9 @@ class Plan:
 
 
 def _may_provide(package: Any, contract: SymbolContract | None, tree: Any) -> frozenset[Library] | None:
-    """What ``package`` may bring beside what ``contract`` tells; None is anything.
+    """The libraries that ``package`` may provide beyond those in ``contract``; None: any library.
 
-    Of what is to be compiled, all that any of its versions has, installed or as a binary: nobody knows what the next one does.
+    For a package that will be compiled: all libraries of any of its versions, installed or binary.
     """
     if contract is not None and contract.private is not None:
         return frozenset()

@@ -1,6 +1,6 @@
-"""One line on stderr, once, and emerge goes on.
+"""Messages are one line on stderr, each printed once; emerge continues.
 
-stdout belongs to Portage: portageq's is read by scripts. Child processes inherit what has been said through the environment.
+stdout belongs to Portage: scripts read that of portageq. Child processes learn from the environment what was printed already.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ def line(text: str) -> None:
 
 
 def not_active(reason: str) -> None:
-    """Say that this run is Portage's own, unless this process or its parent has said so already."""
+    """Report that portage-ext is not active in this run, unless this process or its parent has reported it already."""
     if _VARIABLE not in os.environ:
         os.environ[_VARIABLE] = str(os.getpid())
         line(f"not active: {reason}")
 
 
 def failed(what: str, error: Exception) -> None:
-    """Say that a part of portage-ext failed and that Portage's own behaviour takes its place."""
-    # Not above: this module is loaded by every program of Portage, and dataclasses are slow to load.
+    """Report that a part of portage-ext failed, so that Portage's own behaviour applies."""
+    # Imported here, because every Portage program loads this module and dataclasses are slow to load.
     from portage_ext.errors import PortageExtError
 
     not_active(str(error) if isinstance(error, PortageExtError) else f"{what}: {type(error).__name__}: {error}")
 
 
 def off(loss: str, error: Exception) -> None:
-    """Say what is off in this process and why, each once, and not what a parent has said already."""
+    """Report what is off in this process and why, each once, unless a parent process has reported it already."""
     from portage_ext.errors import UnknownPortageError
 
     text = str(error) if isinstance(error, UnknownPortageError) else f"{loss}: {type(error).__name__}: {error}"

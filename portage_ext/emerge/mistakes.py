@@ -1,7 +1,7 @@
 """Mistakes in package.env that concern getbinpkg, each as one line with file and line number.
 
-Portage reports some of them too, without the line and only when it happens to look at the package; a whitelist that silently
-does nothing is what administrators notice an hour later, as a compiler.
+Portage reports some of them too, but without the line number and only when it reads the package's entry. Without these
+messages, administrators would notice a whitelist that does nothing only when the package is already being compiled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FROM_LINE = re.compile(rf"^\s*(?:export\s+)?{FROM}=")
 
 
 def entries(whitelist: Whitelist) -> list[PackageEnvEntry]:
-    """package.env of this configuration, with places. Raises OSError."""
+    """The entries of package.env of this configuration, with file and line. Raises OSError."""
     return read_package_env(whitelist.config_directory / "package.env")
 
 
@@ -55,7 +55,7 @@ def in_binrepos(whitelist: Whitelist, known: Collection[str]) -> Iterator[str]:
                     place = _place(whitelist.env_directory / name)
                     yield (
                         f"{place}: {FROM} names '{binrepo}', which binrepos.conf does not have (it has: "
-                        f"{', '.join(sorted(known)) or 'none'}); nothing comes from there ({entry.where})"
+                        f"{', '.join(sorted(known)) or 'none'}); no package is taken from it ({entry.where})"
                     )
 
 

@@ -1,6 +1,6 @@
 """The options of an emerge run that decide what comes as a binary, as words for a command that repeats the run.
 
-The hint in emerge and the remedies of `why` hand them on. How emerge shows, asks, logs or schedules is not repeated.
+The hint in emerge and the remedies of `why` include them. Options for display, questions, logging and scheduling are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def deciding(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def on_the_command_line(arguments: Sequence[str]) -> dict[str, Any]:
-    """The options among emerge's ``arguments``; none when emerge does not take them."""
+    """The options among emerge's ``arguments``; none if emerge does not accept them."""
     from _emerge.main import parse_opts
 
     try:

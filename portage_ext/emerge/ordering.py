@@ -1,7 +1,8 @@
-"""Toolchain first, inside emerge: the merge list is checked when it is put in order, again when it is resumed.
+"""Toolchain first, inside emerge: the merge list is checked when it is ordered, and again when it is resumed.
 
-The edges go into the resolver's graph before it is serialized, so the shown list, the scheduler, ``--jobs``, ``--resume``,
-``--keep-going`` and the forked resolver have them from Portage itself. An error in here is said, and Portage's own list stands.
+The edges are added to the resolver's graph before it is serialized, so the shown list, the scheduler, ``--jobs``,
+``--resume``, ``--keep-going`` and the forked resolver all use them. If this code fails, it prints the error and Portage's own
+list is used.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def end() -> None:
 
 
 def connect() -> None:
-    """Patch this Portage, unless that has been done."""
+    """Patch this Portage, unless it is patched already."""
     patching.apply(_PATCHES)
 
 
@@ -107,7 +108,7 @@ def _serialize_tasks(original: Function) -> Function:
 
 
 def _kept(graph: Any, result: Any, pairs: list[tuple[Any, Any]]) -> bool:
-    """Whether the list is right already, by chance: then it stays, and merges side by side will keep to it."""
+    """Whether the list is already in a valid order. Then it stays, with the edges added for parallel merges."""
     try:
         place = {task: number for number, task in enumerate(result[0])}
         if not all(place[earlier] < place[later] for earlier, later in pairs):
@@ -122,8 +123,8 @@ def _kept(graph: Any, result: Any, pairs: list[tuple[Any, Any]]) -> bool:
 def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], added: Set[tuple[Any, Any]]) -> Any:
     """Portage's order with ``pairs`` (earlier, later), which are part of ``added``, in the graph.
 
-    None, with the graph as it was, when that cannot be done: Portage has ordered this graph without ``pairs``, so it is
-    they that fail, in our code or in its. What Portage means to raise is a PortageException, and passes.
+    Returns None and restores the graph if that fails: Portage has ordered this graph without ``pairs``, so they cause the
+    failure, in our code or in Portage's. A PortageException, which Portage raises on purpose, is passed on.
     """
     dynamic = graph._dynamic_config
     before = dynamic.digraph.copy(), dynamic._skip_restart
@@ -139,15 +140,15 @@ def _ordered(graph: Any, original: Function, pairs: list[tuple[Any, Any]], added
 
 
 def _ordered_with(graph: Any, original: Function, pairs: list[tuple[Any, Any]], circular: Set[tuple[Any, Any]]) -> Any:
-    """Serialize with ``pairs`` as edges that are as hard as those that Portage itself makes for libc.
+    """Serialize with ``pairs`` as edges that are as hard as those that Portage itself adds for libc.
 
-    So in a cycle the declared dependency gives way and not what the loader enforces. Those in ``circular``, and all if no order
-    is left, are runtime dependencies: Portage breaks the cycle.
+    In a cycle, Portage therefore breaks a declared dependency and not what the loader enforces. The pairs in ``circular``, or
+    all pairs if there is no order otherwise, become runtime dependencies, so that Portage can break the cycle.
     """
     dynamic = graph._dynamic_config
     _add_edges(dynamic.digraph, pairs, circular)
     restart = dynamic._skip_restart
-    # First those give way that a declared dependency contradicts, which nothing installed meets either; then all.
+    # First relax the pairs that contradict a declared dependency which no installed package meets; then all pairs.
     for everything in (False, True):
         try:
             return original(graph)
@@ -186,7 +187,7 @@ def _judged(
         packages, verdict = plan.judge(tasks, graph._frozen_config._trees_orig)
         pairs = [(packages[edge.earlier], packages[edge.later]) for edge in verdict.edges]
         if "--nodeps" in graph._frozen_config.myopts:
-            # What is asked for so comes as it is and in the order that was given; the guard judges it. No other is to suffer.
+            # Such a request is merged as given, in the given order; the guard checks it. Other packages must not suffer.
             return [], [(one, packages[one.step]) for one in verdict.problems if one.victim is not None]
         new = [pair for pair in dict.fromkeys(pairs) if pair not in added and plan.mode(pair[1]).orders]
         return new, [(problem, packages[problem.step]) for problem in verdict.problems]
@@ -196,7 +197,7 @@ def _judged(
 
 
 def _settle(graph: Any, plan: Plan, result: Any, problems: list[tuple[Problem, Any]]) -> None:
-    """Refuse the list as Portage refuses one that it cannot order; a resumed list only loses the packages concerned."""
+    """Refuse the list in the way Portage refuses a list that it cannot order. A resumed list only loses those packages."""
     texts: list[str] = []
     refused: dict[Any, Dependency] = {}
     try:
@@ -250,7 +251,7 @@ def _while_resuming() -> Iterator[None]:
 def _load_resume_command(original: Function) -> Function:
     def _loadResumeCommand(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Portage's name
         if current is not None:
-            # With --keep-going packages have been merged since this run was planned.
+            # With --keep-going, packages have been merged after this run was planned.
             current.forget()
         with _while_resuming():
             return original(self, *args, **kwargs)
@@ -262,6 +263,6 @@ _PATCHES: Final = (
     Patch(depgraph, "_serialize_tasks", _serialize_tasks),
     Patch(depgraph, "display_problems", _display_problems),
     Patch(depgraph, "_loadResumeCommand", _load_resume_command),
-    # The guard runs in phases of binaries, into which Portage lets only the variables that it knows.
+    # The guard runs in phases of binaries, and Portage passes only known variables into these.
     Patch(config, "_environ_whitelist", lambda known: frozenset((*known, VARIABLE))),
 )

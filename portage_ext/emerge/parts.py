@@ -1,7 +1,7 @@
-"""What portage-ext does inside Portage's programs, part by part: one row here and one module each, and nothing beside them.
+"""Everything that portage-ext does inside Portage's programs is a part: one row in this list and one module.
 
-The seam begins and ends the parts of this list; `portage-ext check` and the installer ask the same list what is off with this
-Portage. Every program of Portage loads this module, so the module of a part is imported when a run needs it and not before.
+The seam begins and ends the parts. `portage-ext check` and the installer use the same list to report what is off with this
+Portage. Every Portage program loads this module, so the module of a part is imported only when a run needs it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
         """All of Portage that the part relies on."""
 
         def begin(self, emerge_config: Any) -> None:
-            """A run of emerge begins, and the part is needed in it."""
+            """Begin the part in a run of emerge that needs it."""
 
         def end(self) -> int | None:
-            """It is over, however it ended. Returns the exit status that a successful run becomes."""
+            """End the part after the run, whatever its result. Returns the exit status for a successful run."""
 
 
 class Before:
-    """Methods of a class of Portage's before which a function of a part is called, with the same arguments.
+    """Methods of a Portage class before which a function of a part is called, with the same arguments.
 
-    ``when`` is asked first: whether the part is there for an object with these ``settings`` at all.
+    ``when`` is asked first: whether the part applies to an object with these ``settings``.
     """
 
     __slots__ = ("function", "methods", "module", "owner", "when")
@@ -49,9 +49,9 @@ class Before:
 
 
 class Part:
-    """``name`` is that of its module in this room, ``loss`` what is off without it, ``needed`` whether a run needs it.
+    """``name`` is its module in this room, ``loss`` what is off without it, ``needed`` tells whether a run needs it.
 
-    ``loud``: emerge must not end as if all were well when the part is off.
+    ``loud``: emerge must not exit with 0 if the part is off.
     """
 
     __slots__ = ("_fits", "before", "loss", "loud", "name", "needed")
@@ -72,15 +72,15 @@ class Part:
         return self._work.EXPECTED
 
     def begin(self, emerge_config: Any) -> None:
-        """Begin with a run. Raises UnknownPortageError, and nothing has been touched then."""
+        """Begin with a run. Raises UnknownPortageError, before anything is changed."""
         self._checked().begin(emerge_config)
 
     def end(self) -> int:
-        """End with it. Returns the exit status that a successful run becomes."""
+        """End with the run. Returns the exit status for a successful run."""
         return self._work.end() or 0
 
     def precede(self, *arguments: Any, **named: Any) -> None:
-        """Do what comes before a method. Raises UnknownPortageError."""
+        """Call the part's function before a method. Raises UnknownPortageError."""
         if self.before is not None:
             getattr(self._checked(), self.before.function)(*arguments, **named)
 
@@ -99,8 +99,8 @@ class Part:
 
 
 PARTS: tuple[Part, ...] = (
-    Part("seam", "emerge runs as without portage-ext", relevance.never),
-    Part("verification", "what defeats verification is not named", relevance.keys_pinned),
+    Part("seam", "emerge runs without portage-ext", relevance.never),
+    Part("verification", "emerge does not warn about settings that defeat verification", relevance.keys_pinned),
     Part("refused_index", "a refused index ends emerge with a traceback", relevance.keys_pinned),
     Part("whitelist_patches", "the whitelist in package.env is off", relevance.session_needed),
     # After the whitelist, which may have switched binaries on.

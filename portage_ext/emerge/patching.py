@@ -1,7 +1,7 @@
-"""How what is Portage's is replaced: all that belongs together or nothing, each original kept and within reach of the probe.
+"""Only this module replaces attributes of Portage: all of a group or none, with each original kept and visible to the probe.
 
-Only this module sets an attribute of a class or module of Portage's. What replaces a function calls the original for everything
-that is not ours. This module is loaded by every program of Portage, and imports nothing that is not loaded anyway.
+A replacement calls the original for everything that does not concern portage-ext. Every Portage program loads this module, so
+it imports nothing that is not loaded anyway.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Patch:
 
 
 ORIGINALS: dict[tuple[Any, str], Any] = {}
-"""What was there before the first of ours, by owner and name."""
+"""The originals before our first replacement, by owner and name."""
 _applied: set[Patch] = set()
 
 
 def apply(patches: Sequence[Patch]) -> bool:
-    """Replace these for good, unless that has been done, and say whether it was done now.
+    """Apply the patches permanently, unless they are applied already. Returns whether they were applied now.
 
-    Raises AttributeError for what is not there, or whatever a ``wrap`` raises; nothing is replaced then.
+    Raises AttributeError for a missing attribute, and whatever a ``wrap`` raises; then nothing is replaced.
     """
     if _applied.issuperset(patches):
         return False
@@ -46,7 +46,7 @@ def apply(patches: Sequence[Patch]) -> bool:
 
 @contextlib.contextmanager
 def applied(patches: Sequence[Patch]) -> Iterator[None]:
-    """Replace these for a while. Raises as :func:`apply` does."""
+    """Apply the patches temporarily. Raises as :func:`apply` does."""
     before = _replace(patches)
     try:
         yield
@@ -62,12 +62,12 @@ def _replace(patches: Sequence[Patch]) -> list[Any]:
             new = patch.wrap(value)
             if callable(value):
                 functools.update_wrapper(new, value)
-                # The probe asks this one, and passes over all of ours.
+                # The probe checks this original and skips our replacements.
                 new._portage_ext_original = getattr(value, "_portage_ext_original", value)
             before.append(value)
             setattr(patch.owner, patch.name, new)
     except BaseException:
-        # Also Ctrl-C, and a SystemExit of what a ``wrap`` imports: Portage must never go on half patched. Nothing is swallowed.
+        # Also for Ctrl-C, and a SystemExit from an import in ``wrap``: Portage must never run half patched. It is raised again.
         _put_back(patches, before)
         raise
     return before

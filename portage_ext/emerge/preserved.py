@@ -1,7 +1,7 @@
-"""Which libraries Portage would preserve (FEATURES=preserve-libs), asked of the map of libraries that it decides by.
+"""Which libraries Portage would preserve (FEATURES=preserve-libs), according to Portage's own map of libraries.
 
-That map knows the directories of ROOT's ld.so.conf, /lib, /usr/lib and each RUNPATH, and not all that the loader knows: what
-the loader finds elsewhere, as in /usr/lib64 where no LDPATH names it, has no user there and is not preserved.
+That map has the directories of ROOT's ld.so.conf, /lib, /usr/lib and each RUNPATH, but not all directories of the loader. A
+library that the loader finds elsewhere, such as in /usr/lib64 without an LDPATH, has no users in the map and is not preserved.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 
 
 class PreservedLibraries:
-    """What ``database`` (a ``vardbapi``) would preserve. Only asked where something goes that is needed."""
+    """What ``database`` (a ``vardbapi``) would preserve. Asked only if a needed library would be removed."""
 
     def __init__(self, database: Any) -> None:
         self._database = database
@@ -45,7 +45,7 @@ class PreservedLibraries:
         return found
 
     def keeps(self, cpvs: Iterable[str], library: Library, still: Collection[str] = ()) -> bool:
-        """Whether a copy of ``library`` stays when the packages ``cpvs`` go: somebody else uses it and finds no other.
+        """Whether a copy of ``library`` stays when ``cpvs`` are removed: another package uses it and finds no other copy.
 
         Copies in directories that are ``still`` in use are replaced.
         """
@@ -65,7 +65,7 @@ class PreservedLibraries:
                 users = self._map.findConsumers(path, exclude_providers=(goes,))
             except KeyError:
                 continue
-            # Who comes within the same run is not on the map yet: it will find what lies where everybody looks.
+            # Packages of the same run are not in the map yet: they will find libraries in the public directories.
             if any(not goes(user) for user in users) or (not users and self._map._path_key(directory) in self._everybodys):
                 return True
         return False

@@ -1,9 +1,9 @@
-"""An index that ours refuses ends emerge clearly, on a host with pinned keys.
+"""On a host with pinned keys, an index that our fetcher refuses ends emerge with a clear message.
 
-Portage reads an index through ``portage.getbinpkg.file_get``. When that fails for a binrepo with a fetchcommand, Portage asks
-once more for another form, and then stumbles over a variable of its own (an UnboundLocalError with a traceback). Ours has
-asked every mirror for every form by then, so the first failure is the last: it becomes the ParseError that emerge expects
-there, and ends with. Nothing else of Portage is touched, and nothing at all on a host without pinned keys.
+Portage reads an index through ``portage.getbinpkg.file_get``. If that fails for a binrepo with a fetchcommand, Portage asks
+for another form and then fails with an UnboundLocalError and a traceback. Our fetcher has asked every mirror for every form by
+then, so the first failure is final: it becomes the ParseError that emerge expects there. Nothing else of Portage is changed,
+and nothing at all on a host without pinned keys.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 
 
 def begin(emerge_config: Any) -> None:
-    """Have a refused index end this run."""
+    """Make a refused index end this run."""
     patching.apply(_PATCHES)
 
 
 def end() -> None:
-    """Nothing: outside a run nobody fetches an index."""
+    """Do nothing: no index is fetched outside a run."""
 
 
 def _refusing(original: Function) -> Function:

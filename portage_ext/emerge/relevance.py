@@ -1,6 +1,6 @@
-"""Can a part of portage-ext make any difference to a run of emerge? Answered by looking, not by parsing.
+"""Whether a part of portage-ext can make a difference to a run of emerge, found by a quick look and without parsing.
 
-This is what a host that needs none of them pays for in every emerge, so it imports nothing but what is loaded anyway.
+Every emerge pays for these checks, also on hosts that need no part. So this module imports only what is loaded anyway.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ TRUST = "etc/portage/portage-ext/trust"
 def concerns(file: str) -> bool | None:
     """Whether an env file can switch getbinpkg or name binhosts; None when it cannot be read.
 
-    Also yes where it could do so without saying the word: with a variable or ``-*`` in FEATURES, or by sourcing a file.
+    Also true if it could do so without the word itself: with a variable or ``-*`` in FEATURES, or by sourcing a file.
     """
-    # Not above: this module is loaded by every program of Portage.
+    # Imported here, because every Portage program loads this module.
     from portage_ext.limits import CONFIG_FILE_SIZE
 
     try:
@@ -45,7 +45,7 @@ def session_needed(emerge_config: Any) -> bool:
     if not os.path.exists(os.path.join(config_directory, "package.env")):
         return False
     env_directory = os.path.join(config_directory, "env")
-    # Every env file, not only those of entries that Portage understood: a mistake in an atom is to be named.
+    # Every env file, not only those of entries that Portage understood, so that mistakes in atoms are reported.
     files = {os.path.join(parent, name) for parent, _, names in os.walk(env_directory) for name in names}
     for atoms in settings._penvdict.values():
         for names in atoms.values():
@@ -75,13 +75,13 @@ def merges_packages(emerge_config: Any) -> bool:
 
 
 def keys_pinned(emerge_config: Any) -> bool:
-    """Whether this run of emerge builds a list on a host that believes pinned keys only."""
+    """Whether this run of emerge builds a list on a host with pinned keys."""
     root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]
     return emerge_config.action is None and os.path.isdir(os.path.join(root, TRUST))
 
 
 def works_afterwards(emerge_config: Any) -> bool:
-    """Whether this host may want work done after a change of PKGDIR, or has left such work undone."""
+    """Whether this host may need work after a change of PKGDIR, or has unfinished work of that kind."""
     settings = emerge_config.target_config.settings
     return is_configured(settings) or os.access(os.path.join(settings["PORTAGE_CONFIGROOT"], MARKS), os.W_OK)
 
@@ -92,10 +92,10 @@ def is_configured(settings: Any) -> bool:
 
 
 def always(whatever: Any) -> bool:
-    """Whatever it is."""
+    """In every run."""
     return True
 
 
 def never(whatever: Any) -> bool:
-    """In no run: what is there before the first."""
+    """In no run: for what is active before the first run."""
     return False

@@ -1,8 +1,8 @@
-"""A remote Packages index of which only the packages that this host accepts become entries.
+"""A remote Packages index in which only the packages that this host accepts become entries.
 
-Portage parses every entry of a binhost's index, some thirty thousand, into dictionaries. Here the text is read in chunks,
-entries of other packages are passed over by their CPV line, and only the rest goes through Portage's own parser. What
-Portage caches on disk stays the whole index, so that an edit of package.env holds at once and without a download.
+Portage parses every entry of a binhost's index, about thirty thousand, into dictionaries. This class reads the text in chunks,
+skips entries of other packages by their CPV line, and gives only the rest to Portage's own parser. Portage still caches the
+whole index on disk, so that an edit of package.env takes effect at once and without a download.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Filter:
         try:
             cpv = _pkg_str(entry["CPV"], metadata=entry, settings=self._tree.settings, db=self._tree.dbapi)
         except InvalidData:
-            messages.line(f"[{self.binrepo}] offers a package with an invalid name, which is passed over: {entry['CPV']!r}")
+            messages.line(f"[{self.binrepo}] offers a package with an invalid name, which is ignored: {entry['CPV']!r}")
             return False
         try:
             accepted = self._whitelist.accepts(cpv, self.binrepo)
@@ -87,7 +87,7 @@ def alternatives(names: Iterable[str]) -> bytes:
 
 
 def _wildcard(text: str) -> str:
-    # A star never stands for a slash, in Portage neither; if it did here, a line of slashes would take hours.
+    # As in Portage, a star never matches a slash; otherwise a line of slashes would take hours.
     return re.escape(text).replace(r"\*", r"[^\n/]*")
 
 
@@ -110,7 +110,7 @@ class FilteredPackageIndex(PackageIndex):  # type: ignore[misc]
                 with unread:
                     self._read_entries(unread, None)
             except OSError as error:  # Portage expects none here
-                messages.line(f"the cached index of [{self._filter.binrepo}] cannot be read and is passed over: {error}")
+                messages.line(f"ignoring the cached index of [{self._filter.binrepo}], which cannot be read: {error}")
         return self._packages
 
     def read(self, pkgfile: Any) -> None:
@@ -174,7 +174,7 @@ def _decoded_lines(raw: IO[bytes]) -> Iterator[str]:
 
 
 def _bytes_below(lines: Any) -> IO[bytes]:
-    """The binary file below ``codecs.iterdecode``, which stands where the last line ended; else the lines, encoded again."""
+    """The binary file below ``codecs.iterdecode``, positioned after the last line; else the lines, encoded again."""
     below = inspect.getgeneratorlocals(lines).get("iterator") if inspect.isgenerator(lines) else None
     if below is not None and hasattr(below, "read"):
         return cast("IO[bytes]", below)

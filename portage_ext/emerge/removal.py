@@ -1,7 +1,7 @@
-"""No unmerge leaves behind an installed package that cannot run: what emerge is about to remove is judged before it starts.
+"""No unmerge leaves an installed package that cannot run: emerge's selection is checked before anything is removed.
 
-``emerge -C``, ``--depclean``, ``--prune`` and their relatives pass one place of Portage, where what is selected is known and
-nothing has been touched. An unmerge that belongs to a merge list is judged with that list.
+``emerge -C``, ``--depclean``, ``--prune`` and similar actions all call one function of Portage, in which the selection is
+known and nothing has been removed. An unmerge that belongs to a merge list is checked with that list.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 )
 
 current: Modes | None = None
-"""How strictly this run of emerge is held, if it removes packages."""
+"""How strictly this run of emerge is checked, if it removes packages."""
 
 
 def begin(emerge_config: Any) -> None:
-    """Judge what this run removes."""
+    """Start to check what this run removes."""
     global current
     current = None
     patching.apply(_PATCHES)
@@ -48,7 +48,7 @@ def begin(emerge_config: Any) -> None:
 
 
 def end() -> None:
-    """Stop judging."""
+    """Stop."""
     global current
     current = None
 
@@ -67,7 +67,7 @@ _PATCHES: Final = (Patch(portage_unmerge, "_unmerge_display", _judged),)
 
 
 def _refuses(modes: Modes, root_config: Any, packages: Any) -> bool:
-    """Say what the unmerge of ``packages``, Portage's list of selections, would break; whether that forbids it."""
+    """Print what the unmerge of ``packages`` (Portage's list of selections) would break. Returns whether it is refused."""
     try:
         selected = {str(cpv): cpv for group in packages for cpv in group["selected"]}
         refused = False

@@ -1,9 +1,9 @@
-"""The way in: wait for two modules of Portage, connect when they have been imported, and begin and end the parts of a run.
+"""The entry point: wait until two modules of Portage are imported, connect to them, and begin and end the parts of a run.
 
-Portage's sync module drop-in calls :func:`install` while Portage itself is still being imported, in every one of its
-programs. Only emerge imports ``_emerge.actions`` after that: ``run_action`` is wrapped, and each part of ``emerge/parts`` is
-begun in a run that needs it. Whoever changes a PKGDIR imports ``portage.dbapi.bintree``: parts that come before its methods are
-imported when such a method is called. A part that this Portage cannot carry is off, says so, and everything else goes on.
+The drop-in for Portage's sync modules calls :func:`install` in every Portage program, while Portage is still being imported.
+Only emerge imports ``_emerge.actions`` after that: its ``run_action`` is wrapped, and each part of ``emerge/parts`` begins in
+a run that needs it. Every program that changes a PKGDIR imports ``portage.dbapi.bintree``: parts that run before its methods
+are imported when such a method is called. A part that does not fit this Portage is off and says so; the others work.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> tuple[Expectation, ...]:
-    """EXPECTED, what the seam itself relies on: every program of Portage loads the seam, and only `check` asks for that."""
+    """EXPECTED, which only `check` needs; computed late, because every Portage program loads the seam."""
     if name != "EXPECTED":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from portage_ext.host.probe import Function
@@ -53,7 +53,7 @@ class _ConnectingLoader:
 
 
 class _Waiting:
-    """A meta path finder that has an eye on some modules and leaves all others alone."""
+    """A meta path finder that watches for some modules and ignores all others."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -71,19 +71,19 @@ class _Waiting:
 
 
 def install() -> None:
-    """Wait for what Portage imports next. Does nothing the second time, or where it has been imported already."""
+    """Watch for the modules that Portage imports next. Does nothing the second time, or if they are imported already."""
     awaited = {name for name in _TRIGGERS if name not in sys.modules}
     if awaited and not any(isinstance(finder, _Waiting) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Waiting(awaited))
 
 
 def _connect_emerge(actions: ModuleType) -> None:
-    """Wrap ``run_action``; everything else waits until a run needs it."""
+    """Wrap ``run_action``. Everything else waits until a run needs it."""
     original = getattr(actions, "run_action", None)
     code = getattr(original, "__code__", None)
-    # Portage is not probed here, where most runs need nothing more.
+    # Portage is not probed here, because most runs need no part.
     if original is None or code is None or code.co_varnames[:1] != ("emerge_config",) or hasattr(original, "__wrapped__"):
-        messages.not_active("run_action of this Portage is not known, or has been replaced by somebody else")
+        messages.not_active("run_action of this Portage is unknown, or has been replaced by another program")
         return
     patching.apply([Patch(actions, "run_action", _with_parts)])
 
@@ -94,7 +94,7 @@ def _with_parts(original: Function) -> Function:
         try:
             status = original(emerge_config)
         finally:
-            # A run that failed may have left packages, too.
+            # A failed run may have built packages too.
             failed = end(begun) or failed
         return status or failed or status
 
@@ -102,7 +102,7 @@ def _with_parts(original: Function) -> Function:
 
 
 def begin(emerge_config: Any) -> tuple[list[Part], int]:
-    """Begin the parts that this run needs. Returns them, and the exit status that a successful run becomes."""
+    """Begin the parts that this run needs. Returns them, and the exit status for a successful run."""
     begun: list[Part] = []
     status = 0
     for part in PARTS:
@@ -117,7 +117,7 @@ def begin(emerge_config: Any) -> tuple[list[Part], int]:
 
 
 def end(begun: list[Part]) -> int:
-    """End these parts, each whatever another one does. Returns the exit status that a successful run becomes."""
+    """End these parts, even if one of them fails. Returns the exit status for a successful run."""
     status = 0
     for part in begun:
         try:
@@ -128,7 +128,7 @@ def end(begun: list[Part]) -> int:
 
 
 def _connect_methods(module: ModuleType) -> None:
-    """Have parts come before the methods of this module that they name."""
+    """Call parts before the methods of this module that they name."""
     for part in PARTS:
         if part.before is not None and part.before.module == module.__name__:
             try:

@@ -1,8 +1,7 @@
-"""One emerge run: what was decided at its start, and what the patches ask while it goes on.
+"""One emerge run: what was decided at its start, and the answers to the patches during the run.
 
-A session exists only while emerge builds its list and merges it, and only when package.env makes a difference. Every
-question is answered so that an error inside portage-ext leaves Portage's own behaviour: no binary where there would have
-been none.
+A session exists only while emerge builds and merges its list, and only if package.env makes a difference. If an error occurs
+inside portage-ext, the answer is Portage's own behaviour: no binary where there would have been none.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from portage_ext.policy.getbinpkg import Run, effect
 
 
 class Session:
-    """``hides_local``: local binaries of unlisted packages must stay out of sight, because only portage-ext asked for any."""
+    """``hides_local``: local binaries of unlisted packages stay hidden, because only portage-ext enabled binaries."""
 
     def __init__(self, run: Run, *, hides_local: bool, explains: bool) -> None:
         self.run = run
@@ -111,8 +110,8 @@ current: Session | None = None
 def begin(emerge_config: Any) -> None:
     """Open a session when this run builds a merge list and package.env makes a difference to it.
 
-    Where getbinpkg is off for the run but on for some packages, emerge is told to look for binaries at all, and the rest of
-    its behaviour is kept as if it had not been.
+    If getbinpkg is off for the run but on for some packages, emerge is switched to look for binaries, and everything else
+    behaves as without that switch.
     """
     global current
     current = None
@@ -133,7 +132,7 @@ def begin(emerge_config: Any) -> None:
 
 
 def terms(emerge_config: Any) -> tuple[Run, bool]:
-    """What holds for a run before anything of it is changed, and whether local binaries of unlisted packages stay hidden."""
+    """The settings of a run before any change, and whether local binaries of unlisted packages stay hidden."""
     options = emerge_config.opts
     settings = emerge_config.target_config.settings
     asked = options.get("--getbinpkg") is True or options.get("--getbinpkgonly") is True

@@ -1,4 +1,4 @@
-"""How strictly each package of a run is held: environment, package.env, make.conf, configuration file, in this order."""
+"""How strictly each package of a run is checked: by environment, package.env, make.conf, configuration file, in this order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 
 
 class Modes:
-    """``settings`` are those of the run; package.env is asked package by package. A slip is said, and ``enforce`` holds."""
+    """``settings`` are those of the run; package.env is read per package. For a wrong value it warns and uses ``enforce``."""
 
     def __init__(self, settings: Any) -> None:
         self._settings = settings
@@ -31,7 +31,7 @@ class Modes:
 
     @property
     def off(self) -> bool:
-        """Nothing is checked in this run, except what package.env asks for: not even that when the environment says off."""
+        """Whether nothing is checked in this run, except for package.env, which the environment's ``off`` overrides."""
         return self._for_run is Mode.OFF or (
             (self._for_run or self._in_conf or self._configured) is Mode.OFF and not self._settings._penvdict
         )
@@ -49,7 +49,7 @@ def _read(read: Callable[[], Mode | None]) -> Mode | None:
     try:
         return read()
     except ToolchainModeError as error:
-        messages.line(f"{error}; enforce holds")
+        messages.line(f'{error}; using "enforce"')
         return Mode.ENFORCE
 
 

@@ -1,4 +1,4 @@
-"""An emerge on a host with pinned keys says first what defeats verification."""
+"""On a host with pinned keys, emerge first warns about settings that defeat verification."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ EXPECTED: Final[tuple[Expectation, ...]] = here.EXPECTED
 
 
 def begin(emerge_config: Any) -> None:
-    """Say what defeats verification."""
+    """Warn about each setting that defeats verification."""
     for defeat in defeats(emerge_config.target_config.settings):
         messages.line(f"verification is defeated: {defeat}")
 
 
 def end() -> None:
-    """Nothing is left to do."""
+    """Do nothing."""
 
 
 def defeats(settings: Any) -> list[Defeat]:
-    """What defeats verification on this host, from Portage's own evaluation of its configuration."""
+    """The settings of this host that defeat verification, from Portage's own evaluation of its configuration."""
     place = os.path.join(settings["PORTAGE_CONFIGROOT"], TRUST)
     guarded = {name.removesuffix(".pins") for name in os.listdir(place) if name.endswith(".pins")}
     return find(frozenset(settings.features), settings["PKGDIR"], configured_binrepos(settings), guarded)

@@ -1,8 +1,8 @@
-"""package.env as Portage itself reads and stacks it, turned into the values that ``policy/getbinpkg`` decides on.
+"""package.env as Portage reads and stacks it, turned into the values on which ``policy/getbinpkg`` decides.
 
-Which entries hold for a package and in what order, how env files expand variables and source each other: all of that is
-asked of Portage's own configuration object. Env files that cannot concern getbinpkg are never parsed, so that a host
-without such entries pays for one read of each file.
+Portage's own configuration object decides which entries apply to a package and in what order, and how env files expand
+variables and source each other. Env files that cannot concern getbinpkg are never parsed: a host without such entries only
+reads each file once.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class Whitelist:
 
     @cached_property
     def everywhere(self) -> frozenset[str] | None:
-        """GETBINPKG_FROM of make.conf or the profile: holds where package.env says nothing."""
+        """GETBINPKG_FROM of make.conf or the profile, which applies if package.env does not set it."""
         return self._binrepos_in("conf", "defaults")
 
     @cached_property
     def in_environment(self) -> frozenset[str] | None:
-        """GETBINPKG_FROM of the caller's environment: holds for everything, as any variable there does."""
+        """GETBINPKG_FROM of the environment, which applies to all packages, as any variable there does."""
         return self._binrepos_in("env")
 
     def _binrepos_in(self, *layers: str) -> frozenset[str] | None:
@@ -93,7 +93,7 @@ class Whitelist:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether this run is exactly Portage's own."""
+        """Whether package.env makes no difference to this run."""
         return not self.listed and not (self.run.on and (self.everywhere or self.in_environment))
 
     @property

@@ -1,4 +1,4 @@
-"""What the whitelist replaces in Portage. Outside a session (``emerge/session``), each of them is one look at a variable."""
+"""What the whitelist replaces in Portage. Outside a session (``emerge/session``), each replacement only checks a variable."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 
 
 def begin(emerge_config: Any) -> None:
-    """Choose binaries in this run."""
+    """Start to choose binaries in this run."""
     patching.apply(_PATCHES)
     session.begin(emerge_config)
 
 
 def end() -> None:
-    """Choose no more."""
+    """Stop."""
     session.end()
 
 

@@ -1,7 +1,7 @@
-"""Every failure has a name, and carries what a person needs: what, where, why, and what to do next.
+"""Every failure has a named error that says what failed, where, why, and what to do next.
 
-An error formats itself; nobody else composes its message. Exit codes are not made here but in cli/. What others wrote is in
-many errors, so none leaves here without having been made fit to be shown (shown.py).
+An error formats its own message; no other module does that. Exit codes are made in cli/, not here. Many errors quote foreign
+text, so every message passes through shown.py before it leaves this module.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ def _fit(said: Callable[[Any], str]) -> Callable[[Any], str]:
 
 @dataclass(slots=True, eq=False)
 class PortageExtError(Exception):
-    """The root of all of this project's errors. Subclasses are dataclasses whose ``__str__`` is one clear sentence."""
+    """The base class of this project's errors. Subclasses are dataclasses whose ``__str__`` is one clear sentence."""
 
     has_lines: ClassVar[bool] = False
-    """Whether the message has more than one line by itself; in all others a line break is somebody else's."""
+    """Whether the message itself has several lines. In all other messages a line break comes from foreign text."""
 
     def __init_subclass__(cls) -> None:
-        # Not through super(), which a dataclass with slots breaks.
+        # super() does not work here: a dataclass with slots is a new class.
         said = cls.__dict__.get("__str__")
-        if said is not None and not hasattr(said, "__wrapped__"):  # slots make the class twice
+        if said is not None and not hasattr(said, "__wrapped__"):  # slots create the class a second time
             cls.__str__ = _fit(said)  # type: ignore[method-assign]
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions cross process pools; the default pickles args, which dataclasses do not fill.
+        # Exceptions cross process pools. The default pickles ``args``, which dataclasses do not fill.
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(slots=True, eq=False)
 class UsageError(PortageExtError):
-    """A command was called with words that do not go together."""
+    """The arguments of a command contradict each other, or name something that does not exist."""
 
     what: str
 
@@ -80,12 +80,12 @@ class InvalidCpvError(PortageExtError):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.text!r} is no category/name-version (PMS 3.1, 3.2)"
+        return f"{self.text!r} is not of the form category/name-version (PMS 3.1, 3.2)"
 
 
 @dataclass(slots=True, eq=False)
 class InvalidEntryError(PortageExtError):
-    """An entry of an index lacks a key, or has a value that cannot be read."""
+    """An index entry lacks a key, or has a value that cannot be read."""
 
     cpv: str
     key: str
@@ -97,7 +97,7 @@ class InvalidEntryError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class PackageError(PortageExtError):
-    """A binary package cannot be used; the subclasses say why. ``path`` is the file."""
+    """A binary package cannot be used; the subclass says why. ``path`` is the file."""
 
     path: str
     detail: str
@@ -112,7 +112,7 @@ class PackageError(PortageExtError):
 
     @property
     def lasting(self) -> bool:
-        """The verdict holds as long as the file stays as it is, so that it need not be opened again."""
+        """Whether the error remains as long as the file does not change, so that the file need not be opened again."""
         return True
 
 
@@ -127,12 +127,12 @@ class UnreadablePackageError(PackageError):
 
 @dataclass(slots=True, eq=False)
 class EmptyPackageError(PackageError):
-    """The file has no bytes: an interrupted copy, or a name that a running emerge has reserved."""
+    """The file is empty: an interrupted copy, or a name that a running emerge has reserved."""
 
 
 @dataclass(slots=True, eq=False)
 class TruncatedPackageError(PackageError):
-    """The file ends before what it announces."""
+    """The file is shorter than its headers say."""
 
 
 @dataclass(slots=True, eq=False)
@@ -147,12 +147,12 @@ class MalformedPackageError(PackageError):
 
 @dataclass(slots=True, eq=False)
 class DigestMismatchError(PackageError):
-    """A part of the container is not what its Manifest says."""
+    """A part of the container does not match its Manifest."""
 
 
 @dataclass(slots=True, eq=False)
 class DecompressionError(PackageError):
-    """The metadata cannot be decompressed, or the tool for it is absent."""
+    """The metadata cannot be decompressed, or the program for it is not installed."""
 
     @property
     def lasting(self) -> bool:
@@ -166,7 +166,7 @@ class MissingMetadataError(PackageError):
 
 @dataclass(slots=True, eq=False)
 class MisnamedPackageError(PackageError):
-    """The path does not agree with the names in the metadata."""
+    """The path does not match the category, name and version in the metadata."""
 
 
 @dataclass(slots=True, eq=False)
@@ -176,7 +176,7 @@ class InvalidDependencyError(PackageError):
 
 @dataclass(slots=True, eq=False)
 class UnacceptedSignatureError(PackageError):
-    """The signature is missing, bad, or of a key that the verification keyring does not trust."""
+    """The signature is missing, bad, or made by a key that the verification keyring does not trust."""
 
     @property
     def lasting(self) -> bool:
@@ -185,7 +185,7 @@ class UnacceptedSignatureError(PackageError):
 
 @dataclass(slots=True, eq=False)
 class ChangingPackageError(PackageError):
-    """The file changed while it was read."""
+    """The file changed while it was being read."""
 
     @property
     def lasting(self) -> bool:
@@ -216,57 +216,59 @@ class PkgdirError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class MassRemovalError(PortageExtError):
-    """An update would drop most of an index, which is the sign of a missing mount or keyring."""
+    """An update would drop most of the index, which usually means a missing mount or keyring."""
 
     path: str
     before: int
     after: int
     why: Mapping[str, str]
-    """The packages that are on the disk and left out, by path, with the reason."""
+    """The packages that exist on disk but are left out, by path, with the reason."""
 
     def __str__(self) -> str:
         left = f"; left out: {told(self.why.items())}" if self.why else ""
         return (
-            f"{self.path} lists {counted(self.before)}, and the new index would list {self.after}{left}. Nothing was written. "
-            f"{remedy_of_loss(self.why)} If this is meant: portage-ext reindex --force"
+            f"{self.path} lists {counted(self.before)}, but the new index would list {self.after}{left}. "
+            f"The index was not changed. {remedy_of_loss(self.why)} To write it anyway: portage-ext reindex --force"
         )
 
 
 def remedy_of_loss(why: Mapping[str, str]) -> str:
-    """What to do where packages are gone, or left out for the reasons ``why``."""
+    """What to do when packages are gone, or are left out for the reasons ``why``."""
     reasons = set(why.values())
     if any("does not trust" in one for one in reasons):
-        return "Let the verification keyring trust that key (gpg --import-ownertrust), then try again."
+        return "Make the verification keyring trust that key (gpg --import-ownertrust), then try again."
     if any("verification keyring" in one for one in reasons):
-        return "Is the verification keyring the right one, and whole?"
-    return "Mend, sign or remove these packages." if why else "Is a file system not mounted, or PKGDIR another one?"
+        return "Check that the verification keyring is the right one and complete."
+    if why:
+        return "Repair, sign or remove these packages."
+    return "Check that all file systems are mounted and that PKGDIR is the right directory."
 
 
 @dataclass(slots=True, eq=False)
 class VerificationUnavailableError(PortageExtError):
-    """gpg could not be run over signed packages."""
+    """gpg could not check the signatures of packages."""
 
     command: str
     detail: str
 
     def __str__(self) -> str:
-        return f"signatures cannot be checked: {self.command}: {self.detail}"
+        return f"cannot check signatures: {self.command}: {self.detail}"
 
 
 @dataclass(slots=True, eq=False)
 class OutputError(PortageExtError):
-    """What arrives cannot be written here, whichever mirror it comes from."""
+    """A fetched file cannot be written on this host, so that another mirror would not help."""
 
     path: str
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.path} could not be written ({self.detail}). Make room, or look at the file system, and try again"
+        return f"cannot write {self.path} ({self.detail}). Free some space or check the file system, then try again"
 
 
 @dataclass(slots=True, eq=False)
 class LockError(PortageExtError):
-    """A lock was not to be had. ``why`` says who may hold it, or what is wrong with its file."""
+    """A lock could not be taken. ``why`` says which process holds it, or what is wrong with its file."""
 
     path: str
     why: str
@@ -277,13 +279,13 @@ class LockError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class IndexWriteError(PortageExtError):
-    """The index could not be written; the old one stands."""
+    """The index could not be written; the old index is unchanged."""
 
     path: str
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.path} could not be written ({self.detail}); the old index stands"
+        return f"cannot write {self.path} ({self.detail}); the old index is unchanged"
 
 
 # Living inside Portage.
@@ -291,7 +293,7 @@ class IndexWriteError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class UnknownPortageError(PortageExtError):
-    """This Portage is not built the way something relies on. ``loss`` says what is off or cannot work, ``misfits`` why."""
+    """This Portage differs from what a feature relies on. ``loss`` says what is off or cannot work, ``misfits`` why."""
 
     version: str
     loss: str
@@ -303,13 +305,13 @@ class UnknownPortageError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class SettingsError(PortageExtError):
-    """A configuration file cannot be read or says something that cannot be."""
+    """A configuration file cannot be read, or has a value that is not allowed."""
 
     path: str
     why: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.why}. Correct the file; nothing is guessed in its place."
+        return f"{self.path}: {self.why}. Correct the file; no default is used in its place."
 
 
 class UnreadableSettingsError(SettingsError):
@@ -326,7 +328,7 @@ class UnreadableSettingsError(SettingsError):
 
 @dataclass(slots=True, eq=False)
 class InvalidContractError(PortageExtError):
-    """A text is not the line of a symbol contract."""
+    """A text is not a symbol contract."""
 
     text: str
     why: str
@@ -337,25 +339,25 @@ class InvalidContractError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class ToolchainModeError(PortageExtError):
-    """The setting ``toolchain`` has a value that means nothing."""
+    """The setting ``toolchain`` has an unknown value."""
 
     where: str
     value: str
 
     def __str__(self) -> str:
-        return f'{self.where}: toolchain is {self.value!r}, and is one of "enforce", "order", "warn", "off"'
+        return f'{self.where}: toolchain is {self.value!r}, but must be "enforce", "order", "warn" or "off"'
 
 
 @dataclass(slots=True, eq=False)
 class NoSuchPackageError(PortageExtError):
-    """Nothing installed matches an atom, and no file is called so. ``also`` is where else it was looked for."""
+    """No installed package matches an atom, and no file has that name. ``also`` is where else it was looked for."""
 
     text: str
     also: str = ""
 
     def __str__(self) -> str:
-        where = f"nothing installed{self.also and f', and nothing in {self.also},'} matches {self.text}"
-        return f"{where}, and it is no file; name a binary package or a directory by its path"
+        where = f"no installed package{self.also and f' and no package in {self.also}'} matches {self.text}"
+        return f"{where}, and there is no such file; for a binary package or a directory, give its path"
 
 
 # Explaining.
@@ -363,7 +365,7 @@ class NoSuchPackageError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class InvalidBuilderError(PortageExtError):
-    """What a binhost says of its builder cannot be read."""
+    """A builder.json cannot be read."""
 
     where: str
     why: str
@@ -374,26 +376,25 @@ class InvalidBuilderError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class UnreadableBuilderError(PortageExtError):
-    """What this host would publish of itself is more than a client reads."""
+    """The builder.json of this host would be larger than clients accept."""
 
     why: str
 
     def __str__(self) -> str:
         return (
-            f"no client would read what this host says of its configuration: {self.why}. Shorten what is named, or set "
+            f"clients would refuse the builder.json of this host: {self.why}. Shorten that value, or set "
             "builder = false in [publish]"
         )
 
 
 @dataclass(slots=True, eq=False)
 class NoBuilderError(PortageExtError):
-    """A release says nothing of its builder."""
+    """A release has no builder.json."""
 
     where: str
 
     def __str__(self) -> str:
         return (
-            f"{self.where} says nothing about its builder: it was published before there was a builder.json, with "
-            "builder = false in [publish], or from another PKGDIR than that of the publishing Portage. There: "
-            "`portage-ext publish`, or `portage-ext compare --print` into a file to compare with"
+            f"{self.where} has no builder.json: it was published by an older version, with builder = false, or from another "
+            "PKGDIR than Portage's. Run `portage-ext publish` there, or compare with its `portage-ext compare --print`"
         )

@@ -1,4 +1,4 @@
-"""What keeps a host from being captured, and a package from being built for it."""
+"""Why a host could not be captured, or a package not be built for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portage_ext.errors import PortageExtError
 
 @dataclass(slots=True, eq=False)
 class CaptureError(PortageExtError):
-    """A host cannot be captured, or what it sent is not what a capture has."""
+    """A host cannot be captured, or it sent something that is not a capture."""
 
     where: str
     why: str
@@ -20,7 +20,7 @@ class CaptureError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class TargetError(PortageExtError):
-    """A target is not there, or its files were changed so that they cannot be read."""
+    """A target does not exist, or its files are damaged."""
 
     name: str
     why: str
@@ -31,7 +31,7 @@ class TargetError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class IsolationError(PortageExtError):
-    """This system cannot keep a build apart from itself."""
+    """This system cannot isolate a build."""
 
     why: str
 
@@ -41,7 +41,7 @@ class IsolationError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class JobError(PortageExtError):
-    """What an environment says of its plan cannot be used. ``where`` is the target."""
+    """The build plan that an environment reported cannot be used. ``where`` is the target."""
 
     where: str
     why: str
@@ -52,7 +52,7 @@ class JobError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class BlockedError(PortageExtError):
-    """The environment of a target is not what the build needs; nothing is built in one that is nearly so."""
+    """The environment of a target differs from the target, so nothing is built in it."""
 
     where: str
     why: str
@@ -86,10 +86,10 @@ class LedgerError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class RefusedResultError(PortageExtError):
-    """What a build has left is not the package that was to be built."""
+    """The result of a build is not the package that was requested."""
 
     cpv: str
     why: str
 
     def __str__(self) -> str:
-        return f"the result for {self.cpv} is refused: {self.why}"
+        return f"refused the build result for {self.cpv}: {self.why}"

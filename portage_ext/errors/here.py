@@ -1,4 +1,4 @@
-"""What is missing on this host itself, with nothing of a binhost refused: gpg, keys, pins, roots, a Release, the installer."""
+"""What is missing on this host itself, when no binhost is to blame: gpg, keys, pins, roots, a Release, the installer."""
 
 from __future__ import annotations
 
@@ -12,79 +12,79 @@ class MissingSecretKeyError(GpgError):
     """gpg has no secret key to sign with."""
 
     __slots__ = ()
-    todo = "Run this as the user who has the key (often root), or name the gpg home with --homedir."
+    todo = "Run this command as the user who has the key (often root), or give the gpg home with --homedir."
 
 
 class MissingGpgError(GpgError):
-    """There is no gpg on this host."""
+    """gpg is not installed on this host."""
 
     __slots__ = ()
     todo = "Install app-crypt/gnupg."
 
 
 class UnreadableKeyFileError(KeyFileError):
-    """A file of keys is not there, or this user may not read it."""
+    """A key file does not exist, or this user may not read it."""
 
     __slots__ = ()
     todo = "Check the path and its permissions."
 
 
 class ShortFingerprintError(KeyFileError):
-    """Something in the place of a fingerprint is not a whole one, and somebody could make a key that fits it."""
+    """A fingerprint is incomplete, so an attacker could make another key that matches it."""
 
     __slots__ = ()
     todo = "Use all 40 or 64 hex digits, from a source you trust."
 
 
 class UnnamedKeyFileError(KeyFileError):
-    """A key is wanted that Portage's keyring does not have, and nobody has said where it is."""
+    """Portage's keyring does not have the key, and no file or URL was given for it."""
 
     __slots__ = ()
-    todo = "Say where the key is with --from."
+    todo = "Give the file or URL of the key with --from."
 
 
 class NotPinnedError(KeyFileError):
-    """A key is to be unpinned that is not pinned."""
+    """The key to unpin is not pinned."""
 
     __slots__ = ()
     todo = "`portage-ext trust list` shows what is pinned."
 
 
 class TooFewRootKeysError(KeyFileError):
-    """Without a root key those that are left could not meet the threshold."""
+    """Without this root key, the remaining root keys could not reach the threshold."""
 
     __slots__ = ()
-    todo = "Pin all root keys that should count at once with `portage-ext trust add --root-key`."
+    todo = "Pin all wanted root keys in one command with `portage-ext trust add --root-key`."
 
 
 class NoRootMadeError(MissingRootError):
-    """A directory for roots has none that could be shown, signed or followed by another."""
+    """A directory for roots has no root to show, sign or continue."""
 
     __slots__ = ()
     todo = "`portage-ext root init` makes the first one, and `portage-ext root sign` signs it."
 
 
 class IncompleteRootsError(MissingRootError):
-    """A directory for roots lacks one of them, or a public key that one of them names."""
+    """A directory for roots lacks a root, or a public key that a root names."""
 
     __slots__ = ()
-    todo = "Copy what is missing into it: every root from the first on, and the public keys."
+    todo = "Copy the missing files into it: every root from the first on, and their public keys."
 
 
 class NoReleaseMadeError(MissingReleaseError):
     """A PKGDIR of this host has no Release."""
 
     __slots__ = ()
-    todo = "`portage-ext release sign` makes one; a tree has its Releases beside its channels."
+    todo = "`portage-ext release sign` makes a Release. In a tree, each channel has its own Release."
 
 
 class AdoptedKeyError(KeyFileError):
-    """A fingerprint that is not a primary key's, or that another key claims as its subkey, which anybody can make a key do."""
+    """A fingerprint is not that of a primary key, or another key claims it as a subkey, which anybody can make a key do."""
 
     __slots__ = ()
     todo = (
-        "A pin names a primary key. Pin the claiming key only if a source you trust names it as the binhost's primary key; "
-        "otherwise somebody made it to get in: do not use it, and delete it where it is."
+        "A pin names a primary key. Pin the claiming key only if a source you trust names it as the binhost's primary key. "
+        "Otherwise it is an attack: do not use that key, and delete it."
     )
 
 

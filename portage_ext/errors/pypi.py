@@ -1,4 +1,4 @@
-"""Why no ebuild can be made of a project on a Python index: one error a reason. The other projects of a repository go on."""
+"""Why no ebuild can be made for a project on a Python index: one error for each reason. Other projects are not affected."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class InvalidNameError(ProjectError):
 
 @dataclass(slots=True, eq=False)
 class InvalidPageError(ProjectError):
-    """What the index says of a project cannot be read."""
+    """The page of a project on the index cannot be read."""
 
     @property
     def why(self) -> str:
-        return f"the page of the index cannot be read: {self.detail}"
+        return f"cannot read its page on the index: {self.detail}"
 
 
 @dataclass(slots=True, eq=False)
@@ -44,22 +44,22 @@ class NoSuchProjectError(ProjectError):
 
     @property
     def why(self) -> str:
-        return f"{self.detail or 'the index'} has no project of this name; look at the spelling"
+        return f"{self.detail or 'the index'} has no project of this name; check the spelling"
 
 
 @dataclass(slots=True, eq=False)
 class NoReleaseError(ProjectError):
-    """No version of the project fits what is asked of it."""
+    """No version of the project meets the requirements."""
 
 
 @dataclass(slots=True, eq=False)
 class YankedError(ProjectError):
-    """The project has withdrawn what was asked for. ``detail`` is its reason, which may be empty."""
+    """The project has yanked the requested version. ``detail`` is its reason, which may be empty."""
 
     @property
     def why(self) -> str:
         said = f" ({self.detail[:200]})" if self.detail else ""
-        return f"the project has yanked it{said}; use another version"
+        return f"the project has yanked this version{said}; use another version"
 
 
 @dataclass(slots=True, eq=False)
@@ -73,13 +73,13 @@ class NoSdistError(ProjectError):
 
 @dataclass(slots=True, eq=False)
 class NoMetadataError(ProjectError):
-    """Its dependencies are only known to code that would have to be run."""
+    """Its dependencies are known only after running its code."""
 
     @property
     def why(self) -> str:
         return (
             "it has no wheel, and its source archive does not state its dependencies as fixed; "
-            "they could be found only by running its code, which is not done here"
+            "they could be found only by running its code, which portage-ext does not do"
         )
 
 
@@ -154,16 +154,16 @@ class ChangedFileError(ProjectError):
 
 @dataclass(slots=True, eq=False)
 class UnconfirmedError(ProjectError):
-    """A name that nobody here has listed or confirmed came into the closure. ``detail`` says who needs it."""
+    """A dependency has a name that was never listed or confirmed on this host. ``detail`` says which project needs it."""
 
     @property
     def why(self) -> str:
-        return f"it is new here, and needed by {self.detail}; if you trust it: portage-ext pypi confirm {self.project}"
+        return f"it is a new dependency of {self.detail}; if you trust it, run: portage-ext pypi confirm {self.project}"
 
 
 @dataclass(slots=True, eq=False)
 class DependencyError(ProjectError):
-    """Something that it needs cannot be had. ``detail`` says what and why."""
+    """A dependency is not available. ``detail`` says which and why."""
 
     @property
     def why(self) -> str:
@@ -172,7 +172,7 @@ class DependencyError(ProjectError):
 
 @dataclass(slots=True, eq=False)
 class OverlayError(PortageExtError):
-    """An ebuild cannot be put where it was asked for."""
+    """An ebuild cannot be written to the requested place."""
 
     path: str
     detail: str

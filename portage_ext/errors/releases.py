@@ -1,6 +1,6 @@
-"""What can go wrong while a tree of releases is published, mirrored or cleaned: one error a failure.
+"""What can go wrong while a tree of releases is published, mirrored or cleaned: one error for each failure.
 
-They stand apart from errors.py, whose rules they keep, because they belong to one stage.
+They follow the rules of ``errors/__init__``. They have their own module because they belong to one stage.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from portage_ext.words import counted
 
 @dataclass(slots=True, eq=False)
 class TreeError(PortageExtError):
-    """The published tree cannot be used as it is. ``what`` names the file and the reason."""
+    """The published tree cannot be used. ``what`` names the file and the reason."""
 
     tree: str
     what: str
@@ -26,7 +26,7 @@ class TreeError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class ExpiringRootKeyError(PortageExtError):
-    """A root key has an expiry. Once it has passed, no root that it has signed could be followed, published or replaced."""
+    """A root key has an expiry date. After it, no root that this key has signed could be followed, published or replaced."""
 
     where: str
     key: str
@@ -34,15 +34,15 @@ class ExpiringRootKeyError(PortageExtError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where}: the root key {self.key} expires on {self.day}, and with it every root that it has signed "
-            f"[expiring-root-key]. The root has an expiry of its own: take that of the key away "
-            f"(`gpg --quick-set-expire {self.key} never`), and try again"
+            f"{self.where}: the root key {self.key} expires on {self.day}, and every root that it has signed expires with it "
+            f"[expiring-root-key]. The root has its own expiry date. Remove that of the key "
+            f"(`gpg --quick-set-expire {self.key} never`), then try again"
         )
 
 
 @dataclass(slots=True, eq=False)
 class UnknownChannelError(PortageExtError):
-    """A channel is named that has no release."""
+    """The named channel has no release."""
 
     channel: str
     known: tuple[str, ...]
@@ -55,7 +55,7 @@ class UnknownChannelError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class UnknownNumberError(PortageExtError):
-    """A release is named that is not in the tree, or not of the channel."""
+    """The named release is not in the tree, or belongs to another channel."""
 
     number: str
     channel: str
@@ -63,22 +63,22 @@ class UnknownNumberError(PortageExtError):
 
     def __str__(self) -> str:
         known = ", ".join(map(str, self.known)) or "none"
-        return f"there is no release {self.number} of {self.channel} to use; there are: {known} (see portage-ext releases)"
+        return f"{self.channel} has no release {self.number}; it has: {known} (see portage-ext releases)"
 
 
 @dataclass(slots=True, eq=False)
 class ChangingPkgdirError(PortageExtError):
-    """A package became another file while it was taken into a release."""
+    """A package was replaced while it was added to a release."""
 
     path: str
 
     def __str__(self) -> str:
-        return f"{self.path}: it was replaced while it was published, and again; nothing was published. Try again later"
+        return f"{self.path} was replaced repeatedly while it was being published. Nothing was published; try again later"
 
 
 @dataclass(slots=True, eq=False)
 class PublishError(PortageExtError):
-    """The operating system refused a step: no space, no right, a broken disk. ``stands`` is where the channel points now."""
+    """The operating system refused a step: no space, no permission, a broken disk. The channel now points at ``stands``."""
 
     channel: str
     path: str
@@ -86,13 +86,13 @@ class PublishError(PortageExtError):
     stands: int | None
 
     def __str__(self) -> str:
-        now = "has no release" if self.stands is None else f"points at release {self.stands}, which is whole"
+        now = "has no release" if self.stands is None else f"still serves release {self.stands}, which is complete"
         return f"{self.path}: {self.reason}. {self.channel} {now}; the next run cleans up and tries again"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a gate objects to: the gate, the package or file, and what is wrong with it."""
+    """One objection of a gate: the gate, the package or file, and what is wrong with it."""
 
     gate: str
     where: str
@@ -104,17 +104,17 @@ class Finding:
 
 @dataclass(slots=True, eq=False)
 class GateError(PortageExtError):
-    """A release did not pass its gates. ``staging`` is where it can be looked at until the next run."""
+    """A release did not pass its gates. It stays in ``staging`` until the next run."""
 
     channel: str
     staging: str
     findings: tuple[Finding, ...]
     live: int | None = None
-    """The release, when it is one that the channel serves already."""
+    """The number of the release, when the channel serves it already."""
 
     @property
     def lines(self) -> list[str]:
-        """The objections, equal ones as one line with their count."""
+        """The objections, with equal ones as one line and their count."""
         by_gate: dict[str, list[tuple[str, str]]] = {}
         for one in self.findings:
             by_gate.setdefault(one.gate, []).append((one.where, one.what))
@@ -125,17 +125,18 @@ class GateError(PortageExtError):
         what = f"{counted(len(self.findings), 'objection')} ({', '.join(gates)})"
         repair = "Repair the packages, or set gates for the channel in portage-ext.toml"
         if "signatures" in gates:
-            repair += ". portage-ext sign signs what can be signed"
+            repair += ". `portage-ext sign` signs the packages that can be signed"
         if self.live is not None:
-            return f"{what} to release {self.live}, which {self.channel} serves and goes on serving. {repair}"
-        return f"{what}; {self.channel} stays as it was. The release is in {self.staging} until the next run. {repair}"
+            return f"{what} to release {self.live}, which {self.channel} serves and continues to serve. {repair}"
+        return f"{what}; {self.channel} is unchanged. The release stays in {self.staging} until the next run. {repair}"
 
 
 @dataclass(slots=True, eq=False)
 class EmptiedReleaseError(PortageExtError):
-    """A release of a PKGDIR would offer nothing, or little of what there is: a mount, a keyring or a key is missing.
+    """A release of a PKGDIR would offer few packages or none, which usually means a missing mount, keyring or key.
 
-    ``before`` packages are served now, ``after`` would be; ``why`` has what is in PKGDIR and left out, with the reasons.
+    ``before`` packages are served now, ``after`` would be served. ``why`` has the packages of PKGDIR that are left out, by
+    path, with the reasons.
     """
 
     channel: str
@@ -147,37 +148,39 @@ class EmptiedReleaseError(PortageExtError):
         serves = f"{self.channel} serves {counted(self.before) if self.before else 'nothing yet'}"
         left = f"; {counted(len(self.why))} of PKGDIR would be left out: {told(self.why.items())}" if self.why else ""
         return (
-            f"{serves}, and the new release would offer {self.after}{left}. Nothing was published. "
-            f"{remedy_of_loss(self.why)} If it is meant: portage-ext publish --force, or may-be-empty = true in [publish]"
+            f"{serves}, and the new release would offer {self.after}{left}. Nothing was published. {remedy_of_loss(self.why)} "
+            "To publish it anyway: portage-ext publish --force, or may-be-empty = true in [publish]"
         )
 
 
 @dataclass(slots=True, eq=False)
 class GateUnavailableError(PortageExtError):
-    """A gate cannot be run here."""
+    """A gate cannot run on this host."""
 
     gate: str
     why: str
 
     def __str__(self) -> str:
-        return f"the gate {self.gate} cannot be run: {self.why}. Nothing was published"
+        return f"the gate {self.gate} cannot run: {self.why}. Nothing was published"
 
 
 @dataclass(slots=True, eq=False)
 class MirrorPushError(PortageExtError):
-    """A mirror did not take what it was sent. It still serves the release that it served before."""
+    """A push to a mirror failed. The mirror still serves the release that it served before."""
 
     mirror: str
     step: str
     why: str
 
     def __str__(self) -> str:
-        return f"mirror {self.mirror}: {self.step}: {self.why}. It serves what it served before; the next run goes on from here"
+        return (
+            f"mirror {self.mirror}: {self.step}: {self.why}. It still serves its previous release; the next run continues here"
+        )
 
 
 @dataclass(slots=True, eq=False)
 class UnsignedPackagesError(PortageExtError):
-    """New packages could not be signed: no index and no release of ours names them. ``why`` has the reasons, by path."""
+    """New packages could not be signed, so that no index and no release lists them. ``why`` has the reasons, by path."""
 
     pkgdir: str
     why: Mapping[str, str]
@@ -191,7 +194,7 @@ class UnsignedPackagesError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class BusyError(PortageExtError):
-    """Another run does the same work, and has for a while."""
+    """Another run has been doing the same work for a while."""
 
     root: str
     seconds: float
@@ -199,16 +202,16 @@ class BusyError(PortageExtError):
     def __str__(self) -> str:
         return (
             f"another run has been working after emerge for more than {self.seconds:.0f} s (lock in {self.root}); "
-            "it, or the next one, does this work too"
+            "it (or the next run) will also process these packages"
         )
 
 
 @dataclass(slots=True, eq=False)
 class JobError(PortageExtError):
-    """The job of [postsync] could not be started."""
+    """The job in [postsync] could not be started."""
 
     command: str
     why: str
 
     def __str__(self) -> str:
-        return f"the update job {self.command} could not be started: {self.why}. Correct job in [postsync] of portage-ext.toml"
+        return f"cannot start the update job {self.command}: {self.why}. Correct `job` in [postsync] of portage-ext.toml"

@@ -19,19 +19,19 @@ def kind_of(error: type[TrustError]) -> str:
 
 @dataclass(slots=True, eq=False)
 class TrustError(PortageExtError):
-    """Something offered by a binhost was refused. ``where`` names the binrepo or file, ``why`` what is wrong with it.
+    """Something that a binhost offered was refused. ``where`` names the binrepo or file, ``why`` what is wrong with it.
 
-    Its subclasses are named after the failure or the attack; each says in ``todo`` what a person can do next.
+    The subclasses are named after the failure or the attack. Each says in ``todo`` what a person can do next.
     """
 
     where: str
     why: str
     todo: ClassVar[str] = "Nothing of it was used."
     transient: ClassVar[bool] = False
-    """Whether the same mirror may offer something better in a moment, as one does that is being updated."""
+    """Whether a later attempt at the same mirror may succeed, because the mirror may be in the middle of an update."""
 
     def __post_init__(self) -> None:
-        # Both have words of a server in them, and are shown apart from the message, too.
+        # Both quote text from a server, and are also shown without the message.
         self.where, self.why = shown.line(self.where), shown.line(self.why)
 
     @property
@@ -43,86 +43,84 @@ class TrustError(PortageExtError):
 
 
 class MalformedReleaseError(TrustError):
-    """A Release is not in its one canonical form."""
+    """A Release is not in canonical form."""
 
     __slots__ = ()
     todo = "Tell the binhost's administrator, or use another mirror."
 
 
 class MalformedRootError(TrustError):
-    """A root is not in its one canonical form, or delegates to what cannot be."""
+    """A root is not in canonical form, or delegates to keys that cannot exist."""
 
     __slots__ = ()
     todo = "Tell the binhost's administrator, or use another mirror."
 
 
 class MissingRootError(TrustError):
-    """Root keys are pinned for a binrepo, and it offers no root that they vouch for."""
+    """Root keys are pinned for a binrepo, but it offers no root that they have signed."""
 
     __slots__ = ()
     todo = "If this binhost has no root, pin the key that signs its Releases: `portage-ext trust add REPO --fingerprint FPR`."
 
 
 class ThresholdError(TrustError):
-    """Fewer of the trusted keys have signed than must."""
+    """Fewer trusted keys have signed than the threshold requires."""
 
     __slots__ = ()
-    todo = "A single key may be in the wrong hands; tell the binhost's administrator that signatures are missing."
+    todo = "A single key may be stolen; tell the binhost's administrator that signatures are missing."
 
 
 class RootRollbackError(TrustError):
-    """An older root is offered in the place of a newer one."""
+    """An older root is offered instead of a newer one."""
 
     __slots__ = ()
-    todo = "Somebody replays an old delegation, perhaps to a key that was revoked since; use another mirror."
+    todo = "The mirror serves an old delegation, perhaps to a key that has been revoked since; use another mirror."
 
 
 class SkippedRootError(TrustError):
-    """A root is offered before those that lead to it."""
+    """A root is offered, but roots between it and the last known root are missing."""
 
     __slots__ = ()
-    todo = "The mirror is incomplete or hostile; use another one."
+    todo = "The mirror is incomplete or hostile; use another mirror."
 
 
 class ExpiredRootError(TrustError):
-    """The newest root is past its expiry: nobody holding root keys has confirmed the release keys since."""
+    """The newest root has expired: nobody with root keys has confirmed the release keys in time."""
 
     __slots__ = ()
-    todo = (
-        "The mirror is frozen, or the binhost must publish a new root (`portage-ext root next`); look at this host's clock too."
-    )
+    todo = "The mirror is out of date, or the binhost needs a new root (`portage-ext root next`). Check this host's clock too."
 
 
 class TooManyRootsError(TrustError):
-    """A mirror offers one root after another, more than a run follows."""
+    """A mirror offers more new roots than one run follows."""
 
     __slots__ = ()
-    todo = "If you have been away for that long, run it again: it goes on from the last one."
+    todo = "If this host was offline for that long, run the command again: it continues from the last root."
 
 
 class UndelegatedKeyError(TrustError):
-    """What is signed here would be refused by clients: the root beside it does not let these keys sign Releases."""
+    """Clients would refuse what is signed here: the root beside it does not allow these keys to sign Releases."""
 
     __slots__ = ()
-    todo = "Sign with a key that the root names, or publish a root that names this one; nothing was published."
+    todo = "Nothing was published. Sign with a key that the root names, or publish a root that names this key."
 
 
 class MissingReleaseError(TrustError):
-    """A binrepo that must publish a Release offers none."""
+    """A binrepo offers no Release although a Release is required."""
 
     __slots__ = ()
-    todo = 'If this binhost never publishes one, set release = "optional" for it in portage-ext.toml.'
+    todo = 'If this binhost never publishes a Release, set release = "optional" for it in portage-ext.toml.'
 
 
 class UnsignedError(TrustError):
-    """What must be signed is not."""
+    """A file or package that must be signed is not."""
 
     __slots__ = ()
-    todo = "Somebody may be replacing files on the way; use another mirror, or tell the binhost's administrator."
+    todo = "Somebody may have replaced files in transit; use another mirror, or tell the binhost's administrator."
 
 
 class BadSignatureError(TrustError):
-    """A signature does not fit what it signs."""
+    """A signature does not match the signed data."""
 
     __slots__ = ()
     todo = "The file was changed after it was signed; use another mirror, or tell the binhost's administrator."
@@ -130,42 +128,42 @@ class BadSignatureError(TrustError):
 
 
 class UnknownKeyError(TrustError):
-    """The only signatures are by keys that this host has never seen."""
+    """All signatures are by keys that this host does not know."""
 
     __slots__ = ()
     todo = "If the key is right, get its fingerprint from a source you trust and run `portage-ext trust add`."
 
 
 class UntrustedKeyError(TrustError):
-    """A key that is present, but not pinned for this binrepo, made the signature."""
+    """The signature is by a key that this host has, but that is not pinned for this binrepo."""
 
     __slots__ = ()
     todo = "If it should be trusted for this binrepo, run `portage-ext trust add` with that fingerprint."
 
 
 class ExpiredKeyError(TrustError):
-    """A pinned key has expired, and no prolonged one could be fetched."""
+    """A pinned key has expired, and the binhost offers no prolonged version of it."""
 
     __slots__ = ()
-    todo = "Get the prolonged key or its successor from the binhost and run `portage-ext trust add`."
+    todo = "Get the prolonged key or its successor from the binhost, then run `portage-ext trust add`."
 
 
 class ExpiredSignatureError(TrustError):
-    """A signature of a pinned key carries an expiry of its own, which has passed."""
+    """A signature by a pinned key has an expiry date of its own, which has passed."""
 
     __slots__ = ()
     todo = "Wait for the binhost to sign again."
 
 
 class RevokedKeyError(TrustError):
-    """A pinned key is revoked."""
+    """A pinned key has been revoked."""
 
     __slots__ = ()
     todo = "Do not use this binhost until it has a new key; then run `portage-ext trust add`."
 
 
 class WeakSignatureError(TrustError):
-    """A signature rests on a digest that can be forged (MD5, SHA1, RIPEMD160, SHA224)."""
+    """A signature uses a digest that can be forged (MD5, SHA1, RIPEMD160, SHA224)."""
 
     __slots__ = ()
     todo = "Ask the binhost to sign with SHA512."
@@ -179,42 +177,42 @@ class NoPinnedKeyError(TrustError):
 
 
 class RollbackError(TrustError):
-    """The Release offered is older than one that this host has accepted."""
+    """The offered Release is older than one that this host has accepted."""
 
     __slots__ = ()
-    todo = "The mirror is stale or replays an old state; use another one."
+    todo = "The mirror is stale or replays an old state; use another mirror."
 
 
 class EquivocationError(TrustError):
-    """Two different Releases, or roots, carry one version number."""
+    """Two different Releases, or two different roots, have the same version number."""
 
     __slots__ = ()
-    todo = "The binhost, or somebody with its key, shows different hosts different things; tell its administrator."
+    todo = "The binhost, or somebody with its key, serves different data to different hosts; tell its administrator."
 
 
 class FarFutureVersionError(TrustError):
-    """A version number so high that no later Release could follow it."""
+    """A version number is so high that no later Release could follow it."""
 
     __slots__ = ()
     todo = "If the binhost says that the jump is right, run `portage-ext trust forget REPO`."
 
 
 class ExpiredReleaseError(TrustError):
-    """A Release is past its expiry."""
+    """A Release has expired."""
 
     __slots__ = ()
-    todo = "The mirror is frozen, or the binhost no longer signs; look at this host's clock too."
+    todo = "The mirror is out of date, or the binhost no longer signs. Check this host's clock too."
 
 
 class ClockError(TrustError):
     """The host's clock and a Release contradict each other."""
 
     __slots__ = ()
-    todo = "Set this host's clock; if it is right, the binhost's is wrong."
+    todo = "Set this host's clock; if it is right, the clock of the binhost is wrong."
 
 
 class ForeignRepositoryError(TrustError):
-    """The Release is of another repository or channel than the one this binrepo stands for."""
+    """The Release belongs to another repository or channel than this binrepo."""
 
     __slots__ = ()
     todo = "Look at sync-uri; if the repository was set up again from nothing, run `portage-ext trust forget REPO`."
@@ -224,47 +222,47 @@ class IndexMismatchError(TrustError):
     """The index is not the one that the Release names."""
 
     __slots__ = ()
-    todo = "The mirror is being updated or was tampered with; try again, or use another one."
+    todo = "The mirror is being updated or was tampered with; try again, or use another mirror."
     transient = True
 
 
 class MissingIndexError(TrustError):
-    """A mirror has no form of the index that it should have. It was reached, so that no older index takes its place."""
+    """A mirror answers, but has no form of the index. Because it answers, no older index is used instead."""
 
     __slots__ = ()
-    todo = "The mirror is being updated or is not whole; try again, or use another one."
+    todo = "The mirror is being updated or is incomplete; try again, or use another mirror."
     transient = True
 
 
 class GpgError(TrustError):
-    """gpg could not be run, or did not do what was asked of it."""
+    """gpg could not be started, or failed."""
 
     __slots__ = ()
     todo = "Check that the key is in the gpg home, and that this user may read it."
 
 
 class KeyFileError(TrustError):
-    """A file of keys does not hold the key that was asked for."""
+    """A key file does not contain the requested key."""
 
     __slots__ = ()
     todo = "Get the key again, and its fingerprint from a source you trust."
 
 
 class DamagedStateError(TrustError):
-    """What this host remembers of a binrepo cannot be read; nothing is guessed in its place."""
+    """The recorded state of a binrepo is damaged. No default is used in its place."""
 
     __slots__ = ()
     todo = "Run `portage-ext trust forget REPO` to start again without it."
 
 
 class TransferError(TrustError):
-    """A file did not come from a mirror: it could not be reached, or does not have the file, or sent another one."""
+    """A file could not be fetched from a mirror: no connection, no such file, or the wrong content."""
 
     __slots__ = ()
 
 
 class MirrorError(TransferError):
-    """A mirror could not be used: no connection, an error status, an answer that is none, a transfer that broke off."""
+    """A mirror could not be used: no connection, an error status, an invalid answer, an interrupted transfer."""
 
     __slots__ = ()
     todo = "Check the URL and the network, or try again later."
@@ -278,7 +276,7 @@ class SlowMirrorError(MirrorError):
 
 
 class ShortFileError(MirrorError):
-    """A mirror's file ends before it has all its bytes."""
+    """A mirror sent fewer bytes than the file has."""
 
     __slots__ = ()
 
@@ -295,19 +293,19 @@ class NotFoundError(TransferError):
     """A mirror does not have the file."""
 
     __slots__ = ()
-    todo = "Look at sync-uri and mirrors; if they are right, tell the binhost's administrator."
+    todo = "Check sync-uri and mirrors; if they are right, tell the binhost's administrator."
 
 
 class OversizedFileError(TransferError):
-    """A mirror sends more bytes than the file has; nothing behind the last right byte was read."""
+    """A mirror sent more bytes than the file has. The surplus was not read."""
 
     __slots__ = ()
-    todo = "The mirror is broken or hostile; use another one."
+    todo = "The mirror is broken or hostile; use another mirror."
     transient = True
 
 
 class CorruptFileError(TransferError):
-    """What a mirror sent is whole, but not the file that was promised."""
+    """A mirror sent a complete file with the wrong content."""
 
     __slots__ = ()
     todo = "The file was changed on the mirror or on the way; use another mirror."
@@ -315,7 +313,7 @@ class CorruptFileError(TransferError):
 
 @dataclass(slots=True, eq=False)
 class AllMirrorsFailedError(PortageExtError):
-    """No mirror gave the file. ``reasons`` holds the last failure of each."""
+    """No mirror delivered the file. ``reasons`` has the last failure of each mirror."""
 
     has_lines = True
     what: str
@@ -328,60 +326,60 @@ class AllMirrorsFailedError(PortageExtError):
 
 
 class UnsafePathError(TrustError):
-    """An entry of an index names a path that could lead out of its place."""
+    """An index entry names a path that could lead out of PKGDIR."""
 
     __slots__ = ()
 
 
 class EntryIdentityError(TrustError):
-    """An entry of an index contradicts itself, or another entry."""
+    """An index entry contradicts itself or another entry."""
 
     __slots__ = ()
 
 
 class WeakDigestError(TrustError):
-    """An entry of an index lacks the digests or the size that a package can be trusted by."""
+    """An index entry lacks the size or the digests that are needed to verify the package."""
 
     __slots__ = ()
-    todo = 'The binhost must index with `portage-ext reindex`; for one that cannot, set release = "optional".'
+    todo = 'The binhost must index with `portage-ext reindex`; if it cannot, set release = "optional" for it.'
 
 
 class ForeignUriError(TrustError):
-    """An index sends its readers to another place than the ones configured."""
+    """An index redirects to a URL that is not configured."""
 
     __slots__ = ()
-    todo = "If that place is right, name it in mirrors of this binrepo in portage-ext.toml."
+    todo = "If that URL is right, add it to `mirrors` of this binrepo in portage-ext.toml."
 
 
 class IndexClockError(TrustError):
-    """An index is stamped in the future, not at all, or asks not to be looked at again for long."""
+    """An index has a TIMESTAMP in the future or none, or a TTL that is too long."""
 
     __slots__ = ()
-    todo = "Look at this host's clock; if it is right, tell the binhost's administrator."
+    todo = "Check this host's clock; if it is right, tell the binhost's administrator."
 
 
 class DamagedIndexError(TrustError):
-    """An index cannot be decompressed within its bounds."""
+    """An index cannot be decompressed within the limits."""
 
     __slots__ = ()
 
 
 class UnknownPackageError(TrustError):
-    """A package is asked for that the verified index does not list."""
+    """The requested package is not in the verified index."""
 
     __slots__ = ()
     todo = "Run emerge again, so that it fetches the index again."
 
 
 class WrongPackageError(TrustError):
-    """The file is a good package, but not the one that was asked for."""
+    """The file is a valid package, but not the requested package."""
 
     __slots__ = ()
     todo = "The binhost serves one package as another; tell its administrator."
 
 
 class ChangedMetadataError(TrustError):
-    """The index says of a package what the package does not say of itself."""
+    """The index and the package disagree about the package's metadata."""
 
     __slots__ = ()
     todo = "The index was changed after the package was built; tell the binhost's administrator."
@@ -392,7 +390,7 @@ class ChangedMetadataError(TrustError):
 
 
 class UnusablePackageError(TrustError):
-    """The file is what the index promised, but no package that could be installed safely."""
+    """The file matches the index, but is not a package that can be installed safely."""
 
     __slots__ = ()
-    todo = "The package is broken or hostile on the binhost itself; tell its administrator."
+    todo = "The package on the binhost is broken or hostile; tell its administrator."

@@ -1,4 +1,4 @@
-"""What goes wrong when a running emerge is looked at."""
+"""What can go wrong while a running emerge is watched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portage_ext.errors import PortageExtError
 
 @dataclass(slots=True, eq=False)
 class WatchFileError(PortageExtError):
-    """What a running emerge says of itself cannot be read."""
+    """The report of a running emerge cannot be read."""
 
     path: str
     why: str
@@ -20,7 +20,7 @@ class WatchFileError(PortageExtError):
 
 @dataclass(slots=True, eq=False)
 class NothingRunningError(PortageExtError):
-    """No emerge is running that says what it does; ``pid`` is the one that was asked for, if one was."""
+    """No running emerge reports its progress; ``pid`` is the requested process, if any."""
 
     directory: str
     pid: int | None = None

@@ -1,6 +1,6 @@
-"""Decompressed bytes are counted while they come out, so that a bomb costs no more than its bound.
+"""Decompressed bytes are counted as they come out, so that a decompression bomb ends at its bound.
 
-The seven methods are those of GLEP 78 and Portage; what Python has no module for goes through the tool that Portage runs.
+The seven methods are those of GLEP 78 and Portage. For methods without a Python module, the program that Portage runs is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SUFFIXES: Final = {
     ".tar.xz": "xz",
     ".tar.zst": "zstd",
 }
-"""How the name of an inner archive ends, and the method that says (GLEP 78; gpkg.ext_list in Portage)."""
+"""The suffix of an inner archive, and its compression method (GLEP 78; gpkg.ext_list in Portage)."""
 TOOLS: Final = {"lz4": ("lz4", "-d", "-c"), "lzip": ("lzip", "-d", "-c"), "lzop": ("lzop", "-d", "-c")}
 """What decompresses from stdin to stdout, as Portage runs it."""
 _MAGIC: Final = (
@@ -49,7 +49,7 @@ class BadStreamError(Exception):
 
 
 class BombError(BadStreamError):
-    """More comes out than the bounds allow."""
+    """The decompressed data exceeds the bounds."""
 
 
 def method_of(name: str) -> tuple[str, str] | None:
@@ -78,7 +78,7 @@ def whole_frames(read: Callable[[int, int], bytes], size: int, most: int) -> Non
             continue
         descriptor = head[4] if len(head) > 4 else 0
         if magic != _ZSTD_MAGIC:
-            raise BadStreamError("there is no zstd frame behind the last one")
+            raise BadStreamError("the data after the last zstd frame is not a zstd frame")
         single, checksum = descriptor & 0x20, descriptor & 4
         content = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
         at += 5 + (0 if single else 1) + (0, 1, 2, 4)[descriptor & 3] + content
@@ -112,7 +112,7 @@ def _behind(data: bytes) -> bytes:
     if data[:1] != b"\0":
         return data
     if data.strip(b"\0"):
-        raise BadStreamError("data behind the padding of the stream")
+        raise BadStreamError("data after the padding of the stream")
     return b""
 
 
@@ -164,7 +164,7 @@ def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
     import threading
 
     if shutil.which(command[0]) is None:
-        raise BadStreamError(f"{command[0]} is not installed, and nothing else reads this compression")
+        raise BadStreamError(f"{command[0]} is not installed, but is needed for this compression")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -232,5 +232,5 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
         out = bytearray(out) if isinstance(out, bytes) else out
         out += block
     if total == 0:
-        raise BadStreamError("nothing comes out")
+        raise BadStreamError("the decompressed data is empty")
     return out

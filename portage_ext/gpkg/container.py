@@ -1,7 +1,7 @@
 """A gpkg is one directory of plain files that its Manifest lists completely (GLEP 78); anything else is refused.
 
-Stricter than Portage where Portage would index what nobody builds: links and devices, a second image or metadata archive,
-and data behind the end of the archive (docs/adr/0301-what-reindex-leaves-out.md).
+It is stricter than Portage for content that no builder produces: links and devices, a second image or metadata archive, and
+data after the end of the archive (docs/adr/0301-what-reindex-leaves-out.md).
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ def _structure(source: Source) -> list[Member]:
     if not found:
         raise MalformedPackageError(source.name, "an empty archive")
     if not _FIRST.fullmatch(first):
-        raise MalformedPackageError(source.name, f"begins with {first!r}, which is no name that Portage writes")
+        raise MalformedPackageError(source.name, f"begins with {first!r}, which Portage never writes")
     rest = source.size - found[-1].end
     if rest > limits.MIB:
-        raise MalformedPackageError(source.name, f"{rest} bytes behind the end of the archive")
+        raise MalformedPackageError(source.name, f"{rest} bytes after the end of the archive")
     if rest > 0 and source.read(found[-1].end, rest).strip(b"\0"):
-        raise MalformedPackageError(source.name, "data behind the end of the archive")
+        raise MalformedPackageError(source.name, "data after the end of the archive")
     return found
 
 
@@ -99,7 +99,7 @@ def read_container(source: Source) -> Container:
         if not _NAME.fullmatch(member.name) or prefix not in (None, directory):
             raise MalformedPackageError(source.name, f"member {member.name!r} is not in the package's one directory")
         if name in by_name:
-            raise MalformedPackageError(source.name, f"member {name!r} is there twice")
+            raise MalformedPackageError(source.name, f"member {name!r} occurs twice")
         prefix = directory
         by_name[name] = member
     if VERSION_FILE not in by_name:
@@ -138,7 +138,7 @@ def _compare(source: Source, by_name: Mapping[str, Member], records: Mapping[str
             raise DigestMismatchError(source.name, f"{name} has {member.size} bytes, the Manifest says {record.size}")
     missing = records.keys() - by_name.keys()
     if missing:
-        raise DigestMismatchError(source.name, f"the Manifest lists {', '.join(sorted(missing))}, which is not there")
+        raise DigestMismatchError(source.name, f"the Manifest lists {', '.join(sorted(missing))}, which is missing")
 
 
 def check_members(source: Source, container: Container, *, image: bool) -> None:
@@ -155,7 +155,7 @@ def check_members(source: Source, container: Container, *, image: bool) -> None:
             hasher.update(block)
         record = records[name]
         if hasher.values() != {"BLAKE2B": record.blake2b, "SHA512": record.sha512}:
-            raise DigestMismatchError(source.name, f"{name} is not what the Manifest says")
+            raise DigestMismatchError(source.name, f"{name} does not match the Manifest")
 
 
 def read_metadata(source: Source, container: Container, wanted: frozenset[str] | None = None) -> dict[str, bytes]:

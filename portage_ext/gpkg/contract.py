@@ -1,6 +1,6 @@
-"""The contract of a package file: as its own metadata records it, or worked out from its image, object by object.
+"""The contract of a package file: from its metadata, or computed from its image, object by object.
 
-The image is decompressed as a stream and only ELF objects are kept, one at a time; large ones in a temporary file.
+The image is decompressed as a stream, and only one ELF object at a time is kept; a large object is kept in a temporary file.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _METADATA = frozenset((KEY, "EPREFIX"))
 
 
 def stored_contract(path: Path) -> SymbolContract | None:
-    """What the metadata of the package says; None when it says nothing. Raises PackageError, InvalidContractError."""
+    """The contract in the metadata of the package; None if there is none. Raises PackageError, InvalidContractError."""
     text = read_texts(path, _METADATA).get(KEY, "")
     return SymbolContract.parse(text) if text else None
 
 
 def computed_contract(path: Path) -> SymbolContract:
-    """What the image of the package at ``path`` says. Raises PackageError."""
+    """The contract of the image in the package at ``path``. Raises PackageError."""
     fd = open_package(path)
     try:
         source = Source(fd, str(path))

@@ -1,4 +1,4 @@
-"""What one package file is, for people to look at: metadata, image, digests, and the signed text for somebody to judge."""
+"""A description of one package file for people: metadata, image, digests, and the signed text for a signature check."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""A detached signature that a verified Manifest covers is looked at, not verified again.
+"""A detached signature that a verified Manifest covers is inspected, but not verified again.
 
-The Manifest's signature binds the metadata and, by digest, the detached signature beside it: what a second check by gpg could
-find is a builder that signed nonsense with its own trusted key. So it is enough that the packet names the key of the Manifest
-and carries the first bits of the right digest (RFC 9580, 5.2.3 and 5.2.4). Whatever looks unusual goes to gpg after all, and
-``--verify`` sends everything.
+The Manifest's signature binds the metadata and, by digest, its detached signature. A second check by gpg could only find that
+a builder signed wrong data with its own trusted key. So it is enough that the packet names the key of the Manifest and has the
+first bits of the right digest (RFC 9580, 5.2.3 and 5.2.4). Unusual packets are still checked by gpg, and with ``--verify`` all.
 """
 
 from __future__ import annotations

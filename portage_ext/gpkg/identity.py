@@ -1,4 +1,4 @@
-"""A package is who its metadata says it is; a path or an index only repeats it."""
+"""The identity of a package comes from its metadata; a path or an index only repeats it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IDENTITY_KEYS: Final = frozenset(("CATEGORY", "PF", "SLOT", "BUILD_ID", "BUILD_T
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What names one binary package. ``slot`` has the sub-slot behind a slash when there is one."""
+    """The values that identify a binary package. ``slot`` includes a sub-slot after a slash."""
 
     cpv: Cpv
     slot: str
@@ -79,9 +79,9 @@ def identity_of(name: str, values: Mapping[str, str]) -> Identity:
 
 
 def read_identity(path: Path, *, image: bool = False) -> Identity:
-    """Who the package at ``path`` is, from its own metadata, its digests checked (the image's with ``image``).
+    """The identity of the package at ``path`` from its metadata, after a check of its digests (of the image with ``image``).
 
-    Signatures are not judged here. Raises PackageError.
+    Signatures are not checked. Raises PackageError.
     """
     fd = open_package(path)
     try:

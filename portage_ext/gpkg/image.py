@@ -1,8 +1,8 @@
-"""The image of a package as a stream: decompressed while it is read, counted, and never held as a whole.
+"""The image of a package as a stream: decompressed while it is read, counted, and never in memory as a whole.
 
-It is read with ``tarfile``, as Portage reads it, within bounds that ``tarfile`` does not have: headers that say how large they
-are themselves, headers before headers, sparse maps, members that go on behind the end of the stream. What Python has no
-module for goes through the tool that Portage runs.
+It is read with ``tarfile``, as in Portage, but within bounds that ``tarfile`` lacks: for the size of headers, for sequences of
+headers, for sparse maps, and for members that extend beyond the end of the stream. For methods without a Python module, the
+program that Portage runs is used.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _gzip(raw: IO[bytes]) -> gzip.GzipFile:
 @contextlib.contextmanager
 def _through(name: str, command: tuple[str, ...], raw: IO[bytes]) -> Iterator[IO[bytes]]:
     if shutil.which(command[0]) is None:
-        raise DecompressionError(name, f"image: {command[0]} is not installed, and nothing else reads this compression")
+        raise DecompressionError(name, f"image: {command[0]} is not installed, but is needed for this compression")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None

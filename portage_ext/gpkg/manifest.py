@@ -1,4 +1,4 @@
-"""Only the text that a signature covers is believed: nothing before, behind or between counts as Manifest.
+"""Only the text that a signature covers is trusted: anything before, after or between it is refused.
 
 The Manifest of a gpkg lists every other member with its size and digests (GLEP 74 ``DATA`` lines); in a signed package it is
 clear-signed (RFC 9580, 7).
@@ -60,7 +60,7 @@ def split_signed(data: bytes) -> tuple[bytes, bytes | None]:
     while lines and not lines[-1].strip():
         lines.pop()
     if lines[-1].rstrip(b" \t") != _END:
-        raise ManifestError("text behind the signature")
+        raise ManifestError("text after the signature")
     marks = [(number, line.rstrip(b" \t")) for number, line in enumerate(lines) if line.startswith(b"-----")]
     if [mark for _, mark in marks] != [_BEGIN, _SIGNATURE, _END]:
         raise ManifestError("not one signed message with one signature block")

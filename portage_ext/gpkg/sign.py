@@ -1,10 +1,10 @@
-"""A package is signed without touching its payload: the members are copied as they are, byte for byte, headers included.
+"""A package is signed without a change of its payload: the members are copied byte for byte, headers included.
 
-A signed gpkg (GLEP 78) has behind each inner archive its detached signature, and a clear-signed Manifest that lists both.
-The payload is hashed and compared with the Manifest, signed, and copied at the same time, in constant memory; the copy is
-made by the kernel. The file is replaced in one step, and keeps its mode and owner. Its modification time becomes the time
-of signing, a later whole second than before: what compares files by size and time (Portage's index, rsync) must see that
-it changed, also where one signature has the size of another.
+A signed gpkg (GLEP 78) has a detached signature after each inner archive, and a clear-signed Manifest that lists both. The
+payload is hashed and compared with the Manifest, signed, and copied at the same time, in constant memory; the kernel makes the
+copy. The file is replaced in one step and keeps its mode and owner. Its modification time becomes the time of signing, at
+least one whole second later than before: programs that compare size and time (Portage's index, rsync) must see the change,
+even if the new signature has the size of the old one.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Signer(Protocol):
 def sign_package(path: Path, signer: Signer) -> None:
     """Give the gpkg at ``path`` the signatures of ``signer``, in place of any that it has.
 
-    Its Manifest is believed only as far as the payload agrees with it. Raises PackageError, GpgError, OSError; the old file
-    then stays as it was.
+    Its Manifest is trusted only if the payload matches it. Raises PackageError, GpgError, OSError; then the old file is
+    unchanged.
     """
     fd = open_package(path)
     try:
@@ -201,4 +201,4 @@ def _record(name: str, data: bytes) -> Record:
 
 def _compare(path: str, expected: Record, found: Record) -> None:
     if expected != found:
-        raise DigestMismatchError(path, f"{expected.name} is not what the Manifest says; nothing was signed")
+        raise DigestMismatchError(path, f"{expected.name} does not match the Manifest; nothing was signed")

@@ -1,4 +1,4 @@
-"""A package is read through one descriptor, so that every byte judged comes from the same file."""
+"""A package is read through one descriptor, so that every checked byte comes from the same file."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Source:
     def read(self, offset: int, size: int) -> bytes:
         """``size`` bytes at ``offset``, all of them."""
         if offset + size > self.stamp.size:
-            raise TruncatedPackageError(self.name, f"announces {offset + size} bytes and has {self.stamp.size}")
+            raise TruncatedPackageError(self.name, f"should have at least {offset + size} bytes, but has {self.stamp.size}")
         if offset + size <= len(self._head):
             return bytes(self._head[offset : offset + size])
         return self._pread(offset, size)

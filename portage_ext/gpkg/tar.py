@@ -1,9 +1,9 @@
-"""tar headers are parsed from bounded bytes, and a member that is no plain file is never followed.
+"""tar headers are parsed from bounded bytes, and members that are not plain files are refused.
 
-Reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
-Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses where
-a header is odd: it takes a broken one for the end, and padding for a name. So everything odd is an error here, before a
-member is given out, and what is accepted ``tarfile`` reads alike (tests/unit/gpkg/test_tarfile.py).
+It reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
+Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses at
+odd headers: it treats a broken header as the end of the archive, and padding as part of a name. So every odd header is an error
+here, before a member is returned; what is accepted, ``tarfile`` reads in the same way (tests/unit/gpkg/test_tarfile.py).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _pax(body: bytes, length: int) -> dict[str, str]:
     records: dict[str, str] = {}
     data = body[:length]
     if body[length:].strip(b"\0"):
-        raise TarError("a pax header goes on behind its end")
+        raise TarError("a pax header extends beyond its end")
     while data:
         digits, space, _ = data.partition(b" ")
         if not space or not digits.isdigit() or len(digits) > 10 or not len(digits) + 2 < int(digits) <= len(data):
@@ -228,17 +228,17 @@ def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | N
         if names is None or name in names:
             key = name[length:].decode("utf-8", "surrogateescape")
             if key in values:
-                raise TarError(f"{key!r} is there twice")
+                raise TarError(f"{key!r} occurs twice")
             values[key] = bytes(view[start : start + min(size, most)])
     for member in members(lambda at, size: bytes(view[at : at + size]), end, limits.METADATA_MEMBERS - count, offset):
         key = member.name[len(prefix) :]
         if not member.name.startswith(prefix) or "/" in key or key in ("", ".", ".."):
             raise TarError(f"member {member.name!r} is no file directly below {prefix!r}")
         if key in values:
-            raise TarError(f"{key!r} is there twice")
+            raise TarError(f"{key!r} occurs twice")
         if wanted is None or key in wanted:
             values[key] = bytes(view[member.offset : member.offset + min(member.size, most)])
         offset = member.end
     if any(bytes(view[at : at + limits.READ_BLOCK]).strip(b"\0") for at in range(offset, end, limits.READ_BLOCK)):
-        raise TarError("data behind the end of the archive")
+        raise TarError("data after the end of the archive")
     return values

@@ -1,8 +1,8 @@
-"""A signed package is what its clear-signed Manifest says, and the Manifest is who signed it.
+"""A signed package must match its clear-signed Manifest, and the signature of the Manifest must be accepted.
 
-The Manifest lists every other member with BLAKE2B and SHA512, so one signature binds all; the detached signatures behind
-the inner archives repeat it for readers that look at one archive only, and must be there, since Portage asks for them.
-Many packages are judged by one gpg: starting it costs more than any of its work here.
+The Manifest lists every other member with BLAKE2B and SHA512, so one signature binds all of them. The detached signatures after
+the inner archives repeat it for readers of a single archive. They must exist, because Portage requires them. One gpg checks
+many packages, because starting gpg costs more than each check.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_member
 from portage_ext.gpkg.source import Source, open_package
 
 Judge = Callable[[Sequence[bytes], Sequence[str]], Sequence[PortageExtError | None]]
-"""Takes clear-signed texts and what to call them; says of each why it is not believed, None when it is."""
+"""Takes clear-signed texts with their names; returns for each why it is not accepted, None if it is."""
 
-XPAK_UNSIGNED: Final = "the xpak format cannot be signed: make it a gpkg (docs/xpak-to-gpkg.md)"
+XPAK_UNSIGNED: Final = "the xpak format cannot be signed; convert the package to gpkg (docs/xpak-to-gpkg.md)"
 _BATCH: Final = 512
 
 
 def verify_packages(
     paths: Iterable[Path], judge: Judge, *, digests: bool = True, jobs: int = 0
 ) -> Mapping[Path, PortageExtError | None]:
-    """Why each of ``paths`` is not believed, None when it is. With ``digests`` the payload is hashed and compared too.
+    """Why each of ``paths`` is not accepted, None if it is. With ``digests``, the payload is hashed and compared too.
 
-    ``jobs`` files are read at once (0: one a CPU).
+    ``jobs`` files are read at once (0: one per CPU).
     """
     verdicts: dict[Path, PortageExtError | None] = {}
     every = list(paths)
@@ -46,7 +46,7 @@ def verify_packages(
 
 
 def _manifest(path: Path, digests: bool) -> bytes | PortageExtError:
-    """The clear-signed Manifest of a package whose every part agrees with it, or why there is none."""
+    """The clear-signed Manifest of a package, after every part was compared with it, or why it cannot be used."""
     try:
         fd = open_package(path)
     except PortageExtError as error:
@@ -75,9 +75,9 @@ def _signed(name: str, container: Container) -> None:
 
 
 def reason(error: PortageExtError) -> str:
-    """Why a package of this host is not believed, without its path.
+    """Why a package of this host is not accepted, without its path.
 
-    What a client would do about it (another mirror, another binhost) is no advice for who publishes.
+    The advice for clients (another mirror, another binhost) is left out, because it does not help the publisher.
     """
     if isinstance(error, TrustError):
         return f"{error.why} [{error.kind}]"

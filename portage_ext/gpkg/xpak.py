@@ -1,4 +1,4 @@
-"""An xpak segment is believed only where its own lengths agree with each other and with the file.
+"""An xpak segment is accepted only if its lengths agree with each other and with the file.
 
 Layout (Portage's xpak.py, xpak(5)): ``XPAKPACK`` index-length data-length index data ``XPAKSTOP`` segment-length ``STOP``
 at the very end of the file; each index record is name-length name data-offset data-length, all lengths 32-bit big-endian.

@@ -1,1 +1,1 @@
-"""What phase hooks and Portage's hook folders start: one file an entry, which parses, calls, and makes the exit status."""
+"""The programs that phase hooks start: one module for each, which parses, calls, and sets the exit status."""

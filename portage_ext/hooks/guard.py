@@ -1,7 +1,7 @@
-"""Before a binary's files reach the root: its image against the live system. Started by ``bashrc.d/50-preinst-guard.bash``.
+"""Check the image of a binary against the live system before it is merged. Started by ``bashrc.d/50-preinst-guard.bash``.
 
-Exit status 3 is a proven break; anything else lets the merge go on. The image is judged and not the contract that came with
-it, so that packages of any binhost, and of ``--nodeps``, are held to the same.
+Exit status 3 means a proven break; with any other status the merge goes on. The guard checks the image and not the recorded
+contract, so that the same rules apply to packages of every binhost and with ``--nodeps``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def refusals(phase: Phase) -> list[str]:
 
 
 def mode(phase: Phase, variables: Mapping[str, str]) -> Mode:
-    """What ``variables`` say, else the configuration. A slip is said, and the guard stands."""
+    """The mode in ``variables``, else in the configuration. A wrong value is reported, and the guard stays on."""
     try:
         return mode_in(variables) or configured_mode(phase.config_root)
     except ToolchainModeError as error:

@@ -1,7 +1,7 @@
 """Which installed packages need what a package built from source no longer defines. Started by ``60-lost-versions.bash``.
 
-It only tells: that they are rebuilt later in the same run is how Portage means it to be. Nothing is said of a library that
-preserve-libs keeps, nor of a package that does not run today. Judged by recorded contracts; who has none is not named.
+It only warns, because Portage may rebuild these packages later in the same run. It ignores libraries that preserve-libs keeps
+and packages that do not run today. It uses recorded contracts, so packages without a contract are not named.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from portage_ext.toolchain.removal import Broken, broken
 
 
 class _Installed(System):
-    """The system as it is, and who in the vdb needs one of ``libraries``."""
+    """The current system, and the installed packages that need one of ``libraries``."""
 
     def __init__(self, phase: Phase, vdb: Path, libraries: frozenset[Library]) -> None:
         super().__init__(phase.root, phase.eprefix)
@@ -43,7 +43,7 @@ class _Installed(System):
 
 
 class _After(System):
-    """The system when the objects of ``gone`` (entries of the vdb) have made room for what ``contract`` defines."""
+    """The system after what ``contract`` defines has replaced the objects of ``gone`` (entries of the vdb)."""
 
     def __init__(self, phase: Phase, gone: list[Path], contract: SymbolContract) -> None:
         super().__init__(phase.root, phase.eprefix, without=[path for entry in gone for path, _ in objects(entry)])
@@ -88,20 +88,20 @@ def _contract(phase: Phase) -> SymbolContract:
 
 
 def _recorded(path: Path, eprefix: str) -> SymbolContract | None:
-    """The contract in ``path``; None where there is none, or one that cannot be read, which is said and is no empty one."""
+    """The contract in ``path``; None if there is none or if it cannot be read, which is reported."""
     try:
         with open(path, "rb") as file:
             return SymbolContract.parse(file.read(CONTRACT_SIZE + 1).decode("utf-8", "replace")).placed(eprefix)
     except FileNotFoundError:
         return None
     except InvalidContractError as error:
-        print(shown.line(f"portage-ext: {path} is not looked at: {error}"), file=sys.stderr)
+        print(shown.line(f"portage-ext: skipping {path}: {error}"), file=sys.stderr)
         return None
 
 
 def main() -> int:
     phase = phase_of(os.environ)
-    # Unlike a binary's, this environment is of this host.
+    # Unlike that of a binary, this environment comes from this host.
     if mode(phase, os.environ) is not Mode.OFF:
         preserves = "preserve-libs" in os.environ.get("FEATURES", "").split()
         found = losses(phase, os.environ.get("REPLACING_VERSIONS", "").split(), preserves=preserves)

@@ -1,4 +1,4 @@
-"""What installed packages have and need, read from the vdb without Portage: a hook starts once a package, and quickly."""
+"""What installed packages have and need, read from the vdb without Portage: a hook runs for each package and must be fast."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Owners:
         return found
 
     def of(self, library: Library) -> list[str]:
-        """The installed packages (category/name) that say they provide ``library``."""
+        """The installed packages (category/name) whose PROVIDES has ``library``."""
         category, soname = library
         found = []
         for cp, entries in self._entries.items():
@@ -47,9 +47,9 @@ class Owners:
         return sorted(found)
 
     def privately(self, system: System, need: Need) -> bool:
-        """Whether a dependency of the package that is merged has in a directory of its own what may do for ``need``.
+        """Whether a dependency of the merged package has in a private directory a library that may meet ``need``.
 
-        A script with LD_LIBRARY_PATH may lead there, so that it is not proven to be missing.
+        A script with LD_LIBRARY_PATH may lead there, so the library is not proven to be missing.
         """
         owners = closure(_declared(self._phase.build_info), lambda cp: self._needed(cp))
         for entry in (entry for cp in owners for entry in self._entries.get(cp, ())):

@@ -1,4 +1,4 @@
-"""What a phase of an ebuild tells the programs that its hooks start, read once into values."""
+"""The variables of an ebuild phase that the hook programs use, read once into values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Phase:
 
 
 def phase_of(variables: Mapping[str, str]) -> Phase:
-    """Read the exported variables of a phase (ebuild(5)). Raises KeyError for one that is not there."""
+    """Read the exported variables of a phase (ebuild(5)). Raises KeyError for a missing variable."""
     return Phase(
         Path(variables["D"]),
         Path(variables.get("ROOT") or "/"),
@@ -37,9 +37,9 @@ def phase_of(variables: Mapping[str, str]) -> Phase:
 
 
 def given_environment(process: int) -> dict[str, str]:
-    """The environment that ``process`` was started with; what a script has sourced since is not in it.
+    """The environment with which ``process`` was started, without what scripts have sourced later.
 
-    A binary package brings the environment of the host that built it, which must not decide here. Raises OSError.
+    A binary package contains the environment of the host that built it, which must not decide here. Raises OSError.
     """
     with open(f"/proc/{process}/environ", "rb") as file:
         entries = os.fsdecode(file.read(ENVIRONMENT_SIZE)).split("\0")

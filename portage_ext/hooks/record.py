@@ -1,4 +1,4 @@
-"""After src_install: write the contract of the image beside REQUIRES and PROVIDES, whence it goes into gpkg and vdb.
+"""After src_install, write the contract of the image beside REQUIRES and PROVIDES, so that it gets into gpkg and vdb.
 
 Started by ``bashrc.d/10-record-contract.bash``. A package without ELF objects gets no file.
 """
@@ -27,7 +27,7 @@ def record(phase: Phase) -> None:
     optional = _excluded(phase, objects)
     contract = objects.contract(eprefix=phase.eprefix, public=System(phase.root, phase.eprefix).directories, optional=optional)
     text = str(contract.portable(phase.eprefix))
-    # A longer one nobody reads, and it would keep the package out of every index.
+    # No reader accepts a longer contract, and it would keep the package out of every index.
     if contract and len(text) <= CONTRACT_SIZE:
         replace_file(target, f"{text}\n".encode())
     else:
@@ -35,7 +35,7 @@ def record(phase: Phase) -> None:
 
 
 def _excluded(phase: Phase, objects: Objects) -> set[Library]:
-    """The libraries that REQUIRES_EXCLUDE (ebuild(5)) takes out of the package's requirements."""
+    """The libraries that REQUIRES_EXCLUDE (ebuild(5)) removes from the package's requirements."""
     try:
         with open(phase.build_info / "REQUIRES_EXCLUDE", "rb") as file:
             patterns = file.read(CONFIG_FILE_SIZE).decode("utf-8", "replace").split()

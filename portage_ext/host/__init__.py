@@ -1,1 +1,1 @@
-"""What Portage says of this system, as values."""
+"""Portage's view of this system, as values."""

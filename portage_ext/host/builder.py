@@ -1,4 +1,4 @@
-"""How this host builds, from Portage's own evaluation of its configuration; named variables only, nothing else leaves it."""
+"""How this host builds, from Portage's own evaluation of its configuration. Only the variables named here are published."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _FEATURES: Final = (
     "binpkg-signing", "buildpkg", "buildpkg-live", "getbinpkg", "nostrip", "pkgdir-index-trusted", "splitdebug", "test",
     "unmerge-orphans", "xattr",
 )  # fmt: skip
-"""FEATURES that say something about binary packages."""
+"""FEATURES that concern binary packages."""
 _TOOLCHAIN: Final = ("llvm-core/clang", "sys-devel/gcc", "sys-libs/glibc", "sys-libs/musl")
 
 
 def builder() -> Builder:
-    """What this host would publish of itself."""
+    """The builder.json that this host would publish."""
     import portage
 
     return builder_of(portage.settings, portage.db[portage.settings["EROOT"]]["vartree"].dbapi)
@@ -86,7 +86,7 @@ def builder_of(settings: Any, installed: Any) -> Builder:
 
 
 def behind(ours: Builder, theirs: Builder) -> dict[str, bool]:
-    """The packages of the toolchain that both have and whose newest versions differ; True: theirs is the newer one."""
+    """The toolchain packages that both have and whose newest versions differ. True: theirs is newer."""
     from portage.versions import vercmp
 
     both = {name: (versions, theirs.toolchain[name]) for name, versions in ours.toolchain.items() if theirs.toolchain.get(name)}
@@ -95,7 +95,7 @@ def behind(ours: Builder, theirs: Builder) -> dict[str, bool]:
 
 
 def assigned(names: Iterable[str]) -> dict[str, str]:
-    """Where this host's configuration sets each of these variables, ``file:line``; those that it sets nowhere are left out."""
+    """Where this host's configuration sets each variable, ``file:line``. Variables that are not set are left out."""
     import portage
 
     from portage_ext.host.use_origin import setting

@@ -1,7 +1,7 @@
-"""Whether the packages of a release find what they need at run time, judged by Portage's own matching.
+"""Whether the runtime dependencies of the packages in a release can be satisfied, decided by Portage's own matching.
 
-The release becomes a package database like the one that emerge makes of a binhost's index (bindbapi); what it lacks may come
-from the ebuild repositories as they are visible on this host, from package.provided, or from what the administrator names.
+The release becomes a package database like that which emerge makes from a binhost's index (bindbapi). What it lacks may come
+from the ebuilds visible on this host, from package.provided, or from packages that the administrator names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VARIABLES: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
 
 
 class Closure:
-    """Says which dependencies of a release are unsatisfied; ``provided`` are names or atoms that clients are known to have."""
+    """Finds the unsatisfied dependencies of a release; ``provided`` are package names or atoms that all clients have."""
 
     def __init__(self, provided: Sequence[str] = ()) -> None:
         self._provided = frozenset(provided)

@@ -1,4 +1,4 @@
-"""Where contracts are found in Portage: the index of a binhost, a package file, the vdb, or the installed files themselves."""
+"""Where contracts come from: the index of a binhost, a package file, the vdb, or the installed files."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ EXPECTED: Final[tuple[Expectation, ...]] = (KEPT_IN_INDEX, *OF_BINARIES, *OF_INS
 
 
 def keep_in_index(tree: Any) -> None:
-    """Have ``tree`` (a ``binarytree`` that has not been populated) keep contracts that an index carries."""
+    """Make ``tree`` (a ``binarytree`` that has not been populated) keep the contracts of an index."""
     tree._pkgindex_allowed_pkg_keys.add(KEY)
 
 
 def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
-    """The contract of a binary that may not have been fetched yet; None when nobody has recorded one."""
+    """The contract of a binary that may not have been fetched yet; None if none is recorded."""
     key = tree.dbapi._instance_key(package.cpv)
     text = (tree._remotepkgs or {}).get(key, {}).get(KEY) or (tree.dbapi.cpvdict.get(key) or {}).get(KEY)
     if not text and not (package._metadata.get("REQUIRES") or package._metadata.get("PROVIDES")):
@@ -54,31 +54,31 @@ def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
         try:
             found = stored_contract(Path(path)) if path else None
         except (PackageError, InvalidContractError):
-            return None  # damaged, or of a later format: the guard judges the image
+            return None  # damaged, or of a later format: the guard checks the image
         return found.placed(eprefix) if found is not None else None
     return _parsed(text, eprefix)
 
 
 def in_index(tree: Any, cpv: Any, eprefix: str) -> SymbolContract | None:
-    """The contract of a binary of ``tree`` as an index has it."""
+    """The contract of a binary of ``tree``, from the index."""
     key = tree.dbapi._instance_key(cpv)
     return _parsed((tree._remotepkgs or {}).get(key, {}).get(KEY) or (tree.dbapi.cpvdict.get(key) or {}).get(KEY), eprefix)
 
 
 def of_index_entry(entry: dict[str, str], soname: str, eprefix: str) -> SymbolContract | None:
-    """The contract of an index entry, if it can be one that defines ``soname``."""
+    """The contract of an index entry, if it may define ``soname``."""
     text = entry.get(KEY, "")
     return _parsed(text, eprefix) if f" {soname}" in text.partition(" < ")[2] else None
 
 
 def of_installed(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
-    """The contract of an installed package: as recorded, else from its files as they are. Raises OSError."""
+    """The contract of an installed package: as recorded, else computed from its files. Raises OSError."""
     contract = recorded(database, cpv, eprefix)
     return contract if contract is not None else from_files(database, cpv, root, eprefix)
 
 
 def recorded(database: Any, cpv: str, eprefix: str) -> SymbolContract | None:
-    """The contract that stands in the vdb; None without one. Raises OSError."""
+    """The contract in the vdb; None if there is none. Raises OSError."""
     try:
         with open(database.getpath(cpv, filename=KEY), "rb") as file:
             return _parsed(file.read(CONTRACT_SIZE + 1).decode("utf-8", "replace"), eprefix)
@@ -87,7 +87,7 @@ def recorded(database: Any, cpv: str, eprefix: str) -> SymbolContract | None:
 
 
 class InstalledObject(NamedTuple):
-    """``path`` is absolute within the root, ``library`` what others know the object by."""
+    """``path`` is absolute within the root; ``library`` is the name by which other objects need it."""
 
     path: str
     library: Library
@@ -104,7 +104,7 @@ def installed_objects(database: Any, cpv: str) -> Iterator[InstalledObject]:
 
 
 def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:
-    """The contract worked out from the installed files."""
+    """The contract computed from the installed files."""
     paths = [one.path for one in installed_objects(database, cpv)]
     if not paths:
         return SymbolContract()
@@ -118,4 +118,4 @@ def _parsed(text: str | None, eprefix: str) -> SymbolContract | None:
     try:
         return SymbolContract.parse(text).placed(eprefix)
     except InvalidContractError:
-        return None  # of a later format, or damaged: the guard judges the image
+        return None  # of a later format, or damaged: the guard checks the image

@@ -1,4 +1,4 @@
-"""This host's CPU, as its kernel and its compiler know it. Whatever is absent makes an answer poorer, never an error."""
+"""This host's CPU, as its kernel and compiler describe it. Missing sources make an answer less exact, but never an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BASELINE = ("-march=x86-64",)
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """``-march=native`` resolved: the shortest flags that say the same, all of them, and who said so."""
+    """``-march=native`` resolved: the shortest equivalent flags, all flags, and the source."""
 
     flags: tuple[str, ...]
     every: tuple[str, ...]
@@ -30,7 +30,7 @@ class Native:
 
 @cache
 def here() -> Cpu:
-    """The CPU of this host. What the compiler finds by CPUID counts as well as what the kernel tells."""
+    """The CPU of this host, from CPUID as the compiler reads it and from the kernel."""
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
@@ -47,7 +47,7 @@ def native(chost: str = "") -> Native:
     every = cpu.native_flags(words)
     if not every:
         flags = cpu.resolved_without_compiler(here())
-        return Native(flags, flags, "/proc/cpuinfo; there is no gcc to ask")
+        return Native(flags, flags, "/proc/cpuinfo, because gcc is not installed")
     march = [flag for flag in every if flag.startswith(("-march=", "-mcpu="))]
     enabled = cpu.enabled_options(_ask((*march, "-Q", "--help=target"), chost))
     return Native(cpu.least_flags(every, enabled), every, _ask(("--version",), chost).partition("\n")[0])
@@ -66,9 +66,9 @@ def judge_builder(theirs: Builder) -> Judgement:
 
 
 def needs(cflags: Sequence[str], chost: str = "", *, ours: bool = False) -> Needs | None:
-    """What code compiled with ``cflags`` needs; None when nobody can tell.
+    """What code compiled with ``cflags`` needs; None if that is unknown.
 
-    ``-march=native`` means this host's CPU only in flags of ``ours``; in those of another host nobody can tell.
+    ``-march=native`` means this host's CPU only if the flags are ``ours``; for another host it is unknown.
     """
     flags = cpu.machine_flags(cflags)
     if cpu.NATIVE in flags and not ours:
@@ -84,7 +84,7 @@ def needs(cflags: Sequence[str], chost: str = "", *, ours: bool = False) -> Need
 
 @cache
 def _ask(arguments: tuple[str, ...], chost: str, *, stderr: bool = False) -> str:
-    """What the compiler answers; empty when there is none, or it does not know."""
+    """The output of the compiler; empty if there is none or if it fails."""
     for name in filter(None, (f"{chost}-gcc" if chost else "", "gcc")):
         try:
             done = subprocess.run(

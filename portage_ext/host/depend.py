@@ -1,7 +1,7 @@
-"""Dependencies are evaluated by Portage's own ``use_reduce``; what it would hand back unchanged is not sent through it.
+"""Dependencies are evaluated by Portage's own ``use_reduce``, except for values that it would return unchanged.
 
-Almost every value of a built package is free of conditionals, and the same tokens come again and again: a token is put to
-Portage once, and a whole value only when it has operators.
+Almost all values of built packages have no conditionals, and the same tokens occur again and again. So Portage evaluates each
+token once, and a whole value only if it has operators.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DependEvaluator:
                 return " ".join([tokens[token] for token in value.split()])
             except KeyError:
                 return " ".join([self._token(token) for token in value.split()])
-        # Nothing but the flags that the value names can change the result.
+        # Only the flags that the value names can change the result.
         relevant = use.intersection(_FLAGS.findall(value)) if "?" in value or "=" in value else frozenset[str]()
         known = (atoms, value, relevant)
         result = self._values.get(known)
@@ -72,5 +72,5 @@ def _evaluate(value: str, use: frozenset[str], atoms: bool) -> str:
     except InvalidDependString as error:
         raise ValueError(str(error)) from error
     except RecursionError:
-        # One package must not end the run over all others.
+        # One package must not end the run for all others.
         raise ValueError("its groups are nested too deeply for Portage") from None

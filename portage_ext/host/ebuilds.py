@@ -1,4 +1,4 @@
-"""What the ebuild repositories of this host still have, and which of several versions is the newest: asked from Portage."""
+"""Whether the ebuild repositories of this host still have a version, and which version is the newest, according to Portage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def exists(entry: IndexEntry) -> bool:
 
 
 def newest(entries: Sequence[IndexEntry]) -> IndexEntry:
-    """The entry of the highest version (vercmp), of equal ones the one built last."""
+    """The entry with the highest version (vercmp); for equal versions, the latest build."""
     from functools import cmp_to_key
 
     from portage.versions import vercmp

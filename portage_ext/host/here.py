@@ -1,4 +1,4 @@
-"""This host for the commands that look at it: where its files are, and which binrepos Portage would ask, as values."""
+"""This host as values for the commands: where its files are, and which binrepos Portage would ask."""
 
 from __future__ import annotations
 

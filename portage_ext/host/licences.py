@@ -1,4 +1,4 @@
-"""Which licences are in a group is said in the licence groups of the ebuild repositories; Portage reads them."""
+"""The members of licence groups, as Portage reads them from the ebuild repositories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def groups(words: Iterable[str]) -> dict[str, frozenset[str]]:
 
     manager = portage.settings._license_manager
     named = {word.removeprefix("-") for word in words}
-    # Portage complains on standard error of a group that it does not know; these may be another host's.
+    # Portage warns on standard error about unknown groups. These groups may come from another host.
     known = sorted(word for word in named if word.startswith("@") and word[1:] in manager._license_groups)
     return {word: frozenset(manager.expandLicenseTokens([word])) for word in known}
 
@@ -47,7 +47,7 @@ class LicencePolicy:
         self._accepted = accepted(tokens, known)
 
     def __call__(self, entry: IndexEntry) -> str | None:
-        """The licences that are missing, None when one may do with what is accepted."""
+        """The licences that are not accepted; None if the accepted ones suffice."""
         from portage.dep import use_reduce
         from portage.exception import InvalidDependString
 

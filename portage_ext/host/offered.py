@@ -1,4 +1,4 @@
-"""What a binhost's index offers of what this host has and wants: with which other USE flags than here, and what not at all."""
+"""What a binhost's index offers for the packages of this host: which have other USE flags, and which are missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 
 
 def differing(entries: Iterable[IndexEntry]) -> list[PackageUse]:
-    """One for each installed package whose newest offered build has other flags than this host's configuration says."""
+    """One for each installed package whose newest offered build has other USE flags than this host's configuration."""
     installed = {cpv_getkey(cpv) for cpv in portage.db[portage.settings["EROOT"]]["vartree"].dbapi.cpv_all()}
     offered: dict[str, dict[str, IndexEntry]] = {}
     for entry in entries:
@@ -52,7 +52,7 @@ def differing(entries: Iterable[IndexEntry]) -> list[PackageUse]:
 
 
 def unbuilt(entries: Iterable[IndexEntry]) -> list[str]:
-    """The atoms of this host's world, those of its sets included, that no entry fits."""
+    """The atoms of this host's world, including its sets, that no entry matches."""
     trees = portage.db[portage.settings["EROOT"]]
     try:
         wanted = load_default_config(portage.settings, trees).getSetAtoms("selected")

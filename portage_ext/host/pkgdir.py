@@ -1,6 +1,6 @@
-"""What Portage's settings say about PKGDIR and its index, asked from Portage itself and handed on as values.
+"""Portage's settings for PKGDIR and its index, as values.
 
-The tables and the header come from a ``binarytree`` of the installed Portage, so that every version is followed exactly.
+The tables and the header come from a ``binarytree`` of the installed Portage, so that they match every version exactly.
 """
 
 from __future__ import annotations
@@ -133,10 +133,10 @@ def _policy(settings: Any) -> SignaturePolicy:
 
 @contextlib.contextmanager
 def index_lock(pkgdir: Path) -> Iterator[None]:
-    """Hold Portage's own lock on PKGDIR/Packages, the one that emerge takes to inject a package. Waits for it, says so, and
-    not for ever, which Portage does.
+    """Hold Portage's own lock on PKGDIR/Packages, which emerge takes to inject a package. Announces a wait and, unlike Portage,
+    does not wait for ever.
 
-    Raises PkgdirError when the lock file cannot be made, LockError when somebody else holds it for too long.
+    Raises PkgdirError if the lock file cannot be created, LockError if another process holds the lock for too long.
     """
     from portage.exception import PortageException, TryAgain
     from portage.locks import lockfile, unlockfile
@@ -161,7 +161,7 @@ def index_lock(pkgdir: Path) -> Iterator[None]:
 
 
 class PkgdirLock:
-    """Portage's lock on PKGDIR, taken once: the reindexer takes it for itself unless its caller holds it already."""
+    """Portage's lock on PKGDIR, taken once: the reindexer takes it unless its caller holds it already."""
 
     def __init__(self) -> None:
         self._held = False
@@ -177,7 +177,7 @@ class PkgdirLock:
                 self._held = False
 
     def unless_held(self, pkgdir: Path) -> AbstractContextManager[None]:
-        """What a Repository takes for its lock."""
+        """The lock function for a Repository."""
         return contextlib.nullcontext() if self._held else index_lock(pkgdir)
 
 

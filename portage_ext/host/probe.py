@@ -1,9 +1,9 @@
-"""Is this Portage built the way portage-ext relies on? Whatever is replaced, called or read is looked at before it is used.
+"""Everything of Portage that portage-ext replaces, calls or reads is checked before it is used.
 
-A version number alone says too little: distributions patch Portage, and new releases mostly leave these places alone. So
-everything that relies on Portage declares beside itself what it relies on, as the values of this module, and names things as
-``module:Class.name``. Declaring imports nothing; probing imports the module. What portage-ext has replaced by then is judged by
-its original.
+A version number alone says too little: distributions patch Portage, and new releases mostly do not change these parts. So every
+module that relies on Portage declares what it relies on with the classes of this module, and names it as
+``module:Class.name``. Declaring imports nothing; probing imports the module. For a function that portage-ext has replaced, the
+original is checked.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any, Final, NamedTuple, Protocol
 from portage_ext.errors import UnknownPortageError
 
 ORIGINAL: Final = "_portage_ext_original"
-"""What portage-ext puts in the place of a function has the function under this name."""
+"""The attribute of a replacement that has the original function."""
 
 
 class Expectation(Protocol):
-    """Something that must be there. ``misfits`` says in one clause each what is not as expected."""
+    """Something that must exist. ``misfits`` yields one clause for each difference from what is expected."""
 
     def misfits(self) -> Iterator[str]: ...
 
 
 class Function(NamedTuple):
-    """A function that is replaced or called: the parameters that it takes first, those that it takes by name, its callers."""
+    """A function that is replaced or called: its first parameters, its keyword parameters, its callers."""
 
     path: str
     parameters: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Function(NamedTuple):
         if function is None:
             yield f"{called} is not there"
         elif _replaced(function, self.path):
-            yield f"{called} has been replaced by somebody else"
+            yield f"{called} has been replaced by another program"
         else:
             yield from self._signature(function, called)
             for caller in self.callers:
@@ -58,7 +58,7 @@ class Function(NamedTuple):
 
 
 class Names(NamedTuple):
-    """Names that a function uses: attributes of its object, and what it calls or hands out."""
+    """Names that a function uses: attributes of its object, and what it calls or returns."""
 
     path: str
     used: tuple[str, ...]
@@ -67,7 +67,7 @@ class Names(NamedTuple):
         if original(self.path) is None:
             yield f"{short(self.path)} is not there"
         elif missing := set(self.used) - names(self.path):
-            yield f"{short(self.path)} does without {', '.join(sorted(missing))}"
+            yield f"{short(self.path)} no longer uses {', '.join(sorted(missing))}"
 
 
 class Attribute(NamedTuple):
@@ -81,12 +81,12 @@ class Attribute(NamedTuple):
 
 
 def misfits(expected: Iterable[Expectation]) -> tuple[str, ...]:
-    """What of this Portage is not as ``expected``, each once."""
+    """The differences of this Portage from what is ``expected``, each once."""
     return tuple(dict.fromkeys(text for one in expected for text in _told(one)))
 
 
 def check(loss: str, expected: Iterable[Expectation]) -> None:
-    """Raise UnknownPortageError when something is not as ``expected``; ``loss`` says what cannot be done then."""
+    """Raise UnknownPortageError if something is not as ``expected``; ``loss`` says what does not work then."""
     if wrong := misfits(expected):
         import portage
 
@@ -101,7 +101,7 @@ def _told(expected: Expectation) -> Iterator[str]:
 
 
 def found(path: str) -> Any:
-    """What is at ``module:Class.name``, as it is written there, or None. Raises ImportError."""
+    """The attribute at ``module:Class.name`` as defined there, or None. Raises ImportError."""
     module, _, below = path.partition(":")
     value: Any = importlib.import_module(module)
     for name in below.split("."):
@@ -110,7 +110,7 @@ def found(path: str) -> Any:
 
 
 def original(path: str) -> Any:
-    """The function at ``path`` as Portage has it, without what portage-ext has put in its place; None for what is none."""
+    """The original function of Portage at ``path``, without our replacement; None if it is not a function."""
     function = plain(found(path))
     function = getattr(function, ORIGINAL, function)
     return function if hasattr(function, "__code__") else None
@@ -126,7 +126,7 @@ def plain(value: Any) -> Any:
 
 
 def short(path: str) -> str:
-    """What a person calls it: ``Class.name``, or with its module what belongs to no class."""
+    """A short name: ``Class.name``, or the name with its module if it has no class."""
     module, _, name = path.partition(":")
     return name if "." in name else f"{module}.{name}"
 
@@ -136,7 +136,7 @@ def _replaced(function: Any, path: str) -> bool:
 
 
 def names(path: str) -> set[str]:
-    """The names that a function uses, those of nested and of decorated functions included; none when it is not there."""
+    """The names that a function uses, including nested and decorated functions; none if it does not exist."""
     function: Callable[..., Any] | None = original(path)
     used: set[str] = set()
     for code in codes(function) if function is not None else ():

@@ -1,7 +1,7 @@
-"""Packages of a release are merged by real emerge into a root that is thrown away afterwards.
+"""Real emerge merges packages of a release into a scratch root, which is removed afterwards.
 
-emerge sees a PKGDIR of its own that holds just these packages, so the release is not written to, and neither is this host's
-PKGDIR, log or world file. Dependencies are the closure's business: each package is merged by itself (--nodeps).
+emerge gets its own PKGDIR with only these packages, so it does not write to the release or to this host's PKGDIR, log or
+world file. Each package is merged alone (--nodeps), because the gate `closure` checks dependencies.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from portage_ext.releases.linking import place_all
 
 _FEATURES: Final = "-getbinpkg -buildpkg -buildsyspkg -news -merge-sync pkgdir-index-trusted"
 _TOLD: Final = 15
-"""Lines of emerge's last words that are shown."""
+"""How many of emerge's last lines are shown."""
 
 
 def merge_into_scratch(directory: Path, index: bytes, entries: tuple[IndexEntry, ...]) -> Iterator[tuple[str, str]]:
-    """Merge ``entries``, one emerge each; says which failed, with emerge's last words. Raises GateUnavailableError, OSError."""
+    """Merge ``entries``, one emerge each. Yields failures with emerge's last lines. Raises GateUnavailableError, OSError."""
     emerge = shutil.which("emerge")
     if emerge is None:
         raise GateUnavailableError("install", "there is no emerge on PATH")
@@ -68,4 +68,4 @@ def merge_into_scratch(directory: Path, index: bytes, entries: tuple[IndexEntry,
             )
             if done.returncode or not installed:
                 words = done.stdout.decode("utf-8", "replace").rstrip().split("\n")[-_TOLD:]
-                yield str(entry.cpv), "was not merged by emerge:\n    " + "\n    ".join(words)
+                yield str(entry.cpv), "emerge could not merge it:\n    " + "\n    ".join(words)

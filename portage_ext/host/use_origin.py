@@ -1,6 +1,6 @@
 """Where a USE flag of a package gets its state from on this host.
 
-Which layer decides is asked of Portage's settings; which file and line says so is looked up afterwards, as Portage forgets it.
+Portage's settings tell which layer decides. File and line are then searched, because Portage does not keep them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LAYERS: Final = {
 
 
 class UseOrigin:
-    """Looks at the settings of one package at a time; ``settings`` is the ``config`` that is moved from package to package."""
+    """Reads the settings of one package at a time; ``settings`` is the ``config`` that is switched from package to package."""
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
@@ -66,7 +66,7 @@ class UseOrigin:
             variable = bool(expand) and layer != "pkg" and values.get(expand) is not None
             if said or variable:
                 return self._place(layer, package, flag, expand if variable else "USE", value if variable else flag)
-        return "nothing switches it on"
+        return "nothing enables it"
 
     def _split(self, flag: str) -> tuple[str, str, str]:
         group = self.group(flag)

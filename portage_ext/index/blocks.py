@@ -1,7 +1,7 @@
-"""An index is cut where its content says, so that one changed package leaves every other block, and its compressed form, alone.
+"""An index is split into blocks at points that depend on its content, so that a changed package changes only one block.
 
-Cuts depend on the CPV of the entry behind them only. Each block is one gzip member and one zstd frame; both formats are
-defined as sequences of those (RFC 1952, 2.2; RFC 8878, 3.1), and Portage's reader takes them so.
+A split depends only on the CPV of the next entry. Each block is one gzip member and one zstd frame. Both formats are defined as
+sequences of these (RFC 1952, 2.2; RFC 8878, 3.1), and Portage's reader accepts them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A compressed index is expanded only as far as its size is known or believable: a bomb ends at the bound, not in memory."""
+"""A compressed index is expanded only up to its known or a plausible size, so that a decompression bomb ends at the bound."""
 
 from __future__ import annotations
 

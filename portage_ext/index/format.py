@@ -1,6 +1,6 @@
-"""What Portage writes for a package is decided by tables that its own version brings; here they are values.
+"""Tables of Portage that decide what it writes for a package, as values.
 
-The tables are read from the installed Portage (host/pkgdir.py), so that a new key of a new Portage needs no change here.
+They are read from the installed Portage (host/pkgdir.py), so that a new key of a new Portage needs no change here.
 """
 
 from __future__ import annotations

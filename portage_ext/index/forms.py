@@ -46,7 +46,7 @@ def stamps(pkgdir: Path) -> dict[str, FileStamp]:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The forms that stand in PKGDIR, when they are the ones that were made of ``blocks``."""
+    """The forms in PKGDIR, if they were made from ``blocks``."""
 
     forms: Mapping[str, FileStamp]
     blocks: Sequence[Block]
@@ -121,7 +121,7 @@ def write_forms(
     """Replace the forms of the index in PKGDIR; without ``compress`` Packages.gz is removed, as Portage does.
 
     ``header`` is complete, with TIMESTAMP. What did not change is copied from the ``earlier`` files, inside the kernel.
-    Raises IndexWriteError, and then the old forms stand.
+    Raises IndexWriteError; then the old forms are unchanged.
     """
     mode, group = permissions(pkgdir)
     timestamp = int(header["TIMESTAMP"])
@@ -138,7 +138,7 @@ def write_forms(
 
 
 def remove_leftovers(pkgdir: Path) -> None:
-    """Remove what a killed run left behind. Only the holder of the lock makes such files, so call it under the lock."""
+    """Remove temporary files of a killed run. Only the holder of the lock creates such files, so call it under the lock."""
     for name in os.listdir(pkgdir):
         if name.startswith(f"{TEMPORARY_PREFIX}{PLAIN}"):
             (pkgdir / name).unlink(missing_ok=True)

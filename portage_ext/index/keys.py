@@ -1,7 +1,7 @@
 """The names in an index: those that Portage's reader knows, those that are ours, and one name for each meaning.
 
-Portage calls three keys otherwise inside than in the text, and its reader takes both names. What is not listed here, no
-reader that is known today looks at (``binarytree`` and ``PackageIndex`` of every supported Portage).
+Portage uses other names for three keys internally than in the text, and its reader accepts both. No known reader uses keys that
+are not listed here (``binarytree`` and ``PackageIndex`` of every supported Portage).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TIMESTAMP grows with every change: clients keep their old copy of an index that does not look newer."""
+"""TIMESTAMP increases with every change, because clients keep their old copy of an index that does not look newer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LATEST: Final = 253_402_300_799
 
 
 def parse_timestamp(text: str) -> int:
-    """Seconds since 1970 of a TIMESTAMP header, 0 for what is none."""
+    """Seconds since 1970 of a TIMESTAMP header; 0 if it is not valid."""
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         return 0
     value = int(text)

@@ -1,8 +1,8 @@
-"""The text of an index is read within bounds, and every line means what Portage's reader would take it for.
+"""The text of an index is read within bounds, and every line has the same meaning as for Portage's reader.
 
-Header, empty line, entries divided by empty lines; ``Key: value`` lines (getbinpkg.PackageIndex in Portage). Of two lines with
-one key Portage takes the last; here the second is noted, under whichever of its names it comes, for those who must not guess.
-What has lines but neither is the header nor names a package is refused: one Portage reads on behind it, another does not.
+Header, empty line, entries separated by empty lines; ``Key: value`` lines (getbinpkg.PackageIndex in Portage). Of two lines
+with the same key Portage uses the last. This reader also records the duplicate, under either of its names, for strict callers.
+A group of lines that is neither the header nor names a package is refused: Portage versions differ in what they do after it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def read_header(file: IO[bytes], name: str = "Packages") -> dict[str, str]:
 
 
 def listed_paths(file: IO[bytes]) -> set[str]:
-    """The paths of the packages that an index lists, as far as it can be read: damage hides what it hits, and nothing else."""
+    """The paths of the packages in an index, as far as it can be read. Damage affects only the entries that it hits."""
     found: set[str] = set()
     cpv = path = ""
     while line := file.readline(limits.INDEX_LINE):

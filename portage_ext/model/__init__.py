@@ -1,4 +1,4 @@
-"""Values that every stage shares. Standard library only, and no I/O."""
+"""Values that all rooms share. They use only the standard library and do no I/O."""
 
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG, WEAK, Digest, Hasher, hexdigests

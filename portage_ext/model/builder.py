@@ -1,7 +1,7 @@
-"""What a binhost says about how it builds: ``builder.json`` of a release, and the same of a client to compare it with.
+"""How a host builds: ``builder.json`` of a release, and the same values of a client to compare with.
 
-Only what is named here is published: no whole make.conf, no path of a home, no token. It is read within bounds, and every
-text in it can be printed: a control character is refused. Two hosts configured alike make the same bytes.
+Only the values named here are published: no complete make.conf, no home directory, no token. Reading is bounded, and control
+characters are refused, so that every text can be printed. Two hosts with the same configuration produce the same bytes.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Builder:
     """Package to its installed versions: gcc, clang and the C library."""
 
     def emit(self) -> bytes:
-        """The bytes that are published, which every client can read. Raises UnreadableBuilderError."""
+        """The bytes to publish, after a check that clients accept them. Raises UnreadableBuilderError."""
         values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
         data = json.dumps({"format": FORMAT, **values}, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
         try:
@@ -82,7 +82,7 @@ def _plain(value: object) -> object:
 
 
 def binding(data: bytes) -> str:
-    """What the index header says of a builder.json with these bytes."""
+    """The value of the index header for a builder.json with these bytes."""
     return f"{NAME} {len(data)} BLAKE2B {hashlib.blake2b(data).hexdigest()} SHA512 {hashlib.sha512(data).hexdigest()}"
 
 
@@ -90,18 +90,18 @@ def bound_size(text: str, where: str) -> int:
     """The size in bytes that a header announces. Raises InvalidBuilderError."""
     match = _BOUND.fullmatch(text)
     if match is None or int(match[1]) > limits.BUILDER_SIZE:
-        raise InvalidBuilderError(where, f"the index says {text[:80]!r} of it, which is no size and two digests within bounds")
+        raise InvalidBuilderError(where, f"the index header has {text[:80]!r} for it, which is not a size and two digests")
     return int(match[1])
 
 
 def parse(data: bytes, where: str) -> Builder:
-    """Read a builder.json. A key of a later version is passed over; what is absent is empty. Raises InvalidBuilderError."""
+    """Read a builder.json. Unknown keys are ignored; missing values are empty. Raises InvalidBuilderError."""
     if len(data) > limits.BUILDER_SIZE:
         raise InvalidBuilderError(where, f"it is larger than {limits.BUILDER_SIZE} bytes")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidBuilderError(where, f"it is no JSON ({error})") from error
+        raise InvalidBuilderError(where, f"it is not valid JSON ({error})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidBuilderError(where, f"its format is not {FORMAT}; use a newer portage-ext")
     values: dict[str, object] = {}

@@ -1,6 +1,6 @@
 """A contract says exactly which symbol versions a package needs from outside and which it defines, and fits in one line.
 
-The line stands as ``SYMBOL_CONTRACT`` in the package's metadata, in the vdb and in the index, so it is the same text
+The line is stored as ``SYMBOL_CONTRACT`` in the package's metadata, in the vdb and in the index, so it is the same text
 everywhere: sorted, one blank between words, no line end. ::
 
     2 > x86_64 libc.so.6:GLIBC_2.2.5,GLIBC_2.34 libz.so.1 ?libhost.so.2 / x86_64 /usr/lib64/app
@@ -10,7 +10,7 @@ everywhere: sorted, one blank between words, no line end. ::
 the system; each is followed by a multilib category and its words. ``@`` opens what is defined in one directory that only
 RUNPATH leads to, which is its first word; ``?`` in place of the libraries says that there are more than are recorded. A
 directory below EPREFIX begins with ``~/``, so that it is right on a host with another one. A need that begins with ``?`` is
-only of plugins, which whoever loads them may satisfy: it binds the versions of a library that is found, and does not ask for
+only of plugins, which the program that loads them may satisfy: it binds the versions of a found library, and does not ask for
 one. What a word may not contain is written as in a URL (``%20``).
 
 Format 1 had no ``@``: nothing is known of what such a package has in directories of its own, which is not the same as nothing.

@@ -1,4 +1,4 @@
-"""A package version has one spelling, and what cannot be split by the rules of PMS 3.1 and 3.2 is not one."""
+"""A package version has exactly one spelling; anything that PMS 3.1 and 3.2 do not allow is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An entry of the package index is its keys and values, exactly as they stand in the index; nothing is guessed."""
+"""An entry of the package index has exactly the keys and values of the index text, without defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG, Digest
 
 _DIGITS: Final = 20
-"""A number with as many is none: Python refuses to read one of thousands by an error of its own."""
+"""A longer text is not accepted as a number: Python raises its own error for thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""A Release: what a binhost promises about one published index. A value; reading and judging it is trust/'s work."""
+"""A Release: what a binhost promises about one published index. Only the value; trust/ reads and checks it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class IndexFile:
 class Release:
     """One published state of a repository. Times are seconds since the epoch; fingerprints are upper-case hex.
 
-    ``keys_next`` are the primary keys that may sign the Releases after this one; empty means "no change".
+    ``keys_next`` are the primary keys that may sign later Releases; empty means "no change".
     """
 
     repository: str

@@ -1,4 +1,4 @@
-"""A root: which keys may sign the Releases of a repository, said by keys that are kept offline. A value; trust/ judges it."""
+"""A root: the keys that may sign the Releases of a repository, signed by offline keys. Only the value; trust/ checks it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Root:
     """One delegation. Times are seconds since the epoch; keys are fingerprints of primary keys in upper-case hex, sorted.
 
     ``root_threshold`` of ``root_keys`` must sign this root and the one after it, ``release_threshold`` of ``release_keys``
-    each Release. No Release with a version below ``least_release`` counts, whoever signed it.
+    each Release. No Release with a version below ``least_release`` is valid, whatever its signatures.
     """
 
     repository: str

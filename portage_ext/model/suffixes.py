@@ -1,4 +1,4 @@
-"""How the names of package files end: Portage knows the formats apart by them (portage.const, make.conf(5) BINPKG_FORMAT)."""
+"""The suffixes of package files, by which Portage recognises their format (portage.const, make.conf(5) BINPKG_FORMAT)."""
 
 from __future__ import annotations
 

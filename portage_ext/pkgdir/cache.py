@@ -1,7 +1,7 @@
-"""The state is a cache: whatever is wrong with it, it is thrown away and made again, and nothing depends on it being there.
+"""The state is a cache: if anything is wrong with it, it is deleted and made again, and nothing depends on it.
 
-SQLite beside the index (``PKGDIR/.portage-ext.sqlite``). It holds, by block of the index, which files stand in it and the
-block's compressed forms, and what was left out and why; values that damage could change are under a checksum.
+It is an SQLite file beside the index (``PKGDIR/.portage-ext.sqlite``). It has, for each block of the index, its files and its
+compressed forms, and what was left out and why. Checksums protect the values against damage.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CREATE TABLE aside (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEG
 
 
 class DamagedStateError(Exception):
-    """The state cannot be used; the caller starts without."""
+    """The state cannot be used; the caller starts without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class State:
     blocks: list[Block] = field(default_factory=list)
     aside: dict[str, Aside] = field(default_factory=dict)
     signer: str = ""
-    """The key whose signature every listed package was found to carry but ``doubted``; without one all are doubted."""
+    """The key that has signed every listed package except those in ``doubted``. Without a key, all are doubted."""
     doubted: frozenset[str] = frozenset()
 
 
@@ -115,7 +115,7 @@ def _read(database: sqlite3.Connection) -> State:
         dict(meta["header"]),
         int(meta["timestamp"]),
         {name: FileStamp(*stamp) for name, stamp in meta["forms"].items()},
-        # Who wrote the state before there were these did not know.
+        # The state was written by a version without these values.
         signer=str(meta.get("signer", "")),
         doubted=frozenset(map(_bytewise, meta.get("doubted", ()))),
     )
@@ -154,7 +154,7 @@ def save(pkgdir: Path, state: State, before: Sequence[Block], *, mode: int, grou
             _update(path, state, [block for block in state.blocks if id(block) not in old], before)
             return
     except sqlite3.Error:
-        # Damaged since it was read, or removed: what is in memory is whole.
+        # The file was damaged or removed since it was read. The state in memory is complete.
         discard(pkgdir)
     discard(pkgdir)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)

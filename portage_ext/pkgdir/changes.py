@@ -1,4 +1,4 @@
-"""What a run has to do follows from what was found, what was known and what was read; this module only decides."""
+"""Decide what a run must do from the files that were found, the known state, and the packages that were read. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portage_ext.policy.losses import loses_most, lost_packages
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """A caller's word: each of ``paths`` carries a valid signature of the key ``signer`` (its fingerprint)."""
+    """A statement of the caller: each of ``paths`` has a valid signature of the key ``signer`` (its fingerprint)."""
 
     signer: str
     paths: frozenset[str]
@@ -36,7 +36,7 @@ class Survey:
 
 
 def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str, Aside], *, everything: bool) -> Survey:
-    """Compare what is there with what is known: a file is read when its size, mtime or inode is another."""
+    """Compare the files with the known state: a file is read if its size, mtime or inode has changed."""
     if everything:
         return Survey(files, known, [file[0] for file in files], {})
     todo: list[str] = []
@@ -61,7 +61,7 @@ class Sorted:
 
 
 def sort_outcomes(survey: Survey, outcomes: Mapping[str, Outcome]) -> Sorted:
-    """Put what was read in the place of what was known; files that vanished meanwhile have no outcome and are gone."""
+    """Replace known values by those that were read. Files that vanished in the meantime have no outcome and are dropped."""
     result = Sorted()
     known = survey.known
     fresh: dict[str, Row] = {}
@@ -78,7 +78,7 @@ def sort_outcomes(survey: Survey, outcomes: Mapping[str, Outcome]) -> Sorted:
 
 
 def guard(place: str, before: Collection[str], after: Collection[str], left_out: Sequence[LeftOut]) -> None:
-    """Raises MassRemovalError when most of the index would go."""
+    """Raises MassRemovalError if most of the index would be dropped."""
     reasons = {one.path: one.error.reason for one in left_out if not isinstance(one.error, EmptyPackageError)}
     lost, superseded = lost_packages(before, after, reasons)
     if loses_most(len(before), len(after), lost, superseded):
@@ -86,7 +86,7 @@ def guard(place: str, before: Collection[str], after: Collection[str], left_out:
 
 
 def signed_by(old: State, listed: set[str], read: Collection[str], vouched: Vouched | None) -> tuple[str, frozenset[str]]:
-    """Whose signature the ``listed`` packages carry, and which of them may lack it; ``read`` are new or were read again."""
+    """The key that signed the ``listed`` packages, and those that may lack its signature; ``read`` are new or read again."""
     signer = vouched.signer if vouched else old.signer
     if not signer:
         return "", frozenset()

@@ -1,4 +1,4 @@
-"""An index is up to date when a reader of any of its forms learns exactly what a new index would say."""
+"""An index is up to date if each of its forms has exactly the content of a new index."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNSTABLE = ("TIMESTAMP", *KEPT_HEADER)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as it should be: the file or package, and what."""
+    """One difference: the file or package, and what differs."""
 
     where: str
     what: str
@@ -71,14 +71,14 @@ def _entries(there: Sequence[Mapping[str, str]], wanted: Sequence[tuple[str, Map
     found = {entry.get("PATH", ""): entry for entry in there}
     should = dict(wanted)
     differences = [Difference(path, "is not in the index") for path in should if path not in found]
-    differences += [Difference(path or "an entry without PATH", "is in the index only") for path in found if path not in should]
+    differences += [Difference(path or "an entry without PATH", "is only in the index") for path in found if path not in should]
     for path, values in should.items():
         entry = found.get(path)
         if entry is not None and entry != values:
             keys = sorted(key for key in entry.keys() | values.keys() if entry.get(key) != values.get(key))
-            differences.append(Difference(path, f"other {', '.join(keys)}"))
+            differences.append(Difference(path, f"differs in {', '.join(keys)}"))
     if not differences and [entry.get("PATH", "") for entry in there] != [path for path, _ in wanted]:
-        differences.append(Difference(PLAIN, "another order of entries"))
+        differences.append(Difference(PLAIN, "the entries are in another order"))
     return differences
 
 
@@ -87,7 +87,7 @@ def _forms(repository: Repository, data: bytes) -> list[Difference]:
     if repository.compress:
         differences += _form(repository.pkgdir / GZIP, data)
     elif (repository.pkgdir / GZIP).exists():
-        differences.append(Difference(GZIP, "is there although FEATURES has no compress-index"))
+        differences.append(Difference(GZIP, "exists although FEATURES lacks compress-index"))
     return differences + _form(repository.pkgdir / ZSTD, data)
 
 
@@ -103,7 +103,7 @@ def _form(path: Path, data: bytes) -> list[Difference]:
         return [Difference(path.name, "is missing")]
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         return [Difference(path.name, f"cannot be read: {error}")]
-    return [] if same else [Difference(path.name, f"is of another generation than {PLAIN}")]
+    return [] if same else [Difference(path.name, f"was not written together with {PLAIN}")]
 
 
 class _Readable(Protocol):

@@ -1,8 +1,8 @@
-"""What may go from PKGDIR: superseded builds, versions that the ebuild repositories dropped, and what is older than policy.
+"""What may be removed from PKGDIR: superseded builds, versions that no ebuild repository has, and packages that are too old.
 
-Only names in PKGDIR are removed. A release has names of its own for its files, so what a release holds it keeps holding; and
-what a live release lists is left here too, if that is asked for. The newest build of the newest version of a slot is never a
-candidate by age, nor superseded by anything: a host that builds rarely does not lose its packages.
+Only names in PKGDIR are removed. A release has its own names for its files, so it keeps them. On request, packages of a live
+release stay in PKGDIR too. The newest build of the newest version of a slot is never removed as too old or superseded, so a
+host that builds rarely does not lose its packages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DAY: Final = 86400
 
 
 class Reason(Enum):
-    """Why a package may go."""
+    """Why a package may be removed."""
 
     SUPERSEDED = "superseded build"
     GONE = "not in any repository"
@@ -37,7 +37,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A package that may go: its entry in the index, and why."""
+    """A package that may be removed: its index entry, and why."""
 
     entry: IndexEntry
     reason: Reason
@@ -60,7 +60,7 @@ def candidates(
     now: int,
     held: Collection[str] = (),
 ) -> list[Candidate]:
-    """What may go, sorted by PATH. ``exists`` says whether a repository still has the ebuild; ``held`` are paths that stay."""
+    """The packages to remove, sorted by PATH. ``exists``: whether a repository has the ebuild; ``held``: paths to keep."""
     every = list(entries)
     stays = {id(newest(group)) for group in _grouped(every, _slot).values()}
     superseded: set[int] = set()
@@ -93,7 +93,7 @@ def _slot(entry: IndexEntry) -> tuple[str, ...]:
 
 
 def _variant(entry: IndexEntry) -> tuple[str, ...]:
-    """Builds are the same variant when a client could not prefer one for anything but its age."""
+    """The key of a variant: builds with the same key differ for a client only in their age."""
     use = " ".join(sorted(entry.get("USE").split()))
     return (
         entry.get("CPV"), entry.slot, entry.repository or "", use, entry.get("CHOST"), entry.get("RDEPEND"),

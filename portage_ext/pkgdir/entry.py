@@ -1,6 +1,6 @@
-"""One file becomes one entry, or one named reason why not; what stands in the entry comes from the bytes that were hashed.
+"""One file becomes one entry or one named error, and every value of the entry comes from the bytes that were hashed.
 
-Runs in worker processes: everything that goes in and out can be pickled.
+This runs in worker processes, so all arguments and results can be pickled.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from portage_ext.pkgdir.naming import place
 from portage_ext.pkgdir.signatures import SignaturePolicy, Signed, check_signatures
 
 _LINKED: Final = frozenset(("REQUIRES", "PROVIDES"))
-"""What Portage records of a package that has objects for a loader; without it there is nothing to work out."""
+"""The metadata that Portage records for packages with ELF objects; without it there is no contract to compute."""
 
 Evaluate = Callable[[str, str, frozenset[str]], str]
 """``(key, value, USE flags) -> value`` with its USE conditionals evaluated; raises ValueError with the reason."""
@@ -53,7 +53,7 @@ class ReadPlan:
     policy: SignaturePolicy
     evaluate: Evaluate
     image: bool = False
-    """Compare the image, too, with the Manifest (``--verify``)."""
+    """Also compare the image with the Manifest (``--verify``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that does not, and why. ``stamp`` is None when another look may help although the file did not change."""
+    """A file that does not, and why. ``stamp`` is None if another attempt may succeed although the file did not change."""
 
     path: str
     stamp: FileStamp | None
@@ -96,10 +96,10 @@ def _xpak(source: Source, plan: ReadPlan) -> dict[str, bytes]:
 def _work_out_contract(metadata: dict[str, bytes], plan: ReadPlan, compute: Callable[[str], SymbolContract]) -> None:
     """Add the contract of a package that was built without the hook; it is kept in the index as long as the file stays."""
     if CONTRACT in plan.format.metadata_keys and CONTRACT not in metadata and metadata.keys() & _LINKED:
-        # Without a tool for its compression, or with an image that is none, the package is as good as it is for Portage.
+        # Without a program for its compression, or with a broken image, the package is still as good as for Portage.
         with contextlib.suppress(DecompressionError, MalformedPackageError):
             contract = str(compute(metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip()))
-            # A longer one nobody reads, and it would keep the package out of the index.
+            # No reader accepts a longer contract, and it would keep the package out of the index.
             if len(contract) <= limits.CONTRACT_SIZE:
                 metadata[CONTRACT] = contract.encode()
 
@@ -115,7 +115,7 @@ def _signed(source: Source, container: Container) -> Signed:
     known = {VERSION_FILE, "Manifest", name, f"{name}.sig"}
     unknown = [one for one in container.members if one not in known and not one.startswith("image")]
     if unknown:
-        # Portage asks for a signature on each; what no builder writes is not worth the checking.
+        # Portage requires a signature on each member, and no builder writes others.
         raise UnacceptedSignatureError(source.name, f"unexpected member {unknown[0]} in a signed package")
     if detached.size > limits.SIGNATURE_SIZE:
         raise UnacceptedSignatureError(source.name, f"a signature of {detached.size} bytes")
@@ -162,7 +162,7 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     row = Row(path, stamp.size, stamp.mtime_ns, stamp.inode, values["CPV"], build)
     text = layout.emit(values, plan.header)
     if len(text) >= limits.INDEX_ENTRY_SIZE:
-        # emerge would go on without this binhost, for the sake of one package.
+        # Because of this one package, emerge would ignore the whole binhost.
         raise OversizedPackageError(path, f"its entry in the index would have {len(text)} bytes")
     return Indexed(row, text)
 
@@ -177,15 +177,15 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         if path.endswith(GPKG_SUFFIX):
             raw, signed = _gpkg(source, plan)
         elif plan.policy.required:
-            raise UnacceptedSignatureError(path, "an xpak package cannot be signed, and FEATURES has binpkg-request-signature")
+            raise UnacceptedSignatureError(path, "an xpak package cannot be signed, but FEATURES has binpkg-request-signature")
         else:
             raw, signed = _xpak(source, plan), None
         indexed = _entry(path, source, raw, plan)
         source.unchanged()
         return indexed, signed
     except OSError as error:
-        # A large object goes through a temporary file, for which there may be no room; the others may be smaller.
-        raise UnreadablePackageError(path, f"cannot be looked into: {error.strerror or error}") from error
+        # A large object needs a temporary file, for which there may be no space. Other packages may be smaller.
+        raise UnreadablePackageError(path, f"cannot be examined: {error.strerror or error}") from error
     finally:
         os.close(fd)
 

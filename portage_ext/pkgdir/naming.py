@@ -1,4 +1,4 @@
-"""A file is indexed only where Portage would look for it: its path must repeat what its metadata says."""
+"""A file is indexed only where Portage would look for it: its path must match its metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portage_ext.model import GPKG_SUFFIX, PACKAGE_SUFFIXES
 
 
 def place(path: str, values: Mapping[str, str]) -> Identity:
-    """The identity of the package at ``path`` (relative to PKGDIR), if it may stand there.
+    """The identity of the package at ``path`` (relative to PKGDIR), if it belongs there.
 
     Multi-instance: ``category/name/PF-BUILDID.gpkg.tar`` or ``.xpak``; else ``category/PF.gpkg.tar`` or ``.tbz2``, or ``All``
     for the category (binarytree._populate_local in Portage). Raises MisnamedPackageError and what :func:`identity_of` raises.
@@ -26,9 +26,9 @@ def place(path: str, values: Mapping[str, str]) -> Identity:
         if stem != cpv.pf:
             raise MisnamedPackageError(path, f"the metadata says {cpv}")
         if directory not in (cpv.category, "All"):
-            raise MisnamedPackageError(path, f"belongs into {cpv.category}/")
+            raise MisnamedPackageError(path, f"belongs in {cpv.category}/")
     elif not multi:
-        raise MisnamedPackageError(path, f"the metadata says {cpv}, and no build id follows it in the name")
+        raise MisnamedPackageError(path, f"the metadata says {cpv}, but the file name has no build id after it")
     elif directory != cpv.cp:
-        raise MisnamedPackageError(path, f"belongs into {cpv.cp}/")
+        raise MisnamedPackageError(path, f"belongs in {cpv.cp}/")
     return identity

@@ -1,7 +1,7 @@
-"""The index is made to say what PKGDIR holds, under Portage's lock, and only what changed is read, packed and stored again.
+"""Update the index to match PKGDIR, under Portage's lock; only what changed is read, compressed and stored again.
 
-The order of every step that writes: forms of the index first, state last. A run that ends anywhere between leaves a state
-that does not fit the forms, and the next run writes both again.
+The forms of the index are written first, the state last. A run that is killed in between leaves a state that does not match
+the forms, and the next run writes both again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from portage_ext.pkgdir.workers import Progress, read_all
 
 Lock = Callable[[Path], AbstractContextManager[None]]
 KEPT_HEADER: Final = ("REPO_REVISIONS",)
-"""What emerge writes into the header at injection and nobody can work out again from the packages."""
+"""Header values that emerge writes when it injects a package and that cannot be recomputed from the packages."""
 _ROUNDS: Final = 3
 _PATH_OF: Final = itemgetter(Row._fields.index("path"))
 
@@ -64,7 +64,7 @@ class Repository:
 
     @property
     def context(self) -> str:
-        """Everything but the files that entries depend on: with another context nothing known is used."""
+        """Everything that entries depend on except the files. If it differs, the known state is not used."""
         inherited = {key: self.header.get(key, "") for key in self.format.inherited}
         return repr(
             (self.version, self.format.columns, self.format.evaluated_keys, inherited, self.policy.verify, self.policy.required)
@@ -81,7 +81,7 @@ class Report:
     removed: tuple[str, ...]
     left_out: tuple[PackageError, ...]
     silent: tuple[str, ...]
-    """Files whose content is another although size, mtime and inode are the same (``--verify``)."""
+    """Files whose content has changed although size, mtime and inode are the same (``--verify``)."""
     opened: int
     """Packages that were read."""
     written: bool
@@ -90,7 +90,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Work:
-    """One look at PKGDIR under the lock: what was known, what is there, what follows."""
+    """One scan of PKGDIR under the lock: the known state, the files, and what to do."""
 
     state: State
     survey: Survey
@@ -99,7 +99,7 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What the caller of :meth:`Reindexer.run` asked for."""
+    """The arguments of :meth:`Reindexer.run`."""
 
     force: bool
     verify: bool
@@ -108,7 +108,7 @@ class _Order:
 
 
 class Reindexer:
-    """Keeps one index. The object may live on: it then remembers the state between runs, as long as the file is its own."""
+    """Maintains one index. A long-lived object keeps the state between runs, as long as no other process writes the file."""
 
     def __init__(
         self,
@@ -139,9 +139,9 @@ class Reindexer:
     ) -> Report:
         """Bring the index up to date and say what changed; ``verify`` reads every package again.
 
-        A caller that lives on and knows which packages it touched names them in ``only`` (paths relative to PKGDIR): then
-        their directories alone are looked at, if the rest was looked at before. Packages that are ``withheld`` count as not
-        there; the next run finds them new. Who signs says with ``vouched`` what is signed, and :meth:`unsigned` remembers it.
+        A long-lived caller that knows which packages it changed names them in ``only`` (paths relative to PKGDIR): then only
+        their directories are scanned, if all others were scanned before. Packages in ``withheld`` count as missing; the next
+        run treats them as new. A signing caller passes in ``vouched`` what is signed, for later calls of :meth:`unsigned`.
 
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
@@ -160,15 +160,15 @@ class Reindexer:
                 if last or len(pending) < limits.PREFETCH_FROM:
                     self._read(pending, ready, work.survey, order.verify)
                     return self._update(work, ready, order)
-            # Many to read: not while emerge waits for the lock.
+            # Many packages are read without the lock, so that emerge does not wait.
             self._read(pending, ready, work.survey, order.verify)
         raise AssertionError("the last round returns")
 
     def unsigned(self, signer: str) -> list[str]:
-        """The packages, by path relative to PKGDIR, that nobody has found to carry a signature of the key ``signer``.
+        """The packages, by path relative to PKGDIR, that are not known to have a signature of the key ``signer``.
 
-        They are new since the last run, or other than then, or were indexed by a run that signed nothing. The caller holds the
-        lock. Raises PkgdirError.
+        They are new or changed since the last run, or were indexed by a run that did not sign. The caller holds the lock.
+        Raises PkgdirError.
         """
         with _no_collection():
             work = self._look(verify=False)
@@ -288,7 +288,7 @@ class Reindexer:
         try:
             save(pkgdir, state, old.blocks, mode=mode & 0o666, group=group)
         except (OSError, sqlite3.Error):
-            # The index is written and whole; without a state the next run reads everything, which is the worst of it.
+            # The index is complete. At worst, the next run has no state and reads everything.
             discard(pkgdir)
         self._state = state
         self._state_stamp = _stamp(pkgdir / NAME)
@@ -351,13 +351,13 @@ class Reindexer:
         except FileNotFoundError:
             return set()
         except OSError as error:
-            why = f"{PLAIN} cannot be read ({error.strerror}), so that nobody knows what it lists; mend or remove it"
+            why = f"cannot read {PLAIN} ({error.strerror}), so its content is unknown; repair or remove it"
             raise PkgdirError(str(path.parent), why) from error
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Hold the cycle collector: tens of thousands of rows are made at once, none in a cycle, and it would visit them all."""
+    """Pause the cyclic garbage collector, which would visit tens of thousands of new rows without finding a cycle."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -368,7 +368,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _folders(path: str) -> Iterator[Sequence[str]]:
-    """The directories above ``path``, up to PKGDIR itself: a new package may have a new directory."""
+    """The directories above ``path``, up to PKGDIR itself, because a new package may have a new directory."""
     parts = path.split("/")[:-1]
     return (parts[:length] for length in range(len(parts) + 1))
 

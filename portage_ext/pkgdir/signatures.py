@@ -1,8 +1,8 @@
-"""Signatures of many packages are checked by one gpg, and each is judged by its own status lines, never by the exit status.
+"""One gpg checks the signatures of many packages, and each is judged by its own status lines, never by the exit status.
 
-What Portage checks with four processes a package (gpkg._verify_binpkg) is the clear signature of the Manifest and the
-detached one of the metadata. gpg takes many files at once, but no detached signatures; a detached signature in front of its
-data, wrapped as a literal packet, is a signed message like any other, and that gpg does take (detached.py says when it must).
+Portage runs four processes per package (gpkg._verify_binpkg) to check the clear signature of the Manifest and the detached
+signature of the metadata. gpg accepts many files at once, but not with detached signatures. However, a detached signature
+followed by its data as a literal packet is an ordinary signed message, which gpg accepts (detached.py says when it is needed).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _BAD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SignaturePolicy:
-    """What Portage's settings ask for. ``command`` is the argument list up to the files; ``user`` and ``group`` for root."""
+    """The check that Portage's settings require. ``command`` is the argument list up to the files; root runs it as ``user``
+    and ``group``."""
 
     verify: bool = False
     required: bool = False
@@ -45,7 +46,7 @@ class SignaturePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed package: its Manifest member as it stands there, its metadata archive and that one's detached signature."""
+    """A signed package: its raw Manifest member, its metadata archive, and the detached signature of that archive."""
 
     path: str
     manifest: bytes
@@ -66,7 +67,7 @@ class _Signature:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` says why the signatures on a file are not accepted, and is None when they are; ``keys`` made them."""
+    """``reason`` says why the signatures of a file are not accepted, None if they are; ``keys`` made the signatures."""
 
     reason: str | None
     keys: frozenset[str] = frozenset()
@@ -151,13 +152,13 @@ def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]
             files.append(str(file))
         status: dict[str, list[str]] = {}
         while len(status) < len(files):
-            # In batch mode gpg ends at the first bad signature; the files behind it are for the next run.
+            # In batch mode gpg ends at the first bad signature; the next run checks the files after it.
             status |= _run(policy, [file for file in files if file not in status])
     return [judge(status[file]) for file in files]
 
 
 def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
-    """gpg's status lines for each file that it came to: at least one. Raises VerificationUnavailableError."""
+    """gpg's status lines for each file that it reached, at least one file. Raises VerificationUnavailableError."""
     command = (*policy.command, "--multifile", "--", *files)
     drop: dict[str, str] = {}
     if policy.user is not None:

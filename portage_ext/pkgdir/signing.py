@@ -1,7 +1,7 @@
-"""All packages of a PKGDIR carry a valid signature of the current key, or the reason why one does not is said by name.
+"""Sign all packages of a PKGDIR with the current key, and name each package that could not be signed, with the reason.
 
-What is signed already is found by one gpg over all Manifests; the rest is signed, several at once. A package that carries a
-signature which does not fit is not signed over: somebody changed it, and a new signature would hide that.
+One gpg checks all Manifests for existing signatures. The other packages are signed, several at once. A package with a bad
+signature is not signed again: somebody has changed it, and a new signature would hide that.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_PACKAGE: Final = (EmptyPackageError, TruncatedPackageError, OversizedPackage
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What a run did. ``failed`` has the reason for each package that has no valid signature now."""
+    """What a run did. ``failed`` has the reason for each package without a valid signature."""
 
     signed: tuple[Path, ...]
     valid: tuple[Path, ...]
@@ -43,12 +43,12 @@ class Signed:
 
     @property
     def unsigned(self) -> Mapping[Path, PortageExtError]:
-        """Those of ``failed`` that an index must go without. A file that is no package is left out by every index, by name."""
+        """Those of ``failed`` that must be left out of the index. A file that is not a package is left out anyway."""
         return {path: error for path, error in sorted(self.failed.items()) if not isinstance(error, _NO_PACKAGE)}
 
 
 def packages(pkgdir: Path, suffixes: tuple[str, ...] = (GPKG_SUFFIX,)) -> list[Path]:
-    """Every gpkg below ``pkgdir``, in order; hidden files and symbolic links are none. Raises OSError."""
+    """Every gpkg below ``pkgdir``, in order, without hidden files and symbolic links. Raises OSError."""
     return sorted(_walk(str(pkgdir), suffixes))
 
 
@@ -58,7 +58,7 @@ def _walk(directory: str, suffixes: tuple[str, ...], depth: int = 0) -> Iterator
             if one.name.startswith("."):
                 continue
             if one.is_dir(follow_symlinks=False):
-                # What is deeper no index lists either, and reindex says so.
+                # The index does not list deeper files either, and reindex reports them.
                 if depth < limits.DIRECTORY_DEPTH:
                     yield from _walk(one.path, suffixes, depth + 1)
             elif one.name.endswith(suffixes) and one.is_file(follow_symlinks=False):

@@ -1,4 +1,4 @@
-"""A quick look at PKGDIR beside its index: names, sizes and times, no package opened, nothing locked and nothing written."""
+"""A quick comparison of PKGDIR with its index by names, sizes and times. It opens no package, locks and writes nothing."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def foreign(pkgdir: Path) -> bool:
 
 
 def files(pkgdir: Path) -> Seen:
-    """The packages that are there. Raises PkgdirError."""
+    """The packages in PKGDIR. Raises PkgdirError."""
     return {path: (size, mtime // 10**9) for path, size, mtime, _ in Walker(pkgdir, once=True).scan().files}
 
 
 def index(pkgdir: Path) -> Seen | None:
-    """The packages that the index names; None without an index. Raises PkgdirError, InvalidIndexError."""
+    """The packages in the index; None without an index. Raises PkgdirError, InvalidIndexError."""
     try:
         with (pkgdir / PLAIN).open("rb") as file:
             return {

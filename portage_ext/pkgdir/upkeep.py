@@ -1,8 +1,8 @@
-"""What is new in PKGDIR is signed, and then indexed: the index learns of a package only when it carries its signature.
+"""Sign new packages of PKGDIR and then index them: the index lists a package only after it is signed.
 
-What was found signed by this key is written down with the index, so that only the rest is opened: what is new or changed, and
-what a run that signs nothing has indexed. A package that cannot be signed is left out and stays new: the others go on, and the
-next run tries it again. A key that cannot sign holds back everything.
+The state records which packages were signed by this key, so only the others are opened: new and changed packages, and those
+indexed by a run that did not sign. A package that cannot be signed is left out, and the next run tries it again; the other
+packages are indexed. If the key cannot sign at all, nothing is indexed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from portage_ext.pkgdir.signing import sign_pkgdir
 
 @dataclass(frozen=True, slots=True)
 class Upkept:
-    """What was signed now, paths relative to PKGDIR, what the index made of it, and what it was not told of."""
+    """The packages that were signed (paths relative to PKGDIR), the report of the indexing, and the withheld packages."""
 
     signed: Sequence[str]
     report: Report
@@ -55,7 +55,7 @@ def sign_and_index(
         why = {str(path.relative_to(pkgdir)): reason(error) for path, error in done.unsigned.items()}
         if not signed and any(isinstance(error, GpgError) for error in done.unsigned.values()):
             raise UnsignedPackagesError(str(pkgdir), why)
-    # Under the same lock everything was just looked at; only what was signed is another file now.
+    # Everything was scanned under the same lock, so only the signed files have changed.
     if not xpak:
         why |= {path: XPAK_UNSIGNED for path in unsigned if not path.endswith(GPKG_SUFFIX)}
     try:
@@ -67,7 +67,7 @@ def sign_and_index(
 
 
 def _remove_leftovers(directories: Iterable[Path]) -> None:
-    """Remove what a run that was killed while it signed left beside its package. Only the holder of the lock signs."""
+    """Remove temporary files of a run that was killed while it signed. Only the holder of the lock signs."""
     for directory in directories:
         for path in directory.glob(f"{TEMPORARY_PREFIX}*.gpkg.tar.*"):
             path.unlink(missing_ok=True)

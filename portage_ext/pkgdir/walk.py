@@ -1,4 +1,4 @@
-"""PKGDIR is walked as Portage walks it, in the same order, because that order decides between equal packages."""
+"""PKGDIR is walked in the same order as by Portage, because that order decides between equal packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Found = tuple[str, int, int, int]
 """Path relative to PKGDIR, size in bytes, mtime in ns, inode."""
 
 _SETTLED: Final = 3_000_000_000
-"""Nanoseconds after which a directory's time would have moved on with its content, on every file system that counts."""
+"""Nanoseconds after which a change of a directory certainly changes its mtime, on all usual file systems."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Walker:
     """
 
     def __init__(self, pkgdir: Path, *, once: bool = False) -> None:
-        """``once``: there will be no second walk, so nothing is kept for it."""
+        """``once``: there is no second walk, so nothing is kept for it."""
         self._top = str(pkgdir)
         self._once = once
         self._listings: dict[str, _Listing] = {}

@@ -1,4 +1,4 @@
-"""Packages are read on as many processes as there are processors, when there are enough of them to pay for the start."""
+"""Packages are read by one process per processor, if there are enough packages to be worth starting processes."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def read_all(paths: Sequence[str], plan: ReadPlan, jobs: int, progress: Progress
 
 
 def _pooled(batches: Sequence[Sequence[str]], total: int, plan: ReadPlan, jobs: int, progress: Progress) -> Iterator[Outcome]:
-    # Imported here: a run that reads one package, which is the rule, has no use for pools.
+    # Imported here: most runs read a single package and need no pool.
     import multiprocessing
     from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
     done = 0
-    # fork: the workers share what is imported already; nothing here has started a thread.
+    # fork: the workers share the imported modules, and this process has no threads yet.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(plan,)) as pool:
         waiting: dict[Future[list[Outcome]], int] = {}

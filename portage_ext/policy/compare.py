@@ -1,7 +1,7 @@
-"""A client beside its binhost: what makes binaries unusable, which traps wait, what is merely different. Pure.
+"""A client compared with its binhost: what makes binaries unusable, what is a trap, what is only different. Pure.
 
-Both sides are told in the same words (model/builder.py), so that everything here is a comparison of two values. Each finding
-names what happens and the line or command that ends it.
+Both sides are values of one type (model/builder.py), so this module only compares two values. Each finding says what happens
+and gives the line or command that fixes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from portage_ext.words import counted
 VIDEO_CARDS: Final = "VIDEO_CARDS"
 _TARGETS: Final = ("_TARGETS", "_SINGLE_TARGET", "_TARGET")
 _VARIABLES: Final = {"GPU (VIDEO_CARDS)": VIDEO_CARDS, "keywords": "ACCEPT_KEYWORDS", "licence": "ACCEPT_LICENSE"}
-"""Findings that are not called as the variable is."""
+"""Names of findings that differ from the name of the variable."""
 PACKAGE_USE: Final = "/etc/portage/package.use"
 
 
@@ -35,9 +35,9 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``name`` is what it is about, ``what`` what happens, ``remedy`` what to do: sentences, and lines to write.
+    """``name`` is the subject, ``what`` says what happens, ``remedy`` what to do, with the lines to write.
 
-    ``where`` is the line of this host's configuration that says so, empty where there is none.
+    ``where`` is the line of this host's configuration that causes it; empty if there is none.
     """
 
     grade: Grade
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PackageUse:
-    """An installed package that the binhost offers with other flags: those on only here, and those on only there."""
+    """An installed package that the binhost offers with other flags: ``here`` are on only here, ``there`` only there."""
 
     atom: str
     cpv: str
@@ -58,33 +58,33 @@ class PackageUse:
 
     @property
     def line(self) -> str:
-        """The line of package.use that makes this host want what is offered."""
+        """The line of package.use with which this host accepts the offered build."""
         return " ".join((self.atom, *(f"-{flag}" for flag in self.here), *self.there))
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What this host's CPU, ebuild repositories and installed packages say of a binhost."""
+    """What is known on this host for the comparison: its CPU, ebuild repositories and installed packages."""
 
     cpu: Judgement
-    """Whether their code runs here."""
+    """Whether code of the binhost runs here."""
     level: int | None = None
-    """The level of x86-64 that this CPU reaches."""
+    """The x86-64 level of this CPU."""
     packages: Sequence[PackageUse] = ()
     unbuilt: Sequence[str] = ()
-    """The atoms of this host's world of which their index has no package."""
+    """The atoms of this host's world for which the binhost's index has no package."""
     licences: licences.Groups = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     """Where this host sets a variable: ``file:line``."""
     behind: Mapping[str, bool] = field(default_factory=dict)
-    """The packages of the toolchain whose newest version differs; True: it is newer there."""
+    """The packages of the toolchain whose newest version differs. True: the binhost has the newer version."""
 
 
 def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
-    """What differs, the worst first; of a host without a profile, that alone."""
+    """What differs, the worst first. If this host has no profile, only that."""
     if not ours.arch:
-        remedy = "eselect profile list, and then eselect profile set with one of its numbers"
-        return [Finding(Grade.UNUSABLE, "profile", "this host has none: Portage knows neither its ARCH nor its CHOST", remedy)]
+        remedy = "eselect profile list; then eselect profile set NUMBER"
+        return [Finding(Grade.UNUSABLE, "profile", "this host has no profile, so Portage has no ARCH and no CHOST", remedy)]
     found = [
         *_machine(ours, theirs),
         *_cpu(theirs, known),
@@ -105,16 +105,17 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         yield Finding(
             Grade.UNUSABLE,
             "CHOST",
-            f"{theirs.chost} there, {ours.chost} here: Portage takes no binary of another CHOST",
-            f'use a binhost for {ours.chost}; or, if its programs run here, ACCEPT_CHOSTS="{ours.chost} {theirs.chost}" in '
-            "make.conf",
+            f"{theirs.chost} there, {ours.chost} here: Portage does not use binaries for another CHOST",
+            f"use a binhost for {ours.chost}; or, if its programs run here, set "
+            f'ACCEPT_CHOSTS="{ours.chost} {theirs.chost}" in make.conf',
         )
     if ours.arch != theirs.arch:
         yield Finding(
             Grade.UNUSABLE,
             "ARCH",
-            f"its profile is for {theirs.arch}, this host's for {ours.arch}: its keywords are not accepted here",
-            f"a binhost for {ours.arch} in its own section of binrepos.conf: portage-ext trust add NAME --fingerprint FPR",
+            f"{theirs.arch} there, {ours.arch} here: packages with the keywords of {theirs.arch} are masked here",
+            f"add a section for a binhost for {ours.arch} to binrepos.conf; then run: "
+            "portage-ext trust add NAME --fingerprint FPR",
         )
     elif ours.profile != theirs.profile:
         yield Finding(
@@ -124,12 +125,12 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             # eselect knows the profiles of ebuild repositories only.
             f"eselect profile set {shlex.quote(theirs.profile)}"
             if ":" in theirs.profile
-            else "there and here, a profile of an ebuild repository",
+            else "select a profile of an ebuild repository on both hosts",
         )
 
 
 def _accepts_chost(ours: Builder, chost: str) -> bool:
-    """As Portage decides (config._accept_chost): patterns, of which one must fit whole."""
+    """Decide as Portage does (config._accept_chost): one pattern must match the whole CHOST."""
     try:
         return any(re.fullmatch(pattern, chost) for pattern in ours.accept_chosts or (re.escape(ours.chost),))
     except re.error:
@@ -145,34 +146,34 @@ def _cpu(theirs: Builder, known: Known) -> Iterator[Finding]:
             Grade.UNUSABLE,
             "CPU",
             f"its programs are compiled with {flags} and do not run on this CPU, which lacks {' '.join(cpu.lacking)}",
-            f"on the binhost, {_cflags(theirs, (march,))} in make.conf, or what `portage-ext cpu` says on its oldest client; "
-            "then emerge -e @world there, and publish; until then, here: emerge --getbinpkg=n",
+            f"on the binhost, set {_cflags(theirs, (march,))} in make.conf, or the flags that `portage-ext cpu` prints on its "
+            "oldest client; then run emerge -e @world and publish. Until then, on this host: emerge --getbinpkg=n",
         )
     elif cpu.fit is Fit.MOSTLY:
         yield Finding(
             Grade.DIFFERENT,
             "CPU",
-            f"compiled with {flags}; this CPU lacks {' '.join(cpu.lacking)}, which only code that names it uses",
-            'nothing, unless a program dies with SIGILL; then compile that one: FEATURES="-getbinpkg" in package.env',
+            f"compiled with {flags}; this CPU lacks {' '.join(cpu.lacking)}, which compilers use only where code asks for it",
+            'nothing, unless a program dies with SIGILL; then compile that package: FEATURES="-getbinpkg" in package.env',
         )
     elif cpu.fit is Fit.UNKNOWN:
         yield Finding(
             Grade.DIFFERENT,
             "CPU",
-            f"compiled with {flags}; whether that runs here cannot be told on this host",
-            f"install gcc and ask again, or on a host that has one: portage-ext cpu --flags={shlex.quote(flags)}",
+            f"compiled with {flags}; without gcc, this host cannot tell whether that runs here",
+            f"install gcc and run this command again, or run on a host with gcc: portage-ext cpu --flags={shlex.quote(flags)}",
         )
     if is_native(theirs.cflags):
         yield Finding(
             Grade.DIFFERENT,
             "march",
-            "the binhost builds with -march=native: another machine in its place would silently build for another CPU",
-            f"on the binhost, {_cflags(theirs, theirs.march)} in make.conf; then publish again",
+            "the binhost builds with -march=native: on new hardware it would silently build for another CPU",
+            f"on the binhost, set {_cflags(theirs, theirs.march)} in make.conf; then publish again",
         )
 
 
 def _cflags(theirs: Builder, march: Sequence[str]) -> str:
-    """Their CFLAGS, for another CPU."""
+    """The CFLAGS of the binhost, with ``march`` in place of its CPU."""
     chosen = machine_flags(theirs.cflags)
     return _setting("CFLAGS", (*march, *(flag for flag in theirs.cflags if flag not in chosen)))
 
@@ -185,16 +186,17 @@ def _keywords(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             Grade.UNUSABLE,
             "keywords",
             f"it builds versions with the keywords {' '.join(sorted(more))}, which are masked here",
-            f'ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or per package in '
-            "/etc/portage/package.accept_keywords; or a binhost that builds what is stable",
+            f'set ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or accept them per package in '
+            "/etc/portage/package.accept_keywords; or use a binhost that builds stable versions",
         )
     testing = {word for word in here - there if word.startswith("~")}
     if testing and not there & {"**", "~*"}:
         yield Finding(
             Grade.DIFFERENT,
             "keywords",
-            f"this host takes {' '.join(sorted(testing))}, the binhost does not: the newest versions are compiled here",
-            f'ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or a binhost that builds what is in testing',
+            f"this host accepts {' '.join(sorted(testing))}, the binhost does not: the newest versions are compiled here",
+            f'set ACCEPT_KEYWORDS="{" ".join(theirs.accept_keywords)}" in make.conf, or use a binhost that builds testing '
+            "versions",
         )
 
 
@@ -207,8 +209,8 @@ def _licences(ours: Builder, theirs: Builder, groups: licences.Groups) -> Iterat
         yield Finding(
             Grade.UNUSABLE,
             "licence",
-            f"it may build what is under {shown}, which ACCEPT_LICENSE here does not accept: that is masked",
-            "those that are wanted, in /etc/portage/package.license or in make.conf: "
+            f"it may build packages under {shown}; ACCEPT_LICENSE does not accept that here, so they are masked",
+            "accept what you want in /etc/portage/package.license, or all of it in make.conf: "
             f"{_setting('ACCEPT_LICENSE', (*ours.accept_license, *refused))}",
         )
 
@@ -218,33 +220,33 @@ def _groups(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         here, there = ours.use_expand.get(name, ()), theirs.use_expand.get(name, ())
         if set(here) == set(there):
             continue
-        # Not in package.use: what make.conf says of such a group wins over a line for */* there.
-        line = f"{_setting(name, there)} in make.conf"
+        # Not in package.use: a setting in make.conf overrides a line for */* there.
+        line = f"set {_setting(name, there)} in make.conf"
         told = f"{' '.join(there) or 'nothing'} there, {' '.join(here) or 'nothing'} here"
         missing = [value for value in here if value not in there]
         if name == VIDEO_CARDS and missing:
             yield Finding(
                 Grade.TRAP,
                 "GPU (VIDEO_CARDS)",
-                f"{told}: its graphics packages are built without the drivers for {' '.join(missing)}, so they are compiled "
-                "here, or do not drive this GPU where USE is not looked at",
-                f"on the binhost and here, {_setting(name, sorted({*here, *there}))} in make.conf; then "
-                "emerge -uDN @world there, and publish again",
+                f"{told}: its graphics packages lack the drivers for {' '.join(missing)}. They are compiled here, or, if "
+                "emerge ignores USE for binaries, are installed and do not support this GPU",
+                f"on the binhost and here, set {_setting(name, sorted({*here, *there}))} in make.conf; then "
+                "run emerge -uDN @world on the binhost and publish again",
             )
         elif name.endswith(_TARGETS):
             yield Finding(
                 Grade.TRAP,
                 name,
                 f"{told}: every package that is built for one of them is compiled here",
-                f"{line}, or the other way round on the binhost",
+                f"{line}, or set the value of this host on the binhost",
             )
         elif name == "CPU_FLAGS_X86" and (beyond := sorted(set(there) - set(ours.cpu_flags))) and ours.cpu_flags:
             yield Finding(
                 Grade.UNUSABLE,
                 name,
-                f"packages there use {' '.join(beyond)}, which this CPU does not have",
-                f"on the binhost, {_setting(name, sorted(set(there) & set(ours.cpu_flags)))} in make.conf; then "
-                "emerge -uDN @world there, and publish again",
+                f"packages of the binhost use {' '.join(beyond)}, which this CPU does not have",
+                f"on the binhost, set {_setting(name, sorted(set(there) & set(ours.cpu_flags)))} in make.conf; then "
+                "run emerge -uDN @world and publish again",
             )
         else:
             yield Finding(Grade.DIFFERENT, name, f"{told}: packages with these flags are compiled here", line)
@@ -258,14 +260,14 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
     here = [flag for flag in ours.use if flag not in theirs.use]
     there = [flag for flag in theirs.use if flag not in ours.use]
     if here or there:
-        said = [f"only here: {' '.join(here)}" if here else "", f"only there: {' '.join(there)}" if there else ""]
-        # After what stands there: of two settings in one file the last counts alone.
+        said = [f"on only here: {' '.join(here)}" if here else "", f"on only there: {' '.join(there)}" if there else ""]
+        # ${USE} keeps the earlier setting of the file: otherwise only the last assignment would count.
         line = _setting("USE", ("${USE}", *there, *(f"-{flag}" for flag in here)))
         yield Finding(
             Grade.DIFFERENT,
             "USE",
-            f"{'; '.join(filter(None, said))}: packages with these flags are compiled here",
-            f"{line} in make.conf, or per package as it is wanted",
+            f"{'; '.join(filter(None, said))}. Packages with these flags are compiled here",
+            f"set {line} in make.conf, or set the flags per package",
         )
     items = sorted(theirs.package_use.items())
     lines = [f"{atom} {' '.join(flags)}" for atom, flags in items if ours.package_use.get(atom) != flags]
@@ -273,12 +275,16 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "package.use",
-            f"{counted(len(lines), 'atom')} with other flags there: {_some(lines)}",
-            f"those that are wanted here too, in {PACKAGE_USE} (all of them: --json)",
+            f"the binhost sets other flags for {counted(len(lines), 'atom')}: {_some(lines)}",
+            f"copy the lines that you want into {PACKAGE_USE} (all lines: --json)",
         )
 
 
 _SHOWN: Final = 5
+
+
+def _are(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -291,8 +297,8 @@ def _packages(packages: Sequence[PackageUse]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "installed packages",
-            f"{counted(len(packages), 'package')} installed here and offered with other USE flags, and therefore compiled",
-            f"in {PACKAGE_USE}, where the flags of the binhost will do: {_some([one.line for one in packages])}",
+            f"{counted(len(packages), 'installed package')} {_are(packages)} compiled here: the binhost offers other USE flags",
+            f"if you can use the flags of the binhost, add to {PACKAGE_USE}: {_some([one.line for one in packages])}",
         )
 
 
@@ -302,10 +308,10 @@ def _world(theirs: Builder, unbuilt: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             Grade.DIFFERENT,
             "world",
-            f"{counted(len(unbuilt), 'atom')} of this host's world that no package there fits, and therefore compiled: "
+            f"{counted(len(unbuilt), 'atom')} of this host's world {_are(unbuilt)} compiled here, without a package there: "
             + _some(unbuilt)
-            + (f" (in its own world too: {_some(also)})" if also else ""),
-            f"on the binhost, emerge --buildpkg {shlex.join(unbuilt[:_SHOWN])}; then publish again",
+            + (f" (also in the world of the binhost: {_some(also)})" if also else ""),
+            f"on the binhost, run emerge --buildpkg {shlex.join(unbuilt[:_SHOWN])}; then publish again",
         )
 
 
@@ -315,7 +321,7 @@ def _toolchain(ours: Builder, theirs: Builder, behind: Mapping[str, bool]) -> It
             Grade.DIFFERENT,
             name,
             f"{' '.join(theirs.toolchain[name])} there, {' '.join(ours.toolchain[name])} here",
-            f"emerge -1u {name}: a binary that needs the newer one is merged after it, or refused"
+            f"emerge -1u {name}: a binary that needs the newer version is merged after it, or refused"
             if newer_there
-            else f"nothing here, where the newer one runs what the older one built; on the binhost, emerge -1u {name}",
+            else f"nothing here, because programs built with the older version run here; on the binhost, run emerge -1u {name}",
         )

@@ -1,8 +1,8 @@
-"""What a CPU has, and whether code compiled with given flags runs on it: decided on the texts of the kernel and of a compiler.
+"""The features of a CPU, and whether code compiled with given flags runs on it, from texts of the kernel and of a compiler.
 
-A feature is called as gcc calls it in its macros, in lower case (``__AVX512VBMI2__``: avx512vbmi2). What flags compile for is
-asked from a compiler as macros, so that every ``-march`` it knows needs no table here; without a compiler the levels of the
-x86-64 psABI are known, and nothing else is guessed.
+Features have the names of gcc's macros in lower case (``__AVX512VBMI2__``: avx512vbmi2). A compiler is asked for the macros of
+given flags, so that no table of ``-march`` values is needed here. Without a compiler only the levels of the x86-64 psABI are
+known.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ASKED_FOR: Final = _names(
     " hreset kl lwp movdir64b movdiri mwaitx pconfig pku prefetchi prefetchwt1 ptwrite rdpid rdrnd rdseed rtm serialize sgx sha"
     " sha512 sm3 sm4 tsxldtrk uintr user_msr vaes waitpkg wbnoinvd widekl xsave xsavec xsaveopt xsaves"
 )
-"""Features that a compiler never uses of its own accord: only code that names the instruction does."""
+"""Features that a compiler never uses unless code asks for the instruction by name."""
 
 _KNOWN: Final = _KERNEL.keys() | _ASKED_FOR
 

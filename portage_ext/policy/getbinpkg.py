@@ -1,4 +1,4 @@
-"""Which remote package this host accepts.
+"""Which remote packages this host accepts.
 
 A package offered by a binrepo is a candidate exactly when getbinpkg is on for it and the binrepo is allowed for it.
 Everything here is a function of values; Portage's own rules decide which env files hold for a package and in what order

@@ -1,6 +1,6 @@
-"""What is healthy, judged on values that others gathered: when an age, a space, a key or a file is a finding. Pure.
+"""When an age, a key, a file or the free space is a finding, decided on values that other modules gathered. Pure.
 
-A finding says what is wrong, and a remedy that ends it; what cannot be mended by a person is no finding.
+A finding says what is wrong and how to fix it. What nobody can fix is not a finding.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from portage_ext.words import counted, size, spell
 
 _DAY: Final = 86400
 _NAMED: Final = 3
-"""So many of many like things are named."""
+"""How many names a message lists before it says "and N more"."""
 
 
 class Severity(StrEnum):
-    """An error is broken now; a warning will be, or is a trap."""
+    """An error is broken now. A warning will break later, or is a trap."""
 
     WARNING = "warning"
     ERROR = "error"
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """One part of this host: its name, what it is like in a few words, and what is wrong with it."""
+    """One part of this host: its name, its state in a few words, and what is wrong with it."""
 
     name: str
     summary: str
@@ -46,7 +46,7 @@ class Area:
 
     @property
     def severity(self) -> Severity | None:
-        """The worst finding's."""
+        """The severity of the worst finding."""
         found = {one.severity for one in self.findings}
         return Severity.ERROR if Severity.ERROR in found else Severity.WARNING if found else None
 
@@ -60,16 +60,16 @@ def warning(what: str, remedy: str) -> Finding:
 
 
 def ages(name: str, release: Release, now: int, remedy: str) -> Iterator[Finding]:
-    """A Release that has expired, or soon will: renewed in time, at most half of its validity is ever over."""
+    """A Release that has expired or will soon. Releases are renewed at half of their validity, so a quarter left is late."""
     left = release.expires - now
     if left <= 0:
         yield error(f"{name}: Release {release.version} expired {spell(-left)} ago; clients refuse it", remedy)
     elif left < (release.expires - release.created) / 4:
-        yield warning(f"{name}: Release {release.version} expires in {spell(left)}, and nobody renewed it", remedy)
+        yield warning(f"{name}: Release {release.version} expires in {spell(left)} and has not been renewed", remedy)
 
 
 def root(name: str, value: Root, now: int, remedy: str) -> Iterator[Finding]:
-    """A root that has expired, or soon will: somebody must get the root keys from where they are kept."""
+    """A root that has expired or will soon. The bound is early, because somebody must fetch the offline root keys."""
     left = value.expires - now
     if left <= 0:
         yield error(f"{name}: root {value.version} expired {spell(-left)} ago; clients refuse every Release", remedy)
@@ -79,7 +79,7 @@ def root(name: str, value: Root, now: int, remedy: str) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """A key: for what it counts, fingerprint, expiry (seconds since 1970, 0: never)."""
+    """A key: what it is used for, its fingerprint, its expiry (seconds since 1970, 0: never)."""
 
     name: str
     fingerprint: str
@@ -88,7 +88,7 @@ class KeyState:
 
 
 def key(state: KeyState, now: int, remedy: str) -> Iterator[Finding]:
-    """A key that is revoked, has expired, or soon will."""
+    """A key that is revoked, has expired, or will expire soon."""
     called = f"{state.name}: the key {state.fingerprint}"
     if state.revoked:
         yield error(f"{called} is revoked", remedy)
@@ -100,7 +100,7 @@ def key(state: KeyState, now: int, remedy: str) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Room on a file system: what lies there, bytes and inodes, free for ordinary users and in all (0: not counted)."""
+    """Space on a file system: its use, and bytes and inodes, free for ordinary users and in total (0: not counted)."""
 
     what: str
     path: str
@@ -111,9 +111,9 @@ class Space:
 
 
 def room(space: Space) -> Iterator[Finding]:
-    """A file system that is full, or nearly."""
+    """A file system that is full or nearly full."""
     ways = "portage-ext clean --remove; portage-ext prune; eclean-dist; or a larger file system"
-    remedy = f"make room on {space.path}: {ways} (clean without --remove only says what would go)"
+    remedy = f"free space on {space.path}: {ways} (clean without --remove only lists what it would remove)"
     called = f"{space.path} ({space.what}) has"
     if space.free < min(limits.DISK_FULL, space.size // 100):
         yield error(f"{called} {size(space.free)} of {size(space.size)} free", remedy)
@@ -124,7 +124,7 @@ def room(space: Space) -> Iterator[Finding]:
 
 
 def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, int]], trusted: bool) -> Iterator[Finding]:
-    """The files of PKGDIR and its index, each path with size and mtime in seconds. ``trusted``: emerge looks at no file."""
+    """The files of PKGDIR and its index, each path with size and mtime (s). ``trusted``: emerge reads only the index."""
     gone = sorted(index.keys() - files.keys())
     new = sorted(files.keys() - index.keys())
     other = sorted(path for path in files.keys() & index.keys() if files[path] != index[path])
@@ -142,14 +142,14 @@ def survey(files: Mapping[str, tuple[int, int]], index: Mapping[str, tuple[int, 
 def laid(missing: Sequence[str], edited: Sequence[str], by: str, version: str, command: str) -> Iterator[Finding]:
     """Files that `portage-ext setup` put in place and that are missing, changed, or of another version than this one.
 
-    ``by``: the version of the last run that came to its end, empty when none did. ``command`` runs it again.
+    ``by`` is the version of the last run that finished, empty if none did. ``command`` runs it again.
     """
     if missing:
         yield error(f"missing, though portage-ext setup put them in place: {some(missing)}", command)
     if edited:
         yield warning(
             f"changed since portage-ext setup put them in place: {some(edited)}",
-            f"keep what you changed in a file of your own, remove the changed one, and then: {command}",
+            f"move your changes to a file of your own, remove the changed file, and then run: {command}",
         )
     if by != version:
         what = f"were put in place by portage-ext {by}" if by else "are incomplete: the last setup did not finish"

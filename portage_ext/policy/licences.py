@@ -1,6 +1,6 @@
-"""What ACCEPT_LICENSE lets in (make.conf(5), GLEP 23): words in their order, groups by their members. Pure.
+"""The licences that ACCEPT_LICENSE accepts (make.conf(5), GLEP 23): words in their order, groups by their members. Pure.
 
-Two hosts are compared by the licences that they accept, not by the words in which they say so.
+Two hosts are compared by the accepted licences, not by the text of the setting.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Most of an index or a release is never lost by accident: a missing mount, keyring or key is refused, a clean-up is not.
+"""Losing most of an index or a release is refused, because a mount, keyring or key is probably missing; a clean-up is allowed.
 
-Packages are lost together when something else broke, and few by few when somebody wants it. So it counts how many of those
-that were offered go without another build of the same name in their place, as a share: nine of nine are as bad as 900 of 900.
+After such a failure most packages disappear at once; a person removes few at a time. So the share of lost packages without
+another build of the same name counts: nine of nine are as bad as 900 of 900.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from portage_ext.model import PACKAGE_SUFFIXES, Cpv
 def loses_most(before: int, after: int, lost: int, superseded: int = 0) -> bool:
     """Whether most would go of ``before`` packages, of which ``lost`` are not among the ``after`` that would be offered.
 
-    ``superseded`` of the lost ones are gone from the disk while their name is still offered, as a clean-up leaves it. Where
-    nothing is kept, as in a directory that was emptied, that excuses only when as many have come in their place.
+    ``superseded`` of the lost packages were removed from disk while another build of the name is still offered, as after a
+    clean-up. If no package is kept, as in an emptied directory, that is accepted only if as many new packages exist.
     """
     if lost >= before:
         return before > 0 and not (superseded == before <= after)
@@ -27,7 +27,7 @@ def loses_most(before: int, after: int, lost: int, superseded: int = 0) -> bool:
 def lost_packages(before: Iterable[str], after: Collection[str], left_out: Collection[str]) -> tuple[int, int]:
     """How many of the paths ``before`` are not among ``after``, and how many of these are superseded; see :func:`loses_most`.
 
-    What is ``left_out`` is on the disk: nothing supersedes it.
+    Packages in ``left_out`` still exist on disk, so nothing supersedes them.
     """
     now = after if isinstance(after, (set, frozenset)) else set(after)
     lost = [path for path in before if path not in now]
@@ -36,7 +36,7 @@ def lost_packages(before: Iterable[str], after: Collection[str], left_out: Colle
 
 
 def _name(path: str) -> str:
-    """Category and package name, as they stand in a path of PKGDIR: ``category/pn/pf-1.gpkg.tar`` or ``category/pf.tbz2``."""
+    """Category and package name in a path of PKGDIR: ``category/pn/pf-1.gpkg.tar`` or ``category/pf.tbz2``."""
     parts = path.split("/")
     if len(parts) > 2:
         return "/".join(parts[:2])
@@ -49,11 +49,11 @@ def _name(path: str) -> str:
 
 
 def check_release(channel: str, live: Collection[str] | None, offered: Collection[str], left_out: Mapping[str, str]) -> None:
-    """Raises EmptiedReleaseError when a release of a PKGDIR would offer nothing or little of what there is.
+    """Raises EmptiedReleaseError if a release of a PKGDIR would offer few packages or none.
 
     ``live`` are the paths of the release that the channel serves (None: it serves none), ``offered`` those of the new one,
-    ``left_out`` what is in PKGDIR and not offered, with the reasons. What is left out counts while nothing is served: the
-    release that is served shows what somebody has accepted.
+    ``left_out`` the packages of PKGDIR that are not offered, with the reasons. Left-out packages count only while nothing is
+    served, because a served release shows what was accepted before.
     """
     if live:
         lost, superseded = lost_packages(live, offered, left_out)

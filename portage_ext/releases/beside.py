@@ -1,6 +1,6 @@
-"""A release says what it is for, also where no package differs: another header, another builder, keys, a hold, an expiry.
+"""The reasons for a release other than changed packages: another header, builder, keys, a hold, a later expiry.
 
-What is named here is worth a release, and a release that is worth making has packages that differ or a name from here.
+A release is made only if packages differ or if one of these reasons applies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RELEASED: Final = "the channel is no longer held"
 
 
 def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) -> list[str]:
-    """What clients see change beside packages from ``before``, the index in ``live``, to ``new`` with its builder.json."""
+    """What changes for clients besides packages from ``before``, the index in ``live``, to ``new`` with its builder.json."""
     found: list[str] = []
     names = {*before.header, *new.header} - _OTHERWISE_TOLD
     other = sorted(name for name in names if before.header.get(name, "") != new.header.get(name, ""))
@@ -34,7 +34,7 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
 
 
 def _changed(live: Path, described: bytes) -> str:
-    """In which of its keys builder.json differs, where both can be read."""
+    """The keys in which builder.json differs, if both can be read."""
     try:
         old, new = builder.read(live / builder.NAME), builder.parse(described, builder.NAME)
     except (InvalidBuilderError, OSError):

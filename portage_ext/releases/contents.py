@@ -1,4 +1,4 @@
-"""What a release holds is what its index says, entry by entry, as text: two releases differ exactly where their texts do."""
+"""The content of a release is its index, entry by entry, as text: two releases differ exactly where these texts differ."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PATH: Final = b"\nPATH:"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """An index: header values, and the text of each entry by PATH. ``body`` is everything behind the header."""
+    """An index: header values, and the text of each entry by PATH. ``body`` is everything after the header."""
 
     header: Mapping[str, str]
     entries: Mapping[str, bytes]
     body: bytes
 
     def entry(self, path: str) -> IndexEntry:
-        """The values of one entry; the header's stand in for keys that an entry inherits."""
+        """The values of one entry, including those that it inherits from the header."""
         return entry_of(self.entries[path])
 
     def same_as(self, other: Contents) -> bool:
-        """Whether clients would learn nothing new: everything but TIMESTAMP is equal."""
+        """Whether nothing changes for clients: everything but TIMESTAMP is equal."""
         return self.body == other.body and _lasting(self.header) == _lasting(other.header)
 
 
@@ -36,10 +36,10 @@ def _lasting(header: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse(plain: bytes, where: str) -> Contents:
-    """Take an index apart without reading more of an entry than its PATH.
+    """Split an index, reading no more of each entry than its PATH.
 
-    Raises InvalidIndexError, also where readers would see another index: of two paths in one entry Portage takes the last, and
-    behind an empty entry it reads nothing.
+    Raises InvalidIndexError, also where other readers would see another index: Portage takes the last of two paths in one
+    entry, and stops reading at an empty entry.
     """
     head, ends, body = plain.partition(b"\n\n")
     if not ends:
@@ -48,7 +48,7 @@ def parse(plain: bytes, where: str) -> Contents:
     stripped = body.rstrip(b"\n")
     for text in stripped.split(b"\n\n") if stripped else ():
         if not text or text.startswith(b"\n"):
-            raise InvalidIndexError(where, "an empty entry, behind which there are others")
+            raise InvalidIndexError(where, "an empty entry before other entries")
         _, found, behind = b"\n".join((b"", text, b"")).partition(_PATH)
         if _PATH in behind:
             raise InvalidIndexError(where, f"an entry has two paths ({behind[:80]!r})")
@@ -56,7 +56,7 @@ def parse(plain: bytes, where: str) -> Contents:
         if not path:
             path = f"{entry_of(text).cpv}.tbz2"  # Portage's default (binarytree._populate_local)
         if path in entries:
-            raise InvalidIndexError(where, f"two entries are at {path}")
+            raise InvalidIndexError(where, f"two entries have the path {path}")
         entries[path] = text
     return Contents(read_header(io.BytesIO(head + b"\n\n"), where), entries, body)
 
@@ -68,7 +68,7 @@ def entry_of(text: bytes) -> IndexEntry:
 
 
 _FILE: Final = ("SIZE", "MD5", "SHA1", *STRONG)
-"""What makes a file another one."""
+"""The keys that differ if and only if the file differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class Change:
     after: IndexEntry
 
     def keys(self) -> dict[str, tuple[str, str]]:
-        """The keys that a person chooses packages by and that differ: version, build, USE, slot, size."""
+        """The differing keys that matter to people: version, build, USE, slot, size."""
         names = ("BUILD_ID", "USE", "SLOT", "SIZE", "REPO", "RDEPEND")
         pairs = {name: (self.before.get(name), self.after.get(name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def other_metadata(self) -> list[str]:
-        """Where the file is the same one: the keys of the index that differ. Empty for another file."""
+        """If the file is the same: the keys of the index that differ. Empty for another file."""
         if any(self.before.get(name) != self.after.get(name) for name in _FILE):
             return []
         names = sorted({*self.before.values, *self.after.values} - {"MTIME", "PATH"})
@@ -94,7 +94,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """From one release to another, sorted by name. A package whose file became another one is rebuilt."""
+    """The changes from one release to another, sorted by name. A package with a changed file is rebuilt."""
 
     added: tuple[IndexEntry, ...]
     removed: tuple[IndexEntry, ...]
@@ -105,7 +105,7 @@ class Difference:
 
 
 def difference(before: Contents, after: Contents) -> Difference:
-    """What a client would see change. Builds of one version are paired in the order of their build ids."""
+    """What changes for a client. Builds of one version are paired in the order of their build ids."""
     old = [before.entry(path) for path in before.entries if before.entries[path] != after.entries.get(path)]
     new = [after.entry(path) for path in after.entries if after.entries[path] != before.entries.get(path)]
     paths = {entry.get("PATH"): entry for entry in old}

@@ -1,7 +1,7 @@
-"""A Release stands beside the index that it names. It is written after the index, its signature before it.
+"""A Release in the same directory as its index: the index is written first, then the signature, then the Release.
 
-A reader that comes in between sees a Release that does not fit its signature or its index, and asks again a moment later;
-it never takes anything that was not signed.
+A reader that comes in between sees a Release that does not match its signature or its index, and asks again a moment later.
+It never accepts anything that was not signed.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Detach = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class ReleaseTerms:
-    """What the administrator decides: validity in seconds, channel, keys valid next (None: as before)."""
+    """The administrator's choices: validity in seconds, channel, the keys that may sign next (None: unchanged)."""
 
     validity: int
     channel: str
     keys_next: tuple[str, ...] | None = None
     at_least: int = 1
     signing: frozenset[str] = frozenset()
-    """The primary keys that sign it: what a root in the directory is asked about."""
+    """The primary keys that sign it. A root in the directory must name them."""
 
 
 def current(directory: Path) -> Release | None:
@@ -78,16 +78,16 @@ def make_release(directory: Path, terms: ReleaseTerms, detach: Detach, now: int 
 def resign(
     directory: Path, terms: ReleaseTerms, detach: Detach, *, force: bool = False, now: int | None = None
 ) -> Release | None:
-    """Publish the same index under the next version, when more than half of the validity is over, when the root beside it does
-    not count its signature (any more), or with ``force``.
+    """Publish the same index under the next version, if more than half of the validity is over, if the root beside it does
+    not accept its signature, or with ``force``.
 
-    Returns None when that is not needed. Raises what :func:`make_release` raises; MalformedReleaseError when there is no
-    Release yet, or when the index has changed since.
+    Returns None if that is not needed. Raises what :func:`make_release` raises, and MalformedReleaseError if there is no
+    Release yet or if the index has changed since.
     """
     clock = int(time.time()) if now is None else now
     before = current(directory)
     if before is None:
-        raise MalformedReleaseError(str(directory), "there is no Release to sign again")
+        raise MalformedReleaseError(str(directory), "there is no Release to renew")
     if next_release.index_files(_forms(directory)) != before.files:
         raise MalformedReleaseError(str(directory), "the index has changed since its Release; run `portage-ext release sign`")
     root = roots.beside(directory)
@@ -107,7 +107,7 @@ def _write(directory: Path, release: Release, detach: Detach) -> None:
 
 
 def _forms(directory: Path) -> dict[str, bytes]:
-    """The forms of the index that are there; those that do not hold what Packages holds are written anew."""
+    """The existing forms of the index. Forms with other content than Packages are written again."""
     import zstandard
 
     try:
@@ -140,7 +140,7 @@ def _holds(name: str, data: bytes, plain: bytes) -> bool:
 
 
 def _acceptable(directory: Path, plain: bytes, now: int) -> None:
-    """Raises the TrustError for which a client would leave an entry out: nothing is published that nobody can use."""
+    """Raises the TrustError for which a client would leave out an entry, so that only usable entries are published."""
     header, offered = parse_index(io.BytesIO(plain), str(directory / PLAIN_FORM))
     entries.check_header(str(directory), {**header, "URI": ""}, (), now)
     clean = entries.sanitise(str(directory), header, offered, strong=True)

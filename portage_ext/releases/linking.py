@@ -1,7 +1,7 @@
-"""A file gets a second name without a second copy of its bytes where the file system can, and a copy where it cannot.
+"""A file gets a second name, as a hard link if possible, else as a reflink (FICLONE), else as a copy.
 
-Hard link first; across file systems, or where links are forbidden or used up, a reflink (FICLONE); then a copy. A file
-that was not linked has its bytes on the disk before anybody is told of it: the caller flushes the file system once.
+Hard links fail across file systems, where they are forbidden, and at their maximum number. The data of a file that was not
+linked must be on disk before its name is published: the caller flushes the file system once.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Placed:
 def place_all(triples: Iterable[tuple[str, str, str]], target: str) -> Placed:
     """Give files a name below ``target``; triples are (source directory, path below it, path below target).
 
-    Directories are made as they are needed. Many files are placed by several threads, each with top-level directories of its
-    own: the work is the kernel's. Raises OSError, when all of them have stopped.
+    Missing directories are created. Many files are placed by several threads, each with its own top-level directories,
+    because the kernel does the work. Raises OSError after all threads have stopped.
     """
     groups: dict[str, list[tuple[str, str, str]]] = {}
     total = 0

@@ -1,10 +1,9 @@
 """A mirror receives packages, then the release, then the channel, so that its clients see a whole release at every moment.
 
-rsync carries everything, to a path, to ssh or to an rsync daemon. A release is complete on the mirror when its Release is
-there, which is sent last; what is not complete has no channel that points at it, and is gone on with in the next run. Files
-that an earlier release has on the mirror are linked there and not sent. What retention removed here is removed there
-after everything else, and never what a channel of the mirror still points at. The roots of a tree go first, in every run: one
-that revokes a key waits for no release.
+rsync transfers everything, to a path, over ssh or to an rsync daemon. A release is complete on the mirror when it has its
+Release, which is sent last. No channel points at an incomplete release, and the next run continues it. Files of an earlier
+release on the mirror are linked there and not sent. What retention removed here is removed there last, except for releases
+to which a channel of the mirror still points. Roots are sent first in every run, so that a revoked key is known at once.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _INDEX_FILES: Final = ("/Packages", "/Packages.gz", "/Packages.zst", "/Release.a
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """What a mirror has: its channels, and the numbers of its releases with whether each is complete."""
+    """What a mirror has: its channels, and its releases by number, each with whether it is complete."""
 
     channels: Mapping[str, int]
     releases: Mapping[int, bool]
@@ -78,10 +77,10 @@ class Mirror:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.name = name
-        # A bare root keeps its colon: "host:/" is the folder that a forced command allows.
+        # A bare root keeps its colon: "host:/" is the directory that a forced command allows.
         self._to = to.rstrip("/")
-        # rsync takes files of the same size and second for the same, and two releases may have such: to the nanosecond it is.
-        # To the other side only, where the files are compared: rsync's own short form of it does not pass through rrsync.
+        # rsync treats files of the same size and second as equal, and two releases may have such files, so compare times to the
+        # nanosecond. Only on the other side, which compares: rrsync does not accept rsync's short form of the option.
         exact = "--modify-window=-1"
         self._copy = ("-rtp", exact if is_local(to) else f"--remote-option={exact}")
         self._tree = tree
@@ -91,7 +90,7 @@ class Mirror:
         self._say = say
 
     def wanted(self) -> dict[str, int]:
-        """The channels that this mirror is to have."""
+        """The channels that this mirror should have."""
         return {name: number for name, number in self._tree.channels().items() if not self._channels or name in self._channels}
 
     def there(self) -> There:
@@ -120,16 +119,16 @@ class Mirror:
         result: list[Lag] = []
         for channel, here in self.wanted().items():
             number = found.channels.get(channel)
-            # What was removed here was there before the oldest that is left.
+            # A release that was removed here is older than the oldest that is left.
             old = known.get(number or 0) or known[min(known)]
             result.append(Lag(channel, here, number, max(0, known[here].created - old.created)))
         return result
 
     def push(self) -> Pushed:
-        """Bring the mirror up to date. Raises MirrorPushError, and then it serves what it served before."""
+        """Bring the mirror up to date. Raises MirrorPushError; then the mirror still serves its previous release."""
         there = self.there()
         channels, known = self.wanted(), self._tree.known()
-        # What a channel never pointed at there, no client of the mirror can ask for.
+        # Clients of the mirror can only ask for releases to which a channel there has pointed.
         missing = [number for number in sorted(set(channels.values())) if not there.releases.get(number)]
         complete = {number for number, whole in there.releases.items() if whole}
         if not there.releases:
@@ -156,7 +155,7 @@ class Mirror:
             self._rsync("making its directories", "-rp", f"{name}/", f"{self._to}/")
 
     def _send_roots(self) -> None:
-        """Keys and signatures before the roots that clients ask for."""
+        """Send keys and signatures before the roots that need them."""
         source, target = self._tree.root / ROOT_DIRECTORY, f"{self._to}/{ROOT_DIRECTORY}/"
         if not source.is_dir():
             return
@@ -168,7 +167,7 @@ class Mirror:
         self._rsync("roots", *self._copy, hidden, f"{source}/", target)
 
     def _link_roots(self, numbers: Iterable[int]) -> None:
-        """Releases that were sent before the tree had a root get their link, too."""
+        """Also link the roots from releases that were sent before the tree had a root."""
         linked = [one for one in sorted(numbers) if (self._tree.directory(one) / ROOT_DIRECTORY).is_symlink()]
         if not linked:
             return
@@ -194,10 +193,10 @@ class Mirror:
     def _switch(self, channel: str, number: int) -> None:
         self._say(f"{channel}: release {number}")
         with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as name:
-            # A link of our own: the channel here may have moved on to a release that the mirror does not have yet.
+            # A new link: the channel here may already point at a release that the mirror does not have yet.
             link = Path(name) / channel
             link.symlink_to(f"{RELEASES}/{number}")
-            # Into the directory and not onto the name: a link to a directory would be taken for that directory.
+            # Into the directory and not onto the name: rsync would follow an existing link to a directory.
             self._rsync(f"switching {channel}", "-l", str(link), f"{self._to}/")
 
     def _remove(self, numbers: Sequence[int]) -> None:
@@ -209,7 +208,7 @@ class Mirror:
             whole = [f"--include=/{number}/***" for number in numbers]
             for number in numbers:
                 (Path(empty) / str(number)).mkdir()
-            # The Release first: what is removed half is not complete.
+            # The Release first, so that a half-removed release counts as incomplete.
             first = [f"--include=/{number}/{name}" for number in numbers for name in ("", RELEASE_NAME)]
             self._rsync(step, "-r", "--delete", *first, "--exclude=*", f"{empty}/", target)
             for number in numbers:
@@ -217,7 +216,7 @@ class Mirror:
             self._rsync(step, "-r", "--delete", *whole, "--exclude=*", f"{empty}/", target)
 
     def _rsync(self, step: str, *words: str, missing: bool = False) -> str:
-        """Run rsync and return what it printed; with ``missing`` a place that is not there is an empty one."""
+        """Run rsync and return its output; with ``missing`` a missing directory counts as empty."""
         try:
             done = subprocess.run(
                 [*self._command, *self._options, *words],
@@ -238,14 +237,14 @@ class Mirror:
 
 
 def is_local(to: str) -> bool:
-    """Whether rsync takes ``to`` for a path on this machine."""
+    """Whether rsync treats ``to`` as a path on this machine."""
     return ":" not in to.partition("/")[0]
 
 
 def linked_place(to: str, number: int) -> str:
     """Where rsync finds release ``number`` on the mirror at ``to``, as --link-dest takes it.
 
-    Anchored wherever that can be: rrsync refuses a path that climbs, and a daemon's paths begin at its module.
+    An absolute path wherever possible: rrsync refuses paths with "..", and a daemon's paths begin at its module.
     """
     url = re.fullmatch(r"(?:rsync://[^/]+/|[^/:]*::)[^/]+(?P<path>/.*)?", to)
     if url is not None:

@@ -1,10 +1,10 @@
-"""A release says where its content came from, and which files it carries on for clients that still hold an older index.
+"""The note of a release: where its content came from, and which files it still carries for clients with an older index.
 
-After a rollback a channel is held: what runs by itself switches it to nothing else until a person publishes or promotes. The
-note of the live release says so, and so the hold comes and goes in the one step that switches the channel; a renewal keeps it.
+After a rollback a channel is held: unattended runs do not switch it until a person publishes or promotes. The note of the live
+release records the hold, so the hold begins and ends in the same step that switches the channel. A renewal keeps it.
 
-A client that read the index of the release before asks the channel for its packages when the channel has moved on. A file
-that left the index stays within reach for the grace time: every release holds it until then, under the name it had.
+A client that has read the previous index may ask for its packages after the channel has switched. So a file that left the
+index stays available for the grace time: until then every release holds it under its old name.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def read_note(path: Path, number: int) -> Note:
     """The note at ``path``; a release without one is its own content. Raises TreeError."""
     try:
         with path.open("rb") as file:
-            # As much as there is: to ask for the bound would take as much memory for every note.
+            # Read by the size of the file: to read up to the bound would allocate that much memory for every note.
             if os.fstat(file.fileno()).st_size > limits.MAX_NOTE_SIZE:
                 raise ValueError("too large")
             data = file.read()
@@ -79,7 +79,7 @@ def _hold(value: Mapping[str, object] | None) -> Hold | None:
 
 
 def carry(before: Collection[str], already: Mapping[str, int], after: Collection[str], now: int, grace: int) -> dict[str, int]:
-    """What a new release must hold beside its index, with the time each left one.
+    """The files that a new release must hold in addition to its index, with the time at which each left the index.
 
     ``before`` are the paths indexed until now, ``already`` what was carried until now, ``after`` the paths indexed from now
     on; ``grace`` in seconds.

@@ -1,6 +1,6 @@
-"""A release is made aside, whole, judged, signed, flushed, named, and only then does its channel point at it.
+"""A release is staged, checked, signed, flushed and named before its channel points at it.
 
-The steps, each of which leaves the channel as it was until the last::
+Only the last of these steps changes the channel::
 
     recover     what a killed run left is removed; the next number is taken
     stage       packages get names below releases/.staging, from the live release where they are the same
@@ -9,8 +9,8 @@ The steps, each of which leaves the channel as it was until the last::
     commit      one flush of the file system, one rename to releases/<n>, fsync
     switch      one rename of the channel, fsync
 
-Publishing, promoting, going back and renewing differ in where the content comes from, and in nothing else: clients
-never go backwards, so old content is a new release too.
+Publishing, promoting, rolling back and renewing differ only in where the content comes from. Clients never accept an older
+Release, so old content becomes a new release too.
 """
 
 from __future__ import annotations
@@ -65,27 +65,27 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Where content comes from: a directory with an index, what is held while it is read, and what makes it ready then."""
+    """Where content comes from: a directory with an index, the lock to hold while it is read, and how to refresh it first."""
 
     directory: Path
     origin: str
     content: int | None = None
-    """The release that it is, None for a PKGDIR, whose content is new."""
+    """The release that it comes from; None for a PKGDIR, whose content is new."""
     hold: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     refresh: Callable[[], None] = lambda: None
     builder: bytes = b""
-    """Its builder.json, when it is to be published."""
+    """Its builder.json, if one is to be published."""
     left_out: Callable[[], Mapping[str, str]] = dict
-    """After ``refresh``: what is in the PKGDIR and not in its index, by path, with the reasons."""
+    """After ``refresh``: the packages of the PKGDIR that are not in its index, by path, with the reasons."""
     holds: Hold | None = None
     """What holds the channel while this is live."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a run did. Without a difference there is no ``release``, ``number`` is the one that stands, and nothing counts.
+    """What a run did. If nothing differs, ``release`` is None, ``number`` is the live release, and all counts are 0.
 
-    ``beside`` names what the release brings beside packages; ``held`` says that the channel is held, and was not switched.
+    ``beside`` names the changes other than packages; ``held`` says that the channel is held and was not switched.
     """
 
     number: int
@@ -111,7 +111,7 @@ class _Staged:
 
 
 class _ChangedError(Exception):
-    """A package is not the one that the index was made from."""
+    """A package has changed since the index was made."""
 
 
 _HTTP_TOLERANCE: Final = 5
@@ -135,7 +135,7 @@ class Publisher:
         clock: Callable[[], float] = time.time,
         insist: bool = False,
     ) -> None:
-        """``insist``: a person named the gates, which judge what is live too where nothing differs from it."""
+        """``insist``: a person named the gates, so they also check the live release if nothing differs from it."""
         self.tree = tree
         self._detach = detach
         self._terms = terms
@@ -147,11 +147,11 @@ class Publisher:
     def publish(
         self, channel: str, source: Source, gates: Sequence[Gate] = (), *, unattended: bool = False, may_lose: bool = False
     ) -> Published:
-        """Publish a PKGDIR in ``channel``, if clients would see a difference or the live Release is past its half-life.
+        """Publish a PKGDIR in ``channel``, if something changes for clients or half of the live Release's validity is over.
 
-        Where nobody asked for it (``unattended``) a channel that is held is renewed at most. ``may_lose``: also when little or
-        nothing would remain. Raises EmptiedReleaseError without it, GateError, PublishError, ChangingPkgdirError, TreeError,
-        and what ``source`` and the signer raise.
+        An ``unattended`` run only renews a held channel. ``may_lose``: publish even if few packages or none would remain.
+        Raises EmptiedReleaseError without it, GateError, PublishError, ChangingPkgdirError, TreeError, and what ``source``
+        and the signer raise.
         """
         with self._guarded(channel):
             held = self.tree.held(channel) if unattended else None
@@ -168,9 +168,9 @@ class Publisher:
             return self._make(channel, self._of(number, f"promoted from {origin} {number}"), gates)
 
     def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = (), *, by: str = "?") -> Published:
-        """Publish an earlier content of ``channel`` anew, by default the one before the present one, and hold it there.
+        """Publish an earlier content of ``channel`` again, by default the previous content, and hold the channel there.
 
-        ``by`` names the user who does so. Raises UnknownNumberError when there is none, else as :meth:`publish`.
+        ``by`` is the name of the user. Raises UnknownNumberError if there is no such release, else as :meth:`publish`.
         """
         with self._guarded(channel):
             target = self._earlier(channel, number)
@@ -194,7 +194,7 @@ class Publisher:
         return Source(directory, origin, self.tree.note(number).content, builder=described)
 
     def _renewed(self, number: int) -> Source:
-        """The content of release ``number`` once more, which also holds the channel if that did."""
+        """The content of release ``number`` again, including its hold."""
         return replace(self._of(number, f"renewed {number}"), holds=self.tree.note(number).hold)
 
     def _earlier(self, channel: str, number: int | None) -> int:
@@ -208,7 +208,7 @@ class Publisher:
             if number not in contents:
                 raise UnknownNumberError(str(number), channel, tuple(contents))
             return number
-        # Going back twice goes back two contents: what a rollback left behind is not gone back to.
+        # Two rollbacks go back by two contents: content that was rolled back is skipped.
         older = [one for one, content in contents.items() if content < contents.get(live, live)]
         if not older:
             raise UnknownNumberError("before the present one", channel, tuple(contents))
@@ -223,7 +223,7 @@ class Publisher:
             try:
                 yield
             except OSError as error:
-                # Room is given back at once where that is possible; where not, the next run does it.
+                # Free the space at once if possible; otherwise the next run does it.
                 with contextlib.suppress(OSError):
                     shutil.rmtree(self.tree.staging)
                 where = error.filename if isinstance(error.filename, str) else str(self.tree.root)
@@ -239,7 +239,7 @@ class Publisher:
             number = max(number, root.least_release)
             repository = next((one.repository for one in self.tree.known().values()), root.repository)
             roots.check_release(root, str(self.tree.root), repository, number, self._signing, int(self._clock()))
-            # What clients would refuse is made again, also with the same content.
+            # A release that clients would refuse is made again, even with the same content.
             force = force or (live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live))
         staged = self._stage(channel, live, source, force=force, may_lose=may_lose)
         if staged is None:
@@ -261,7 +261,7 @@ class Publisher:
         return Published(number, release, changed, count, len(staged.carried), staged.placed, staged.beside)
 
     def _judge_live(self, channel: str, live: int, gates: Sequence[Gate]) -> None:
-        """Judge all of what is live: it may never have passed these gates. Raises GateError."""
+        """Check the whole live release, which may never have passed these gates. Raises GateError."""
         contents, directory = self.tree.contents(live), self.tree.directory(live)
         findings = run_gates(gates, Candidate(directory, channel, contents, _read_forms(directory), tuple(contents.entries)))
         if findings:
@@ -287,13 +287,13 @@ class Publisher:
         now = int(self._clock())
         lost: frozenset[str] = frozenset()
         if live is not None:
-            # What somebody took away from the live release, and the source still has, comes from there again.
+            # Files that were deleted from the live release come from the source again.
             lost = frozenset(one for one in self._lost(live, before.entries) if os.path.lexists(source.directory / one))
         also: list[str] = []
         if live is not None:
             also = self._beside(live, before, new, source, now)
             also += [beside.ANNOUNCED] if force else []
-            also += [f"{counted(len(lost))} that release {live} had lost"] if lost else []
+            also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
             if new.same_as(before) and not also:
                 return None
         if not may_lose:
@@ -318,7 +318,7 @@ class Publisher:
         return _Staged(stated, stamped, source.builder, before, fresh, carried, placed, tuple(also))
 
     def _beside(self, live: int, before: Contents, new: Contents, source: Source, now: int) -> list[str]:
-        """What a release of ``source`` would bring beside other packages, in words."""
+        """The reasons for a release of ``source`` other than packages, in words."""
         found = beside.in_the_index(before, new, self.tree.directory(live), source.builder)
         if (self.tree.note(live).hold is None) != (source.holds is None):
             found.append(f"the channel is {source.holds}" if source.holds else beside.RELEASED)
@@ -336,12 +336,12 @@ class Publisher:
             yield old, path, path
 
     def _lost(self, live: int, paths: Iterable[str]) -> list[str]:
-        """Those of ``paths`` that the live release ought to have and has not."""
+        """Those of ``paths`` that the live release should have but lacks."""
         directory = str(self.tree.directory(live))
         return [path for path in paths if not os.path.lexists(f"{directory}/{path}")]
 
     def _same_files(self, new: Contents, fresh: Sequence[str]) -> None:
-        """Raises _ChangedError when a file is another than the index was made from: somebody replaced it without the lock."""
+        """Raises _ChangedError if a file was replaced without the lock after the index was made."""
         for path in fresh:
             status = os.stat(self.tree.staging / path, follow_symlinks=False)
             entry = new.entry(path)
@@ -374,7 +374,7 @@ class Publisher:
         )
         if release.version != number:
             raise TreeError(
-                str(self.tree.root), f"release {max(known)} calls itself {release.version - 1}; it is not of this tree"
+                str(self.tree.root), f"release {max(known)} has the version {release.version - 1}, so it is not of this tree"
             )
         data = release_text.emit(release)
         release_text.parse(data)
@@ -383,7 +383,7 @@ class Publisher:
         return release
 
     def _put(self, name: str, data: bytes) -> None:
-        """Write a file of the staged release, which nobody reads yet; it is flushed with the rest."""
+        """Write a file of the staged release. Nobody reads it yet; it is flushed with the rest."""
         path = self.tree.staging / name
         path.parent.mkdir(mode=0o755, exist_ok=True)
         path.write_bytes(data)

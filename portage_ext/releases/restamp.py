@@ -1,7 +1,7 @@
-"""The forms of an index under another TIMESTAMP: clients keep what does not look newer, whatever it says.
+"""All forms of an index with another TIMESTAMP: clients ignore an index that does not look newer, whatever its content.
 
-Forms are sequences of members or frames of which the first holds the header (index/blocks.py): where that is so, only the
-first is made anew and the rest is taken as it is.
+A form is a sequence of members or frames, and the first has the header (index/blocks.py). So only the first is made again,
+and the rest is copied.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from portage_ext.releases.contents import Contents
 
 
 def restamp(contents: Contents, forms: Mapping[str, bytes], timestamp: int) -> dict[str, bytes]:
-    """All forms of the index ``contents`` with ``timestamp`` (seconds since 1970); ``forms`` are the ones it was read from."""
+    """All forms of the index ``contents`` with ``timestamp`` (seconds since 1970); it was read from ``forms``."""
     head = emit_header({**contents.header, "TIMESTAMP": str(timestamp)})
     plain = forms[PLAIN_FORM]
     old = plain[: len(plain) - len(contents.body)]
@@ -33,7 +33,7 @@ def restamp(contents: Contents, forms: Mapping[str, bytes], timestamp: int) -> d
 
 
 def _behind_gzip(data: bytes, head: bytes) -> bytes | None:
-    """What follows the first member, if that one holds ``head`` alone."""
+    """What follows the first member, if that member has only ``head``."""
     decompressor = zlib.decompressobj(31)
     try:
         first = decompressor.decompress(data, len(head) + 1)
@@ -43,7 +43,7 @@ def _behind_gzip(data: bytes, head: bytes) -> bytes | None:
 
 
 def _behind_zstd(data: bytes, head: bytes) -> bytes | None:
-    """What follows the first frame, if that one holds ``head`` alone."""
+    """What follows the first frame, if that frame has only ``head``."""
     try:
         parameters = zstandard.get_frame_parameters(data)
         if parameters.content_size != len(head):

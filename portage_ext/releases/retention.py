@@ -1,4 +1,4 @@
-"""Which releases may go: never a live one, never one that a client may still be reading, and of the rest the old and many."""
+"""Which releases are removed: never a live release or one that clients may still read; of the rest, those beyond the limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Keep:
 
 
 def expendable(known: Mapping[int, Release], live: Mapping[str, int], keep: Callable[[str], Keep], now: int) -> list[int]:
-    """The numbers of the releases that nothing keeps, in order.
+    """The numbers of the releases to remove, in order.
 
     A release was live until the next one of its channel was created; the skew between that and the switch is allowed for.
     """

@@ -1,4 +1,4 @@
-"""The roots of a repository as files: made and signed where the root keys are, published where nobody has them.
+"""The roots of a repository as files: made and signed on the machine with the root keys, published on a host without them.
 
 ::
 
@@ -6,8 +6,8 @@
         1  1.asc  2  2.asc …    roots, and their signatures: armored ones, one behind the other
         keys/FPR.asc            the public keys that they name
 
-The directory on the offline machine and the one that clients ask are alike: publishing copies what is new, once the whole chain
-has passed what clients will hold it to. What would be refused by them is refused here, and nothing is changed then.
+The directory on the offline machine and the published directory have the same layout. Publishing copies what is new, after the
+whole chain has passed the checks of clients. What clients would refuse is refused here, and then nothing is changed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _VERSION: Final = re.compile(r"[1-9][0-9]{0,6}")
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A root as it lies in a directory, and its signatures (empty: none yet)."""
+    """A root from a directory, and its signatures (empty: none yet)."""
 
     root: Root
     data: bytes
@@ -58,7 +58,7 @@ class Offered:
 
 
 def versions(directory: Path) -> list[int]:
-    """The versions that are there, in order."""
+    """The existing versions, in order."""
     try:
         return sorted(int(name) for name in os.listdir(directory) if _VERSION.fullmatch(name))
     except FileNotFoundError:
@@ -81,7 +81,7 @@ def _bounded(path: Path, limit: int) -> bytes:
 
 
 def newest(directory: Path) -> Root | None:
-    """The last root of ``directory``, as it stands there; None when there is none. Raises MalformedRootError, OSError."""
+    """The last root of ``directory``, unchecked; None if there is none. Raises MalformedRootError, OSError."""
     found = versions(directory)
     return read(directory, found[-1]).root if found else None
 
@@ -93,7 +93,7 @@ def beside(base: Path) -> Root | None:
 
 @contextlib.contextmanager
 def keyring(directory: Path, keys: Collection[str]) -> Iterator[Path]:
-    """A keyring file with those of ``keys`` that ``directory`` has. Raises KeyFileError, GpgError."""
+    """A keyring file with the ``keys`` that ``directory`` has. Raises KeyFileError, GpgError."""
     paths = {key: directory / key_name(key) for key in keys}
     present = {key: path for key, path in paths.items() if path.is_file()}
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
@@ -103,7 +103,7 @@ def keyring(directory: Path, keys: Collection[str]) -> Iterator[Path]:
 
 
 def signers(directory: Path, version: int) -> frozenset[str]:
-    """Those of its root keys, and of those before it, whose signatures root ``version`` carries; none is no error.
+    """The root keys, its own and those of the root before it, that have signed root ``version``; it may be none.
 
     Raises BadSignatureError.
     """
@@ -122,7 +122,7 @@ def signers(directory: Path, version: int) -> frozenset[str]:
 
 
 def chain(directory: Path, last: int | None = None) -> Believed:
-    """Root ``last`` of ``directory`` (None: the last one), after it and each before it have passed what clients hold them to.
+    """Root ``last`` of ``directory`` (None: the last), after it and each root before it have passed the checks of clients.
 
     Raises a TrustError.
     """
@@ -155,13 +155,13 @@ def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
     where = str(target)
     roots.in_time(str(source), last, now)
     if repository is not None and last.repository != repository:
-        raise ForeignRepositoryError(str(source), f"it is of repository {last.repository}, and {base} holds {repository}")
+        raise ForeignRepositoryError(str(source), f"it belongs to repository {last.repository}, but {base} to {repository}")
     there = versions(target)
     if there and there[-1] > last.version:
-        raise RootRollbackError(str(source), f"its last root is {last.version}, and {where} has root {there[-1]} already")
+        raise RootRollbackError(str(source), f"its last root is {last.version}, but {where} already has root {there[-1]}")
     for version in there:
         if read(source, version).data != read(target, version).data:
-            raise EquivocationError(str(source), f"its root {version} is not the one that {where} has published")
+            raise EquivocationError(str(source), f"its root {version} differs from the one that is published in {where}")
     lacking = [key for key in (*last.root_keys, *last.release_keys) if not (source / key_name(key)).is_file()]
     if lacking:
         raise IncompleteRootsError(str(source), f"the public key {lacking[0]}, which the root names, is not in {ROOT_KEYS}/")
@@ -170,9 +170,9 @@ def publish(source: Path, base: Path, now: int, repository: str | None) -> Root:
 
 
 def _copy(source: Path, target: Path, found: list[int], keys: Collection[str]) -> None:
-    """Keys, then signatures, then roots: what a client asks for first comes last.
+    """Write keys, then signatures, then roots, because clients ask for roots first.
 
-    No key file is copied as it is, since a secret key may lie in it, or beside it. Raises KeyFileError.
+    No key file is copied unchanged, because it may contain a secret key. Raises KeyFileError.
     """
     named = {*keys, *(key for version in found for key in read(source, version).root.root_keys)}
     paths = {key_name(key): (key, source / key_name(key)) for key in sorted(named)}
@@ -185,23 +185,24 @@ def _copy(source: Path, target: Path, found: list[int], keys: Collection[str]) -
 
 
 def check_release(root: Root, where: str, repository: str, version: int, signing: Collection[str], now: int) -> None:
-    """Whether clients that follow ``root`` would take a Release of these keys (primary ones). Raises a TrustError."""
+    """Check that clients that follow ``root`` accept a Release by these primary keys. Raises a TrustError."""
     roots.in_time(where, root, now)
     if repository != root.repository:
-        raise ForeignRepositoryError(where, f"its root is of repository {root.repository}, and this is {repository}")
+        raise ForeignRepositoryError(where, f"its root belongs to repository {root.repository}, the Release to {repository}")
     if version < root.least_release:
-        raise RootRollbackError(where, f"its root counts no Release before {root.least_release}, and this is {version}")
+        raise RootRollbackError(where, f"its root accepts no Release before {root.least_release}, and this is {version}")
     named = frozenset(signing) & frozenset(root.release_keys)
     if not named:
         raise UndelegatedKeyError(where, f"its root {root.version} does not name {' or '.join(sorted(signing))}")
     if len(named) < root.release_threshold:
         raise ThresholdError(
-            where, f"its root wants {root.release_threshold} signatures, and {len(named)} would be there; see [release] cosign"
+            where,
+            f"its root requires {root.release_threshold} signatures, but {len(named)} would be made; see [release] cosign",
         )
 
 
 def accepts(root: Root, base: Path, release: Path, version: int) -> bool:
-    """Whether clients that follow ``root``, published in ``base``, take the Release in the directory ``release``."""
+    """Whether clients that follow ``root``, published in ``base``, accept the Release in the directory ``release``."""
     keys = frozenset(root.release_keys)
     try:
         with keyring(base / ROOT_DIRECTORY, keys) as ring:
@@ -214,15 +215,16 @@ def accepts(root: Root, base: Path, release: Path, version: int) -> bool:
 
 
 def add_signature(directory: Path, version: int, signature: bytes) -> None:
-    """Put one more armored signature beside root ``version``. Raises OSError."""
+    """Add an armored signature to root ``version``. Raises OSError."""
     there = read(directory, version).signatures
     files.replace_file(directory / signature_name(version), there + signature)
 
 
 def take_over(directory: Path, present: Callable[[str], bytes]) -> None:
-    """Bring the public keys of ``directory`` to the state in which they are ``present`` (empty: not at all).
+    """Update the public keys of ``directory`` to those in ``present`` (empty: no change).
 
-    As where a key was prolonged: what it has signed could not be read with the key as it was. Raises KeyFileError, GpgError.
+    This is needed after a key was prolonged: gpg does not accept its new signatures with the old key. Raises KeyFileError,
+    GpgError.
     """
     for path in sorted((directory / ROOT_KEYS).glob("*.asc")):
         if FINGERPRINT.fullmatch(path.stem) and (data := present(path.stem)):
@@ -242,7 +244,7 @@ def _without_expiry(root: Root, directory: Path, keys: Mapping[str, bytes]) -> N
 
 
 def write(directory: Path, root: Root, keys: Mapping[str, bytes]) -> None:
-    """Make ``root`` the next of ``directory``, unsigned, beside public ``keys`` by fingerprint. Raises TrustError, OSError."""
+    """Write ``root``, unsigned, as next in ``directory``, with public ``keys`` by fingerprint. Raises TrustError, OSError."""
     data = root_text.emit(root)
     root_text.parse(data, str(directory / root_name(root.version)))
     _without_expiry(root, directory, keys)

@@ -1,7 +1,7 @@
-"""Files of a tree over HTTP, and nothing else: GET and HEAD, no listing, no name that begins with a dot, nothing outside.
+"""Serve only the files of a tree over HTTP: GET and HEAD, no listing, no names that begin with a dot, nothing outside.
 
-Every answer is from one open file, so a channel that is switched meanwhile changes the next answer and not this one. Ranges,
-If-Modified-Since and If-None-Match are answered as RFC 9110 (13, 14) has it, one range at most.
+Each answer comes from one open file, so switching a channel affects only later answers. Ranges, If-Modified-Since and
+If-None-Match follow RFC 9110 (13, 14), with one range at most.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _IDLE: Final = 30
 
 
 def make_server(root: Path, address: str, port: int) -> ThreadingHTTPServer:
-    """A server of the files below ``root``, not yet running. Raises OSError when the address cannot be had."""
+    """A server of the files below ``root``, not yet running. Raises OSError if the address cannot be used."""
     top = os.path.realpath(root)
     handler = type("TreeHandler", (_Handler,), {"root": top})
 
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: this is no server of record."""
+        """Do nothing: requests are not logged."""
 
     def _answer(self, *, body: bool) -> None:
         file = self._open()
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [part for part in path.split("/") if part]
         if not parts or "\0" in path or path.endswith("/") or any(part.startswith(".") for part in parts):
             return None
-        # A channel is a link inside the tree; whatever leads out of it is not served.
+        # A channel is a link inside the tree. A link that leads out of the tree is not served.
         real = os.path.realpath(os.path.join(self.root, *parts))
         if not real.startswith(f"{self.root}/"):
             return None
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         return since is not None and modified <= since
 
     def _range(self, size: int, tag: str, modified: int) -> tuple[int, int, bool] | None:
-        """Start, length and whether it is a part; None for a range that the file has not."""
+        """Start, length, and whether it is only a part; None for a range outside the file."""
         match = _RANGE.fullmatch(self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
         if match is None or match[0] == "bytes=-" or (condition and condition != tag and _seconds(condition) != modified):

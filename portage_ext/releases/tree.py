@@ -13,9 +13,9 @@
         .staging/                   a release in the making, or one that did not pass its gates
         .gone.6/                    a release that is being removed
 
-Numbers grow over all channels and are the versions of the Releases. A release belongs to the channel that its Release names;
-the newest of a channel is the one that the channel points at. One that is newer still never went live: its publisher was
-killed before the switch, and the next one removes it. Only the holder of the lock changes anything.
+Numbers increase over all channels and are the versions of the Releases. A release belongs to the channel that its Release
+names, and the channel points at its newest release. A newer release than that never went live, because its publisher was killed
+before the switch; the next publisher removes it. Only the holder of the lock changes anything.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def checked_channel(name: str) -> str:
-    """``name``, when a channel may be called so (as in a Release). Raises TreeError."""
+    """``name``, if it is a valid channel name (as in a Release). Raises TreeError."""
     if not _CHANNEL.fullmatch(name) or name in (RELEASES, ROOT_DIRECTORY):
-        raise TreeError(name, "is no name for a channel: small letters, digits, dot, dash and underscore")
+        raise TreeError(name, "is not a channel name; use lower-case letters, digits, dots, dashes and underscores")
     return name
 
 
@@ -65,7 +65,7 @@ class Tree:
     # --- looking
 
     def numbers(self) -> list[int]:
-        """The numbers of the releases that are there, in order."""
+        """The numbers of the existing releases, in order."""
         try:
             return sorted(int(name) for name in os.listdir(self.releases) if _NUMBER.fullmatch(name))
         except FileNotFoundError:
@@ -93,7 +93,7 @@ class Tree:
         return channels[channel]
 
     def release(self, number: int) -> Release:
-        """What release ``number`` says of itself. Raises TreeError."""
+        """The Release of release ``number``. Raises TreeError."""
         path = self.directory(number) / RELEASE_NAME
         try:
             return release_text.parse(path.read_bytes(), str(path))
@@ -103,7 +103,7 @@ class Tree:
             raise TreeError(str(path), str(error)) from error
 
     def known(self) -> dict[int, Release]:
-        """Every release that can be read, by number; a directory that holds none is not ours and not touched."""
+        """Every readable release, by number. Other directories are not ours and are not changed."""
         found: dict[int, Release] = {}
         for number in self.numbers():
             with contextlib.suppress(TreeError):
@@ -123,7 +123,7 @@ class Tree:
         return read_note(self.directory(number) / NOTE_NAME, number)
 
     def held(self, channel: str) -> Hold | None:
-        """What holds ``channel`` at an earlier content, None when nothing does. Raises TreeError."""
+        """The hold of ``channel`` after a rollback; None if it is not held. Raises TreeError."""
         number = self.channels().get(channel)
         return None if number is None else self.note(number).hold
 
@@ -131,9 +131,9 @@ class Tree:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other publishers out; waits for them. Makes the tree when it is not there.
+        """Lock the tree against other publishers, and wait for them. Creates the tree if it is missing.
 
-        Raises LockError, TreeError, also for an OSError of what is done inside.
+        Raises LockError, TreeError, also for an OSError inside the block.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -145,7 +145,7 @@ class Tree:
                 yield
             except OSError as error:
                 where = error.filename if isinstance(error.filename, str) else str(self.root)
-                why = f"{error.strerror or error}. The channels are whole; the next run goes on from here"
+                why = f"{error.strerror or error}. The channels are unchanged and complete; the next run continues here"
                 raise TreeError(where, why) from error
 
     def recover(self) -> int:
@@ -164,13 +164,13 @@ class Tree:
         return following
 
     def commit(self, number: int) -> None:
-        """Give the release in ``.staging`` its name; everything of it is on the disk before. Under the lock."""
+        """Flush the release in ``.staging`` to disk and give it its name. Under the lock."""
         files.sync_filesystem(self.staging)
         os.rename(self.staging, self.directory(number))
         files.sync_directory(self.releases)
 
     def link_root(self, release: Path) -> None:
-        """Let clients that ask below ``release`` find the roots of this tree, if it has any. Under the lock."""
+        """Link the roots of this tree, if it has any, from ``release``, where clients ask. Under the lock."""
         if (self.root / ROOT_DIRECTORY).is_dir() and not os.path.lexists(release / ROOT_DIRECTORY):
             os.symlink(f"../../{ROOT_DIRECTORY}", release / ROOT_DIRECTORY)
 
@@ -179,7 +179,7 @@ class Tree:
         files.replace_link(self.root / checked_channel(channel), f"{RELEASES}/{number}")
 
     def remove(self, number: int) -> None:
-        """Remove a release: its name goes in one step, its files after it. Under the lock."""
+        """Remove a release: first rename it in one step, then remove its files. Under the lock."""
         gone = self.releases / f"{GONE}{number}"
         os.rename(self.directory(number), gone)
         shutil.rmtree(gone)

@@ -1,1 +1,1 @@
-"""What a command does, for commands and programs: plain parameters in, a value out. It does not parse, print or exit."""
+"""The work of each command, for commands and programs: plain parameters in, a value out. No parsing, printing or exiting."""

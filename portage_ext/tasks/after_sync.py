@@ -1,8 +1,8 @@
-"""What a sync is an occasion for, and no more than it can bear.
+"""The work after a sync, bounded so that it never delays or fails the sync.
 
-Portage calls its hooks also when nothing changed and when the sync failed. On a client, the binhosts with pinned keys are asked
-for their Releases, for a few seconds, not again within minutes; on a binhost, the configured job is started when an ebuild
-repository has become another, and left to itself.
+Portage calls its hooks also if nothing changed and if the sync failed. On a client, the Releases of binhosts with pinned keys
+are fetched, for a few seconds at most and not again within minutes. On a binhost, the configured job is started in the
+background if an ebuild repository has changed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ WHAT: Final = "postsync"
 STATE: Final = "var/lib/portage-ext/postsync"
 JOB_LOG: Final = f"{LOG_DIRECTORY}/postsync-job.log"
 _STALE: Final = 4
-"""A Release of whose validity less than a quarter is left should have been renewed: binhosts do it at half."""
+"""With less than a quarter of its validity left, a Release should have been renewed: binhosts renew at half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One line; ``ok`` is False for what somebody must look after."""
+    """One line; ``ok`` is False if somebody must act."""
 
     line: str
     ok: bool = True
@@ -47,17 +47,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What was found and done, in lines. ``failed``: the job could not be started, or the log of runs not be written; that a
-    binhost is stale is no failure of the sync."""
+    """What was found and done, in lines. ``failed``: the job could not be started, or the log of runs could not be written.
+    A stale binhost is not a failure of the sync."""
 
     told: Sequence[Told]
     failed: bool = False
 
 
 def after_sync(site: Site, *, now: bool = False) -> Synced:
-    """Ask the binhosts and start the job, as [postsync] of portage-ext.toml says; the log of runs has the lines, too.
+    """Ask the binhosts and start the job, as [postsync] of portage-ext.toml says. The lines also go to the log of runs.
 
-    ``now``: ask the binhosts even if that was done a moment ago. Raises SettingsError, UnknownPortageError, OSError.
+    ``now``: ask the binhosts even if they were asked a moment ago. Raises SettingsError, UnknownPortageError, OSError.
     """
     begun, settings = time.monotonic(), site.settings.unattended
     told: list[Told] = []
@@ -70,14 +70,14 @@ def after_sync(site: Site, *, now: bool = False) -> Synced:
         except (PortageExtError, OSError) as error:
             told.append(Told(str(error), ok=False))
             failed = True
-    # With ``now`` also that there was nothing to do: `portage-ext check` tells of a failure until a later run went well.
+    # With ``now`` also if there was nothing to do: `portage-ext check` reports a failure until a later run succeeds.
     if (told or now) and os.access(site.config_root / "var", os.W_OK):
         ok = all(one.ok for one in told)
-        line = "; ".join(one.line for one in told if ok or not one.ok) or "nothing to do"  # a failure stands alone
+        line = "; ".join(one.line for one in told if ok or not one.ok) or "nothing to do"  # after a failure, only failures
         try:
             runs.append(site.config_root, Run(int(time.time()), WHAT, ok, line, None, time.monotonic() - begun))
         except (LockError, OSError) as error:
-            told.append(Told(f"the log of runs cannot be written: {error}", ok=False))
+            told.append(Told(f"cannot write the log of runs: {error}", ok=False))
             failed = True
     return Synced(tuple(told), failed)
 
@@ -86,7 +86,7 @@ def after_sync(site: Site, *, now: bool = False) -> Synced:
 
 
 def _refresh(site: Site, *, now: bool) -> list[Told]:
-    """Ask each binrepo with pinned keys; what has not answered in time is told as such and left."""
+    """Ask each binrepo with pinned keys. A binrepo that does not answer in time is reported as such."""
     pinned = TrustDirectory(site.config_root).binrepos()
     if not pinned or not (now or _due(site.config_root / STATE / "refreshed")):
         return []
@@ -98,7 +98,7 @@ def _refresh(site: Site, *, now: bool) -> list[Told]:
     def ask(name: str, uri: str) -> None:
         answers[name] = _asked(hasty, name, uri)
 
-    # Daemons: a transfer that hangs must not keep the sync.
+    # Daemon threads: a transfer that hangs must not delay the sync.
     asking = [threading.Thread(target=ask, args=one, daemon=True) for one in uris.items()]
     for thread in asking:
         thread.start()
@@ -108,7 +108,7 @@ def _refresh(site: Site, *, now: bool) -> list[Told]:
     late = Told(f"did not answer within {limits.REFRESH_SECONDS:.0f} s", ok=False)
     found = {name: answers.get(name, late) for name in uris}
     good = [f"{name} {one.line}" for name, one in found.items() if one.ok]
-    told = [Told(f"Releases looked at: {', '.join(good)}")] if good else []
+    told = [Told(f"Releases checked: {', '.join(good)}")] if good else []
     return told + [replace(one, line=f"{name} {one.line}") for name, one in found.items() if not one.ok]
 
 
@@ -123,7 +123,7 @@ def _due(stamp: Path) -> bool:
         stamp.touch()
         os.utime(stamp)
     except PermissionError:
-        pass  # an ordinary user may look; nothing is remembered of it
+        pass  # an ordinary user may ask, but cannot record the result
     return True
 
 
@@ -142,7 +142,7 @@ def _asked(site: Site, name: str, uri: str) -> Told:
     except ExpiredReleaseError as error:
         return Told(f"has EXPIRED: {error}", ok=False)
     except AllMirrorsFailedError as error:
-        return Told(f"cannot be asked: {error}. {_known(StateDirectory(site.eroot, name), now)}", ok=False)
+        return Told(f"cannot be reached: {error}. {_known(StateDirectory(site.eroot, name), now)}", ok=False)
     except (PortageExtError, OSError) as error:
         return Told(f"is refused: {error}", ok=False)
 
@@ -159,7 +159,7 @@ def _known(state: StateDirectory, now: int) -> str:
 
 
 def _job(root: Path, words: Sequence[str]) -> list[Told]:
-    """Start the job if an ebuild repository has another head than when it was started last. Raises JobError, OSError."""
+    """Start the job if the head of an ebuild repository has changed since the last start. Raises JobError, OSError."""
     remembered = root / STATE / "heads.json"
     before = heads.load(remembered)
     now = {name: heads.head(location) for name, location in repository_locations().items()}
@@ -170,15 +170,15 @@ def _job(root: Path, words: Sequence[str]) -> list[Told]:
     command = tuple(words)
     with locks.tried(remembered.parent / "job.lock") as lock:
         if lock is None:
-            # It has begun with what was there before: the next sync, changed or not, finds the heads as they are now.
-            return [Told(f"{', '.join(changed)} changed, but the update job still runs; it is started after the next sync")]
+            # It started with the previous state. The heads are not recorded, so the next sync starts the job again.
+            return [Told(f"{', '.join(changed)} changed, but the update job still runs; it will start after the next sync")]
         _start(root, command, lock)
     heads.save(remembered, now)
-    return [Told(f"{', '.join(changed)} changed: {command[0]} started, its output goes to {root / JOB_LOG}")]
+    return [Told(f"{', '.join(changed)} changed: started {command[0]}, with its output in {root / JOB_LOG}")]
 
 
 def _start(root: Path, command: tuple[str, ...], lock: int) -> None:
-    """Start ``command`` in a session of its own; it holds ``lock`` as long as it lives."""
+    """Start ``command`` in its own session; it holds ``lock`` as long as it runs."""
     log = root / JOB_LOG
     files.make_directory(log.parent)
     if log.exists() and log.stat().st_size > limits.RUN_LOG_SIZE:

@@ -1,4 +1,4 @@
-"""PKGDIR rid of what policy no longer keeps, under its lock and with an index that knows it; or what would go."""
+"""Remove what policy no longer keeps from PKGDIR, under its lock and with an updated index; or only list it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _DAY: Final = 86400
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What went or would go; ``freed`` bytes come free at once, the rest with releases that hold the same files; ``failed``
-    packages are still there."""
+    """What was or would be removed. ``freed`` bytes are freed at once, the rest with the releases that hold the same files.
+    ``failed`` packages could not be removed."""
 
     packages: Sequence[Candidate]
     freed: int
@@ -82,7 +82,7 @@ def _held(tree: Tree) -> set[str]:
 
 
 def _freed(pkgdir: Path, found: Sequence[Candidate]) -> int:
-    """Bytes that come free at once: a file that a release holds too takes its room until the release goes."""
+    """Bytes that are freed at once: a file that a release also holds takes space until the release is removed."""
     total = 0
     for one in found:
         status = os.stat(pkgdir / one.entry.path, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""This host's configuration beside that of a binhost, as the binhost's release, a builder.json or a file states it."""
+"""Compare this host's configuration with that of a binhost, as its release, a builder.json or a file describes it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VARIABLES: Final = ("ACCEPT_KEYWORDS", "ACCEPT_LICENSE", "CHOST", "USE")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the other host says of itself, what differs here, and what else was found out for it."""
+    """The description of the other host, what differs on this host, and what was found out for the comparison."""
 
     theirs: Described
     findings: Sequence[Finding]
@@ -41,12 +41,12 @@ def compare(what: str, *, unverified: bool = False, warn: Callable[[str], None] 
     """Compare this host with ``what``: a section of binrepos.conf or its sync-uri, a release or channel of a tree on this
     machine, or a builder.json.
 
-    ``unverified``: accept unsigned data from a URL. ``warn`` is told what was tried in vain.
+    ``unverified``: accept unsigned data from a URL. ``warn`` is called with failed attempts.
 
     Raises RequestError, SettingsError, NoBuilderError, InvalidBuilderError, the TrustError that refused it,
     AllMirrorsFailedError, OSError.
     """
-    here()  # a configuration that Portage cannot read is said before anything else
+    here()  # first report a configuration that Portage cannot read
     return compared(_described(what, unverified=unverified, warn=warn))
 
 
@@ -68,7 +68,7 @@ def _described(what: str, *, unverified: bool, warn: Callable[[str], None]) -> D
 
 
 def _directory(path: Path) -> Described:
-    """A release or channel of a tree on this machine: what its own index binds."""
+    """The builder.json of a release or channel in a tree on this machine, as its index binds it."""
     if not (path / builder.NAME).is_file():
         raise NoBuilderError(str(path))
     index = path / PLAIN_FORM
@@ -89,7 +89,7 @@ def _remote(what: str, *, unverified: bool, warn: Callable[[str], None]) -> Desc
             "`portage-ext trust add`, or compare without a proof with --unverified"
         )
     if found is not None and ("://" not in found.sync_uri or found.sync_uri.startswith("file://")):
-        # Portage opens it itself.
+        # Portage opens this kind of URL itself.
         return _directory(Path(found.sync_uri.removeprefix("file://")))
     name, base = (found.name, found.sync_uri) if found else ("unverified", address)
     site = Site.read(host.config_root, host.eroot, client_only=True)
@@ -98,7 +98,7 @@ def _remote(what: str, *, unverified: bool, warn: Callable[[str], None]) -> Desc
 
 
 class _Once:
-    """Says each thing once: a mirror that does not answer is asked again."""
+    """Prints each message once, because a mirror that does not answer is asked again."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

@@ -1,4 +1,4 @@
-"""Which symbol versions packages need and define, recorded or worked out from files, and what this system does not meet."""
+"""Which symbol versions packages need and define, recorded or computed from files, and what this system does not meet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from portage_ext.toolchain.plan import needs_of
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """A need that this system does not meet, the versions that are missing, and whether the library is there at all."""
+    """A need that this system does not meet, the missing versions, and whether the library exists at all."""
 
     need: Need
     missing: frozenset[str]
@@ -26,7 +26,7 @@ class Unmet:
 
 @dataclass(frozen=True, slots=True)
 class Contracted:
-    """A package's contract as it holds in this system and as it is stored (``portable``); ``recorded`` or worked out now."""
+    """A package's contract for this system and as it is stored (``portable``); ``recorded`` or computed now."""
 
     name: str
     recorded: bool
@@ -38,7 +38,7 @@ class Contracted:
 def contracts(what: str, *, compute: bool = False) -> Iterator[Contracted]:
     """The contracts of ``what``: an atom of installed packages, a package file, or a directory with an image.
 
-    ``compute``: look at the files even when a contract is recorded.
+    ``compute``: read the files even if a contract is recorded.
 
     Raises NoSuchPackageError, RequestError, PackageError, OSError.
     """

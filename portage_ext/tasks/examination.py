@@ -1,4 +1,4 @@
-"""The health of this client or binhost in areas, within ten seconds. Nothing is changed; no area holds up the others."""
+"""The health of this client or binhost in areas, within ten seconds. Nothing is changed; no area delays the others."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class Examination:
 
     @property
     def worst(self) -> Severity | None:
-        """The worst that was found; None: all is well."""
+        """The worst severity; None if there are no findings."""
         found = {one.severity for one in self.areas}
         return next((one for one in (Severity.ERROR, Severity.WARNING) if one in found), None)
 
 
 def examine() -> Examination:
-    """Examine this host. What cannot be looked at is an area with an error; nothing is raised for it."""
+    """Examine this host. What cannot be checked is an area with an error and raises nothing."""
     started = time.monotonic()
     found = _examined(started)
     return Examination(tuple(found), time.monotonic() - started)
 
 
 def _examined(started: float) -> list[Area]:
-    # Portage is asked by one thread, and before it is used: it is not made for several.
+    # Only this thread asks Portage, before the others start: Portage is not thread-safe.
     first = areas.guarded("Portage", traps.portage_version)
     host: Here
     repos: list[BinrepoValues] = []
@@ -55,7 +55,9 @@ def _examined(started: float) -> list[Area]:
         try:
             host = here()
         except SettingsError as error:
-            broken = health.error(f"Portage cannot read its configuration: {error.why}", "correct the line that it names above")
+            broken = health.error(
+                f"Portage cannot read its configuration: {error.why}", "correct the line that the message names"
+            )
             return Area("configuration", "cannot be read", (broken,))
         return Area("configuration", "")
 
@@ -92,7 +94,7 @@ def _examined(started: float) -> list[Area]:
 
 
 def _configured(site: Site, repos: Sequence[BinrepoValues]) -> dict[str, Callable[[], Area]]:
-    """What portage-ext.toml gives to look at, by the name of its area."""
+    """The areas that portage-ext.toml adds, by name."""
     published = site.settings.publishing
     waiting = areas.binhosts(repos, site)
     waiting["keys"] = partial(areas.keys, site)
@@ -102,7 +104,7 @@ def _configured(site: Site, repos: Sequence[BinrepoValues]) -> dict[str, Callabl
 
 
 def _start(waiting: Mapping[str, Callable[[], Area]]) -> Queue[tuple[str, Area]]:
-    """Each in a thread of its own that nobody waits for at the end: a mirror that hangs must not hold the command."""
+    """Run each check in a daemon thread, so that a mirror that hangs does not hold up the command."""
     results: Queue[tuple[str, Area]] = Queue()
 
     def work(name: str, task: Callable[[], Area]) -> None:
@@ -122,6 +124,6 @@ def _gather(results: Queue[tuple[str, Area]], waiting: Mapping[str, object], unt
             break
         found[name] = area
     late = health.error(
-        f"did not answer within {limits.CHECK_SECONDS:.0f} s", "look at the network, the name server and the disks of this host"
+        f"did not answer within {limits.CHECK_SECONDS:.0f} s", "check the network, the name server and the disks of this host"
     )
     return [found.get(name) or Area(name, "no answer", (late,)) for name in waiting]

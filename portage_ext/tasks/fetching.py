@@ -16,20 +16,20 @@ _INDEX_NAMES: Final = ("Packages.gz", "Packages")
 
 
 class Listener(Protocol):
-    """Who is told how far a transfer has come."""
+    """Receives the progress of a transfer."""
 
     def expect(self, size: int) -> None:
         """The file has ``size`` bytes."""
 
     def advance(self, count: int) -> None:
-        """``count`` more bytes have come."""
+        """``count`` more bytes have arrived."""
 
     def warn(self, text: str) -> None:
-        """Something was refused or tried in vain."""
+        """Something was refused, or an attempt failed."""
 
 
 class _Nobody:
-    """A listener who does not listen."""
+    """A listener that ignores everything."""
 
     def expect(self, size: int) -> None: ...
 
@@ -43,7 +43,7 @@ _NOBODY: Final = _Nobody()
 
 @dataclass(frozen=True, slots=True)
 class FetchedIndex:
-    """The index of ``binrepo`` is there; ``fresh`` is False when it is the one seen before."""
+    """The index of ``binrepo`` was fetched; ``fresh`` is False if it has not changed."""
 
     binrepo: str
     fresh: bool
@@ -51,7 +51,7 @@ class FetchedIndex:
 
 @dataclass(frozen=True, slots=True)
 class FetchedPackage:
-    """The package ``path`` of ``size`` bytes is there, from the base URL ``mirror``."""
+    """The package ``path`` of ``size`` bytes was fetched from the base URL ``mirror``."""
 
     path: str
     size: int
@@ -63,7 +63,7 @@ def fetch(
 ) -> FetchedIndex | FetchedPackage:
     """Fetch ``uri``, an index or a package of ``binrepo``, into ``output``.
 
-    ``resume``: continue the partial file that is there. Raises the TrustError that refused it, AllMirrorsFailedError,
+    ``resume``: continue an existing partial file. Raises the TrustError that refused it, AllMirrorsFailedError,
     UnknownPackageError, LockError, UsageError, OSError.
     """
     base, _, file = uri.rpartition("/")
@@ -77,7 +77,7 @@ def fetch(
 
 
 def _remove_empty(output: Path) -> None:
-    """Portage makes the file for an index in /tmp beforehand, and leaves it there for ever when it could not be fetched."""
+    """Portage creates the file for an index in /tmp beforehand, and never removes it if the index could not be fetched."""
     with contextlib.suppress(OSError):
         if output.stat().st_size == 0:
             files.discard(output)
@@ -90,7 +90,7 @@ def _index(binrepo: Binrepo, file: str, output: Path) -> FetchedIndex:
     from portage_ext.fetch.index import obtain
 
     obtained = obtain(binrepo, int(time.time()))
-    # Portage looks at this copy once and throws it away: a temporary file of its own, in whose place a rename is no gain.
+    # Portage reads this temporary copy once and removes it, so an atomic rename would gain nothing.
     with output.open("wb") as out:
         out.write(gzip.compress(obtained.text, 1, mtime=0) if file.endswith(".gz") else obtained.text)
     return FetchedIndex(binrepo.name, obtained.fresh)

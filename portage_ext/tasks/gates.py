@@ -1,4 +1,4 @@
-"""The gates of a channel, by the names in portage-ext.toml or of one run. Portage is imported when one of them needs it."""
+"""The gates of a channel, by the names in portage-ext.toml or on the command line. Portage is imported if a gate needs it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_configured(site: Site) -> None:
     for table, rules in named.items():
         if wrong := gates.unknown(rules.gates or ()):
             path = str(site.config_root / SETTINGS_FILE)
-            raise SettingsError(path, f"{table}.gates is not a list of {', '.join(GATES)}: there is no {wrong[0]}")
+            raise SettingsError(path, f"{table}.gates: there is no gate {wrong[0]}; there are {', '.join(GATES)}")
 
 
 def gates_of(site: Site, channel: str, names: Sequence[str] | None, judge: Judge) -> list[Gate]:

@@ -1,4 +1,4 @@
-"""The areas of health that need no Portage: each gathers what is there and has policy/health.py judge it."""
+"""The areas of `portage-ext check` that need no Portage. Each gathers values; policy/health.py judges them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ MANIFEST: Final = "var/lib/portage-ext/setup/manifest"
 CHOICES: Final = "var/lib/portage-ext/setup/choices"
 _BLOCK: Final = re.compile(rb"^# >>> portage-ext >>>.*?^# <<< portage-ext <<<[^\n]*\n?", re.M | re.S)
 _AGAIN: Final = {"postsync": "postsync --now"}
-"""What does a run of the log again, where its name does not."""
+"""The command that repeats a logged run, where it differs from the name of the run."""
 _PATIENCE: Final = FetchSettings(limits.CHECK_TIMEOUT, 0, 1, limits.CHECK_TIMEOUT)
 
 
 def binhosts(repos: Sequence[BinrepoValues], site: Site) -> dict[str, Callable[[], Area]]:
-    """What looks at each binrepo and each of its mirrors, by the name of its area."""
+    """The checks of each binrepo and each of its mirrors, by the name of the area."""
     tasks: dict[str, Callable[[], Area]] = {}
     for one in repos:
         called = shown.line(f"binhost {one.name or one.sync_uri}")
@@ -60,22 +60,22 @@ def binhosts(repos: Sequence[BinrepoValues], site: Site) -> dict[str, Callable[[
 
 def _local(called: str, place: Path) -> Area:
     there = (place / "Packages").is_file()
-    remedy = f"look at sync-uri in binrepos.conf, and whether {place} is mounted"
+    remedy = f"check sync-uri in binrepos.conf, and whether {place} is mounted"
     return Area(called, str(place), () if there else (health.error(f"there is no index in {place}", remedy),))
 
 
 def _remote(called: str, one: BinrepoValues, base: str, site: Site) -> Area:
-    """Whether ``base`` answers, and whether what it offers is believed and fresh."""
+    """Whether ``base`` answers, and whether its Release is accepted and not close to its expiry."""
     name = one.name or "PORTAGE_BINHOST"
     begun, now = time.monotonic(), int(time.time())
     try:
         with site.with_patience(_PATIENCE).binrepo(name, base) as binrepo:
             release = release_at(binrepo, base, now)
     except NotFoundError as error:
-        remedy = f"look at sync-uri and mirrors of {name}; if they are right, tell the binhost's administrator"
+        remedy = f"check sync-uri and mirrors of {name}; if they are right, tell the binhost's administrator"
         return Area(called, "no index", (health.error(f"{error.where}: {error.why}", remedy),))
     except MirrorError as error:
-        remedy = f"look at the network, and at sync-uri and mirrors of {name}: curl -I {base}/Packages"
+        remedy = f"check the network, and sync-uri and mirrors of {name}: curl -I {base}/Packages"
         return Area(called, "no answer", (health.error(f"{base}: {error.why}", remedy),))
     except TrustError as error:
         return Area(called, "refused", (health.error(f"{error.where}: {error.why} [{error.kind}]", error.todo),))
@@ -101,24 +101,24 @@ def releases(settings: publishing.Publishing) -> Area:
         channels, root = tree.channels(), roots.beside(place)
         if root is not None:
             told.append(f"root {root.version}")
-            made = "where the root keys are: portage-ext root next DIR; portage-ext root sign DIR"
-            remedy = f"{made}; then here: portage-ext root publish DIR{which}"
+            made = "on the machine with the root keys: portage-ext root next DIR; portage-ext root sign DIR"
+            remedy = f"{made}; then on this host: portage-ext root publish DIR{which}"
             found += health.root(str(place), root, now, remedy)
         if not channels:
             found.append(health.warning(f"{place}: nothing is published yet", f"portage-ext publish{which}"))
         for channel, number in channels.items():
             release = tree.release(number)
             told.append(f"{channel}: {number}")
-            remedy = f"portage-ext publish{which} --channel {channel} --renew, and the same from cron or a timer"
+            remedy = f"portage-ext publish{which} --channel {channel} --renew, and run it from cron or a timer"
             found += health.ages(f"{place}/{channel}", release, now, remedy)
             if root is not None and not roots.accepts(root, place, tree.directory(number), number):
-                what = f"{place}/{channel}: root {root.version} does not count who signed release {number}; clients refuse it"
+                what = f"{place}/{channel}: clients refuse release {number}: root {root.version} does not name the signing key"
                 found.append(health.error(what, f"portage-ext sign; portage-ext publish{which} --channel {channel}"))
     return Area("releases", ", ".join(told) or "none published here", tuple(found))
 
 
 def mirrors(settings: publishing.Publishing) -> dict[str, Callable[[], Area]]:
-    """What looks at each mirror that this host pushes to, by the name of its area."""
+    """The checks of each mirror that this host pushes to, by the name of the area."""
     return {f"push to {name}": partial(_pushed, one, settings) for name, one in settings.mirrors.items()}
 
 
@@ -130,13 +130,13 @@ def _pushed(one: publishing.MirrorSettings, settings: publishing.Publishing) -> 
     try:
         lags = Mirror(one.name, one.to, tree, one.channels, options).lag()
     except MirrorPushError as error:
-        return Area(called, "no answer", (health.error(str(error), f"look at {one.to}, and then: {remedy}"),))
-    behind = [health.warning(f"{one.to}: {lag}", f"{remedy}, and the same from cron") for lag in lags if lag.here != lag.there]
+        return Area(called, "no answer", (health.error(str(error), f"check {one.to}, and then run: {remedy}"),))
+    behind = [health.warning(f"{one.to}: {lag}", f"{remedy}, and run it from cron") for lag in lags if lag.here != lag.there]
     return Area(called, ", ".join(f"{lag.channel}: {lag.there or 'none'}" for lag in lags) or "no channels", tuple(behind))
 
 
 def keys(site: Site) -> Area:
-    """The keys that are pinned here, and the one that signs here."""
+    """The keys that are pinned on this host, and the key that it signs with."""
     now, found, count = int(time.time()), list[Finding](), 0
     settings, directory = site.settings, TrustDirectory(site.config_root)
     for name in directory.binrepos():
@@ -144,47 +144,51 @@ def keys(site: Site) -> Area:
         if root_pins is not None:
             count += len(root_pins.keys)
             found += _rooted(name, directory, state, now)
-        # As they were pinned, and as they were prolonged since.
+        # The keys as they were pinned, and as they were prolonged later.
         rings = b"".join(one.read_bytes() for one in (directory.keyring_file(name), state.keyring_file) if one.is_file())
         present = {one.primary: one for one in read_keys(rings)} if rings else {}
         for pin in sorted(directory.pins(name)):
             count += 1
             remedy = (
-                f"portage-ext trust add {name} --fingerprint {pin} --from URL, where the prolonged key is; or with the "
+                f"portage-ext trust add {name} --fingerprint {pin} --from URL, with the URL of the prolonged key; or give the "
                 "fingerprint of its successor"
             )
             one = present.get(pin)
             if one is None:
                 found.append(
-                    health.error(f"[{name}] its keyring has no primary key {pin}, as pinned: nothing is accepted", remedy)
+                    health.error(f"[{name}] the pinned key {pin} is not in its keyring, so its Releases are refused", remedy)
                 )
             else:
                 found += health.key(KeyState(f"[{name}]", pin, one.expires, one.revoked), now, remedy)
     if settings.sign.key:
         home = settings.sign.homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
         data = manage.present_in_portage(home, settings.sign.key)
-        remedy = f"gpg --homedir {home} --quick-set-expire {settings.sign.key} 2y; then give clients the prolonged key"
+        remedy = (
+            f"gpg --homedir {home} --quick-set-expire {settings.sign.key} 2y; then distribute the prolonged key to the clients"
+        )
         for one in read_keys(data) if data else ():
             count += 1
             found += health.key(KeyState("[sign]", settings.sign.key, one.expires, one.revoked), now, remedy)
         if not data:
             who = "" if os.access(home, os.R_OK | os.X_OK) else " for this user"
-            what = f"[sign] the key {settings.sign.key} is not in {home}{who}: nothing can be signed"
-            remedy = f"gpg --homedir {home} --list-secret-keys, and the fingerprint of one as key in [sign] of portage-ext.toml"
-            found.append(health.error(what, remedy) if not who else health.warning(what, "ask again as the user who signs"))
-    return Area("keys", f"{count} in use" if count else "none pinned, none signs", tuple(found))
+            what = f"[sign] the key {settings.sign.key} is not in {home}{who}, so nothing can be signed"
+            remedy = f"gpg --homedir {home} --list-secret-keys, then set `key` in [sign] of portage-ext.toml to a fingerprint"
+            found.append(
+                health.error(what, remedy) if not who else health.warning(what, "run this command as the signing user")
+            )
+    return Area("keys", f"{count} in use" if count else "no pinned key, no signing key", tuple(found))
 
 
 def _rooted(name: str, directory: TrustDirectory, state: StateDirectory, now: int) -> Iterator[Finding]:
-    """Of a binrepo with pinned root keys: its root, as this host knows it."""
+    """The root of a binrepo with pinned root keys, as this host knows it."""
     root = kept_root.believed(directory, state)
     if root is not None:
-        remedy = "tell the binhost's administrator: it takes the root keys to make the next one"
+        remedy = "tell the binhost's administrator to publish a new root, which needs the root keys"
         yield from health.root(f"[{name}]", root, now, remedy)
 
 
 def index(host: Here) -> Area:
-    """PKGDIR's index beside its files."""
+    """The index of PKGDIR compared with its files."""
     if not host.pkgdir.is_dir():
         return Area("index", f"no PKGDIR {host.pkgdir}")
     files, listed = survey.files(host.pkgdir), survey.index(host.pkgdir)
@@ -196,7 +200,7 @@ def index(host: Here) -> Area:
 
 
 def disk(places: list[tuple[str, str]]) -> Area:
-    """Room where packages are kept, built and published: each file system once."""
+    """Free space where packages are kept, built and published, each file system once."""
     seen: dict[int, Space] = {}
     for what, path in places:
         there = Path(path)
@@ -224,19 +228,19 @@ def hooks(root: Path, config_root: Path) -> Area:
     except FileNotFoundError:
         bashrc = config_root / "etc/portage/bashrc"
         if bashrc.is_file() and b"portage-ext" in bashrc.read_bytes():
-            return Area("hooks", f"by hand, in {bashrc}")
+            return Area("hooks", f"set up by hand, in {bashrc}")
         remedy = (
             f"{_setup(root)} --role client --binhost URL --key FPR; on a machine that builds for others: "
             "--role binhost --tree DIR (docs/administration.md)"
         )
         return Area(
-            "hooks", "none", (health.warning("no hooks are in place: nothing is recorded or guarded in phases", remedy),)
+            "hooks", "none", (health.warning("no hooks are installed: no symbol contracts are recorded or checked", remedy),)
         )
     wanted: dict[str, set[str]] = {}
     parts: set[str] = set()
     for kind, digest, path in (line.split("\t") for line in lines if line.count("\t") == 2):
         if kind in ("file", "part"):
-            # While a file is being replaced it has two lines; either digest is ours.
+            # A file that is being replaced has two lines. Both digests are valid.
             wanted.setdefault(path, set()).add(digest)
             if kind == "part":
                 parts.add(path)
@@ -245,7 +249,7 @@ def hooks(root: Path, config_root: Path) -> Area:
         try:
             data = (root / path).read_bytes()
         except FileNotFoundError:
-            # An offer beside a person's file is gone once it was answered.
+            # A ._cfg file disappears once the administrator has merged it.
             if not path.rpartition("/")[2].startswith("._cfg"):
                 missing.append(f"/{path.lstrip('/')}")
             continue
@@ -270,14 +274,14 @@ def _set_up_by(root: Path) -> str:
         with (root / CHOICES).open(encoding="utf-8", errors="replace") as file:
             choices = dict(line.split("\t", 1) for line in file.read(limits.CONFIG_FILE_SIZE).splitlines() if "\t" in line)
     except PermissionError:
-        return __version__  # it is for its owner alone, and nothing is said to others
+        return __version__  # only its owner can read it; other users get no finding
     except FileNotFoundError:
         return ""
     return choices.get("version", "")
 
 
 def last_runs(host: Here) -> Area:
-    """How the last run of each kind went that nobody watched."""
+    """The result of the last unattended run of each kind."""
     latest = {run.what: run for run in log.read(host.config_root)}
     now = time.time()
     told = [f"{one.what} {words.spell(now - one.when)} ago" for one in latest.values()]
@@ -293,11 +297,13 @@ def last_runs(host: Here) -> Area:
 
 
 def guarded(name: str, work: Callable[[], Area]) -> Area:
-    """``work``, or what kept it from being done. No area keeps another one from being told."""
+    """The area from ``work``, or an area with the error. A failing area does not stop the others."""
     try:
         return work()
     except (PortageExtError, OSError) as error:
-        return Area(name, "cannot be checked", (health.error(str(error), "correct what it names, and ask again"),))
-    except Exception as error:  # noqa: BLE001 - an unknown Portage can fail anywhere, and is when this command is needed
-        remedy = "see the area Portage above; if that is in order, report this as a defect of portage-ext"
+        return Area(
+            name, "cannot be checked", (health.error(str(error), "correct what it names, then run this command again"),)
+        )
+    except Exception as error:  # noqa: BLE001 - with an unknown Portage anything can fail, and then this command is needed most
+        remedy = "see the area Portage above; if it is ok, report this as a defect of portage-ext"
         return Area(name, "cannot be checked", (health.error(f"{type(error).__name__}: {error}", remedy),))

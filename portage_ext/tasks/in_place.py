@@ -1,4 +1,4 @@
-"""The index of a PKGDIR that clients read where it lies: signed as a whole, kept fresh while it is quiet, its key rotated."""
+"""A PKGDIR that clients read directly: sign its index, renew the signature before it expires, rotate the key."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sign(
     ``force``; None when it was not needed. ``keys_next`` are the keys that may sign the next Releases (none: as before). What
     is not given is as [sign] and [release] say. Raises GpgError, LockError, PkgdirError, TrustError, OSError.
     """
-    # The lock of Portage is all that is needed of it, and only where there is a Portage.
+    # Only Portage's lock is needed, and only if Portage is installed.
     directory, defaults = pkgdir_settings(pkgdir).pkgdir, site.settings.release
     following = tuple(fingerprint(one) for one in keys_next)
     with signing(site, key=key, homedir=homedir) as by, index_lock(directory):
@@ -66,7 +66,7 @@ def sign(
 
 
 def _publish_keys(directory: Path, signer: GpgSigner, fingerprints: tuple[str, ...]) -> None:
-    """Put the public keys where clients look for announced ones. Raises GpgError for one that gpg does not have."""
+    """Put the public keys where clients look for announced keys. Raises GpgError for a key that gpg does not have."""
     for one in dict.fromkeys(fingerprints):
         path = directory / key_path(one)
         data = public_key(signer.homedir, SigningKey(one, one))

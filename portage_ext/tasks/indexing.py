@@ -1,4 +1,4 @@
-"""The package index of a PKGDIR made to match its files, or compared with them."""
+"""Update the package index of a PKGDIR to match its files, or compare the two."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What a run found in ``pkgdir`` and did, and what its index says otherwise than the files (where it was compared)."""
+    """What a run found in ``pkgdir`` and did and, if it compared, where the index differs from the files."""
 
     pkgdir: Path
     report: Report

@@ -1,4 +1,4 @@
-"""What is in packages, as files or installed: metadata, files, signatures and whose they are."""
+"""What is in a package, as a file or installed: metadata, files, signatures and their keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portage_ext.trust.openpgp import Signature
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signature, and for which binrepos its key is pinned here; ``known``: the key is in a keyring of this host."""
+    """A signature, and the binrepos for which its key is pinned; ``known``: the key is in a keyring of this host."""
 
     signature: Signature
     pinned: Sequence[str]

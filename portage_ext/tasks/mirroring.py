@@ -1,4 +1,4 @@
-"""Releases pushed to the mirrors of portage-ext.toml, or how far these are behind; one that fails does not stop the others."""
+"""Push releases to the mirrors in portage-ext.toml, or ask how far they are behind. A failed mirror does not stop the rest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portage_ext.tasks.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """One mirror: how far it was ``behind`` at first, what was ``sent`` (None: nothing was to be), or the ``error``."""
+    """One mirror: how far it was ``behind`` before, what was ``sent`` (None: nothing was to be sent), or the ``error``."""
 
     name: str
     behind: Sequence[Lag] = ()
@@ -43,8 +43,8 @@ def mirror(
 
 def _mirrored(one: Mirror, *, send: bool) -> Mirrored:
     try:
-        # Without the lock, which would stop publishing for as long as it takes: a release that is pruned while it is sent
-        # costs this run, and the next sends the newer one.
+        # Without the lock, which would stop publishing during the push. If a release is pruned while it is sent, this run
+        # fails and the next sends the newer release.
         lags = one.lag()
         return Mirrored(one.name, lags, one.push() if send else None)
     except MirrorPushError as error:

@@ -1,4 +1,4 @@
-"""Which keys are believed for which binrepo: pinned, unpinned, forgotten and listed."""
+"""Which keys are trusted for which binrepo: pin, unpin, forget and list them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from portage_ext.trust.memory import Memory, StateDirectory, checked_name
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The ``keys`` of which ``threshold`` are believed for ``binrepo`` from now on.
+    """The ``keys`` that are now trusted for ``binrepo``, ``threshold`` of them together.
 
-    ``drop_in`` is the file by which Portage fetches through portage-ext; None when it could not be written, because
-    the section is a person's.
+    ``drop_in`` is the file that makes Portage fetch through portage-ext; None if it could not be written, because
+    binrepos.conf is a file that the administrator maintains.
     """
 
     binrepo: str
@@ -57,7 +57,7 @@ def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned
 
 
 def pin_roots(site: Site, binrepo: str, keys: Sequence[str], threshold: int | None = None, source: str | None = None) -> Pinned:
-    """Pin offline keys that say which keys sign, ``threshold`` of them together (None: all). Raises as :func:`pin`."""
+    """Pin offline root keys, of which ``threshold`` (None: all) name the keys that sign. Raises as :func:`pin`."""
     name, directory, home = checked_name(binrepo), TrustDirectory(site.config_root), site.settings.portage_home
     wanted = sorted({fingerprint(one) for one in keys})
     needed = len(wanted) if threshold is None else threshold
@@ -74,7 +74,7 @@ def pin_roots(site: Site, binrepo: str, keys: Sequence[str], threshold: int | No
 
 
 def unpin(site: Site, binrepo: str, key: str | None = None) -> Removed:
-    """Unpin ``key`` (None: all) of ``binrepo``, and drop what came from there by rotation.
+    """Unpin ``key`` (None: all) of ``binrepo``, and drop the keys that its rotations added.
 
     Raises UsageError, GpgError, LockError, OSError.
     """
@@ -98,13 +98,13 @@ def forget(site: Site, binrepo: str) -> None:
             state.save(Memory(forgotten(TrustDirectory(site.config_root).pins(name), _seen(state))))
             state.index_file.unlink(missing_ok=True)
         kept_root.forget(state)
-    # With the stamps that Portage was handed, it is forgotten how to hand it a newer one.
+    # This also forgets the TIMESTAMP that Portage got, which the next index must exceed.
     _drop_unverified(site.eroot)
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What is pinned for a binrepo, which of it is ``present`` in its keyring, by primary key, and what was seen of it."""
+    """The pins of a binrepo, which of them are ``present`` in its keyring, by primary key, and its recorded state."""
 
     binrepo: str
     pins: frozenset[str]
@@ -115,7 +115,7 @@ class Trusted:
 
 
 def trusted(config_root: Path, eroot: Path, binrepo: str | None = None) -> Iterator[Trusted]:
-    """What is believed for ``binrepo`` (None: for each that keys are pinned for), also where portage-ext.toml cannot be read.
+    """What is trusted for ``binrepo`` (None: for each with pinned keys), even if portage-ext.toml cannot be read.
 
     Raises UsageError, DamagedStateError, OSError.
     """
@@ -123,7 +123,7 @@ def trusted(config_root: Path, eroot: Path, binrepo: str | None = None) -> Itera
     for name in [binrepo] if binrepo else directory.binrepos():
         state = StateDirectory(eroot, checked_name(name))
         ring, rooted = directory.keyring_file(name), directory.root_pins(name)
-        # As it was pinned, and as it was prolonged since.
+        # The keys as they were pinned, and as they were prolonged later.
         rings = b"".join(one.read_bytes() for one in (ring, state.keyring_file) if one.exists())
         present = {key.primary: key for key in read_keys(rings)} if rings else {}
         root = kept_root.believed(directory, state) if rooted is not None else None
@@ -138,12 +138,12 @@ def _connected(site: Site, pinned: Pinned) -> Pinned:
 
 
 def _alone(state: StateDirectory) -> contextlib.AbstractContextManager[None]:
-    """Keep emerge from the memory of a binrepo, where there is one."""
+    """Lock the recorded state of a binrepo against emerge, if there is one."""
     return locked(state, locks.tell) if state.directory.is_dir() else contextlib.nullcontext()
 
 
 def _seen(state: StateDirectory) -> Seen | None:
-    """What is remembered, unless it is damaged: `trust forget` is the way out of that."""
+    """The recorded state, or None if it is damaged, because `trust forget` must repair that."""
     try:
         return state.load().seen
     except DamagedStateError:
@@ -151,20 +151,20 @@ def _seen(state: StateDirectory) -> Seen | None:
 
 
 def _drop_unverified(root: Path) -> None:
-    """Portage replaces its copies of indexes only by newer ones, and not before their TTL: those that came before anything was
-    verified, or under what was forgotten, must not stay. They are a cache; the next emerge fetches them again."""
+    """Remove Portage's cached indexes of the binrepo. Portage replaces them only by newer ones and after their TTL, so copies
+    from before the verification, or from a forgotten repository, would stay. The next emerge fetches them again."""
     cached = root / "var/cache/edb/binhost"
     if cached.is_dir():
         shutil.rmtree(cached)
 
 
 def _beside(source: str | None, fingerprint: str) -> str | None:
-    """The file of one key where ``source`` is a place for several."""
+    """The file of a key, if ``source`` is a directory of keys."""
     return f"{source}{fingerprint}.asc" if source is not None and source.endswith("/") else source
 
 
 def _key(source: str | None, home: Path, wanted: str) -> tuple[bytes, str]:
-    """The bytes that hold the key, and what to call them."""
+    """The bytes with the key, and the name of their source."""
     if source is None:
         data = manage.present_in_portage(home, wanted)
         if not data:

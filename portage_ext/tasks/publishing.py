@@ -1,4 +1,4 @@
-"""Releases: what PKGDIR holds, another channel serves or a channel served before goes live, if it passes its gates."""
+"""Make a release from PKGDIR, from another channel or from an earlier release; it goes live if it passes its gates."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ LeftOut = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What is chosen for one run; where nothing is, portage-ext.toml decides.
+    """The choices for one run. What is not chosen comes from portage-ext.toml.
 
     ``tree`` is the place of a tree, ``repository`` one of [repository.NAME]; ``key`` a whole fingerprint and ``homedir`` a gpg
-    home; ``gates`` are names of gates, which then judge what is live too.
+    home; ``gates`` are names of gates, which then also check the live release.
     """
 
     tree: Path | None = None
@@ -54,7 +54,7 @@ NONE: Final = Overrides()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run made of ``channel``, the numbers of the releases that retention removed after it, and what was left out."""
+    """The result of a run for ``channel``, the numbers of the releases that retention then removed, and what was left out."""
 
     channel: str
     published: Published
@@ -89,7 +89,7 @@ def publish(
     with publisher(site, channel, overrides) as (made, gates):
         settings, lock = pkgdir_settings(pkgdir), PkgdirLock()
         reindexer = Reindexer(repository_of(settings, lock.unless_held), len(os.sched_getaffinity(0)))
-        # Twice: what takes long is read without keeping emerge waiting, and then what changed since, under the lock.
+        # Twice: the long part runs without the lock, so that emerge does not wait; then the changes since, under the lock.
         reindexer.run(force=may_lose)
         reports: list[Report] = []
 
@@ -99,7 +99,7 @@ def publish(
         def without() -> LeftOut:
             return left_out_of(reports[-1:])
 
-        # Of packages in another PKGDIR nobody here knows how they were built.
+        # It is not known how packages in another PKGDIR were built.
         described = builder().emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
         source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, without)
         try:
@@ -117,7 +117,7 @@ def renew(
     keys_next: Sequence[str] = (),
     pruning: bool = True,
 ) -> Outcome:
-    """Publish the content of ``channel`` (None: as configured) again, when more than half of its Release's validity is over.
+    """Publish the content of ``channel`` (None: as configured) again, if more than half of its Release's validity is over.
 
     ``keys_next`` announces the keys that may sign the next Releases, and renews at once. Raises as :func:`publish`.
     """
@@ -186,15 +186,15 @@ def publisher_with(
     tree, settings = site.tree(overrides.repository, overrides.tree), site.settings.publishing
     rules, terms, signer = settings.of(channel), site.settings.release, by.signer
     primary, following = signer.key.primary, tuple(fingerprint(one) for one in keys_next)
-    # A client that comes late finds the announced keys beside any Release that announces them.
+    # A client that was offline for long finds the announced keys beside every Release that announces them.
     keys = {key_path(one): public_key(signer.homedir, SigningKey(one, one)) for one in (primary, *following)}
     for one in () if following else _announced(tree):
-        with contextlib.suppress(GpgError):  # another's key, or an old one that is gone: announced it stays all the same
+        with contextlib.suppress(GpgError):  # a key of another host, or one that was removed: it stays announced
             keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))
     gates = gates_of(site, channel, configured if overrides.gates is None else overrides.gates, by.judge())
     terms_of = Terms(terms.valid_days * _DAY, rules.grace, following or None)
     insist = overrides.gates is not None
-    before = os.umask(0o022)  # what is published is for everybody that can reach it
+    before = os.umask(0o022)  # published files are readable by everybody
     try:
         yield Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signer.primaries, insist=insist), gates
     finally:
@@ -216,13 +216,13 @@ def expended(tree: Tree, settings: Publishing, now: int, *, dry_run: bool = Fals
 
 
 def left_out_of(reports: Iterable[Report]) -> LeftOut:
-    """What runs of the index left out, with the reasons. An empty file is a name that another emerge has reserved."""
+    """What reindexing left out, with the reasons. Empty files are ignored: a running emerge has reserved these names."""
     errors = [error for report in reports for error in report.left_out if not isinstance(error, EmptyPackageError)]
     return {error.path: error.reason for error in errors}
 
 
 def user() -> str:
-    """Who does this, as far as the system knows."""
+    """The user of this process, and the user behind sudo if there is one."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

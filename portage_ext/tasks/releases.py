@@ -1,4 +1,4 @@
-"""What a tree holds: its releases one by one, and what clients see change from one to another."""
+"""The releases of a tree, and what changes for clients from one release to another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portage_ext.releases.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A release with its note; ``live`` when its channel points at it, ``expired`` when clients refuse it meanwhile."""
+    """A release with its note; ``live``: its channel points at it; ``expired``: clients now refuse it."""
 
     number: int
     release: Release

@@ -1,4 +1,4 @@
-"""Offline root keys: a directory of roots made and signed where these keys are, and published where nobody has them.
+"""Offline root keys: roots are made and signed on the machine with these keys, and published on a host without them.
 
 Everything but :func:`publish` needs neither Portage nor a network.
 """
@@ -34,12 +34,12 @@ from portage_ext.trust.signer import GpgSigner, signing_key
 
 _DAY: Final = 86400
 _INCOMPLETE: Final[tuple[type[TrustError], ...]] = (ThresholdError, UnsignedError, UntrustedKeyError)
-"""Why a root that is being signed does not pass yet."""
+"""Why a root that is still being signed is not valid yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a new root says; what is None or empty stays as it was. Keys are whole fingerprints."""
+    """The values of a new root. What is None or empty stays unchanged. Keys are whole fingerprints."""
 
     root_keys: Sequence[str] = ()
     root_threshold: int | None = None
@@ -50,7 +50,7 @@ class Wanted:
 
 
 def init(directory: Path, wanted: Wanted, *, repository: str | None = None, homedir: Path | None = None) -> Root:
-    """Make the first root in ``directory``; it has to be signed next. Both kinds of keys must be named.
+    """Make the first root in ``directory``, to be signed next. Both kinds of keys must be given.
 
     ``repository`` is its id (None: one of its own). Raises UsageError, RequestError, GpgError, KeyFileError, TrustError,
     OSError.
@@ -95,7 +95,7 @@ def _made(directory: Path, before: Root, wanted: Wanted, homedir: Path | None) -
 
 
 def _last_complete(directory: Path) -> Root | None:
-    """The last root that clients would take; one without enough signatures is a draft, and will be made again."""
+    """The last root that clients would accept. A root without enough signatures is a draft and will be made again."""
     found = roots.versions(directory)
     while found:
         try:
@@ -110,17 +110,17 @@ def _keys(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _home(homedir: Path | None) -> Path:
-    """The home of gpg that is meant."""
+    """The gpg home: the given one, GNUPGHOME, or the default."""
     return homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
 
 
 def _take_over(directory: Path, homedir: Path | None) -> None:
-    """Let ``directory`` have the root keys that were prolonged in gpg's home since."""
+    """Copy root keys that were prolonged in the gpg home to ``directory``."""
     roots.take_over(directory, lambda one: manage.present_in_portage(_home(homedir), one))
 
 
 def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | None) -> dict[str, bytes]:
-    """The public key of each, out of gpg's home unless the directory has it already. Raises GpgError, KeyFileError."""
+    """The public key of each, from the gpg home unless the directory has it already. Raises GpgError, KeyFileError."""
     found: dict[str, bytes] = {}
     home = _home(homedir)
     for one in fingerprints:
@@ -128,12 +128,12 @@ def _public_keys(directory: Path, fingerprints: Iterable[str], homedir: Path | N
         if data:
             found[one] = only([data], one, f"the key {one}")
         elif not (directory / key_name(one)).is_file():
-            raise GpgError("gpg", f"there is no public key {one} in {home}; import it, after you have compared its fingerprint")
+            raise GpgError("gpg", f"there is no public key {one} in {home}; compare its fingerprint, then import it")
     return found
 
 
 def sign(directory: Path, keys: Sequence[str] = (), *, homedir: Path | None = None) -> None:
-    """Sign the last root of ``directory`` with ``keys`` (none: every root key of which gpg has the secret part).
+    """Sign the last root of ``directory`` with ``keys`` (none: every root key whose secret key gpg has).
 
     Raises MissingRootError, UndelegatedKeyError, GpgError, TrustError, OSError.
     """
@@ -142,13 +142,13 @@ def sign(directory: Path, keys: Sequence[str] = (), *, homedir: Path | None = No
     offered = roots.read(directory, version)
     before = roots.chain(directory, version - 1).root if version > 1 else None
     if before is not None and before.repository != offered.root.repository:
-        raise ForeignRepositoryError(str(directory), f"root {version} is of another repository than those before it")
+        raise ForeignRepositoryError(str(directory), f"root {version} belongs to another repository than the roots before it")
     may = {*offered.root.root_keys, *(before.root_keys if before else ())}
     named = _keys(keys) if keys else tuple(sorted(may & manage.secret_keys(homedir)))
     if not set(named) <= may or not named:
         strange = sorted(set(named) - may)
         raise UndelegatedKeyError(
-            str(directory), f"root {version} is not for {strange[0] if strange else 'any key here'} to sign"
+            str(directory), f"root {version} does not name {strange[0] if strange else 'a key of this gpg home'} as root key"
         )
     for one in sorted(set(named) - roots.signers(directory, version)):
         signature = GpgSigner(signing_key(homedir, one), homedir).detach(offered.data)
@@ -164,7 +164,7 @@ def _newest(directory: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The last root of a directory with its text, who has signed it, and what keeps clients from taking it (empty: nothing)."""
+    """The last root of a directory with its text, its signers, and why clients would refuse it (empty: they accept it)."""
 
     root: Root
     text: str
@@ -185,7 +185,7 @@ def show(directory: Path) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A Release that clients refuse from now on, as the new root does not count who signed it: its channel in a tree and its
+    """A Release that clients now refuse, because the new root does not name its signing key: its channel in a tree and its
     number, or None for a PKGDIR that is signed in place."""
 
     channel: str | None
@@ -194,14 +194,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRoot:
-    """The root that is published, and the Releases that have to be signed again."""
+    """The published root, and the Releases that must be signed again."""
 
     root: Root
     refused: Sequence[Refused]
 
 
 def publish(directory: Path, tree: Tree) -> PublishedRoot:
-    """Put the roots of ``directory`` beside the channels of ``tree``, if clients will take them.
+    """Put the roots of ``directory`` beside the channels of ``tree``, if clients will accept them.
 
     Raises TrustError, TreeError, LockError.
     """

@@ -1,4 +1,4 @@
-"""Who signs here; and every package of a PKGDIR signed by the current key, its index with the new digests in the same step."""
+"""The signing key of this host; and sign every package of a PKGDIR with it, with the index updated in the same step."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Signing:
 
     @property
     def key(self) -> str:
-        """The fingerprint of the key that signs, as it was asked for."""
+        """The fingerprint of the signing key, as it was requested."""
         return self.signer.key.fingerprint
 
     def judge(self, key: str | None = None) -> Judge:
-        """What believes signatures of ``key`` (None: of the primary key, for which those of its subkeys count)."""
+        """A judge that accepts signatures of ``key`` (None: of the primary key, including its subkeys)."""
         return gpg.judge_many([self.ring], frozenset({key or self.signer.key.primary}))
 
 
@@ -57,7 +57,7 @@ def signing(site: Site, *, key: str | None = None, homedir: Path | None = None, 
 
 @dataclass(frozen=True, slots=True)
 class SignedPackages:
-    """What was done with the packages, by which ``key``; what the index leaves out; xpaks, which cannot be signed."""
+    """What was done with the packages, with which ``key``; what the index leaves out; xpaks, which cannot be signed."""
 
     key: str
     report: Signed
@@ -67,7 +67,7 @@ class SignedPackages:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPackages:
-    """What each package lacks to be signed validly by ``key`` (None: nothing), and xpaks, which cannot be signed."""
+    """Why each package has no valid signature by ``key`` (None: it has one), and xpaks, which cannot be signed."""
 
     key: str
     verdicts: Mapping[Path, PortageExtError | None]
@@ -87,12 +87,12 @@ def sign(
     progress: Callable[[int, int], None] = lambda done, total: None,
     signed: Callable[[SignedPackages], None] = lambda done: None,
 ) -> SignedPackages:
-    """Sign what has no valid signature in ``pkgdir`` (None: Portage's PKGDIR) and bring its index up to date; or the files
-    ``paths`` alone, without an index.
+    """Sign the packages in ``pkgdir`` (None: Portage's PKGDIR) without a valid signature and update its index; or sign only
+    the files ``paths``, without an index.
 
-    ``everything``: also what has a valid signature. ``jobs`` packages at once (0: one a CPU). ``index``: see to the index too.
-    ``signed`` is told what was signed before the index is seen to, which may fail: the signatures stay.
-    Packages that could not be signed are in the result; what is raised kept the whole from being done: GpgError, PkgdirError,
+    ``everything``: also packages with a valid signature. ``jobs`` packages at once (0: one per CPU). ``index``: update the
+    index too. ``signed`` is called with the result before the index is updated: if that fails, the signatures stay.
+    Packages that could not be signed are in the result. Raises an error only if the whole run failed: GpgError, PkgdirError,
     LockError, UnknownPortageError, MassRemovalError, OSError.
     """
     with signing(site, key=key, homedir=homedir) as by:
@@ -120,7 +120,7 @@ def check(
     homedir: Path | None = None,
     jobs: int = 0,
 ) -> CheckedPackages:
-    """What :func:`sign` would find lacking; nothing is changed. Raises the same."""
+    """The signatures that :func:`sign` would find missing; nothing is changed. Raises the same."""
     with signing(site, key=key, homedir=homedir) as by:
         if paths:
             return CheckedPackages(by.key, verify_packages(list(paths), by.judge(), digests=True, jobs=jobs))
@@ -131,9 +131,9 @@ def check(
 
 
 def _reindexed(settings: PkgdirSettings, done: Signed, key: str) -> Sequence[PackageError]:
-    """Give the index the new sizes and digests, in the same step: the lock of PKGDIR is held already.
+    """Update the index with the new sizes and digests in the same step; the lock of PKGDIR is held already.
 
-    What cannot be signed whatever the key is left out.
+    Packages that no key can sign are left out.
     """
     repository = repository_of(settings, lambda pkgdir: contextlib.nullcontext())
 

@@ -1,12 +1,12 @@
 """The system that a run works on: where its files are, and the whole of portage-ext.toml, read once.
 
-A program begins with one, and hands it to what it wants done::
+A program first makes a Site and passes it to the tasks::
 
     site = Site.read(Path("/"))
     publishing.publish(site)
 
-Portage itself reads PORTAGE_CONFIGROOT, ROOT and EPREFIX from the environment when it is imported: a program that works on
-another system than its own sets them before.
+Portage itself reads PORTAGE_CONFIGROOT, ROOT and EPREFIX from the environment when it is imported. A program that works on
+another system must set them before that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from portage_ext.config import settings as configuration
 from portage_ext.config.settings import FetchSettings, Settings
 
-# What only some tasks need is imported when it is asked for: a package is fetched in a process of its own.
+# Modules that only some tasks need are imported on demand: a process fetches a single package and must start fast.
 if TYPE_CHECKING:
     from portage_ext.fetch.binrepo import Binrepo
     from portage_ext.releases.tree import Tree
@@ -37,14 +37,14 @@ class Site:
 
     @classmethod
     def read(cls, config_root: Path, eroot: Path | None = None, *, client_only: bool = False) -> Site:
-        """The system whose configuration is below ``config_root``; ``eroot`` is the same without it.
+        """The system whose configuration is below ``config_root``; ``eroot`` defaults to the same directory.
 
         ``client_only`` as for :func:`config.settings.load`. Raises SettingsError, ToolchainModeError.
         """
         return cls(config_root, eroot or config_root, configuration.load(config_root, client_only=client_only))
 
     def with_patience(self, patience: FetchSettings) -> Site:
-        """The same, with other bounds of time for what is fetched."""
+        """The same Site with other timeouts for transfers."""
         return replace(self, settings=replace(self.settings, fetch=patience))
 
     def tree(self, repository: str | None = None, place: Path | None = None) -> Tree:
@@ -55,7 +55,7 @@ class Site:
         return Tree(Path(os.path.abspath(root)))
 
     def channel(self) -> str:
-        """The channel that a PKGDIR is published in where none is named."""
+        """The default channel for a PKGDIR."""
         return self.settings.publishing.channel or self.settings.release.channel
 
     def binrepo(

@@ -1,4 +1,4 @@
-"""Releases published here and followed, keys pinned, and what the last runs did. Nothing is asked of the network."""
+"""The releases that this host publishes and follows, its pinned keys and its last runs. Needs no network."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A binrepo: where it is (empty: binrepos.conf does not have it), what is pinned and trusted for it, what was seen of it.
+    """A binrepo: its URL (empty: it is not in binrepos.conf), its pinned and trusted keys, and its recorded state.
 
-    ``expires`` is when the Release that was seen expires (seconds since 1970), 0 when none was.
+    ``expires`` is the expiry of the last known Release (seconds since 1970), 0 if there is none.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``trouble`` says what keeps binrepos.conf from being read, if anything does."""
+    """``trouble`` says why binrepos.conf cannot be read; empty if it can."""
 
     channels: Sequence[Channel]
     followed: Sequence[Followed]
@@ -70,7 +70,7 @@ def status() -> Status:
 
 
 def _named() -> tuple[dict[str, str], str]:
-    """Name and sync-uri of each binrepo, and what keeps them from being read."""
+    """Name and sync-uri of each binrepo, and why binrepos.conf cannot be read."""
     try:
         return {one.name: one.sync_uri for one in binrepos() if one.name}, ""
     except (SettingsError, UnknownPortageError) as error:

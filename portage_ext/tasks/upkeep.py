@@ -1,7 +1,7 @@
-"""What is new in PKGDIR is signed, indexed and published, as [binhost] of portage-ext.toml says; one line says what was done.
+"""Sign, index and publish new packages of PKGDIR, as [binhost] of portage-ext.toml says; one line says what was done.
 
-emerge leaves marks before it changes a PKGDIR and has this done when it ends (emerge/after). One run works at a time, and looks
-for new marks before it leaves.
+emerge leaves a mark before it changes a PKGDIR and starts this work when it ends (emerge/after). Only one run works at a
+time. It looks for new marks before it ends.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ WHAT: Final = "after-emerge"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upkeep:
-    """How a run ended: ``line`` says what it did or why it failed, and is empty where there was nothing to do.
+    """The result of a run: ``line`` says what it did or why it failed, and is empty if there was nothing to do.
 
-    ``defect`` is the exception that nobody foresaw, which is our defect.
+    ``defect`` is an unexpected exception, which is a defect of portage-ext.
     """
 
     ok: bool
@@ -53,12 +53,12 @@ class Upkeep:
 def upkeep(
     config_root: Path, *, pending: bool = False, may_lose: bool = False, overrides: Overrides = NONE
 ) -> Iterator[Upkeep]:
-    """Look after the PKGDIR of ``overrides.repository``, and then after what other runs left marks for meanwhile; one result a
-    round, which the log of runs has as well. Ends after a round that failed.
+    """Process the PKGDIR of ``overrides.repository``, then those for which other runs have left marks in the meantime. Yields
+    one result per round, which is also written to the log of runs. Ends after a failed round.
 
-    ``pending``: look only after what marks ask for. ``may_lose``: also if little or nothing of what there is would be offered.
-    It takes the root and reads the configuration itself, in each round: a file that cannot be read is a failed run, and
-    another run may have been waited for. Raises BusyError when another run works for too long, LockError, OSError.
+    ``pending``: process only PKGDIRs with marks. ``may_lose``: publish even if few packages or none would be offered.
+    It takes the root and reads the configuration in each round, because a file that cannot be read is a failed run, and
+    because it may have waited for another run. Raises BusyError if another run works for too long, LockError, OSError.
     """
     again = True
     while again:
@@ -67,7 +67,7 @@ def upkeep(
                 raise BusyError(str(config_root), limits.WORKER_WAIT)
             done = _logged(config_root, pending=pending, may_lose=may_lose, overrides=overrides)
         yield done
-        # A run that ended meanwhile may have seen the lock and left: its mark is looked for after the lock is gone.
+        # A run that ended in the meantime may have found the lock held and left. So look for its mark after releasing it.
         pending = True
         again = done.ok and bool(marks.free(config_root))
 
@@ -76,19 +76,19 @@ def _logged(root: Path, *, pending: bool, may_lose: bool, overrides: Overrides) 
     started = time.monotonic()
     try:
         done = _round(Site.read(root), pending=pending, may_lose=may_lose, overrides=overrides)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the log must have it too
+    except Exception as error:  # noqa: BLE001 - every failure must be in the log
         done = _failed(error)
     line, seconds = shown.line(done.line), time.monotonic() - started
     if not done.ok:
         line = f"{WHAT} FAILED: {line}"
     elif not line and not pending:
-        # Written down as well: `portage-ext check` tells of a failure until a later run went well.
+        # This is logged too: `portage-ext check` reports a failure until a later run succeeds.
         line = "nothing new in PKGDIR"
     try:
         if line:
             log.append(root, Run(int(time.time()), WHAT, done.ok, line, done.release, seconds))
     except (LockError, OSError) as error:
-        return replace(done, ok=False, line=f"{line}; the log of runs cannot be written: {shown.line(str(error))}")
+        return replace(done, ok=False, line=f"{line}; cannot write the log of runs: {shown.line(str(error))}")
     return replace(done, line=line)
 
 
@@ -120,9 +120,9 @@ def _round(site: Site, *, pending: bool, may_lose: bool, overrides: Overrides) -
         if done.ok:
             marks.remove(target.marks)
         else:
-            # The next run tries again what could not be signed, also one that changes nothing.
+            # The next run tries to sign these packages again, even if it changes nothing.
             left = [mark for mark in left if mark not in target.marks]
-    # By hand one PKGDIR is worked on, and `upkeep` goes on with what was asked for. A mark that no table names is nobody's.
+    # A run by hand processes one PKGDIR first; `upkeep` then goes on with the marks. A mark without a table is dropped.
     if pending:
         marks.remove(left)
     if whole.ok and whole.line:
@@ -132,7 +132,7 @@ def _round(site: Site, *, pending: bool, may_lose: bool, overrides: Overrides) -
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A PKGDIR to work on (None: Portage's), the repository that it is published as, and the marks that ask for it."""
+    """A PKGDIR to process (None: Portage's), the repository that it is published as, and its marks."""
 
     repository: str | None
     pkgdir: Path | None
@@ -140,13 +140,13 @@ class _Target:
 
 
 def _named(settings: Publishing, repository: str | None) -> _Target:
-    """The repository that was named, whether marks ask for it or not."""
+    """The named repository, with or without marks."""
     found = settings.repositories.get(repository) if repository else settings.own
     return _Target(repository, None if found is None else found.pkgdir)
 
 
 def _marked(settings: Publishing, left: Iterable[Mark]) -> list[_Target]:
-    """What ``left`` asks to be looked after."""
+    """The PKGDIRs that the marks ``left`` name."""
     named = {name: one.pkgdir for name, one in settings.repositories.items() if one.pkgdir is not None}
     own = None if settings.own is None else settings.own.pkgdir
     every: list[tuple[str | None, Path]] = [(None, own or pkgdir_settings(None).pkgdir), *named.items()]
@@ -180,7 +180,7 @@ def _published(
     channel = site.settings.unattended.channel or site.channel()
     kept: list[Upkept] = []
     with publisher_with(site, channel, overrides, by) as (publisher, gates):
-        # Where releases have signed packages only, one that cannot be signed must not keep back the others.
+        # If releases have only signed packages, one that cannot be signed must not block the others.
         xpak = not any(gate.name == "signatures" for gate in gates)
         may_lose = may_lose or rules.may_be_empty
         judge = by.judge(by.key)

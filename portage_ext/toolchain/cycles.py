@@ -1,4 +1,4 @@
-"""Which edges contradict each other: of each cycle that they close, no order keeps all."""
+"""Which edges contradict each other: no order can satisfy all edges of a cycle."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Node = TypeVar("Node", bound=Hashable)
 
 
 def on_cycle(pairs: Collection[tuple[Node, Node]]) -> frozenset[tuple[Node, Node]]:
-    """Those of ``pairs`` (earlier, later) that contradict each other: of each such cycle, no order keeps all."""
+    """Those of ``pairs`` (earlier, later) that are part of a cycle, so that no order can satisfy all of them."""
     after: dict[Node, list[Node]] = {}
     before: dict[Node, list[Node]] = {}
     for earlier, later in pairs:
         after.setdefault(earlier, []).append(later)
         before.setdefault(later, []).append(earlier)
-    # Strongly connected components (Kosaraju): those of an edge on a cycle are one and the same.
+    # Strongly connected components (Kosaraju): both ends of an edge on a cycle are in the same component.
     component: dict[Node, int] = {}
     for number, start in enumerate(reversed(_finished(after))):
         waiting = [start]
@@ -28,7 +28,7 @@ def on_cycle(pairs: Collection[tuple[Node, Node]]) -> frozenset[tuple[Node, Node
 
 
 def _finished(after: Mapping[Node, list[Node]]) -> list[Node]:
-    """All nodes in the order in which a search in depth leaves them."""
+    """All nodes in depth-first post-order."""
     left: list[Node] = []
     seen: set[Node] = set()
     for start in after:

@@ -1,4 +1,4 @@
-"""Which packages another one needs, by name alone: a dependency of any version, slot and USE condition counts. Pure."""
+"""Which packages a package needs, by name alone: dependencies of every version, slot and USE condition count. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from portage_ext.limits import DEPENDENCIES
 
 KEYS: Final = ("RDEPEND", "PDEPEND")
-"""The dependencies that are there when a program runs."""
+"""The dependencies that exist when a program runs."""
 _ATOM: Final = re.compile(r"(?<!\S)[<>=~]*([A-Za-z0-9_][A-Za-z0-9+_.-]*/[A-Za-z0-9_][^\s:\[]*)")
 _VERSION: Final = re.compile(r"-\d[^-]*(?:-r\d+)?\*?$")
 
@@ -20,7 +20,7 @@ def declared(text: str) -> frozenset[str]:
 
 
 def closure(start: Iterable[str], needed: Callable[[str], Iterable[str]]) -> frozenset[str]:
-    """``start`` and what it needs in turn, by ``needed`` of each; no more than DEPENDENCIES are looked at."""
+    """``start`` and its transitive dependencies, by ``needed`` of each; at most DEPENDENCIES packages are visited."""
     seen: set[str] = set()
     waiting = list(start)
     while waiting and len(seen) < DEPENDENCIES:

@@ -1,6 +1,6 @@
-"""What goes into the check of a merge list and what comes out of it: steps and a view of the system, edges and problems.
+"""Input and output of the check of a merge list: steps and a view of the system go in, edges and problems come out.
 
-The walk itself is in ``policy.walk``.
+The check itself is in ``toolchain.walk``.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class World(Installed, Placing, Protocol):
     """The system before the first step."""
 
     def keeps(self, replaced: frozenset[str], library: Library, still: Collection[str] = (), *, gone: bool = False) -> bool:
-        """Whether Portage preserves the library when these packages go. It cannot in directories that are ``still`` in use.
+        """Whether Portage preserves the library when these packages are removed. It cannot in directories ``still`` in use.
 
-        ``gone``: nothing comes in their stead.
+        ``gone``: nothing replaces them.
         """
         ...
 
@@ -70,11 +70,11 @@ class World(Installed, Placing, Protocol):
         ...
 
     def dependencies(self, name: str) -> Collection[str]:
-        """The same, and what these need in turn."""
+        """The same, with transitive dependencies."""
         ...
 
     def leads(self, need: Need, search: Collection[str], owners: Collection[str]) -> bool:
-        """Whether some version of one of ``owners`` has the library in ``search``: then RUNPATH is the way to it."""
+        """Whether some version of one of ``owners`` has the library in ``search``, so that RUNPATH leads to it."""
         ...
 
     def privately(self, need: Need, owners: Collection[str], without: Collection[str]) -> bool:
@@ -111,13 +111,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the walk found."""
+    """The result of the walk."""
 
     edges: tuple[Edge, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
 def needs_of(contract: SymbolContract) -> Iterator[tuple[Need, tuple[str, ...]]]:
-    """Each need with the directories in which it is looked for besides the system's."""
+    """Each need with the directories in which it is searched in addition to the system's."""
     for need in contract.needs:
         yield need, contract.search.get(need.category, ())

@@ -1,4 +1,4 @@
-"""Which installed packages would no longer start once others are gone, whatever removes them. Pure."""
+"""Which installed packages would no longer start after others are removed, whatever removes them. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portage_ext.toolchain.simulated import Seen, holds
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """``victim`` stays and needs what goes with ``removed``; ``found`` and ``missing`` as in ``policy.plan.Problem``."""
+    """``victim`` stays and needs a library of ``removed``; ``found`` and ``missing`` as in ``toolchain.plan.Problem``."""
 
     removed: str
     victim: str
@@ -30,11 +30,11 @@ def broken(
     preserves: Callable[[Library], bool],
     elsewhere: Callable[[str, Need, Collection[str]], bool] = lambda *_: False,
 ) -> Iterator[Broken]:
-    """``goes`` names what is removed with which package. What does not run today is nobody's fault, and of no interest.
+    """``goes`` maps what is removed to its package. Packages that do not run today are ignored.
 
-    ``preserves`` says whether Portage leaves a library that is still used (FEATURES=preserve-libs). Not where another of its
-    name is found instead: Portage compares names, and versions are not looked at. ``elsewhere`` says whether a dependency of a
-    package that is none of the third argument has what it needs where only a script leads.
+    ``preserves`` tells whether Portage keeps a library that is still used (FEATURES=preserve-libs). It does not if another
+    library of the same name is found instead, because Portage compares names and not versions. ``elsewhere`` tells whether a
+    dependency of a package, other than those in its third argument, has the needed library where only a script leads.
     """
     for name, library in dict.fromkeys(goes):
         for victim, need, search in world.users(library):

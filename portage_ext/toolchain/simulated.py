@@ -1,4 +1,4 @@
-"""What the loader would find after some steps of a merge list: the system as it is, with what has changed on top. Pure."""
+"""What the loader would find after some steps of a merge list: the current system with the changes applied. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOW: Final = -1
 
 
 class Seen(Protocol):
-    """A system, or what is left of it, as its loader sees it."""
+    """A system as its loader sees it, perhaps without some files."""
 
     def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
         """What the libraries define that the loader may take: those in ``search``, then the system's."""
@@ -36,7 +36,7 @@ class Provided:
     by: int
 
     def meets(self, need: Need) -> bool:
-        """Whether the loader is content with it, as far as is known."""
+        """Whether the loader accepts it, as far as is known."""
         return self.there and (self.versions is None or meets(need, self.versions))
 
 
@@ -66,7 +66,7 @@ class Simulated:
         return changed if changed is not None else _now(self._system.at(library, directory))
 
     def in_public(self, library: Library) -> Provided:
-        """The library as everybody finds it."""
+        """The library in the public directories."""
         changed = self.public.get(library)
         if changed is None:
             directory, slash, name = library[1].rpartition("/")
@@ -76,17 +76,17 @@ class Simulated:
         return changed
 
     def met(self, need: Need, search: tuple[str, ...]) -> Provided | None:
-        """What meets ``need``: what is known to, before what may; what has been there from the start before what came."""
+        """What meets ``need``: known matches before possible ones, and installed libraries before those of the list."""
         options = [one for one in self.options(need, search) if one.meets(need)]
         return min(options, key=lambda one: (one.versions is None, one.by), default=None)
 
     def holds(self, need: Need, search: tuple[str, ...]) -> bool:
-        """Whether the loader is content. A library that only a plugin misses is no reason not to be."""
+        """Whether the loader accepts this. A library that only a plugin misses does not count."""
         options = self.options(need, search)
         return any(one.meets(need) for one in options) if options else need.plugin
 
     def lacking(self, need: Need, search: tuple[str, ...]) -> frozenset[str]:
-        """The versions that the best of what is there does not have; all of them when there is nothing."""
+        """The versions that the best existing library lacks; all of them if there is none."""
         options = self.options(need, search)
         return min((need.versions - (one.versions or frozenset()) for one in options), key=len, default=need.versions)
 
@@ -96,10 +96,10 @@ def _now(versions: frozenset[str] | None) -> Provided:
 
 
 def meets(need: Need, versions: frozenset[str]) -> bool:
-    """Whether the loader is content with a library that defines ``versions``; one without any satisfies every version."""
+    """Whether the loader accepts a library that defines ``versions``; a library without versions satisfies every version."""
     return not versions or need.versions <= versions
 
 
 def holds(need: Need, candidates: tuple[frozenset[str], ...]) -> bool:
-    """Whether the loader is content with one of ``candidates``. A library that only a plugin misses is no reason not to be."""
+    """Whether the loader accepts one of ``candidates``. A library that only a plugin misses does not count."""
     return any(meets(need, versions) for versions in candidates) if candidates else need.plugin

@@ -1,9 +1,9 @@
-"""Which order a merge list must keep so that no binary comes ahead of what it needs, and which needs nobody meets.
+"""Which order a merge list must keep so that no binary is merged before what it needs, and which needs nothing meets.
 
 Pure: the list, the contracts and a view of the system go in, edges and problems come out. The list is walked with a
-simulated system, which begins as the loader sees it now and changes with every step. Only what is proven is a problem: a
-package that is still to be compiled has no contract, so what it replaces is unknown from then on, and the guard before each
-merge judges with the files in hand.
+simulated system, which starts as the loader sees it now and changes with every step. Only proven breaks are problems: a
+package that will be compiled has no contract yet, so what it replaces is unknown from then on. The guard before each merge
+then checks the actual files.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from portage_ext.toolchain.simulated import NOW, Provided, Simulated, holds, mee
 
 
 def check(steps: Sequence[Step], world: World) -> Verdict:
-    """Walk ``steps`` in their order. The edges say what must be earlier and is not, or is so only by chance."""
+    """Walk ``steps`` in their order. The edges say what must come earlier but does not, or does so only by chance."""
     walk = _Walk(steps, world)
     for place in range(len(steps)):
         walk.step(place)
-    # Who is not replaced after all, because what comes in its stead would not run, is broken like any other.
+    # A package whose replacement would not run is not replaced, so it counts as broken like any other.
     failing = {problem.step for problem in walk.problems}
     stays = [problem for successor, problem in walk.excused if successor in failing]
     return Verdict(tuple(dict.fromkeys(walk.edges)), tuple(dict.fromkeys(walk.problems + stays)))
@@ -48,7 +48,7 @@ class _Walk:
         self.edges: list[Edge] = []
         self.problems: list[Problem] = []
         self.excused: list[tuple[int, Problem]] = []
-        """Who is broken for a moment only, with the step that replaces it."""
+        """Packages that are broken only until a later step replaces them, with that step."""
 
     def step(self, place: int) -> None:
         step = self._steps[place]
@@ -62,7 +62,7 @@ class _Walk:
             self._merged.append(place)
 
     def _edge(self, earlier: int, later: int, need: Need) -> None:
-        # Where a blocker wants an uninstall to be is Portage's own decision.
+        # Portage itself decides where an uninstall for a blocker goes.
         if earlier != later and "uninstall" not in (self._steps[earlier].kind, self._steps[later].kind):
             self.edges.append(Edge(earlier, later, need))
 
@@ -87,7 +87,7 @@ class _Walk:
             self.problems.append(Problem(place, need, self._now.lacking(need, search), found))
 
     def _later(self, place: int, need: Need, search: tuple[str, ...]) -> int | None:
-        """A step behind ``place`` whose contract says that it brings what ``need`` asks for to where it is looked for."""
+        """A step after ``place`` whose contract provides what ``need`` asks for where it is searched."""
         for later in self._definers.get(need.library, ()):
             contract = self._steps[later].contract
             if later > place and contract is not None and meets(need, contract.defines[need.library]):
@@ -98,7 +98,7 @@ class _Walk:
         return next((later for later, where in self._privately(need, wanted) if later > place and where in places), None)
 
     def _privately(self, need: Need, library: Library) -> Iterator[tuple[int, str]]:
-        """The steps that bring ``library`` to a directory of their own, as ``need`` asks for it, with the directory."""
+        """The steps that provide ``library`` for ``need`` in a private directory, with the directory."""
         for place, directory in (*self._private.get(library, ()), *self._private.get((library[0], ANY), ())):
             contract = self._steps[place].contract
             found = (contract.private or {}).get((directory, library)) if contract is not None else None
@@ -106,20 +106,20 @@ class _Walk:
                 yield place, directory
 
     def _possible(self, place: int, need: Need) -> list[int]:
-        """The steps of which nobody knows what they bring, and that may well bring what ``need`` asks for."""
+        """The steps whose content is unknown and that may provide what ``need`` asks for."""
         if not self._vague:
             return []
         declared = self._world.depends(self._steps[place].name)
         others = [other for other in self._vague if other != place]
         new = [other for other in others if self._steps[other].may is None]
         found = [other for other in others if need.library in (self._steps[other].may or ())]
-        # Where its owner is made anew, it may move to any package that nobody has built yet.
+        # If its owner is rebuilt, the library may move to any package that has never been built.
         return sorted(found + [other for other in new if found or self._steps[other].cp in declared])
 
     def _elsewhere(self, place: int, need: Need, search: tuple[str, ...]) -> bool:
-        """Whether it is in a directory where the loader does not look by what is known here.
+        """Whether the library is in a directory that the loader is not known to search.
 
-        A link may lead there, or a script with LD_LIBRARY_PATH: what a dependency has, anywhere, is not proven to be missing.
+        A link or a script with LD_LIBRARY_PATH may lead there, so a library of a dependency is never proven to be missing.
         """
         dependencies = self._world.dependencies(self._steps[place].name)
         if search and self._world.leads(need, search, dependencies):
@@ -131,9 +131,9 @@ class _Walk:
         return self._world.privately(need, dependencies, self._gone)
 
     def _unproven(self, place: int, need: Need, search: tuple[str, ...]) -> bool:
-        """Whether what is to be compiled may bring it: a library that is nowhere yet, or that no package owns.
+        """Whether a package that will be compiled may provide a library that does not exist yet, or that no package owns.
 
-        A package that nobody has built yet may, and a dependency, which may have been built otherwise.
+        Possible are packages that have never been built, and dependencies, whose next build may differ.
         """
         if not self._unknown:
             return False
@@ -171,7 +171,7 @@ class _Walk:
             self._change(place, library, directory, provided, step.hides.get((directory, library), frozenset()))
 
     def _hidden(self, place: int, step: Step, placed: Placed) -> Provided | None:
-        """What is there of a library that ``step`` takes out of a private directory; None when it stays as it is."""
+        """What remains of a library that ``step`` removes from a private directory; None if it stays unchanged."""
         directory, library = placed
         private = step.contract.private if step.contract is not None else None
         if private is not None:
@@ -190,14 +190,14 @@ class _Walk:
         )
 
     def _left(self, place: int, step: Step, library: Library) -> Provided | None:
-        """What is there of a library that ``step`` takes away and does not bring; None when it stays as it is."""
+        """What remains of a library that ``step`` removes and does not provide; None if it stays unchanged."""
         for earlier in reversed(self._merged):
             other = self._steps[earlier]
             if other.contract is not None and library in other.contract.defines:
                 return Provided(other.contract.defines[library], True, earlier)
             if other.contract is None and other.may is not None and library in other.may:
                 return Provided(None, True, earlier)
-        # What is compiled may bring anything, and an uninstall mostly makes room for what is merged in its stead.
+        # A compiled package may provide anything, and an uninstall usually makes room for a replacement.
         if (step.contract is None and step.kind != "uninstall") or (step.kind == "uninstall" and self._unknown):
             return Provided(None, True, place)
         if library in step.leaves:
@@ -208,9 +208,9 @@ class _Walk:
         return None if preserved else Provided(frozenset(), False, place)
 
     def _beside(self, library: Library, versions: frozenset[str]) -> frozenset[str] | None:
-        """The versions of a library that comes beside another of the same name, as a compiler in a new slot does.
+        """The versions of a library that is installed beside another of the same name, as with a compiler in a new slot.
 
-        Which of both the loader takes is only known when the configuration has been updated.
+        Which of them the loader uses is known only after the configuration has been updated.
         """
         other = self._now.in_public(library)
         if not other.there:
@@ -218,7 +218,7 @@ class _Walk:
         return None if other.versions is None else versions | other.versions
 
     def _change(self, place: int, library: Library, directory: str | None, provided: Provided, before: frozenset[str]) -> None:
-        """Put ``provided`` in the place of what defined ``before``, in ``directory`` or where everybody looks."""
+        """Replace what defined ``before`` by ``provided``, in ``directory`` or in the public directories."""
         harmless = provided.versions is None or (provided.there and (not provided.versions or before <= provided.versions))
         users = (
             []
@@ -243,7 +243,7 @@ class _Walk:
             found = bool(self._now.options(user.need, user.search))
             problem = Problem(place, user.need, self._now.lacking(user.need, user.search), found, user.name)
             if successor != NOW:
-                # It goes. Where what comes in its stead needs this step, nothing helps.
+                # It is replaced later. If its replacement needs this step first, no order helps.
                 if successor in first:
                     self._edge(successor, place, user.need)
                 self.excused.append((successor, problem))
@@ -251,7 +251,7 @@ class _Walk:
                 self.problems.append(problem)
 
     def _led_to(self, directory: str, library: Library) -> Iterator[tuple[User, int]]:
-        """The users for whom the loader finds nothing, but a script does in ``directory``, where a dependency has it."""
+        """The users that find the library only through a script, in ``directory``, where a dependency has it."""
         for user, successor in self._users(library):
             there = (*user.search, directory)
             if not self._now.holds(user.need, user.search) and self._now.met(user.need, there):
@@ -260,7 +260,7 @@ class _Walk:
                     yield User(user.name, user.need, there), successor
 
     def _goes_first(self, place: int, successor: int) -> bool:
-        """Whether the step ``successor`` would run without the step ``place``: then it can be merged before."""
+        """Whether the step ``successor`` would run without the step ``place``, so that it can be merged before it."""
         step = self._steps[successor]
         if successor == place or step.contract is None or step.kind != "binary":
             return False
@@ -269,7 +269,7 @@ class _Walk:
         )
 
     def _relieved(self, place: int, user: User) -> bool:
-        """Whether a step behind ``place`` brings what it takes from ``user``; that step had better be first."""
+        """Whether a step after ``place`` provides what ``place`` takes from ``user``; that step should come first."""
         later = self._later(place, user.need, user.search)
         if later is None:
             others = (other for other in self._vague if other > place)

@@ -1,1 +1,1 @@
-"""What happens without a person: marks, the log of runs, what a sync brought."""
+"""Unattended work: marks, the log of runs, what a sync has changed."""

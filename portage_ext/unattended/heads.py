@@ -1,4 +1,4 @@
-"""Did a sync bring anything? An ebuild repository says by its head what it is: a commit, or a time stamp of its server."""
+"""Whether a sync has changed anything: an ebuild repository is identified by its head, a commit or a server time stamp."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Final
 from portage_ext import files, limits
 
 _STAMPS: Final = ("metadata/timestamp.commit", "metadata/timestamp.chk", "metadata/timestamp.x", "metadata/timestamp")
-"""What mirrors, snapshots and rsync modules carry, the most exact first."""
+"""The stamp files of mirrors, snapshots and rsync modules, the most exact first."""
 _REFERENCE: Final = "ref: "
 
 
 def head(location: Path) -> str:
-    """What the ebuild repository at ``location`` is now; without commit or stamp, when its top was changed last.
+    """The current head of the ebuild repository at ``location``; without commit or stamp, its last change.
 
-    A repository that is not there has the head "". Reads a few small files, starts nothing.
+    A missing repository has the head "". Reads a few small files and starts no program.
     """
     with contextlib.suppress(OSError, ValueError):  # of a path with a NUL in it
         return f"git {_commit(location / '.git')}"
@@ -53,7 +53,7 @@ def _read(path: Path) -> str:
 
 
 def load(path: Path) -> dict[str, str]:
-    """The heads remembered in ``path``, by the name of the repository; none when they cannot be read."""
+    """The recorded heads in ``path``, by the name of the repository; none if they cannot be read."""
     try:
         values = json.loads(_read(path))
         return {str(name): str(value) for name, value in values.items()}
@@ -62,6 +62,6 @@ def load(path: Path) -> dict[str, str]:
 
 
 def save(path: Path, heads: Mapping[str, str]) -> None:
-    """Remember ``heads``. Raises OSError."""
+    """Record ``heads``. Raises OSError."""
     files.make_directory(path.parent)
     files.replace_file(path, json.dumps(dict(heads), indent=0, sort_keys=True).encode() + b"\n")

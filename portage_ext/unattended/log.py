@@ -1,7 +1,7 @@
-"""What portage-ext did without being watched is written down, one line a run, newest last; the file never grows without end.
+"""The log of unattended runs: one line per run, newest last, of bounded size.
 
-``<root>/var/log/portage-ext/runs.jsonl``, where root is the root of the configuration (PORTAGE_CONFIGROOT). A line that cannot
-be read, such as one that a full disk cut short, is passed over: the log informs, nothing is decided by it.
+The file is ``<root>/var/log/portage-ext/runs.jsonl``, where root is the root of the configuration (PORTAGE_CONFIGROOT). A line
+that cannot be read, such as one cut short by a full disk, is skipped: the log informs people, and no decision depends on it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RUNS_FILE: Final = f"{LOG_DIRECTORY}/runs.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: when it ended (seconds since 1970), what it was, whether all went well, the one line that was said.
+    """One run: when it ended (seconds since 1970), its name, whether it succeeded, and its one line of output.
 
-    ``release`` is the number that the channel points at since, None when nothing was published; ``seconds`` is its duration.
+    ``release`` is the number of the published release, None if nothing was published; ``seconds`` is the duration.
     """
 
     when: int
@@ -40,8 +40,8 @@ class Run:
 
 
 def append(root: Path, run: Run) -> None:
-    """Write ``run`` down below ``root``; runs at the same time wait for each other, but not for long: the log informs, and a
-    lock that is not to be had costs no more than that the log is not shortened now. Raises LockError, OSError."""
+    """Write ``run`` to the log below ``root``. Simultaneous runs wait for each other, but not for long: without the lock the
+    log is only not shortened now. Raises LockError, OSError."""
     path = root / RUNS_FILE
     files.make_directory(path.parent)
     with locks.tried(path.with_suffix(".lock"), limits.LOG_LOCK) as lock:
@@ -53,7 +53,7 @@ def append(root: Path, run: Run) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         with open(descriptor, "r+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
-            # A line that was cut short must not take the next one with it.
+            # A line that was cut short must not damage the next line.
             cut = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
             file.write(b"\n" + data if cut else data)
 
@@ -71,7 +71,7 @@ def read(root: Path) -> list[Run]:
 
 
 def last(root: Path) -> Run | None:
-    """The newest run below ``root``, None when there is none. Raises OSError."""
+    """The newest run in the log below ``root``; None if there is none. Raises OSError."""
     try:
         lines = _tail(root / RUNS_FILE, limits.RUN_LINE_SIZE).split(b"\n")
     except FileNotFoundError:

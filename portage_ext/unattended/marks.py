@@ -1,11 +1,11 @@
-"""Before a run changes a PKGDIR it leaves a mark, and the mark stays until somebody has worked after it: nothing is forgotten.
+"""Before a run changes a PKGDIR it leaves a mark. The mark stays until a worker has processed the PKGDIR, so none is forgotten.
 
-A mark is a file with the name of the PKGDIR, below ``<root>/var/lib/portage-ext/after-emerge``, on which its run holds a lock
-as long as it lives. The lock goes when the run ends, however it ends; the mark goes when a worker, who looked at the PKGDIR
-after that, is done. So a worker takes the marks that nobody holds, works, and removes those that it took, and no others.
+A mark is a file that contains the PKGDIR, below ``<root>/var/lib/portage-ext/after-emerge``. Its run holds a lock on it as long
+as it lives. When the run ends, for whatever reason, the lock is released. A worker takes the marks that nobody holds, processes
+their PKGDIRs, and then removes exactly these marks.
 
-One worker works at a time. Who finds another at work after a while may leave: the other looks for new marks once more after it
-has let go of its own lock.
+Only one worker runs at a time. A worker that finds another one running may leave after a while, because the running worker
+looks for new marks again after it has released its lock.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ MARKS_DIRECTORY: Final = "var/lib/portage-ext/after-emerge"
 _LOCK: Final = "lock"
 _PREFIX: Final = "run."
 _STALE: Final = 60
-"""Seconds after which a mark that never got its name was left by a run that died over it."""
+"""Seconds after which a mark without its final name counts as left by a run that died while writing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A mark that nobody holds: the file, and the PKGDIR that its run may have changed."""
+    """A mark whose run has ended: the file, and the PKGDIR that the run may have changed."""
 
     path: Path
     pkgdir: Path
 
 
 class HeldMark:
-    """The mark of this run. The lock is one that a forked child does not share and that goes with this process."""
+    """The mark of this run. Its lock is not shared with forked children and ends with this process."""
 
     def __init__(self, root: Path, pkgdir: Path) -> None:
         """Leave a mark for ``pkgdir`` below ``root``; it is on the disk when this returns. Raises OSError."""
@@ -47,7 +47,7 @@ class HeldMark:
         fd, name = tempfile.mkstemp(prefix=files.TEMPORARY_PREFIX, dir=directory)
         self._fd = fd
         try:
-            # Under its name only when it is held: nobody ever sees it free before its run has ended.
+            # It gets its name only after it is locked, so that no worker takes it before its run has ended.
             fcntl.lockf(fd, fcntl.LOCK_EX)
             os.write(fd, os.fsencode(pkgdir))
             os.fsync(fd)
@@ -60,7 +60,7 @@ class HeldMark:
             raise
 
     def release(self) -> None:
-        """This run changes nothing any more: whoever works next works for it too."""
+        """Release the mark, because this run changes nothing any more. The next worker processes it."""
         os.close(self._fd)
 
 
@@ -83,7 +83,7 @@ def free(root: Path) -> list[Mark]:
 
 
 def _unheld(path: Path) -> bytes | None:
-    """What is written in the mark at ``path``, None when its run lives."""
+    """The content of the mark at ``path``; None if its run is still alive."""
     with path.open("r+b") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,14 +93,14 @@ def _unheld(path: Path) -> bytes | None:
 
 
 def remove(marks: Iterable[Mark]) -> None:
-    """The work after ``marks`` is done. Raises OSError."""
+    """Remove ``marks`` after their work is done. Raises OSError."""
     for mark in marks:
         mark.path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def working(root: Path, wait: float) -> Iterator[bool]:
-    """Be the one worker below ``root``; yields False when another is, and was for ``wait`` seconds.
+    """Become the only worker below ``root``; yields False if another worker has been running for ``wait`` seconds.
 
     Raises LockError, OSError.
     """

@@ -1,11 +1,10 @@
-"""What a release must be before it goes live. A gate looks at a candidate and names what it objects to; it changes nothing.
+"""A release must pass its gates before it goes live. A gate checks a candidate and lists its objections; it changes nothing.
 
-What is the same as in the live release of the channel passed there, and its files cannot have changed since: gates that look
-into files look at the fresh ones.
+Files that the live release of the channel also has passed the gates there and cannot have changed since. Gates that read
+files therefore read only the fresh files.
 
-A new gate is one module here, with a function ``gate`` that makes it, and its name in ``GATES``. A gate of another package is
-an entry point of the group ``portage_ext.gates``: its name, and such a function. It is looked for only where ``GATES`` has no
-such name.
+A new gate is one module here with a function ``gate`` that returns it, and its name in ``GATES``. A gate of another package
+is an entry point of the group ``portage_ext.gates`` with such a function. It is looked up only if ``GATES`` lacks the name.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from portage_ext.releases.contents import Contents
 
 ENTRY_POINTS: Final = "portage_ext.gates"
 GATES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
-"""The gates by name, in the order in which they judge. A channel has all of them unless portage-ext.toml names others."""
+"""The gates by name, in the order in which they run. A channel has all of them unless portage-ext.toml names others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A staged release: its directory, the channel it is for, its index, and the paths that the live release has not so."""
+    """A staged release: directory, channel, index, and as ``fresh`` the paths that the live release lacks or has otherwise."""
 
     directory: Path
     channel: str
@@ -50,23 +49,23 @@ class Gate(Protocol):
     def name(self) -> str: ...
 
     def check(self, candidate: Candidate) -> Iterable[Finding]:
-        """What is wrong with the candidate, one finding a package. Raises GateUnavailableError, OSError."""
+        """What is wrong with the candidate, one finding per package. Raises GateUnavailableError, OSError."""
         ...
 
 
 Unsatisfied = Callable[[Iterable[IndexEntry]], Iterable[tuple[IndexEntry, str, str]]]
-"""Takes every entry of a release; says which has what unsatisfied: the entry, the variable, the dependency."""
+"""Takes every entry of a release; yields each unsatisfied dependency: the entry, the variable, the dependency."""
 Missing = Callable[[IndexEntry], str | None]
-"""Which licence of the package may not be given to everybody, None when all may."""
+"""The licence of the package that is not accepted for redistribution; None if all are."""
 Install = Callable[[Path, bytes, tuple[IndexEntry, ...]], Iterable[tuple[str, str]]]
-"""Merges entries, whose files are below the directory and whose index is given, into a scratch root; says what failed."""
+"""Takes a directory with packages, its index, and entries; merges these into a scratch root and yields what failed."""
 
 
 class Portage(Protocol):
-    """What gates ask of Portage. It is imported when they ask."""
+    """What gates ask of Portage. Portage is imported at the first question."""
 
     def unsatisfied(self, provided: Sequence[str]) -> Unsatisfied:
-        """``provided`` are names or atoms that clients are known to have."""
+        """``provided`` are package names or atoms that all clients have."""
         ...
 
     def missing_licences(self, accepted: Sequence[str]) -> Missing:
@@ -78,7 +77,7 @@ class Portage(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """What the gates of a channel are made from: its rules, what believes signatures, Portage, and who can read it."""
+    """What the gates of a channel need: its rules, the judge of signatures, Portage, and whether everybody can read it."""
 
     rules: ChannelRules
     judge: Judge
@@ -87,32 +86,32 @@ class Context:
 
 
 Factory = Callable[[Context], Gate | None]
-"""Makes a gate; None where it has nothing to judge."""
+"""Returns a gate, or None if it does not apply to the channel."""
 
 
 def factory(name: str) -> Factory | None:
-    """What makes the gate ``name``; None when there is no such gate."""
+    """The factory of the gate ``name``; None if there is no such gate."""
     if name in GATES:
         return cast(Factory, importlib.import_module(f"{__name__}.{name}").gate)
-    from importlib.metadata import entry_points  # 20 ms, paid for a gate of another package only
+    from importlib.metadata import entry_points  # takes 20 ms, so only for a gate of another package
 
     return next((cast(Factory, point.load()) for point in entry_points(group=ENTRY_POINTS, name=name)), None)
 
 
 def unknown(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that no gate has."""
+    """The ``names`` for which there is no gate."""
     return sorted(name for name in set(names) if factory(name) is None)
 
 
 def made(names: Sequence[str], context: Context) -> list[Gate]:
-    """The gates ``names``, ours first and in their order. A name that no gate has is passed over: see :func:`unknown`."""
+    """The gates ``names``, ours first and in their order. Unknown names are skipped: see :func:`unknown`."""
     order = [name for name in GATES if name in names] + [name for name in dict.fromkeys(names) if name not in GATES]
     makers = [maker for name in order if (maker := factory(name)) is not None]
     return [gate for maker in makers if (gate := maker(context)) is not None]
 
 
 def described(entry: IndexEntry) -> str:
-    """An entry as a person calls it: CPV and build id."""
+    """A readable name of an entry: CPV and build id."""
     try:
         build = entry.build_id
         return f"{entry.cpv}-{build}" if build is not None else str(entry.cpv)
@@ -121,7 +120,7 @@ def described(entry: IndexEntry) -> str:
 
 
 def run_gates(gates: Iterable[Gate], candidate: Candidate) -> list[Finding]:
-    """Everything that ``gates`` object to. A failure of a gate is an objection too: what was not checked did not pass."""
+    """All objections of ``gates``. An error in a gate is an objection too: what was not checked did not pass."""
     findings: list[Finding] = []
     for gate in gates:
         try:

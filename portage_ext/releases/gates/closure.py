@@ -19,7 +19,7 @@ class ClosureGate:
     def check(self, candidate: Candidate) -> Iterator[Finding]:
         every = [candidate.contents.entry(path) for path in candidate.contents.entries]
         for entry, variable, dependency in self.unsatisfied(every):
-            yield Finding(self.name, described(entry), f"{variable} asks for {dependency}, which nothing here satisfies")
+            yield Finding(self.name, described(entry), f"{variable} asks for {dependency}, which nothing satisfies")
 
 
 def gate(context: Context) -> ClosureGate:

@@ -1,7 +1,7 @@
-"""The symbol versions that the packages of a release need are defined by packages of the release, in some build of it.
+"""Every symbol version that a package of a release needs is defined by some build in that release.
 
-Which build a client has is for the plan check on the client; here a need that no build meets is found, which no order of
-merging can make good. A library that no package of the release defines is the clients' own, as far as the administrator says.
+Which build a client has is checked on the client. This gate finds needs that no build meets, so that no merge order could
+help. A library that no package of the release defines comes from the clients, if the administrator says so.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class ContractGate:
                 defined.setdefault(library, set()).add(versions)
             for placed, versions in (contract.private or {}).items():
                 private.setdefault(placed, set()).add(versions)
-        # What a package of format 1 has in directories of its own is not known, nor in which.
+        # A contract of format 1 does not say what the package has in private directories.
         untold = any(contract.private is None for _, contract in contracts)
         for entry, contract in contracts:
             for need in contract.needs:
                 search = contract.search.get(need.category, ())
                 found = [private.get((directory, need.library), set()) for directory in search]
-                # Libraries there that are not recorded may be what it needs: nothing is proven to be missing.
+                # An unrecorded library there may be the one it needs, so nothing is proven to be missing.
                 unknown = any(untold or (directory, (need.category, ANY)) in private for directory in search)
                 reason = None if unknown or _met(need, set().union(*found)) else self._unmet(need, defined.get(need.library))
                 if reason:
@@ -58,7 +58,7 @@ class ContractGate:
         if defined is None:
             if need.plugin or any(fnmatchcase(need.soname, pattern) for pattern in self.provided):
                 return None
-            return f"needs {need.soname} ({need.category}), which no package of the release has"
+            return f"needs {need.soname} ({need.category}), which no package of the release provides"
         if _met(need, defined):
             return None
         lacking = min((need.versions - versions for versions in defined), key=len)
@@ -66,7 +66,7 @@ class ContractGate:
 
 
 def _met(need: Need, defined: set[frozenset[str]]) -> bool:
-    """A library without versions satisfies every version, as the loader has it."""
+    """A library without versions satisfies every version, as in the loader."""
     return any(not versions or need.versions <= versions for versions in defined)
 
 

@@ -1,4 +1,4 @@
-"""The index of a release equals its files, and clients accept every entry."""
+"""The index of a release matches its files, and clients accept every entry."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from portage_ext.trust import entries as trusted
 
 @dataclass(frozen=True, slots=True)
 class IndexGate:
-    """The index equals the files: every form says the same, every entry is one that clients accept, every file is what its
-    entry says; of the fresh ones every byte."""
+    """The index matches the files: all forms have the same content, clients accept every entry, every file has the size of its
+    entry, and every fresh file has the digests of its entry."""
 
     name: str = "index"
 
@@ -30,7 +30,7 @@ class IndexGate:
         for form, data in candidate.forms.items():
             try:
                 if expand(form, data, len(plain), form) != plain:
-                    yield Finding(self.name, form, f"does not hold what {PLAIN_FORM} holds")
+                    yield Finding(self.name, form, f"has other content than {PLAIN_FORM}")
             except DamagedIndexError as error:
                 yield Finding(self.name, form, str(error))
         if len(plain) > limits.MAX_OFFERED_INDEX:
@@ -38,7 +38,9 @@ class IndexGate:
         counted = candidate.contents.header.get("PACKAGES", "")
         if counted != str(len(candidate.contents.entries)):
             yield Finding(
-                self.name, PLAIN_FORM, f"its header counts {counted or 'no'} packages of {len(candidate.contents.entries)}"
+                self.name,
+                PLAIN_FORM,
+                f"PACKAGES in its header is {counted or 'missing'}, but it has {len(candidate.contents.entries)} entries",
             )
         yield from self._sizes(candidate)
         fresh = dict(candidate.fresh_entries())
@@ -58,7 +60,7 @@ class IndexGate:
                 yield Finding(self.name, path, f"cannot be read: {error.strerror}")
                 continue
             if [line for line in text.split(b"\n") if line.startswith(b"SIZE:")] != [b"SIZE: %d" % size]:
-                yield Finding(self.name, path, f"has {size} bytes, which is not what the index says")
+                yield Finding(self.name, path, f"has {size} bytes, but the index says otherwise")
 
 
 def _mismatch(path: Path, entry: IndexEntry) -> str | None:
@@ -71,7 +73,7 @@ def _mismatch(path: Path, entry: IndexEntry) -> str | None:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     wrong = [name for name, one in digests.items() if one.hexdigest() != entry.get(name).lower()]
-    return f"is not the file that the index describes ({', '.join(wrong)})" if wrong else None
+    return f"does not match its digests in the index ({', '.join(wrong)})" if wrong else None
 
 
 def gate(context: Context) -> IndexGate:

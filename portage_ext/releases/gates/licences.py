@@ -1,4 +1,4 @@
-"""What everybody can read may be given to everybody."""
+"""A public channel has only packages that may be redistributed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portage_ext.releases.gates import Candidate, Context, Missing, described
 
 @dataclass(frozen=True, slots=True)
 class LicenceGate:
-    """For a channel that everybody can read: no package with RESTRICT=bindist, none under a licence that forbids copies."""
+    """For a public channel: no package with RESTRICT=bindist, and only accepted licences."""
 
     missing: Missing
     name: str = "licences"
@@ -19,12 +19,12 @@ class LicenceGate:
     def check(self, candidate: Candidate) -> Iterator[Finding]:
         for _, entry in candidate.fresh_entries():
             if "bindist" in entry.get("RESTRICT").split():
-                yield Finding(self.name, described(entry), "has RESTRICT=bindist: it may not be redistributed")
+                yield Finding(self.name, described(entry), "has RESTRICT=bindist, so it must not be redistributed")
             missing = self.missing(entry)
             if missing:
-                yield Finding(self.name, described(entry), f"its licence {missing} is not among those of this channel")
+                yield Finding(self.name, described(entry), f"its licence {missing} is not accepted for this channel")
 
 
 def gate(context: Context) -> LicenceGate | None:
-    """The gate ``licences``, for a channel that everybody can read."""
+    """The gate ``licences``, for a public channel."""
     return LicenceGate(context.portage.missing_licences(context.rules.licences)) if context.public else None

@@ -1,4 +1,4 @@
-"""Every package of a release carries a signature that clients will believe."""
+"""Every package of a release has a signature that clients accept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portage_ext.releases.gates import Candidate, Context
 
 @dataclass(frozen=True, slots=True)
 class SignatureGate:
-    """Every fresh package carries a signature that ``judge`` believes, over all of its bytes."""
+    """Every fresh package has a signature over all of its bytes that ``judge`` accepts."""
 
     judge: Judge
     jobs: int = 0

@@ -54,7 +54,7 @@ def test_a_live_release_that_the_root_does_not_count_is_said(pair: Pair, offline
     repository = Tree(pair.host.tree).release(1).repository
     offline.init("ann", 1, pair.host.key, more=("--repository", repository, "--least-release", "2"))
     assert "clients refuse release 1 of production" in publish(pair, offline)
-    one(pair.host.root, "releases", "does not count who signed release 1")
+    one(pair.host.root, "releases", "clients refuse release 1: ")
     pair.host.run("publish", "--channel", "production", "--gates", "index").ok()
     healthy(pair.host.root)
 

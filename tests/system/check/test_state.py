@@ -114,7 +114,7 @@ def test_a_key_that_is_about_to_expire_and_one_that_is_nowhere(pair: Pair) -> No
     root, toml = pair.host.root, pair.host.root.path / "etc/portage/portage-ext.toml"
     text = toml.read_text()
     toml.write_text(text.replace(key.fingerprint, "0" * 40))
-    listed = follow(root, one(root, "keys", "[sign] the key 0000", "nothing can be signed")).stdout.split()
+    listed = follow(root, one(root, "keys", "[sign] the key 0000", "so nothing can be signed")).stdout.split()
     toml.write_text(text.replace(key.fingerprint, next(word for word in listed if len(word) == 40)))
     healthy(root)
 
@@ -176,7 +176,7 @@ def test_a_disk_that_is_filled_with_what_nothing_keeps(pair: Pair, small: Path) 
 def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     root = pair.client
     (root.path / "etc/portage/bashrc").unlink()
-    none = one(root, "hooks", "no hooks are in place")
+    none = one(root, "hooks", "no hooks are installed")
     # Nobody is there to say yes; the name of the binrepo that is there already.
     follow(root, none, "--yes", "--name", "lab", URL=f"{pair.url}/production", FPR=pair.host.key.fingerprint)
     healthy(root)
@@ -193,7 +193,7 @@ def test_hooks_that_are_gone_or_changed(pair: Pair) -> None:
     found = one(root, "hooks", f"changed since portage-ext setup put them in place: /{files[0]}")
     assert found["severity"] == "warning"
     hook.unlink()
-    follow(root, found | {"remedy": found["remedy"].partition("and then: ")[2]}, "--yes")
+    follow(root, found | {"remedy": found["remedy"].partition("and then run: ")[2]}, "--yes")
     assert hook.read_bytes() == text
     bashrc = root.path / "etc/portage/bashrc"
     ours = bashrc.read_text()

@@ -247,5 +247,5 @@ def test_a_portage_that_is_not_known(pair: Pair, tmp_path: Path) -> None:
     )
     outcome = pair.client.run("portage-ext", "check", "--json", PYTHONPATH=str(tmp_path))
     assert outcome.status == 1
-    assert "PackageIndex.read has been replaced by somebody else" in outcome.stdout
+    assert "PackageIndex.read has been replaced by another program" in outcome.stdout
     healthy(pair.client)

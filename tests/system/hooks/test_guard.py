@@ -63,7 +63,7 @@ def test_depend_phase_runs_no_command_and_every_other_phase_passes(broken: Path)
 def test_proven_break_dies_before_the_merge_with_the_words_of_the_plan_check(broken: Path) -> None:
     run = phase(broken)
     assert run.stdout == "die: portage-ext: app-misc/tool-1 would not run on this system; nothing of it was merged\n"
-    assert "app-misc/tool-1 needs libv.so.1 (V_2) [x86_64], and the installed library does not have it" in run.stderr
+    assert "app-misc/tool-1 needs libv.so.1 (V_2) [x86_64], but the installed library does not provide it" in run.stderr
     assert "emerge --oneshot --usepkg-exclude app-misc/tool =app-misc/tool-1" in run.stderr
 
 
@@ -91,7 +91,7 @@ def test_environment_that_the_package_brings_switches_nothing_off(broken: Path) 
 
 def test_guard_that_fails_warns_and_lets_the_merge_go_on(broken: Path) -> None:
     run = phase(broken, PORTAGE_PYTHONPATH="/nonexistent", PORTAGE_PYTHON=str(Path("/usr/bin/python3").resolve()))
-    assert "ewarn: portage-ext: the guard could not judge app-misc/tool-1" in run.stdout
+    assert "ewarn: portage-ext: the guard could not check app-misc/tool-1" in run.stdout
     assert run.stdout.endswith("end\n")
 
 

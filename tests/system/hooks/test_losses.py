@@ -45,7 +45,7 @@ def merge(host: Path, contract: str | None = f"1 < x86_64 {ONE}", **more: str) -
 def test_versions_that_go_are_told_with_who_needs_them(host: Path) -> None:
     run = merge(host, FEATURES="preserve-libs")
     assert run.stdout.splitlines() == [
-        "ewarn: portage-ext: app-misc/tool-1 takes away what installed packages need, unless this run rebuilds them, too:",
+        "ewarn: portage-ext: app-misc/tool-1 removes symbols that installed packages need. Rebuild these if this run does not:",
         "ewarn:     app-misc/new-1 needs libv.so.1 (V_2) [x86_64]",
         "ewarn:     emerge --oneshot =app-misc/new-1",
         "end",
@@ -90,7 +90,7 @@ def test_no_program_is_started_when_everything_stays(host: Path) -> None:
     assert merge(host, REPLACING_VERSIONS="9", **nothing).stdout == "end\n"  # has no contract
     assert merge(host, PORTAGE_EXT_TOOLCHAIN="off", **nothing).stdout == "end\n"
     other = f"1 < x86_32 {BOTH} < x86_64 {ONE}"
-    assert "could not be judged; the merge goes on" in merge(host, other, **nothing).stdout
+    assert "needs what app-misc/tool-1 removes; the merge goes on" in merge(host, other, **nothing).stdout
 
 
 def test_configuration_that_says_off_is_heard(host: Path) -> None:

@@ -57,7 +57,7 @@ def client(work: Path, host: Host, web: Server) -> Root:
 def test_a_sync_looks_at_the_release_and_fetches_no_index(client: Root, web: Server) -> None:
     """Also when nothing changed; a moment later nobody is asked again."""
     run = client.emerge("--sync")
-    assert lines(run)[0].startswith("portage-ext: Releases looked at: lab 1, valid until "), run
+    assert lines(run)[0].startswith("portage-ext: Releases checked: lab 1, valid until "), run
     assert {path.rpartition("/")[2] for path in web.paths()} == {"Release", SIGNATURE_NAME}, web.paths()
     seen = StateDirectory(client.path, "lab").load().seen
     assert seen is not None
@@ -126,7 +126,7 @@ def test_the_job_starts_when_a_repository_has_another_head_and_not_again(work: P
     upstream = hooked(host.root, work)
     (upstream / "metadata/timestamp.chk").write_text("Fri, 20 Nov 2026 10:00:00 +0000\n")
     run = host.root.emerge("--sync")
-    assert lines(run)[0].startswith("portage-ext: tiny changed: sh started, its output goes to "), run
+    assert lines(run)[0].startswith("portage-ext: tiny changed: started sh, with its output in "), run
     assert lines(host.root.emerge("--sync")) == []
 
     (upstream / "metadata/timestamp.chk").write_text("Fri, 20 Nov 2026 11:00:00 +0000\n")
@@ -154,7 +154,7 @@ def test_a_job_that_cannot_start_is_an_error(host: Host) -> None:
     host.configure(more='\n[postsync]\njob = "/no/such/program --now"\n')
     for _ in range(2):
         run = host.run("postsync").failed()
-        assert "the update job /no/such/program could not be started" in run.stderr, run
+        assert "cannot start the update job /no/such/program" in run.stderr, run
 
 
 def test_a_system_without_portage_ext_is_left_alone(work: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_pkgdir_that_somebody_emptied_is_not_published_unless_it_is_meant(host
     host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
     host.remove("app-misc/*/*.gpkg.tar")
     run = host.root.emerge("-B", "app-misc/slotted:1").failed()
-    assert "lists 2 packages, and the new index would list 1" in said(run)[0], run
+    assert "lists 2 packages, but the new index would list 1" in said(run)[0], run
     assert published(host) == {"flags-2.0-1", "hello-1.1-1"}
     host.run("after-emerge", "--force").ok()
     assert published(host) == {"slotted-1.5-1"}

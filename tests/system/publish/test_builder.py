@@ -181,7 +181,7 @@ def test_a_binhost_for_another_machine_is_unusable_until_its_setting_or_its_plac
     assert set(findings(client)) == set(found) - {"CPU_FLAGS_X86"}
 
     section, _, command = found["ARCH"]["remedy"].partition(": ")
-    assert section == "a binhost for amd64 in its own section of binrepos.conf"
+    assert section == "add a section for a binhost for amd64 to binrepos.conf; then run"
     client.etc("binrepos.conf/other.conf", binrepo(client, "other", f"{web.url}/production"))
     key = client.path / "key.asc"
     key.write_bytes(host.key.public())
@@ -204,7 +204,7 @@ def test_what_this_hosts_world_wants_and_the_binhost_lacks_ends_when_it_is_built
     assert found["what"].endswith("app-misc/only; app-misc/slotted:9")
     (client.path / "var/lib/portage/world").write_text("app-misc/hello\napp-misc/slotted:2\n")
     found = findings(client)["world"]
-    command = found["remedy"].removeprefix("on the binhost, ").split("; ")[0]
+    command = found["remedy"].removeprefix("on the binhost, run ").split("; ")[0]
     assert command == "emerge --buildpkg app-misc/only"
     host.root.run("sh", "-c", command).ok()
     host.run("publish", "--channel", "production", "--gates", "index").ok()
@@ -305,7 +305,7 @@ def test_a_binhost_may_keep_it_to_itself_and_says_so_to_who_asks(work: Path, hos
     host.run("publish", "--channel", "production", "--gates", "index").ok()
     assert builder.NAME not in os.listdir(host.tree / "production")
     client = site.client(work, host, f"{web.url}/production")
-    assert "says nothing about its builder" in client.run("portage-ext", "compare", "lab").failed().stderr
+    assert "has no builder.json" in client.run("portage-ext", "compare", "lab").failed().stderr
 
 
 def test_packages_that_another_configuration_built_get_none(work: Path, host: Host) -> None:

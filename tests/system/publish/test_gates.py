@@ -70,7 +70,7 @@ def test_each_gate_names_its_package_and_the_channel_stays(work: Path, binhost: 
         for name in names[1:]:
             shutil.rmtree(root.pkgdir / "app-misc" / name)
         refused = host.run("publish", "--channel", "production").failed()
-        assert "lists 5 packages, and the new index would list 1" in refused.stderr, refused
+        assert "lists 5 packages, but the new index would list 1" in refused.stderr, refused
         host.run("publish", "--channel", "production", "--force").ok()
         assert host.channel("production") == 2
     finally:

@@ -149,4 +149,4 @@ def test_portage_that_somebody_else_has_patched_is_left_alone(
     actions.write_text(actions.read_text() + textwrap.dedent(theirs))
     run = client.emerge("-p", "app-misc/hello", PYTHONPATH=path).ok()
     assert run.plan() == {HELLO: "ebuild"}
-    assert ["replaced by somebody else" in line for line in said(run)] == [True]
+    assert ["replaced by another program" in line for line in said(run)] == [True]

@@ -52,7 +52,7 @@ phase() {
     done
     # A binary merge whose guard fails: errexit must not end the phase.
     run -0 phase preinst 'set -eu; MERGE_TYPE=binary PORTAGE_PYTHON=/bin/false CATEGORY=a PF=b; ewarn() { echo "ewarn: $*"; }' 'echo $-'
-    [[ $output == *"ewarn: portage-ext: the guard could not judge a/b"*e*u*end ]]
+    [[ $output == *"ewarn: portage-ext: the guard could not check a/b"*e*u*end ]]
     # A source merge that defines less, something else, and nothing any more.
     cp "$CHECKOUT"/bashrc.d/60-lost-versions.bash "$work/bashrc.d/"
     mkdir -p "$work/var/db/pkg/a/b-1" "$work/build-info"
@@ -61,7 +61,7 @@ phase() {
         echo "$now" >"$work/build-info/SYMBOL_CONTRACT"
         run -0 phase preinst "set -eu; MERGE_TYPE=source PORTAGE_PYTHON=/bin/false CATEGORY=a PN=b PF=b-2 REPLACING_VERSIONS='1 0'
             EROOT=$work PORTAGE_BUILDDIR=$work; ewarn() { echo \"ewarn: \$*\"; }" 'echo $-; compgen -v __portage_ext_ || :'
-        [[ $output == *"ewarn: portage-ext: what a/b-2 takes from installed packages could not be judged"*e*u*end ]]
+        [[ $output == *"ewarn: portage-ext: could not check whether an installed package needs what a/b-2 removes"*e*u*end ]]
         [[ $output != *__portage_ext_* ]]
     done
 }

@@ -565,7 +565,7 @@ class Patch:
 sys.meta_path.insert(0, Patch())
 END
     PYTHONPATH=$work/patched run -1 hooks --role client "${client[@]}"
-    [[ $output == *"read has been replaced by somebody else"* ]]
+    [[ $output == *"read has been replaced by another program"* ]]
     same_as_before
 }
 

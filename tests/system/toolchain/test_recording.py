@@ -149,5 +149,5 @@ def test_command_shows_installed_packages_files_and_images(system: Callable[...,
     (work / "image/usr").mkdir(parents=True)
     shutil.copytree(root.path / "usr/lib64", work / "image/usr/lib64")
     assert "defines libfoo.so.1 [x86_64] FOO_1 FOO_2" in root.run("portage-ext", "contract", str(work / "image")).ok().stdout
-    assert "nothing installed matches app-misc/none" in root.run("portage-ext", "contract", "app-misc/none").failed().stderr
+    assert "no installed package matches app-misc/none" in root.run("portage-ext", "contract", "app-misc/none").failed().stderr
     root.run("portage-ext", "contract", "!!").failed()

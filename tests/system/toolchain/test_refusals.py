@@ -26,8 +26,8 @@ def test_need_that_nothing_in_the_list_meets(system: Callable[..., Root]) -> Non
         refused(
             ours.emerge(*options, "app-misc/cxxtool"),
             "app-misc/cxxtool-1 needs libstdc++.so.6 (GLIBCXX_3.4.32)",
-            "sys-devel/gcc-14.1 would provide it: add it to the merge: emerge --oneshot =sys-devel/gcc-14.1",
-            "build this one from source: emerge --oneshot --usepkg-exclude app-misc/cxxtool =app-misc/cxxtool-1",
+            "sys-devel/gcc-14.1 would provide it; merge it first: emerge --oneshot =sys-devel/gcc-14.1",
+            "build app-misc/cxxtool-1 from source: emerge --oneshot --usepkg-exclude app-misc/cxxtool =app-misc/cxxtool-1",
         )
     assert ours.merged() == {}
     ours.emerge("--oneshot", "--usepkg-exclude", "app-misc/cxxtool", "-g", "=app-misc/cxxtool-1").failed()  # our old libstdc++
@@ -59,8 +59,8 @@ def test_downgrade_that_takes_versions_from_an_installed_program(system: Callabl
     ours = system("ours")
     refused(
         ours.emerge("-1g", "=dev-libs/foo-1"),
-        "dev-libs/foo-1 would take libfoo.so.1 (FOO_2)",
-        "and app-misc/usesfoo-1 needs it",
+        "dev-libs/foo-1 would remove libfoo.so.1 (FOO_2)",
+        "which app-misc/usesfoo-1 needs",
     )
     assert run_program(ours, "usesfoo").ok().stdout == "usesfoo-1\n"
     assert broken(ours) == []

@@ -28,7 +28,7 @@ def test_unmerge_of_a_library_that_a_program_needs(system: Callable[..., Root]) 
     assert "libfoo.so.1: cannot open shared object file" in run_program(plain, "usesfoo").failed().stderr
     ours = system("ours", features=NOT_KEPT)
     words = (
-        "unmerging dev-libs/foo-2 would take libfoo.so.1 (FOO_2) [x86_64] away, app-misc/usesfoo-1 needs it",
+        "unmerging dev-libs/foo-2 would remove libfoo.so.1 (FOO_2) [x86_64], which app-misc/usesfoo-1 needs",
         "emerge --unmerge =app-misc/usesfoo-1 =dev-libs/foo-2",
         "PORTAGE_EXT_TOOLCHAIN=warn",
     )
@@ -74,13 +74,13 @@ def test_depclean_and_prune(system: Callable[..., Root]) -> None:
         (root.path / "var/lib/portage/world").write_text("app-misc/usesbaz\n")
     plain.emerge("--depclean", *lax).ok()
     assert "libbaz.so.1: cannot open" in run_program(plain, "usesbaz").failed().stderr
-    refused(ours.emerge("--depclean", *lax), "unmerging dev-libs/baz-1 would take libbaz.so.1 (BAZ_2)")
+    refused(ours.emerge("--depclean", *lax), "unmerging dev-libs/baz-1 would remove libbaz.so.1 (BAZ_2)")
     assert BAZ in ours.installed()
     # An older slot of a compiler that nobody uses goes as ever.
     ours.emerge("-1g", "sys-devel/gcc:14").ok()
     ours.emerge("--unmerge", "=sys-devel/gcc-14.1").ok()
     ours.emerge("-1g", "sys-devel/gcc:14").ok()
-    refused(ours.emerge("--prune", "sys-devel/gcc", "--nodeps"), "unmerging sys-devel/gcc-13.1 would take libstdc++.so.6")
+    refused(ours.emerge("--prune", "sys-devel/gcc", "--nodeps"), "unmerging sys-devel/gcc-13.1 would remove libstdc++.so.6")
     assert broken(ours) == []
 
 
@@ -89,7 +89,7 @@ def test_modes_of_removal(system: Callable[..., Root], mode: str) -> None:
     ours = system(features=NOT_KEPT)
     run = ours.emerge("--unmerge", "dev-libs/foo", PORTAGE_EXT_TOOLCHAIN=mode).ok()
     assert FOO not in ours.installed()
-    assert ("unmerging dev-libs/foo-2 would take" in run.stderr) is (mode != "off")
+    assert ("unmerging dev-libs/foo-2 would remove" in run.stderr) is (mode != "off")
 
 
 def test_package_env_exempts_what_is_removed(system: Callable[..., Root]) -> None:
@@ -141,7 +141,7 @@ def test_update_that_changes_the_soname_in_its_slot(system: Callable[..., Root])
         plain.emerge("-1g", "=dev-libs/baz-3").ok()
         assert "libbaz.so.1: cannot open" in run_program(plain, "usesbaz").failed().stderr
     ours = system("ours", features=NOT_KEPT)
-    refused(ours.emerge("-1g", "=dev-libs/baz-3"), "dev-libs/baz-3 would take libbaz.so.1 (BAZ_2)", "app-misc/usesbaz-1")
+    refused(ours.emerge("-1g", "=dev-libs/baz-3"), "dev-libs/baz-3 would remove libbaz.so.1 (BAZ_2)", "app-misc/usesbaz-1")
     kept = system("kept")
     kept.emerge("-1g", "=dev-libs/baz-3").ok()
     assert run_program(kept, "usesbaz").ok().stdout == "usesbaz-1\n"
@@ -159,8 +159,6 @@ def test_private_library_that_an_update_takes_from_a_program_of_another_package(
         plain.emerge(*update).ok()
         assert "libown.so.1: cannot open" in run_program(plain, "usesring").failed().stderr
     ours = system("ours", features=NOT_KEPT)
-    refused(
-        ours.emerge(*update), "sys-apps/util-linux-2.40 would take libown.so.1 [x86_64] away", "app-misc/usesring-1 needs it"
-    )
+    refused(ours.emerge(*update), "sys-apps/util-linux-2.40 would remove libown.so.1 [x86_64]", "app-misc/usesring-1 needs")
     assert run_program(ours, "usesring").ok().stdout == "usesring-1\n"
     assert broken(ours) == []

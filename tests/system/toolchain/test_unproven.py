@@ -142,7 +142,7 @@ def test_library_that_portage_does_not_preserve(system: Callable[..., Root]) -> 
     assert [fall.owner for fall in falls(plain)] == ["app-misc/pver-2"]
     root = quiet(system(*installed))
     run = root.emerge("--unmerge", "dev-libs/ver").failed()
-    assert "unmerging dev-libs/ver-2 would take libver.so.1 (V_2) [x86_64] away, app-misc/pver-2 needs it" in run.text
+    assert "unmerging dev-libs/ver-2 would remove libver.so.1 (V_2) [x86_64], which app-misc/pver-2 needs" in run.text
     assert falls(root) == []
     # The same within a merge list.
     bumped = quiet(system("dev-libs/bump-1", "app-misc/pbump-1", name="bumped"))
@@ -166,7 +166,7 @@ def test_library_whose_directory_goes_with_the_package(system: Callable[..., Roo
 def test_nodeps_breaks_no_installed_program_either(system: Callable[..., Root]) -> None:
     root = system("dev-libs/ver-2", "app-misc/pver-2")
     run = root.emerge("-1k", "--nodeps", "=dev-libs/ver-1").failed()
-    assert "dev-libs/ver-1 would take libver.so.1 (V_2) [x86_64] away, and app-misc/pver-2 needs it" in run.text
+    assert "dev-libs/ver-1 would remove libver.so.1 (V_2) [x86_64], which app-misc/pver-2 needs" in run.text
     assert falls(root) == []
 
 

@@ -85,6 +85,6 @@ def test_binhost_that_does_not_exist_is_one_line_and_narrows(hosts: Hosts) -> No
     etc = f"{root.path}/etc/portage"
     assert said == [
         f"portage-ext: {etc}/env/typo:3: GETBINPKG_FROM names 'lap', which binrepos.conf does not have (it has: gentoo, lab); "
-        f"nothing comes from there ({etc}/package.env:2)",
-        "portage-ext: 1 whitelisted package is compiled: portage-ext why app-misc/hello",
+        f"no package is taken from it ({etc}/package.env:2)",
+        "portage-ext: 1 whitelisted package will be compiled. For the reason, run: portage-ext why app-misc/hello",
     ]

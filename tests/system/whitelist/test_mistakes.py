@@ -88,4 +88,4 @@ def test_index_with_an_invalid_name_costs_that_entry_only(client: Root, binhost:
         whitelist(client, "app-misc/hello on")
         run = client.emerge("-p", "app-misc/hello").ok()
     assert run.plan() == {HELLO: "binary"}
-    assert said(run) == ["[tinybin] offers a package with an invalid name, which is passed over: 'app-misc/hello-1..0'"]
+    assert said(run) == ["[tinybin] offers a package with an invalid name, which is ignored: 'app-misc/hello-1..0'"]

@@ -10,7 +10,7 @@ from tests.system.whitelist.whitelisting import FLAGS, HELLO, overlay, whitelist
 from tests.testkit import portages
 from tests.testkit.roots import Root
 
-LINE = "portage-ext: 1 whitelisted package is compiled: portage-ext why app-misc/flags"
+LINE = "portage-ext: 1 whitelisted package will be compiled. For the reason, run: portage-ext why app-misc/flags"
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ def test_portageq_stays_silent(fallen: Root) -> None:
 def test_a_named_package_without_any_binary(client: Root) -> None:
     overlay(client).data("app-misc/only-1")
     whitelist(client, "app-misc/only on")
-    assert "1 whitelisted package is compiled: portage-ext why app-misc/only" in client.emerge("-p", "app-misc/only").stderr
+    run = client.emerge("-p", "app-misc/only")
+    assert "1 whitelisted package will be compiled. For the reason, run: portage-ext why app-misc/only" in run.stderr
     whitelist(client, "app-misc/* on")
     assert "portage-ext" not in client.emerge("-p", "app-misc/only").ok().text
 
@@ -72,7 +73,7 @@ def test_getbinpkg_for_the_run(client: Root) -> None:
     client.etc("package.use", "app-misc/flags bar\n")
     overlay(client).data("app-misc/only-1")
     run = client.emerge("-pg", "app-misc/hello", "app-misc/flags", "app-misc/only").ok()
-    assert "portage-ext: 1 package is compiled: portage-ext why app-misc/flags -- -g\n" in run.stderr
+    assert "portage-ext: 1 package will be compiled. For the reason, run: portage-ext why app-misc/flags -- -g\n" in run.stderr
 
 
 @pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))

@@ -56,7 +56,7 @@ def test_another_package_is_refused_by_what_it_is(tmp_path: Path, data: bytes, w
     put(tmp_path, NAME, data)
     with pytest.raises(RefusedResultError) as refused:
         accepted(tmp_path, job())
-    assert "the result for app-misc/thing-1.0 is refused: " in str(refused.value)
+    assert "refused the build result for app-misc/thing-1.0: " in str(refused.value)
     assert why in str(refused.value)
 
 

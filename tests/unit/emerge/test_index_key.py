@@ -63,7 +63,7 @@ def test_contract_of_another_file_in_its_place_is_not_taken(
     entries = [entry("foo", mtime, size), entry("bar", "7", "100")]
     complete(tree, entries)
     assert [one.get(KEY) for one in entries] == [None, BAR]
-    assert "the contract of l/foo-1 is not in the index" in capsys.readouterr().err  # it was asked, and is not there
+    assert "cannot add the symbol contract of l/foo-1 to the index" in capsys.readouterr().err  # it was asked, and is not there
 
 
 def test_header_that_looks_like_an_entry_gives_no_contract(tree: Any, work: Path) -> None:

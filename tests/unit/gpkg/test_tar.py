@@ -126,7 +126,7 @@ def test_an_archive_that_can_be_read_in_two_ways_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("behind", [b"x", bytes(1024) + b"x", bytes(512) + bytes(Piece(name=b"metadata/PF"))])
 def test_data_behind_the_end_is_refused(behind: bytes) -> None:
-    with pytest.raises(TarError, match="behind the end"):
+    with pytest.raises(TarError, match="after the end"):
         read_values(bytes(PLAIN) + behind, "metadata/", None)
 
 

@@ -148,9 +148,9 @@ def test_licences_are_compared_by_what_their_groups_hold(here: str, there: str, 
 
 def test_what_this_host_wants_and_nobody_builds_is_named_with_the_command_that_builds_it() -> None:
     found = only(replace(RUNS, unbuilt=("a/b", "a/c:2")), world=("a/c:2",))
-    assert found.what.startswith("2 atoms of this host's world that no package there fits")
-    assert found.what.endswith(": a/b; a/c:2 (in its own world too: a/c:2)")
-    assert found.remedy == "on the binhost, emerge --buildpkg a/b a/c:2; then publish again"
+    assert found.what.startswith("2 atoms of this host's world are compiled here")
+    assert found.what.endswith(": a/b; a/c:2 (also in the world of the binhost: a/c:2)")
+    assert found.remedy == "on the binhost, run emerge --buildpkg a/b a/c:2; then publish again"
 
 
 def test_an_older_toolchain_there_asks_nothing_of_this_host() -> None:
@@ -158,7 +158,7 @@ def test_an_older_toolchain_there_asks_nothing_of_this_host() -> None:
     newer, older = (only(replace(RUNS, behind={"sys-devel/gcc": there}), **gcc) for there in (True, False))
     assert newer.remedy.startswith("emerge -1u sys-devel/gcc: ")
     assert older.remedy.startswith("nothing here")
-    assert older.remedy.endswith("on the binhost, emerge -1u sys-devel/gcc")
+    assert older.remedy.endswith("on the binhost, run emerge -1u sys-devel/gcc")
 
 
 def test_a_host_without_a_profile_is_told_that_first() -> None:
@@ -169,7 +169,7 @@ def test_a_host_without_a_profile_is_told_that_first() -> None:
 def test_installed_packages_are_named_with_the_line_that_takes_the_binary() -> None:
     packages = tuple(PackageUse(f"a/p{n}:0", f"a/p{n}-1", ("x",), ("y",)) for n in range(7))
     found = only(replace(RUNS, packages=packages))
-    assert found.what.startswith("7 packages installed here")
+    assert found.what.startswith("7 installed packages are compiled here")
     assert "a/p0:0 -x y" in found.remedy
     assert "and 2 more" in found.remedy
 

@@ -49,7 +49,7 @@ def test_every_reason_for_a_release_has_its_words(made: Site) -> None:
     assert made.publisher.publish("production", made.source()).beside == ("the header of the index (REPO_REVISIONS)",)
     publish(made)
     (made.served() / "app-misc/foo/foo-1-1.gpkg.tar").unlink()
-    assert publish(made).beside == ("1 package that release 3 had lost",)
+    assert publish(made).beside == ("1 package missing from release 3",)
     assert made.publisher.renew("production", force=True).beside == (beside.ANNOUNCED,)
     made.clock.now += 86400 * 16
     assert publish(made).beside == (beside.LATER_EXPIRY,)
@@ -75,7 +75,7 @@ def test_gates_that_a_person_named_judge_what_is_live_too(made: Site) -> None:
     with pytest.raises(GateError) as refused:
         asked.publish("production", Source(made.pkgdir.path, "published"), (Refusing(),))
     assert {one.where for one in refused.value.findings} == set(made.tree.contents(1).entries)
-    assert "to release 1, which production serves and goes on serving" in str(refused.value)
+    assert "to release 1, which production serves and continues to serve" in str(refused.value)
     assert "the next run" not in str(refused.value)
     assert refused.value.lines == ["[refusing] 2 packages: is not liked (such as app-misc/bar/bar-1-1.gpkg.tar)"]
     assert made.tree.channels() == {"production": 1}

@@ -62,7 +62,7 @@ def test_a_flipped_byte_is_found_in_what_is_fresh(made: Site) -> None:
     data = bytearray(path.read_bytes())
     data[700] ^= 1
     path.write_bytes(data)
-    assert "is not the file" in objections(of)["app-misc/foo/foo-1-1.gpkg.tar"]
+    assert "does not match its digests" in objections(of)["app-misc/foo/foo-1-1.gpkg.tar"]
     assert objections(candidate(made, lambda path: "bar" in path)) == {}
 
 

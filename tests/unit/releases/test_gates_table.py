@@ -86,8 +86,7 @@ def test_a_gate_that_does_not_exist_is_named_with_file_and_table(tmp_path: Path,
     with pytest.raises(SettingsError) as refused:
         check_configured(Site(tmp_path, tmp_path, load(tmp_path)))
     assert str(file) in str(refused.value)
-    assert f"{table}.gates is not a list of index, signatures, " in str(refused.value)
-    assert "there is no indexx" in str(refused.value)
+    assert f"{table}.gates: there is no gate indexx; there are index, " in str(refused.value)
 
 
 def test_a_gate_of_one_run_that_does_not_exist_is_a_mistake_of_usage(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_a_failure_of_the_system_says_where_the_channel_stands(made: Site, monke
     monkeypatch.setattr(made.tree, "commit", fails)
     with pytest.raises(PublishError) as failed:
         made.publish()
-    assert "release 1, which is whole" in str(failed.value)
+    assert "release 1, which is complete" in str(failed.value)
     assert not made.tree.staging.exists()
 
 

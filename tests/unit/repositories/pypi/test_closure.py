@@ -81,8 +81,8 @@ def test_a_new_name_waits_and_whoever_needs_it_with_it() -> None:
     assert versions(made) == {"z": "1"}
     assert why(made) == {
         "a": "it needs b, which waits for `portage-ext pypi confirm`",
-        "b": "it is new here, and needed by a; if you trust it: portage-ext pypi confirm b",
-        "c": "it is new here, and needed by b; if you trust it: portage-ext pypi confirm c",
+        "b": "it is a new dependency of a; if you trust it, run: portage-ext pypi confirm b",
+        "c": "it is a new dependency of b; if you trust it, run: portage-ext pypi confirm c",
     }
     assert versions(closure(asked("a", "z", consented="b c"), releases, Terms())) == {"a": "1", "b": "1", "c": "1", "z": "1"}
 
@@ -143,7 +143,7 @@ def test_a_release_that_cannot_be_used_leaves_the_earlier_one() -> None:
     made = closure(asked("a", "b", kept=(earlier,)), releases, Terms())
     assert versions(made) == {"a": "1", "b": "1"}
     assert contents.reason(made.behind["a"]) == "it needs new, which waits for `portage-ext pypi confirm`"
-    assert why(made) == {"new": "it is new here, and needed by a; if you trust it: portage-ext pypi confirm new"}
+    assert why(made) == {"new": "it is a new dependency of a; if you trust it, run: portage-ext pypi confirm new"}
     gone = closure(asked("a", "b", kept=(earlier,)), Releases([release("b", "1")]), Terms())
     assert versions(gone) == {"a": "1", "b": "1"}
     yanked = Releases([release("b", "1")], errors={"a": YankedError("a 1", "bad")})

@@ -95,7 +95,7 @@ def test_the_release_that_is_chosen(work: Path) -> None:
     assert chosen("") == "1.1"
     assert chosen("<1.1") == "1.0"
     assert chosen("==3.0rc1") == "3.0rc1"
-    with pytest.raises(YankedError, match=r"foo 2.0: the project has yanked it \(no\)"):
+    with pytest.raises(YankedError, match=r"foo 2.0: the project has yanked this version \(no\)"):
         chosen("==2.0")
     with pytest.raises(NoSdistError):
         chosen("==2.1")
