@@ -382,6 +382,9 @@ put_in_place() {
         -f $config_root/etc/portage/portage-ext/trust/${choice[name]}.pins ]]; then
         choice[pinned-before]=yes
     fi
+    if has_role client && [[ -z ${choice[started]-} && -f $config_root/etc/portage/portage-ext/trust/${choice[name]}.removed ]]; then
+        choice[removed-before]=yes
+    fi
     if has_role client && [[ -z ${choice[started]-} ]]; then
         [[ -e $root/var/cache/binhost/${choice[name]} ]] || choice[downloads-are-ours]=yes
         [[ -e $root/var/cache/binhost ]] || choice[cache-is-ours]=yes

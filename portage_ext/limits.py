@@ -12,6 +12,10 @@ GIB: Final = 1024 * MIB
 CONFIG_FILE_SIZE: Final = 4 * MIB
 CONFIG_LINE: Final = 4 * KIB
 """One line of binrepos.conf."""
+CONFIG_LINES: Final = 10_000
+"""All lines of one file of binrepos.conf."""
+CONFIG_KEY_PARTS: Final = 64
+"""The parts of a dotted key of portage-ext.toml."""
 
 # What is asked of the resolver (explain/resolution.py, host/buildtimes.py).
 SPOKEN_SIZE: Final = 4 * MIB
@@ -153,6 +157,10 @@ MAX_KEY_SIZE: Final = MIB
 MAX_KEYS_NEXT: Final = 16
 MAX_PINS: Final = 64
 """Keys pinned for one binrepo."""
+MAX_REMOVED_ROOT_KEYS: Final = 128
+"""Root keys that the administrator took out of the pins of one binrepo; none is forgotten, so that more are refused."""
+MAX_REMOVED_SIZE: Final = 64 * KIB
+"""The file that names them, with comments."""
 MAX_ANNOUNCED: Final = 1024
 """Recorded key rotations: pairs of a key and the key that announced it."""
 MAX_REMOVED: Final = 8192

@@ -170,6 +170,7 @@ unpin_keys() {
             # Without portage-ext, which somebody may have removed first, the key goes by hand.
             ext trust "${arguments[@]}" remove "${choice[name]}" &>/dev/null || choice[believed]+=" ${choice[key]-$(named_keys)}"
         fi
+        [[ ${choice[removed-before]-} ]] || rm -f -- "$trust/${choice[name]}.removed"
         rm -f -- "$trust/${choice[name]}".{pins,gpg} "$config_root/etc/portage/binrepos.conf/zz-portage-ext-${choice[name]}.conf"
     fi
     for key in ${choice[believed]-}; do

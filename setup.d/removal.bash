@@ -103,7 +103,7 @@ wanted() {
 
 # What was chosen for the role $1 alone. Of a binhost whose releases or key stay, it is remembered where they are.
 forget_choices() {
-    local name names=(url key key-from root-keys root-threshold pinned-before downloads-are-ours cache-is-ours)
+    local name names=(url key key-from root-keys root-threshold pinned-before removed-before downloads-are-ours cache-is-ours)
     if [[ $1 == binhost ]]; then
         names=(signing-key signing-home server-name nginx march believed)
         if ((${#left[@]})); then

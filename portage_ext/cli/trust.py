@@ -69,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
                     f"{repo}: {pinned.threshold} of {', '.join(pinned.keys)} say from now on which keys sign; "
                     "no other key is pinned"
                 )
+                if pinned.again:
+                    print(f"{repo}: taken out before, and counting again: {_named(pinned.again)}")
             else:
                 pinned = pinning.pin(site, repo, options.fingerprint, options.source)
                 print(f"{repo}: {pinned.keys[0]} is pinned, and in Portage's keyring {site.settings.portage_home}")
@@ -79,21 +81,21 @@ def run(options: argparse.Namespace) -> int:
         case "remove":
             _tell(repo, pinning.unpin(site, repo, options.fingerprint))
         case "forget":
-            pinning.forget(site, repo)
+            again = pinning.forget(site, repo)
+            if again:
+                print(f"{repo}: root keys that were taken out before, and whose signatures count again: {_named(again)}")
             print(f"{repo}: the next valid Release is accepted as the first; one without a Release is still refused")
     return 0
 
 
 def _tell(repo: str, removed: Removed) -> None:
     """Say what `trust remove` dropped."""
-
-    def named(keys: frozenset[str]) -> str:
-        return ", ".join(sorted(keys)) or "nothing"
-
-    print(f"{repo}: no longer pinned: {named(removed.keys)}")
+    print(f"{repo}: no longer pinned: {_named(removed.keys)}")
     if removed.rotated:
-        print(f"{repo}: no longer believed, because these keys announced them: {named(removed.rotated)}")
-    print(f"{repo}: taken out of Portage's keyring: {named(removed.from_portage)}")
+        print(f"{repo}: no longer believed, because these keys announced them: {_named(removed.rotated)}")
+    if removed.remembered:
+        print(f"{repo}: no signature of a removed root key counts, whatever root names it, until you pin it again")
+    print(f"{repo}: taken out of Portage's keyring: {_named(removed.from_portage)}")
     if not removed.left:
         print(f"{repo}: no key is pinned any more; pin the current one with `portage-ext trust add`")
 
@@ -115,11 +117,17 @@ def _as_json(one: Trusted) -> dict[str, object]:
     }
 
 
+def _named(keys: frozenset[str]) -> str:
+    return ", ".join(sorted(keys)) or "nothing"
+
+
 def _show(one: Trusted) -> None:
     pins, seen, present = one.pins, one.seen, one.present
     print(one.binrepo)
     if one.root_pins is not None:
         _show_root(one.root_pins, one.root, present)
+    for key in sorted(one.removed):
+        print(f"  removed  {key}  no signature by it counts under a root")
     rotating = seen if one.root_pins is None else None
     for pin in sorted(pins):
         print(f"  pinned   {pin}  {_described(present.get(pin))}")

@@ -60,9 +60,13 @@ def mistakes(config_root: Path) -> list[tuple[str, str]]:
         parser = configparser.ConfigParser(dict.fromkeys(("EPREFIX", "EROOT", "PORTAGE_CONFIGROOT", "ROOT", "SYSROOT"), ""))
         try:
             text = _text(path)
-            long = next((number for number, line in enumerate(text.split("\n"), 1) if len(line) > limits.CONFIG_LINE), 0)
+            lines = text.split("\n")
+            long = next((number for number, line in enumerate(lines, 1) if len(line) > limits.CONFIG_LINE), 0)
+            # configparser takes time by the square of a line, and of the number of those that are no settings.
+            if len(lines) > limits.CONFIG_LINES:
+                found.append((str(path), f"more than {limits.CONFIG_LINES} lines"))
+                continue
             if long:
-                # The time of configparser grows with the square of the line length.
                 found.append((f"{path}:{long}", f"a line of more than {limits.CONFIG_LINE} characters"))
                 continue
             parser.read_string(text, str(path))

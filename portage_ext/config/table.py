@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from portage_ext import limits
 from portage_ext.errors import SettingsError
 
 SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
 """Where the file is, below PORTAGE_CONFIGROOT."""
+_PART: Final = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_DEEP_KEY: Final = re.compile(f"(?:{_PART}){{{limits.CONFIG_KEY_PARTS}}}")
 
 
 def document(text: str, path: str) -> dict[str, object]:
@@ -15,6 +19,9 @@ def document(text: str, path: str) -> dict[str, object]:
     # Imported here, so that only hosts with such a file load the parser.
     import tomllib
 
+    # tomllib takes time by the square of a dotted key.
+    if _DEEP_KEY.search(text):
+        raise SettingsError(path, f"a dotted key in it has more than {limits.CONFIG_KEY_PARTS} parts")
     try:
         return tomllib.loads(text)
     except RecursionError:

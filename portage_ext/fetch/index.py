@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -266,12 +266,26 @@ def _release(binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, now: 
         signature = small(binrepo, base, SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
     except NotFoundError:
         signature = b""  # judged as what it is: unsigned
-    return _accepted(binrepo, terms, seen, base, release, signature, now)
+
+    def renew(wanted: frozenset[str]) -> bool:
+        if terms.root is not None:
+            return roots.fetch_again(binrepo, base, wanted)
+        return keys.fetch_announced(binrepo, base, wanted, again=True)
+
+    return accepted(binrepo, terms, seen, release, signature, now, renew)
 
 
-def _accepted(
-    binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, release: bytes, signature: bytes, now: int
+def accepted(
+    binrepo: Binrepo,
+    terms: Terms,
+    seen: Seen | None,
+    release: bytes,
+    signature: bytes,
+    now: int,
+    renew: Callable[[frozenset[str]], bool],
 ) -> Accepted:
+    """A Release and its signature, judged; once more where ``renew`` says that a key has become another. Raises TrustError."""
+
     def verdicts() -> tuple[Signature, ...]:
         return gpg.verify_detached(binrepo.keyrings(), signature, release) if signature else ()
 
@@ -283,11 +297,7 @@ def _accepted(
         # Beside a root no other key is: what was seen before may be what it has revoked.
         trusted = terms.pins if terms.root is not None else trusted_keys(terms.pins, seen)
         wanted = trusted if isinstance(error, UnknownKeyError) else expired_keys(found, trusted)
-        if terms.root is not None:
-            renewed = roots.fetch_again(binrepo, base, wanted)
-        else:
-            renewed = keys.fetch_announced(binrepo, base, wanted, again=True)
-        if not renewed:
+        if not renew(wanted):
             raise
         return accept(terms, seen, release, verdicts(), now)
 

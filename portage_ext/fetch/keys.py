@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from portage_ext import files, limits
 from portage_ext.errors.trust import AllMirrorsFailedError, GpgError, KeyFileError
@@ -56,6 +57,28 @@ def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *
             continue
         known[fingerprint], changed = key, True
     return changed
+
+
+def look_again(binrepo: Binrepo, base: str, fingerprints: frozenset[str], ring: Path) -> bool:
+    """As :func:`fetch_announced` with ``again``, for a look that leaves nothing: the keys are in ``ring`` alone.
+
+    Returns whether one of them is another than this host knows.
+    """
+    kept = [binrepo.state.keyring_file, binrepo.trust.keyring_file(binrepo.name)]
+    rings = [keyfiles.ring(path) for path in kept]
+    found: dict[str, bytes] = {}
+    for fingerprint in sorted(fingerprints):
+        here = [of[fingerprint] for of in rings if fingerprint in of]
+        try:
+            pieces = [*here, _fetch(binrepo, base, fingerprint)]
+            key = keyfiles.only(pieces, fingerprint, f"{base}/{key_path(fingerprint)}")
+        except (AllMirrorsFailedError, KeyFileError):
+            # The Release that is refused without it says so.
+            continue
+        if key not in here:
+            found[fingerprint] = key
+    files.replace_file(ring, keyfiles.joined(found))
+    return bool(found)
 
 
 def _fetch(binrepo: Binrepo, base: str, fingerprint: str) -> bytes:

@@ -1,16 +1,23 @@
-"""Is a binhost there, and would its Release be believed? Looked at as the fetcher looks, and nothing is remembered of it."""
+"""Is a binhost there, and would its Release be believed? Looked at as the fetcher looks, and nothing is remembered of it.
+
+A key that has expired here is looked at as the binhost has it now, since the next fetch will take the prolonged one.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 from portage_ext.errors.trust import NotFoundError, OversizedFileError
+from portage_ext.fetch import keys
 from portage_ext.fetch.binrepo import Binrepo
-from portage_ext.fetch.index import small
+from portage_ext.fetch.index import accepted, small
 from portage_ext.fetch.roots import followed
 from portage_ext.limits import MAX_RELEASE_SIZE, MAX_SIGNATURE_SIZE
 from portage_ext.model.release import PLAIN_FORM, Release
-from portage_ext.trust import gpg
 from portage_ext.trust import release as release_text
-from portage_ext.trust.machine import Terms, accept, without_release
+from portage_ext.trust.machine import Terms, without_release
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 
@@ -37,8 +44,16 @@ def _release(binrepo: Binrepo, terms: Terms, base: str, now: int) -> Release | N
         signature = small(binrepo, base, SIGNATURE_NAME, MAX_SIGNATURE_SIZE)
     except NotFoundError:
         signature = b""
-    found = gpg.verify_detached(binrepo.keyrings(), signature, data) if signature else ()
-    return accept(terms, binrepo.state.load().seen, data, found, now).release
+    seen = binrepo.state.load().seen
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
+        ring = Path(place) / "again.gpg"
+        looking = replace(binrepo, passing=(ring, *binrepo.passing))
+
+        def renew(wanted: frozenset[str]) -> bool:
+            # Beside a root the keys were fetched for this look as they are at the binhost now.
+            return terms.root is None and keys.look_again(binrepo, base, wanted, ring)
+
+        return accepted(looking, terms, seen, data, signature, now, renew).release
 
 
 def _index_is_there(binrepo: Binrepo, base: str) -> None:

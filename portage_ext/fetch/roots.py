@@ -119,11 +119,11 @@ class _Following:
             except NotFoundError:
                 return
             signature = self._signature(version)
-            known = frozenset(current.root.root_keys) if isinstance(current, Believed) else current.keys
+            known = frozenset(current.root.root_keys) - self.pins.removed if isinstance(current, Believed) else current.keys
             if isinstance(current, Believed):
                 self._obtain(self.root_ring, known)
             root = self._judged(known, signature, data, partial(roots.vouched, where, current, data))
-            own = frozenset(root.root_keys)
+            own = frozenset(root.root_keys) - self.pins.removed
             self._obtain(self.root_ring, own)
             current = self._judged(own, signature, data, partial(roots.accept, where, current, version, data))
             yield current

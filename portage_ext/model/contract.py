@@ -22,7 +22,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import unquote
 
 from portage_ext.errors import InvalidContractError
 from portage_ext.limits import CONTRACT_PRIVATE, CONTRACT_SIZE
@@ -34,6 +33,7 @@ _WITHOUT_PRIVATE: Final = "1"
 _MARKS: Final = (">", "<", "/", "@")
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f%:,?<>/@]|[^\x00-\x7f]")
 _UNSAFE_PATH: Final = re.compile(r"[\x00-\x20\x7f%]|[^\x00-\x7f]")
+_ESCAPED: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _CATEGORY: Final = re.compile(r"[a-z0-9]+_[a-z0-9]+", re.ASCII)
 
 Library = tuple[str, str]
@@ -170,7 +170,7 @@ def _groups(text: str, words: list[str]) -> Iterator[tuple[str, str, list[str]]]
 
 
 def _directories(text: str, words: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(unquote(word) for word in words)
+    found = tuple(_unquote(word, "replace") for word in words)
     if not all(path.startswith(("/", "~/")) for path in found):
         raise InvalidContractError(text[:60], "a directory in it is not absolute")
     return found
@@ -202,8 +202,9 @@ def _quote(text: str, unsafe: re.Pattern[str]) -> str:
     return unsafe.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), text)
 
 
-def _unquote(text: str) -> str:
-    return unquote(text, errors="surrogateescape") if "%" in text else text
+def _unquote(text: str, errors: str = "surrogateescape") -> str:
+    """As urllib's unquote, which takes a hundred times the memory of a text of percent signs."""
+    return _ESCAPED.sub(lambda match: bytes.fromhex(match[0].replace("%", "")).decode("utf-8", errors), text)
 
 
 def _split(text: str, word: str) -> tuple[str, frozenset[str]]:

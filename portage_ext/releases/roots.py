@@ -27,6 +27,7 @@ from portage_ext.errors.releases import ExpiringRootKeyError
 from portage_ext.errors.trust import (
     EquivocationError,
     ForeignRepositoryError,
+    GpgError,
     RootRollbackError,
     ThresholdError,
     TrustError,
@@ -202,13 +203,18 @@ def check_release(root: Root, where: str, repository: str, version: int, signing
 
 
 def accepts(root: Root, base: Path, release: Path, version: int) -> bool:
-    """Whether clients that follow ``root``, published in ``base``, accept the Release in the directory ``release``."""
+    """Whether clients that follow ``root``, published in ``base``, accept the Release in the directory ``release``.
+
+    Raises GpgError where gpg cannot say: that is no refusal.
+    """
     keys = frozenset(root.release_keys)
     try:
         with keyring(base / ROOT_DIRECTORY, keys) as ring:
             signature = _bounded(release / SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
             found = gpg.verify_detached([ring], signature, (release / RELEASE_NAME).read_bytes())
         openpgp.vouching(found, keys, root.release_threshold, str(release))
+    except GpgError:
+        raise
     except (TrustError, FileNotFoundError):
         return False
     return version >= root.least_release

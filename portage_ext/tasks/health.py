@@ -17,7 +17,7 @@ from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.releases import MirrorPushError
-from portage_ext.errors.trust import MirrorError, NotFoundError, TrustError
+from portage_ext.errors.trust import GpgError, MirrorError, NotFoundError, TrustError
 from portage_ext.fetch.mirrors import bases as bases_of
 from portage_ext.fetch.reach import release_at
 from portage_ext.host.here import Here
@@ -162,7 +162,12 @@ def keys(site: Site) -> Area:
                 found += health.key(KeyState(f"[{name}]", pin, one.expires, one.revoked), now, remedy)
     if settings.sign.key:
         home = settings.sign.homedir or Path(os.environ.get("GNUPGHOME", "~/.gnupg")).expanduser()
-        data = manage.present_in_portage(home, settings.sign.key)
+        try:
+            data = manage.present_in_portage(home, settings.sign.key)
+        except (GpgError, PermissionError) as error:
+            return Area(
+                "keys", f"{count} in use, and one that gpg cannot read", (*found, _unread(home, settings.sign.key, error))
+            )
         remedy = (
             f"gpg --homedir {home} --quick-set-expire {settings.sign.key} 2y; then distribute the prolonged key to the clients"
         )
@@ -170,13 +175,19 @@ def keys(site: Site) -> Area:
             count += 1
             found += health.key(KeyState("[sign]", settings.sign.key, one.expires, one.revoked), now, remedy)
         if not data:
-            who = "" if os.access(home, os.R_OK | os.X_OK) else " for this user"
-            what = f"[sign] the key {settings.sign.key} is not in {home}{who}, so nothing can be signed"
+            what = f"[sign] the key {settings.sign.key} is not in {home}, so nothing can be signed"
             remedy = f"gpg --homedir {home} --list-secret-keys, then set `key` in [sign] of portage-ext.toml to a fingerprint"
-            found.append(
-                health.error(what, remedy) if not who else health.warning(what, "run this command as the signing user")
-            )
+            found.append(health.error(what, remedy))
     return Area("keys", f"{count} in use" if count else "no pinned key, no signing key", tuple(found))
+
+
+def _unread(home: Path, key: str, error: GpgError | PermissionError) -> Finding:
+    """That it is not known whether the key is there, which is not the same as that it is not."""
+    why = error.why if isinstance(error, GpgError) else f"{error.strerror}"
+    what = f"[sign] gpg could not read the key {key} in {home}: {why}"
+    if os.access(home, os.R_OK | os.X_OK):
+        return health.error(what, f"gpg --homedir {home} --list-keys {key}")
+    return health.warning(what, "ask again as the user who signs")
 
 
 def _rooted(name: str, directory: TrustDirectory, state: StateDirectory, now: int) -> Iterator[Finding]:

@@ -31,13 +31,15 @@ class Pinned:
     """The ``keys`` that are now trusted for ``binrepo``, ``threshold`` of them together.
 
     ``drop_in`` is the file that makes Portage fetch through portage-ext; None if it could not be written, because
-    binrepos.conf is a file that the administrator maintains.
+    binrepos.conf is a file that the administrator maintains. ``again`` are those of the keys that had been removed, and count
+    again.
     """
 
     binrepo: str
     keys: Sequence[str]
     threshold: int
     drop_in: Path | None
+    again: frozenset[str] = frozenset()
 
 
 def pin(site: Site, binrepo: str, key: str, source: str | None = None) -> Pinned:
@@ -69,8 +71,8 @@ def pin_roots(site: Site, binrepo: str, keys: Sequence[str], threshold: int | No
         found[one] = only([data], one, where)
     state = StateDirectory(site.eroot, name)
     with _alone(state):
-        manage_roots.add(directory, home, state, RootPins(frozenset(wanted), needed), found)
-    return _connected(site, Pinned(name, wanted, needed, None))
+        again = manage_roots.add(directory, home, state, RootPins(frozenset(wanted), needed), found)
+    return _connected(site, Pinned(name, wanted, needed, None, again))
 
 
 def unpin(site: Site, binrepo: str, key: str | None = None) -> Removed:
@@ -89,22 +91,31 @@ def unpin(site: Site, binrepo: str, key: str | None = None) -> Removed:
     return removed
 
 
-def forget(site: Site, binrepo: str) -> None:
-    """Forget version and identity seen of ``binrepo``, after it was set up again. Raises UsageError, LockError, OSError."""
+def forget(site: Site, binrepo: str) -> frozenset[str]:
+    """Forget version and identity seen of ``binrepo``, after it was set up again, and which root keys were taken out.
+
+    Returns those root keys: they count again. Raises UsageError, SettingsError, LockError, OSError.
+    """
     name = checked_name(binrepo)
-    state = StateDirectory(site.eroot, name)
+    state, directory = StateDirectory(site.eroot, name), TrustDirectory(site.config_root)
     with _alone(state):
+        again = directory.removed_roots(name)
+        directory.write_removed(name, frozenset())
         if state.memory_file.exists():
-            state.save(Memory(forgotten(TrustDirectory(site.config_root).pins(name), _seen(state))))
+            state.save(Memory(forgotten(directory.pins(name), _seen(state))))
             state.index_file.unlink(missing_ok=True)
         kept_root.forget(state)
     # This also forgets the TIMESTAMP that Portage got, which the next index must exceed.
     _drop_unverified(site.eroot)
+    return again
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The pins of a binrepo, which of them are ``present`` in its keyring, by primary key, and its recorded state."""
+    """The pins of a binrepo, which of them are ``present`` in its keyring, by primary key, and its recorded state.
+
+    ``removed`` are root keys that were removed.
+    """
 
     binrepo: str
     pins: frozenset[str]
@@ -112,6 +123,7 @@ class Trusted:
     present: Mapping[str, PublicKey]
     seen: Seen | None
     root: Root | None
+    removed: frozenset[str]
 
 
 def trusted(config_root: Path, eroot: Path, binrepo: str | None = None) -> Iterator[Trusted]:
@@ -127,7 +139,7 @@ def trusted(config_root: Path, eroot: Path, binrepo: str | None = None) -> Itera
         rings = b"".join(one.read_bytes() for one in (ring, state.keyring_file) if one.exists())
         present = {key.primary: key for key in read_keys(rings)} if rings else {}
         root = kept_root.believed(directory, state) if rooted is not None else None
-        yield Trusted(name, directory.pins(name), rooted, present, state.load().seen, root)
+        yield Trusted(name, directory.pins(name), rooted, present, state.load().seen, root, directory.removed_roots(name))
 
 
 def _connected(site: Site, pinned: Pinned) -> Pinned:

@@ -1,8 +1,8 @@
 """The root that this host believes of a binrepo, as a file beside what else is remembered of it::
 
     EROOT/var/lib/portage-ext/trust/
-        NAME.root       the pins that it rests on, keys that could not be fetched yet, root keys that have signed it, an empty
-                        line, and the root as published
+        NAME.root       the pins that it rests on, keys that could not be fetched yet, root keys that have signed it, those that
+                        were removed (no line: none), an empty line, and the root as published
         NAME.rootkeys   public keys of root keys, as `gpg --export` writes them; Portage's keyring never has them
 
 It is replaced as soon as a newer root is accepted, whatever becomes of the Release that was asked for next.
@@ -24,7 +24,7 @@ from portage_ext.trust.keyrings import RootPins, TrustDirectory
 from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.roots import Believed
 
-_HEADER_SIZE: Final = 16 * limits.KIB
+_HEADER_SIZE: Final = 32 * limits.KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,19 @@ def load(state: StateDirectory) -> KeptRoot | None:
     head, _, text = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
-        pinned, lacking, signed = (line.split(" ") for line in lines)
-        threshold, keys, missing, signers = int(pinned[1]), *map(frozenset, (pinned[2:], lacking[1:], signed[1:]))
-        if [pinned[0], lacking[0], signed[0]] != ["Pinned:", "Lacking:", "Signed:"]:
+        if len(lines) == 3:
+            lines.append("Removed:")
+        pinned, lacking, signed, gone = (line.split(" ") for line in lines)
+        threshold, keys, missing, signers, removed = (
+            int(pinned[1]),
+            *map(frozenset, (pinned[2:], lacking[1:], signed[1:], gone[1:])),
+        )
+        if [pinned[0], lacking[0], signed[0], gone[0]] != ["Pinned:", "Lacking:", "Signed:", "Removed:"]:
             raise ValueError("not the lines of a root that is kept")
-        if not all(map(FINGERPRINT.fullmatch, keys | missing | signers)):
+        if not all(map(FINGERPRINT.fullmatch, keys | missing | signers | removed)):
             raise ValueError("not the fingerprints of a root that is kept")
-        return KeptRoot(Believed(root_text.parse(text, str(path)), text, RootPins(keys, threshold), signers), missing)
+        pins = RootPins(keys, threshold, removed)
+        return KeptRoot(Believed(root_text.parse(text, str(path)), text, pins, signers), missing)
     except (ValueError, IndexError, MalformedRootError) as error:
         raise DamagedStateError(str(path), f"it is damaged ({error})") from error
 
@@ -87,6 +93,7 @@ def save(state: StateDirectory, kept: KeptRoot) -> None:
         ["Pinned:", str(pins.threshold), *sorted(pins.keys)],
         ["Lacking:", *sorted(kept.lacking)],
         ["Signed:", *sorted(kept.believed.signers)],
+        *([["Removed:", *sorted(pins.removed)]] if pins.removed else []),
     )
     head = "".join(f"{' '.join(words)}\n" for words in lines) + "\n"
     state.make_directory()

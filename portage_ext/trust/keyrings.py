@@ -5,7 +5,8 @@
     CONFIGROOT/etc/portage/portage-ext/trust/
         NAME.pins     fingerprints of the primary keys believed for the binrepo, one a line;
                       or of root keys that say which ones are: lines `root FPR`, and `threshold N` of them that must have signed
-        NAME.gpg      those keys, as `gpg --export` writes them
+        NAME.removed  root keys that were pinned once or named as stolen, one a line: their signatures under roots do not count
+        NAME.gpg      the pinned keys, as `gpg --export` writes them
     CONFIGROOT/etc/portage/gnupg/     Portage's own home: the keys are there too, or Portage refuses the packages
 
 A key is believed for a binrepo because its fingerprint is pinned there, and for no other reason: being in a keyring, in
@@ -30,10 +31,14 @@ TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
 
 @dataclass(frozen=True, slots=True)
 class RootPins:
-    """The pinned root keys, primary ones, and how many of them must have signed the first root."""
+    """The pinned root keys, primary ones, and how many of them must have signed the first root.
+
+    ``removed`` are root keys that the administrator took out: no signature of theirs counts, whatever root names them.
+    """
 
     keys: frozenset[str]
     threshold: int
+    removed: frozenset[str] = frozenset()
 
 
 def fingerprint(text: str) -> str:
@@ -56,6 +61,9 @@ class TrustDirectory:
 
     def pins_file(self, binrepo: str) -> Path:
         return self.directory / f"{binrepo}.pins"
+
+    def removed_file(self, binrepo: str) -> Path:
+        return self.directory / f"{binrepo}.removed"
 
     def keyring_file(self, binrepo: str) -> Path:
         return self.directory / f"{binrepo}.gpg"
@@ -97,28 +105,73 @@ class TrustDirectory:
             return frozenset(keys), None
         if keys or len(thresholds) != 1 or not 1 <= thresholds[0] <= len(roots):
             raise SettingsError(str(path), "it must name root keys alone, and one threshold that they can meet")
-        return frozenset(), RootPins(frozenset(roots), thresholds[0])
+        return frozenset(), RootPins(frozenset(roots), thresholds[0], self.removed_roots(binrepo))
+
+    def removed_roots(self, binrepo: str) -> frozenset[str]:
+        """The root keys that the administrator took out, also while no root key is pinned. Raises SettingsError."""
+        path = self.removed_file(binrepo)
+        try:
+            with path.open(encoding="ascii") as file:
+                text = file.read(limits.MAX_REMOVED_SIZE + 1)
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(str(path), str(error)) from error
+        words = [line.split("#", 1)[0].strip() for line in text.splitlines()]
+        removed = frozenset(word for word in words if word)
+        for word in sorted(removed):
+            if not FINGERPRINT.fullmatch(word):
+                raise SettingsError(str(path), f"{word[:80]!r} is not a fingerprint")
+        if len(text) > limits.MAX_REMOVED_SIZE or len(removed) > limits.MAX_REMOVED_ROOT_KEYS:
+            raise SettingsError(str(path), f"it names too many keys; {limits.MAX_REMOVED_ROOT_KEYS} is the most")
+        return removed
+
+    def write_removed(self, binrepo: str, removed: frozenset[str]) -> None:
+        """Replace what is remembered of removed root keys. Raises KeyFileError when they are too many, OSError."""
+        path = self.removed_file(binrepo)
+        if len(removed) > limits.MAX_REMOVED_ROOT_KEYS:
+            raise KeyFileError(
+                str(path),
+                f"more than {limits.MAX_REMOVED_ROOT_KEYS} root keys were taken out; `portage-ext trust forget {binrepo}` "
+                "lets all of them count again",
+            )
+        if not removed:
+            path.unlink(missing_ok=True)
+            return
+        from portage_ext import files
+
+        self._make()
+        files.replace_file(path, "".join(f"{key}\n" for key in sorted(removed)).encode())
 
     def binrepos(self) -> list[str]:
         """The names of the binrepos that have pins."""
         return sorted(path.name.removesuffix(".pins") for path in self.directory.glob("*.pins"))
 
     def write(self, binrepo: str, pins: Iterable[str] | RootPins, keyring: bytes) -> None:
-        """Replace pins and keyring of ``binrepo``. The keyring comes first: a pin without its key refuses. Raises OSError."""
+        """Replace pins and keyring of ``binrepo``. What refuses comes first: removed root keys, and a pin without its key.
+
+        Raises KeyFileError when too many root keys were removed, OSError.
+        """
         if isinstance(pins, RootPins):
+            self.write_removed(binrepo, pins.removed)
             lines = [*(f"root {key}" for key in sorted(pins.keys)), f"threshold {pins.threshold}"]
         else:
             lines = sorted(pins)
         from portage_ext import files
 
-        files.make_directory(self.directory)
-        for made in (self.directory.parent, self.directory):
-            made.chmod(0o755)
+        self._make()
         files.replace_file(self.keyring_file(binrepo), keyring)
         files.replace_file(self.pins_file(binrepo), "".join(f"{line}\n" for line in lines).encode())
 
+    def _make(self) -> None:
+        from portage_ext import files
+
+        files.make_directory(self.directory)
+        for made in (self.directory.parent, self.directory):
+            made.chmod(0o755)
+
     def remove(self, binrepo: str) -> None:
-        """Take away pins and keyring of ``binrepo``; pins first."""
+        """Take away pins and keyring of ``binrepo``, pins first. Removed root keys stay removed."""
         self.pins_file(binrepo).unlink(missing_ok=True)
         self.keyring_file(binrepo).unlink(missing_ok=True)
 

@@ -34,11 +34,20 @@ _FOR_READERS: Final = ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "gpg.conf", 
 
 
 def present_in_portage(home: Path, fingerprint: str) -> bytes:
-    """The key out of Portage's own home, empty when it is not there."""
+    """The key out of a gpg home such as Portage's own, empty when it is not there.
+
+    What claims it as a subkey comes along, for the caller to refuse by name. Raises GpgError where gpg cannot say whether it is
+    there, or does not export it.
+    """
     if not home.is_dir():
         return b""
-    exported = gpg_in(home).export_keys(fingerprint, armor=False)
-    return exported if isinstance(exported, bytes) else b""
+    gpg = gpg_in(home)
+    if not any(fingerprint in (key.primary, *key.subkeys) for key in keys_in(gpg)):
+        return b""
+    exported = gpg.export_keys(fingerprint, armor=False)
+    if not isinstance(exported, bytes) or not exported:
+        raise GpgError(str(home), f"it lists the key {fingerprint}, but gpg does not export it")
+    return exported
 
 
 def secret_keys(home: Path | None) -> frozenset[str]:
@@ -70,12 +79,14 @@ def _own(directory: TrustDirectory, binrepo: str, pins: frozenset[str]) -> dict[
 @dataclass(frozen=True, slots=True)
 class Removed:
     """What is believed no more: the keys that were asked for, ``rotated`` ones that they had announced, and those of both
-    that were taken out of Portage's keyring too. ``left`` are the keys that are believed still."""
+    that were taken out of Portage's keyring too. ``left`` are the keys that are believed still, ``remembered`` the root keys
+    whose signatures do not count any more, until the administrator takes that back."""
 
     keys: frozenset[str]
     rotated: frozenset[str]
     from_portage: frozenset[str]
     left: frozenset[str]
+    remembered: frozenset[str] = frozenset()
 
 
 def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:

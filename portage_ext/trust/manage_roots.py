@@ -7,6 +7,7 @@ names, and takes the others out of Portage's keyring (fetch/roots.py), so that a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from portage_ext import files
@@ -21,11 +22,16 @@ from portage_ext.trust.memory import StateDirectory
 
 def add(
     directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
-) -> None:
+) -> frozenset[str]:
     """Pin root keys for the binrepo of ``state``, with their public ``keys``, in the place of all that was pinned for it.
 
-    A root that they do not vouch for is forgotten with the keys that it named. Raises KeyFileError, GpgError, OSError.
+    Root keys that were pinned and are not any more are remembered as removed. A root that the new ones do not vouch for is
+    forgotten with the keys that it named. Returns those of ``pins`` that were removed once, and count again.
+    Raises KeyFileError, GpgError, OSError.
     """
+    rooted, removed = directory.root_pins(state.binrepo), directory.removed_roots(state.binrepo)
+    replaced = rooted.keys if rooted is not None else frozenset[str]()
+    pins = replace(pins, removed=(removed | replaced) - pins.keys)
     before = directory.pins(state.binrepo)
     if before:
         pinned = ring(directory.keyring_file(state.binrepo))
@@ -33,14 +39,17 @@ def add(
         state.make_directory()
         files.replace_file(state.keyring_file, joined(released))
     _write(directory, portage_home, state, pins, keys)
+    return removed & pins.keys
 
 
 def _write(
     directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
-) -> None:
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Pin, and forget a root that does not count any more. Returns what ``_forget`` does."""
     directory.write(state.binrepo, pins, joined(keys))
     if kept_root.root_file(state).exists() and not _vouched(directory, state):
-        _forget(directory, portage_home, state)
+        return _forget(directory, portage_home, state)
+    return frozenset(), frozenset()
 
 
 def _vouched(directory: TrustDirectory, state: StateDirectory) -> bool:
@@ -72,23 +81,26 @@ def _named(state: StateDirectory) -> frozenset[str]:
 
 
 def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
-    """Unpin the root key ``fingerprint``, or all (None); with the last one go the root and the keys that it named.
+    """Take out the root key ``fingerprint``, or all that are pinned (None); with the last one go the root and the keys that it
+    named.
 
-    Raises KeyFileError when it is not pinned, or when those left could not meet the threshold, GpgError, OSError.
+    No signature of a key that was taken out counts any more. It need not be pinned: a root that this host may meet can name it.
+    Raises NotPinnedError when no root key is, TooFewRootKeysError when those left could not meet the threshold, KeyFileError,
+    GpgError, OSError.
     """
     name, pins = state.binrepo, directory.root_pins(state.binrepo)
-    if pins is None or (fingerprint is not None and fingerprint not in pins.keys):
-        raise NotPinnedError(
-            name, f"the root key {fingerprint} is not pinned for it" if fingerprint else "no root key is pinned for it"
-        )
-    left = frozenset[str]() if fingerprint is None else pins.keys - {fingerprint}
+    if pins is None:
+        raise NotPinnedError(name, "no root key is pinned for it")
+    gone = pins.keys if fingerprint is None else frozenset({fingerprint})
+    left, removed = pins.keys - gone, pins.removed | gone
     if left and len(left) < pins.threshold:
         raise TooFewRootKeysError(name, f"{pins.threshold} root keys must sign, and {len(left)} would be left")
     if left:
         kept = {one: key for one, key in ring(directory.keyring_file(name)).items() if one in left}
-        _write(directory, portage_home, state, RootPins(left, pins.threshold), kept)
-        return Removed(pins.keys - left, frozenset(), frozenset(), frozenset(ring(state.keyring_file)))
+        named, unused = _write(directory, portage_home, state, RootPins(left, pins.threshold, removed), kept)
+        return Removed(gone, named, unused, left | ring(state.keyring_file).keys(), gone)
     # The pins first: whatever fails below, nothing is believed any more.
+    directory.write_removed(name, removed)
     directory.remove(name)
     named, unused = _forget(directory, portage_home, state)
-    return Removed(pins.keys, named, unused, frozenset())
+    return Removed(gone, named, unused, frozenset(), gone)

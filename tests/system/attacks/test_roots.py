@@ -282,6 +282,37 @@ def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_
     rooted.refused("UnknownKeyError", "app-misc/slotted")
 
 
+def test_an_old_root_does_not_lead_to_the_next_one_that_stolen_root_keys_sign(
+    lab: Lab, offline: Offline, host: Root, second: SigningKey
+) -> None:
+    """The honest root names the stolen keys, and those that stay pinned have signed it: they vouch for it, and for no more."""
+    offline.another("dan")
+    offline.init("ann bob cyd dan", 2, lab.key, more=repository(lab))
+    offline.give(lab.directory)
+    pin_roots(lab, offline, "ann bob cyd dan", 2)
+    lab.accepted()
+    for name in ("ann", "bob"):
+        told = lab.client.run("portage-ext", "trust", "remove", REPO, "--fingerprint", offline.roots[name]).ok()
+        assert "no signature of a removed root key counts" in told.text
+    lab.accepted("app-misc/flags")
+    offline.knows(second)
+    named = tuple(sorted(offline.roots.values()))
+    stolen = replace(offline.last(), version=2, root_keys=named, release_keys=(second.fingerprint,))
+    offline.forge(stolen, "ann bob")
+    offline.give(lab.directory)
+    (lab.directory / f"root/keys/{second.fingerprint}.asc").write_bytes(second.public())
+    sign_again(lab, host, second)
+    assert offline.roots["ann"] in lab.refused("ThresholdError", "app-misc/hello").text
+    assert not in_portage(lab, second.fingerprint)
+    # Nor with what a new client sees first.
+    kept_root.forget(StateDirectory(lab.client.path, REPO))
+    assert "taken out on this host" in lab.refused("ThresholdError", "app-misc/hello").text
+    # The next one by the honest keys is followed.
+    offline.forge(stolen, "cyd dan")
+    offline.give(lab.directory)
+    lab.accepted("app-misc/hello")
+
+
 def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Root, second: SigningKey) -> None:
     offline.init("ann", 1, lab.key, second, more=("--release-threshold", "2", *repository(lab)))
     offline.give(lab.directory)
@@ -321,6 +352,8 @@ def test_a_new_client_pins_the_root_keys_of_today_and_one_that_pins_those_of_yes
     lab.accepted()
     pin_roots(lab, offline, "cyd", 1)
     lab.refused("UnknownKeyError", "app-misc/hello")
+    # Pinning other root keys took these out; without a theft the administrator takes that back.
+    assert "count again" in lab.client.run("portage-ext", "trust", "forget", REPO).ok().text
     pin_roots(lab, offline, "ann", 1)
     lab.accepted("app-misc/hello")
 

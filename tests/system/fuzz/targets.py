@@ -156,10 +156,10 @@ def memories() -> list[bytes]:
     from portage_ext.trust.machine import Seen
 
     found = []
-    for seen in (None, Seen("lab", "production", 4, 1_700_000_000, "ab", FPR, frozenset({FPR}), frozenset({FPR}))):
+    for seen in (None, Seen("lab", "production", 4, 1_700_000_000, "ab" * 64, FPR, frozenset({FPR}), frozenset({FPR}))):
         with tempfile.TemporaryDirectory(prefix="pe-fuzz-") as made:
             directory = StateDirectory(Path(made), "lab")
-            directory.save(Memory(seen, 1_700_000_000, 1_700_000_000, "ab"))
+            directory.save(Memory(seen, 1_700_000_000, 1_700_000_000, "ab" * 64))
             found.append(directory.memory_file.read_bytes())
     return found
 
@@ -260,6 +260,13 @@ TARGETS = (
         "pins",
         lambda: [f"{FPR}\n# x\n".encode()],
         in_files(f"{keyrings.TRUST_DIRECTORY}/lab.pins")(lambda folder: keyrings.TrustDirectory(folder).pins("lab")),
+    ),
+    Target(
+        "removed-roots",
+        lambda: [f"{FPR}\n# x\n".encode()],
+        in_files(f"{keyrings.TRUST_DIRECTORY}/lab.removed")(
+            lambda folder: keyrings.TrustDirectory(folder).removed_roots("lab")
+        ),
     ),
     Target("index-state", states, in_files(repo_state.NAME)(repo_state.load), (repo_state.DamagedStateError,)),
     Target("note", lambda: [NOTE], in_files("n")(lambda folder: note.read_note(folder / "n", 1)), words=JSON_WORDS),

@@ -15,6 +15,7 @@ from portage_ext.fetch import index
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.keys import fetch_announced, key_path
 from portage_ext.fetch.mirrors import Transports
+from portage_ext.fetch.reach import release_at
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.trust import release as release_text
 from portage_ext.trust.keyfiles import gpg_in, keys_in, ring
@@ -111,6 +112,25 @@ def test_a_key_that_was_prolonged_is_fetched_again_once_it_has_expired_here(
     # From then on nothing is asked for again.
     (work / "served" / key_path(key.fingerprint)).unlink()
     assert index.refresh(binrepo, int(time.time())) is not None
+
+
+@pytest.mark.parametrize("known", [pinned, rotated])
+def test_who_only_looks_sees_the_prolonged_key_and_leaves_nothing(
+    work: Path, binrepo: Binrepo, key: SigningKey, known: object
+) -> None:
+    assert callable(known)
+    known(binrepo, key)
+    publish(work, key)
+    before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file() and path.is_relative_to(work / "e")}
+    found = release_at(binrepo, binrepo.base, int(time.time()))
+    assert found is not None
+    assert found.version == 2
+    assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file() and path.is_relative_to(work / "e")} == before
+    assert not binrepo.settings.portage_home.exists()
+    # The key that is served is as it is known here: the Release is refused.
+    (work / "served" / key_path(key.fingerprint)).unlink()
+    with pytest.raises(ExpiredKeyError):
+        release_at(binrepo, binrepo.base, int(time.time()))
 
 
 @pytest.mark.parametrize("served", ["nothing", "as it was", "another"])

@@ -12,7 +12,8 @@ import pytest
 
 from portage_ext import limits
 from portage_ext.config.settings import FetchSettings, Settings
-from portage_ext.errors.trust import GpgError, MissingRootError, TooManyRootsError, TrustError
+from portage_ext.errors import SettingsError
+from portage_ext.errors.trust import GpgError, KeyFileError, MissingRootError, TooManyRootsError, TrustError
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.roots import fetch_again, followed
@@ -295,6 +296,58 @@ def test_other_root_keys_forget_the_root_and_its_keys(
     with pytest.raises(MissingRootError):
         binrepo.terms()
     assert kept_root.believed(binrepo.trust, binrepo.state) is None
+
+
+def test_root_keys_that_were_taken_out_are_remembered_until_they_are_pinned_again(
+    work: Path, offline: Offline, binrepo: Binrepo
+) -> None:
+    trust, home, state, ann, bob = (
+        binrepo.trust, binrepo.settings.portage_home, binrepo.state, offline.roots["ann"], offline.another("bob")
+    )  # fmt: skip
+    public = {one: only([offline.public(name)], one, name) for name, one in offline.roots.items()}
+
+    def pin(*chosen: str) -> frozenset[str]:
+        return manage_roots.add(trust, home, state, RootPins(frozenset(chosen), 1), {one: public[one] for one in chosen})
+
+    def removed() -> frozenset[str]:
+        found = trust.root_pins("lab")
+        assert found is not None
+        return found.removed
+
+    assert pin(ann, bob) == frozenset()
+    manage_roots.remove(trust, home, state, ann)
+    assert removed() == {ann}
+    assert pin(ann) == {ann}
+    assert removed() == {bob}
+    # One that is not pinned, too: a root that this host has yet to meet may name it.
+    assert manage_roots.remove(trust, home, state, "C" * 40).remembered == {"C" * 40}
+    assert removed() == {bob, "C" * 40}
+    manage_roots.remove(trust, home, state, None)
+    assert trust.removed_roots("lab") == {ann, bob, "C" * 40}
+    assert trust.binrepos() == []
+    assert pin(ann) == {ann}
+    assert removed() == {bob, "C" * 40}
+    follow(binrepo)
+    # As they were when it was kept: nothing has to be done again.
+    kept = kept_root.load(state)
+    assert kept is not None
+    assert kept.believed.pins.removed == {bob, "C" * 40}
+    assert kept_root.believed(trust, state) is not None
+
+
+def test_what_is_remembered_of_root_keys_has_a_bound_and_is_no_guess_where_it_is_damaged(
+    binrepo: Binrepo, offline: Offline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = binrepo.trust.removed_file("lab")
+    monkeypatch.setattr(limits, "MAX_REMOVED_ROOT_KEYS", 2)
+    with pytest.raises(KeyFileError, match="trust forget lab"):
+        binrepo.trust.write_removed("lab", frozenset(letter * 40 for letter in "ABC"))
+    for text in (f"{'A' * 40}\n{'B' * 40}\n{'C' * 40}\n", "nonsense\n", "#" * limits.MAX_REMOVED_SIZE + "x"):
+        path.write_text(text)
+        with pytest.raises(SettingsError):
+            follow(binrepo)
+    path.write_text(f"# stolen\n{'A' * 40} # and this\n\n")
+    assert binrepo.trust.removed_roots("lab") == {"A" * 40}
 
 
 def test_a_kept_root_that_is_damaged_is_said(binrepo: Binrepo) -> None:

@@ -17,6 +17,7 @@ from portage_ext.errors.trust import (
     EquivocationError,
     ExpiredRootError,
     ForeignRepositoryError,
+    GpgError,
     KeyFileError,
     MissingRootError,
     RootRollbackError,
@@ -155,6 +156,21 @@ def test_the_first_release_is_of_the_repository_that_the_root_names_and_leads_to
     assert (live / "root/1").read_bytes() == (offline.directory / "1").read_bytes()
     assert roots.accepts(offline.last(), made.tree.root, live, 40)
     assert not roots.accepts(replace(offline.last(), least_release=41), made.tree.root, live, 40)
+
+
+def test_a_gpg_that_cannot_be_run_is_no_refusal(
+    work: Path, offline: Offline, released: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = publishing(work, released)
+    offline.init("ann bob", 2, released)
+    give(offline, made.tree)
+    made.publish()
+    live = made.served()
+    assert roots.accepts(offline.last(), made.tree.root, live, 1)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", str(work))
+        with pytest.raises(GpgError):
+            roots.accepts(offline.last(), made.tree.root, live, 1)
 
 
 def test_releases_that_were_there_before_lead_to_a_root_too_and_go_without_harm(

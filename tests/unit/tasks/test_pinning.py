@@ -10,6 +10,7 @@ from portage_ext import limits, locks
 from portage_ext.cli import main as entry
 from portage_ext.tasks import pinning
 from portage_ext.tasks.site import Site
+from portage_ext.trust.keyrings import TrustDirectory
 from portage_ext.trust.machine import Seen
 from portage_ext.trust.memory import Memory, StateDirectory
 
@@ -30,6 +31,19 @@ def test_what_is_forgotten_does_not_stay_as_portages_copy_of_the_index(tmp_path:
     pinning.forget(Site.read(tmp_path), "lab")
     assert not copy.exists()
     assert state.load().timestamp == 0
+
+
+def test_root_keys_that_were_taken_out_count_again_once_a_binrepo_is_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trust = TrustDirectory(tmp_path)
+    trust.write_removed("lab", frozenset({A}))
+    places = ["--config-root", str(tmp_path), "--root", str(tmp_path)]
+    assert entry.main(["trust", *places, "list", "lab"]) == 0
+    assert f"removed  {A}" in capsys.readouterr().out
+    assert entry.main(["trust", *places, "forget", "lab"]) == 0
+    assert A in capsys.readouterr().out
+    assert trust.removed_roots("lab") == frozenset()
 
 
 @pytest.mark.parametrize(

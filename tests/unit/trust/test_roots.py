@@ -211,6 +211,45 @@ def test_a_root_by_stolen_keys_is_forgotten_with_them_although_it_names_the_othe
         assert still_believed(changed, further) is None
 
 
+def without(names: str, threshold: int, removed: str) -> RootPins:
+    return replace(pins(names, threshold), removed=frozenset(keys(removed)))
+
+
+OLD = take(pins("ABCD", 2), root(1, "ABCD", 2), "ABCD")
+"""An honest root that names A and B beside the others; then they are stolen."""
+
+
+def test_an_old_root_that_names_removed_keys_does_not_lead_to_the_next_one_that_they_sign() -> None:
+    still = still_believed(without("CD", 2, "AB"), OLD)
+    assert still is not None
+    with pytest.raises(ThresholdError, match=key("A")):
+        take(still, root(2, "E"), "ABE")
+    assert take(still, root(2, "CDE", 2), "CD").root.version == 2
+    # Nor do they help a root for which too few of the others have signed.
+    with pytest.raises(ThresholdError, match="taken out"):
+        take(still, root(2, "CDE", 2), "ACE")
+    with pytest.raises(ThresholdError):
+        take(still, root(2, "CDE", 2), "CE")
+
+
+def test_a_new_client_does_not_count_removed_keys_under_the_first_root() -> None:
+    with pytest.raises(ThresholdError, match="taken out"):
+        take(without("C", 1, "AB"), root(1, "ABC", 2), "ABC")
+    with pytest.raises(ThresholdError, match="taken out"):
+        take(without("A", 1, "A"), root(1, "B"), "AB")
+    first = take(without("CD", 2, "AB"), root(1, "ABCD", 2), "ABCD")
+    assert first.signers == frozenset(keys("CD"))
+    with pytest.raises(ThresholdError, match="taken out"):
+        take(first, root(2, "E"), "ABE")
+
+
+def test_a_root_that_removed_keys_must_sign_goes_with_them() -> None:
+    assert still_believed(without("C", 1, "ABD"), OLD) is None
+    assert still_believed(without("C", 1, "AB"), OLD) is not None
+    # Also where the pins stay: the key need not be pinned to be stolen.
+    assert still_believed(without("ABCD", 2, "ABC"), OLD) is None
+
+
 NAMES = st.text("ABCDE", min_size=1, max_size=5)
 
 
