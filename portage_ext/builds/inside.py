@@ -103,14 +103,15 @@ def _mount_root(cage: Cage) -> None:
     for name in cage.empty:
         _directory(root, name)
         _call("mount", "-t", "tmpfs", "-o", "mode=1777,nosuid,nodev", "tmpfs", str(root) + name)
-    for number, over in enumerate(cage.layers[1:], 1):
-        _mount_over(scratch, root, over, str(number))
-    for bind in cage.binds:
-        _bind(root, bind)
     _mount_dev(root)
     _mount_proc(root)
     _directory(root, "/sys")
     _call("mount", "-t", "tmpfs", "-o", "size=0,mode=0555,ro", "tmpfs", f"{root}/sys")
+    # After all that could cover them: a Prefix may lie anywhere.
+    for number, over in enumerate(cage.layers[1:], 1):
+        _mount_over(scratch, root, over, str(number))
+    for bind in cage.binds:
+        _bind(root, bind)
     os.chdir(root)
     old = root / ".old-root"
     old.mkdir(exist_ok=True)

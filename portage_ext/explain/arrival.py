@@ -14,8 +14,8 @@ from typing import Final
 
 from portage_ext.explain.verdict import BINHOST, HERE, Offer, Reason, Remedy
 
-_MISSING: Final = re.compile(r"\b(404|410|NotFoundError)\b|no such file|file not found|\b550\b", re.I)
-_TRUST: Final = re.compile(r"\[(Unsigned|NoPinnedKey|(?:Expired|Revoked|Unknown|Untrusted)Key|\w*Signature)Error\]")
+_MISSING: Final = re.compile(r"\b(404|410)\b|\[not-found\]|no such file|file not found|\b550\b", re.I)
+_TRUST: Final = re.compile(r"\[(unsigned|no-pinned-key|(?:expired|revoked|unknown|untrusted)-key|[a-z-]*signature)\]")
 _BAD: Final = "BAD"
 _JUDGED: Final = {
     _BAD: "does not fit the package",
@@ -56,9 +56,9 @@ def failed(source: Source, status: int, said: Sequence[str]) -> Reason:
     words = " ".join(said)
     if judged := _TRUST.search(words):
         remedy = (
-            source.there("portage-ext sign") if judged[1] == "Unsigned" else Remedy(HERE, "portage-ext trust list", look=True)
+            source.there("portage-ext sign") if judged[1] == "unsigned" else Remedy(HERE, "portage-ext trust list", look=True)
         )
-        return Reason("signature", f"its signature is refused [{judged[1]}Error]", (remedy,), tuple(said))
+        return Reason("signature", f"its signature is refused [{judged[1]}]", (remedy,), tuple(said))
     if _MISSING.search(words):
         steps = (source.there("portage-ext reindex"), source.rebuild(instead=True))
         return Reason("fetch", "the index lists it, the server does not have it", steps, (source.uri, *said))

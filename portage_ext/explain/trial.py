@@ -121,7 +121,7 @@ class Trials:
                 f"portage-ext: {source.offer.cpv} had not arrived after {seconds:.0f} s; what is told is without it"
             )
             return None
-        if ended.status != 0 and os.getuid() != 0 and "[UnknownPackageError]" in " ".join(ended.said):
+        if ended.status != 0 and os.getuid() != 0 and "[unknown-package]" in " ".join(ended.said):
             # What an ordinary user's index says is not kept, and our fetcher fetches by a kept one only.
             self._said.append(f"portage-ext: {source.offer.cpv} can be tried as root only: {ended.said[-1]}")
             return None

@@ -20,11 +20,11 @@ from portage_ext.host.use_origin import setting
 CONFIGURATION: Final = "binrepos.conf"
 """In place of a binrepo, where the trouble is with all of them."""
 _UNREACHABLE: Final = re.compile(r"^!!! \[(.+?)\] Error fetching binhost package info from '(.*?)'\n!!!\s?\[?\1\]? (.*)$", re.M)
-_REFUSED: Final = re.compile(r"^portage-ext fetch: ([\w.+-]+)\b.*\[(\w+Error)\]\..*$", re.M)
+_REFUSED: Final = re.compile(r"^portage-ext fetch: ([\w.+-]+)\b.*\[([a-z0-9-]+)\]\..*$", re.M)
 _UNUSABLE: Final = re.compile(r"^!!! \[(.+?)\] Binhost package index +((?:has no|version) .*)$", re.M)
 _UNREAD: Final = re.compile(r"^!!! Error while reading binrepo config file: (.*)$", re.M)
 _NO_URI: Final = re.compile(r"^!!! Missing sync-uri setting for binrepo (.+)$", re.M)
-_GONE: Final = re.compile(r"\b(404|410|NotFoundError)\b|no such file", re.I)
+_GONE: Final = re.compile(r"\b(404|410)\b|\[not-found\]|no such file", re.I)
 _SAID: Final = re.compile(r"^(?:!!! .*|\[[^]\n]+\] (?!Local copy of remote index is )\S.*|.*\bXPAK\b.*)$", re.M)
 
 
@@ -85,10 +85,10 @@ def unusable(binrepo: str, why: str) -> Reason:
 
 
 def refused(binrepo: str, error: str, why: str) -> Reason:
-    """The index of a binrepo was refused by ``error``, a class of errors/trust.py."""
-    if error == "ExpiredReleaseError":
+    """The index of a binrepo was refused; ``error`` is the name that errors/trust.kind_of gives."""
+    if error == "expired-release":
         remedy = Remedy(BINHOST, "portage-ext release resign")
-    elif "Key" in error:
+    elif error.endswith("-key"):
         remedy = Remedy(HERE, "portage-ext trust list", look=True)
     else:
         remedy = Remedy(BINHOST, "portage-ext release show", look=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from portage_ext import errors, shown
 from portage_ext.errors import PortageExtError, here, releases, trust  # noqa: F401 - all classes of errors
+from portage_ext.errors.repositories import NotPickedError
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TrustError
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x00\x7f"
@@ -89,9 +90,9 @@ def test_no_error_shows_what_a_terminal_obeys(kind: type[PortageExtError]) -> No
         assert (told if not kind.has_lines else told.replace("\n", "")).isprintable()
 
 
-def test_only_two_errors_have_more_than_one_line() -> None:
+def test_only_few_errors_have_more_than_one_line() -> None:
     several = {kind for kind in classes(PortageExtError) if kind.has_lines}
-    assert several == {AllMirrorsFailedError, errors.ResolutionError}
+    assert several == {AllMirrorsFailedError, errors.ResolutionError, NotPickedError}
 
 
 def test_what_is_refused_is_fit_to_be_shown_in_its_parts_too() -> None:
