@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.repositories import overlays
 from tests.system.repositories.overlays import Client, Overlay
-from tests.testkit import daemon, environments, keys
+from tests.testkit import daemon, environments, keys, portages
 
 
 def state(client: Client) -> dict[str, tuple[int, int]]:
@@ -21,7 +21,7 @@ def state(client: Client) -> dict[str, tuple[int, int]]:
     return {str(one): (one.stat().st_ino, one.stat().st_mtime_ns) for one in there}
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED[:-1])
+@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES")[:-1])
 def test_every_supported_portage_picks(work: Path, guru: Overlay, version: str) -> None:
     client = overlays.client(work, environments.environment(version))
     client.configure(guru)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.system.watch.building import ALL, EDGES, TWO, diamond, emerge, go
-from tests.testkit.environments import NEWEST, SUPPORTED
+from tests.testkit import portages
+from tests.testkit.environments import NEWEST
 from tests.testkit.roots import Root
 from tests.testkit.terminal import Screen, Terminal
 
@@ -82,7 +83,7 @@ def stays(terminal: Terminal) -> list[str]:
     return [_TOOK.sub("took", _LOAD.sub("", line)) for line in terminal.screen.whole()]
 
 
-@pytest.mark.parametrize("version", [SUPPORTED[0], NEWEST])
+@pytest.mark.parametrize("version", portages.played("COMPAT_PORTAGES"))
 def test_a_diamond_is_shown_truly_and_leaves_what_emerge_leaves(work: Path, terminals: list[Terminal], version: str) -> None:
     root = diamond(work, version)
     frames = Frames()

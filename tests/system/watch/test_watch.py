@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.system.watch.building import ALL, EDGES, NEEDS, TWO, diamond, emerge, go, variables
-from tests.testkit.environments import NEWEST, SUPPORTED
+from tests.testkit import portages
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 from tests.testkit.terminal import Terminal
@@ -49,7 +49,7 @@ def waiting(root: Root, terminals: list[Terminal], what: str, *arguments: str, n
     return terminal
 
 
-@pytest.mark.parametrize("version", [SUPPORTED[1], NEWEST])
+@pytest.mark.parametrize("version", portages.played("COMPAT_PORTAGES"))
 def test_another_process_sees_the_plan_and_what_runs(work: Path, terminals: list[Terminal], version: str) -> None:
     root = diamond(work, version)
     terminal = waiting(root, terminals, ALL, "--jobs=3", names={"b", "d"})
