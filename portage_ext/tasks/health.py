@@ -82,7 +82,7 @@ def _remote(called: str, one: BinrepoValues, base: str, site: Site) -> Area:
     taken = f"{(time.monotonic() - begun) * 1000:.0f} ms"
     if release is None:
         return Area(called, f"no Release, {taken}")
-    remedy = "tell the binhost's administrator: portage-ext publish --renew belongs into its cron"
+    remedy = "tell the binhost's administrator to run `portage-ext publish --renew` from cron or a timer"
     told = f"Release {release.version}, until {words.day(release.expires)}, {taken}"
     return Area(called, told, tuple(health.ages(base, release, now, remedy)))
 

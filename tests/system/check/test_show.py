@@ -63,7 +63,7 @@ def test_a_file_that_is_not_what_its_manifest_says(pair: Pair) -> None:
     flip(copy, lambda size: copy.read_bytes().find(b"image.tar") + 600)
     outcome = pair.client.run("portage-ext", "show", str(copy)).failed()
     assert outcome.status == 1
-    assert "not what the Manifest says" in outcome.stdout
+    assert "does not match the Manifest" in outcome.stdout
     assert "Traceback" not in outcome.stderr
 
 

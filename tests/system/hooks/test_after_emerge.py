@@ -239,7 +239,7 @@ def test_packages_that_cannot_be_signed_are_named_and_left_out_until_they_are_me
     for word in (
         "flags-2.0-7.gpkg.tar: ",
         "[bad-signature]",
-        "flags-2.0-8.gpkg.tar: image.tar.zst is not what the Manifest says",
+        "flags-2.0-8.gpkg.tar: image.tar.zst does not match the Manifest",
     ):
         assert word in said(run)[0], run
     assert said(run)[0].endswith("; 1 package signed and indexed, published as release 2 of staging"), run

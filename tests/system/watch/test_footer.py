@@ -22,6 +22,8 @@ _LEFT = re.compile(r"(\w)(?: [✓✗▶])? ─[─┬┤┘]")
 _RIGHT = re.compile(r"▸ (\w)(?: [✓✗▶])?(?: \+\d+)?$")
 _LOAD = re.compile(r" *Load avg: .*$")
 _TOOK = re.compile(r"took [\d.]+ s")
+_PLACE = re.compile(r"\(\d+ of ")
+"""Of two packages that are built at once, now one and now the other is counted first."""
 
 
 def footer(screen: Screen) -> list[str]:
@@ -80,7 +82,7 @@ def terminals() -> Iterator[list[Terminal]]:
 
 def stays(terminal: Terminal) -> list[str]:
     """What can be scrolled back to, without what differs from run to run."""
-    return [_TOOK.sub("took", _LOAD.sub("", line)) for line in terminal.screen.whole()]
+    return [_PLACE.sub("(N of ", _TOOK.sub("took", _LOAD.sub("", line))) for line in terminal.screen.whole()]
 
 
 @pytest.mark.parametrize("version", portages.played("COMPAT_PORTAGES"))
@@ -133,6 +135,8 @@ def test_an_emerge_that_is_ended_leaves_the_terminal_usable(
     terminals.append(terminal)
     terminal.until(lambda screen: running(footer(screen)) == {"a"})
     terminal.kill(number)
+    if number is signal.SIGINT:
+        go(root)  # Portage ends when its builds have
     status = terminal.finish()
     assert terminal.same_modes()
     directory = root.path / "run/portage"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.attacks.conftest import lab, other_key, portage, trusted
+from tests.system.attacks.conftest import address, lab, other_key, portage, trusted
 from tests.system.attacks.lab import Lab
 from tests.system.whitelist.whitelisting import FLAGS, HELLO, whitelist
 from tests.system.why.asking import why
@@ -19,7 +19,7 @@ from tests.testkit.httpd import Server
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 
-__all__ = ["lab", "other_key", "portage", "trusted"]
+__all__ = ["address", "lab", "other_key", "portage", "trusted"]
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def test_an_index_that_portage_cannot_use(work: Path, binhost: Binhost) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "line"),
     [
-        ("make.conf", 'USE="foo\n', ": No closing quotation. Correct the file; nothing is guessed in its place."),
-        ("binrepos.conf", "fetchcommand = wget 50%\n", "a percent sign is written %%"),
+        ("make.conf", 'USE="foo\n', ": No closing quotation. Correct the file; no default is used in its place."),
+        ("binrepos.conf", "fetchcommand = wget 50%\n", "write a percent sign as %%"),
         ("binrepos.conf", "[bad]\nsync-uri = http://[::1\n", "http://[::1 is not an address"),
     ],
     ids=["make.conf without an end", "a bare percent sign", "no address"],

@@ -47,16 +47,3 @@ def test_an_unsigned_package_where_signatures_are_asked_for(work: Path, site: Si
         assert client.merged()[A] == "binary"
     finally:
         keys.kill_agents(key.home)
-
-
-def test_a_package_that_cannot_be_signed_where_signatures_are_asked_for(site: Site) -> None:
-    site.both(A)
-    client = site.client
-    client.etc("binrepos.conf", "")
-    client.features("buildpkg binpkg-multi-instance")
-    client.emerge("-1", "app-misc/a", BINPKG_FORMAT="xpak").ok()
-    client.features("binpkg-request-signature")
-    assert client.emerge("-pk", "app-misc/a").ok().binaries() == set()
-    answer = why(client, "app-misc/a", "--", "-k")
-    assert answer.kinds(A) == ["xpak"]
-    assert answer.reason(A, "xpak")["remedies"][0]["where"] == "here"
