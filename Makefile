@@ -87,7 +87,7 @@ test-attacks: check-programs $(VENV)/complete
 test-compat: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
 	$(SCRATCH) COMPAT_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) \
-		-k "every_supported or every_portage or every_combination or nested_groups or diamond or another_process" \
+		-k "every_supported or every_portage or every_combination or nested_groups or diamond or another_process or is_ended" \
 		tests/system/hooks tests/system/why tests/system/index tests/system/check tests/system/watch tests/system/repositories
 
 # Every reader for so many seconds, a reader a CPU; READERS names some of them.

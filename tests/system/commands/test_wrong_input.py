@@ -18,8 +18,8 @@ WITHOUT_RESULT = {
     ("pick", "add"), ("pick", "remove"), ("ebuild", "pypi"), ("ebuild", "bump"), ("pypi", "confirm"), ("graph",),
     ("pypi", "list"), ("pypi", "why"),
 }  # fmt: skip
-"""Commands that print no result for programs: they say what they did, print a file, or run until they are stopped. `graph` has a
-format of its own for JSON; `pypi list` and `why` have none yet."""
+"""Commands without a result for programs: they say what they did, print a file, or run until they are stopped. `graph` has a
+format of its own for JSON; `pypi list` and `pypi why` have none yet."""
 
 
 def test_every_command_with_a_result_prints_json() -> None:

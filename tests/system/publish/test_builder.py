@@ -226,7 +226,7 @@ def test_licences_count_by_their_groups_and_the_printed_words_accept_the_rest(cl
     theirs = builder_like(client, accept_license=["GPL-2", "@ELSEWHERE", "EULA"])
     found = findings(client, theirs)
     assert list(found) == ["licence"]
-    assert "under @ELSEWHERE; EULA, which" in found["licence"]["what"]
+    assert "under @ELSEWHERE; EULA; ACCEPT_LICENSE does not accept that" in found["licence"]["what"]
     append(client, printed(found["licence"]))
     assert findings(client, theirs) == {}
 

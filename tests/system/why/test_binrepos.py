@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.attacks.conftest import address, lab, other_key, portage, trusted
+from tests.system.attacks.conftest import address, lab, other_key, portage, server, trusted
 from tests.system.attacks.lab import Lab
 from tests.system.whitelist.whitelisting import FLAGS, HELLO, whitelist
 from tests.system.why.asking import why
@@ -19,18 +19,18 @@ from tests.testkit.httpd import Server
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 
-__all__ = ["address", "lab", "other_key", "portage", "trusted"]
+__all__ = ["address", "lab", "other_key", "portage", "server", "trusted"]
 
 
 @pytest.fixture
-def server(binhost: Binhost) -> Iterator[Server]:
+def web(binhost: Binhost) -> Iterator[Server]:
     with httpd.serve(binhost.pkgdir) as served:
         yield served
 
 
 def test_a_server_that_is_down_with_an_index_of_before(work: Path, binhost: Binhost, port: int) -> None:
-    with httpd.serve(binhost.pkgdir, port) as server:
-        client = kit.client(work / "client", binhost, {"tinybin": server.url})
+    with httpd.serve(binhost.pkgdir, port) as running:
+        client = kit.client(work / "client", binhost, {"tinybin": running.url})
         whitelist(client, "app-misc/hello on")
         client.emerge("-p", "app-misc/hello").ok()
     answer = why(client, "app-misc/hello")
@@ -79,9 +79,9 @@ def test_nobody_knows_what_a_server_has_that_was_never_up(work: Path, binhost: B
     ids=["a section twice", "no sync-uri"],
 )
 def test_a_mistake_in_binrepos_conf_is_shown_and_where(
-    work: Path, binhost: Binhost, server: Server, text: str, place: int, words: str
+    work: Path, binhost: Binhost, web: Server, text: str, place: int, words: str
 ) -> None:
-    client = kit.client(work / "client", binhost, {"tinybin": server.url})
+    client = kit.client(work / "client", binhost, {"tinybin": web.url})
     whitelist(client, "app-misc/hello on")
     before = broken(client, text)
     answer = why(client, "app-misc/hello")
@@ -100,8 +100,8 @@ def test_an_index_that_portage_cannot_use(work: Path, binhost: Binhost) -> None:
     served = work / "served"
     served.mkdir()
     (served / "Packages").write_text((binhost.pkgdir / "Packages").read_text().replace("VERSION: 0", "VERSION: 9"))
-    with httpd.serve(served) as server:
-        client = kit.client(work / "client", binhost, {"tinybin": server.url})
+    with httpd.serve(served) as running:
+        client = kit.client(work / "client", binhost, {"tinybin": running.url})
         answer = why(client, "app-misc/hello", "--", "-g")
     (trouble,) = answer.value["binrepos"]
     assert (trouble["kind"], "has a version that is not supported: '9'" in trouble["text"]) == ("unusable", True)
@@ -118,9 +118,9 @@ def test_an_index_that_portage_cannot_use(work: Path, binhost: Binhost) -> None:
     ids=["make.conf without an end", "a bare percent sign", "no address"],
 )
 def test_configuration_that_portage_dies_of_is_one_line(
-    work: Path, binhost: Binhost, server: Server, file: str, text: str, line: str
+    work: Path, binhost: Binhost, web: Server, file: str, text: str, line: str
 ) -> None:
-    client = kit.client(work / "client", binhost, {"tinybin": server.url})
+    client = kit.client(work / "client", binhost, {"tinybin": web.url})
     path = client.path / "etc/portage" / file
     path.write_text(path.read_text().rstrip("\n") + "\n" + text)
     assert "Traceback" in client.emerge("-pg", "app-misc/hello").stderr

@@ -14,7 +14,7 @@ import pytest
 
 from portage_ext.explain import arrival
 from portage_ext.explain.verdict import Offer
-from tests.system.attacks.conftest import address, lab, portage, trusted
+from tests.system.attacks.conftest import address, lab, portage, server, trusted
 from tests.system.attacks.lab import Lab, TrustedBinhost, flip
 from tests.system.publish import site as publishing
 from tests.system.publish.conftest import host, web
@@ -30,7 +30,7 @@ from tests.testkit.httpd import Server
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 
-__all__ = ["address", "host", "lab", "portage", "trusted", "web"]
+__all__ = ["address", "host", "lab", "portage", "server", "trusted", "web"]
 A = "app-misc/a-1"
 NOBODY = 65534
 
