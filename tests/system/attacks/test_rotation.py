@@ -56,7 +56,7 @@ def test_what_a_removed_key_announced_goes_with_it(stolen: Lab, other_key: Signi
     assert state.keyring_file.exists()
     stolen.pin(new_key)
     said = remove(stolen, stolen.key)
-    assert f"nor is what came by rotation from there: {other_key.fingerprint}" in said
+    assert f"no longer believed, because these keys announced them: {other_key.fingerprint}" in said
     assert not state.keyring_file.exists()
     assert other_key.fingerprint not in in_portage(stolen)
     assert new_key.fingerprint in in_portage(stolen)
