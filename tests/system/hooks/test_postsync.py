@@ -131,7 +131,7 @@ def test_the_job_starts_when_a_repository_has_another_head_and_not_again(work: P
 
     (upstream / "metadata/timestamp.chk").write_text("Fri, 20 Nov 2026 11:00:00 +0000\n")
     until(done.exists)
-    until(lambda: "sh started" in host.root.emerge("--sync").text)
+    until(lambda: "started sh" in host.root.emerge("--sync").text)
     until(lambda: done.exists() and done.read_text() == "x\nx\n")
     assert (host.root.path / "var/log/portage-ext/postsync-job.log").read_text().count("\none\n") == 2
 
@@ -140,12 +140,12 @@ def test_a_job_that_runs_is_not_started_twice_and_the_change_is_not_forgotten(wo
     go = work / "go"
     os.mkfifo(go)
     host.configure(more=f'\n[postsync]\njob = "cat {go}"\n')
-    assert "cat started" in host.run("postsync").ok().stdout
+    assert "started cat" in host.run("postsync").ok().stdout
     (host.root.path / "var/lib/portage-ext/postsync/heads.json").write_text("{}")
     assert "still runs" in host.run("postsync").ok().stdout
     with go.open("w") as file:
         file.write("end\n")
-    until(lambda: "cat started" in host.run("postsync").ok().stdout)
+    until(lambda: "started cat" in host.run("postsync").ok().stdout)
     with go.open("w"):
         pass
 
