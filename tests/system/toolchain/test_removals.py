@@ -127,7 +127,7 @@ def test_uninstall_within_a_merge_list(system: Callable[..., Root]) -> None:
         assert BAZ not in plain.installed()
         assert "version `BAZ_2' not found" in run_program(plain, "usesbaz").failed().stderr
     ours = system("ours")
-    refused(ours.emerge("-1g", "dev-libs/baz-lite"), "libbaz.so.1 (BAZ_2)", "app-misc/usesbaz-1 needs it")
+    refused(ours.emerge("-1g", "dev-libs/baz-lite"), "libbaz.so.1 (BAZ_2)", "which app-misc/usesbaz-1 needs")
     assert BAZ in ours.installed()
     ours.emerge("-1g", "dev-libs/baz-ng").ok()
     assert BAZ not in ours.installed()

@@ -96,7 +96,7 @@ def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> Non
         assert falls(root) == []
     for command in (("-1k", "--nodeps", "=dev-libs/wrap-1"), ("--unmerge", "dev-libs/wrap")):
         root = system("dev-libs/wrap-2", "app-misc/pwrap-2", name=f"takes{len(command)}")
-        assert "app-misc/pwrap-2 needs it" in root.emerge(*command).failed().text
+        assert "which app-misc/pwrap-2 needs" in root.emerge(*command).failed().text
     # Without its dependency it is missing: nobody is known to have it.
     root = system(name="without")
     assert "no such library is installed" in root.emerge("-1k", "--nodeps", "=app-misc/pwrap-1").failed().text
@@ -146,7 +146,7 @@ def test_library_that_portage_does_not_preserve(system: Callable[..., Root]) -> 
     assert falls(root) == []
     # The same within a merge list.
     bumped = quiet(system("dev-libs/bump-1", "app-misc/pbump-1", name="bumped"))
-    assert "app-misc/pbump-1 needs it" in bumped.emerge("-1k", "=dev-libs/bump-2").failed().text
+    assert "which app-misc/pbump-1 needs" in bumped.emerge("-1k", "=dev-libs/bump-2").failed().text
     # Where it does look, it does keep it.
     kept = system(*installed, name="kept")
     kept.emerge("--unmerge", "dev-libs/ver").ok()
@@ -159,7 +159,7 @@ def test_library_whose_directory_goes_with_the_package(system: Callable[..., Roo
     plain.emerge("--unmerge", "dev-libs/ld").ok()
     assert [fall.owner for fall in falls(plain)] == ["app-misc/pld-1"]
     root = system("dev-libs/ld-1", "app-misc/pld-1")
-    assert "app-misc/pld-1 needs it" in root.emerge("--unmerge", "dev-libs/ld").failed().text
+    assert "which app-misc/pld-1 needs" in root.emerge("--unmerge", "dev-libs/ld").failed().text
     assert falls(root) == []
 
 
