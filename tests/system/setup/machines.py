@@ -14,8 +14,8 @@ from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
 PORTAGES_OWN = (
-    "etc/csh.env", "etc/environment.d", "etc/profile.env", "run/portage", "usr", "var/cache/binpkgs", "var/cache/edb", "var/db/pkg",
-    "var/lib/portage", "var/log/emerge.log", "var/log/portage", "var/tmp/portage",
+    "etc/csh.env", "etc/environment.d", "etc/profile.env", "run/portage", "usr", "var/cache/binpkgs", "var/cache/edb",
+    "var/db/pkg", "var/lib/portage", "var/log/emerge.log", "var/log/portage", "var/tmp/portage",
 )  # fmt: skip
 """What any emerge leaves behind, on a system without portage-ext as well."""
 
