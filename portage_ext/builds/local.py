@@ -22,11 +22,11 @@ from portage_ext import files, limits, locks
 from portage_ext.builds import incoming, isolation
 from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
 from portage_ext.builds.distfiles import Distfiles
-from portage_ext.builds.environment import DISTDIR, PKGDIR, Environment, environment, write_layer
+from portage_ext.builds.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
 from portage_ext.builds.key import Job, parse
 from portage_ext.builds.ledger import Attempt, Entry, Failure, Ledger
 from portage_ext.errors import PortageExtError
-from portage_ext.errors.builds import JobError, RefusedResultError
+from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
 from portage_ext.targets.store import Store
 
 STATE: Final = "var/lib/portage-ext/builds"
@@ -77,7 +77,11 @@ class Runner:
             answer = directory / "plan/plan"
             if not answer.is_file():
                 raise JobError(name, f"its plan could not be made (exit status {ended.status}{_met(ended)}): {_end(log)}")
-            return parse(answer.read_bytes(), name)
+            jobs, missing = parse(answer.read_bytes(), name)
+            if native := next((job.cpv for job in jobs if not resolved(job.variables)), ""):
+                why = f"leaves the CPU for {native} to the compiler of this host, such as by -march=native in its profile"
+                raise BlockedError(name, why, "name the CPU of the target in its make.conf, and capture it again")
+            return jobs, missing
 
     def run(self, only: str | None = None) -> Entry | None:
         """Bring one queued job (of the key ``only``) to its end; None when none is queued. Raises LedgerError, OSError."""
@@ -97,8 +101,7 @@ class Runner:
                 else "environment"
             )
             self._ledger.end(attempt, "failed", failure=failure, reason=str(error))
-        except BaseException:
-            # Ctrl-C and the like: the job goes back to the queue; it is raised again.
+        except BaseException:  # also for Ctrl-C the job goes back to the queue; it is raised again
             self._ledger.end(attempt, "failed", failure="builder", reason="the run was interrupted")
             raise
         return self._ledger.find(attempt.key)

@@ -57,18 +57,19 @@ class Workshop:
         """The jobs of ``plan`` in the ledger; those that exist or failed for good are not queued again. Raises LedgerError."""
         return [self.ledger.request(key, target, job) for job, key, _ in plan.jobs]
 
+    def work(self, entries: list[Entry]) -> tuple[list[Entry], list[Upkeep]]:
+        """Build those of ``entries`` that are queued, and publish; what became of each. Raises PortageExtError, OSError."""
+        for entry in entries:
+            if entry.state == "queued":
+                self.runner.run(entry.key)
+        done = self.publish()
+        return [self.ledger.find(entry.key) for entry in entries], done
+
     def build(self, target: str, atoms: tuple[str, ...]) -> list[Entry]:
         """Build and publish ``atoms`` for ``target``; nothing when something is missing. Raises PortageExtError, OSError."""
         self.runner.recover()
         plan = self.plan(target, atoms)
-        if plan.missing:
-            return []
-        entries = self.request(target, plan)
-        for entry in entries:
-            if entry.state == "queued":
-                self.runner.run(entry.key)
-        self.publish()
-        return [self.ledger.find(entry.key) for entry in entries]
+        return [] if plan.missing else self.work(self.request(target, plan))[0]
 
     def publish(self) -> list[Upkeep]:
         """Bring every checked result into its PKGDIR, to be signed, indexed and published. Raises PortageExtError, OSError."""

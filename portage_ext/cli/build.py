@@ -43,11 +43,8 @@ def run(options: argparse.Namespace) -> int:
         for entry in entries:
             word, colour = _STATES[entry.state]
             screen.line(f"{screen.paint(word, colour)}  {entry.job.cpv}  {entry.key[:12]}")
-        for entry in entries:
-            if entry.state == "queued":
-                shop.runner.run(entry.key)
-        tell(shop.publish())
-        ended = [shop.ledger.find(entry.key) for entry in entries]
+        ended, done = shop.work(entries)
+        tell(done)
     if options.json:
         objects.show({"target": options.target, "missing": [], "jobs": [told(one) for one in ended]})
     else:

@@ -56,12 +56,8 @@ def _deployed(shop: Workshop, host: DeployHost, atoms: tuple[str, ...], screen: 
         raise DeployError(host.name, f"the environment of target {host.target} lacks {' '.join(plan.missing)}")
     if pretend:
         return "nothing was done (--pretend)"
-    entries = shop.request(host.target, plan)
-    for entry in entries:
-        if entry.state == "queued":
-            shop.runner.run(entry.key)
-    tell(shop.publish())
-    built = [shop.ledger.find(entry.key) for entry in entries]
+    built, done = shop.work(shop.request(host.target, plan))
+    tell(done)
     _published(host, built)
     wrong = list(differing(built, client.offered(atoms)))
     if wrong:

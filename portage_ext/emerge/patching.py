@@ -66,8 +66,9 @@ def _replace(patches: Sequence[Patch]) -> list[Any]:
                 new._portage_ext_original = getattr(value, "_portage_ext_original", value)
             before.append(value)
             setattr(patch.owner, patch.name, new)
-    except BaseException:
-        # Also for Ctrl-C, and a SystemExit from an import in ``wrap``: Portage must never run half patched. It is raised again.
+    except (
+        BaseException
+    ):  # also for Ctrl-C, or a SystemExit in ``wrap``: Portage must never run half patched; it is raised again
         _put_back(patches, before)
         raise
     return before

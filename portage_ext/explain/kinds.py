@@ -35,13 +35,13 @@ TABLE: Final = (
     Row(
         "unreachable",
         "index could not be fetched",
-        "the index of its binhost could not be fetched: what it held before is told all the same; without that, nobody "
+        "the index of its binhost could not be fetched: `why` still shows what it held before; without that, nobody "
         "knows whether there is a binary",
     ),
     Row(
         "refused",
         "index refused",
-        "the index of its binhost is not trusted: what it held before is told all the same",
+        "the index of its binhost is not trusted: `why` still shows what it held before",
     ),
     Row(
         "unusable",

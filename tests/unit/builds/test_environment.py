@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.environment import Environment, write_layer
+from portage_ext.builds.environment import Environment, resolved, write_layer
 from portage_ext.errors.builds import BlockedError
 from tests.unit.targets.examples import target
 
@@ -50,3 +50,9 @@ def test_a_prefix_is_laid_over_this_host(tmp_path: Path) -> None:
     chroot = replace(environment(tmp_path), is_prefix=False).cage(Path("/layer"), Path("/s"), ("true",), Bounds(1, 1, 1, 1.0))
     assert [(one.lower, one.inside) for one in chroot.layers] == [(("/layer", str(tmp_path)), "/")]
     assert chroot.environment["PORTAGE_OVERRIDE_EPREFIX"] == "/"
+
+
+def test_flags_that_this_hosts_compiler_would_resolve_are_found() -> None:
+    assert resolved({"CFLAGS": "-O2 -march=znver4", "CXXFLAGS": "-march=nativeish"})
+    for flag in ("-march=native", "-mtune=native", "-mcpu=native"):
+        assert not resolved({"CFLAGS": "-O2", "CXXFLAGS": f"-O2 {flag} -pipe"})
