@@ -14,7 +14,8 @@ _PASSWORD: Final = re.compile(
     # A user and a colon after "://", unless a port follows and then the path or the end: "http://host:80/a@b".
     r"(://(?!\[)(?:[^\s/?#@:]|@(?!\[))*+):(?![0-9]{0,5}(?:[/?#\s,;)'\"]|$))"
     # Up to the "@" of the authority, else up to any "@", because a password may contain a slash or a space.
-    r"(?:[^\s/?#]{0,1024}@|\S{0,1024}@|[^\n@]{0,1024}@)"
+    # What is longer is no port and no path, so that it is hidden to its end.
+    r"(?:[^\s/?#]{0,1024}@|\S{0,1024}@|[^\n@]{0,1024}@|[^\n]{1025}[^\n]*+)"
 )
 
 

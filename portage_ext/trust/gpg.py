@@ -108,7 +108,7 @@ def _in_memory(content: bytes) -> Iterator[int]:
 
 
 def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int]) -> list[str]:
-    """gpg's status lines. Its exit status is not looked at: verdicts alone count."""
+    """gpg's status lines. Verdicts count, not its exit status; one that fails without a verdict is an error."""
     present = [str(path) for path in keyrings if path.is_file()]
     with tempfile.TemporaryDirectory(prefix="portage-ext.gpg.") as home:
         # A gpg without a keyring makes one; an empty one in the passing home keeps it from that.
@@ -116,7 +116,11 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
         if not present:
             Path(rings[0]).touch()
         command = ["gpg", "--homedir", home, *_VERIFY, *(f"--keyring={ring}" for ring in rings), *arguments]
-        _, status, _ = run(command, fds, "it checks signatures")
+        code, status, messages = run(command, fds, "it checks signatures")
+    if code and STATUS_PREFIX.encode() not in status:
+        # Of bytes without a signature it says NODATA, so that silence is never "unsigned".
+        last = messages.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise GpgError("gpg", f"gpg ended with status {code} and said nothing of the signature{f': {last}' if last else ''}")
     if len(status) > limits.MAX_GPG_STATUS and "--multifile" not in arguments:
         raise GpgError("gpg", "gpg reported more than can be believed of one file")
     return status.decode("utf-8", "replace").split("\n")

@@ -39,6 +39,8 @@ def classes(root: type[PortageExtError]) -> list[type[PortageExtError]]:
         ("ftp://me:secret@host", "ftp://me:*@host"),
         (f"https://{'u' * 300}:secret@host/x", f"https://{'u' * 300}:*@host/x"),
         ("see http://a:b@c/d and 'http://e:f@g/h'", "see http://a:*@c/d and 'http://e:*@g/h'"),
+        (f"https://me:{'s' * 3000}@host/x", "https://me:*@"),
+        (f"https://me:{'s/ ' * 1000}@host/x", "https://me:*@"),
         ("https://me@host/x", "https://me@host/x"),
         ("https://host/x:y@z", "https://host/x:y@z"),
         ("http://host:80/a@b", "http://host:80/a@b"),
@@ -72,6 +74,7 @@ def test_a_text_that_is_all_urls_is_made_fit_in_no_time() -> None:
         "://a:" + "b" * 500_000,
         "://" + "u" * 500_000,
         "@://" * 100_000,
+        "://a:\n" * 50_000,
     ):
         shown.line(words)
 

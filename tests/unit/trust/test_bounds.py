@@ -1,4 +1,4 @@
-"""A gpg that hangs is announced, and ended: whoever starts it."""
+"""A gpg that hangs is announced, and ended: whoever starts it. One that fails silently is not taken for "unsigned"."""
 
 from __future__ import annotations
 
@@ -52,3 +52,18 @@ def test_a_gpg_that_hangs_is_announced_and_ended(
     with pytest.raises(GpgError, match="and was ended"):
         call(tmp_path / "small")
     assert "waiting for gpg" in capfd.readouterr().err or call is CALLS["signature over a large payload"]
+
+
+def test_a_gpg_that_fails_silently_is_not_an_absent_signature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The real gpg does so where memory is short.
+    program = tmp_path / "bin/gpg"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'gpg: out of core' >&2\nexit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(GpgError, match="ended with status 2 and said nothing of the signature: gpg: out of core"):
+        gpg.verify_clearsigned([], b"x")
+
+
+def test_bytes_without_a_signature_are_no_failure_of_gpg() -> None:
+    assert gpg.verify_clearsigned([], b"x") == ()
