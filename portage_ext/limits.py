@@ -257,6 +257,8 @@ CAPTURE_SAID: Final = 4 * KIB
 # Builds (builds/).
 BUILD_LOOK: Final = 0.5
 """How often a running build is checked for cancellation."""
+BUILD_LOST: Final = 5.0
+"""How often who waits for builds of other processes looks whether those still live."""
 BUILD_END: Final = 10.0
 """How long killed processes may take to end."""
 JOB_SIZE: Final = 32 * MIB

@@ -104,7 +104,7 @@ def parse(data: bytes, where: str) -> tuple[list[Job], list[str]]:
     jobs, missing = document.get("jobs"), document.get("missing")
     if not isinstance(jobs, list) or not isinstance(missing, list) or len(jobs) + len(missing) > limits.DEPENDENCIES:
         raise JobError(where, "its plan has no lists within bounds")
-    return [job(one, where) for one in jobs], [_cpv(one, where) for one in missing]
+    return [job(one, where) for one in jobs], [checked_cpv(one, where) for one in missing]
 
 
 def job(value: object, where: str) -> Job:
@@ -112,7 +112,7 @@ def job(value: object, where: str) -> Job:
     if not isinstance(value, dict) or value.keys() != {one.name for one in fields(Job)}:
         raise JobError(where, "a job has other keys than a job has")
     return Job(
-        cpv=_cpv(value["cpv"], where),
+        cpv=checked_cpv(value["cpv"], where),
         ebuild=_texts(value["ebuild"], where),
         use=_texts(value["use"], where),
         variables=_texts(value["variables"], where),
@@ -149,7 +149,8 @@ def _plain(value: Any) -> Any:
     return {key: _plain(one) for key, one in value.items()} if isinstance(value, Mapping) else value
 
 
-def _cpv(value: object, where: str) -> str:
+def checked_cpv(value: object, where: str) -> str:
+    """``value`` as the name of a version. Raises JobError."""
     try:
         return str(Cpv.parse(str(value)))
     except InvalidCpvError as error:

@@ -17,18 +17,20 @@ import contextlib
 import json
 import os
 import sqlite3
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from portage_ext import files, limits
 from portage_ext.builds.key import Job, job
+from portage_ext.builds.orders import Failure
 from portage_ext.errors.builds import LedgerError
+from portage_ext.model import Cpv
 
 State = Literal["queued", "running", "checked", "published", "failed", "cancelled"]
-Failure = Literal["", "package", "builder", "environment", "checks"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS job (
@@ -40,9 +42,21 @@ CREATE TABLE IF NOT EXISTS attempt (
     key TEXT NOT NULL REFERENCES job, fence INTEGER NOT NULL, runner TEXT NOT NULL, started INTEGER NOT NULL,
     ended INTEGER, outcome TEXT NOT NULL DEFAULT '', log TEXT NOT NULL, PRIMARY KEY (key, fence)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS need (key TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL, PRIMARY KEY (key, needs)) STRICT;
 CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
 """
-_COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed"
+_ADDED: Final = {"priority": "INTEGER NOT NULL DEFAULT 0"}
+"""Columns of job that older ledgers lack."""
+_COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed, priority"
+_ORDER: Final = "ORDER BY priority DESC, created, rowid"
+_READY: Final = (
+    "state = 'queued' AND NOT EXISTS (SELECT 1 FROM need JOIN job AS other ON other.key = need.needs"
+    " WHERE need.key = job.key AND other.state != 'published')"
+)
+"""Every job that it needs is published."""
+_TIMED: Final = 4096
+"""Attempts by which builds are estimated, and how many of one package count."""
+_KEPT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,12 @@ class Entry:
     place: str
     created: int
     changed: int
+    priority: int = 0
+
+    @property
+    def cp(self) -> str:
+        """category/name of the package."""
+        return Cpv.parse(self.job.cpv).cp
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +110,20 @@ class Ledger:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA)
+            there = {row[1] for row in self._connection.execute("PRAGMA table_info(job)")}
+            for name, kind in _ADDED.items():
+                if name not in there:
+                    self._connection.execute(f"ALTER TABLE job ADD COLUMN {name} {kind}")
             os.chmod(path, 0o600)
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(str(path), f"cannot be opened ({error})") from error
 
     def close(self) -> None:
         self._connection.close()
+
+    def now(self) -> float:
+        """The time by which entries and attempts are dated."""
+        return self._clock()
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -111,8 +139,11 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerError(str(self._path), str(error)) from error
 
-    def request(self, key: str, target: str, wanted: Job) -> Entry:
-        """The job with this key, queued if it is new or was cancelled: equal requests are one job."""
+    def request(self, key: str, target: str, wanted: Job, *, needs: Sequence[str] = (), priority: int = 0) -> Entry:
+        """The job with this key, queued if it is new or was cancelled: equal requests are one job.
+
+        It is taken when all jobs of ``needs`` are published. The highest ``priority`` that anybody asked with counts.
+        """
         now = int(self._clock())
         with self._change() as database:
             database.execute(
@@ -121,6 +152,8 @@ class Ledger:
                 " WHERE state = 'cancelled' OR (state = 'failed' AND failure != 'package')",
                 (key, target, wanted.emit(), now, now, now),
             )
+            database.execute("UPDATE job SET priority = max(priority, ?) WHERE key = ?", (priority, key))
+            database.executemany("INSERT OR IGNORE INTO need VALUES (?, ?)", [(key, one) for one in needs])
             return self._entry(database, key)
 
     def retry(self, key: str) -> Entry:
@@ -134,16 +167,17 @@ class Ledger:
             )
             return self._entry(database, key)
 
-    def take(self, runner: str, log: Callable[[str, int], str], only: str | None = None) -> Attempt | None:
-        """The oldest job that is queued (of the key ``only``), as an attempt of ``runner``; None when there is none.
+    def take(self, runner: str, log: Callable[[str, int], str], only: Sequence[str] | None = None) -> Attempt | None:
+        """The first job of the queue (among the keys ``only``) that needs nothing more, as an attempt of ``runner``.
 
-        ``log`` makes the name of its log from key and fence.
+        None when there is none. ``log`` makes the name of its log from key and fence.
         """
         now = int(self._clock())
         with self._change() as database:
             row = database.execute(
-                "SELECT key, fence FROM job WHERE state = 'queued' AND (? IS NULL OR key = ?) ORDER BY created, key LIMIT 1",
-                (only, only),
+                f"SELECT key, fence FROM job WHERE {_READY}"
+                f" AND (? IS NULL OR key IN (SELECT value FROM json_each(?))) {_ORDER} LIMIT 1",
+                (names := None if only is None else json.dumps(list(only)), names),
             ).fetchone()
             if row is None:
                 return None
@@ -209,6 +243,36 @@ class Ledger:
         """The attempts that nobody has ended, oldest first."""
         return [Attempt(*row) for row in self._read("SELECT * FROM attempt WHERE ended IS NULL ORDER BY started", ())]
 
+    def attempt(self, key: str, fence: int) -> Attempt:
+        """The attempt at a job with this fence. Raises LedgerError."""
+        found = self._read("SELECT * FROM attempt WHERE key = ? AND fence = ?", (key, fence))
+        if not found:
+            raise LedgerError(str(self._path), f"the job {key[:12]} has no attempt {fence}")
+        return Attempt(*found[0])
+
+    def queue(self) -> list[str]:
+        """The keys of all queued jobs, in the order in which they are taken; one that needs others waits for these."""
+        return [str(row[0]) for row in self._read(f"SELECT key FROM job WHERE state = 'queued' {_ORDER}", ())]
+
+    def needs(self, key: str) -> list[Entry]:
+        """The jobs that must be published before this one is built."""
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM job WHERE key IN (SELECT needs FROM need WHERE key = ?) ORDER BY rowid", (key,)
+        )
+        return [self._made(row) for row in rows]
+
+    def durations(self) -> dict[str, float]:
+        """category/name of packages that were built to seconds: the median of the last attempts that succeeded."""
+        rows = self._read(
+            "SELECT json_extract(job.job, '$.cpv'), attempt.ended - attempt.started FROM attempt JOIN job USING (key)"
+            f" WHERE attempt.outcome = 'checked' ORDER BY attempt.ended DESC LIMIT {_TIMED}",
+            (),
+        )
+        found: dict[str, list[int]] = {}
+        for cpv, seconds in rows:
+            found.setdefault(Cpv.parse(str(cpv)).cp, []).append(int(seconds))
+        return {name: statistics.median(values[:_KEPT]) for name, values in found.items()}
+
     def attempts(self, key: str) -> list[Attempt]:
         """Every attempt at a job, oldest first."""
         return [Attempt(*row) for row in self._read("SELECT * FROM attempt WHERE key = ? ORDER BY fence", (key,))]
@@ -216,8 +280,12 @@ class Ledger:
     def entries(self, state: State | None = None) -> list[Entry]:
         """All jobs, or those in ``state``, oldest first."""
         where = "" if state is None else " WHERE state = ?"
-        rows = self._read(f"SELECT {_COLUMNS} FROM job{where} ORDER BY created, key", () if state is None else (state,))
+        rows = self._read(f"SELECT {_COLUMNS} FROM job{where} ORDER BY created, rowid", () if state is None else (state,))
         return [self._made(row) for row in rows]
+
+    def get(self, key: str) -> Entry:
+        """The job with this key. Raises LedgerError."""
+        return self._entry(self._connection, key)
 
     def find(self, beginning: str) -> Entry:
         """The one job whose key begins so. Raises LedgerError."""

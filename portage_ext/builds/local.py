@@ -1,235 +1,194 @@
-"""The engine of one machine: works the queue of the ledger, one attempt after the other or several at once, and ends.
+"""The engine of one machine: no daemon. Whoever wants jobs built takes them from the ledger, several at once, and ends.
 
-Every attempt has a scratch of its own and is over when this process is, whatever killed it: its files lie below a directory
-whose lock this process holds, and the next run clears what nobody holds and queues those jobs again. What was accepted is moved
-to ``incoming`` before the ledger hears of it; what the ledger calls checked is published, once, by whoever comes next.
+Each attempt is a process of its own (``portage-ext builds perform``), as it would be on another machine; it dies with this
+one. A slot, which is a lock that a living process holds, keeps all of them together within [build] jobs. A process that ends,
+however, leaves nothing that the next run does not clear, and queue again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import ctypes
 import os
-import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from portage_ext import files, limits, locks
-from portage_ext.builds import incoming, isolation
-from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
-from portage_ext.builds.distfiles import Distfiles
-from portage_ext.builds.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
-from portage_ext.builds.key import Job, parse
-from portage_ext.builds.ledger import Attempt, Entry, Failure, Ledger
-from portage_ext.errors import PortageExtError
-from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
-from portage_ext.targets.store import Store
+from portage_ext.builds import performing
+from portage_ext.builds.accepting import accept
+from portage_ext.builds.engines import LOCAL, Builder, Engine
+from portage_ext.builds.ledger import Attempt, Entry
+from portage_ext.builds.means import Means
+from portage_ext.builds.orders import Order
+from portage_ext.builds.standing import ENDED
 
-STATE: Final = "var/lib/portage-ext/builds"
-_OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkg=n", "--getbinpkg=n", "--color=n")
-"""That the dependencies are there was found out by the plan, in the same environment."""
-_BUILD: Final = ("--buildpkgonly", *_OPTIONS)
-_FETCH: Final = ("--fetchonly", *_OPTIONS)
+_PR_SET_PDEATHSIG: Final = 1
+_DRAINED: Final = "drained"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where builds keep things: ``state`` for ledger, logs and results, ``scratch`` for what each attempt throws away."""
+@dataclass(slots=True)
+class _Build:
+    """An attempt that runs: its process, and what it holds as long as it does."""
 
-    state: Path
-    scratch: Path
-    distfiles: Path
+    attempt: Attempt
+    process: subprocess.Popen[bytes]
+    directory: Path
+    held: ExitStack
+
+
+@dataclass(slots=True)
+class Local:
+    """The engine ``local``."""
+
+    means: Means
+    _running: list[_Build] = field(default_factory=list)
 
     @property
-    def ledger(self) -> Path:
-        return self.state / "ledger.sqlite"
+    def name(self) -> str:
+        return LOCAL
 
-    @property
-    def incoming(self) -> Path:
-        return self.state / "incoming"
+    def submit(self, keys: Sequence[str]) -> None:
+        """Start a run in the background; when runs are at work already, it ends as soon as they have all slots and the rest."""
+        if keys and not self.drained():
+            words = [*_portage_ext("builds"), "run"]
+            with open(os.devnull, "r+b") as nothing:
+                subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
-    def log(self, key: str, fence: int) -> str:
-        return str(self.state / "log" / f"{key[:16]}.{fence}.log")
+    def work(self, keys: Sequence[str] | None, told: Callable[[Entry], None] = lambda entry: None) -> None:
+        ledger = self.means.ledger
+        with performing.scratch(self.means.places) as scratch:
+            try:
+                looked = time.monotonic()
+                while True:
+                    self._begin(keys, scratch)
+                    if not self._running and self._is_over(keys):
+                        return
+                    time.sleep(limits.BUILD_LOOK / 5)
+                    if time.monotonic() - looked > limits.BUILD_LOST:
+                        # What others were building and died of would be waited for in vain.
+                        self.recover()
+                        looked = time.monotonic()
+                    for build in list(self._running):
+                        if build.process.poll() is not None:
+                            told(self._end(build))
+                        elif not ledger.is_current(build.attempt):
+                            self._stop(build)
+                            told(ledger.get(build.attempt.key))
+            finally:
+                for build in list(self._running):
+                    self._stop(build)
+                    ledger.end(build.attempt, "failed", failure="builder", reason="the run was interrupted")
 
+    def cancel(self, key: str) -> Entry:
+        """Whoever builds it looks at the ledger twice a second, and ends it."""
+        return self.means.ledger.cancel(key)
 
-class Runner:
-    """Runs jobs of ``ledger`` on this machine."""
+    def drain(self, why: str) -> None:
+        files.make_directory(self.means.places.state, 0o700)
+        if why:
+            files.replace_file(self.means.places.state / _DRAINED, f"{why}\n".encode(), mode=0o600)
+        else:
+            (self.means.places.state / _DRAINED).unlink(missing_ok=True)
 
-    def __init__(self, places: Places, ledger: Ledger, store: Store, bounds: Bounds) -> None:
-        self._places, self._ledger, self._store, self._bounds = places, ledger, store, bounds
-        self._name = f"{os.getpid()}.{secrets.token_hex(4)}"
+    def drained(self) -> str:
+        """Why nothing is taken; empty where jobs are."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.means.places.state / _DRAINED).read_text(encoding="utf-8").strip() or "it is drained"
+        return ""
 
-    def plan(self, name: str, atoms: tuple[str, ...]) -> tuple[list[Job], list[str]]:
-        """What building ``atoms`` for the target ``name`` would be: its jobs, and what must be installed there before.
-
-        Raises PortageExtError, OSError.
-        """
-        place = environment(name, self._store.load(name))
-        with self._scratch() as directory, tempfile.TemporaryFile() as log:
-            write_layer(place, directory / "layer")
-            words = ("sh", "-c", 'mkdir -p "$0" && exec "$@" >"$0/plan"', PKGDIR, *place.describe(*atoms))
-            bounds = replace(self._bounds, seconds=limits.PLAN_SECONDS, results=limits.JOB_SIZE)
-            ended = self._step(place, directory, words, log, bounds=bounds, out="plan")
-            answer = directory / "plan/plan"
-            if not answer.is_file():
-                raise JobError(name, f"its plan could not be made (exit status {ended.status}{_met(ended)}): {_end(log)}")
-            jobs, missing = parse(answer.read_bytes(), name)
-            if native := next((job.cpv for job in jobs if not resolved(job.variables)), ""):
-                why = f"leaves the CPU for {native} to the compiler of this host, such as by -march=native in its profile"
-                raise BlockedError(name, why, "name the CPU of the target in its make.conf, and capture it again")
-            return jobs, missing
-
-    def run(self, only: str | None = None) -> Entry | None:
-        """Bring one queued job (of the key ``only``) to its end; None when none is queued. Raises LedgerError, OSError."""
-        attempt = self._ledger.take(self._name, self._places.log, only)
-        if attempt is None:
-            return None
-        entry = self._ledger.find(attempt.key)
-        files.make_directory(Path(attempt.log).parent, 0o700)
-        try:
-            self._build(entry, attempt)
-        except (PortageExtError, OSError) as error:
-            failure: Failure = (
-                "checks"
-                if isinstance(error, RefusedResultError)
-                else "builder"
-                if isinstance(error, OSError)
-                else "environment"
-            )
-            self._ledger.end(attempt, "failed", failure=failure, reason=str(error))
-        except BaseException:  # also for Ctrl-C the job goes back to the queue; it is raised again
-            self._ledger.end(attempt, "failed", failure="builder", reason="the run was interrupted")
-            raise
-        return self._ledger.find(attempt.key)
+    def builders(self) -> list[Builder]:
+        keys = tuple(attempt.key for attempt in self.means.ledger.running())
+        return [Builder(os.uname().nodename, keys, self.drained())]
 
     def recover(self) -> list[str]:
-        """Clear what dead runs left, and queue their jobs again; returns the keys. Raises LedgerError, OSError."""
-        files.make_directory(self._places.scratch, 0o700)
-        with locks.held(self._places.scratch / ".lock", limits.LEDGER_WAIT):
-            runs = [directory for directory in self._places.scratch.iterdir() if directory.is_dir()]
-            living = {directory.name for directory in runs if _is_held(directory)}
-            for directory in runs:
-                if directory.name not in living:
-                    shutil.rmtree(directory)
-        isolation.clear()
+        living = performing.clear(self.means.places)
         lost: list[str] = []
-        for attempt in self._ledger.running():
-            if attempt.runner not in living and attempt.runner != self._name:
-                self._ledger.end(attempt, "failed", failure="builder", reason="the run that built it was killed")
+        for attempt in self.means.ledger.running():
+            if attempt.runner not in living:
+                self.means.ledger.end(attempt, "failed", failure="builder", reason="the run that built it was killed")
                 lost.append(attempt.key)
         return lost
 
-    def _build(self, entry: Entry, attempt: Attempt) -> None:
-        place = environment(entry.target, self._store.load(entry.target))
-        job = entry.job
-        with self._scratch() as directory, open(attempt.log, "wb", opener=_private) as log:
-            write_layer(place, directory / "layer")
-            if not self._fetched(place, job, directory, attempt, log):
-                return
-            distfiles = (Bind(str(directory / "distfiles"), DISTDIR),)
-            built = self._step(
-                place, directory, place.emerge(*_BUILD, f"={job.cpv}"), log, binds=distfiles, out="binpkgs", attempt=attempt
+    def _begin(self, keys: Sequence[str] | None, scratch: Path) -> None:
+        """Take jobs as long as there are any and slots are free."""
+        while not self.drained():
+            with ExitStack() as stack:
+                if not self._slot(stack):
+                    return
+                attempt = self.means.ledger.take(scratch.name, self.means.places.log, keys)
+                if attempt is None:
+                    return
+                self._running.append(self._started(attempt, scratch, stack.pop_all()))
+
+    def _slot(self, stack: ExitStack) -> bool:
+        directory = self.means.places.state / "slots"
+        files.make_directory(directory, 0o700)
+        for number in range(self.means.site.settings.building.jobs):
+            if stack.enter_context(locks.tried(directory / str(number))) is not None:
+                return True
+        return False
+
+    def _started(self, attempt: Attempt, scratch: Path, held: ExitStack) -> _Build:
+        entry = self.means.ledger.get(attempt.key)
+        directory = scratch / f"{attempt.key[:16]}.{attempt.fence}"
+        out, order = directory / "out", directory / "order.json"
+        out.mkdir(parents=True, mode=0o700)
+        order.write_bytes(Order(attempt.key, attempt.fence, entry.target, entry.job).emit())
+        files.make_directory(Path(attempt.log).parent, 0o700)
+        words = [*_portage_ext("builds", "--config-root", str(self.means.site.config_root)), "perform", str(order), str(out)]
+        with open(os.devnull, "rb") as nothing, open(attempt.log, "wb", opener=_private) as log:
+            process = subprocess.Popen(
+                words, stdin=nothing, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
             )
-            if built.status or built.bound:
-                self._failed(attempt, built, "its build failed", "package")
-                return
-            result = incoming.accepted(directory / "binpkgs", job)
-            kept = self._places.incoming / f"{entry.key[:16]}.{attempt.fence}" / result.name
-            files.make_directory(kept.parent, 0o700)
-            os.rename(result, kept)
-            files.sync_directory(kept.parent)
-            if not self._ledger.end(attempt, "checked", result=str(kept)):
-                shutil.rmtree(kept.parent)
+        return _Build(attempt, process, directory, held)
 
-    def _fetched(self, place: Environment, job: Job, directory: Path, attempt: Attempt, log: IO[bytes]) -> bool:
-        """Lay the distfiles of ``job`` into the directory ``distfiles``; False when they could not be fetched."""
-        store, into = Distfiles(self._places.distfiles), directory / "distfiles"
-        into.mkdir()
-        missing = store.lay_out(job.cpv, job.distfiles, into)
-        if not missing:
+    def _end(self, build: _Build) -> Entry:
+        """A process has ended: judge what it left."""
+        self._running.remove(build)
+        with build.held:
+            if not (build.directory / "out" / performing.REPORT).exists():
+                reason = f"the build was killed, or ended without a report (exit status {build.process.returncode})"
+                self.means.ledger.end(build.attempt, "failed", failure="builder", reason=f"{reason}; see {build.attempt.log}")
+                return self.means.ledger.get(build.attempt.key)
+            return accept(self.means, build.attempt, build.directory / "out")
+
+    def _stop(self, build: _Build) -> None:
+        """End a process; its cage dies with it."""
+        self._running.remove(build)
+        with build.held:
+            os.killpg(build.process.pid, signal.SIGKILL)
+            build.process.wait()
+        performing.clear(self.means.places)
+
+    def _is_over(self, keys: Sequence[str] | None) -> bool:
+        if self.drained():
             return True
-        words = ("env", f"DISTDIR={PKGDIR}", *place.emerge(*_FETCH, f"={job.cpv}"))
-        fetched = self._step(place, directory, words, log, out="fetched", attempt=attempt, network=True)
-        if fetched.status or fetched.bound:
-            self._failed(attempt, fetched, f"its distfiles could not be fetched ({', '.join(missing)})", "environment")
-            return False
-        wanted = {name: job.distfiles[name] for name in missing}
-        store.take(job.cpv, wanted, directory / "fetched")
-        store.lay_out(job.cpv, wanted, into)
-        return True
-
-    def _step(
-        self,
-        place: Environment,
-        directory: Path,
-        words: tuple[str, ...],
-        log: IO[bytes],
-        *,
-        out: str,
-        bounds: Bounds | None = None,
-        binds: tuple[Bind, ...] = (),
-        attempt: Attempt | None = None,
-        network: bool = False,
-    ) -> isolation.Ended:
-        """Run ``words`` in a cage; what they leave in PKGDIR goes to the directory ``out``, which is made."""
-        (directory / out).mkdir()
-        cage = replace(
-            place.cage(directory / "layer", directory / "root", words, bounds or self._bounds, binds=binds, network=network),
-            results=PKGDIR,
-            out=str(directory / out),
-        )
-        return isolation.run(cage, log, cancelled=lambda: attempt is not None and not self._ledger.is_current(attempt))
-
-    def _failed(self, attempt: Attempt, ended: isolation.Ended, what: str, failure: Failure) -> None:
-        if ended.bound == "cancelled":
-            return  # the ledger knows
-        blame: dict[int, Failure] = {CAGE_FAILED: "builder", RESULTS_REFUSED: "checks"}
-        reason = f"{what} (exit status {ended.status}{_met(ended)}); see {attempt.log}"
-        self._ledger.end(attempt, "failed", failure=blame.get(ended.status, failure), reason=reason)
-
-    @contextlib.contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        """A directory of this run alone, with its lock held."""
-        files.make_directory(self._places.scratch, 0o700)
-        with locks.held(self._places.scratch / ".lock", limits.LEDGER_WAIT):
-            directory = self._places.scratch / self._name
-            directory.mkdir(0o700)
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        try:
-            for name in ("layer", "root"):
-                (directory / name).mkdir()
-            yield directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-            os.close(fd)
+        if keys is None:
+            return not self.means.ledger.entries("queued")
+        states = {self.means.ledger.get(key).state for key in keys}
+        return states <= ENDED | {"checked"}
 
 
-def _is_held(directory: Path) -> bool:
-    """Whether a living run holds the lock of its scratch."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+def engine(means: Means) -> Engine:
+    """The factory of this engine."""
+    return Local(means)
+
+
+def _portage_ext(*words: str) -> list[str]:
+    return [sys.executable, "-m", "portage_ext.cli.main", *words]
+
+
+def _die_with_parent() -> None:
+    """In the child, before it is executed."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _met(ended: isolation.Ended) -> str:
-    return f"; it met the bound for {ended.bound}" if ended.bound else ""
-
-
-def _end(log: IO[bytes]) -> str:
-    """The last words of a log, in one line."""
-    log.seek(max(0, log.seek(0, os.SEEK_END) - limits.CAPTURE_SAID))
-    return " ".join(log.read().decode("utf-8", "replace").split())[-600:] or "it said nothing"

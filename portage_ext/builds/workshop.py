@@ -9,19 +9,17 @@ A program gets values: what was planned, what became of each job, and what publi
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from portage_ext.builds.cage import Bounds
+from portage_ext.builds.engines import Engine, engine
 from portage_ext.builds.key import Grade, Job
 from portage_ext.builds.ledger import Entry, Ledger
-from portage_ext.builds.local import STATE, Places, Runner
+from portage_ext.builds.means import Means, means
+from portage_ext.builds.performing import Performer
 from portage_ext.builds.publishing import inject, pkgdir_of
-from portage_ext.config.building import Building
 from portage_ext.errors.builds import JobError
-from portage_ext.targets.store import Store
 from portage_ext.tasks import upkeep
 from portage_ext.tasks.site import Site
 from portage_ext.tasks.upkeep import Upkeep
@@ -37,37 +35,45 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """The ledger of this host, and who works its queue."""
+    """The ledger of this host, and the engine that works its queue."""
 
-    site: Site
-    ledger: Ledger
-    runner: Runner
+    means: Means
+    engine: Engine
+
+    @property
+    def site(self) -> Site:
+        return self.means.site
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.means.ledger
 
     def plan(self, target: str, atoms: tuple[str, ...]) -> Plan:
         """What building ``atoms`` for ``target`` would be. Raises PortageExtError, OSError."""
         pkgdir_of(target, self.site.settings)
         if sets := [atom for atom in atoms if "/" not in atom or atom.startswith(("@", "-"))]:
             raise JobError(target, f"{sets[0]!r} is no package with its category; sets cannot be built for a target yet")
-        jobs, missing = self.runner.plan(target, atoms)
+        performer = Performer(self.means.places, self.means.targets, self.means.bounds)
+        jobs, missing = performer.plan(target, atoms)
         grade = cast(Grade, self.site.settings.building.grade)
         known = {entry.key: entry for entry in self.ledger.entries()}
         return Plan(tuple((job, job.key(grade), known.get(job.key(grade))) for job in jobs), tuple(missing))
 
-    def request(self, target: str, plan: Plan) -> list[Entry]:
+    def request(self, target: str, plan: Plan, *, priority: int = 0) -> list[Entry]:
         """The jobs of ``plan`` in the ledger; those that exist or failed for good are not queued again. Raises LedgerError."""
-        return [self.ledger.request(key, target, job) for job, key, _ in plan.jobs]
+        return [self.ledger.request(key, target, job, priority=priority) for job, key, _ in plan.jobs]
 
-    def work(self, entries: list[Entry]) -> tuple[list[Entry], list[Upkeep]]:
+    def work(
+        self, entries: Sequence[Entry], told: Callable[[Entry], None] = lambda entry: None
+    ) -> tuple[list[Entry], list[Upkeep]]:
         """Build those of ``entries`` that are queued, and publish; what became of each. Raises PortageExtError, OSError."""
-        for entry in entries:
-            if entry.state == "queued":
-                self.runner.run(entry.key)
+        self.engine.work([entry.key for entry in entries if entry.state in ("queued", "running")], told)
         done = self.publish()
-        return [self.ledger.find(entry.key) for entry in entries], done
+        return [self.ledger.get(entry.key) for entry in entries], done
 
     def build(self, target: str, atoms: tuple[str, ...]) -> list[Entry]:
         """Build and publish ``atoms`` for ``target``; nothing when something is missing. Raises PortageExtError, OSError."""
-        self.runner.recover()
+        self.engine.recover()
         plan = self.plan(target, atoms)
         return [] if plan.missing else self.work(self.request(target, plan))[0]
 
@@ -85,18 +91,6 @@ class Workshop:
 
 @contextlib.contextmanager
 def workshop(site: Site) -> Iterator[Workshop]:
-    """The workshop of ``site`` for the block. Raises LedgerError."""
-    state = site.eroot / STATE
-    places = Places(state, state / "scratch", state / "distfiles")
-    ledger = Ledger(places.ledger)
-    try:
-        yield Workshop(site, ledger, Runner(places, ledger, Store(site.eroot), _bounds(site.settings.building)))
-    finally:
-        ledger.close()
-
-
-def _bounds(building: Building) -> Bounds:
-    """What is not set: three quarters of the memory, and as much for what is written, which lies in memory and swap."""
-    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
-    memory = building.memory or most
-    return Bounds(memory, building.processes, building.disk or memory, building.seconds)
+    """The workshop of ``site`` for the block. Raises LedgerError, UsageError."""
+    with means(site) as its:
+        yield Workshop(its, engine(its))

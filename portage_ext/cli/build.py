@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 everything is published (or, with --pretend, could be built), 1 something is not."""
     screen = Screen(sys.stderr if options.json else None)
     with workshop(places.site(options)) as shop:
-        shop.runner.recover()
+        shop.engine.recover()
         plan = shop.plan(options.target, tuple(options.atoms))
         if plan.missing or options.pretend:
             return _planned(plan, options, screen)
@@ -77,7 +77,8 @@ def _ended(screen: Screen, entries: list[Entry]) -> None:
         if entry.state == "published":
             screen.line(f"published {entry.job.cpv} as {os.path.basename(entry.place)}", "green")
             continue
-        screen.text(f"{entry.job.cpv} is {entry.state}: {entry.reason or 'another run works on it'}", indent="  ", colour="red")
+        why = entry.reason or ("no jobs are taken now" if entry.state == "queued" else "another run works on it")
+        screen.text(f"{entry.job.cpv} is {entry.state}: {why}", indent="  ", colour="red")
         if entry.failure == "package":
             screen.text(
                 "The same build would fail in the same way, so it is not tried again by itself; "

@@ -7,13 +7,18 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+from portage_ext import limits
+from portage_ext.builds import accepting, means, orders, performing
 from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Entry, Ledger
+from portage_ext.builds.performing import Performer
 from portage_ext.builds.workshop import Workshop, workshop
 from portage_ext.cli import objects, places
 from portage_ext.cli.screen import Screen
+from portage_ext.targets.store import Store
 from portage_ext.tasks.upkeep import Upkeep
 
 
@@ -37,25 +42,48 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     differ.add_argument("--grade", choices=GRADES, default=DEFAULT, help="how much of the dependencies counts")
     objects.option(differ)
     below.add_parser("run", help="work the queue, publish what was built, and end")
+    drain = below.add_parser("drain", help="take no further jobs; what runs comes to its end")
+    drain.add_argument("reason", metavar="REASON", nargs="?", default="drained by a person")
+    below.add_parser("resume", help="take jobs again")
+    perform = below.add_parser("perform", help="build one job as an engine orders it; no ledger and no key are needed")
+    perform.add_argument("order", metavar="JOBFILE", type=Path)
+    perform.add_argument("out", metavar="DIR", type=Path, help="an empty directory for packages/ and report.json")
+    accept = below.add_parser("accept", help="judge what a builder brought for an attempt")
+    accept.add_argument("key", metavar="KEY")
+    accept.add_argument("fence", metavar="FENCE", type=int)
+    accept.add_argument("directory", metavar="DIR", type=Path, help="what `builds perform` left, where no builder can reach it")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0, or 1 when `run` left a job unpublished or `explain` found a difference."""
+    """Exit status: 0; 1 when `run` left a job unpublished, `explain` found a difference, or `perform` or `accept` has no
+    package."""
     screen = Screen()
+    if options.action == "perform":
+        return _perform(options)
     with workshop(places.site(options)) as shop:
         ledger = shop.ledger
         if options.action == "list":
             return _list(ledger, screen, as_json=options.json)
         if options.action == "run":
             return _run(shop, screen)
+        if options.action in ("drain", "resume"):
+            shop.engine.drain(options.reason if options.action == "drain" else "")
+            screen.line(
+                "jobs are taken again" if options.action == "resume" else "no further jobs are taken until `builds resume`"
+            )
+            return 0
         if options.action == "explain":
             return _explain(options, ledger, screen)
         entry = ledger.find(options.key)
+        if options.action == "accept":
+            entry = accepting.accept(shop.means, ledger.attempt(entry.key, options.fence), options.directory)
+            screen.text(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f': {entry.reason}'}")
+            return int(entry.state not in ("checked", "published"))
         if options.action == "show":
             return _show(entry, ledger, screen, as_json=options.json)
         if options.action == "log":
             return _log(entry, ledger, screen)
-        entry = ledger.cancel(entry.key) if options.action == "cancel" else ledger.retry(entry.key)
+        entry = shop.engine.cancel(entry.key) if options.action == "cancel" else ledger.retry(entry.key)
         screen.line(f"{entry.job.cpv} for {entry.target} is {entry.state}")
     return 0
 
@@ -82,16 +110,35 @@ def told(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _perform(options: argparse.Namespace) -> int:
+    site = places.site(options)
+    with options.order.open("rb") as file:
+        order = orders.parse(file.read(limits.JOB_SIZE + 1), str(options.order))
+    performer = Performer(means.places(site), Store(site.eroot), means.bounds(site.settings.building))
+    performing.clear(performer.places)
+    said = performer.perform(order, options.out, sys.stdout.buffer)
+    if said.failure:
+        print(f"portage-ext: {said.reason}", file=sys.stderr)
+    return int(said.failure != "")
+
+
 def _run(shop: Workshop, screen: Screen) -> int:
-    for key in shop.runner.recover():
-        screen.line(f"{shop.ledger.find(key).job.cpv}: the run that built it was killed; it is {shop.ledger.find(key).state}")
-    left = 0
-    while (entry := shop.runner.run()) is not None:
+    for key in shop.engine.recover():
+        entry = shop.ledger.get(key)
+        screen.line(f"{entry.job.cpv}: the run that built it was killed; it is {entry.state}")
+    ended: list[Entry] = []
+
+    def tell_ended(entry: Entry) -> None:
         screen.text(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f': {entry.reason}'}", indent="  ")
-        left += entry.state == "failed"
+        ended.append(entry)
+
+    shop.engine.work(None, tell_ended)
+    for builder in shop.engine.builders():
+        if builder.closed and shop.ledger.queue():
+            screen.text(f"{builder.name} takes no jobs: {builder.closed}. `portage-ext builds resume` takes them again.")
     done = shop.publish()
     tell(done)
-    return int(left > 0 or not all(one.ok for one in done))
+    return int(any(entry.state == "failed" for entry in ended) or not all(one.ok for one in done))
 
 
 def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:

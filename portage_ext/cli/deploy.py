@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"portage-ext.toml has no [deploy.{unknown[0]}] (known: {known})")
     ended: dict[str, str] = {}
     with workshop(site) as shop:
-        shop.runner.recover()
+        shop.engine.recover()
         for name in hosts:
             try:
                 ended[name] = _deployed(shop, site.settings.hosts[name], atoms, screen, pretend=options.pretend)

@@ -8,6 +8,8 @@
     processes = 4096
     hours = 12              # after so long a build is ended
     grade = "built"         # how much of the installed dependencies makes another build: "exact", "built", "abi"
+    jobs = 1                # builds at once; each has its share of the memory where memory-mib is not set
+    engine = "local"        # who builds
 
     [deploy.laptop]         # a host that `portage-ext deploy laptop` installs on
     ssh = "root@laptop"     # as ssh(1) takes it
@@ -29,13 +31,16 @@ GRADES: Final = ("exact", "built", "abi")
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """Bounds of one build: bytes (0: by this host's memory), processes and seconds; and the grade of job keys."""
+    """Bounds of one build: bytes (0: by this host's memory), processes and seconds; the grade of job keys; builds at once; the
+    engine that has them built."""
 
     memory: int = 0
     disk: int = 0
     processes: int = 4096
     seconds: float = 12 * 3600.0
     grade: str = "built"
+    jobs: int = 1
+    engine: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ def read(top: Table) -> Building:
         int(table.number("processes", 4096, 16, 2**22)),
         table.number("hours", 12, 0.001, 1000) * 3600,
         grade,
+        int(table.number("jobs", 1, 1, 256)),
+        table.text("engine") or "local",
     )
     table.nothing_left()
     return found

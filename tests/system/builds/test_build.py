@@ -102,3 +102,41 @@ def test_a_target_without_a_place_or_a_system_is_told_what_to_do(small: Lab) -> 
     small.run("target", "capture", "far", "--builder", str(own)).ok()
     elsewhere = small.run("build", "far", "app-misc/thing").failed()
     assert "builds need a system on this host" in elsewhere.stderr
+
+
+TAKE = """
+import sys
+from pathlib import Path
+from portage_ext.builds.means import means
+from portage_ext.builds.orders import Order
+from portage_ext.tasks.site import Site
+with means(Site.read(Path(sys.argv[1]))) as its:
+    attempt = its.ledger.take("far", its.places.log)
+    entry = its.ledger.get(attempt.key)
+    Path(sys.argv[2]).write_bytes(Order(entry.key, attempt.fence, entry.target, entry.job).emit())
+    print(entry.key, attempt.fence)
+"""
+
+
+def test_another_engine_has_a_job_built_by_commands_alone(small: Lab) -> None:
+    small.repository.data("app-misc/note-1")
+    small.run("builds", "drain", "another engine takes it").ok()
+    small.run("build", "v2", "app-misc/note").failed()
+    (job,) = small.jobs()
+    assert job["state"] == "queued"
+    order, out = small.work / "order.json", small.work / "out"
+    out.mkdir()
+    python = str(small.builder.environment.python)
+    key, fence = small.builder.run(python, "-c", TAKE, str(small.builder.path), str(order)).ok().stdout.split()
+    built = small.run("builds", "perform", str(order), str(out)).ok()
+    assert "app-misc/note-1" in built.stdout  # the log
+    small.run("builds", "accept", key, fence, str(out)).ok()
+    assert small.packages("v2") == []
+    small.run("builds", "resume").ok()
+    small.run("builds", "run").ok()
+    assert [job["state"] for job in small.jobs()] == ["published"]
+    assert len(small.packages("v2")) == 1
+    # What comes a second time changes nothing.
+    small.run("builds", "accept", key, fence, str(out)).ok()
+    assert len(small.packages("v2")) == 1
+    assert left_behind(small) == []

@@ -1,0 +1,59 @@
+"""What a builder brought for one attempt becomes a checked result, or a failure by name; nothing of it is believed.
+
+This is the side of whoever gave the order. The directory must be one that the builder cannot change any more. The fence
+decides: what is brought for an attempt that does not count any more is dropped, so an engine may deliver more than once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from portage_ext import files, limits
+from portage_ext.builds import incoming, orders, performing
+from portage_ext.builds.ledger import Attempt, Entry
+from portage_ext.builds.means import Means
+from portage_ext.builds.orders import Report
+from portage_ext.errors import PortageExtError
+from portage_ext.errors.builds import RefusedResultError
+
+
+def accept(means: Means, attempt: Attempt, directory: Path) -> Entry:
+    """Judge what :meth:`performing.Performer.perform` left in ``directory``; the entry of the job afterwards.
+
+    A result that is good is moved to ``incoming`` before the ledger hears of it, so that nobody publishes what is not there.
+    Raises LedgerError, OSError.
+    """
+    ledger, entry = means.ledger, means.ledger.get(attempt.key)
+    if not ledger.is_current(attempt):
+        return entry
+    try:
+        said = _report(directory / performing.REPORT, entry)
+        if said.failure:
+            reason = f"{said.reason}; see {attempt.log}"
+            ledger.end(attempt, "failed", failure=said.failure, reason=reason)
+            return ledger.get(attempt.key)
+        result = incoming.accepted(directory / performing.PACKAGES, entry.job)
+    except PortageExtError as error:
+        ledger.end(attempt, "failed", failure="checks", reason=str(error))
+        return ledger.get(attempt.key)
+    kept = means.places.incoming / f"{entry.key[:16]}.{attempt.fence}" / result.name
+    files.make_directory(kept.parent, 0o700)
+    shutil.move(result, kept)
+    files.sync_filesystem(kept.parent)
+    if not ledger.end(attempt, "checked", result=str(kept)):
+        shutil.rmtree(kept.parent)
+    return ledger.get(attempt.key)
+
+
+def _report(path: Path, entry: Entry) -> Report:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise RefusedResultError(entry.job.cpv, f"it has no report that can be read ({error.strerror})") from error
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise RefusedResultError(entry.job.cpv, "its report is no regular file")
+        return orders.report(file.read(limits.CAPTURE_TEXT), str(path))

@@ -1,0 +1,111 @@
+"""What goes to whoever builds one job, and what comes back: an order on the way there, a report on the way back.
+
+Both are JSON that another machine may read or write, so each is bounded and checked. An order names everything that its job
+is made of; whoever performs it needs the environment of the target, and no ledger and no key. A report only says how the
+build ended there: whether the package is good is decided by whoever gave the order (``builds/accepting``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, cast
+
+from portage_ext import limits
+from portage_ext.builds.key import Job, checked_cpv, job
+from portage_ext.errors.builds import JobError
+
+ORDER: Final = "portage-ext-order-1"
+REPORT: Final = "portage-ext-report-1"
+Failure = Literal["", "package", "builder", "environment", "checks"]
+"""Who is to blame: the package, the host that built, the environment of the target, or what was checked afterwards."""
+FAILURES: Final[tuple[Failure, ...]] = ("", "package", "builder", "environment", "checks")
+_DIGEST: Final = re.compile(r"[0-9a-f]{128}")
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A published package that is merged over the environment before the job is built; ``blake2b`` is of the file."""
+
+    cpv: str
+    blake2b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt at one job: its key and fence, the target in whose environment it is built, and its ingredients."""
+
+    key: str
+    fence: int
+    target: str
+    job: Job
+    additions: tuple[Addition, ...] = ()
+
+    def emit(self) -> bytes:
+        """The text that :func:`parse` reads."""
+        values: dict[str, Any] = {
+            "format": ORDER,
+            "key": self.key,
+            "fence": self.fence,
+            "target": self.target,
+            "job": json.loads(self.job.emit()),
+            "additions": [asdict(one) for one in self.additions],
+        }
+        return json.dumps(values, sort_keys=True).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a build ended where it ran: no failure, or who is to blame, and a sentence; and its seconds."""
+
+    failure: Failure = ""
+    reason: str = ""
+    seconds: float = 0.0
+
+    def emit(self) -> bytes:
+        """The text that :func:`report` reads."""
+        return json.dumps({"format": REPORT, **asdict(self)}, sort_keys=True).encode() + b"\n"
+
+
+def parse(data: bytes, where: str) -> Order:
+    """The order in ``data``. Raises JobError; ``where`` is what it names."""
+    document = _document(data, ORDER, where)
+    key, fence, target = document.get("key"), document.get("fence"), document.get("target")
+    if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(target, str) or not _NAME.fullmatch(target):
+        raise JobError(where, "the order has no key or no target")
+    if isinstance(fence, bool) or not isinstance(fence, int) or not 0 < fence < 2**53:
+        raise JobError(where, "the order has no fence")
+    additions = document.get("additions")
+    if not isinstance(additions, list) or len(additions) > limits.DEPENDENCIES:
+        raise JobError(where, "the order has no list of additions within bounds")
+    return Order(key, fence, target, job(document.get("job"), where), tuple(_addition(one, where) for one in additions))
+
+
+def report(data: bytes, where: str) -> Report:
+    """The report in ``data``, which a builder wrote. Raises JobError."""
+    document = _document(data, REPORT, where)
+    failure, reason, seconds = document.get("failure"), document.get("reason"), document.get("seconds")
+    if failure not in FAILURES or not isinstance(reason, str) or len(reason) > limits.CAPTURE_TEXT:
+        raise JobError(where, "the report does not say how the build ended")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 2**31:
+        raise JobError(where, "the report has no number of seconds")
+    return Report(cast(Failure, failure), " ".join(reason.split()), float(seconds))
+
+
+def _document(data: bytes, kind: str, where: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data) if len(data) <= limits.JOB_SIZE else None
+    except (ValueError, RecursionError) as error:
+        raise JobError(where, f"it is no JSON ({error})") from error
+    if not isinstance(document, dict) or document.get("format") != kind:
+        raise JobError(where, f"it is not of the format {kind}")
+    return document
+
+
+def _addition(value: object, where: str) -> Addition:
+    if not isinstance(value, dict) or value.keys() != {"cpv", "blake2b"} or not _DIGEST.fullmatch(str(value["blake2b"])):
+        raise JobError(where, "an addition of the order is not a package with its digest")
+    return Addition(checked_cpv(value["cpv"], where), str(value["blake2b"]))

@@ -1,0 +1,198 @@
+"""Builds one job in the environment of its target, or asks what there is to build; knows no ledger, no key and no PKGDIR.
+
+Every attempt has a scratch of its own and is over when this process is, whatever killed it: its files lie below a directory
+whose lock this process holds, and the next run clears what nobody holds. What emerge leaves in its PKGDIR is handed out as it
+is: whoever gave the order checks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Final
+
+from portage_ext import files, limits, locks
+from portage_ext.builds import isolation
+from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
+from portage_ext.builds.distfiles import Distfiles
+from portage_ext.builds.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
+from portage_ext.builds.key import Job, parse
+from portage_ext.builds.means import Places
+from portage_ext.builds.orders import Failure, Order, Report
+from portage_ext.errors import PortageExtError
+from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
+from portage_ext.targets.store import Store
+
+PACKAGES: Final = "packages"
+"""Below the directory of :meth:`Performer.perform`: what emerge left in its PKGDIR."""
+REPORT: Final = "report.json"
+_OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkg=n", "--getbinpkg=n", "--color=n")
+"""That the dependencies are there was found out by the plan, in the same environment."""
+_BUILD: Final = ("--buildpkgonly", *_OPTIONS)
+_FETCH: Final = ("--fetchonly", *_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """Builds on this machine, below ``places``, for the targets of ``store``."""
+
+    places: Places
+    store: Store
+    bounds: Bounds
+
+    def plan(self, name: str, atoms: tuple[str, ...]) -> tuple[list[Job], list[str]]:
+        """What building ``atoms`` for the target ``name`` would be: its jobs, and what must be installed there before.
+
+        Raises PortageExtError, OSError.
+        """
+        place = environment(name, self.store.load(name))
+        with scratch(self.places) as directory, tempfile.TemporaryFile() as log:
+            write_layer(place, directory / "layer")
+            words = ("sh", "-c", 'mkdir -p "$0" && exec "$@" >"$0/plan"', PKGDIR, *place.describe(*atoms))
+            bounds = replace(self.bounds, seconds=limits.PLAN_SECONDS, results=limits.JOB_SIZE)
+            ended = self._step(place, directory, words, log, bounds=bounds, out="plan")
+            answer = directory / "plan/plan"
+            if not answer.is_file():
+                raise JobError(name, f"its plan could not be made (exit status {ended.status}{_met(ended)}): {_end(log)}")
+            jobs, missing = parse(answer.read_bytes(), name)
+            if native := next((job.cpv for job in jobs if not resolved(job.variables)), ""):
+                why = f"leaves the CPU for {native} to the compiler of this host, such as by -march=native in its profile"
+                raise BlockedError(name, why, "name the CPU of the target in its make.conf, and capture it again")
+            return jobs, missing
+
+    def perform(self, order: Order, out: Path, log: IO[bytes]) -> Report:
+        """Build the job of ``order``: what emerge leaves goes to the directory ``out``/packages, what it says to ``log``.
+
+        ``out`` exists and is empty. Whatever goes wrong is in the report, which is also written to ``out``. Raises OSError
+        where not even that can be written.
+        """
+        began = time.monotonic()
+        try:
+            ended = self._built(order, out, log)
+        except RefusedResultError as error:
+            ended = Report("checks", str(error))
+        except PortageExtError as error:
+            ended = Report("environment", str(error))
+        except OSError as error:
+            ended = Report("builder", str(error))
+        ended = replace(ended, seconds=round(time.monotonic() - began, 3))
+        files.replace_file(out / REPORT, ended.emit(), mode=0o600)
+        return ended
+
+    def _built(self, order: Order, out: Path, log: IO[bytes]) -> Report:
+        place = environment(order.target, self.store.load(order.target))
+        job = order.job
+        with scratch(self.places) as directory:
+            write_layer(place, directory / "layer")
+            if (failed := self._fetched(place, job, directory, log)) is not None:
+                return failed
+            distfiles = (Bind(str(directory / "distfiles"), DISTDIR),)
+            words = place.emerge(*_BUILD, f"={job.cpv}")
+            built = self._step(place, directory, words, log, binds=distfiles, out="binpkgs")
+            if built.status or built.bound:
+                return _failed(built, "its build failed", "package")
+            shutil.move(directory / "binpkgs", out / PACKAGES)
+            return Report()
+
+    def _fetched(self, place: Environment, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
+        """Lay the distfiles of ``job`` into the directory ``distfiles``; a report where they could not be fetched."""
+        store, into = Distfiles(self.places.distfiles), directory / "distfiles"
+        into.mkdir()
+        missing = store.lay_out(job.cpv, job.distfiles, into)
+        if not missing:
+            return None
+        words = ("env", f"DISTDIR={PKGDIR}", *place.emerge(*_FETCH, f"={job.cpv}"))
+        fetched = self._step(place, directory, words, log, out="fetched", network=True)
+        if fetched.status or fetched.bound:
+            return _failed(fetched, f"its distfiles could not be fetched ({', '.join(missing)})", "environment")
+        wanted = {name: job.distfiles[name] for name in missing}
+        store.take(job.cpv, wanted, directory / "fetched")
+        store.lay_out(job.cpv, wanted, into)
+        return None
+
+    def _step(
+        self,
+        place: Environment,
+        directory: Path,
+        words: tuple[str, ...],
+        log: IO[bytes],
+        *,
+        out: str,
+        bounds: Bounds | None = None,
+        binds: tuple[Bind, ...] = (),
+        network: bool = False,
+    ) -> isolation.Ended:
+        """Run ``words`` in a cage; what they leave in PKGDIR goes to the directory ``out``, which is made."""
+        (directory / out).mkdir()
+        cage = replace(
+            place.cage(directory / "layer", directory / "root", words, bounds or self.bounds, binds=binds, network=network),
+            results=PKGDIR,
+            out=str(directory / out),
+        )
+        return isolation.run(cage, log)
+
+
+@contextlib.contextmanager
+def scratch(places: Places) -> Iterator[Path]:
+    """A directory of this process alone, with its lock held; the directories ``layer`` and ``root`` are in it."""
+    files.make_directory(places.scratch, 0o700)
+    with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
+        directory = places.scratch / f"{os.getpid()}.{secrets.token_hex(4)}"
+        directory.mkdir(0o700)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        for name in ("layer", "root"):
+            (directory / name).mkdir()
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(fd)
+
+
+def clear(places: Places) -> set[str]:
+    """Clear what dead processes left below ``places``; the names of the scratches that living ones hold. Raises OSError."""
+    files.make_directory(places.scratch, 0o700)
+    with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
+        every = [directory for directory in places.scratch.iterdir() if directory.is_dir()]
+        living = {directory.name for directory in every if _is_held(directory)}
+        for directory in every:
+            if directory.name not in living:
+                shutil.rmtree(directory)
+    isolation.clear()
+    return living
+
+
+def _is_held(directory: Path) -> bool:
+    """Whether a living process holds the lock of its scratch."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _failed(ended: isolation.Ended, what: str, failure: Failure) -> Report:
+    blame: dict[int, Failure] = {CAGE_FAILED: "builder", RESULTS_REFUSED: "checks"}
+    return Report(blame.get(ended.status, failure), f"{what} (exit status {ended.status}{_met(ended)})")
+
+
+def _met(ended: isolation.Ended) -> str:
+    return f"; it met the bound for {ended.bound}" if ended.bound else ""
+
+
+def _end(log: IO[bytes]) -> str:
+    """The last words of a log, in one line."""
+    log.seek(max(0, log.seek(0, os.SEEK_END) - limits.CAPTURE_SAID))
+    return " ".join(log.read().decode("utf-8", "replace").split())[-600:] or "it said nothing"
