@@ -117,6 +117,7 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.why
 	$(RUN) -m bench.check
 	$(RUN) -m bench.pick
+	$(RUN) -m bench.pypi
 	$(RUN) -m bench.graph
 
 clean:

@@ -283,6 +283,8 @@ READER_SECONDS: Final = 30.0
 """One ebuild, while its metadata is read."""
 READER_START: Final = 120.0
 """The start of the process that reads them, which loads Portage."""
+READER_END: Final = 2.0
+"""Its end, when there is nothing more to read."""
 READER_LINE: Final = 1 * MIB
 """What it answers for one ebuild."""
 READER_MEMORY: Final = 2 * GIB

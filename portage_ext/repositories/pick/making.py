@@ -143,10 +143,11 @@ class Picking:
                 return self.tree.reader(view, [one for one, _ in masters], scratch, self.user)
 
             eclasses = Eclasses(overlay.eclasses(), masters, allowed)
-            packages = Packages(overlay, eclasses, Readers(start, seconds=self._seconds()), before)
             profiles = Profiles(overlay, [one.location for one in self.tree.others], self.tree.has)
             source = assembly.Source(self.tree.name, self.source.uri, tuple(one for one, _ in masters), tuple(missing), said)
-            return assembly.plan(names, source, packages, profiles, eclasses, self.tree.has, before)
+            with Readers(start, seconds=self._seconds()) as readers:
+                packages = Packages(overlay, eclasses, readers, before)
+                return assembly.plan(names, source, packages, profiles, eclasses, self.tree.has, before)
 
     def take(self, plan: Plan) -> bool:
         """Make the repository what ``plan`` says; False when it is that already. Raises RepositoryError, OSError."""

@@ -6,6 +6,7 @@ is as foreign as the ebuild: one line of JSON of bounded length, of which only t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from portage_ext import limits
 from portage_ext.errors.repositories import ConfinementError
@@ -41,7 +42,11 @@ class Unreadable:
 
 
 class Readers:
-    """Reads ebuilds with processes that ``start`` starts; they are started when they are needed, at most ``most`` at a time."""
+    """Reads ebuilds with processes that ``start`` starts; they are started when they are needed, at most ``most`` at a time.
+
+    As a context it ends them. Until then they wait for more: a closure is read step by step, and starting a reader takes longer
+    than reading a few ebuilds.
+    """
 
     def __init__(
         self, start: Callable[[], subprocess.Popen[bytes]], most: int | None = None, seconds: float = limits.READER_SECONDS
@@ -50,6 +55,14 @@ class Readers:
         self._most = most or min(os.cpu_count() or 1, 8)
         self._seconds = seconds
         self._left = limits.READER_TIMEOUTS
+        self._idle: list[_Reader] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        while self._idle:
+            self._idle.pop().dismiss()
 
     def read(self, cpvs: Iterable[str]) -> dict[str, Answer | Unreadable]:
         """The answer for each of ``cpvs`` of the overlay. Raises ConfinementError when no reader can be started."""
@@ -67,8 +80,8 @@ class Readers:
             except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
                 failures.append(error)
 
-        # Starting a reader takes longer than reading a few ebuilds.
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self._most, (count + 3) // 4))]
+        number = min(self._most, max((count + 3) // 4, min(len(self._idle), count)))
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(number)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -84,19 +97,28 @@ class Readers:
                 try:
                     cpv = waiting.get_nowait()
                 except queue.Empty:
+                    if reader is not None:
+                        self._idle.append(reader)
                     return
                 if self._left <= 0:
                     found[cpv] = Unreadable("it was not read, since too many ebuilds before it did not come to an end", True)
                     continue
-                reader = reader or _Reader(self._start())
+                reader = reader or self._waiting() or _Reader(self._start())
                 found[cpv] = reader.ask(cpv, self._seconds)
                 if reader.is_gone:
                     self._left -= 1
                     reader.end()
                     reader = None
-        finally:
+        except BaseException:
             if reader is not None:
                 reader.end()
+            raise
+
+    def _waiting(self) -> _Reader | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
 
 class _Reader:
@@ -128,6 +150,14 @@ class _Reader:
             ended = self._process.poll() is not None
             return Unreadable("it ended its reader" if ended else f"it did not come to an end in {seconds:g} s", True)
         return answer(line, cpv)
+
+    def dismiss(self) -> None:
+        """Let the process end by itself, as it does when nobody asks any more, and end it if it does not."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self._process.stdin.close()
+            self._process.wait(limits.READER_END)
+        self.end()
 
     def end(self) -> None:
         self._process.kill()

@@ -26,6 +26,8 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _ANCHOR: Final = re.compile(r"<a\s([^<>]{1,8192})>", re.I)
 _ATTRIBUTE: Final = re.compile(r"([a-z-]{1,40})(?:=\"([^\"]{0,4096})\")?", re.I)
 """Links as PEP 503 has them, in time that grows with the page; Python's parser of HTML can be made to take hours."""
+_WHOLE: Final = re.compile(r"(https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[A-Za-z0-9._~:/+,;=%-]*)(?:#.*)?")
+"""A whole address without anything out of the ordinary, as nearly all are; it need not be taken apart."""
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!&+,;=%-]+")
 
 
@@ -97,12 +99,8 @@ def _file(name: object, url: object, where: str, sha256: object, size: object, y
     """A file of the page; None for one that is of no use: no digest, a name or an address out of the ordinary."""
     if not isinstance(name, str) or not isinstance(url, str) or len(url) > limits.PYPI_URL or not _FILENAME.fullmatch(name):
         return None
-    try:
-        full = urljoin(where, url).partition("#")[0]
-        usable = _URL.fullmatch(full) is not None and "@" not in urlsplit(full).netloc
-    except ValueError:
-        return None
-    if not usable or not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+    full = _address(where, url)
+    if full is None or not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         return None
     reason = None if yanked in (None, False) else yanked[: limits.PYPI_REQUIREMENT] if isinstance(yanked, str) else ""
     length = size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= limits.PYPI_SDIST * 16 else None
@@ -113,6 +111,17 @@ def _file(name: object, url: object, where: str, sha256: object, size: object, y
     elif metadata is True:
         digest = ""
     return File(name, full, sha256, length, reason, digest)
+
+
+def _address(where: str, url: str) -> str | None:
+    """``url`` on the page ``where`` as a whole address without a fragment; None for one that is out of the ordinary."""
+    if (match := _WHOLE.fullmatch(url)) is not None:
+        return match[1]
+    try:
+        full = urljoin(where, url).partition("#")[0]
+        return full if _URL.fullmatch(full) and "@" not in urlsplit(full).netloc else None
+    except ValueError:
+        return None
 
 
 def _json(data: bytes, where: str, project: str) -> Iterator[File]:

@@ -62,12 +62,30 @@ def test_an_ebuild_that_does_not_end_costs_its_own_reader_alone() -> None:
         started.append(reader())
         return started[-1]
 
-    found = Readers(start, most=1, seconds=3).read(["a/a-1", "endless/x-1", "b/b-1", "ends/x-1", "long/x-1", "c/c-1"])
+    with Readers(start, most=1, seconds=3) as readers:
+        found = readers.read(["a/a-1", "endless/x-1", "b/b-1", "ends/x-1", "long/x-1", "c/c-1"])
     assert {cpv for cpv, one in found.items() if isinstance(one, Answer)} == {"a/a-1", "b/b-1", "c/c-1"}
     endless = {cpv: one.why for cpv, one in found.items() if isinstance(one, Unreadable) and one.endless}
     assert endless["endless/x-1"] == "it did not come to an end in 3 s"
     assert set(endless) == {"endless/x-1", "ends/x-1", "long/x-1"}
     assert len(started) == 4
+    assert all(one.returncode is not None for one in started)
+
+
+def test_a_closure_that_is_read_in_steps_starts_no_reader_a_step() -> None:
+    started = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(reader())
+        return started[-1]
+
+    with Readers(start, most=2) as readers:
+        for step in range(5):
+            found = readers.read([f"a/a{number}-{step}" for number in range(8)])
+            assert all(isinstance(one, Answer) for one in found.values())
+        assert len(found) == 8
+        assert len(started) <= 2
+        assert {one.poll() for one in started} == {None}
     assert all(one.returncode is not None for one in started)
 
 
