@@ -20,6 +20,7 @@ from typing import Final
 import zstandard
 
 from bench.openpgp import Signer
+from portage_ext.model.contract import Need, SymbolContract
 
 CATEGORIES: Final = """
 app-admin app-arch app-crypt app-editors app-misc app-portage app-shells app-text dev-cpp dev-db dev-lang dev-libs
@@ -92,8 +93,8 @@ class _Tree:
         return " ".join(tokens)
 
 
-def packages(count: int, seed: int = 1) -> Iterator[Package]:
-    """``count`` packages: one to four versions and builds of each name."""
+def packages(count: int, seed: int = 1, *, recorded: bool = True) -> Iterator[Package]:
+    """``count`` packages: one to four versions and builds of each name; ``recorded``: with the contract of our hook."""
     chance = random.Random(seed)
     # The saved environment is the bulk of the metadata; making bzip2 streams is slow, and a few dozen are as good as many.
     environments = [
@@ -120,16 +121,24 @@ def packages(count: int, seed: int = 1) -> Iterator[Package]:
                 pn,
                 version,
                 build_id=chance.choice((1, 1, 1, 2, 3)),
-                files=_files(chance, category, f"{pn}-{version}", flags, environments, depends),
+                files=_files(chance, category, f"{pn}-{version}", flags, environments, depends, recorded=recorded),
                 payload=max(500, int(chance.lognormvariate(10.45, 0.8))),
             )
             made += 1
 
 
 def _files(
-    chance: random.Random, category: str, pf: str, flags: list[str], environments: list[bytes], depends: dict[str, str]
+    chance: random.Random,
+    category: str,
+    pf: str,
+    flags: list[str],
+    environments: list[bytes],
+    depends: dict[str, str],
+    *,
+    recorded: bool,
 ) -> dict[str, bytes]:
     libraries = sorted(chance.sample(_LIBRARIES, chance.randrange(1, 7)))
+    provided = f"lib{pf.partition('-')[0]}.so.{chance.randrange(9)}" if chance.random() < 0.4 else ""
     texts = {
         "BINPKGMD5": f"{chance.getrandbits(128):032x}",
         "BUILD_TIME": str(1_700_000_000 + chance.randrange(10_000_000)),
@@ -150,10 +159,11 @@ def _files(
         "LDFLAGS": "-Wl,-O1 -Wl,--as-needed",
         "LICENSE": chance.choice(("GPL-2", "GPL-2+ LGPL-2.1", "MIT", "|| ( Apache-2.0 MIT )", "BSD")),
         "PF": pf,
-        "PROVIDES": f"x86_64: lib{pf.partition('-')[0]}.so.{chance.randrange(9)}" if chance.random() < 0.4 else "",
+        "PROVIDES": f"x86_64: {provided}" if provided else "",
         **depends,
         "REQUIRES": f"x86_64: {' '.join(libraries)}",
         "RESTRICT": chance.choice(("", "", "test", "!test? ( test )")),
+        **({"SYMBOL_CONTRACT": _contract(libraries, provided)} if recorded else {}),
         "SIZE": str(chance.randrange(10_000, 900_000)),
         "SLOT": chance.choice(("0", "0", "0", f"0/{chance.randrange(9)}", str(chance.randrange(1, 5)))),
         "USE": " ".join(sorted([*chance.sample(flags, len(flags) // 2), "amd64", "elibc_glibc", "kernel_linux"])),
@@ -167,6 +177,13 @@ def _files(
         f"\tline {n} {chance.getrandbits(64):x}\n".encode() for n in range(chance.randrange(20, 160))
     )
     return files
+
+
+def _contract(libraries: list[str], provided: str) -> str:
+    """What our hook records when such a package is built."""
+    glibc = frozenset(("GLIBC_2.2.5", "GLIBC_2.4", "GLIBC_2.14", "GLIBC_2.34"))
+    needs = tuple(Need("x86_64", name, glibc if name == "libc.so.6" else frozenset()) for name in libraries)
+    return str(SymbolContract(needs, {("x86_64", provided): frozenset()} if provided else {}))
 
 
 def _tar(files: dict[str, bytes], mtime: int) -> bytes:
@@ -200,10 +217,12 @@ def container(package: Package, payload: Callable[[int], bytes], signer: Signer 
     return _tar({f"{folder}/{name}": data for name, data in members.items()}, 1_700_000_000)
 
 
-def build(pkgdir: Path, count: int, *, signer: Signer | None = None, multi: bool = True, seed: int = 1) -> None:
+def build(
+    pkgdir: Path, count: int, *, signer: Signer | None = None, multi: bool = True, seed: int = 1, recorded: bool = True
+) -> None:
     """Write ``count`` packages below ``pkgdir``, in the multi-instance layout or the old one."""
     pool = random.Random(seed).randbytes(4 << 20)
-    for number, package in enumerate(packages(count, seed)):
+    for number, package in enumerate(packages(count, seed, recorded=recorded)):
         package.files["BUILD_ID"] = f"{package.build_id}\n".encode()
         directory = pkgdir / package.category / (package.pn if multi else "")
         directory.mkdir(parents=True, exist_ok=True)

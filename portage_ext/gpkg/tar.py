@@ -9,6 +9,7 @@ here, before a member is returned; what is accepted, ``tarfile`` reads in the sa
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,8 +102,38 @@ def _pax(body: bytes, length: int) -> dict[str, str]:
     return records
 
 
+_FIELDS: Final = struct.Struct("100s24s12s12s8s356s")
+"""A header: name; mode, owner and group; size; time; checksum; everything behind."""
+_OWNER: Final = re.compile(rb"(?:[0-7]{7}\0){3}")
+_OCTAL: Final = re.compile(rb"[0-7]{11}\0")
+_SUM: Final = re.compile(rb"[0-7]{6}\0 ")
+_REST: Final = re.compile(rb"(?s)0\0{100}ustar\x0000.{64}(?:[0-7]{7}\0|\0{8}){2}\0{167}")
+_USUAL: Final = re.compile(
+    rb"(?s).{100}%s([0-7]{11})\0[0-7]{11}\0(.{8})%s" % (_OWNER.pattern, _REST.pattern.removeprefix(b"(?s)"))
+)
+"""A header of a plain file as almost all are: (size, checksum)."""
+
+
+@lru_cache(maxsize=1 << 12)
+def _checksum(stored: bytes) -> int:
+    """What the other bytes of a header add up to, by its usual checksum field, which itself counts as eight blanks; else -1."""
+    return int(stored[:6], 8) - 8 * 32 + sum(stored) if _SUM.fullmatch(stored) else -1
+
+
+def _sums_up(header: bytes | memoryview, stored: bytes) -> bool:
+    """Whether a header whose last part is ``_REST`` has the checksum ``stored``, without a look at each byte.
+
+    adler32 has 1 and the sum of all bytes in its low half, modulo 65521. ``_REST`` has 267 zeros, so the other 245 bytes are
+    62475 at most together, and the sum is whole and exact.
+    """
+    return (zlib.adler32(header) & 0xFFFF) - 1 == _checksum(stored)
+
+
 def _header(header: bytes, offset: int) -> tuple[bytes, int]:
     """Type and size in a header. Raises TarError where ``tarfile`` would refuse the header or read it otherwise."""
+    usual = _USUAL.fullmatch(header)
+    if usual and _sums_up(header, usual[2]):
+        return b"0", int(usual[1], 8)
     blanked = header[:148] + b"        " + header[156:]
     if _number(header[148:156]) != sum(blanked):
         raise TarError(f"no header at byte {offset}")
@@ -183,17 +214,16 @@ def _pax_size(pax: dict[str, str], length: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _plain(prefix: str) -> re.Pattern[bytes]:
-    """The headers that Portage writes for files directly below ``prefix``, almost always: (name, size, checksum)."""
-    return re.compile(
-        rb"(?s)(?=%s[A-Za-z0-9_][^/\0]*\0)(.{100})(?:[0-7]{7}\0){3}([0-7]{11})\0[0-7]{11}\0([0-7]{6})\0 "
-        rb"0\0{100}ustar\x0000.{64}(?:[0-7]{7}\0|\0{8}){2}\0{167}" % re.escape(prefix.encode())
-    )
+def _file_name(prefix: str) -> re.Pattern[bytes]:
+    """The name field of a file directly below ``prefix``, as Portage writes it."""
+    return re.compile(rb"%s[A-Za-z0-9_][^/\0]*\0+" % re.escape(prefix.encode()))
 
 
 @lru_cache(maxsize=8)
-def _prefixed(prefix: str, keys: frozenset[str]) -> frozenset[bytes]:
-    return frozenset(f"{prefix}{key}".encode("utf-8", "surrogateescape") for key in keys)
+def _known_names(prefix: str, keys: frozenset[str]) -> dict[bytes, str]:
+    """The name fields of ``keys`` below ``prefix``, as far as they fit and are usual."""
+    fields = {f"{prefix}{key}".encode("utf-8", "surrogateescape").ljust(100, b"\0"): key for key in keys}
+    return {field: key for field, key in fields.items() if len(field) == 100 and _file_name(prefix).fullmatch(field)}
 
 
 def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
@@ -204,32 +234,44 @@ def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | N
     TarError.
     """
     length = len(prefix.encode())
-    plain = _plain(prefix).match
-    names = None if wanted is None else _prefixed(prefix, wanted)
+    file_name = _file_name(prefix).fullmatch
+    known = _known_names(prefix, wanted) if wanted is not None else {}
     values: dict[str, bytes] = {}
     view = memoryview(data)
     most = len(data) if wanted is None else limits.METADATA_VALUE + 1
     end = len(data)
     offset = count = 0
-    # members() takes over at the first header that is anything else.
-    while found := plain(data, offset):
-        name, digits, stored = found.groups()
-        # adler32 has 1 and the sum of all bytes in its low half, modulo 65521. The pattern has 267 zeros, so the other 245
-        # bytes are 62475 at most together, and the sum is whole and exact. The checksum counts its own field as eight blanks.
-        if (zlib.adler32(view[offset : offset + BLOCK]) & 0xFFFF) - 1 - sum(stored) - 32 + 256 != int(stored, 8):
+    usual_owner = usual_time = usual_rest = b""
+    # Portage writes almost every header in one way, and most fields are those of the header before: only these are compared
+    # here. members() takes over at the first header that is anything else.
+    while offset + BLOCK <= end:
+        name, owner, digits, time, stored, rest = _FIELDS.unpack_from(data, offset)
+        if rest != usual_rest:
+            if not _REST.fullmatch(rest):
+                break
+            usual_rest = rest
+        if owner != usual_owner or time != usual_time:
+            if not _OWNER.fullmatch(owner) or not _OCTAL.fullmatch(time):
+                break
+            usual_owner, usual_time = owner, time
+        if not _OCTAL.fullmatch(digits) or not _sums_up(view[offset : offset + BLOCK], stored):
             break
-        size = int(digits, 8)
+        key = known.get(name)
+        if key is None and not file_name(name):
+            break
+        size = int(digits[:11], 8)
         start = offset + BLOCK
         offset = start + (size + BLOCK - 1) // BLOCK * BLOCK
         count += 1
         if offset > end or count > limits.METADATA_MEMBERS:
             raise TarTruncatedError("ends inside a member") if offset > end else TarError("too many members")
-        name = name.partition(b"\0")[0]
-        if names is None or name in names:
-            key = name[length:].decode("utf-8", "surrogateescape")
-            if key in values:
-                raise TarError(f"{key!r} occurs twice")
-            values[key] = bytes(view[start : start + min(size, most)])
+        if key is None:
+            if wanted is not None:
+                continue
+            key = name.rstrip(b"\0")[length:].decode("utf-8", "surrogateescape")
+        if key in values:
+            raise TarError(f"{key!r} occurs twice")
+        values[key] = bytes(view[start : start + min(size, most)])
     for member in members(lambda at, size: bytes(view[at : at + size]), end, limits.METADATA_MEMBERS - count, offset):
         key = member.name[len(prefix) :]
         if not member.name.startswith(prefix) or "/" in key or key in ("", ".", ".."):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from portage_ext.model import STRONG
+from portage_ext.model import INDEXED
 
 MTIME: Final = "_mtime_"
 """How Portage calls MTIME inside; the order of the keys in the text follows the inner names."""
@@ -35,7 +35,7 @@ class IndexFormat:
     @cached_property
     def columns(self) -> tuple[tuple[str, bytes, str | None], ...]:
         """Every key in the order of the text: inner name, how its line begins, the default that is not written."""
-        keys = self.metadata_keys | set(self.hashes) | set(STRONG) | {"CPV", "PATH", "SIZE", MTIME}
+        keys = self.metadata_keys | set(self.hashes) | {INDEXED, "CPV", "PATH", "SIZE", MTIME}
         return tuple((key, f"{self.translated.get(key, key)}: ".encode(), self.defaults.get(key)) for key in sorted(keys))
 
     @cached_property
@@ -45,8 +45,8 @@ class IndexFormat:
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
-        """What is computed of the whole file: Portage's digests, and those that can be trusted."""
-        return tuple(dict.fromkeys((*self.hashes, *STRONG)))
+        """What is computed of the whole file: Portage's digests, and one that can be trusted."""
+        return tuple(dict.fromkeys((*self.hashes, INDEXED)))
 
     @cached_property
     def _unfilled(self) -> frozenset[str]:

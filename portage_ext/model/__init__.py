@@ -1,12 +1,13 @@
 """Values that all rooms share. They use only the standard library and do no I/O."""
 
 from portage_ext.model.cpv import Cpv
-from portage_ext.model.digest import STRONG, WEAK, Digest, Hasher, hexdigests
+from portage_ext.model.digest import INDEXED, STRONG, WEAK, Digest, Hasher, hexdigests
 from portage_ext.model.entry import IndexEntry
 from portage_ext.model.suffixes import GPKG_SUFFIX, PACKAGE_SUFFIXES, XPAK_SUFFIXES
 
 __all__ = [
     "GPKG_SUFFIX",
+    "INDEXED",
     "PACKAGE_SUFFIXES",
     "STRONG",
     "WEAK",

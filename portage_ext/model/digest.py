@@ -24,6 +24,8 @@ _NEW: Final[Mapping[str, Callable[[], _Hash]]] = {
 
 STRONG: Final = ("BLAKE2B", "SHA512")
 """What GLEP 74 Manifests carry, and what this project trusts."""
+INDEXED: Final = "BLAKE2B"
+"""The strong digest that an index of ours carries; one is enough (docs/adr/0304)."""
 WEAK: Final = ("MD5", "SHA1")
 """What Portage's own index carries."""
 

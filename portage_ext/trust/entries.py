@@ -52,7 +52,7 @@ class Sanitised:
 
 
 def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEntry], *, strong: bool) -> Sanitised:
-    """Leave out every entry that breaks its own identity; with ``strong`` also those without BLAKE2B and SHA512."""
+    """Leave out every entry that breaks its own identity; with ``strong`` also those with neither BLAKE2B nor SHA512."""
     kept: list[bytes] = []
     left_out: list[TrustError] = []
     paths: set[str] = set()
@@ -120,7 +120,7 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
     present = [key for key in (*STRONG, *WEAK) if entry.get(key)]
     if any(not _HEX[key].fullmatch(entry.get(key)) for key in present):
         raise WeakDigestError(binrepo, f"the entry {name} has a digest that is none")
-    if (strong and not set(STRONG) <= set(present)) or not present:
+    if (strong and not set(STRONG) & set(present)) or not present:
         raise WeakDigestError(binrepo, f"the entry {name} has only {', '.join(present) or 'no digest'}")
 
 

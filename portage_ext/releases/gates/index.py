@@ -64,7 +64,9 @@ class IndexGate:
 
 
 def _mismatch(path: Path, entry: IndexEntry) -> str | None:
-    digests = {name: hashlib.new(name.lower()) for name in STRONG}
+    digests = {name: hashlib.new(name.lower()) for name in STRONG if entry.get(name)}
+    if not digests:
+        return f"has neither {' nor '.join(STRONG)} in the index"
     try:
         with path.open("rb") as file:
             while block := file.read(limits.READ_BLOCK):

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from portage_ext.gpkg.tar import TarError, members, read_values
 from tests.unit.gpkg.test_tarfile import Piece, record
 
-NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_characters="/"), min_size=1, max_size=200)
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_characters="/"), min_size=1, max_size=200).filter(
+    lambda name: name not in (".", "..")
+)
 FORMATS = st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import parse
 from portage_ext.releases.gates import Candidate, run_gates
 from portage_ext.releases.gates.closure import ClosureGate
-from portage_ext.releases.gates.index import IndexGate
+from portage_ext.releases.gates.index import IndexGate, _mismatch
 from portage_ext.releases.gates.install import InstallGate
 from portage_ext.releases.gates.licences import LicenceGate
 from tests.unit.releases.published import Site, site
@@ -64,6 +65,16 @@ def test_a_flipped_byte_is_found_in_what_is_fresh(made: Site) -> None:
     path.write_bytes(data)
     assert "does not match its digests" in objections(of)["app-misc/foo/foo-1-1.gpkg.tar"]
     assert objections(candidate(made, lambda path: "bar" in path)) == {}
+
+
+@pytest.mark.parametrize("wrong", [{"BLAKE2B": "0" * 128}, {"SHA512": "0" * 128}, {"BLAKE2B": "", "SHA512": ""}])
+def test_every_strong_digest_of_an_entry_holds_and_one_must_be_there(tmp_path: Path, wrong: dict[str, str]) -> None:
+    file = tmp_path / "foo-1-1.gpkg.tar"
+    file.write_bytes(b"package")
+    right = {"BLAKE2B": hashlib.blake2b(b"package").hexdigest(), "SHA512": hashlib.sha512(b"package").hexdigest()}
+    assert _mismatch(file, IndexEntry(right)) is None
+    assert _mismatch(file, IndexEntry({"BLAKE2B": right["BLAKE2B"]})) is None
+    assert _mismatch(file, IndexEntry(right | wrong)) is not None
 
 
 def test_forms_that_say_different_things_are_found(made: Site) -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
-from portage_ext.errors.trust import EntryIdentityError, ForeignUriError, IndexClockError, TrustError, UnsafePathError
+from portage_ext.errors.trust import (
+    EntryIdentityError,
+    ForeignUriError,
+    IndexClockError,
+    TrustError,
+    UnsafePathError,
+    WeakDigestError,
+)
 from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
 from portage_ext.trust.entries import check_entry, check_header, sanitise
@@ -130,6 +137,17 @@ def test_a_key_twice_leaves_the_entry_out() -> None:
 def test_an_entry_that_breaks_its_identity(change: dict[str, str], error: type[TrustError]) -> None:
     with pytest.raises(error):
         check_entry("lab", IndexEntry(GOOD | change), strong=True)
+
+
+@pytest.mark.parametrize("gone", [(), ("BLAKE2B",), ("SHA512",), ("MD5", "SHA512")])
+def test_one_strong_digest_is_enough(gone: tuple[str, ...]) -> None:
+    check_entry("lab", IndexEntry({key: value for key, value in GOOD.items() if key not in gone}), strong=True)
+
+
+@pytest.mark.parametrize("weak", [{"BLAKE2B": "", "SHA512": ""}, {"SHA512": "b" * 127}, {"BLAKE2B": "", "SHA512": "x" * 128}])
+def test_no_strong_digest_or_one_that_is_none(weak: dict[str, str]) -> None:
+    with pytest.raises(WeakDigestError):
+        check_entry("lab", IndexEntry(GOOD | weak), strong=True)
 
 
 def test_an_entry_may_have_any_number_in_its_path() -> None:
