@@ -254,6 +254,11 @@ CAPTURE_TEXT: Final = 64 * KIB
 CAPTURE_SAID: Final = 4 * KIB
 """The end of the standard error of the other side."""
 
+# Packages that wait for a binary (emerge/waiting.py, unattended/waited.py).
+EMERGE_NOTE: Final = 4 * MIB
+"""What a child process of emerge tells its parent."""
+STATE_OF_WAITING: Final = 4 * MIB
+
 # Builds (builds/).
 BUILD_LOOK: Final = 0.5
 """How often a running build is checked for cancellation."""

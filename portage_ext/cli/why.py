@@ -177,9 +177,13 @@ class _Report:
             return
         stopping = sum(map(_stops, compiled))
         stopped = f", {stopping} at which emerge stops" if stopping else ""
+        waiting = sum(one.waits for one in compiled)
+        waits = f", {waiting} not compiled because of BINPKG_ONLY" if waiting else ""
         left = "not resolved" if explanation.failed else "compiled"
         self._screen.line(
-            f"{_packages(total)}: {total - len(compiled)} as binaries, {len(compiled) - stopping} {left}{stopped}", "bold"
+            f"{_packages(total)}: {total - len(compiled)} as binaries, "
+            f"{len(compiled) - stopping - waiting} {left}{stopped}{waits}",
+            "bold",
         )
         without = sum(not one.verdicts for one in compiled)
         rows = [(f"{count:6d}", word(kind)) for kind, count in top_reasons(_closest(compiled))]
@@ -199,6 +203,8 @@ def _fate(one: Explained) -> str:
         return "comes as a binary"
     if one.wanted.kind == "nothing":
         return "cannot be merged"
+    if one.waits:
+        return "waits for a binary"
     return "stops emerge" if _stops(one) else "is refused" if one.taken else "will be compiled"
 
 

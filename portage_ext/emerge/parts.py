@@ -49,7 +49,8 @@ class Before:
 
 
 class Part:
-    """``name`` is its module in this room, ``loss`` what is off without it, ``needed`` tells whether a run needs it.
+    """``name`` is its module in this room or a folder of it, ``loss`` what is off without it, ``needed`` tells whether a run
+    needs it.
 
     ``loud``: emerge must not exit with 0 if the part is off.
     """
@@ -103,6 +104,7 @@ PARTS: tuple[Part, ...] = (
     Part("verification", "emerge does not warn about settings that defeat verification", relevance.keys_pinned),
     Part("refused_index", "a refused index ends emerge with a traceback", relevance.keys_pinned),
     Part("whitelist_patches", "the whitelist in package.env is off", relevance.session_needed),
+    Part("lacking.waiting", 'packages with BINPKG_ONLY="wait" are compiled', relevance.waits_for_binaries),
     # After the whitelist, which may have switched binaries on.
     Part(
         "index_key",

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 FROM = "GETBINPKG_FROM"
+ONLY = "BINPKG_ONLY"
 CONFIGURATION = "etc/portage/portage-ext.toml"
 MARKS = "var/lib/portage-ext/after-emerge"
 TRUST = "etc/portage/portage-ext/trust"
@@ -31,6 +32,10 @@ def concerns(file: str) -> bool | None:
         return True
     if b"FEATURES" in text and (b"$" in text or b"-*" in text):
         return True
+    return _sources(text)
+
+
+def _sources(text: bytes) -> bool:
     return any(line.lstrip().startswith((b"source ", b"source\t", b". ", b".\t")) for line in text.split(b"\n"))
 
 
@@ -41,16 +46,48 @@ def session_needed(emerge_config: Any) -> bool:
     settings = emerge_config.target_config.settings
     if any(FROM in settings.configdict[layer] for layer in ("env", "conf", "defaults")):
         return True
+    return any(concerns(file) is not False for file in _env_files(settings))
+
+
+def _env_files(settings: Any) -> set[str]:
+    """Every env file, not only those of entries that Portage understood, so that mistakes in atoms are reported."""
     config_directory = os.path.join(settings["PORTAGE_CONFIGROOT"], "etc/portage")
     if not os.path.exists(os.path.join(config_directory, "package.env")):
-        return False
+        return set()
     env_directory = os.path.join(config_directory, "env")
-    # Every env file, not only those of entries that Portage understood, so that mistakes in atoms are reported.
     files = {os.path.join(parent, name) for parent, _, names in os.walk(env_directory) for name in names}
     for atoms in settings._penvdict.values():
         for names in atoms.values():
             files.update(os.path.join(env_directory, name) for name in names)
-    return any(concerns(file) is not False for file in files)
+    return files
+
+
+def mentions(file: str, variable: str) -> bool | None:
+    """Whether an env file can set ``variable``; None when it cannot be read. Also true for one that sources another file."""
+    # Imported here, because every Portage program loads this module.
+    from portage_ext.limits import CONFIG_FILE_SIZE
+
+    try:
+        with open(file, "rb") as opened:
+            text = opened.read(CONFIG_FILE_SIZE)
+    except OSError:
+        return None
+    return variable.encode() in text or _sources(text)
+
+
+def waits_for_binaries(emerge_config: Any) -> bool:
+    """Whether a package of this run of emerge may have to wait for a binary."""
+    return _set_somewhere(emerge_config, ONLY)
+
+
+def _set_somewhere(emerge_config: Any, variable: str) -> bool:
+    """Whether this run builds a list, and make.conf, the environment or an env file may set ``variable``."""
+    if emerge_config.action is not None:
+        return False
+    settings = emerge_config.target_config.settings
+    if any(variable in settings.configdict[layer] for layer in ("env", "conf", "defaults")):
+        return True
+    return any(mentions(file, variable) for file in _env_files(settings))
 
 
 def binaries_possible(emerge_config: Any) -> bool:

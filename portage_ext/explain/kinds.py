@@ -27,6 +27,11 @@ class Row(NamedTuple):
 
 TABLE: Final = (
     Row(
+        "wait",
+        "waits for a binary",
+        '`BINPKG_ONLY="wait"` in package.env: emerge keeps the installed version until a binary fits; the command compiles it',
+    ),
+    Row(
         "unread",
         "binrepos.conf cannot be read",
         "Portage found a mistake in binrepos.conf and uses none of it, or passes over a section without sync-uri; with "

@@ -13,6 +13,7 @@ from portage_ext.explain import kinds
 from portage_ext.explain.verdict import (
     BINHOST,
     HERE,
+    Again,
     Change,
     Facts,
     Flag,
@@ -72,6 +73,14 @@ def _reasons(facts: Facts, wanted: Wanted, places: Places) -> Iterable[Reason]:
             "bindings", f"needs {', '.join(facts.unsatisfied)}, which does not fit the versions chosen here", (rebuild,)
         )
     yield from facts.more
+
+
+def kept(wanted: Wanted, again: Again) -> Reason:
+    """BINPKG_ONLY keeps the ebuild from being compiled; the command compiles it all the same."""
+    command = again.less(("--getbinpkgonly", "--usepkgonly")).emerge(
+        "--oneshot", f"--usepkg-exclude={wanted.cp}", f"={wanted.cpv}"
+    )
+    return Reason("wait", 'not compiled on this host (BINPKG_ONLY="wait")', (Remedy(HERE, command, instead=True),))
 
 
 def signature(path: str, why: str) -> Reason:

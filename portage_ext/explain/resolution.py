@@ -49,6 +49,8 @@ class Resolution:
     again: Again
     asked: Callable[[str], bool]
     resolved: bool
+    waits: Callable[[Any], bool] = lambda _: False
+    """Whether emerge would keep a package at its version instead of compiling it (BINPKG_ONLY)."""
     spoken: str = ""
     troubles: dict[str, Reason] = field(default_factory=dict)
 
@@ -66,6 +68,7 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
     from portage.exception import PortageException
 
     from portage_ext.emerge import ordering, patching, session
+    from portage_ext.emerge.lacking import waiting
     from portage_ext.emerge.patching import Patch
 
     asked = understood(words)
@@ -80,6 +83,8 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
         opts = emerge_config.opts
         # What the plan check would refuse is told as a reason (explain/symbols.py); here a list is wanted.
         ordering.end()
+        # What waits for a binary is listed as compiled: why no binary fits is what is asked.
+        waits = waiting.release()
         parameters = create_depgraph_params(opts, emerge_config.action)
         settings = emerge_config.target_config.settings
         success, graph, _ = backtrack_depgraph(
@@ -91,7 +96,10 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
         if without_index:
             opts = {**opts, "--getbinpkg": told}
         fresh = _asked(opts, settings)
-        found.append(Resolution(graph, settings, opts, run, hides_local, tasks, asked.again, fresh, success))
+        resolution = Resolution(graph, settings, opts, run, hides_local, tasks, asked.again, fresh, success)
+        if waits is not None:
+            resolution.waits = waits.waits
+        found.append(resolution)
         return 0
 
     spoken: list[str] = []

@@ -27,7 +27,7 @@ from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.command_line import overheard
 from portage_ext.explain.facts import Gatherer
 from portage_ext.explain.looks import Fits, Looks
-from portage_ext.explain.reasons import judge
+from portage_ext.explain.reasons import judge, kept
 from portage_ext.explain.resolution import Resolution, resolve
 from portage_ext.explain.symbols import Symbols
 from portage_ext.explain.trial import Trials
@@ -54,7 +54,8 @@ _OURS: Final = re.compile(r"^portage-ext: .*$", re.M)
 class Explained:
     """One package of emerge's list. ``seconds``: how long it usually takes to build here, None when it never did.
 
-    ``masks``: what masks its ebuild, where emerge could not resolve the request and would have needed it.
+    ``masks``: what masks its ebuild, where emerge could not resolve the request and would have needed it, or keeps it from
+    being compiled.
     """
 
     wanted: Wanted
@@ -65,6 +66,11 @@ class Explained:
     @property
     def taken(self) -> bool:
         return self.wanted.kind == "binary"
+
+    @property
+    def waits(self) -> bool:
+        """Whether emerge keeps its version and waits for a binary."""
+        return any(reason.kind == "wait" for reason in self.masks)
 
     @property
     def comes(self) -> bool:
@@ -158,7 +164,8 @@ def _listed(
         if package.type_name != "binary":
             verdicts = sorted([*verdicts, *local.unindexed(tree, package)], key=closeness)
         wanted = gatherer.wanted(package)
-        packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp)))
+        masks = (kept(wanted, found.again),) if package.type_name == "ebuild" and found.waits(package) else ()
+        packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp), masks))
     return packages
 
 

@@ -77,6 +77,20 @@ def test_a_session_is_for_a_choice_of_binhosts_for_all(tmp_path: Path, layer: st
     assert relevance.session_needed(run(Settings(tmp_path, **{layer: {"GETBINPKG_FROM": "lab"}})))
 
 
+def test_waiting_is_for_a_host_where_something_sets_it(tmp_path: Path) -> None:
+    assert relevance.waits_for_binaries(run(Settings(tmp_path, conf={"BINPKG_ONLY": "wait"})))
+    settings = Settings(tmp_path)
+    etc = tmp_path / "etc/portage"
+    (etc / "env").mkdir(parents=True)
+    (etc / "package.env").write_text("a/b on\n")
+    (etc / "env/on").write_text('FEATURES="getbinpkg"\n')
+    assert not relevance.waits_for_binaries(run(settings))
+    for text in ('BINPKG_ONLY="wait"\n', "source other\n"):
+        (etc / "env/more").write_text(text)
+        assert relevance.waits_for_binaries(run(settings))
+    assert not relevance.waits_for_binaries(run(settings, "depclean"))
+
+
 def test_binaries_are_possible_where_an_option_a_feature_or_an_unfinished_list_can_bring_one(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     assert not relevance.binaries_possible(run(settings))
