@@ -139,7 +139,7 @@ def main(directory: str, name: str) -> None:
     etc = Path(directory, "etc/portage")
     (etc / "portage-ext/trust").mkdir(parents=True)
     (etc / "env").mkdir()
-    (etc / "env/on").write_text('FEATURES="getbinpkg"\n')
+    (etc / "env/on").write_text('FEATURES="getbinpkg"\nBINPKG_ONLY="wait"\n')
     (etc / "package.env").write_text("app-misc/hello on\n")
     (etc / "portage-ext.toml").write_text("")
     os.environ["PORTAGE_CONFIGROOT"] = directory

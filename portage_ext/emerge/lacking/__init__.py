@@ -1,1 +1,1 @@
-"""What emerge does about packages that would be compiled and should not be: they wait for a binary, or are asked for elsewhere."""
+"""Packages that emerge would compile and should not: they wait for a binary, or are built elsewhere on request."""

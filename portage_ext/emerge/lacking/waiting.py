@@ -108,7 +108,10 @@ class Waiting:
 
     def say(self) -> None:
         """Name what waits, and since when. Raises OSError."""
-        found = [Held(*one) for one in self.note.read() or ()]
+        noted = self.note.read()
+        if noted is None:
+            return  # nothing was resolved
+        found = [Held(*one) for one in noted]
         settings = self._config.target_config.settings
         eroot = Path(settings["EROOT"])
         now, before = int(time.time()), waited.load(eroot)
