@@ -364,3 +364,27 @@ WATCH_SECONDS: Final = 1.0
 """How often a running emerge is drawn, and says what it does."""
 LOG_TAIL: Final = 64 * KIB
 """The end of a build log that is shown."""
+
+# The pages of a channel (pages/).
+PAGES_NAME: Final = 128
+"""A category or a package name; a longer one is no name of a file everywhere, and gets no page."""
+PAGES_TEXT: Final = 500
+"""A description."""
+PAGES_FLAGS: Final = 512
+"""USE flags of one package that are shown."""
+PAGES_NEEDS: Final = 16 * KIB
+"""The dependencies of one package that are shown."""
+PAGES_LISTED: Final = 500
+"""Packages that one list of a page shows; it says how many more there are."""
+PAGES_BUILDS: Final = 100
+"""Builds of one package that its page shows."""
+PAGES_HISTORY: Final = 200
+"""Releases of a channel that the pages remember, for the list, the charts and the feed."""
+PAGES_FEED: Final = 30
+"""Releases in the feed."""
+PAGES_STATE: Final = 64 * MIB
+"""What the pages of the live release tell the next writer."""
+PAGES_ROWS: Final = 64
+"""Packages in one file of search results; where a prefix has more, it is divided."""
+PAGES_SIGNATURE: Final = 64 * KIB
+"""How much of a package is read to see if it has a signature."""

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     site, overrides = places.site(options), common.overrides(options)
     try:
-        done = publishing.promote(site, options.origin, options.channel, overrides=overrides)
+        done = publishing.promote(site, options.origin, options.channel, overrides=overrides, warn=common.warn)
     except GateError as error:
         return common.objections(error, as_json=options.json)
     common.told(done, time.monotonic() - started, as_json=options.json)

@@ -39,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
     site, overrides, pruning = places.site(options), common.overrides(options), not options.no_prune
     try:
         if options.renew or options.keys_next:
-            done = publishing.renew(site, options.channel, overrides=overrides, keys_next=options.keys_next, pruning=pruning)
+            done = publishing.renew(
+                site, options.channel, overrides=overrides, keys_next=options.keys_next, pruning=pruning, warn=common.warn
+            )
         else:
             done = publishing.publish(
                 site,
@@ -50,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
                 unless_held=options.unless_held,
                 pruning=pruning,
                 left_out=_left_out,
+                warn=common.warn,
             )
     except GateError as error:
         return common.objections(error, as_json=options.json)

@@ -13,8 +13,8 @@ from portage_ext.errors.releases import GateError
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
+from portage_ext.releases.made import Published
 from portage_ext.releases.note import UNTIL
-from portage_ext.releases.publish import Published
 from portage_ext.tasks.publishing import Outcome, Overrides
 from portage_ext.words import counted, size
 
@@ -43,6 +43,11 @@ def objections(error: GateError, *, as_json: bool) -> int:
             print(shown.line(line), file=sys.stderr)
         print(f"portage-ext: {error}", file=sys.stderr)
     return 1
+
+
+def warn(text: str) -> None:
+    """Tell what did not stop a release."""
+    print(f"portage-ext: {shown.line(text)}", file=sys.stderr)
 
 
 def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:

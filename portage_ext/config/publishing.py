@@ -16,6 +16,9 @@
     provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (default: all that no package defines)
     may-be-empty = false            # publish a release even if it offers few packages or none
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
+    site = false                    # write pages for people with each release
+    title = "amd64"                 # the name of the binhost on them (default: that of the tree's directory)
+    url = "https://binhost.example.org/amd64"       # where the tree is served
 
     [publish.channel.staging]       # the same keys, for one channel
     gates = ["index", "signatures"]
@@ -23,6 +26,7 @@
     [repository.v3]                 # a further PKGDIR below the same web server: --repository v3
     tree = "/srv/binhost/amd64-v3"
     pkgdir = "/var/cache/binpkgs-v3"
+    url = "https://binhost.example.org/amd64-v3"
 
     [mirror.eu]
     to = "push@eu.example.org:/srv/binhost/amd64"
@@ -32,6 +36,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +46,7 @@ from portage_ext.config.table import Table
 from portage_ext.errors import RequestError
 
 _DAY: Final = 86400
+_URL: Final = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(?:/[A-Za-z0-9._~%+-]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,12 @@ class ChannelRules:
 
 @dataclass(frozen=True, slots=True)
 class RepositorySettings:
-    """One published repository: its tree, and its PKGDIR (None: Portage's)."""
+    """One published repository: its tree, its PKGDIR (None: Portage's), and what its pages say of it."""
 
     tree: Path
     pkgdir: Path | None = None
+    title: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Publishing:
     mirrors: Mapping[str, MirrorSettings] = field(default_factory=dict)
     builder: bool = True
     may_be_empty: bool = False
+    site: bool = False
 
     def of(self, channel: str) -> ChannelRules:
         return self.channels.get(channel, self.rules)
@@ -110,9 +119,8 @@ def read(top: Table) -> Publishing:
     """The tables [publish], [repository.NAME] and [mirror.NAME] of the file. Raises SettingsError."""
     publish, repositories, mirrors = (top.table(name) for name in ("publish", "repository", "mirror"))
     channels = publish.table("channel")
-    tree, pkgdir = publish.text("tree"), publish.text("pkgdir")
     settings = Publishing(
-        own=_repository(tree, pkgdir),
+        own=_repository(publish),
         channel=publish.text("into"),
         public=publish.texts("public", ("production",)),
         rules=(rules := _rules(publish, ChannelRules())),
@@ -121,13 +129,17 @@ def read(top: Table) -> Publishing:
         mirrors={name: _mirror(name, mirrors.table(name)) for name in mirrors.names()},
         builder=publish.flag("builder", True),
         may_be_empty=publish.flag("may-be-empty", False),
+        site=publish.flag("site", False),
     )
     publish.nothing_left()
     return settings
 
 
-def _repository(tree: str | None, pkgdir: str | None) -> RepositorySettings | None:
-    return None if tree is None else RepositorySettings(Path(tree), Path(pkgdir) if pkgdir else None)
+def _repository(table: Table) -> RepositorySettings | None:
+    tree, pkgdir, title, url = (table.text(key) for key in ("tree", "pkgdir", "title", "url"))
+    if url is not None and not _URL.fullmatch(url):
+        raise table.wrong("url", "a URL that begins with https:// or http:// and has no password, query or blank in it")
+    return None if tree is None else RepositorySettings(Path(tree), Path(pkgdir) if pkgdir else None, title, url)
 
 
 def _rules(table: Table, base: ChannelRules) -> ChannelRules:
@@ -150,7 +162,7 @@ def _channel(table: Table, base: ChannelRules) -> ChannelRules:
 
 
 def _named(table: Table) -> RepositorySettings:
-    found = _repository(table.text("tree"), table.text("pkgdir"))
+    found = _repository(table)
     table.nothing_left()
     if found is None:
         raise table.wrong("tree", "set, but every repository needs it")

@@ -55,6 +55,13 @@ def merge_times(log: str) -> MergeTimes:
     return MergeTimes(*({name: statistics.median(values) for name, values in kind.items()} for kind in taken))
 
 
+def builds_here() -> dict[str, float]:
+    """The same for the running Portage."""
+    import portage
+
+    return build_seconds(log_path(portage.settings))
+
+
 def log_path(settings: Any) -> str:
     """Where the emerge.log of a Portage with these ``settings`` is."""
     return os.path.join(settings.get("EMERGE_LOG_DIR") or os.path.join(settings["EPREFIX"] or "/", "var/log"), "emerge.log")

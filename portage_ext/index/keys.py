@@ -23,8 +23,8 @@ ENTRY: Final = frozenset((
     "RESTRICT", "SHA1", "SIZE", "SLOT", "USE", "USER_PATCHES", *STRONG, CONTRACT,
 ))  # fmt: skip
 """What an entry may say."""
-ABOUT_THE_INDEX: Final = frozenset({"DOWNLOAD_TIMESTAMP", "PACKAGES", "TIMESTAMP", "TTL", "URI"})
-"""What a header says of the index itself: where its packages are, and when to look again."""
+ABOUT_THE_INDEX: Final = frozenset({"DOWNLOAD_TIMESTAMP", "PACKAGES", "PAGES", "TIMESTAMP", "TTL", "URI"})
+"""What a header says of the index itself: where its packages are, what binds its pages, and when to look again."""
 _HEADER: Final = frozenset((
     "ACCEPT_KEYWORDS", "ACCEPT_LICENSE", "ACCEPT_PROPERTIES", "ACCEPT_RESTRICT", "ARCH", "BUILDER", "CBUILD", "CHOST",
     "CONFIG_PROTECT", "CONFIG_PROTECT_MASK", "ELIBC", "FEATURES", "GENTOO_MIRRORS", "INSTALL_MASK", "IUSE_IMPLICIT", "KERNEL",

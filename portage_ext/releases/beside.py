@@ -11,12 +11,15 @@ from typing import Final
 
 from portage_ext.errors import InvalidBuilderError
 from portage_ext.model import builder
+from portage_ext.releases import pages
 from portage_ext.releases.contents import Contents
 
-_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER})
+_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER, pages.HEADER})
 ANNOUNCED: Final = "the keys that are announced"
 LATER_EXPIRY: Final = "a later expiry"
 RELEASED: Final = "the channel is no longer held"
+PAGES: Final = "the pages for people"
+NO_PAGES: Final = "no pages for people any more"
 
 
 def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) -> list[str]:

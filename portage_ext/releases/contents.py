@@ -10,6 +10,7 @@ from typing import Final
 from portage_ext.errors import InvalidIndexError
 from portage_ext.index.text import parse_index, read_header
 from portage_ext.model import STRONG, IndexEntry
+from portage_ext.releases import pages
 
 _PATH: Final = b"\nPATH:"
 
@@ -27,12 +28,12 @@ class Contents:
         return entry_of(self.entries[path])
 
     def same_as(self, other: Contents) -> bool:
-        """Whether nothing changes for clients: everything but TIMESTAMP is equal."""
+        """Whether nothing changes for clients: everything but TIMESTAMP and the pages is equal."""
         return self.body == other.body and _lasting(self.header) == _lasting(other.header)
 
 
 def _lasting(header: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in header.items() if value and key != "TIMESTAMP"}
+    return {key: value for key, value in header.items() if value and key not in ("TIMESTAMP", pages.HEADER)}
 
 
 def parse(plain: bytes, where: str) -> Contents:

@@ -19,8 +19,8 @@ import contextlib
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -39,12 +39,13 @@ from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.policy.losses import check_release
-from portage_ext.releases import beside, roots
+from portage_ext.releases import beside, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, run_gates
 from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed, place_all
+from portage_ext.releases.made import Pages, Published, Source, Staged, Terms
 from portage_ext.releases.note import NOTE_NAME, Hold, Note, carry
 from portage_ext.releases.restamp import restamp
 from portage_ext.releases.tree import Tree, checked_channel
@@ -54,54 +55,11 @@ from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.words import counted
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Validity of a Release and grace time of clients in seconds, keys valid next (None: as before)."""
-
-    validity: int
-    grace: int
-    keys_next: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """Where content comes from: a directory with an index, the lock to hold while it is read, and how to refresh it first."""
-
-    directory: Path
-    origin: str
-    content: int | None = None
-    """The release that it comes from; None for a PKGDIR, whose content is new."""
-    hold: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-    refresh: Callable[[], None] = lambda: None
-    builder: bytes = b""
-    """Its builder.json, if one is to be published."""
-    left_out: Callable[[], Mapping[str, str]] = dict
-    """After ``refresh``: the packages of the PKGDIR that are not in its index, by path, with the reasons."""
-    holds: Hold | None = None
-    """What holds the channel while this is live."""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a run did. If nothing differs, ``release`` is None, ``number`` is the live release, and all counts are 0.
-
-    ``beside`` names the changes other than packages; ``held`` says that the channel is held and was not switched.
-    """
-
-    number: int
-    release: Release | None
-    difference: Difference
-    packages: int
-    carried: int
-    placed: Placed
-    beside: tuple[str, ...] = ()
-    held: Hold | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Staged:
     contents: Contents
     forms: Mapping[str, bytes]
+    """As they were read, until they get their TIMESTAMP."""
     builder: bytes
     before: Contents
     fresh: tuple[str, ...]
@@ -134,6 +92,7 @@ class Publisher:
         signing: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.time,
         insist: bool = False,
+        pages: Pages | None = None,
     ) -> None:
         """``insist``: a person named the gates, so they also check the live release if nothing differs from it."""
         self.tree = tree
@@ -143,6 +102,7 @@ class Publisher:
         self._signing = signing
         self._clock = clock
         self._insist = insist
+        self._pages = pages
 
     def publish(
         self, channel: str, source: Source, gates: Sequence[Gate] = (), *, unattended: bool = False, may_lose: bool = False
@@ -234,10 +194,10 @@ class Publisher:
         self, channel: str, source: Source, gates: Sequence[Gate], *, force: bool = False, may_lose: bool = True
     ) -> Published:
         number, root = self.tree.recover(), roots.beside(self.tree.root)
-        live = self.tree.channels().get(channel)
+        live, known = self.tree.channels().get(channel), self.tree.known()
         if root is not None:
             number = max(number, root.least_release)
-            repository = next((one.repository for one in self.tree.known().values()), root.repository)
+            repository = next((one.repository for one in known.values()), root.repository)
             roots.check_release(root, str(self.tree.root), repository, number, self._signing, int(self._clock()))
             # A release that clients would refuse is made again, even with the same content.
             force = force or (live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live))
@@ -247,12 +207,14 @@ class Publisher:
             if self._insist:
                 self._judge_live(channel, live, gates)
             return Published(live, None, Difference((), (), ()), 0, 0, Placed())
+        repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
+        staged = self._stamped(channel, number, staged, source, repository)
         self._write(staged, Note(source.content or number, source.origin, staged.carried, source.holds))
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
         findings: list[Finding] = run_gates(gates, candidate)
         if findings:
             raise GateError(channel, str(self.tree.staging), tuple(findings))
-        release = self._sign(channel, number, staged.forms, root.repository if root else None)
+        release = self._sign(channel, number, staged.forms, repository)
         self.tree.link_root(self.tree.staging)
         self.tree.commit(number)
         self.tree.switch(channel, number)
@@ -282,7 +244,8 @@ class Publisher:
     def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> _Staged | None:
         forms = _read_forms(source.directory)
         new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
-        new = replace(new, header={**new.header, builder.HEADER: builder.binding(source.builder) if source.builder else ""})
+        described = builder.binding(source.builder) if source.builder else ""
+        new = replace(new, header={**new.header, builder.HEADER: described, pages.HEADER: ""})
         before = _NOTHING if live is None else self.tree.contents(live)
         now = int(self._clock())
         lost: frozenset[str] = frozenset()
@@ -312,14 +275,39 @@ class Publisher:
             raise _ChangedError(str(error.filename)) from error
         if source.content is None:
             self._same_files(new, fresh)
-        stamp = next_timestamp(now, [parse_timestamp(before.header.get("TIMESTAMP", ""))])
-        stamped = restamp(new, forms, stamp)
-        stated = replace(new, header={**new.header, "TIMESTAMP": str(stamp)})
-        return _Staged(stated, stamped, source.builder, before, fresh, carried, placed, tuple(also))
+        return _Staged(new, forms, source.builder, before, fresh, carried, placed, tuple(also))
+
+    def _stamped(self, channel: str, number: int, staged: _Staged, source: Source, repository: str) -> _Staged:
+        """With its pages, if it is to have some, and its TIMESTAMP: the index names both."""
+        channels, now = self.tree.channels(), int(self._clock())
+        stamp = next_timestamp(now, [parse_timestamp(staged.before.header.get("TIMESTAMP", ""))])
+        header = {**staged.contents.header, "TIMESTAMP": str(stamp)}
+        if self._pages is not None:
+            live = self.tree.directory(channels[channel]) if channel in channels else None
+            header[pages.HEADER] = self._pages.write(
+                Staged(
+                    directory=self.tree.staging,
+                    channel=channel,
+                    number=number,
+                    repository=repository,
+                    origin=source.origin,
+                    created=now,
+                    expires=now + self._terms.validity,
+                    before=staged.before,
+                    contents=staged.contents,
+                    live=live,
+                    channels=channels,
+                    left_out=len(source.left_out()),
+                )
+            )
+        contents = replace(staged.contents, header=header)
+        return replace(staged, contents=contents, forms=restamp(contents, staged.forms, stamp))
 
     def _beside(self, live: int, before: Contents, new: Contents, source: Source, now: int) -> list[str]:
         """The reasons for a release of ``source`` other than packages, in words."""
         found = beside.in_the_index(before, new, self.tree.directory(live), source.builder)
+        if (self._pages is None) != (not before.header.get(pages.HEADER)):
+            found.append(beside.PAGES if self._pages else beside.NO_PAGES)
         if (self.tree.note(live).hold is None) != (source.holds is None):
             found.append(f"the channel is {source.holds}" if source.holds else beside.RELEASED)
         if publish.needs_renewal(self.tree.release(live), now):
@@ -360,7 +348,7 @@ class Publisher:
             self._put(builder.NAME, staged.builder)
         self._put(NOTE_NAME, note.emit())
 
-    def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str | None) -> Release:
+    def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str) -> Release:
         known = self.tree.known()
         release = publish.next_release(
             known[max(known)] if known else None,

@@ -1,5 +1,7 @@
 """Serve only the files of a tree over HTTP: GET and HEAD, no listing, no names that begin with a dot, nothing outside.
 
+Below a folder ``pages`` it serves as a web server serves pages: with types that a browser shows, and index.html for the folder.
+
 Each answer comes from one open file, so switching a channel affects only later answers. Ranges, If-Modified-Since and
 If-None-Match follow RFC 9110 (13, 14), with one range at most.
 """
@@ -19,7 +21,17 @@ from typing import IO, Final
 from urllib.parse import unquote, urlsplit
 
 from portage_ext import __version__, limits
+from portage_ext.releases import pages
 
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".atom": "application/atom+xml; charset=utf-8",
+}
+_OTHER: Final = "application/octet-stream"
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _IDLE: Final = 30
 """Seconds of silence after which a connection is given up."""
@@ -43,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = f"portage-ext/{__version__}"
     sys_version = ""
     timeout = _IDLE
+    _type = _OTHER
 
     def do_GET(self) -> None:
         self._answer(body=True)
@@ -83,8 +96,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _open(self) -> IO[bytes] | None:
         path = unquote(urlsplit(self.path).path, errors="surrogateescape")
         parts = [part for part in path.split("/") if part]
-        if not parts or "\0" in path or path.endswith("/") or any(part.startswith(".") for part in parts):
+        if path.endswith("/") and parts[-1:] == [pages.DIRECTORY]:
+            parts.append("index.html")
+        elif path.endswith("/"):
             return None
+        if not parts or "\0" in path or any(part.startswith(".") for part in parts):
+            return None
+        self._type = _TYPES.get(os.path.splitext(parts[-1])[1], _OTHER) if pages.DIRECTORY in parts[:-1] else _OTHER
         # A channel is a link inside the tree. A link that leads out of the tree is not served.
         real = os.path.realpath(os.path.join(self.root, *parts))
         if not real.startswith(f"{self.root}/"):
@@ -123,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if code != HTTPStatus.NOT_MODIFIED:
             self.send_header("Content-Length", str(size))
-            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Type", self._type)
             self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("Accept-Ranges", "bytes")
         self.send_header("Last-Modified", formatdate(modified, usegmt=True))

@@ -20,10 +20,12 @@ from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases.gates import Gate
-from portage_ext.releases.publish import Published, Publisher, Source, Terms
+from portage_ext.releases.made import Published, Source, Terms
+from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
 from portage_ext.tasks.gates import gates_of
+from portage_ext.tasks.pages import writer
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyrings import fingerprint
@@ -72,21 +74,22 @@ def publish(
     unless_held: bool = False,
     pruning: bool = True,
     left_out: Callable[[LeftOut], None] = lambda found: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Make a release of ``pkgdir`` (None: that of the repository) in ``channel`` (None: as configured), where clients would see
     a difference.
 
     ``may_lose``: also if little or nothing of what there is would be offered. ``unless_held``: leave a channel that is held as
     it is. ``pruning``: remove what retention does not keep. ``left_out`` is told what no client will see, also when the release
-    is refused. Raises GateError, EmptiedReleaseError, PublishError, ChangingPkgdirError, TreeError, LockError, GpgError,
-    RequestError, and what kept PKGDIR from being indexed.
+    is refused; ``warn``, here and below, why a release has no pages. Raises GateError, EmptiedReleaseError, PublishError,
+    ChangingPkgdirError, TreeError, LockError, GpgError, RequestError, and what kept PKGDIR from being indexed.
     """
     channel = channel or site.channel()
     rules = site.settings.publishing
     if pkgdir is None and overrides.tree is None:
         pkgdir = rules.repository(overrides.repository).pkgdir
     may_lose = may_lose or rules.may_be_empty
-    with publisher(site, channel, overrides) as (made, gates):
+    with publisher(site, channel, overrides, warn=warn) as (made, gates):
         settings, lock = pkgdir_settings(pkgdir), PkgdirLock()
         reindexer = Reindexer(repository_of(settings, lock.unless_held), len(os.sched_getaffinity(0)))
         # Twice: the long part runs without the lock, so that emerge does not wait; then the changes since, under the lock.
@@ -116,32 +119,46 @@ def renew(
     overrides: Overrides = NONE,
     keys_next: Sequence[str] = (),
     pruning: bool = True,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Publish the content of ``channel`` (None: as configured) again, if more than half of its Release's validity is over.
 
     ``keys_next`` announces the keys that may sign the next Releases, and renews at once. Raises as :func:`publish`.
     """
     channel = channel or site.channel()
-    with publisher(site, channel, overrides, keys_next=keys_next) as (made, _):
+    with publisher(site, channel, overrides, keys_next=keys_next, warn=warn) as (made, _):
         done = made.renew(channel, force=bool(keys_next))
     return Outcome(channel, done, _pruned(site, made.tree) if pruning else ())
 
 
-def promote(site: Site, origin: str, channel: str, *, overrides: Overrides = NONE) -> Outcome:
+def promote(
+    site: Site,
+    origin: str,
+    channel: str,
+    *,
+    overrides: Overrides = NONE,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Outcome:
     """Publish in ``channel`` what ``origin`` serves. Raises as :func:`publish`, and UnknownChannelError."""
-    with publisher(site, channel, overrides) as (made, gates):
+    with publisher(site, channel, overrides, warn=warn) as (made, gates):
         return Outcome(channel, made.promote(origin, channel, gates))
 
 
 def rollback(
-    site: Site, channel: str, number: int | None = None, *, overrides: Overrides = NONE, by: str | None = None
+    site: Site,
+    channel: str,
+    number: int | None = None,
+    *,
+    overrides: Overrides = NONE,
+    by: str | None = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Publish release ``number`` of ``channel`` again (None: the content before this one), and hold the channel there.
 
     ``by`` names who does so (None: the user of this process). What was live once passed its gates: only the index is looked at
     again. Raises as :func:`publish`, and UnknownNumberError.
     """
-    with publisher(site, channel, overrides, configured=("index",)) as (made, gates):
+    with publisher(site, channel, overrides, configured=("index",), warn=warn) as (made, gates):
         return Outcome(channel, made.rollback(channel, number, gates, by=by or user()))
 
 
@@ -162,13 +179,14 @@ def publisher(
     *,
     configured: Sequence[str] | None = None,
     keys_next: Sequence[str] = (),
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Iterator[tuple[Publisher, list[Gate]]]:
     """A publisher for ``channel`` and its gates; ``configured`` takes the place of those in portage-ext.toml.
 
     Raises UsageError, RequestError, SettingsError, GpgError.
     """
     with signing(site, key=overrides.key, homedir=overrides.homedir) as by:
-        with publisher_with(site, channel, overrides, by, configured=configured, keys_next=keys_next) as made:
+        with publisher_with(site, channel, overrides, by, configured=configured, keys_next=keys_next, warn=warn) as made:
             yield made
 
 
@@ -181,6 +199,7 @@ def publisher_with(
     *,
     configured: Sequence[str] | None = None,
     keys_next: Sequence[str] = (),
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Iterator[tuple[Publisher, list[Gate]]]:
     """As :func:`publisher`, signed ``by``."""
     tree, settings = site.tree(overrides.repository, overrides.tree), site.settings.publishing
@@ -196,7 +215,8 @@ def publisher_with(
     insist = overrides.gates is not None
     before = os.umask(0o022)  # published files are readable by everybody
     try:
-        yield Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signer.primaries, insist=insist), gates
+        signing, pages = signer.primaries, writer(site, tree, [primary, *sorted(signer.primaries - {primary})], warn)
+        yield Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signing, insist=insist, pages=pages), gates
     finally:
         os.umask(before)
 

@@ -24,8 +24,8 @@ from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer
 from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
+from portage_ext.releases.made import Published, Source
 from portage_ext.releases.note import UNTIL
-from portage_ext.releases.publish import Published, Source
 from portage_ext.tasks.publishing import NONE, LeftOut, Overrides, expended, left_out_of, publisher_with
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
@@ -179,7 +179,8 @@ def _published(
     rules, pkgdir = site.settings.publishing, reindexer.repository.pkgdir
     channel = site.settings.unattended.channel or site.channel()
     kept: list[Upkept] = []
-    with publisher_with(site, channel, overrides, by) as (publisher, gates):
+    troubles: list[str] = []
+    with publisher_with(site, channel, overrides, by, warn=troubles.append) as (publisher, gates):
         # If releases have only signed packages, one that cannot be signed must not block the others.
         xpak = not any(gate.name == "signatures" for gate in gates)
         may_lose = may_lose or rules.may_be_empty
@@ -198,7 +199,8 @@ def _published(
         with publisher.tree.locked():
             expended(publisher.tree, rules, int(time.time()))
     release = published.number if published.release else None
-    return Upkeep(kept[-1].unsigned is None, _line(*kept, channel=channel, published=published), release)
+    line = "; ".join(filter(None, (_line(*kept, channel=channel, published=published), *troubles)))
+    return Upkeep(kept[-1].unsigned is None, line, release)
 
 
 def _line(*kept: Upkept, channel: str = "", published: Published | None = None) -> str:

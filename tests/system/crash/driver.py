@@ -11,7 +11,8 @@ from pathlib import Path
 
 from portage_ext.errors import PortageExtError
 from portage_ext.releases.gates.index import IndexGate
-from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.made import Source, Terms
+from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
 from tests.unit.releases.published import SIGNATURE, Clock

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from portage_ext.errors.releases import PublishError, TreeError
-from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.made import Source, Terms
+from portage_ext.releases.publish import Publisher
 from portage_ext.releases.tree import Tree
 from tests.system.crash.points import CHECKOUT, base, drive, whole
 from tests.unit.releases.published import SIGNATURE, Clock, site

@@ -19,8 +19,9 @@ import zstandard
 from portage_ext.errors.releases import MirrorPushError, TreeError, UnknownChannelError, UnknownNumberError
 from portage_ext.releases.contents import Contents, parse
 from portage_ext.releases.gates.index import IndexGate
+from portage_ext.releases.made import Source, Terms
 from portage_ext.releases.mirror import Mirror
-from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
 from portage_ext.trust.signer import GpgSigner, SigningKey

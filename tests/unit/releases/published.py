@@ -11,7 +11,8 @@ from pathlib import Path
 
 import zstandard
 
-from portage_ext.releases.publish import Publisher, Source, Terms
+from portage_ext.releases.made import Source, Terms
+from portage_ext.releases.publish import Publisher
 from portage_ext.releases.tree import Tree
 from tests.testkit import binpkgs
 

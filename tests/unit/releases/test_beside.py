@@ -11,7 +11,8 @@ from portage_ext.cli.tree import news
 from portage_ext.errors.releases import GateError
 from portage_ext.model.builder import Builder
 from portage_ext.releases import beside
-from portage_ext.releases.publish import Published, Publisher, Source, Terms
+from portage_ext.releases.made import Published, Source, Terms
+from portage_ext.releases.publish import Publisher
 from tests.unit.releases.published import SIGNATURE, Site, site
 from tests.unit.releases.test_publish import Refusing
 

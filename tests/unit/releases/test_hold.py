@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.releases.made import Published, Source
 from portage_ext.releases.note import Hold
-from portage_ext.releases.publish import Published, Source
 from tests.unit.releases.published import Site, site
 
 

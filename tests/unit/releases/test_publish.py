@@ -19,7 +19,7 @@ from portage_ext.errors.releases import (
 from portage_ext.index.expand import expand
 from portage_ext.releases.gates import Candidate, Gate
 from portage_ext.releases.gates import Finding as Objection
-from portage_ext.releases.publish import Published, Source
+from portage_ext.releases.made import Published, Source
 from portage_ext.releases.retention import Keep, expendable
 from tests.unit.releases.published import Site, site, snapshot
 

@@ -27,8 +27,9 @@ from portage_ext.errors.trust import (
     UntrustedKeyError,
 )
 from portage_ext.releases import roots
+from portage_ext.releases.made import Terms
 from portage_ext.releases.mirror import Mirror
-from portage_ext.releases.publish import Publisher, Terms
+from portage_ext.releases.publish import Publisher
 from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust import root as root_text
 from portage_ext.trust.signer import GpgSigner

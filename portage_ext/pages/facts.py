@@ -1,0 +1,143 @@
+"""What the pages say of a package, read from the text of its index entry.
+
+The text is foreign: characters that a terminal or a browser could obey are written out here (``shown``), and ``markup`` escapes
+the rest. A name becomes part of a path only if it is a package name by PMS 3.1; other entries have no page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from portage_ext import limits, shown
+from portage_ext.errors import InvalidCpvError
+from portage_ext.index import keys
+from portage_ext.model import Cpv
+from portage_ext.model.contract import KEY as CONTRACT
+
+_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+_CPV: Final = re.compile(rb"^CPV: *([^\n]+)$", re.M)
+_NEEDS: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
+_NAME: Final = re.compile(r"([A-Za-z0-9_][\w+.-]*/[A-Za-z0-9_][\w+-]*)", re.ASCII)
+_VERSIONED: Final = re.compile(r"-\d[\w.]*(?:-r\d+)?\*?$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One package file: what a page shows of it. Sizes in bytes, times in seconds since 1970 (0: not known)."""
+
+    cp: str
+    version: str
+    slot: str
+    build_id: str
+    built: int
+    size: int
+    use: tuple[str, ...]
+    licence: str
+    description: str
+    path: str
+    needs: str
+    """The dependencies at run time, as the index has them."""
+    contract: str
+
+    @property
+    def needed(self) -> set[str]:
+        """The names (category/name) in ``needs``, without those of blockers."""
+        return {name for word in self.needs.split() if (name := name_in(word))}
+
+
+@lru_cache(maxsize=1 << 16)
+def name_in(word: str) -> str:
+    """The package name in one word of a dependency; empty for an operator, a flag or a blocker."""
+    if "/" not in word or word.startswith("!"):
+        return ""
+    atom = word.lstrip("<>=~")
+    bare = re.split(r"[:\[]", atom, maxsplit=1)[0]
+    match = _NAME.fullmatch(_VERSIONED.sub("", bare) if atom != word else bare.removesuffix("*"))
+    return match[0] if match else ""
+
+
+@lru_cache(maxsize=1 << 16)
+def _parsed(cpv: str) -> tuple[str, str] | None:
+    """Name (category/name) and version, or None for what PMS does not allow."""
+    try:
+        found = Cpv.parse(cpv)
+    except InvalidCpvError:
+        return None
+    long = max(len(found.category), len(found.pn)) > limits.PAGES_NAME
+    return None if long else (found.cp, found.pvr)
+
+
+def name_of(entry: bytes) -> str:
+    """The name (category/name) of the package of an entry; empty for an entry that gets no page."""
+    found = _CPV.findall(entry)
+    parsed = _parsed(found[-1].decode("utf-8", "replace").strip()) if found else None
+    return parsed[0] if parsed else ""
+
+
+def implicit_flags(header: Mapping[str, str]) -> frozenset[str]:
+    """The USE flags that every package of an index has by its profile, such as ``amd64`` and ``kernel_linux`` (PMS 11.1.1)."""
+    found: set[str] = set()
+    for name in header.get("USE_EXPAND_IMPLICIT", "").split():
+        values = header.get(f"USE_EXPAND_VALUES_{name}", "").split()
+        plain = name in header.get("USE_EXPAND_UNPREFIXED", "").split()
+        found.update(values if plain else (f"{name.lower()}_{value}" for value in values))
+    return frozenset(found)
+
+
+def build(path: str, entry: bytes, implicit: frozenset[str] = frozenset()) -> Build | None:
+    """The package at ``path`` whose index entry is ``entry``, without its ``implicit`` flags; None if its name is no package
+    name."""
+    text = entry.decode("utf-8", "replace")
+    values: dict[str, str] = {}
+    for line in text.split("\n"):
+        key, colon, value = line.partition(":")
+        if colon:
+            values[keys.IN_TEXT.get(key, key)] = value[1:]
+    parsed = _parsed(values.get("CPV", ""))
+    if parsed is None:
+        return None
+    if "://" in text or not text.replace("\n", "").isprintable():
+        values = {key: shown.line(value) for key, value in values.items()}
+        path = shown.line(path)
+    get = values.get
+    return Build(
+        *parsed,
+        get("SLOT") or "0",
+        get("BUILD_ID", ""),
+        number(get("BUILD_TIME", "")) or number(get("MTIME", "")),
+        number(get("SIZE", "")),
+        tuple(flag for flag in get("USE", "").split() if flag not in implicit)[: limits.PAGES_FLAGS],
+        get("LICENSE", ""),
+        get("DESC", "")[: limits.PAGES_TEXT],
+        path,
+        " ".join(filter(None, map(get, _NEEDS)))[: limits.PAGES_NEEDS],
+        get(CONTRACT, ""),
+    )
+
+
+def number(text: str) -> int:
+    """A plain decimal number of the index; 0 for anything else."""
+    return int(text) if _NUMBER.fullmatch(text) else 0
+
+
+_DIGITS: Final = re.compile(r"(\d+)")
+_SIGNS: Final = (("_pre", "\1"), ("_rc", "\2"), ("_beta", "\1"), ("_alpha", "\0"), ("-r", "\x21"), ("_p", "\x22"), (".", "~"))
+
+
+def newest_first(builds: Iterable[Build]) -> list[Build]:
+    """The builds of one package: by version, then by build, the newest first. Close to Portage's order, which needs Portage."""
+    return sorted(builds, key=_order, reverse=True)
+
+
+def _order(one: Build) -> tuple[list[tuple[int, int, str]], int, int]:
+    # A suffix such as _rc is below the plain version; above it are a revision, _p, a letter and a further component.
+    version = one.version
+    for suffix, sign in _SIGNS:
+        version = version.replace(suffix, sign)
+    parts = [(2, int(part[:18]), "") if part.isdigit() else (1, 0, part) for part in _DIGITS.split(version) if part]
+    order = [(0, 0, part[2]) if part[2][:1] in ("\0", "\1", "\2") else part for part in parts]
+    return [*order, (1, 0, "")], number(one.build_id), one.built

@@ -1,0 +1,78 @@
+"""What the search loads: names at once, and what results show in files by prefix, each when a result needs it.
+
+``search/names.json`` has all names and the keys of the files with rows. A row file is named after the prefix that its package
+names have in common; where too many have it, it is divided by the next character, and the key of the names that are the prefix
+itself ends in a dot, which no package name contains. ``search/use-<two characters>.json`` has the packages by USE flag.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from portage_ext import limits, words
+from portage_ext.pages.facts import Build
+
+DIRECTORY: Final = "search"
+NAMES: Final = f"{DIRECTORY}/names.json"
+_SAFE: Final = re.compile(r"[A-Za-z0-9_+-]{2}", re.ASCII)
+_LONGEST: Final = 40
+_BUILDS_SHOWN: Final = 4
+
+Row = list[Any]
+
+
+def row(name: str, builds: Sequence[Build]) -> Row:
+    """What a result shows of a package: name, description, licence, newest builds, flags of the newest, number of builds."""
+    newest = builds[0]
+    shown = [[one.version, one.slot, words.day(one.built) if one.built else "", one.size] for one in builds[:_BUILDS_SHOWN]]
+    return [name, newest.description, newest.licence, shown, list(newest.use), len(builds)]
+
+
+def divided(names: Iterable[str]) -> dict[str, list[str]]:
+    """The packages (category/name) of each row file, by its key."""
+    by_name: dict[str, list[str]] = {}
+    for full in names:
+        by_name.setdefault(full.partition("/")[2], []).append(full)
+    found: dict[str, list[str]] = {}
+    _divide("", sorted(by_name), by_name, found)
+    return found
+
+
+def _divide(prefix: str, names: Sequence[str], by_name: Mapping[str, list[str]], found: dict[str, list[str]]) -> None:
+    if len(names) <= limits.PAGES_ROWS or len(prefix) >= _LONGEST:
+        if names:
+            found[prefix] = [full for name in names for full in by_name[name]]
+        return
+    depth = len(prefix)
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name[depth : depth + 1], []).append(name)
+    for character, group in groups.items():
+        if character:
+            _divide(prefix + character, group, by_name, found)
+        else:
+            found[f"{prefix}."] = [full for name in group for full in by_name[name]]
+
+
+def row_file(key: str) -> str:
+    """The file of the rows with ``key``."""
+    return f"{DIRECTORY}/rows-{key}.json"
+
+
+def use_file(flag: str) -> str:
+    """The file with the packages that have ``flag``."""
+    return f"{DIRECTORY}/use-{flag[:2] if _SAFE.fullmatch(flag[:2]) else 'other'}.json"
+
+
+def names_text(categories: Mapping[str, Sequence[str]], keys: Iterable[str]) -> bytes:
+    """names.json: the names of each category, and the keys of the row files."""
+    joined = {category: " ".join(names) for category, names in categories.items()}
+    return text({"categories": joined, "keys": " ".join(sorted(keys))})
+
+
+def text(value: object) -> bytes:
+    """A file of JSON, as short as it can be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
