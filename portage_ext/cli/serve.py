@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import sys
+import webbrowser
 
 from portage_ext.cli import places
 from portage_ext.errors.releases import TreeError
+from portage_ext.releases import pages
 from portage_ext.releases.serve import make_server
+from portage_ext.releases.tree import Tree
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
     parser.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="(default: %(default)s, this host alone)")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--browse", action="store_true", help="also print the URL of each channel's pages, and open the first")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,12 +42,28 @@ def run(options: argparse.Namespace) -> int:
     shown = f"[{host!s}]" if ":" in str(host) else str(host)
     for channel in tree.channels() or {"(no channel yet)": 0}:
         print(f"sync-uri = http://{shown}:{port}/{channel}", flush=True)
+    if options.browse:
+        _browse(tree, f"http://{shown}:{port}")
     with server:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print(file=sys.stderr)
     return 0
+
+
+def _browse(tree: Tree, base: str) -> None:
+    """Print where the pages are, and let the user's browser open the first, if there is a screen for it."""
+    places = [f"{base}/{channel}/pages/" for channel in tree.channels() if (tree.root / channel / pages.DIRECTORY).is_dir()]
+    for place in places:
+        print(place, flush=True)
+    if not places:
+        print(
+            "portage-ext serve: no channel has pages yet. Set site = true in [publish] and run portage-ext publish",
+            file=sys.stderr,
+        )
+    elif any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")):
+        webbrowser.open(places[0])
 
 
 def _loopback(address: str) -> bool:

@@ -33,6 +33,8 @@ class Catalogue:
     """The packages that were built with a USE flag."""
     unsigned: set[str] = field(default_factory=set)
     size: int = 0
+    nameless: int = 0
+    """How many entries have no name that could be part of a path."""
 
 
 @dataclass(slots=True)
@@ -86,6 +88,8 @@ def whole(contents: Contents, signed: Signed) -> Catalogue:
     for path, entry in contents.entries.items():
         if name := facts.name_of(entry):
             made.paths.setdefault(name, []).append(path)
+        else:
+            made.nameless += 1
         made.size += _size(entry)
     made.unsigned = {path for path in contents.entries if not signed(path)}
     return made
@@ -108,6 +112,8 @@ def advance(made: Catalogue, before: Contents, after: Contents, moved: Moved, si
     """Bring the catalogue of ``before`` to ``after``. Raises KeyError or ValueError if it is not that of ``before``."""
     if facts.implicit_flags(before.header) != facts.implicit_flags(after.header):
         raise ValueError("every package has other flags")
+    if sum(map(len, made.paths.values())) + made.nameless != len(before.entries):
+        raise ValueError("it has other packages")
     went, came = moved
     old_names = {path: facts.name_of(before.entries[path]) for path in went}
     new_names = {path: facts.name_of(after.entries[path]) for path in came}
@@ -119,12 +125,16 @@ def advance(made: Catalogue, before: Contents, after: Contents, moved: Moved, si
         made.unsigned.discard(path)
         if name:
             made.paths[name].remove(path)
+        else:
+            made.nameless -= 1
     for path, name in new_names.items():
         made.size += _size(after.entries[path])
         if not signed(path):
             made.unsigned.add(path)
         if name:
             made.paths.setdefault(name, []).append(path)
+        else:
+            made.nameless += 1
     for name in [name for name in touched if not made.paths[name]]:
         del made.paths[name]
     has = touched & made.paths.keys()

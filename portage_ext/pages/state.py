@@ -30,9 +30,10 @@ class State:
 
     def emit(self) -> bytes:
         of = self.catalogue
-        values = {"paths": of.paths, "needed": of.needed, "used": of.used, "unsigned": sorted(of.unsigned), "size": of.size}
+        values = {"paths": of.paths, "needed": of.needed, "used": of.used, "unsigned": sorted(of.unsigned)}
+        counts = {"size": of.size, "nameless": of.nameless}
         told = [one.value() for one in self.history]
-        whole = {"made_by": self.made_by, "history": told, **values}
+        whole = {"made_by": self.made_by, "history": told, **values, **counts}
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
 
 
@@ -51,6 +52,7 @@ def read(release: Path | None) -> State | None:
             _texts(values["used"]),
             set(map(str, values["unsigned"])),
             int(values["size"]),
+            int(values["nameless"]),
         )
         return State(str(values["made_by"]), of, history.records(values["history"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

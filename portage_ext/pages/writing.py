@@ -86,13 +86,14 @@ class _Writing:
 
     def __init__(self, about: About, staged: Staged) -> None:
         self._about = about
+        self._title = shown.line(about.title)
         self._staged = staged
         self._top = str(staged.directory / DIRECTORY)
         self._old_top = None if staged.live is None else str(staged.live / DIRECTORY)
         self._old: dict[str, str] = {}
         self._sums: dict[str, str] = {}
         self._directories: set[str] = set()
-        self._made_by = _made_by(about.title)
+        self._made_by = _made_by(self._title)
 
     def write(self) -> str:
         staged = self._staged
@@ -163,7 +164,7 @@ class _Writing:
 
     def _packages(self, of: Catalogue, what: Changes | None, reader: Reader, names: Sequence[str]) -> None:
         again = None if what is None else what.touched | what.relinked
-        title, known, needed = self._about.title, of.paths.__contains__, of.needed
+        title, known, needed = self._title, of.paths.__contains__, of.needed
         for name in names:
             file = f"packages/{name}.html"
             if again is not None and name not in again and self._keep(file):
@@ -176,7 +177,7 @@ class _Writing:
         for name, members in categories.items():
             file = f"categories/{name}.html"
             if again is None or name in again or not self._keep(file):
-                self._file(file, lists.category(self._about.title, name, members))
+                self._file(file, lists.category(self._title, name, members))
 
     def _search(
         self,
@@ -221,7 +222,7 @@ class _Writing:
         about, staged = self._about, self._staged
         base = f"{about.url}/{staged.channel}/{DIRECTORY}/" if about.url else ""
         health = Health(staged.expires, staged.left_out, about.runs)
-        title, channel = about.title, staged.channel
+        title, channel = self._title, staged.channel
         for asset in sorted(ASSETS.iterdir()):
             self._file(asset.name, asset.read_bytes())
         counts = {name: len(members) for name, members in categories.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from portage_ext.pages.writing import About, Writer
 from tests.testkit import daemon
 from tests.unit.releases.published import Site, site
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx")
 def made(work: Path) -> Site:
     folder = work / "srv/amd64"
     folder.mkdir(parents=True)
-    made = site(folder)
+    made = site(folder, pages=Writer(About("amd64")))
     made.pkgdir.add("app-misc/foo-1", image=os.urandom(5000))
     made.publish()
     (made.tree.root / "releases/.staging").mkdir()
@@ -113,3 +114,21 @@ def test_a_switched_channel_shows_in_the_next_answer(made: Site, url: str) -> No
     assert answer.content == (made.served() / "Packages").read_bytes()
     assert answer.headers["Cache-Control"] == "no-cache"
     assert "immutable" in requests.head(f"{url}/releases/1/{PACKAGE}", timeout=10).headers["Cache-Control"]
+
+
+def test_pages_are_shown_and_may_take_nothing_from_elsewhere(url: str) -> None:
+    for name, kind in (
+        ("", "text/html"),
+        ("index.html", "text/html"),
+        ("packages/app-misc/foo.html", "text/html"),
+        ("search.js", "text/javascript"),
+        ("feed.atom", "application/atom+xml"),
+        ("search/names.json", "application/json"),
+    ):
+        answer = requests.get(f"{url}/production/pages/{name}", timeout=10)
+        assert answer.status_code == 200, name
+        assert answer.headers["Content-Type"].partition(";")[0] == kind
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cache-Control"] == "no-cache"
+    assert requests.get(f"{url}/production/.pages.json", timeout=10).status_code == 404
+    assert requests.get(f"{url}/production/pages/packages/", timeout=10).status_code in (403, 404)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import zstandard
 
-from portage_ext.releases.made import Source, Terms
+from portage_ext.releases.made import Pages, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.tree import Tree
 from tests.testkit import binpkgs
@@ -108,11 +108,18 @@ class Site:
         return self.tree.root / channel
 
 
-def site(work: Path, *, grace: int = 3600, detach: Callable[[bytes], bytes] = lambda data: SIGNATURE) -> Site:
+def site(
+    work: Path,
+    *,
+    grace: int = 3600,
+    detach: Callable[[bytes], bytes] = lambda data: SIGNATURE,
+    pages: Pages | None = None,
+) -> Site:
     """An empty PKGDIR and a tree below ``work``."""
     (work / "binpkgs").mkdir()
     clock, tree = Clock(), Tree(work / "tree")
-    return Site(Pkgdir(work / "binpkgs"), tree, clock, Publisher(tree, detach, Terms(86400 * 30, grace), clock=clock))
+    publisher = Publisher(tree, detach, Terms(86400 * 30, grace), clock=clock, pages=pages)
+    return Site(Pkgdir(work / "binpkgs"), tree, clock, publisher)
 
 
 def snapshot(directory: Path) -> Mapping[str, bytes]:

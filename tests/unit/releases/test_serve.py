@@ -72,3 +72,20 @@ def test_a_link_out_of_the_tree_is_not_followed(made: Site, url: str, tmp_path: 
 def test_nothing_can_be_written(url: str) -> None:
     for method in ("PUT", "POST", "DELETE"):
         assert requests.request(method, f"{url}/production/Packages", data=b"x", timeout=10).status_code in (405, 501)
+
+
+def test_pages_come_with_the_types_that_a_browser_shows_and_nothing_else_does(made: Site, url: str) -> None:
+    folder = made.served() / "pages"
+    folder.mkdir()
+    for name in ("index.html", "style.css", "search.js", "feed.atom", "B2SUMS", ".hidden.html"):
+        (folder / name).write_bytes(b"x")
+    (made.served() / "app-misc/evil.html").write_bytes(b"x")
+    types = {name: requests.get(f"{url}/production/pages/{name}", timeout=10).headers["Content-Type"].partition(";")[0]
+             for name in ("", "index.html", "style.css", "search.js", "feed.atom", "B2SUMS")}  # fmt: skip
+    assert list(types.values()) == [
+        "text/html", "text/html", "text/css", "text/javascript", "application/atom+xml", "application/octet-stream",
+    ]  # fmt: skip
+    assert requests.get(f"{url}/production/pages/.hidden.html", timeout=10).status_code == 404
+    assert (
+        requests.get(f"{url}/production/app-misc/evil.html", timeout=10).headers["Content-Type"] == "application/octet-stream"
+    )
