@@ -17,10 +17,10 @@ from tests.testkit import daemon, untouched
 
 # Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
 os.umask(0o022)
-# The same examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for new ones.
+# The same few examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for others.
 # How fast they are made says something about the machine alone.
 SLOW = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None, suppress_health_check=SLOW)
 # For the differential tests (make test-differential).
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=SLOW)

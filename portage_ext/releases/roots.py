@@ -93,13 +93,19 @@ def beside(base: Path) -> Root | None:
 
 
 @contextlib.contextmanager
-def keyring(directory: Path, keys: Collection[str]) -> Iterator[Path]:
-    """A keyring file with the ``keys`` that ``directory`` has. Raises KeyFileError, GpgError."""
-    paths = {key: directory / key_name(key) for key in keys}
-    present = {key: path for key, path in paths.items() if path.is_file()}
+def keyring(directory: Path, keys: Collection[str], checked: dict[str, bytes] | None = None) -> Iterator[Path]:
+    """A keyring file with the ``keys`` that ``directory`` has. Raises KeyFileError, GpgError.
+
+    ``checked`` keeps them for the next keyring of a caller that makes several: gpg runs four times for each.
+    """
+    checked = {} if checked is None else checked
+    for key in keys:
+        path = directory / key_name(key)
+        if key not in checked and path.is_file():
+            checked[key] = only([read_key_file(path)], key, str(path))
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
         ring = Path(place) / "root.gpg"
-        ring.write_bytes(joined({key: only([read_key_file(path)], key, str(path)) for key, path in present.items()}))
+        ring.write_bytes(joined({key: checked[key] for key in keys if key in checked}))
         yield ring
 
 
@@ -135,11 +141,12 @@ def chain(directory: Path, last: int | None = None) -> Believed:
     if first is None or found != list(range(1, len(found) + 1)):
         raise IncompleteRootsError(where, f"one of the roots before {found[-1]} is missing")
     believed: Believed | RootPins = RootPins(frozenset(first.root_keys), first.root_threshold)
+    checked: dict[str, bytes] = {}
     for version in found:
         offered = read(directory, version)
         keys = {*offered.root.root_keys, *(believed.root.root_keys if isinstance(believed, Believed) else ())}
         place = f"{where}/{root_name(version)}"
-        with keyring(directory, keys) as ring:
+        with keyring(directory, keys, checked) as ring:
             verdicts = gpg.verify_detached([ring], offered.signatures, offered.data) if offered.signatures else ()
         believed = roots.accept(place, believed, version, offered.data, verdicts)
     assert isinstance(believed, Believed)

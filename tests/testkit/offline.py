@@ -31,11 +31,17 @@ class Offline:
     def create(cls, work: Path, *names: str) -> Offline:
         """A machine with a root key for each of ``names``."""
         home = work / "off"
+        work.mkdir(exist_ok=True)
         home.mkdir(mode=0o700)
         made = cls(home, work / "roots", {})
         for name in names:
             made.another(name)
         return made
+
+    def copied(self, work: Path) -> Offline:
+        """A machine with the same root keys. The agent of this one is not running."""
+        shutil.copytree(self.home, work / "off")
+        return Offline(work / "off", work / "roots", dict(self.roots))
 
     def another(self, name: str) -> str:
         """Make another root key, and return its fingerprint."""

@@ -41,7 +41,7 @@ _LINES = st.lists(
 
 
 @given(lines=_LINES)
-def test_same_entries_as_portages_own_reader(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+def test_differential_same_entries_as_portages_own_reader(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     file = tmp_path_factory.mktemp("env") / "package.env"
     file.write_text("\n".join(lines) + "\n")
     ours: dict[str, list[str]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +22,21 @@ ROOMS = ("emerge", "explain", "host")
 PYTHONS_OWN = {"_exit"}
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((CHECKOUT / "portage_ext").rglob("*.py")):
-        yield path, ast.parse(path.read_text())
+@functools.cache
+def modules() -> list[tuple[Path, list[ast.AST]]]:
+    """Each module of the package with all of its nodes."""
+    return [(path, list(ast.walk(ast.parse(path.read_text())))) for path in sorted((CHECKOUT / "portage_ext").rglob("*.py"))]
+
+
+def name_of(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def first_name(node: ast.expr) -> str:
+    """``a`` of ``a.b().c[d].e``; empty where it begins with something else."""
+    while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return name_of(node)
 
 
 def declared() -> Iterator[str]:
@@ -36,40 +49,40 @@ def declared() -> Iterator[str]:
             yield from getattr(expected, "parameters", ())
 
 
-def ours(module: ast.Module) -> Iterator[str]:
+def ours(nodes: list[ast.AST]) -> Iterator[str]:
     """The names that a module defines."""
-    for node in ast.walk(module):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and name_of(node.value) == "self":
             yield node.attr
 
 
 def test_every_private_name_of_portages_that_is_used_is_declared() -> None:
-    own = {name for _, module in modules() for name in ours(module)}
+    own = {name for _, nodes in modules() for name in ours(nodes)}
     used = {
         node.attr
-        for path, module in modules()
+        for path, nodes in modules()
         if path.parent.name in ROOMS
-        for node in ast.walk(module)
+        for node in nodes
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith(("__", "_portage_ext"))
     }
     assert used - own - set(declared()) - PYTHONS_OWN == set()
 
 
 def test_only_patching_sets_what_is_portages() -> None:
-    for path, module in modules():
+    for path, nodes in modules():
         foreign = {
             alias.asname or alias.name
-            for node in ast.walk(module)
+            for node in nodes
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in node.names
             if (getattr(node, "module", None) or alias.name).partition(".")[0] in ("portage", "_emerge")
         }
-        for node in ast.walk(module):
+        for node in nodes:
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-                assert ast.unparse(node.value).partition(".")[0] not in foreign, f"{path}:{node.lineno}"
+                assert first_name(node.value) not in foreign, f"{path}:{node.lineno}"
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
-                assert ast.unparse(node.args[0]).partition(".")[0] not in foreign, f"{path}:{node.lineno}"
+                assert first_name(node.args[0]) not in foreign, f"{path}:{node.lineno}"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from portage.getbinpkg import PackageIndex
 
@@ -67,7 +67,6 @@ ENTRIES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     entries=ENTRIES,
     listed=st.sets(st.sampled_from([*NAMES, "kde-*/*"])),
@@ -75,7 +74,7 @@ ENTRIES = st.lists(
     chunk=st.integers(1, 200),
     cached=st.booleans(),
 )
-def test_same_entries_as_portage_and_the_whole_index_in_the_cache(
+def test_differential_same_entries_as_portage_and_the_whole_index_in_the_cache(
     entries: list[tuple[str, str, str]], listed: set[str], on: bool, chunk: int, cached: bool
 ) -> None:
     data = make_index(entries)

@@ -121,7 +121,7 @@ HEADER = Piece(name=b"image/a", kind=b"x")
 HOSTILE = {
     "headers before headers without end": bytes(Piece(kind=b"L", data=b"image/a\0")) * 2000,
     "global headers without end": bytes(Piece(kind=b"g", data=record(b"comment", b"x"))) * 2000,
-    "a pax header of 100 MB": bytes(Piece(kind=b"x", data=record(b"comment", b"x" * 100_000_000))),
+    "a pax header of 100 MB": b"",  # not held in every test process
     "a sparse member": bytes(Piece(name=b"image/a", kind=b"S")),
     "a pax sparse map": bytes(Piece(kind=b"x", data=record(b"GNU.sparse.map", b"0,1"))) + bytes(Piece(name=b"image/a")),
     "a sparse map in the data": bytes(
@@ -136,7 +136,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_an_image_that_would_keep_tarfile_busy_is_malformed(tmp_path: Path, name: str) -> None:
-    path = image_of(tmp_path, bytes(Piece(name=b"image/first")) + HOSTILE[name] + bytes(1024))
+    archive = HOSTILE[name] or bytes(Piece(kind=b"x", data=record(b"comment", b"x" * 100_000_000)))
+    path = image_of(tmp_path, bytes(Piece(name=b"image/first")) + archive + bytes(1024))
     tracemalloc.start()
     try:
         with pytest.raises(MalformedPackageError):

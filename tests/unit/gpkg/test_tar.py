@@ -7,7 +7,7 @@ import tarfile
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.gpkg.tar import TarError, members, read_values
@@ -30,7 +30,6 @@ def archive(files: dict[str, bytes], form: int) -> bytes:
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=1500), max_size=12), FORMATS)
-@settings(max_examples=60, deadline=None)
 def test_what_python_writes_is_read_back(files: dict[str, bytes], form: int) -> None:
     try:
         data = archive(files, form)
@@ -42,7 +41,6 @@ def test_what_python_writes_is_read_back(files: dict[str, bytes], form: int) -> 
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=600), min_size=1, max_size=4), FORMATS, st.data())
-@settings(max_examples=150, deadline=None)
 def test_damage_is_an_error_or_read_as_python_reads_it(files: dict[str, bytes], form: int, data: st.DataObject) -> None:
     try:
         whole = bytearray(archive(files, form))

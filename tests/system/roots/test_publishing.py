@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,6 +33,7 @@ from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust import root as root_text
 from portage_ext.trust.signer import GpgSigner
 from portage_ext.trust.signer import SigningKey as Signing
+from tests.system.roots.conftest import Made
 from tests.testkit import keys
 from tests.testkit.keys import SigningKey
 from tests.testkit.offline import QUICK, Offline
@@ -43,32 +43,10 @@ DAY = 86400
 
 
 @pytest.fixture
-def work() -> Iterator[Path]:
-    """A short path: agent sockets have long names."""
-    with tempfile.TemporaryDirectory(prefix="pe-") as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def offline(work: Path) -> Iterator[Offline]:
-    made = Offline.create(work, "ann", "bob")
-    yield made
-    keys.kill_agents(made.home)
-
-
-@pytest.fixture
-def released(work: Path) -> Iterator[SigningKey]:
-    """The key of the binhost."""
-    key = keys.new_key(work / "one")
-    yield key
-    keys.kill_agents(key.home)
-
-
-@pytest.fixture
-def second(work: Path) -> Iterator[SigningKey]:
-    key = keys.new_key(work / "two", "Second <second@example.invalid>")
-    yield key
-    keys.kill_agents(key.home)
+def offline(work: Path, made: Made) -> Iterator[Offline]:
+    mine = made.both.copied(work)
+    yield mine
+    keys.kill_agents(mine.home)
 
 
 class Now:

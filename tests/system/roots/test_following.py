@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,37 +23,17 @@ from portage_ext.trust.machine import Seen
 from portage_ext.trust.memory import Memory, StateDirectory
 from portage_ext.trust.openpgp import expired_keys, judge
 from portage_ext.trust.root import key_name
+from tests.system.roots.conftest import Made
 from tests.testkit import httpd, keys
 from tests.testkit.keys import SigningKey
 from tests.testkit.offline import QUICK, Offline
 
 
 @pytest.fixture
-def work() -> Iterator[Path]:
-    """A short path: agent sockets have long names."""
-    with tempfile.TemporaryDirectory(prefix="pe-") as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def offline(work: Path) -> Iterator[Offline]:
-    made = Offline.create(work, "ann")
-    yield made
-    keys.kill_agents(made.home)
-
-
-@pytest.fixture
-def released(work: Path) -> Iterator[SigningKey]:
-    key = keys.new_key(work / "one")
-    yield key
-    keys.kill_agents(key.home)
-
-
-@pytest.fixture
-def second(work: Path) -> Iterator[SigningKey]:
-    key = keys.new_key(work / "two", "Second <second@example.invalid>")
-    yield key
-    keys.kill_agents(key.home)
+def offline(work: Path, made: Made) -> Iterator[Offline]:
+    mine = made.ann.copied(work)
+    yield mine
+    keys.kill_agents(mine.home)
 
 
 @pytest.fixture
