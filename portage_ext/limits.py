@@ -299,6 +299,9 @@ READER_FILE: Final = 16 * MIB
 READER_TIMEOUTS: Final = 8
 """Ebuilds of one repository that may run out of time; no further ebuild is read in that sync."""
 
+SYNC_OLD: Final = 30 * 86400
+"""A made repository that was not synced for so long is a warning, as Portage warns of an old tree (PORTAGE_SYNC_STALE)."""
+
 # The store of an overlay, from which packages are picked (repositories/pick/).
 OVERLAY_FILES: Final = 1_000_000
 OVERLAY_FILE_SIZE: Final = 8 * MIB

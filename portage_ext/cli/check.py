@@ -11,6 +11,7 @@ from typing import Final
 from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.policy.health import Area, Severity
+from portage_ext.repositories import health
 from portage_ext.tasks.examination import examine
 from portage_ext.words import counted
 
@@ -24,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 healthy, 1 something is broken, 3 warnings only (2 is usage)."""
-    found = examine()
+    found = examine(health.areas)
     status = _STATUS[found.worst]
     if options.json:
         values = [{**asdict(one), "severity": one.severity or "ok"} for one in found.areas]

@@ -10,12 +10,12 @@ from portage_ext.errors import UsageError
 from portage_ext.errors.pypi import InvalidNameError
 from portage_ext.errors.repositories import RepositoryError
 from portage_ext.host import here
-from portage_ext.host.here import Synced
-from portage_ext.repositories import record
+from portage_ext.repositories import record, tree
 from portage_ext.repositories.pypi import places
 from portage_ext.repositories.pypi.contents import MADE_BY
 from portage_ext.repositories.pypi.names import normalised
 from portage_ext.repositories.record import Item, Kind, Record
+from portage_ext.repositories.tree import Section
 
 _SHOWN = 20
 
@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
             return _why(screen, said, options.name)
 
 
-def _repository(name: str | None) -> Synced:
-    found = [one for one in here.synced_by(MADE_BY) if name is None or one.name == name]
+def _repository(name: str | None) -> Section:
+    found = [one for one in tree.sections() if one.sync_type == MADE_BY and name in (None, one.name)]
     if not found:
         raise UsageError(
             f"no repository {name} of repos.conf has sync-type = pypi"
@@ -82,7 +82,7 @@ def _colour(kind: Kind) -> str:
     return {Kind.REFUSED: "red", Kind.HELD: "yellow", Kind.KEPT: "yellow"}.get(kind, "")
 
 
-def _confirm(screen: Screen, repository: Synced, said: Record, options: argparse.Namespace) -> None:
+def _confirm(screen: Screen, repository: Section, said: Record, options: argparse.Namespace) -> None:
     held = {one.name: one.why for one in said.remarks if one.kind is Kind.HELD}
     if not options.name and not options.all:
         for name, why in held.items():

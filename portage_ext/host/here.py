@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -96,24 +95,3 @@ def repository_locations() -> dict[str, Path]:
     import portage
 
     return {repo.name: Path(repo.location) for repo in portage.settings.repositories if repo.location}
-
-
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """An ebuild repository and how it is synced: its section of repos.conf. ``options`` are those of the sync module."""
-
-    name: str
-    location: Path
-    sync_uri: str
-    options: Mapping[str, str]
-
-
-def synced_by(sync_type: str) -> list[Synced]:
-    """The ebuild repositories with this sync-type, also those that are not there yet."""
-    import portage
-
-    return [
-        Synced(repo.name, Path(repo.location), repo.sync_uri or "", dict(repo.module_specific_options))
-        for repo in portage.settings.repositories.prepos.values()
-        if repo.sync_type == sync_type and repo.name and repo.location
-    ]

@@ -31,7 +31,9 @@ from portage_ext.repositories import cache, confined, record
 from portage_ext.repositories.user import User
 
 _DATABASE: Final = "portage.dbapi.porttree:portdbapi"
+_SECTIONS: Final = (Function("portage.repository.config:RepoConfigLoader.__init__", ("self", "paths", "settings")),)
 EXPECTED: Final[tuple[Expectation, ...]] = (
+    *_SECTIONS,
     Function(f"{_DATABASE}.cp_list", ("self", "mycp"), ("use_cache", "mytree")),
     Function(f"{_DATABASE}.aux_get", ("self", "mycpv", "mylist"), ("mytree",)),
     Function("portage.repository.config:RepoConfigLoader.config_string", ("self",)),
@@ -235,6 +237,37 @@ def opened(sync_type: str) -> list[Tree]:
         except PortageException as error:
             raise SettingsError("the configuration of Portage", " ".join(str(error).split())) from error
     return [Tree(settings, database, repo) for repo in settings.repositories if repo.sync_type == sync_type]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of repos.conf with a sync-type. ``options`` are those of the sync module."""
+
+    name: str
+    location: Path
+    sync_type: str
+    options: Mapping[str, str]
+
+
+def sections() -> list[Section]:
+    """The sections of repos.conf that are synced, also where nothing is at their location yet. Raises UnknownPortageError."""
+    import portage
+    from portage.const import USER_CONFIG_PATH
+    from portage.repository.config import RepoConfigLoader
+
+    probe.check("the sync types in repos.conf cannot be read", _SECTIONS)
+    settings = portage.settings
+    # As load_repository_config, which in a program that has read it before leaves out what is not there yet.
+    places = (settings.global_config_path, os.path.join(settings["PORTAGE_CONFIGROOT"], USER_CONFIG_PATH))
+    given = os.environ.get("PORTAGE_REPOSITORIES")
+    paths = [os.path.join(one, "repos.conf") for one in places] if given is None else [io.StringIO(given)]
+    with patching.applied([Patch(portage, "_sync_mode", lambda before: True)]):
+        found = RepoConfigLoader(paths, settings)
+    return [
+        Section(repo.name, Path(repo.location), repo.sync_type, dict(repo.module_specific_options))
+        for repo in found
+        if repo.sync_type and repo.location
+    ]
 
 
 def sync_user(tree: Tree) -> User:

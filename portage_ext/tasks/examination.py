@@ -36,14 +36,17 @@ class Examination:
         return next((one for one in (Severity.ERROR, Severity.WARNING) if one in found), None)
 
 
-def examine() -> Examination:
-    """Examine this host. What cannot be checked is an area with an error and raises nothing."""
+def examine(further: Callable[[], Mapping[str, Callable[[], Area]]] = dict) -> Examination:
+    """Examine this host. What cannot be checked is an area with an error and raises nothing.
+
+    ``further`` gives the areas of rooms above this one, by name. It may ask Portage; the areas may not.
+    """
     started = time.monotonic()
-    found = _examined(started)
+    found = _examined(started, further)
     return Examination(tuple(found), time.monotonic() - started)
 
 
-def _examined(started: float) -> list[Area]:
+def _examined(started: float, further: Callable[[], Mapping[str, Callable[[], Area]]]) -> list[Area]:
     # Only this thread asks Portage, before the others start: Portage is not thread-safe.
     first = areas.guarded("Portage", traps.portage_version)
     host: Here
@@ -73,6 +76,10 @@ def _examined(started: float) -> list[Area]:
         check_configured(site)
         return Area("portage-ext.toml", "")
 
+    def more() -> Area:
+        waiting.update(further())
+        return Area("ebuild repositories", "")
+
     looked, asked = areas.guarded("configuration", look), areas.guarded("binrepos.conf", ask)
     if looked.findings:
         return [first, looked]
@@ -81,6 +88,7 @@ def _examined(started: float) -> list[Area]:
     waiting["last runs"] = partial(areas.last_runs, host)
     waiting["disk"] = partial(areas.disk, traps.places(host, repos))
     ours = areas.guarded("portage-ext.toml", read)
+    others = areas.guarded("ebuild repositories", more)
     results = _start(waiting)
     signs = "binpkg-signing" in host.features or any(site.settings.sign.key for site in sites)
     publishes = any(site.settings.publishing.own is not None for site in sites)
@@ -89,7 +97,7 @@ def _examined(started: float) -> list[Area]:
         areas.guarded("keyring", partial(traps.keyring, host, repos, signs=signs)),
     ]
     gathered = _gather(results, waiting, started + limits.CHECK_SECONDS)
-    troubles = [one for one in (asked, ours) if one.findings]
+    troubles = [one for one in (asked, ours, others) if one.findings]
     return [first, *troubles, *own, *gathered]
 
 

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from portage_ext import files, limits, locks
 from portage_ext.errors.repositories import RepositoryError
-from portage_ext.repositories import layout, record, swap, tree
+from portage_ext.repositories import history, layout, record, swap, tree
 from portage_ext.repositories.pick import assembly, checkout, wanted
 from portage_ext.repositories.pick.assembly import Plan
 from portage_ext.repositories.pick.checkout import Checkout
@@ -67,7 +67,7 @@ class Picking:
     @property
     def list_path(self) -> Path:
         """The list of packages: a file or a directory."""
-        given = self.tree.option("sync-pick-packages")
+        given = self.tree.option(wanted.OPTION)
         return Path(given) if given else self.tree.config_root / wanted.PACKAGES
 
     def listed(self) -> frozenset[str]:
@@ -152,7 +152,10 @@ class Picking:
     def take(self, plan: Plan) -> bool:
         """Make the repository what ``plan`` says; False when it is that already. Raises RepositoryError, OSError."""
         files.make_directory(self.tree.location.parent)
-        return swap.replace(self.tree.location, plan.contents, self.user)
+        changed = swap.replace(self.tree.location, plan.contents, self.user)
+        if (fetched := self.fetched()) is not None:
+            history.succeeded(self.tree.under_root(), self.tree.name, fetched.time)
+        return changed
 
     def _seconds(self) -> float:
         given = self.tree.option("sync-pick-seconds")

@@ -17,6 +17,8 @@ from portage_ext.errors import SettingsError
 
 PACKAGES: Final = "etc/overlayman/packages"
 """Where the list is, below PORTAGE_CONFIGROOT; a file, or a directory of files."""
+OPTION: Final = "sync-pick-packages"
+"""The key of repos.conf that names another list."""
 OWN_FILE: Final = "portage-ext"
 """The file of a directory to which lines are added."""
 

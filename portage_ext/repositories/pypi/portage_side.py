@@ -3,13 +3,16 @@ not imported."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from portage_ext import shown
 from portage_ext.errors import PortageExtError
+from portage_ext.repositories import history
 from portage_ext.repositories.pypi import places
 from portage_ext.repositories.pypi.sync import Job, told
 from portage_ext.repositories.pypi.sync import sync as run
@@ -37,10 +40,14 @@ def job(repo: Any, settings: Any) -> Job:
 
 def sync(repo: Any, settings: Any, spawn_kwargs: Mapping[str, Any] | None) -> tuple[int, bool]:
     """What a sync module returns: exit status, and whether the repository changed."""
+    eroot, begun = Path(settings["EROOT"]), int(time.time())
     try:
         changed, said = run(job(repo, settings), of_spawn(spawn_kwargs or {}))
+        history.succeeded(eroot, repo.name, begun)
     except (PortageExtError, OSError) as error:
         print(f"!!! {repo.name}: {shown.text(str(error))}", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            history.failed(eroot, repo.name, str(error))
         return 1, False
     for line in told(said):
         print(f">>> {repo.name}: {shown.line(line)}")
