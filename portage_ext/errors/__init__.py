@@ -7,9 +7,8 @@ text, so every message passes through shown.py before it leaves this module.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 from portage_ext import shown
 from portage_ext.folding import told
@@ -24,25 +23,45 @@ def _fit(said: Callable[[Any], str]) -> Callable[[Any], str]:
     return fit
 
 
-@dataclass(slots=True, eq=False)
+@dataclass_transform(eq_default=False)
 class PortageExtError(Exception):
-    """The base class of this project's errors. Subclasses are dataclasses whose ``__str__`` is one clear sentence."""
+    """The base class of this project's errors. A subclass annotates its fields, as a dataclass does, and its ``__str__`` is one
+    clear sentence.
+
+    It is no real dataclass: every command and every emerge imports these classes, and generating the code of a dataclass takes
+    a quarter of a millisecond for each.
+    """
 
     has_lines: ClassVar[bool] = False
     """Whether the message itself has several lines. In all other messages a line break comes from foreign text."""
+    _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        # super() does not work here: a dataclass with slots is a new class.
+        super().__init_subclass__()
+        own = [name for name, kind in cls.__annotations__.items() if not kind.startswith("ClassVar")]
+        cls._fields = (*cls._fields, *(name for name in own if name not in cls._fields))
         said = cls.__dict__.get("__str__")
-        if said is not None and not hasattr(said, "__wrapped__"):  # slots create the class a second time
+        if said is not None:
             cls.__str__ = _fit(said)  # type: ignore[method-assign]
 
+    def __init__(self, *values: object, **named: object) -> None:
+        given = dict(zip(self._fields, values, strict=False))
+        wrong = [name for name in named if name in given or name not in self._fields]
+        missing = [name for name in self._fields if name not in given and name not in named and not hasattr(type(self), name)]
+        if wrong or missing or len(values) > len(self._fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
+        for name, value in (given | named).items():
+            setattr(self, name, value)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """What a subclass does with its fields."""
+
     def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions cross process pools. The default pickles ``args``, which dataclasses do not fill.
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+        # Exceptions cross process pools. The default pickles ``args``, which lacks what was given by name.
+        return type(self), tuple(getattr(self, name) for name in self._fields)
 
 
-@dataclass(slots=True, eq=False)
 class UsageError(PortageExtError):
     """The arguments of a command contradict each other, or name something that does not exist."""
 
@@ -52,7 +71,6 @@ class UsageError(PortageExtError):
         return self.what
 
 
-@dataclass(slots=True, eq=False)
 class RequestError(PortageExtError):
     """The words of a command are right, but what they ask for is not there, or cannot be done now."""
 
@@ -62,7 +80,6 @@ class RequestError(PortageExtError):
         return self.what
 
 
-@dataclass(slots=True, eq=False)
 class ResolutionError(PortageExtError):
     """emerge could not resolve what was asked about; ``said`` are its own words."""
 
@@ -73,7 +90,6 @@ class ResolutionError(PortageExtError):
         return f"emerge could not resolve the request:\n{self.said}"
 
 
-@dataclass(slots=True, eq=False)
 class InvalidCpvError(PortageExtError):
     """A text is not ``category/name-version``."""
 
@@ -83,7 +99,6 @@ class InvalidCpvError(PortageExtError):
         return f"{self.text!r} is not of the form category/name-version (PMS 3.1, 3.2)"
 
 
-@dataclass(slots=True, eq=False)
 class InvalidEntryError(PortageExtError):
     """An index entry lacks a key, or has a value that cannot be read."""
 
@@ -95,7 +110,6 @@ class InvalidEntryError(PortageExtError):
         return f"index entry {self.cpv}: {self.key} is {'missing' if not self.value else repr(self.value)}"
 
 
-@dataclass(slots=True, eq=False)
 class PackageError(PortageExtError):
     """A binary package cannot be used; the subclass says why. ``path`` is the file."""
 
@@ -116,7 +130,6 @@ class PackageError(PortageExtError):
         return True
 
 
-@dataclass(slots=True, eq=False)
 class UnreadablePackageError(PackageError):
     """The file cannot be opened or read."""
 
@@ -125,32 +138,26 @@ class UnreadablePackageError(PackageError):
         return False
 
 
-@dataclass(slots=True, eq=False)
 class EmptyPackageError(PackageError):
     """The file is empty: an interrupted copy, or a name that a running emerge has reserved."""
 
 
-@dataclass(slots=True, eq=False)
 class TruncatedPackageError(PackageError):
     """The file is shorter than its headers say."""
 
 
-@dataclass(slots=True, eq=False)
 class OversizedPackageError(PackageError):
     """Something in the file is larger than the bound in limits.py."""
 
 
-@dataclass(slots=True, eq=False)
 class MalformedPackageError(PackageError):
     """The container does not follow GLEP 78 (or the xpak format)."""
 
 
-@dataclass(slots=True, eq=False)
 class DigestMismatchError(PackageError):
     """A part of the container does not match its Manifest."""
 
 
-@dataclass(slots=True, eq=False)
 class DecompressionError(PackageError):
     """The metadata cannot be decompressed, or the program for it is not installed."""
 
@@ -159,22 +166,18 @@ class DecompressionError(PackageError):
         return False
 
 
-@dataclass(slots=True, eq=False)
 class MissingMetadataError(PackageError):
     """CATEGORY, PF or SLOT is not in the metadata."""
 
 
-@dataclass(slots=True, eq=False)
 class MisnamedPackageError(PackageError):
     """The path does not match the category, name and version in the metadata."""
 
 
-@dataclass(slots=True, eq=False)
 class InvalidDependencyError(PackageError):
     """A dependency, licence or restriction in the metadata cannot be evaluated."""
 
 
-@dataclass(slots=True, eq=False)
 class UnacceptedSignatureError(PackageError):
     """The signature is missing, bad, or made by a key that the verification keyring does not trust."""
 
@@ -183,7 +186,6 @@ class UnacceptedSignatureError(PackageError):
         return False
 
 
-@dataclass(slots=True, eq=False)
 class ChangingPackageError(PackageError):
     """The file changed while it was being read."""
 
@@ -192,7 +194,6 @@ class ChangingPackageError(PackageError):
         return False
 
 
-@dataclass(slots=True, eq=False)
 class InvalidIndexError(PortageExtError):
     """An index cannot be read."""
 
@@ -203,7 +204,6 @@ class InvalidIndexError(PortageExtError):
         return f"{self.path}: {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class PkgdirError(PortageExtError):
     """PKGDIR cannot be used."""
 
@@ -214,7 +214,6 @@ class PkgdirError(PortageExtError):
         return f"PKGDIR {self.path}: {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class MassRemovalError(PortageExtError):
     """An update would drop most of the index, which usually means a missing mount or keyring."""
 
@@ -244,7 +243,6 @@ def remedy_of_loss(why: Mapping[str, str]) -> str:
     return "Check that all file systems are mounted and that PKGDIR is the right directory."
 
 
-@dataclass(slots=True, eq=False)
 class VerificationUnavailableError(PortageExtError):
     """gpg could not check the signatures of packages."""
 
@@ -255,7 +253,6 @@ class VerificationUnavailableError(PortageExtError):
         return f"cannot check signatures: {self.command}: {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class OutputError(PortageExtError):
     """A fetched file cannot be written on this host, so that another mirror would not help."""
 
@@ -266,7 +263,6 @@ class OutputError(PortageExtError):
         return f"cannot write {self.path} ({self.detail}). Free some space or check the file system, then try again"
 
 
-@dataclass(slots=True, eq=False)
 class LockError(PortageExtError):
     """A lock could not be taken. ``why`` says which process holds it, or what is wrong with its file."""
 
@@ -277,7 +273,6 @@ class LockError(PortageExtError):
         return f"{self.path}: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class IndexWriteError(PortageExtError):
     """The index could not be written; the old index is unchanged."""
 
@@ -291,7 +286,6 @@ class IndexWriteError(PortageExtError):
 # Living inside Portage.
 
 
-@dataclass(slots=True, eq=False)
 class UnknownPortageError(PortageExtError):
     """This Portage differs from what a feature relies on. ``loss`` says what is off or cannot work, ``misfits`` why."""
 
@@ -303,7 +297,6 @@ class UnknownPortageError(PortageExtError):
         return f"{self.loss}: {'; '.join(self.misfits)} (Portage {self.version}; `portage-ext check` says what to do)"
 
 
-@dataclass(slots=True, eq=False)
 class SettingsError(PortageExtError):
     """A configuration file cannot be read, or has a value that is not allowed."""
 
@@ -317,8 +310,6 @@ class SettingsError(PortageExtError):
 class UnreadableSettingsError(SettingsError):
     """A configuration file is there and cannot be read; ``why`` are the words of the system."""
 
-    __slots__ = ()
-
     def __str__(self) -> str:
         return f"{self.path} cannot be read: {self.why}"
 
@@ -326,7 +317,6 @@ class UnreadableSettingsError(SettingsError):
 # Toolchain first.
 
 
-@dataclass(slots=True, eq=False)
 class InvalidContractError(PortageExtError):
     """A text is not a symbol contract."""
 
@@ -337,7 +327,6 @@ class InvalidContractError(PortageExtError):
         return f"{self.text!r} is not a symbol contract: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class ToolchainModeError(PortageExtError):
     """The setting ``toolchain`` has an unknown value."""
 
@@ -348,7 +337,6 @@ class ToolchainModeError(PortageExtError):
         return f'{self.where}: toolchain is {self.value!r}, but must be "enforce", "order", "warn" or "off"'
 
 
-@dataclass(slots=True, eq=False)
 class NoSuchPackageError(PortageExtError):
     """No installed package matches an atom, and no file has that name. ``also`` is where else it was looked for."""
 
@@ -363,7 +351,6 @@ class NoSuchPackageError(PortageExtError):
 # Explaining.
 
 
-@dataclass(slots=True, eq=False)
 class InvalidBuilderError(PortageExtError):
     """A builder.json cannot be read."""
 
@@ -374,7 +361,6 @@ class InvalidBuilderError(PortageExtError):
         return f"{self.where}: {self.why}. Nothing was compared; ask the binhost's administrator to publish again"
 
 
-@dataclass(slots=True, eq=False)
 class UnreadableBuilderError(PortageExtError):
     """The builder.json of this host would be larger than clients accept."""
 
@@ -387,7 +373,6 @@ class UnreadableBuilderError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class NoBuilderError(PortageExtError):
     """A release has no builder.json."""
 

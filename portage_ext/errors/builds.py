@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portage_ext.errors import PortageExtError
 
 
-@dataclass(slots=True, eq=False)
 class CaptureError(PortageExtError):
     """A host cannot be captured, or it sent something that is not a capture."""
 
@@ -18,7 +15,6 @@ class CaptureError(PortageExtError):
         return f"cannot capture {self.where}: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class TargetError(PortageExtError):
     """A target does not exist, or its files are damaged."""
 
@@ -29,7 +25,6 @@ class TargetError(PortageExtError):
         return f"target {self.name}: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class IsolationError(PortageExtError):
     """This system cannot isolate a build."""
 
@@ -39,7 +34,6 @@ class IsolationError(PortageExtError):
         return f"cannot isolate a build: {self.why}. Nothing was built"
 
 
-@dataclass(slots=True, eq=False)
 class JobError(PortageExtError):
     """The build plan that an environment reported cannot be used. ``where`` is the target."""
 
@@ -50,7 +44,6 @@ class JobError(PortageExtError):
         return f"target {self.where}: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class BlockedError(PortageExtError):
     """The environment of a target differs from the target, so nothing is built in it."""
 
@@ -62,7 +55,6 @@ class BlockedError(PortageExtError):
         return f"blocked: the environment of target {self.where} {self.why}. What to do: {self.todo}"
 
 
-@dataclass(slots=True, eq=False)
 class DeployError(PortageExtError):
     """A host did not get its packages. ``host`` is its name in portage-ext.toml."""
 
@@ -73,7 +65,6 @@ class DeployError(PortageExtError):
         return f"{self.host}: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class LedgerError(PortageExtError):
     """The ledger of builds cannot be used."""
 
@@ -84,7 +75,6 @@ class LedgerError(PortageExtError):
         return f"{self.path}: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class RefusedResultError(PortageExtError):
     """The result of a build is not the package that was requested."""
 

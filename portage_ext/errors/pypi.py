@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portage_ext.errors import PortageExtError
 
 
-@dataclass(slots=True, eq=False)
 class ProjectError(PortageExtError):
     """No ebuild can be made of ``project`` (its name, with a version where one was chosen); ``detail`` says what is in
     the way."""
@@ -24,12 +21,10 @@ class ProjectError(PortageExtError):
         return self.detail
 
 
-@dataclass(slots=True, eq=False)
 class InvalidNameError(ProjectError):
     """A text is no name of a project, or Gentoo cannot call a package so."""
 
 
-@dataclass(slots=True, eq=False)
 class InvalidPageError(ProjectError):
     """The page of a project on the index cannot be read."""
 
@@ -38,7 +33,6 @@ class InvalidPageError(ProjectError):
         return f"cannot read its page on the index: {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class NoSuchProjectError(ProjectError):
     """The index has no such project."""
 
@@ -47,12 +41,10 @@ class NoSuchProjectError(ProjectError):
         return f"{self.detail or 'the index'} has no project of this name; check the spelling"
 
 
-@dataclass(slots=True, eq=False)
 class NoReleaseError(ProjectError):
     """No version of the project meets the requirements."""
 
 
-@dataclass(slots=True, eq=False)
 class YankedError(ProjectError):
     """The project has yanked the requested version. ``detail`` is its reason, which may be empty."""
 
@@ -62,7 +54,6 @@ class YankedError(ProjectError):
         return f"the project has yanked this version{said}; use another version"
 
 
-@dataclass(slots=True, eq=False)
 class NoSdistError(ProjectError):
     """There are built files only."""
 
@@ -71,7 +62,6 @@ class NoSdistError(ProjectError):
         return "it has no source archive (.tar.gz) on the index, and Gentoo builds from source"
 
 
-@dataclass(slots=True, eq=False)
 class NoMetadataError(ProjectError):
     """Its dependencies are known only after running its code."""
 
@@ -83,7 +73,6 @@ class NoMetadataError(ProjectError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class InvalidMetadataError(ProjectError):
     """METADATA, PKG-INFO or pyproject.toml says something that cannot be read."""
 
@@ -92,7 +81,6 @@ class InvalidMetadataError(ProjectError):
         return f"its metadata cannot be used: {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class InvalidArchiveError(ProjectError):
     """A wheel or a source archive is damaged, or larger than the bounds in limits.py."""
 
@@ -101,7 +89,6 @@ class InvalidArchiveError(ProjectError):
         return f"its archive cannot be used: {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class NativeCodeError(ProjectError):
     """It compiles code whose build dependencies no index knows."""
 
@@ -113,7 +100,6 @@ class NativeCodeError(ProjectError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class CargoError(ProjectError):
     """It is built by cargo, which would fetch crates during the build."""
 
@@ -122,7 +108,6 @@ class CargoError(ProjectError):
         return "it is built by cargo and needs a list of crates; make its ebuild with pycargoebuild"
 
 
-@dataclass(slots=True, eq=False)
 class UnknownLicenceError(ProjectError):
     """Its licence has no name in Gentoo, or it states none."""
 
@@ -131,7 +116,6 @@ class UnknownLicenceError(ProjectError):
         return f"its licence ({self.detail[:200] or 'none is stated'}) has no name in the ebuild repositories here"
 
 
-@dataclass(slots=True, eq=False)
 class UnknownBackendError(ProjectError):
     """distutils-r1 does not know what builds it."""
 
@@ -140,7 +124,6 @@ class UnknownBackendError(ProjectError):
         return f"it is built by {self.detail[:100]}, which distutils-r1.eclass does not know"
 
 
-@dataclass(slots=True, eq=False)
 class ChangedFileError(ProjectError):
     """The index offers a file under a name and version that had another content before."""
 
@@ -152,7 +135,6 @@ class ChangedFileError(ProjectError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class UnconfirmedError(ProjectError):
     """A dependency has a name that was never listed or confirmed on this host. ``detail`` says which project needs it."""
 
@@ -161,7 +143,6 @@ class UnconfirmedError(ProjectError):
         return f"it is a new dependency of {self.detail}; if you trust it, run: portage-ext pypi confirm {self.project}"
 
 
-@dataclass(slots=True, eq=False)
 class DependencyError(ProjectError):
     """A dependency is not available. ``detail`` says which and why."""
 
@@ -170,7 +151,6 @@ class DependencyError(ProjectError):
         return f"it needs {self.detail}"
 
 
-@dataclass(slots=True, eq=False)
 class OverlayError(PortageExtError):
     """An ebuild cannot be written to the requested place."""
 

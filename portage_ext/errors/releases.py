@@ -13,7 +13,6 @@ from portage_ext.folding import fold, told
 from portage_ext.words import counted
 
 
-@dataclass(slots=True, eq=False)
 class TreeError(PortageExtError):
     """The published tree cannot be used. ``what`` names the file and the reason."""
 
@@ -24,7 +23,6 @@ class TreeError(PortageExtError):
         return f"{self.tree}: {self.what}"
 
 
-@dataclass(slots=True, eq=False)
 class ExpiringRootKeyError(PortageExtError):
     """A root key has an expiry date. After it, no root that this key has signed could be followed, published or replaced."""
 
@@ -40,7 +38,6 @@ class ExpiringRootKeyError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class UnknownChannelError(PortageExtError):
     """The named channel has no release."""
 
@@ -53,7 +50,6 @@ class UnknownChannelError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class UnknownNumberError(PortageExtError):
     """The named release is not in the tree, or belongs to another channel."""
 
@@ -66,7 +62,6 @@ class UnknownNumberError(PortageExtError):
         return f"{self.channel} has no release {self.number}; it has: {known} (see portage-ext releases)"
 
 
-@dataclass(slots=True, eq=False)
 class ChangingPkgdirError(PortageExtError):
     """A package was replaced while it was added to a release."""
 
@@ -76,7 +71,6 @@ class ChangingPkgdirError(PortageExtError):
         return f"{self.path} was replaced repeatedly while it was being published. Nothing was published; try again later"
 
 
-@dataclass(slots=True, eq=False)
 class PublishError(PortageExtError):
     """The operating system refused a step: no space, no permission, a broken disk. The channel now points at ``stands``."""
 
@@ -102,7 +96,6 @@ class Finding:
         return f"[{self.gate}] {self.where}: {self.what}"
 
 
-@dataclass(slots=True, eq=False)
 class GateError(PortageExtError):
     """A release did not pass its gates. It stays in ``staging`` until the next run."""
 
@@ -131,7 +124,6 @@ class GateError(PortageExtError):
         return f"{what}; {self.channel} is unchanged. The release stays in {self.staging} until the next run. {repair}"
 
 
-@dataclass(slots=True, eq=False)
 class EmptiedReleaseError(PortageExtError):
     """A release of a PKGDIR would offer few packages or none, which usually means a missing mount, keyring or key.
 
@@ -153,7 +145,6 @@ class EmptiedReleaseError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class GateUnavailableError(PortageExtError):
     """A gate cannot run on this host."""
 
@@ -164,7 +155,6 @@ class GateUnavailableError(PortageExtError):
         return f"the gate {self.gate} cannot run: {self.why}. Nothing was published"
 
 
-@dataclass(slots=True, eq=False)
 class MirrorPushError(PortageExtError):
     """A push to a mirror failed. The mirror still serves the release that it served before."""
 
@@ -178,7 +168,6 @@ class MirrorPushError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class UnsignedPackagesError(PortageExtError):
     """New packages could not be signed, so that no index and no release lists them. ``why`` has the reasons, by path."""
 
@@ -192,7 +181,6 @@ class UnsignedPackagesError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class BusyError(PortageExtError):
     """Another run has been doing the same work for a while."""
 
@@ -206,7 +194,6 @@ class BusyError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class JobError(PortageExtError):
     """The job in [postsync] could not be started."""
 

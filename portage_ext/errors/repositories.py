@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from portage_ext.errors import PortageExtError
 
 
-@dataclass(slots=True, eq=False)
 class RepositoryError(PortageExtError):
     """A repository cannot be made or read: ``where``, ``why``, and what to do (``todo``, without its full stop)."""
 
@@ -20,7 +18,6 @@ class RepositoryError(PortageExtError):
         return f"{self.where}: {self.why}. {self.todo}."
 
 
-@dataclass(slots=True, eq=False)
 class ConfinementError(PortageExtError):
     """Foreign code cannot be run apart from this system; ``why`` is what the system said."""
 
@@ -30,7 +27,6 @@ class ConfinementError(PortageExtError):
         return f"foreign code cannot be run apart from this system: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class NotPickedError(PortageExtError):
     """repos.conf has no section of sync-type pick for an overlay."""
 

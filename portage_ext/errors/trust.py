@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from portage_ext import shown
@@ -17,7 +16,6 @@ def kind_of(error: type[TrustError]) -> str:
     return _WORD.sub("-", error.__name__.removesuffix("Error")).lower()
 
 
-@dataclass(slots=True, eq=False)
 class TrustError(PortageExtError):
     """Something that a binhost offered was refused. ``where`` names the binrepo or file, ``why`` what is wrong with it.
 
@@ -45,84 +43,72 @@ class TrustError(PortageExtError):
 class MalformedReleaseError(TrustError):
     """A Release is not in canonical form."""
 
-    __slots__ = ()
     todo = "Tell the binhost's administrator, or use another mirror."
 
 
 class MalformedRootError(TrustError):
     """A root is not in canonical form, or delegates to keys that cannot exist."""
 
-    __slots__ = ()
     todo = "Tell the binhost's administrator, or use another mirror."
 
 
 class MissingRootError(TrustError):
     """Root keys are pinned for a binrepo, but it offers no root that they have signed."""
 
-    __slots__ = ()
     todo = "If this binhost has no root, pin the key that signs its Releases: `portage-ext trust add REPO --fingerprint FPR`."
 
 
 class ThresholdError(TrustError):
     """Fewer trusted keys have signed than the threshold requires."""
 
-    __slots__ = ()
     todo = "A single key may be stolen; tell the binhost's administrator that signatures are missing."
 
 
 class RootRollbackError(TrustError):
     """An older root is offered instead of a newer one."""
 
-    __slots__ = ()
     todo = "The mirror serves an old delegation, perhaps to a key that has been revoked since; use another mirror."
 
 
 class SkippedRootError(TrustError):
     """A root is offered, but roots between it and the last known root are missing."""
 
-    __slots__ = ()
     todo = "The mirror is incomplete or hostile; use another mirror."
 
 
 class ExpiredRootError(TrustError):
     """The newest root has expired: nobody with root keys has confirmed the release keys in time."""
 
-    __slots__ = ()
     todo = "The mirror is out of date, or the binhost needs a new root (`portage-ext root next`). Check this host's clock too."
 
 
 class TooManyRootsError(TrustError):
     """A mirror offers more new roots than one run follows."""
 
-    __slots__ = ()
     todo = "If this host was offline for that long, run the command again: it continues from the last root."
 
 
 class UndelegatedKeyError(TrustError):
     """Clients would refuse what is signed here: the root beside it does not allow these keys to sign Releases."""
 
-    __slots__ = ()
     todo = "Nothing was published. Sign with a key that the root names, or publish a root that names this key."
 
 
 class MissingReleaseError(TrustError):
     """A binrepo offers no Release although a Release is required."""
 
-    __slots__ = ()
     todo = 'If this binhost never publishes a Release, set release = "optional" for it in portage-ext.toml.'
 
 
 class UnsignedError(TrustError):
     """A file or package that must be signed is not."""
 
-    __slots__ = ()
     todo = "Somebody may have replaced files in transit; use another mirror, or tell the binhost's administrator."
 
 
 class BadSignatureError(TrustError):
     """A signature does not match the signed data."""
 
-    __slots__ = ()
     todo = "The file was changed after it was signed; use another mirror, or tell the binhost's administrator."
     transient = True
 
@@ -130,98 +116,84 @@ class BadSignatureError(TrustError):
 class UnknownKeyError(TrustError):
     """All signatures are by keys that this host does not know."""
 
-    __slots__ = ()
     todo = "If the key is right, get its fingerprint from a source you trust and run `portage-ext trust add`."
 
 
 class UntrustedKeyError(TrustError):
     """The signature is by a key that this host has, but that is not pinned for this binrepo."""
 
-    __slots__ = ()
     todo = "If it should be trusted for this binrepo, run `portage-ext trust add` with that fingerprint."
 
 
 class ExpiredKeyError(TrustError):
     """A pinned key has expired, and the binhost offers no prolonged version of it."""
 
-    __slots__ = ()
     todo = "Get the prolonged key or its successor from the binhost, then run `portage-ext trust add`."
 
 
 class ExpiredSignatureError(TrustError):
     """A signature by a pinned key has an expiry date of its own, which has passed."""
 
-    __slots__ = ()
     todo = "Wait for the binhost to sign again."
 
 
 class RevokedKeyError(TrustError):
     """A pinned key has been revoked."""
 
-    __slots__ = ()
     todo = "Do not use this binhost until it has a new key; then run `portage-ext trust add`."
 
 
 class WeakSignatureError(TrustError):
     """A signature uses a digest that can be forged (MD5, SHA1, RIPEMD160, SHA224)."""
 
-    __slots__ = ()
     todo = "Ask the binhost to sign with SHA512."
 
 
 class NoPinnedKeyError(TrustError):
     """No key is pinned for a binrepo whose Release must be checked."""
 
-    __slots__ = ()
     todo = "Run `portage-ext trust add REPO --fingerprint FPR --from FILE`."
 
 
 class RollbackError(TrustError):
     """The offered Release is older than one that this host has accepted."""
 
-    __slots__ = ()
     todo = "The mirror is stale or replays an old state; use another mirror."
 
 
 class EquivocationError(TrustError):
     """Two different Releases, or two different roots, have the same version number."""
 
-    __slots__ = ()
     todo = "The binhost, or somebody with its key, serves different data to different hosts; tell its administrator."
 
 
 class FarFutureVersionError(TrustError):
     """A version number is so high that no later Release could follow it."""
 
-    __slots__ = ()
     todo = "If the binhost says that the jump is right, run `portage-ext trust forget REPO`."
 
 
 class ExpiredReleaseError(TrustError):
     """A Release has expired."""
 
-    __slots__ = ()
     todo = "The mirror is out of date, or the binhost no longer signs. Check this host's clock too."
 
 
 class ClockError(TrustError):
     """The host's clock and a Release contradict each other."""
 
-    __slots__ = ()
     todo = "Set this host's clock; if it is right, the clock of the binhost is wrong."
 
 
 class ForeignRepositoryError(TrustError):
     """The Release belongs to another repository or channel than this binrepo."""
 
-    __slots__ = ()
     todo = "Look at sync-uri; if the repository was set up again from nothing, run `portage-ext trust forget REPO`."
 
 
 class IndexMismatchError(TrustError):
     """The index is not the one that the Release names."""
 
-    __slots__ = ()
     todo = "The mirror is being updated or was tampered with; try again, or use another mirror."
     transient = True
 
@@ -229,7 +201,6 @@ class IndexMismatchError(TrustError):
 class MissingIndexError(TrustError):
     """A mirror answers, but has no form of the index. Because it answers, no older index is used instead."""
 
-    __slots__ = ()
     todo = "The mirror is being updated or is incomplete; try again, or use another mirror."
     transient = True
 
@@ -237,34 +208,28 @@ class MissingIndexError(TrustError):
 class GpgError(TrustError):
     """gpg could not be started, or failed."""
 
-    __slots__ = ()
     todo = "Check that the key is in the gpg home, and that this user may read it."
 
 
 class KeyFileError(TrustError):
     """A key file does not contain the requested key."""
 
-    __slots__ = ()
     todo = "Get the key again, and its fingerprint from a source you trust."
 
 
 class DamagedStateError(TrustError):
     """The recorded state of a binrepo is damaged. No default is used in its place."""
 
-    __slots__ = ()
     todo = "Run `portage-ext trust forget REPO` to start again without it."
 
 
 class TransferError(TrustError):
     """A file could not be fetched from a mirror: no connection, no such file, or the wrong content."""
 
-    __slots__ = ()
-
 
 class MirrorError(TransferError):
     """A mirror could not be used: no connection, an error status, an invalid answer, an interrupted transfer."""
 
-    __slots__ = ()
     todo = "Check the URL and the network, or try again later."
     transient = True
 
@@ -272,19 +237,14 @@ class MirrorError(TransferError):
 class SlowMirrorError(MirrorError):
     """A mirror is slower than low-speed for low-speed-time, or silent for timeout (portage-ext.toml, [fetch])."""
 
-    __slots__ = ()
-
 
 class ShortFileError(MirrorError):
     """A mirror sent fewer bytes than the file has."""
-
-    __slots__ = ()
 
 
 class UnsupportedUrlError(MirrorError):
     """A URL that cannot be fetched from."""
 
-    __slots__ = ()
     todo = "Use http://, https:// or ssh:// in sync-uri and mirrors."
     transient = False
 
@@ -292,14 +252,12 @@ class UnsupportedUrlError(MirrorError):
 class NotFoundError(TransferError):
     """A mirror does not have the file."""
 
-    __slots__ = ()
     todo = "Check sync-uri and mirrors; if they are right, tell the binhost's administrator."
 
 
 class OversizedFileError(TransferError):
     """A mirror sent more bytes than the file has. The surplus was not read."""
 
-    __slots__ = ()
     todo = "The mirror is broken or hostile; use another mirror."
     transient = True
 
@@ -307,11 +265,9 @@ class OversizedFileError(TransferError):
 class CorruptFileError(TransferError):
     """A mirror sent a complete file with the wrong content."""
 
-    __slots__ = ()
     todo = "The file was changed on the mirror or on the way; use another mirror."
 
 
-@dataclass(slots=True, eq=False)
 class AllMirrorsFailedError(PortageExtError):
     """No mirror delivered the file. ``reasons`` has the last failure of each mirror."""
 
@@ -328,60 +284,48 @@ class AllMirrorsFailedError(PortageExtError):
 class UnsafePathError(TrustError):
     """An index entry names a path that could lead out of PKGDIR."""
 
-    __slots__ = ()
-
 
 class EntryIdentityError(TrustError):
     """An index entry contradicts itself or another entry."""
-
-    __slots__ = ()
 
 
 class WeakDigestError(TrustError):
     """An index entry lacks the size or the digests that are needed to verify the package."""
 
-    __slots__ = ()
     todo = 'The binhost must index with `portage-ext reindex`; if it cannot, set release = "optional" for it.'
 
 
 class ForeignUriError(TrustError):
     """An index redirects to a URL that is not configured."""
 
-    __slots__ = ()
     todo = "If that URL is right, add it to `mirrors` of this binrepo in portage-ext.toml."
 
 
 class IndexClockError(TrustError):
     """An index has a TIMESTAMP in the future or none, or a TTL that is too long."""
 
-    __slots__ = ()
     todo = "Check this host's clock; if it is right, tell the binhost's administrator."
 
 
 class DamagedIndexError(TrustError):
     """An index cannot be decompressed within the limits."""
 
-    __slots__ = ()
-
 
 class UnknownPackageError(TrustError):
     """The requested package is not in the verified index."""
 
-    __slots__ = ()
     todo = "Run emerge again, so that it fetches the index again."
 
 
 class WrongPackageError(TrustError):
     """The file is a valid package, but not the requested package."""
 
-    __slots__ = ()
     todo = "The binhost serves one package as another; tell its administrator."
 
 
 class ChangedMetadataError(TrustError):
     """The index and the package disagree about the package's metadata."""
 
-    __slots__ = ()
     todo = "The index was changed after the package was built; tell the binhost's administrator."
 
     @property
@@ -392,5 +336,4 @@ class ChangedMetadataError(TrustError):
 class UnusablePackageError(TrustError):
     """The file matches the index, but is not a package that can be installed safely."""
 
-    __slots__ = ()
     todo = "The package on the binhost is broken or hostile; tell its administrator."

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portage_ext.errors import PortageExtError
 
 
-@dataclass(slots=True, eq=False)
 class WatchFileError(PortageExtError):
     """The report of a running emerge cannot be read."""
 
@@ -18,7 +15,6 @@ class WatchFileError(PortageExtError):
         return f"{self.path}: {self.why}. If no emerge of another portage-ext is running, remove it"
 
 
-@dataclass(slots=True, eq=False)
 class NothingRunningError(PortageExtError):
     """No running emerge reports its progress; ``pid`` is the requested process, if any."""
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from portage_ext import limits
@@ -24,7 +25,6 @@ from portage_ext.errors import (
     UnreadablePackageError,
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
-from portage_ext.gpkg.contract import contract_of_image, contract_of_xpak
 from portage_ext.gpkg.identity import as_text
 from portage_ext.gpkg.source import HEAD, FileStamp, Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
@@ -83,22 +83,27 @@ def _gpkg(source: Source, plan: ReadPlan) -> tuple[dict[str, bytes], Signed | No
     if plan.policy.verify and (container.signed or plan.policy.required):
         signed = _signed(source, container)
     metadata = read_metadata(source, container, plan.format.wanted | {"EPREFIX"})
-    _work_out_contract(metadata, plan, lambda eprefix: contract_of_image(source, container, eprefix))
+    _work_out_contract(metadata, plan, lambda contract, eprefix: contract.contract_of_image(source, container, eprefix))
     return metadata, signed
 
 
 def _xpak(source: Source, plan: ReadPlan) -> dict[str, bytes]:
     metadata = read_xpak(source, plan.format.wanted | {"EPREFIX"})
-    _work_out_contract(metadata, plan, lambda eprefix: contract_of_xpak(source, eprefix))
+    _work_out_contract(metadata, plan, lambda contract, eprefix: contract.contract_of_xpak(source, eprefix))
     return metadata
 
 
-def _work_out_contract(metadata: dict[str, bytes], plan: ReadPlan, compute: Callable[[str], SymbolContract]) -> None:
+def _work_out_contract(
+    metadata: dict[str, bytes], plan: ReadPlan, compute: Callable[[ModuleType, str], SymbolContract]
+) -> None:
     """Add the contract of a package that was built without the hook; it is kept in the index as long as the file stays."""
     if CONTRACT in plan.format.metadata_keys and CONTRACT not in metadata and metadata.keys() & _LINKED:
+        # What reads images is large, and most packages bring their contract.
+        from portage_ext.gpkg import contract as images
+
         # Without a program for its compression, or with a broken image, the package is still as good as for Portage.
         with contextlib.suppress(DecompressionError, MalformedPackageError):
-            contract = str(compute(metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip()))
+            contract = str(compute(images, metadata.get("EPREFIX", b"").decode("utf-8", "replace").strip()))
             # No reader accepts a longer contract, and it would keep the package out of the index.
             if len(contract) <= limits.CONTRACT_SIZE:
                 metadata[CONTRACT] = contract.encode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from portage_ext.errors import InvalidCpvError
-from portage_ext.errors.releases import EmptiedReleaseError
 from portage_ext.model import PACKAGE_SUFFIXES, Cpv
 
 
@@ -61,4 +60,6 @@ def check_release(channel: str, live: Collection[str] | None, offered: Collectio
     else:
         bad = loses_most(len(offered) + len(left_out), len(offered), len(left_out))
     if bad:
+        from portage_ext.errors.releases import EmptiedReleaseError  # reindex asks here too, and publishes nothing
+
         raise EmptiedReleaseError(channel, len(live or ()), len(offered), left_out)

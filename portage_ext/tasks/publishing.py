@@ -25,7 +25,6 @@ from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
 from portage_ext.tasks.gates import gates_of
-from portage_ext.tasks.pages import writer
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyrings import fingerprint
@@ -215,7 +214,11 @@ def publisher_with(
     insist = overrides.gates is not None
     before = os.umask(0o022)  # published files are readable by everybody
     try:
-        signing, pages = signer.primaries, writer(site, tree, [primary, *sorted(signer.primaries - {primary})], warn)
+        signing, pages = signer.primaries, None
+        if settings.site:
+            from portage_ext.tasks.pages import writer  # Most trees have no pages, and each change of PKGDIR comes here.
+
+            pages = writer(site, tree, [primary, *sorted(signing - {primary})], warn)
         yield Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signing, insist=insist, pages=pages), gates
     finally:
         os.umask(before)

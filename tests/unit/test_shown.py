@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -20,9 +18,8 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x0
 
 
 def classes(root: type[PortageExtError]) -> list[type[PortageExtError]]:
-    """``root`` and all below it; not the classes without slots that dataclass made them from."""
-    below = [one for sub in root.__subclasses__() for one in classes(sub)]
-    return [root, *below] if getattr(sys.modules[root.__module__], root.__name__) is root else below
+    """``root`` and all below it."""
+    return [root, *(one for sub in root.__subclasses__() for one in classes(sub))]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +82,7 @@ def test_no_error_shows_what_a_terminal_obeys(kind: type[PortageExtError]) -> No
     if kind in (releases.UnsignedPackagesError, releases.EmptiedReleaseError, errors.MassRemovalError):
         values["why"] = {HOSTILE: HOSTILE}
     numbers = ("before", "after", "left_out", "stands", "seconds")
-    made = {one.name: values.get(one.name, 1 if one.name in numbers else HOSTILE) for one in fields(kind)}
+    made = {one: values.get(one, 1 if one in numbers else HOSTILE) for one in kind._fields}
     error = kind(**made)
     for one in (error, pickle.loads(pickle.dumps(error))):
         told = str(one)
@@ -116,3 +113,18 @@ def test_no_number_of_an_error_is_shown() -> None:
 def test_the_kind_of_a_refusal_is_a_word_and_no_class() -> None:
     assert str(trust.RollbackError("lab", "it is older")).startswith("lab: it is older [rollback]. The mirror")
     assert trust.kind_of(trust.UnknownKeyError) == "unknown-key"
+
+
+def test_an_error_takes_its_fields_and_nothing_else() -> None:
+    error = errors.PackageError("a.gpkg.tar", detail="is cut off")
+    assert (error.path, error.detail) == ("a.gpkg.tar", "is cut off")
+    assert errors.NoSuchPackageError("x").also == ""
+    bad: list[tuple[tuple[str, ...], dict[str, str]]] = [
+        (("a",), {}),
+        (("a", "b", "c"), {}),
+        (("a", "b"), {"path": "c"}),
+        (("a",), {"other": "b"}),
+    ]
+    for values, named in bad:
+        with pytest.raises(TypeError, match="path, detail"):
+            errors.PackageError(*values, **named)
