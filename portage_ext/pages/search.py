@@ -1,6 +1,6 @@
 """What the search loads: names at once, and what results show in files by prefix, each when a result needs it.
 
-``search/names.json`` has all names and the keys of the files with rows. A row file is named after the prefix that its package
+``search/names.json`` has all names and the keys of the other files. A row file is named after the prefix that its package
 names have in common; where too many have it, it is divided by the next character, and the key of the names that are the prefix
 itself ends in a dot, which no package name contains. ``search/use-<two characters>.json`` has the packages by USE flag.
 """
@@ -62,15 +62,19 @@ def row_file(key: str) -> str:
     return f"{DIRECTORY}/rows-{key}.json"
 
 
-def use_file(flag: str) -> str:
-    """The file with the packages that have ``flag``."""
-    return f"{DIRECTORY}/use-{flag[:2] if _SAFE.fullmatch(flag[:2]) else 'other'}.json"
+def use_key(flag: str) -> str:
+    """The key of the file with the packages that have ``flag``: its first two characters."""
+    return flag[:2] if _SAFE.fullmatch(flag[:2]) else "other"
 
 
-def names_text(categories: Mapping[str, Sequence[str]], keys: Iterable[str]) -> bytes:
-    """names.json: the names of each category, and the keys of the row files."""
+def use_file(key: str) -> str:
+    return f"{DIRECTORY}/use-{key}.json"
+
+
+def names_text(categories: Mapping[str, Sequence[str]], rows: Iterable[str], uses: Iterable[str]) -> bytes:
+    """names.json: the names of each category, the keys of the row files, and those of the files by flag."""
     joined = {category: " ".join(names) for category, names in categories.items()}
-    return text({"categories": joined, "keys": " ".join(sorted(keys))})
+    return text({"categories": joined, "rows": " ".join(sorted(rows)), "uses": " ".join(sorted(uses))})
 
 
 def text(value: object) -> bytes:

@@ -188,8 +188,11 @@ class _Writing:
         categories: Mapping[str, Sequence[str]],
     ) -> None:
         divided = search.divided(names)
-        if what is None or what.names or not self._keep(search.NAMES):
-            self._file(search.NAMES, search.names_text(categories, divided))
+        flags: dict[str, list[str]] = {}
+        for flag in of.used:
+            flags.setdefault(search.use_key(flag), []).append(flag)
+        if what is None or what.names or what.flags or not self._keep(search.NAMES):
+            self._file(search.NAMES, search.names_text(categories, divided, flags))
         gone = () if what is None else [name.partition("/")[2] for name in what.names if name not in of.paths]
         for key, members in divided.items():
             file = search.row_file(key)
@@ -199,12 +202,10 @@ class _Writing:
             rows = {} if what is None else self._old_rows(file, what.touched)
             fresh = (rows.get(name) or search.row(name, reader.builds(name)) for name in members)
             self._file(file, search.text(list(fresh)))
-        flags: dict[str, list[str]] = {}
-        for flag in of.used:
-            flags.setdefault(search.use_file(flag), []).append(flag)
-        again = None if what is None else set(map(search.use_file, what.flags))
-        for file, members in flags.items():
-            if again is None or file in again or not self._keep(file):
+        again = None if what is None else set(map(search.use_key, what.flags))
+        for key, members in flags.items():
+            file = search.use_file(key)
+            if again is None or key in again or not self._keep(file):
                 self._file(file, search.text({flag: of.used[flag] for flag in sorted(members)}))
 
     def _old_rows(self, file: str, touched: set[str]) -> dict[str, search.Row]:

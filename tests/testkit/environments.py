@@ -133,6 +133,19 @@ def programs(name: str, packages: list[str]) -> Path:
     return CACHE / name
 
 
+def javascript(package: str) -> Path:
+    """The folder of ``package`` (NAME@VERSION) from the npm registry. Takes it when it is not there yet; runs nothing of it."""
+    name = package.replace("@", "-")
+    prefix = CACHE / f"npm-{name}"
+    with locked(f"npm-{name}"):
+        if not (prefix / "complete").exists():
+            shutil.rmtree(prefix, ignore_errors=True)
+            prefix.mkdir()
+            _run(["npm", "install", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund", package])
+            (prefix / "complete").touch()
+    return prefix / "node_modules" / package.rpartition("@")[0]
+
+
 def _create(prefix: Path, packages: list[str]) -> Path:
     """A virtual environment with ``packages``; complete or not there at all. Returns its python."""
     python = prefix / "bin/python3"

@@ -68,7 +68,8 @@
       for (const [category, joined] of Object.entries(found.categories)) {
         for (const name of joined.split(" ")) full.push(`${category}/${name}`);
       }
-      all = { full, lower: full.map((one) => one.toLowerCase()), keys: new Set(found.keys.split(" ")) };
+      const keys = (joined) => new Set(joined.split(" "));
+      all = { full, lower: full.map((one) => one.toLowerCase()), rows: keys(found.rows), uses: keys(found.uses) };
     }
     return all;
   };
@@ -81,15 +82,11 @@
     }
     return "rows-";
   };
-  const useFile = (flag) => `use-${/^[A-Za-z0-9_+-]{2}/.test(flag) ? flag.slice(0, 2) : "other"}`;
-
   const withFlag = async (flag) => {
-    try {
-      const found = (await load(useFile(flag)))[flag];
-      return new Set(found === undefined ? [] : found.split(" "));
-    } catch {
-      return new Set();
-    }
+    const key = /^[A-Za-z0-9_+-]{2}/.test(flag) ? flag.slice(0, 2) : "other";
+    if (!(await names()).uses.has(key)) return new Set();
+    const found = await load(`use-${key}`);
+    return new Set(Object.hasOwn(found, flag) ? found[flag].split(" ") : []);
   };
   const matches = async (words) => {
     const { full, lower } = await names();
@@ -170,7 +167,7 @@
     if (mine !== asked) return;
     count.textContent = found.length === 0 ? "No package matches." : found.length === 1 ? "1 package" : `${found.length} packages`;
     const wanted = new Set(words.filter((one) => one.startsWith("use:")).map((one) => one.slice(4)));
-    const keys = (await names()).keys;
+    const keys = (await names()).rows;
     let shown = 0;
     const more = () => {
       const next = found.slice(shown, shown + SHOWN).map((one) => item(one, wanted, keys));
