@@ -10,7 +10,7 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
-	test-attacks test-compat test-unknown test-portage test-differential fuzz bench clean
+	test-attacks test-compat test-unknown test-portage test-differential fuzz bench pictures clean
 
 help:
 	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
@@ -29,6 +29,7 @@ help:
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
 	@echo "make bench           every speed claim, measured against Portage in the same run"
+	@echo "make pictures        the pictures in docs/images, taken again"
 	@echo "make clean           remove everything that these commands have made"
 
 check-programs:
@@ -121,6 +122,11 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.pick
 	$(RUN) -m bench.pypi
 	$(RUN) -m bench.graph
+	$(RUN) -m bench.pages
+
+# The pictures of the guides, as Chromium shows the pages now; look at them before you commit them.
+pictures: check-programs $(VENV)/complete
+	$(RUN) -m tests.system.pages.pictures
 
 clean:
 	for link in .sandbox .cache; do if [ -L $$link ]; then rm -rf "$$(readlink $$link)"; fi; done

@@ -7,16 +7,13 @@ another package came, went, or began or ceased to need it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from portage_ext.pages import facts
 from portage_ext.pages.facts import Build
 from portage_ext.releases.contents import Contents
 
-_SIZE: Final = re.compile(rb"^SIZE: *([0-9]{1,15})$", re.M)
 Signed = Callable[[str], bool]
 """Whether the package at a path has a signature."""
 
@@ -173,5 +170,4 @@ def by_category(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _size(entry: bytes) -> int:
-    found = _SIZE.findall(entry)
-    return int(found[-1]) if found else 0
+    return facts.number(facts.value_of(entry, b"SIZE").decode("utf-8", "replace"))

@@ -19,7 +19,6 @@ from portage_ext.model import Cpv
 from portage_ext.model.contract import KEY as CONTRACT
 
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
-_CPV: Final = re.compile(rb"^CPV: *([^\n]+)$", re.M)
 _NEEDS: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
 _NAME: Final = re.compile(r"([A-Za-z0-9_][\w+.-]*/[A-Za-z0-9_][\w+-]*)", re.ASCII)
 _VERSIONED: Final = re.compile(r"-\d[\w.]*(?:-r\d+)?\*?$", re.ASCII)
@@ -71,10 +70,17 @@ def _parsed(cpv: str) -> tuple[str, str] | None:
     return None if long else (found.cp, found.pvr)
 
 
+def value_of(entry: bytes, key: bytes) -> bytes:
+    """The value of one key in the text of an entry: of several lines the last, as Portage reads them."""
+    start = entry.rfind(b"\n" + key + b": ")
+    if start < 0 and not entry.startswith(key + b": "):
+        return b""
+    return entry[start + len(key) + 3 :].partition(b"\n")[0] if start >= 0 else entry[len(key) + 2 :].partition(b"\n")[0]
+
+
 def name_of(entry: bytes) -> str:
     """The name (category/name) of the package of an entry; empty for an entry that gets no page."""
-    found = _CPV.findall(entry)
-    parsed = _parsed(found[-1].decode("utf-8", "replace").strip()) if found else None
+    parsed = _parsed(value_of(entry, b"CPV").decode("utf-8", "replace"))
     return parsed[0] if parsed else ""
 
 
@@ -92,11 +98,10 @@ def build(path: str, entry: bytes, implicit: frozenset[str] = frozenset()) -> Bu
     """The package at ``path`` whose index entry is ``entry``, without its ``implicit`` flags; None if its name is no package
     name."""
     text = entry.decode("utf-8", "replace")
-    values: dict[str, str] = {}
-    for line in text.split("\n"):
-        key, colon, value = line.partition(":")
-        if colon:
-            values[keys.IN_TEXT.get(key, key)] = value[1:]
+    values = {key: value for key, _, value in (line.partition(": ") for line in text.split("\n"))}
+    for inner, key in keys.IN_TEXT.items():
+        if inner in values:
+            values[key] = values[inner]
     parsed = _parsed(values.get("CPV", ""))
     if parsed is None:
         return None
@@ -130,7 +135,8 @@ _SIGNS: Final = (("_pre", "\1"), ("_rc", "\2"), ("_beta", "\1"), ("_alpha", "\0"
 
 def newest_first(builds: Iterable[Build]) -> list[Build]:
     """The builds of one package: by version, then by build, the newest first. Close to Portage's order, which needs Portage."""
-    return sorted(builds, key=_order, reverse=True)
+    found = list(builds)
+    return sorted(found, key=_order, reverse=True) if len(found) > 1 else found
 
 
 def _order(one: Build) -> tuple[list[tuple[int, int, str]], int, int]:

@@ -62,7 +62,7 @@ def _health(channel: str, newest: Record, health: Health) -> str:
         ("Signed", _signed(newest)),
     ]
     if newest.timed:
-        rows.append(("Build time saved", f"{words.spell(newest.saved)} (known for {number(newest.timed)} packages)"))
+        rows.append(("Build time saved", f"{words.spell(newest.saved)} (known for {counted(newest.timed)})"))
     if health.left_out:
         rows.append(("Left out", f"{counted(health.left_out)} of the builder"))
     for when, what, well in health.runs:

@@ -6,6 +6,7 @@ so, so that a browser refuses whatever else could get into a page.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
 from typing import Final
 from urllib.parse import quote
@@ -19,11 +20,13 @@ POLICY: Final = (
 _PLACES: Final = (("index.html", "Packages"), ("releases.html", "Releases"), ("setup.html", "Set up a client"))
 
 
+@lru_cache(maxsize=1 << 15)
 def text(foreign: str) -> str:
     """``foreign`` as text of a page or as the value of an attribute in double quotes."""
     return escape(foreign, quote=True)
 
 
+@lru_cache(maxsize=1 << 15)
 def address(name: str, up: str = "") -> str:
     """The relative URL of the page of the package ``name`` (category/name); ``up`` leads to the folder of the pages."""
     return f"{up}packages/{quote(name)}.html"

@@ -136,7 +136,7 @@
         row.append(element("span", "", day), element("span", "", size(bytes)));
       }
       row.append(element("span", "", licence));
-      const older = builds.slice(1).map((one) => one[0]);
+      const older = [...new Set(builds.map((one) => one[0]))].slice(1);
       if (older.length) row.append(element("span", "", `also ${older.join(", ")}${builtTimes > builds.length ? ", …" : ""}`));
       for (const flag of use) flags.append(element(wanted.has(flag) ? "b" : "span", "", flag), " ");
     }).catch(() => { row.textContent = "The details could not be loaded."; });

@@ -260,4 +260,4 @@ def test_build_times_that_are_known_are_added_up(tmp_path: Path) -> None:
     made.pkgdir.add("app-misc/foo-1")
     made.pkgdir.add("app-misc/bar-1")
     made.publish()
-    assert "60 min (known for 1 packages)" in (folder(made) / "index.html").read_text()
+    assert "60 min (known for 1 package)" in (folder(made) / "index.html").read_text()
