@@ -109,7 +109,7 @@ def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
     slow = f"if [[ ${{EBUILD_PHASE-}} == clean && ${{PN}} == @(gcc|glibc) ]]; then {wait}; fi\n"
     if ALONE:
         plain = system("plain", plugin=False)
-        bashrc(plain, slow.replace("SECONDS", "60"))
+        bashrc(plain, slow.replace("SECONDS", "300"))
         assert before(order(plain, *packages), GLIBC, COREUTILS)
         plain.emerge("-1", *packages).ok()
         assert fell(plain, "coreutils", "GLIBC_2.39")
