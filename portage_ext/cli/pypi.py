@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
+from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
 from portage_ext.errors.pypi import InvalidNameError
@@ -23,12 +25,14 @@ _SHOWN = 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repository", metavar="NAME", help="which one (default: the only one with sync-type = pypi)")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("list", help="list its packages, and what is refused or waits")
+    show = actions.add_parser("list", help="list its packages, and what is refused or waits")
     confirm = actions.add_parser("confirm", help="let projects in that another one needs; the next sync makes them")
     confirm.add_argument("name", nargs="*", metavar="NAME", help="the projects; without one, those that wait are shown")
     confirm.add_argument("--all", action="store_true", help="all that wait; look at them first")
     why = actions.add_parser("why", help="show why a project is there, or why it is not")
     why.add_argument("name", metavar="NAME")
+    for one in (show, why):
+        objects.option(one)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
     screen = Screen()
     match options.action:
         case "list":
-            _list(screen, said)
+            _list(screen, repository, said, options.json)
             return 0
         case "confirm":
             _confirm(screen, repository, said, options)
             return 0
         case _:
-            return _why(screen, said, options.name)
+            return _why(screen, repository, said, options)
 
 
 def _repository(name: str | None) -> Section:
@@ -66,11 +70,20 @@ def _repository(name: str | None) -> Section:
     return found[0]
 
 
-def _list(screen: Screen, said: Record) -> None:
+def _list(screen: Screen, repository: Section, said: Record, as_json: bool) -> None:
+    if as_json:
+        values = {"repository": repository.name, "location": str(repository.location), "source": said.source}
+        items = [_values(said, one) for one in said.items]
+        objects.show({**values, "items": items, "remarks": [dataclasses.asdict(one) for one in said.remarks]})
+        return
     rows = [(one.name, said.facts.get(one.name, ""), "listed" if one.listed else _needed(one)) for one in said.items]
     screen.table(rows)
     for one in said.remarks:
         screen.text(f"{one.name}: {one.why}", first=f"{one.kind.value}: ", indent="  ", colour=_colour(one.kind))
+
+
+def _values(said: Record, item: Item) -> dict[str, object]:
+    return {**dataclasses.asdict(item), "version": said.facts.get(item.name)}
 
 
 def _needed(item: Item) -> str:
@@ -100,21 +113,33 @@ def _confirm(screen: Screen, repository: Section, said: Record, options: argpars
     screen.text(f"confirmed {', '.join(names)}; the next sync makes their ebuilds: emaint sync -r {repository.name}")
 
 
-def _why(screen: Screen, said: Record, name: str) -> int:
+def _why(screen: Screen, repository: Section, said: Record, options: argparse.Namespace) -> int:
+    name = options.name
     found = said.item(name) or next((one for one in said.items if one.name.partition("/")[2] == name), None)
     remarks = [one for one in said.remarks if one.name == name]
+    if options.json:
+        item = None if found is None else {**_values(said, found), "chain": _chain(said, found)}
+        objects.show({"repository": repository.name, "item": item, "remarks": [dataclasses.asdict(one) for one in remarks]})
+        return 0 if found or remarks else 1
     for one in remarks:
         screen.text(f"{one.name}: {one.why}", first=f"{one.kind.value}: ", indent="  ")
     if found is None:
         if not remarks:
             screen.text(f"{name} is not in this repository, and nothing in it needs that")
         return 0 if remarks else 1
-    _chain(screen, said, found)
+    way = _chain(said, found)
+    if not way:
+        screen.line(f"{found.name}: nothing listed needs it")
+        return 0
+    screen.line(f"{found.name} {said.facts.get(found.name, '')}".rstrip())
+    for step in way[1:]:
+        screen.line(f"  needed by {step}")
+    screen.line("  listed" if len(way) == 1 else f"  {way[-1]} is listed")
     return 0
 
 
-def _chain(screen: Screen, said: Record, item: Item) -> None:
-    """Who needs it, up to what a person listed: the shortest way, one line a step."""
+def _chain(said: Record, item: Item) -> list[str]:
+    """Who needs it, up to what a person listed: the shortest way, from ``item`` on. Empty if nothing listed needs it."""
     by_name = {one.name: one for one in said.items}
     ways = [[item.name]]
     seen = {item.name}
@@ -122,13 +147,9 @@ def _chain(screen: Screen, said: Record, item: Item) -> None:
         way = ways.pop(0)
         last = by_name.get(way[-1])
         if last is not None and last.listed:
-            screen.line(f"{item.name} {said.facts.get(item.name, '')}".rstrip())
-            for step in way[1:]:
-                screen.line(f"  needed by {step}")
-            screen.line("  listed" if len(way) == 1 else f"  {way[-1]} is listed")
-            return
+            return way
         for needed in last.needed_by if last is not None else ():
             if needed not in seen:
                 seen.add(needed)
                 ways.append([*way, needed])
-    screen.line(f"{item.name}: nothing listed needs it")
+    return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -77,8 +78,9 @@ def locked(name: str) -> Iterator[Path]:
         yield CACHE
 
 
+@functools.cache
 def source_digest() -> str:
-    """A digest of everything that goes into the wheel."""
+    """A digest of everything that goes into the wheel, as it was when these tests began: hundreds of tests ask for it."""
     digest = hashlib.sha256()
     files = [CHECKOUT / name for name in WHEEL_FILES]
     files += sorted(p for d in WHEEL_DIRECTORIES for p in (CHECKOUT / d).rglob("*") if p.suffix != ".pyc" and p.is_file())

@@ -115,7 +115,7 @@ def _command(absent: list[Program]) -> list[str]:
 
 
 def _install(command: list[str]) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NOWARNINGS": "yes"}
     steps = [["apt-get", "update", "-qq"], [command[0], "-qq", *command[1:]]] if command[0] == "apt-get" else [command]
     for step in steps:
         done = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)

@@ -88,6 +88,15 @@ def test_every_room_is_on_the_architecture_page() -> None:
     assert not {room for room in rooms if f"| `{room}/`" not in page}
 
 
+def test_each_decision_has_a_number_of_its_own_and_a_row() -> None:
+    records = sorted((CHECKOUT / "docs/adr").glob("[0-9]*.md"))
+    numbers = Counter(path.name[:4] for path in records)
+    assert [number for number, count in numbers.items() if count > 1] == []
+    page = (CHECKOUT / "docs/adr/README.md").read_text()
+    assert [path.name for path in records if f"[{path.name[:4]}]({path.name})" not in page] == []
+    assert [path.name for path in records if not path.read_text().startswith(f"# {path.name[:4]}: ")] == []
+
+
 def test_the_wheel_has_every_room() -> None:
     listed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     there = {".".join(path.parent.relative_to(CHECKOUT).parts) for path in MODULES}

@@ -7,6 +7,7 @@ builds and installs with pip, so that what is merged can be imported.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def test_a_list_becomes_packages_that_emerge_builds(root: Root, index: PythonInd
     assert modules == {"lib.py", "top_level.py"}
     why = root.run("portage-ext", "pypi", "why", "lib").ok().text
     assert "needed by dev-python/top-level" in why
+    item = json.loads(root.run("portage-ext", "pypi", "why", "lib", "--json").ok().stdout)["item"]
+    assert item["version"] == "1.2"
+    assert item["chain"] == ["dev-python/lib", "dev-python/top-level"]
+    root.run("portage-ext", "pypi", "why", "absent", "--json").failed()
+    listed = json.loads(root.run("portage-ext", "pypi", "list", "--json").ok().stdout)
+    assert {one["name"]: one["listed"] for one in listed["items"]} == {"dev-python/lib": False, "dev-python/top-level": True}
+    assert listed["remarks"] == []
 
     before = {path: path.stat().st_ino for path in (work / NAME).rglob("*")}
     _sync(root)
