@@ -267,7 +267,11 @@ BUILD_LOST: Final = 5.0
 BUILD_END: Final = 10.0
 """How long killed processes may take to end."""
 JOB_SIZE: Final = 32 * MIB
-"""The build plan that an environment reports."""
+"""One job, on its way to a builder."""
+PLAN_SIZE: Final = 512 * MIB
+"""The build plan that an environment reports; each job names all that it is made of."""
+LAYER_WAIT: Final = 7200.0
+"""Another run makes the same layer."""
 BUILD_LOG: Final = 64 * MIB
 """The log of one attempt. Further output is dropped."""
 BUILD_RESULT: Final = 8 * GIB

@@ -67,6 +67,9 @@ class Cage:
     out: str = ""
     """When the command has ended and everything it started is killed, the regular files below ``results`` (inside) are copied
     into ``out`` (of this host), as long as they are within ``bounds.results``."""
+    keep: str = ""
+    """A directory of this host into which everything is copied that the command has written over the last of ``layers``, when
+    it ended well. It becomes a layer itself. Within ``bounds.disk``."""
     empty: tuple[str, ...] = ("/tmp", "/run")
     """Directories that begin empty in the cage, whatever the layers have there."""
 

@@ -1,7 +1,8 @@
 """Runs inside a cage, with the Portage of the environment: what would be built there, and out of which ingredients.
 
-The resolver itself is the source of the list: ``emerge --buildpkgonly`` builds nothing of which a dependency is not installed,
-so a package that it would have to merge first is *missing*, and named. This is the only module of this room that asks Portage.
+The resolver itself is the source of the list: what emerge would merge for the request is to be built, in that order. What a
+package needs to build and is not installed comes before it in the list; it is an ingredient as the list has it, and a job that
+comes first. This is the only module of this room that asks Portage.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,8 @@ from portage_ext.shown import line
 from portage_ext.targets.allowed import VARIABLES
 
 OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--usepkg=n", "--getbinpkg=n", "--with-bdeps=y")
+SETS: Final = ("--update", "--deep", "--newuse")
+"""With a set, only what an update of it would change is built."""
 _FEATURES: Final = frozenset(
     ("binpkg-docompress", "binpkg-dostrip", "compressdebug", "dedupdebug", "installsources", "nodoc", "noinfo", "noman",
      "nostrip", "packdebug", "separatedebug", "splitdebug", "test", "xattr")
@@ -39,7 +43,7 @@ _TOOLCHAIN: Final = (
     "sys-libs/glibc",
     "sys-libs/musl",
 )
-_OF_INSTALLED: Final = ("SLOT", "BUILD_ID", "RDEPEND", "IDEPEND")
+_OF_INSTALLED: Final = ("SLOT", "BUILD_ID", "USE", "RDEPEND", "IDEPEND")
 
 
 def main() -> int:
@@ -56,43 +60,84 @@ def main() -> int:
 
 
 def planned(atoms: list[str]) -> dict[str, Any]:
-    """``jobs`` for what was asked for, ``missing`` for what would have to be merged before. Raises PortageExtError, OSError."""
-    from portage.dep import Atom, match_from_list
+    """``jobs`` in the order of emerge's list, each with the packages of the list that it ``needs`` first.
 
-    wanted = [Atom(atom, allow_repo=True) for atom in atoms]
-
-    def asked(package: Any) -> bool:
-        return any(match_from_list(atom, [package]) for atom in wanted)
-
-    resolution = resolve([*OPTIONS, "--buildpkgonly", *atoms])
-    if not resolution.resolved:
-        # emerge does not say which dependency is not merged; the list of an ordinary emerge has it.
-        missing = [str(package.cpv) for package in resolve([*OPTIONS, *atoms]).packages if not asked(package)]
-        if not missing:
-            raise ResolutionError(resolution.spoken)
-        return {"jobs": [], "missing": missing}
-    jobs = [_job(package, resolution.settings) for package in resolution.packages if asked(package)]
-    return {"jobs": jobs, "missing": []}
-
-
-def _job(package: Any, system: Any) -> dict[str, Any]:
+    Raises PortageExtError, OSError.
+    """
     import portage
 
+    sets = SETS if any(atom.startswith("@") for atom in atoms) else ()
+    resolution = resolve([*OPTIONS, *sets, *atoms])
+    if not resolution.resolved:
+        raise ResolutionError(resolution.spoken)
+    system = resolution.settings
+    state = _State(portage.db[system["EROOT"]]["vartree"].dbapi)
     settings = portage.config(clone=system)
-    settings.setcpv(package)
-    repositories = portage.db[settings["EROOT"]]["porttree"].dbapi
+    repositories = portage.db[system["EROOT"]]["porttree"].dbapi
+    toolchain = dict(_toolchain(state))
+    jobs: list[dict[str, Any]] = []
+    for package in resolution.packages:
+        settings.setcpv(package)
+        jobs.append(_job(package, settings, repositories, state, toolchain))
+        # What comes later in the list is not there yet when this package is built.
+        state.planned.append(package)
+    return {"jobs": jobs}
+
+
+@dataclass(slots=True)
+class _State:
+    """What is there when a package is built: packages of the list before it, and what is installed in no slot of theirs."""
+
+    installed: Any
+    planned: list[Any] = field(default_factory=list)
+    _known: dict[str, tuple[dict[str, str], list[str]]] = field(default_factory=dict)
+
+    def record(self, cpv: str) -> tuple[dict[str, str], list[str]]:
+        """The ingredient that an installed package is, and the tokens of what it needs to run."""
+        from portage.dep import use_reduce
+
+        if cpv not in self._known:
+            slot, build_id, use, *texts = self.installed.aux_get(cpv, list(_OF_INSTALLED))
+            contents = _digest(Path(self.installed.getpath(cpv, filename="CONTENTS")))
+            ingredient = {"cpv": cpv, "slot": slot, "build_id": build_id, "contents": contents}
+            self._known[cpv] = ingredient, use_reduce(" ".join(texts), uselist=use.split(), flat=True)
+        return self._known[cpv]
+
+    def matches(self, tokens: list[str]) -> list[Any]:
+        """The packages of the list, and the CPVs of installed packages, that any of the atoms among ``tokens`` matches."""
+        from portage.dep import Atom, match_from_list
+        from portage.exception import InvalidAtom
+
+        found: list[Any] = []
+        slots = {(package.cp, package.slot) for package in self.planned}
+        for token in tokens:
+            try:
+                atom = Atom(token, allow_repo=True).without_use
+            except InvalidAtom:
+                continue  # an operator such as ||
+            if atom.blocker:
+                continue
+            found += match_from_list(atom, self.planned)
+            for cpv in self.installed.match(atom):
+                if (cpv.cp, cpv.slot) not in slots:
+                    found.append(str(cpv))
+        return found
+
+
+def _job(package: Any, settings: Any, repositories: Any, state: _State, toolchain: dict[str, dict[str, str]]) -> dict[str, Any]:
     ebuild = Path(repositories.findname(package.cpv, myrepo=package.repo))
-    installed = portage.db[settings["EROOT"]]["vartree"].dbapi
     enabled = package.use.enabled
-    return {
+    needs: list[str] = []
+    job = {
         "cpv": str(package.cpv),
         "ebuild": dict(_ebuild(package, ebuild, settings)),
         "use": {flag: "on" if flag in enabled else "off" for flag in sorted(package.iuse.all)},
         "variables": dict(_variables(settings)),
-        "dependencies": dict(_dependencies(package, installed, settings)),
-        "toolchain": dict(_toolchain(installed)),
+        "dependencies": dict(_dependencies(package, state, needs)),
+        "toolchain": toolchain,
         "distfiles": dict(_distfiles(package, repositories, ebuild, enabled)),
     }
+    return {"job": job, "needs": needs}
 
 
 def _ebuild(package: Any, ebuild: Path, settings: Any) -> Iterator[tuple[str, str]]:
@@ -156,56 +201,43 @@ def _variables(settings: Any) -> Iterator[tuple[str, str]]:
         yield "FEATURES", " ".join(features)
 
 
-def _dependencies(package: Any, installed: Any, settings: Any) -> Iterator[tuple[str, dict[str, str]]]:
-    """What is installed of the dependencies that are needed to build, and of all that those need to run."""
+def _dependencies(package: Any, state: _State, needs: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """What is there of the dependencies that are needed to build, and of all that those need to run.
+
+    Those of the list are added to ``needs``. Which files they will have is not known; their own key is put there later.
+    """
     from portage.dep import use_reduce
 
-    keys = ("DEPEND", "BDEPEND")
-    text = " ".join(package._metadata[key] for key in keys)
-    waiting = _matches(use_reduce(text, uselist=package.use.enabled, flat=True, token_class=None), installed)
+    def needed(of: Any, *keys: str) -> list[Any]:
+        text = " ".join(of._metadata[key] for key in keys)
+        return state.matches(use_reduce(text, uselist=of.use.enabled, flat=True))
+
+    waiting = needed(package, "DEPEND", "BDEPEND")
     seen: set[str] = set()
     while waiting:
-        cpv = waiting.pop()
+        one = waiting.pop()
+        cpv = str(one if isinstance(one, str) else one.cpv)
         if cpv in seen:
             continue
         seen.add(cpv)
         if len(seen) > limits.DEPENDENCIES:
             raise OSError(f"{package.cpv} needs more than {limits.DEPENDENCIES} packages")
-        slot, build_id, *needs = installed.aux_get(cpv, list(_OF_INSTALLED))
-        yield f"{_cp(cpv)}:{slot.partition('/')[0]}", _installed(cpv, slot, build_id, installed)
-        waiting += _matches(use_reduce(" ".join(needs), flat=True, matchall=False, uselist=_use(cpv, installed)), installed)
+        if isinstance(one, str):
+            ingredient, tokens = state.record(cpv)
+            yield f"{_cp(cpv)}:{ingredient['slot'].partition('/')[0]}", ingredient
+            waiting += state.matches(tokens)
+        else:
+            needs.append(cpv)
+            # SLOT as the vdb will have it.
+            yield f"{one.cp}:{one.slot}", {"cpv": cpv, "slot": str(one._metadata["SLOT"]), "build_id": "", "contents": ""}
+            waiting += needed(one, "RDEPEND", "IDEPEND")
 
 
-def _use(cpv: str, installed: Any) -> list[str]:
-    return list(installed.aux_get(cpv, ["USE"])[0].split())
-
-
-def _matches(tokens: list[str], installed: Any) -> list[str]:
-    """The installed packages that any of the atoms among ``tokens`` matches."""
-    from portage.dep import Atom
-    from portage.exception import InvalidAtom
-
-    found: list[str] = []
-    for token in tokens:
-        try:
-            atom = Atom(token, allow_repo=True)
-        except InvalidAtom:
-            continue  # an operator such as ||
-        if not atom.blocker:
-            found += map(str, installed.match(atom.without_use))
-    return found
-
-
-def _toolchain(installed: Any) -> Iterator[tuple[str, dict[str, str]]]:
+def _toolchain(state: _State) -> Iterator[tuple[str, dict[str, str]]]:
     for name in _TOOLCHAIN:
-        for cpv in map(str, installed.match(name)):
-            slot, build_id = installed.aux_get(cpv, ["SLOT", "BUILD_ID"])
-            yield f"{name}:{slot.partition('/')[0]}", _installed(cpv, slot, build_id, installed)
-
-
-def _installed(cpv: str, slot: str, build_id: str, installed: Any) -> dict[str, str]:
-    contents = Path(installed.getpath(cpv, filename="CONTENTS"))
-    return {"cpv": cpv, "slot": slot, "build_id": build_id, "contents": _digest(contents)}
+        for cpv in map(str, state.installed.match(name)):
+            ingredient, _ = state.record(cpv)
+            yield f"{name}:{ingredient['slot'].partition('/')[0]}", ingredient
 
 
 def _cp(cpv: str) -> str:

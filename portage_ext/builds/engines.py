@@ -1,10 +1,10 @@
 """An engine has queued jobs built, somewhere; a table names those that there are.
 
 The ledger is the only truth about jobs: their state, their place in the queue and their end are read there
-(``builds/standing``), whatever engine works them. An engine takes queued jobs as attempts (``Ledger.take``), has each built by
-``performing.Performer`` or the command ``portage-ext builds perform`` in an environment of its target, appends what the build
-says to the attempt's log, and gives what came of it to ``accepting.accept``. It may do that more than once for an attempt:
-the fence sees to it that one result counts.
+(``builds/standing``), whatever engine works them. An engine takes queued jobs as attempts (``Ledger.take``), lays out what
+each needs (``issuing.issue``), has it built by ``performing.Performer`` or the command ``portage-ext builds perform`` in an
+environment of its target, appends what the build says to the attempt's log, and gives what came of it to
+``accepting.accept``. It may do that more than once for an attempt: the fence sees to it that one result counts.
 
 An engine of another package is an entry point of the group ``portage_ext.engines`` with a function that takes ``Means``.
 """

@@ -8,11 +8,13 @@ that says it is covered by a layer in which it is spelled out as the target's co
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +31,7 @@ DISTDIR: Final = "/run/portage-ext/distfiles"
 PKGDIR: Final = "/run/portage-ext/binpkgs"
 _FEATURES: Final = (
     "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
-    "-pid-sandbox -news -parallel-fetch -distcc -ccache binpkg-multi-instance"
+    "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance"
 )
 """The cage is network, PID, IPC and mount sandbox at once; Portage could not make its own inside."""
 _EMPTY: Final = ("/tmp", "/run")
@@ -63,7 +65,7 @@ class Environment:
 
     def cage(
         self,
-        layer: Path,
+        over: Sequence[Path],
         scratch: Path,
         words: tuple[str, ...],
         bounds: Bounds,
@@ -71,13 +73,21 @@ class Environment:
         binds: tuple[Bind, ...] = (),
         network: bool = False,
     ) -> Cage:
-        """A cage in this environment that runs ``words``; ``layer`` is what :func:`write_layer` has written."""
-        lower = (str(layer), str(self.top))
+        """A cage in this environment that runs ``words``; ``over`` are layers over it, such as what :func:`write_layer` wrote,
+        the uppermost first."""
+        lower = (*map(str, over), str(self.top))
         layers = (Over(("/",), "/"), Over(lower, str(self.top))) if self.is_prefix else (Over(lower, "/"),)
         hidden = tuple(Bind("/dev/null", path) for path in _SECRET_FILES if self.is_prefix and os.path.exists(path))
         empty = (*_EMPTY, *(path for path in _PRIVATE if os.path.isdir(path))) if self.is_prefix else _EMPTY
         every = (*hidden, *self.binds, *binds)
         return Cage(layers, str(scratch), words, self.variables(), bounds, every, network, self.name, empty=empty)
+
+    def digest(self) -> str:
+        """Of everything that a layer over this environment depends on."""
+        values = json.loads(replace(self.target, taken=0, source="").emit())
+        values["files"] = {path: data for path, data in values["files"].items() if not path.startswith("var/lib/portage/world")}
+        values["builder"] = {name: value for name, value in values["builder"].items() if name not in ("world", "sets")}
+        return hashlib.blake2b(json.dumps([self.is_prefix, str(self.top), values]).encode(), digest_size=32).hexdigest()
 
     def emerge(self, *arguments: str) -> tuple[str, ...]:
         """The command that is emerge in this environment."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Cage, Over, parse
+from portage_ext.builds.upper import Copying
 
 _CAPABILITIES: Final = ("chown", "dac_override", "fowner", "fsetid", "kill", "setfcap", "setgid", "setuid")
 """What emerge needs as root to unpack, build and pack. Not among them: anything that reaches the kernel, devices or mounts."""
@@ -33,22 +34,30 @@ def main() -> int:
     cage = parse(sys.stdin.buffer.read())
     # Held before the old root goes. What runs in the cage has fewer capabilities than this process, so it cannot reach this
     # descriptor through /proc (ptrace(2), access mode checking).
-    out = os.open(cage.out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if cage.out else -1
+    out, keep = _held(cage.out), _held(cage.keep)
     try:
-        _mount_root(cage)
+        written = _mount_root(cage)
         words = _words(cage)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"portage-ext: cannot make the cage of {cage.name}: {_why(error)}", file=sys.stderr)
         return CAGE_FAILED
     status = _run(words, cage)
-    if status == 0 and out >= 0:
+    if status == 0 and (out >= 0 or keep >= 0):
         _kill_everything()
         try:
-            _take_out(Path(cage.results), out, cage.bounds.results)
+            if out >= 0:
+                _take_out(Path(cage.results), out, cage.bounds.results)
+            if keep >= 0:
+                Copying(cage.bounds.disk).directory(written, keep)
         except OSError as error:
             print(f"portage-ext: the results of {cage.name} cannot be taken: {error}", file=sys.stderr)
             return RESULTS_REFUSED
     return status
+
+
+def _held(place: str) -> int:
+    """A descriptor of the directory ``place``; -1 where there is none."""
+    return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if place else -1
 
 
 def _kill_everything() -> None:
@@ -91,15 +100,18 @@ def _why(error: OSError | subprocess.CalledProcessError) -> str:
     return str(error)
 
 
-def _mount_root(cage: Cage) -> None:
-    """Make the root of the cage and move into it; nothing of the old one stays reachable."""
+def _mount_root(cage: Cage) -> int:
+    """Make the root of the cage and move into it; nothing of the old one stays reachable.
+
+    Returns a descriptor of the directory that gets what is written over the last of the layers.
+    """
     scratch = Path(cage.scratch)
     # Nothing that is mounted here is seen outside, and nothing that the host unmounts is held here.
     _call("mount", "--make-rprivate", "/")
     _call("mount", "-t", "tmpfs", "-o", f"size={cage.bounds.disk},mode=0755,nosuid,nodev", "cage", cage.scratch)
     root = scratch / "root"
     root.mkdir()
-    _mount_over(scratch, root, cage.layers[0], "0")
+    upper = _mount_over(scratch, root, cage.layers[0], "0")
     for name in cage.empty:
         _directory(root, name)
         _call("mount", "-t", "tmpfs", "-o", "mode=1777,nosuid,nodev", "tmpfs", str(root) + name)
@@ -109,9 +121,10 @@ def _mount_root(cage: Cage) -> None:
     _call("mount", "-t", "tmpfs", "-o", "size=0,mode=0555,ro", "tmpfs", f"{root}/sys")
     # After all that could cover them: a Prefix may lie anywhere.
     for number, over in enumerate(cage.layers[1:], 1):
-        _mount_over(scratch, root, over, str(number))
+        upper = _mount_over(scratch, root, over, str(number))
     for bind in cage.binds:
         _bind(root, bind)
+    written = _held(str(upper))
     os.chdir(root)
     old = root / ".old-root"
     old.mkdir(exist_ok=True)
@@ -120,9 +133,10 @@ def _mount_root(cage: Cage) -> None:
     os.chdir("/")
     _call("umount", "-l", "/.old-root")
     os.rmdir("/.old-root")
+    return written
 
 
-def _mount_over(scratch: Path, root: Path, over: Over, name: str) -> None:
+def _mount_over(scratch: Path, root: Path, over: Over, name: str) -> Path:
     upper, work = scratch / f"upper.{name}", scratch / f"work.{name}"
     upper.mkdir()
     work.mkdir()
@@ -131,6 +145,7 @@ def _mount_over(scratch: Path, root: Path, over: Over, name: str) -> None:
     lower = ":".join(re.sub(r"[\\:,]", lambda found: "\\" + found[0], path) for path in over.lower)
     options = f"lowerdir={lower},upperdir={upper},workdir={work},nosuid,nodev"
     _call("mount", "-t", "overlay", "-o", options, "overlay", f"{root}{over.inside}")
+    return upper
 
 
 def _mount_dev(root: Path) -> None:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from portage_ext import limits
@@ -88,23 +88,66 @@ def explain(first: Job, second: Job, grade: Grade = DEFAULT) -> list[Ingredient]
     return found
 
 
-def parse(data: bytes, where: str) -> tuple[list[Job], list[str]]:
-    """The jobs and the missing dependencies that ``builds/describe`` printed in a cage. Raises JobError.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job of a plan, and the CPVs of jobs before it that must be merged over the environment before it is built."""
+
+    job: Job
+    needs: tuple[str, ...] = ()
+
+    @property
+    def cp(self) -> str:
+        """category/name of the package."""
+        return Cpv.parse(self.job.cpv).cp
+
+
+def parse(data: bytes, where: str) -> list[Planned]:
+    """The plan that ``builds/describe`` printed in a cage, each job after those that it needs. Raises JobError.
 
     Ebuilds of the target have run there, so every value is bounded and checked.
     """
     try:
-        document = json.loads(data) if len(data) <= limits.JOB_SIZE else None
+        document = json.loads(data) if len(data) <= limits.PLAN_SIZE else None
     except (ValueError, RecursionError) as error:
         raise JobError(where, f"its plan is no JSON ({error})") from error
     if not isinstance(document, dict):
-        raise JobError(where, f"its plan is no table within {limits.JOB_SIZE} bytes")
+        raise JobError(where, f"its plan is no table within {limits.PLAN_SIZE} bytes")
     if "error" in document:
         raise JobError(where, str(document["error"])[: limits.CAPTURE_TEXT])
-    jobs, missing = document.get("jobs"), document.get("missing")
-    if not isinstance(jobs, list) or not isinstance(missing, list) or len(jobs) + len(missing) > limits.DEPENDENCIES:
-        raise JobError(where, "its plan has no lists within bounds")
-    return [job(one, where) for one in jobs], [checked_cpv(one, where) for one in missing]
+    jobs = document.get("jobs")
+    if not isinstance(jobs, list) or len(jobs) > limits.DEPENDENCIES:
+        raise JobError(where, "its plan has no list within bounds")
+    found: dict[str, Planned] = {}
+    for one in jobs:
+        planned = _planned(one, where)
+        if planned.job.cpv in found or not found.keys() >= set(planned.needs):
+            raise JobError(where, f"its plan has {planned.job.cpv} twice, or before what that needs")
+        found[planned.job.cpv] = planned
+    return list(found.values())
+
+
+def keyed(plan: Sequence[Planned], grade: Grade) -> list[tuple[str, Planned]]:
+    """Each job of ``plan`` with its key.
+
+    What another job of the plan will bring has no files yet; where each file counts, the key of that job stands for them.
+    """
+    keys: dict[str, str] = {}
+    found: list[tuple[str, Planned]] = []
+    for one in plan:
+        needed = {
+            name: {**values, "contents": keys[values["cpv"]]} if values.get("cpv") in one.needs else values
+            for name, values in one.job.dependencies.items()
+        }
+        planned = replace(one, job=replace(one.job, dependencies=needed))
+        keys[one.job.cpv] = planned.job.key(grade)
+        found.append((keys[one.job.cpv], planned))
+    return found
+
+
+def _planned(value: object, where: str) -> Planned:
+    if not isinstance(value, dict) or value.keys() != {"job", "needs"} or not isinstance(value["needs"], list):
+        raise JobError(where, "a job of its plan has other keys than a job has")
+    return Planned(job(value["job"], where), tuple(checked_cpv(one, where) for one in value["needs"]))
 
 
 def job(value: object, where: str) -> Job:

@@ -54,6 +54,8 @@ _READY: Final = (
     " WHERE need.key = job.key AND other.state != 'published')"
 )
 """Every job that it needs is published."""
+PERSON: Final = 2
+"""The priority of what a person waits for; 1 is for a request that nobody waits for, 0 for timers."""
 _TIMED: Final = 4096
 """Attempts by which builds are estimated, and how many of one package count."""
 _KEPT: Final = 5
@@ -154,17 +156,26 @@ class Ledger:
             )
             database.execute("UPDATE job SET priority = max(priority, ?) WHERE key = ?", (priority, key))
             database.executemany("INSERT OR IGNORE INTO need VALUES (?, ?)", [(key, one) for one in needs])
+            for one in needs:
+                self._fail_who_needs(database, one)
             return self._entry(database, key)
 
     def retry(self, key: str) -> Entry:
-        """Queue a job again that has failed, whatever failed, or whose result is lost. Raises LedgerError."""
+        """Queue a job again that has failed, whatever failed, or whose result is lost; and those that failed as they need it.
+
+        Raises LedgerError.
+        """
+        now = int(self._clock())
         with self._change() as database:
             self._entry(database, key)
+            again = "state = 'queued', reason = '', failure = '', tries = 0, result = '', place = '', changed = ?"
             database.execute(
-                "UPDATE job SET state = 'queued', reason = '', failure = '', tries = 0, result = '', place = '', changed = ?"
-                " WHERE key = ? AND state IN ('failed', 'cancelled', 'published', 'checked')",
-                (int(self._clock()), key),
+                f"UPDATE job SET {again} WHERE key = ? AND state IN ('failed', 'cancelled', 'published', 'checked')", (now, key)
             )
+            whose = "failure = 'needs' AND key IN (SELECT key FROM need WHERE needs = ?)"
+            database.execute(f"UPDATE job SET {again} WHERE {whose}", (now, key))
+            for row in database.execute("SELECT key FROM job WHERE state = 'failed' AND failure != 'needs'").fetchall():
+                self._fail_who_needs(database, row[0])
             return self._entry(database, key)
 
     def take(self, runner: str, log: Callable[[str, int], str], only: Sequence[str] | None = None) -> Attempt | None:
@@ -207,6 +218,7 @@ class Ledger:
                 " WHERE key = ? AND fence = ? AND state = 'running'",
                 ("queued" if again else state, "" if again else failure, reason, result, now, attempt.key, attempt.fence),
             )
+            self._fail_who_needs(database, attempt.key)
             return changed.rowcount == 1
 
     def set_place(self, key: str, fence: int, place: str) -> None:
@@ -232,6 +244,7 @@ class Ledger:
                 " WHERE key = ? AND state IN ('queued', 'running')",
                 (int(self._clock()), key),
             )
+            self._fail_who_needs(database, key)
             return self._entry(database, key)
 
     def is_current(self, attempt: Attempt) -> bool:
@@ -255,11 +268,16 @@ class Ledger:
         return [str(row[0]) for row in self._read(f"SELECT key FROM job WHERE state = 'queued' {_ORDER}", ())]
 
     def needs(self, key: str) -> list[Entry]:
-        """The jobs that must be published before this one is built."""
-        rows = self._read(
-            f"SELECT {_COLUMNS} FROM job WHERE key IN (SELECT needs FROM need WHERE key = ?) ORDER BY rowid", (key,)
-        )
-        return [self._made(row) for row in rows]
+        """The jobs that must be published before this one is built, each after those that it needs itself."""
+        needed = "key IN (SELECT needs FROM need WHERE key = ?)"
+        # What a job needs includes what that needs, so whoever needs more comes later.
+        order = "ORDER BY (SELECT count(*) FROM need WHERE need.key = job.key), rowid"
+        return [self._made(row) for row in self._read(f"SELECT {_COLUMNS} FROM job WHERE {needed} {order}", (key,))]
+
+    def is_needed(self, key: str) -> bool:
+        """Whether any queued job waits for this one to be published."""
+        statement = "SELECT 1 FROM need JOIN job USING (key) WHERE need.needs = ? AND job.state = 'queued' LIMIT 1"
+        return bool(self._read(statement, (key,)))
 
     def durations(self) -> dict[str, float]:
         """category/name of packages that were built to seconds: the median of the last attempts that succeeded."""
@@ -272,6 +290,19 @@ class Ledger:
         for cpv, seconds in rows:
             found.setdefault(Cpv.parse(str(cpv)).cp, []).append(int(seconds))
         return {name: statistics.median(values[:_KEPT]) for name, values in found.items()}
+
+    def moves(self, keys: Sequence[str] | None) -> bool:
+        """Whether any of ``keys`` runs or can still be taken; None asks for jobs of the whole queue that can be taken."""
+        waits = (
+            "state = 'queued' AND NOT EXISTS (SELECT 1 FROM need JOIN job AS other ON other.key = need.needs"
+            " WHERE need.key = job.key AND other.state NOT IN ('published', 'queued', 'running'))"
+        )
+        if keys is None:
+            return bool(self._read(f"SELECT 1 FROM job WHERE {waits} LIMIT 1", ()))
+        statement = (
+            f"SELECT 1 FROM job WHERE key IN (SELECT value FROM json_each(?)) AND (state = 'running' OR ({waits})) LIMIT 1"
+        )
+        return bool(self._read(statement, (json.dumps(list(keys)),)))
 
     def attempts(self, key: str) -> list[Attempt]:
         """Every attempt at a job, oldest first."""
@@ -296,6 +327,16 @@ class Ledger:
                 str(self._path), f"{'several jobs have keys' if found else 'no job has a key'} that begin with {text!r}"
             )
         return self._made(found[0])
+
+    def _fail_who_needs(self, database: sqlite3.Connection, key: str) -> None:
+        """Where the job ``key`` has failed or was cancelled, whatever is queued and needs it fails, too."""
+        entry = self._entry(database, key)
+        if entry.state in ("failed", "cancelled"):
+            database.execute(
+                "UPDATE job SET state = 'failed', failure = 'needs', reason = ?, changed = ? WHERE state = 'queued'"
+                " AND key IN (SELECT key FROM need WHERE needs = ?)",
+                (f"it needs {entry.job.cpv}, which is {entry.state} ({key[:12]})", int(self._clock()), key),
+            )
 
     def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:

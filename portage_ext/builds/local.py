@@ -24,10 +24,10 @@ from portage_ext import files, limits, locks
 from portage_ext.builds import performing
 from portage_ext.builds.accepting import accept
 from portage_ext.builds.engines import LOCAL, Builder, Engine
+from portage_ext.builds.issuing import ORDER, issue
 from portage_ext.builds.ledger import Attempt, Entry
 from portage_ext.builds.means import Means
-from portage_ext.builds.orders import Order
-from portage_ext.builds.standing import ENDED
+from portage_ext.errors import PortageExtError
 
 _PR_SET_PDEATHSIG: Final = 1
 _DRAINED: Final = "drained"
@@ -125,7 +125,10 @@ class Local:
                 attempt = self.means.ledger.take(scratch.name, self.means.places.log, keys)
                 if attempt is None:
                     return
-                self._running.append(self._started(attempt, scratch, stack.pop_all()))
+                try:
+                    self._running.append(self._started(attempt, scratch, stack))
+                except PortageExtError as error:
+                    self.means.ledger.end(attempt, "failed", failure="environment", reason=str(error))
 
     def _slot(self, stack: ExitStack) -> bool:
         directory = self.means.places.state / "slots"
@@ -135,19 +138,19 @@ class Local:
                 return True
         return False
 
-    def _started(self, attempt: Attempt, scratch: Path, held: ExitStack) -> _Build:
-        entry = self.means.ledger.get(attempt.key)
+    def _started(self, attempt: Attempt, scratch: Path, slot: ExitStack) -> _Build:
         directory = scratch / f"{attempt.key[:16]}.{attempt.fence}"
-        out, order = directory / "out", directory / "order.json"
+        order, out = directory / "order", directory / "out"
         out.mkdir(parents=True, mode=0o700)
-        order.write_bytes(Order(attempt.key, attempt.fence, entry.target, entry.job).emit())
         files.make_directory(Path(attempt.log).parent, 0o700)
-        words = [*_portage_ext("builds", "--config-root", str(self.means.site.config_root)), "perform", str(order), str(out)]
+        issue(self.means, attempt, order)
+        config = str(self.means.site.config_root)
+        words = [*_portage_ext("builds", "--config-root", config), "perform", str(order / ORDER), str(out)]
         with open(os.devnull, "rb") as nothing, open(attempt.log, "wb", opener=_private) as log:
             process = subprocess.Popen(
                 words, stdin=nothing, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
             )
-        return _Build(attempt, process, directory, held)
+        return _Build(attempt, process, directory, slot.pop_all())
 
     def _end(self, build: _Build) -> Entry:
         """A process has ended: judge what it left."""
@@ -168,12 +171,7 @@ class Local:
         performing.clear(self.means.places)
 
     def _is_over(self, keys: Sequence[str] | None) -> bool:
-        if self.drained():
-            return True
-        if keys is None:
-            return not self.means.ledger.entries("queued")
-        states = {self.means.ledger.get(key).state for key in keys}
-        return states <= ENDED | {"checked"}
+        return bool(self.drained()) or not self.means.ledger.moves(keys)
 
 
 def engine(means: Means) -> Engine:

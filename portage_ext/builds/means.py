@@ -34,6 +34,10 @@ class Places:
     def incoming(self) -> Path:
         return self.state / "incoming"
 
+    @property
+    def layers(self) -> Path:
+        return self.state / "layers"
+
     def log(self, key: str, fence: int) -> str:
         """The log of an attempt. Whatever engine has the job built appends to it."""
         return str(self.state / "log" / f"{key[:16]}.{fence}.log")

@@ -18,8 +18,9 @@ from portage_ext.errors.builds import JobError
 
 ORDER: Final = "portage-ext-order-1"
 REPORT: Final = "portage-ext-report-1"
-Failure = Literal["", "package", "builder", "environment", "checks"]
-"""Who is to blame: the package, the host that built, the environment of the target, or what was checked afterwards."""
+Failure = Literal["", "package", "builder", "environment", "checks", "needs"]
+"""Who is to blame: the package, the host that built, the environment of the target, what was checked afterwards, or another
+job that it needs, which failed. No report says the last."""
 FAILURES: Final[tuple[Failure, ...]] = ("", "package", "builder", "environment", "checks")
 _DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -28,9 +29,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A published package that is merged over the environment before the job is built; ``blake2b`` is of the file."""
+    """A published package that is merged over the environment before the job is built: its build id, and its digest."""
 
     cpv: str
+    build: int
     blake2b: str
 
 
@@ -106,6 +108,9 @@ def _document(data: bytes, kind: str, where: str) -> dict[str, Any]:
 
 
 def _addition(value: object, where: str) -> Addition:
-    if not isinstance(value, dict) or value.keys() != {"cpv", "blake2b"} or not _DIGEST.fullmatch(str(value["blake2b"])):
-        raise JobError(where, "an addition of the order is not a package with its digest")
-    return Addition(checked_cpv(value["cpv"], where), str(value["blake2b"]))
+    if not isinstance(value, dict) or value.keys() != {"cpv", "build", "blake2b"}:
+        raise JobError(where, "an addition of the order has other keys than a package with its digest")
+    cpv, build, blake2b = checked_cpv(value["cpv"], where), value["build"], str(value["blake2b"])
+    if isinstance(build, bool) or not isinstance(build, int) or not 0 < build < 10**9 or not _DIGEST.fullmatch(blake2b):
+        raise JobError(where, f"the addition {cpv} of the order has no build id or no digest")
+    return Addition(cpv, build, blake2b)

@@ -15,7 +15,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -24,11 +25,14 @@ from portage_ext.builds import isolation
 from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
 from portage_ext.builds.distfiles import Distfiles
 from portage_ext.builds.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
-from portage_ext.builds.key import Job, parse
+from portage_ext.builds.issuing import digest
+from portage_ext.builds.key import Job, Planned, parse
+from portage_ext.builds.layers import Layers
 from portage_ext.builds.means import Places
 from portage_ext.builds.orders import Failure, Order, Report
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
+from portage_ext.model import GPKG_SUFFIX, Cpv
 from portage_ext.targets.store import Store
 
 PACKAGES: Final = "packages"
@@ -38,6 +42,8 @@ _OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkg=n
 """That the dependencies are there was found out by the plan, in the same environment."""
 _BUILD: Final = ("--buildpkgonly", *_OPTIONS)
 _FETCH: Final = ("--fetchonly", *_OPTIONS)
+_MERGE: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkgonly", "--getbinpkg=n", "--color=n")
+_ADDITIONS: Final = "/run/portage-ext/additions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +54,32 @@ class Performer:
     store: Store
     bounds: Bounds
 
-    def plan(self, name: str, atoms: tuple[str, ...]) -> tuple[list[Job], list[str]]:
-        """What building ``atoms`` for the target ``name`` would be: its jobs, and what must be installed there before.
-
-        Raises PortageExtError, OSError.
-        """
+    def plan(self, name: str, atoms: tuple[str, ...]) -> list[Planned]:
+        """What building ``atoms`` for the target ``name`` would be, in order. Raises PortageExtError, OSError."""
         place = environment(name, self.store.load(name))
         with scratch(self.places) as directory, tempfile.TemporaryFile() as log:
             write_layer(place, directory / "layer")
             words = ("sh", "-c", 'mkdir -p "$0" && exec "$@" >"$0/plan"', PKGDIR, *place.describe(*atoms))
-            bounds = replace(self.bounds, seconds=limits.PLAN_SECONDS, results=limits.JOB_SIZE)
+            bounds = replace(self.bounds, seconds=limits.PLAN_SECONDS, results=limits.PLAN_SIZE)
             ended = self._step(place, directory, words, log, bounds=bounds, out="plan")
             answer = directory / "plan/plan"
             if not answer.is_file():
                 raise JobError(name, f"its plan could not be made (exit status {ended.status}{_met(ended)}): {_end(log)}")
-            jobs, missing = parse(answer.read_bytes(), name)
-            if native := next((job.cpv for job in jobs if not resolved(job.variables)), ""):
+            plan = parse(answer.read_bytes(), name)
+            if native := next((one.job.cpv for one in plan if not resolved(one.job.variables)), ""):
                 why = f"leaves the CPU for {native} to the compiler of this host, such as by -march=native in its profile"
                 raise BlockedError(name, why, "name the CPU of the target in its make.conf, and capture it again")
-            return jobs, missing
+            return plan
 
-    def perform(self, order: Order, out: Path, log: IO[bytes]) -> Report:
+    def perform(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
         """Build the job of ``order``: what emerge leaves goes to the directory ``out``/packages, what it says to ``log``.
 
-        ``out`` exists and is empty. Whatever goes wrong is in the report, which is also written to ``out``. Raises OSError
-        where not even that can be written.
+        ``additions`` has the packages of the order, each named by its digest. ``out`` exists and is empty. Whatever goes wrong
+        is in the report, which is also written to ``out``. Raises OSError where not even that can be written.
         """
         began = time.monotonic()
         try:
-            ended = self._built(order, out, log)
+            ended = self._built(order, additions, out, log)
         except RefusedResultError as error:
             ended = Report("checks", str(error))
         except PortageExtError as error:
@@ -87,20 +90,50 @@ class Performer:
         files.replace_file(out / REPORT, ended.emit(), mode=0o600)
         return ended
 
-    def _built(self, order: Order, out: Path, log: IO[bytes]) -> Report:
+    def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
         place = environment(order.target, self.store.load(order.target))
         job = order.job
-        with scratch(self.places) as directory:
+        with scratch(self.places) as directory, contextlib.ExitStack() as held:
             write_layer(place, directory / "layer")
+            over: tuple[Path, ...] = ()
+            if order.additions:
+                recipe = {"environment": place.digest(), "additions": [asdict(one) for one in order.additions]}
+                merge = partial(self._merge, place, directory, order, additions, log)
+                over = (held.enter_context(Layers(self.places.layers).layer(recipe, merge)),)
             if (failed := self._fetched(place, job, directory, log)) is not None:
                 return failed
             distfiles = (Bind(str(directory / "distfiles"), DISTDIR),)
             words = place.emerge(*_BUILD, f"={job.cpv}")
-            built = self._step(place, directory, words, log, binds=distfiles, out="binpkgs")
+            built = self._step(place, directory, words, log, binds=distfiles, out="binpkgs", over=over)
             if built.status or built.bound:
                 return _failed(built, "its build failed", "package")
             shutil.move(directory / "binpkgs", out / PACKAGES)
             return Report()
+
+    def _merge(self, place: Environment, directory: Path, order: Order, additions: Path, log: IO[bytes], tree: Path) -> None:
+        """Fill ``tree`` with what merging the packages of ``order`` writes over the environment. Raises JobError, OSError."""
+        packages = directory / "additions"
+        for one in order.additions:
+            cpv, source = Cpv.parse(one.cpv), additions / one.blake2b
+            if not source.is_file() or source.is_symlink() or digest(source) != one.blake2b:
+                raise JobError(
+                    order.target, f"{order.job.cpv} needs {one.cpv}, and its package is not with the order, or another"
+                )
+            into = packages / cpv.category / cpv.pn / f"{cpv.pf}-{one.build}{GPKG_SUFFIX}"
+            into.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, into)
+        # emerge writes into its PKGDIR, so it has a copy of its own.
+        words = ("sh", "-c", 'mkdir -p "$1" && cp -r "$0/." "$1" && shift && exec "$@"', _ADDITIONS, PKGDIR)
+        merge = place.emerge(*_MERGE, *(f"={one.cpv}" for one in order.additions))
+        binds = (Bind(str(packages), _ADDITIONS),)
+        ended = self._step(place, directory, (*words, *merge), log, binds=binds, keep=tree)
+        if ended.status or ended.bound:
+            names = ", ".join(one.cpv for one in order.additions)
+            raise JobError(
+                order.target,
+                f"what {order.job.cpv} needs ({names}) could not be merged over the environment (exit status {ended.status}"
+                f"{_met(ended)})",
+            )
 
     def _fetched(self, place: Environment, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
         """Lay the distfiles of ``job`` into the directory ``distfiles``; a report where they could not be fetched."""
@@ -125,19 +158,21 @@ class Performer:
         words: tuple[str, ...],
         log: IO[bytes],
         *,
-        out: str,
+        out: str = "",
+        keep: Path | None = None,
+        over: tuple[Path, ...] = (),
         bounds: Bounds | None = None,
         binds: tuple[Bind, ...] = (),
         network: bool = False,
     ) -> isolation.Ended:
-        """Run ``words`` in a cage; what they leave in PKGDIR goes to the directory ``out``, which is made."""
-        (directory / out).mkdir()
-        cage = replace(
-            place.cage(directory / "layer", directory / "root", words, bounds or self.bounds, binds=binds, network=network),
-            results=PKGDIR,
-            out=str(directory / out),
-        )
-        return isolation.run(cage, log)
+        """Run ``words`` in a cage with the layers ``over`` the environment; what they leave in PKGDIR goes to the directory
+        ``out``, which is made, and what they write over it all to ``keep``."""
+        layers = (directory / "layer", *over)
+        cage = place.cage(layers, directory / "root", words, bounds or self.bounds, binds=binds, network=network)
+        if out:
+            (directory / out).mkdir()
+            cage = replace(cage, results=PKGDIR, out=str(directory / out))
+        return isolation.run(replace(cage, keep=str(keep or "")), log)
 
 
 @contextlib.contextmanager

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from portage_ext import limits
-from portage_ext.builds import accepting, means, orders, performing
+from portage_ext.builds import accepting, issuing, means, orders, performing
 from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Entry, Ledger
 from portage_ext.builds.performing import Performer
 from portage_ext.builds.workshop import Workshop, workshop
-from portage_ext.cli import objects, places
+from portage_ext.cli import live, objects, places
 from portage_ext.cli.screen import Screen
 from portage_ext.targets.store import Store
 from portage_ext.tasks.upkeep import Upkeep
@@ -36,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("key", metavar="KEY", help="a key, or its beginning")
         if name == "show":
             objects.option(one)
+        if name == "log":
+            one.add_argument("--follow", "-f", action="store_true", help="go on until the attempt has ended")
     differ = below.add_parser("explain", help="name the ingredients in which two jobs differ")
     differ.add_argument("first", metavar="KEY")
     differ.add_argument("second", metavar="KEY")
@@ -81,6 +83,9 @@ def run(options: argparse.Namespace) -> int:
             return int(entry.state not in ("checked", "published"))
         if options.action == "show":
             return _show(entry, ledger, screen, as_json=options.json)
+        if options.action == "log" and options.follow and entry.state == "running":
+            live.log(shop.means, entry.key, screen)
+            return 0
         if options.action == "log":
             return _log(entry, ledger, screen)
         entry = shop.engine.cancel(entry.key) if options.action == "cancel" else ledger.retry(entry.key)
@@ -116,7 +121,7 @@ def _perform(options: argparse.Namespace) -> int:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), str(options.order))
     performer = Performer(means.places(site), Store(site.eroot), means.bounds(site.settings.building))
     performing.clear(performer.places)
-    said = performer.perform(order, options.out, sys.stdout.buffer)
+    said = performer.perform(order, options.order.parent / issuing.ADDITIONS, options.out, sys.stdout.buffer)
     if said.failure:
         print(f"portage-ext: {said.reason}", file=sys.stderr)
     return int(said.failure != "")
@@ -132,11 +137,10 @@ def _run(shop: Workshop, screen: Screen) -> int:
         screen.text(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f': {entry.reason}'}", indent="  ")
         ended.append(entry)
 
-    shop.engine.work(None, tell_ended)
+    _, done = shop.work(None, tell_ended)
     for builder in shop.engine.builders():
         if builder.closed and shop.ledger.queue():
             screen.text(f"{builder.name} takes no jobs: {builder.closed}. `portage-ext builds resume` takes them again.")
-    done = shop.publish()
     tell(done)
     return int(any(entry.state == "failed" for entry in ended) or not all(one.ok for one in done))
 

@@ -18,7 +18,7 @@ from portage_ext.errors.builds import DeployError
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     places.config_root(parser)
-    words = "hosts of portage-ext.toml ([deploy.HOST]), then packages with their category"
+    words = "hosts of portage-ext.toml ([deploy.HOST]), then packages with their category, or sets such as @world"
     parser.add_argument("words", metavar="HOST ... ATOM", nargs="+", help=words)
     parser.add_argument("--pretend", "-p", action="store_true", help="show both plans, and do nothing")
 
@@ -26,8 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 every host has its packages, 1 some host has not."""
     site, screen = places.site(options), Screen()
-    hosts = [word for word in options.words if "/" not in word]
-    atoms = tuple(word for word in options.words if "/" in word)
+    hosts = [word for word in options.words if "/" not in word and not word.startswith("@")]
+    atoms = tuple(word for word in options.words if "/" in word or word.startswith("@"))
     if not hosts or not atoms or list(options.words) != [*hosts, *atoms]:
         raise UsageError("name hosts first, and then packages with their category: portage-ext deploy laptop app-editors/vim")
     unknown = [name for name in hosts if name not in site.settings.hosts]
@@ -52,8 +52,6 @@ def _deployed(shop: Workshop, host: DeployHost, atoms: tuple[str, ...], screen: 
     client = Client(host)
     plan, there = shop.plan(host.target, atoms), client.plan(atoms)
     _show(host, plan, there, screen)
-    if plan.missing:
-        raise DeployError(host.name, f"the environment of target {host.target} lacks {' '.join(plan.missing)}")
     if pretend:
         return "nothing was done (--pretend)"
     built, done = shop.work(shop.request(host.target, plan))
@@ -75,9 +73,7 @@ def _published(host: DeployHost, entries: list[Entry]) -> None:
 def _show(host: DeployHost, plan: Plan, there: list[Step], screen: Screen) -> None:
     """Both plans side by side: what is built here, and what the host would merge."""
     screen.line(f"{host.name} ({host.ssh}), builds for target {host.target}", "bold")
-    here = {
-        job.cpv: "exists" if entry is not None and entry.state == "published" else "to build" for job, _, entry in plan.jobs
-    }
+    here = {one.job.cpv: "exists" if one.exists else "to build" for one in plan.jobs}
     wanted = {step.cpv: "binary" if step.is_binary else "source" for step in there}
     rows = [("package", "here", "there, now")]
     rows += [(cpv, here.get(cpv, "-"), wanted.get(cpv, "-")) for cpv in (*here, *(cpv for cpv in wanted if cpv not in here))]

@@ -45,9 +45,11 @@ def test_native_that_nobody_resolved_is_blocked(tmp_path: Path, march: tuple[str
 def test_a_prefix_is_laid_over_this_host(tmp_path: Path) -> None:
     from portage_ext.builds.cage import Bounds
 
-    cage = environment(tmp_path).cage(Path("/layer"), Path("/scratch"), ("true",), Bounds(1, 1, 1, 1.0))
+    cage = environment(tmp_path).cage((Path("/layer"),), Path("/scratch"), ("true",), Bounds(1, 1, 1, 1.0))
     assert [(one.lower, one.inside) for one in cage.layers] == [(("/",), "/"), (("/layer", str(tmp_path)), str(tmp_path))]
-    chroot = replace(environment(tmp_path), is_prefix=False).cage(Path("/layer"), Path("/s"), ("true",), Bounds(1, 1, 1, 1.0))
+    chroot = replace(environment(tmp_path), is_prefix=False).cage(
+        (Path("/layer"),), Path("/s"), ("true",), Bounds(1, 1, 1, 1.0)
+    )
     assert [(one.lower, one.inside) for one in chroot.layers] == [(("/layer", str(tmp_path)), "/")]
     assert chroot.environment["PORTAGE_OVERRIDE_EPREFIX"] == "/"
 

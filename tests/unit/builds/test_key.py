@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from portage_ext.builds import key
-from portage_ext.builds.key import GRADES, Ingredient, explain
+from portage_ext.builds.key import GRADES, Ingredient, Planned, explain
 from portage_ext.errors.builds import JobError
 from tests.unit.builds.examples import job
 
@@ -67,6 +69,25 @@ def test_a_job_comes_back_from_its_text() -> None:
     assert key.job(json.loads(job().emit()), "laptop") == job()
 
 
+def plan(*changed: dict[str, Any], needs: Sequence[str] = ()) -> bytes:
+    jobs = [{"job": json.loads(job().emit()) | one, "needs": list(needs)} for one in changed]
+    return json.dumps({"jobs": jobs}).encode()
+
+
+def test_what_another_job_brings_counts_by_the_key_of_that_job() -> None:
+    first = Planned(job(cpv="dev-libs/libtiny-2", dependencies={}))
+    bare = libtiny(cpv="dev-libs/libtiny-2", slot="0/2", build_id="", contents="")
+    second = Planned(job(dependencies=bare), ("dev-libs/libtiny-2",))
+    for grade in GRADES:
+        (one, _), (two, planned) = key.keyed([first, second], grade)
+        assert planned.job.dependencies["dev-libs/libtiny:0"]["contents"] == one
+        other = replace(first, job=replace(first.job, variables={"CFLAGS": "-O3"}))
+        (_, _), (changed, _) = key.keyed([other, second], grade)
+        assert (changed == two) == (grade != "exact")
+    # By version and sub-slot it is the same job once the package is installed.
+    assert key.keyed([first, second], "built")[1][0] == job(dependencies=libtiny(cpv="dev-libs/libtiny-2", slot="0/2")).key()
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [
@@ -74,16 +95,15 @@ def test_a_job_comes_back_from_its_text() -> None:
         (b"[" * 100_000, "no JSON"),
         (b"[]", "no table"),
         (b'{"error": "emerge could not resolve the request"}', "could not resolve"),
-        (b'{"jobs": {}, "missing": []}', "lists"),
-        (b'{"jobs": [], "missing": ["x"]}', "'x'"),
-        (b'{"jobs": [{}], "missing": []}', "other keys"),
-        (json.dumps({"jobs": [json.loads(job().emit()) | {"cpv": "../x-1"}], "missing": []}).encode(), "x-1"),
-        (json.dumps({"jobs": [json.loads(job().emit()) | {"use": {"a": "\x1b[2J"}}], "missing": []}).encode(), "printable"),
-        (json.dumps({"jobs": [json.loads(job().emit()) | {"use": {"a": 1}}], "missing": []}).encode(), "printable"),
-        (
-            json.dumps({"jobs": [json.loads(job().emit()) | {"toolchain": {"../x": {}}}], "missing": []}).encode(),
-            "dependencies",
-        ),
+        (b'{"jobs": {}}', "no list"),
+        (b'{"jobs": [{}]}', "other keys"),
+        (plan({"cpv": "../x-1"}), "x-1"),
+        (plan({"use": {"a": "\x1b[2J"}}), "printable"),
+        (plan({"use": {"a": 1}}), "printable"),
+        (plan({"toolchain": {"../x": {}}}), "dependencies"),
+        (plan({}, {}), "twice"),
+        (plan({}, needs=["app-misc/other-1"]), "before what that needs"),
+        (plan({}, needs=["../x"]), "x"),
     ],
 )
 def test_a_plan_that_is_none_is_refused(document: bytes, why: str) -> None:

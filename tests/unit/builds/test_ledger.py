@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,3 +126,48 @@ def test_the_file_is_private_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 4096)
     with pytest.raises(LedgerError, match=r"ledger\.sqlite: cannot be opened"):
         Ledger(path)
+
+
+def test_who_needs_a_job_that_fails_fails_too_and_comes_again_with_it(ledger: Ledger) -> None:
+    first, second, third = ("ab" * 32, "cd" * 32, "ef" * 32)
+    ledger.request(first, "laptop", job(cpv="dev-libs/libtiny-2"))
+    ledger.request(second, "laptop", job(), needs=[first])
+    ledger.request(third, "laptop", job(), needs=[first, second])
+    assert [entry.key for entry in ledger.needs(third)] == [first, second]
+    assert ledger.is_needed(first)
+    assert ledger.moves([third])
+    ledger.end(take(ledger), "failed", failure="package", reason="its build failed")
+    for key in (second, third):
+        entry = ledger.get(key)
+        assert (entry.state, entry.failure) == ("failed", "needs")
+        assert entry.reason == "it needs dev-libs/libtiny-2, which is failed (abababababab)"
+    assert not ledger.moves([first, second, third])
+    # Asking again changes nothing, as what it needs would fail again.
+    assert ledger.request(third, "laptop", job(), needs=[first, second]).state == "failed"
+    ledger.retry(first)
+    assert {entry.state for entry in ledger.entries()} == {"queued"}
+    ledger.cancel(first)
+    assert [entry.failure for entry in ledger.entries()] == ["", "needs", "needs"]
+
+
+def test_a_job_waits_in_vain_for_one_that_nobody_publishes(ledger: Ledger) -> None:
+    first, second = "ab" * 32, "cd" * 32
+    ledger.request(first, "laptop", job())
+    ledger.request(second, "laptop", job(), needs=[first])
+    attempt = take(ledger)
+    assert ledger.moves([second])
+    assert not ledger.moves(["ff" * 32])
+    ledger.end(attempt, "checked", result="/x")
+    assert not ledger.moves([second])
+    assert not ledger.moves(None)
+    ledger.publish(first, 1)
+    assert ledger.moves(None)
+
+
+def test_a_ledger_of_before_gets_what_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as old, old:
+        old.execute("ALTER TABLE job DROP COLUMN priority")
+    with contextlib.closing(Ledger(path)) as ledger:
+        assert ledger.request(KEY, "laptop", job(), priority=2).priority == 2

@@ -12,7 +12,7 @@ from portage_ext.builds.orders import Addition, Order, Report
 from portage_ext.errors.builds import JobError
 from tests.unit.builds.examples import job
 
-ORDER = Order("ab" * 32, 3, "laptop", job(), (Addition("dev-libs/libtiny-2", "c" * 128),))
+ORDER = Order("ab" * 32, 3, "laptop", job(), (Addition("dev-libs/libtiny-2", 1, "c" * 128),))
 
 
 def test_an_order_comes_back() -> None:
@@ -29,8 +29,10 @@ def test_an_order_comes_back() -> None:
         ({"fence": True}, "no fence"),
         ({"job": {}}, "other keys"),
         ({"additions": {}}, "no list of additions"),
-        ({"additions": [{"cpv": "dev-libs/libtiny-2", "blake2b": "../x"}]}, "not a package with its digest"),
-        ({"additions": [{"cpv": "../x", "blake2b": "c" * 128}]}, "x"),
+        ({"additions": [{"cpv": "dev-libs/libtiny-2", "build": 1, "blake2b": "../x"}]}, "no digest"),
+        ({"additions": [{"cpv": "dev-libs/libtiny-2", "build": "1", "blake2b": "c" * 128}]}, "no build id"),
+        ({"additions": [{"cpv": "dev-libs/libtiny-2"}]}, "other keys"),
+        ({"additions": [{"cpv": "../x", "build": 1, "blake2b": "c" * 128}]}, "x"),
     ],
 )
 def test_what_is_no_order_is_refused(changed: dict[str, Any], why: str) -> None:

@@ -54,8 +54,8 @@ def test_who_is_asked_for_with_a_higher_priority_comes_first(ledger: Ledger) -> 
 
 
 def test_a_job_waits_for_those_that_it_needs(ledger: Ledger) -> None:
-    ledger.request(KEYS[0], "laptop", job(), priority=9, needs=[KEYS[1]])
     ledger.request(KEYS[1], "laptop", job(cpv="dev-libs/libtiny-2"))
+    ledger.request(KEYS[0], "laptop", job(), priority=9, needs=[KEYS[1]])
     assert look(ledger, KEYS[:1])[0].reason == "needs dev-libs/libtiny-2 (queued)"
     attempt = take(ledger)
     assert attempt.key == KEYS[1]
