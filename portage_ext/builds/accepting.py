@@ -9,19 +9,28 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from portage_ext import files, limits
 from portage_ext.builds import incoming, orders, performing
+from portage_ext.builds.issuing import ADDITIONS, issue
 from portage_ext.builds.ledger import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.builds.orders import Report
 from portage_ext.errors import PortageExtError
-from portage_ext.errors.builds import RefusedResultError
+from portage_ext.errors.builds import JobError, RefusedResultError
+
+Trial = Callable[[Means, Attempt, Path], None]
+"""Raises RefusedResultError where a result cannot be merged."""
 
 
-def accept(means: Means, attempt: Attempt, directory: Path) -> Entry:
+def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | None = None) -> Entry:
     """Judge what :meth:`performing.Performer.perform` left in ``directory``; the entry of the job afterwards.
+
+    A result that is what it should be is merged on trial, in a cage, by the emerge of its target (unless another ``trial`` is
+    given).
 
     A result that is good is moved to ``incoming`` before the ledger hears of it, so that nobody publishes what is not there.
     Raises LedgerError, OSError.
@@ -36,8 +45,11 @@ def accept(means: Means, attempt: Attempt, directory: Path) -> Entry:
             ledger.end(attempt, "failed", failure=said.failure, reason=reason)
             return ledger.get(attempt.key)
         result = incoming.accepted(directory / performing.PACKAGES, entry.job)
+        (trial or _merged)(means, attempt, result)
     except PortageExtError as error:
-        ledger.end(attempt, "failed", failure="checks", reason=str(error))
+        refused = isinstance(error, RefusedResultError | JobError)
+        reason = f"{error}; see {attempt.log}" if refused else str(error)
+        ledger.end(attempt, "failed", failure="checks" if refused else "environment", reason=reason)
         return ledger.get(attempt.key)
     kept = means.places.incoming / f"{entry.key[:16]}.{attempt.fence}" / result.name
     files.make_directory(kept.parent, 0o700)
@@ -46,6 +58,15 @@ def accept(means: Means, attempt: Attempt, directory: Path) -> Entry:
     if not ledger.end(attempt, "checked", result=str(kept)):
         shutil.rmtree(kept.parent)
     return ledger.get(attempt.key)
+
+
+def _merged(means: Means, attempt: Attempt, result: Path) -> None:
+    performer = performing.Performer(means.places, means.targets, means.bounds)
+    with tempfile.TemporaryDirectory(dir=means.places.state) as place, open(attempt.log, "ab") as log:
+        order = issue(means, attempt, Path(place))
+        log.write(b"\nportage-ext: merging the result on trial\n")
+        log.flush()
+        performer.try_out(order, Path(place) / ADDITIONS, result, log)
 
 
 def _report(path: Path, entry: Entry) -> Report:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -90,9 +90,27 @@ class Performer:
         files.replace_file(out / REPORT, ended.emit(), mode=0o600)
         return ended
 
-    def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
+    def try_out(self, order: Order, additions: Path, result: Path, log: IO[bytes]) -> None:
+        """Merge ``result``, what was built for ``order``, in the environment and what lies over it; nothing of that is kept.
+
+        Raises RefusedResultError where it cannot be merged, other PortageExtErrors, OSError.
+        """
         place = environment(order.target, self.store.load(order.target))
-        job = order.job
+        with self._over(place, order, additions, log) as (directory, over):
+            ended = self._install(place, directory, [(order.job.cpv, result.name, result)], log, over=over)
+        if ended.status == CAGE_FAILED:
+            raise OSError("the cage for the trial installation could not be made")
+        if ended.status or ended.bound:
+            why = (
+                f"it cannot be installed in the environment of target {order.target} (exit status {ended.status}{_met(ended)})"
+            )
+            raise RefusedResultError(order.job.cpv, why)
+
+    @contextlib.contextmanager
+    def _over(
+        self, place: Environment, order: Order, additions: Path, log: IO[bytes]
+    ) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+        """A scratch with the layer of the configuration in it, and the layers that come over the environment for ``order``."""
         with scratch(self.places) as directory, contextlib.ExitStack() as held:
             write_layer(place, directory / "layer")
             over: tuple[Path, ...] = ()
@@ -100,6 +118,12 @@ class Performer:
                 recipe = {"environment": place.digest(), "additions": [asdict(one) for one in order.additions]}
                 merge = partial(self._merge, place, directory, order, additions, log)
                 over = (held.enter_context(Layers(self.places.layers).layer(recipe, merge)),)
+            yield directory, over
+
+    def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
+        place = environment(order.target, self.store.load(order.target))
+        job = order.job
+        with self._over(place, order, additions, log) as (directory, over):
             if (failed := self._fetched(place, job, directory, log)) is not None:
                 return failed
             distfiles = (Bind(str(directory / "distfiles"), DISTDIR),)
@@ -112,28 +136,41 @@ class Performer:
 
     def _merge(self, place: Environment, directory: Path, order: Order, additions: Path, log: IO[bytes], tree: Path) -> None:
         """Fill ``tree`` with what merging the packages of ``order`` writes over the environment. Raises JobError, OSError."""
-        packages = directory / "additions"
+        packages: list[tuple[str, str, Path]] = []
         for one in order.additions:
-            cpv, source = Cpv.parse(one.cpv), additions / one.blake2b
+            source = additions / one.blake2b
             if not source.is_file() or source.is_symlink() or digest(source) != one.blake2b:
-                raise JobError(
-                    order.target, f"{order.job.cpv} needs {one.cpv}, and its package is not with the order, or another"
-                )
-            into = packages / cpv.category / cpv.pn / f"{cpv.pf}-{one.build}{GPKG_SUFFIX}"
-            into.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, into)
-        # emerge writes into its PKGDIR, so it has a copy of its own.
-        words = ("sh", "-c", 'mkdir -p "$1" && cp -r "$0/." "$1" && shift && exec "$@"', _ADDITIONS, PKGDIR)
-        merge = place.emerge(*_MERGE, *(f"={one.cpv}" for one in order.additions))
-        binds = (Bind(str(packages), _ADDITIONS),)
-        ended = self._step(place, directory, (*words, *merge), log, binds=binds, keep=tree)
+                why = f"{order.job.cpv} needs {one.cpv}, whose package is not with the order, or is another"
+                raise JobError(order.target, why)
+            packages.append((one.cpv, f"{Cpv.parse(one.cpv).pf}-{one.build}{GPKG_SUFFIX}", source))
+        ended = self._install(place, directory, packages, log, keep=tree)
         if ended.status or ended.bound:
             names = ", ".join(one.cpv for one in order.additions)
-            raise JobError(
-                order.target,
-                f"what {order.job.cpv} needs ({names}) could not be merged over the environment (exit status {ended.status}"
-                f"{_met(ended)})",
-            )
+            why = f"what {order.job.cpv} needs ({names}) could not be merged over the environment (exit status {ended.status}"
+            raise JobError(order.target, f"{why}{_met(ended)})")
+
+    def _install(
+        self,
+        place: Environment,
+        directory: Path,
+        packages: Sequence[tuple[str, str, Path]],
+        log: IO[bytes],
+        *,
+        keep: Path | None = None,
+        over: tuple[Path, ...] = (),
+    ) -> isolation.Ended:
+        """Have the environment's emerge merge ``packages`` in this order: CPVs, how their files are called there, and files."""
+        with tempfile.TemporaryDirectory(dir=directory) as place_of_them:
+            for name, file, source in packages:
+                cpv = Cpv.parse(name)
+                into = Path(place_of_them) / cpv.category / cpv.pn
+                into.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, into / file)
+            # emerge writes into its PKGDIR, so it has a copy of its own.
+            copy = ("sh", "-c", 'mkdir -p "$1" && cp -r "$0/." "$1" && shift && exec "$@"', _ADDITIONS, PKGDIR)
+            words = (*copy, *place.emerge(*_MERGE, *(f"={name}" for name, _, _ in packages)))
+            binds = (Bind(place_of_them, _ADDITIONS),)
+            return self._step(place, directory, words, log, binds=binds, over=over, keep=keep)
 
     def _fetched(self, place: Environment, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
         """Lay the distfiles of ``job`` into the directory ``distfiles``; a report where they could not be fetched."""

@@ -91,3 +91,19 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> Non
     assert job["state"] == "published"
     assert len(small.packages("v2")) == 1
     assert left_behind(small) == []
+
+
+def test_what_does_not_install_is_not_published(small: Lab) -> None:
+    body = """
+    src_install() { insinto /usr/share; echo x > x; doins x; }
+    pkg_preinst() { die "it does not install"; }
+    """
+    small.repository.ebuild("app-misc/stubborn-1", body)
+    refused = small.run("build", "v2", "app-misc/stubborn").failed()
+    said = " ".join(refused.stdout.split())
+    assert "refused the build result for app-misc/stubborn-1: it cannot be installed in the environment of target v2" in said
+    assert [(job["state"], job["failure"]) for job in small.jobs()] == [("failed", "checks")]
+    assert small.packages("v2") == []
+    assert small.targets["v2"].installed() == set()
+    assert "it does not install" in small.logs()
+    assert left_behind(small) == []

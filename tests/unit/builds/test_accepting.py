@@ -8,16 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.accepting import accept
-from portage_ext.builds.ledger import Attempt
+from portage_ext.builds import accepting
+from portage_ext.builds.ledger import Attempt, Entry
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.orders import Report
+from portage_ext.errors.builds import RefusedResultError
 from portage_ext.tasks.site import Site
 from tests.testkit.binpkgs import gpkg, metadata, put
 from tests.unit.builds.examples import job
 
 KEY = "ab" * 32
 NAME = "app-misc/thing/thing-1.0-1.gpkg.tar"
+
+
+def accept(its: Means, attempt: Attempt, directory: Path, why: str = "") -> Entry:
+    """What the command does, but for the trial installation, which needs an environment; it says ``why`` it refuses."""
+
+    def trial(means: Means, attempt: Attempt, result: Path) -> None:
+        if why:
+            raise RefusedResultError("app-misc/thing-1.0", why)
+
+    return accepting.accept(its, attempt, directory, trial=trial)
 
 
 def package(cpv: str = "app-misc/thing-1.0") -> bytes:
@@ -59,6 +70,13 @@ def test_what_another_attempt_came_after_is_dropped(its: Means, tmp_path: Path) 
     # The same attempt is delivered twice.
     assert accept(its, newer, brought(tmp_path)).state == "checked"
     assert len(list(its.places.incoming.iterdir())) == 1
+
+
+def test_what_cannot_be_installed_is_refused(its: Means, tmp_path: Path) -> None:
+    entry = accept(its, take(its), brought(tmp_path), "it cannot be installed")
+    assert (entry.state, entry.failure) == ("failed", "checks")
+    assert "it cannot be installed" in entry.reason
+    assert not its.places.incoming.exists()
 
 
 @pytest.mark.parametrize("failure", ["package", "environment", "checks"])
