@@ -62,7 +62,8 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
 
 def _merged(means: Means, attempt: Attempt, result: Path) -> None:
     performer = performing.Performer(means.places, means.targets, means.bounds)
-    with tempfile.TemporaryDirectory(dir=means.places.state) as place, open(attempt.log, "ab") as log:
+    files.make_directory(Path(attempt.log).parent, 0o700)  # an engine elsewhere may have no log yet
+    with tempfile.TemporaryDirectory(dir=means.places.state) as place, open(attempt.log, "ab", opener=_private) as log:
         order = issue(means, attempt, Path(place))
         log.write(b"\nportage-ext: merging the result on trial\n")
         log.flush()
@@ -78,3 +79,7 @@ def _report(path: Path, entry: Entry) -> Report:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise RefusedResultError(entry.job.cpv, "its report is no regular file")
         return orders.report(file.read(limits.CAPTURE_TEXT), str(path))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

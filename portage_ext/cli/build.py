@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", help="a target of `portage-ext target list`")
     parser.add_argument("atoms", metavar="ATOM", nargs="+", help="packages, with their category, or sets such as @world")
     parser.add_argument("--pretend", "-p", action="store_true", help="show the list, and build nothing")
-    parser.add_argument("--jobs", "-j", type=int, metavar="N", help="builds at once (default: jobs of [build])")
+    parser.add_argument("--jobs", type=int, metavar="N", help="builds at once (default: jobs of [build])")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--wait", action="store_true", help="show what the builds say while they run")
     how.add_argument("--background", action="store_true", help="queue the jobs, have them built, and do not wait")

@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         if name == "show":
             objects.option(one)
         if name == "log":
-            one.add_argument("--follow", "-f", action="store_true", help="go on until the attempt has ended")
+            one.add_argument("--follow", action="store_true", help="go on until the attempt has ended")
     differ = below.add_parser("explain", help="name the ingredients in which two jobs differ")
     differ.add_argument("first", metavar="KEY")
     differ.add_argument("second", metavar="KEY")
