@@ -47,6 +47,23 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextlib.contextmanager
+def in_memory(content: bytes = b"") -> Iterator[int]:
+    """A descriptor of a file that exists nowhere but in memory: nobody can change it between check and use.
+
+    A child that inherits it can open it as ``/proc/self/fd/N``, also as another user.
+    """
+    fd = os.memfd_create("portage-ext", os.MFD_CLOEXEC)
+    try:
+        if content:
+            with open(fd, "wb", closefd=False) as file:
+                file.write(content)
+            os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
 def replacing(path: Path, *, mode: int = 0o644, group: int | None = None, lasting: bool = True) -> Iterator[IO[bytes]]:
     """Yield a binary file that becomes ``path`` when the block ends well, and vanishes when it does not.
 

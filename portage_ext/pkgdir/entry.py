@@ -211,6 +211,7 @@ def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
     buffer = bytearray(HEAD)
     top = str(plan.pkgdir)
     signed: list[Signed] = []
+    waiting = 0
 
     def refuse(packages: list[Signed]) -> None:
         for path, reason in check_signatures(packages, plan.policy, thorough=plan.image).items():
@@ -234,8 +235,10 @@ def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
                 outcomes[path] = indexed
                 if signature is not None:
                     signed.append(signature)
-                    if sum(one.size for one in signed) > limits.BATCH_BYTES:
+                    waiting += signature.size
+                    if waiting > limits.BATCH_BYTES:
                         refuse(signed)
+                        waiting = 0
             break
     refuse(signed)
     return list(outcomes.values())

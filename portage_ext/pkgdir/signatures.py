@@ -7,15 +7,15 @@ followed by its data as a literal packet is an ordinary signed message, which gp
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import VerificationUnavailableError
+from portage_ext.files import in_memory
 from portage_ext.gpkg.detached import binary_signature, parse_signature, signed_message
 
 _STATUS: Final = "[GNUPG:] "
@@ -141,15 +141,8 @@ def _evident(package: Signed, keys: frozenset[str]) -> bool:
 def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]:
     if not messages:
         return []
-    with tempfile.TemporaryDirectory(prefix="portage-ext-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)  # gpg runs as another user
-        files: list[str] = []
-        for number, message in enumerate(messages):
-            file = directory / f"{number}.asc"
-            file.write_bytes(message)
-            file.chmod(0o644)
-            files.append(str(file))
+    with contextlib.ExitStack() as stack:
+        files = [f"/proc/self/fd/{stack.enter_context(in_memory(message))}" for message in messages]
         status: dict[str, list[str]] = {}
         while len(status) < len(files):
             # In batch mode gpg ends at the first bad signature; the next run checks the files after it.
@@ -158,29 +151,38 @@ def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]
 
 
 def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
-    """gpg's status lines for each file that it reached, at least one file. Raises VerificationUnavailableError."""
+    """gpg's status lines for each of ``files`` (descriptors) that it reached, at least one file.
+
+    Raises VerificationUnavailableError.
+    """
     command = (*policy.command, "--multifile", "--", *files)
     drop: dict[str, str] = {}
     if policy.user is not None:
         drop["user"] = policy.user
     if policy.group is not None:
         drop["group"] = policy.group
-    try:
-        done = subprocess.run(  # type: ignore[call-overload]
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=dict(policy.environment),
-            timeout=limits.GPG_SECONDS,
-            check=False,
-            **drop,
-        )
-    except (OSError, KeyError, LookupError, subprocess.TimeoutExpired) as error:
-        raise VerificationUnavailableError(policy.command[0] if policy.command else "gpg", str(error)) from error
+    # A file takes what gpg says: it writes twenty lines a signature one by one, and a pipe would wake this process for each.
+    with in_memory() as said:
+        try:
+            done = subprocess.run(  # type: ignore[call-overload]
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env=dict(policy.environment),
+                pass_fds=[int(file.rpartition("/")[2]) for file in files],
+                timeout=limits.GPG_SECONDS,
+                check=False,
+                **drop,
+            )
+        except (OSError, KeyError, LookupError, subprocess.TimeoutExpired) as error:
+            raise VerificationUnavailableError(policy.command[0] if policy.command else "gpg", str(error)) from error
+        with open(said, "rb", closefd=False) as file:
+            file.seek(0)
+            lines = file.read().decode("utf-8", "replace").split("\n")
     result: dict[str, list[str]] = {}
     current: list[str] | None = None
-    for line in done.stderr.decode("utf-8", "replace").split("\n"):
+    for line in lines:
         if not line.startswith(_STATUS):
             continue
         text = line[len(_STATUS) :]
@@ -192,6 +194,6 @@ def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
             current.append(text)
     result = {file: lines for file, lines in result.items() if file in files}
     if not result:
-        tail = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        tail = [line for line in lines if line.strip()]
         raise VerificationUnavailableError(policy.command[0], tail[-1] if tail else f"status {done.returncode}")
     return result

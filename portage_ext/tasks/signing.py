@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portage_ext.errors import PackageError, PortageExtError
@@ -19,6 +19,7 @@ from portage_ext.pkgdir.signing import Signed, packages, sign_pkgdir
 from portage_ext.tasks.site import Site
 from portage_ext.trust import gpg
 from portage_ext.trust.keyrings import fingerprint
+from portage_ext.trust.openpgp import Signature
 from portage_ext.trust.signer import GpgSigner, public_key, signing_key
 
 
@@ -28,6 +29,8 @@ class Signing:
 
     signer: GpgSigner
     ring: Path
+    _known: dict[bytes, tuple[Signature, ...]] = field(default_factory=dict)
+    """Verdicts of this run: what was judged before it was signed or indexed is judged once more before it is published."""
 
     @property
     def key(self) -> str:
@@ -36,7 +39,7 @@ class Signing:
 
     def judge(self, key: str | None = None) -> Judge:
         """A judge that accepts signatures of ``key`` (None: of the primary key, including its subkeys)."""
-        return gpg.judge_many([self.ring], frozenset({key or self.signer.key.primary}))
+        return gpg.judge_many([self.ring], frozenset({key or self.signer.key.primary}), self._known)
 
 
 @contextlib.contextmanager

@@ -8,17 +8,19 @@ because gpgv does not look at the expiry and revocation of keys.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import limits, locks
 from portage_ext.errors.here import MissingGpgError
 from portage_ext.errors.trust import GpgError, TrustError
+from portage_ext.files import in_memory
 from portage_ext.trust import openpgp
 from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
 
@@ -40,6 +42,9 @@ _VERIFY: Final = (
     "--status-fd=1",
 )
 
+_WORTH_A_GPG: Final = 32
+"""Signatures that take longer than the start of a gpg."""
+
 
 def environment() -> dict[str, str]:
     """The environment for every gpg that we run: messages untranslated, no variable that redirects it."""
@@ -50,30 +55,58 @@ def environment() -> dict[str, str]:
 def verify_detached(keyrings: Iterable[Path], signature: bytes, data: bytes) -> tuple[Signature, ...]:
     """The verdicts on a detached ``signature`` over ``data``, by the keys in ``keyrings`` (files). Raises GpgError."""
     with ExitStack() as stack:
-        fds = [stack.enter_context(_in_memory(content)) for content in (signature, data)]
+        fds = [stack.enter_context(in_memory(content)) for content in (signature, data)]
         return signatures(_run(keyrings, ["--verify", *(f"/proc/self/fd/{fd}" for fd in fds)], fds))
 
 
 def verify_clearsigned(keyrings: Iterable[Path], text: bytes) -> tuple[Signature, ...]:
     """The verdicts on a clear-signed ``text``. Raises GpgError."""
-    with _in_memory(text) as fd:
+    with in_memory(text) as fd:
         return signatures(_run(keyrings, ["--verify", f"/proc/self/fd/{fd}"], [fd]))
 
 
 def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[Signature, ...]]:
-    """The verdicts on many clear-signed ``texts``, in their order, by one gpg. Raises GpgError."""
-    if not texts:
-        return []
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory:
-        paths = [os.path.join(directory, str(number)) for number in range(len(texts))]
-        for path, text in zip(paths, texts, strict=True):
-            with open(path, "wb") as file:
-                file.write(text)
-        found: dict[str, list[str]] = {}
+    """The verdicts on many clear-signed ``texts``, in their order, by one gpg for each CPU. Raises GpgError."""
+    rings = list(keyrings)
+    if len(texts) < _WORTH_A_GPG:
+        return _verified(rings, texts)
+    from concurrent.futures import ThreadPoolExecutor
+
+    lanes = len(os.sched_getaffinity(0))
+    size = min(limits.BATCH, -(-len(texts) // lanes))
+    parts = [texts[start : start + size] for start in range(0, len(texts), size)]
+    with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory, ThreadPoolExecutor(lanes) as pool:
+        copies = _checked_once(rings, Path(directory))
+        return [one for some in pool.map(lambda part: _verified(copies, part), parts) for one in some]
+
+
+def _checked_once(keyrings: Iterable[Path], directory: Path) -> list[Path]:
+    """Copies of ``keyrings`` in ``directory`` in which gpg has noted that it checked the keys' own signatures.
+
+    Without that note it checks them again for each file: 2.0 ms instead of 0.6.
+    """
+    copies: list[Path] = []
+    for number, ring in enumerate(keyrings):
+        if ring.is_file():
+            copy = directory / f"ring-{number}.gpg"
+            copy.write_bytes(ring.read_bytes())
+            copies.append(copy)
+    if copies:
+        # Whatever becomes of it, gpg judges by what is in the copies.
+        words = [f"--keyring={copy}" for copy in copies]
+        run(["gpg", "--homedir", str(directory), *_VERIFY, *words, "--rebuild-keydb-caches"], what="it checks keys")
+    return copies
+
+
+def _verified(keyrings: Sequence[Path], texts: Sequence[bytes]) -> list[tuple[Signature, ...]]:
+    """The verdicts on ``texts``, by one gpg."""
+    with ExitStack() as stack:
+        fds = [stack.enter_context(in_memory(text)) for text in texts]
+        paths, found = [f"/proc/self/fd/{fd}" for fd in fds], dict[str, list[str]]()
         while waiting := [path for path in paths if path not in found]:
             # gpg ends at the first bad signature; the files behind it are for the next run.
             before = len(found)
-            found |= _by_file(_run(keyrings, ["--multifile", "--verify", *waiting], []), frozenset(waiting))
+            found |= _by_file(_run(keyrings, ["--multifile", "--verify", *waiting], fds), frozenset(waiting))
             if len(found) == before:
                 raise GpgError("gpg", f"gpg did not look at {len(waiting)} of {len(paths)} signatures")
     return [signatures(found[path]) for path in paths]
@@ -92,19 +125,6 @@ def _by_file(status: Iterable[str], paths: frozenset[str]) -> dict[str, list[str
         elif current is not None:
             current.append(line)
     return found
-
-
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[int]:
-    """A file that exists nowhere but in memory: nobody can change it between check and use."""
-    fd = os.memfd_create("portage-ext", os.MFD_CLOEXEC)
-    try:
-        with open(fd, "wb", closefd=False) as file:
-            file.write(content)
-        os.lseek(fd, 0, os.SEEK_SET)
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int]) -> list[str]:
@@ -128,19 +148,23 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
 
 def run(command: Sequence[str], fds: Sequence[int] = (), what: str = "") -> tuple[int, bytes, bytes]:
     """Exit status and output of a gpg that reads no standard input; ``what`` it does is said when it lasts. Raises GpgError."""
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=fds,
-            env=environment(),
-        )
-    except FileNotFoundError:
-        raise MissingGpgError("gpg", "it is not installed or not on PATH") from None
-    output, messages = finished(process, None, limits.GPG_TIMEOUT, what)
-    return process.returncode, output, messages
+    # A file takes its output: gpg writes twenty lines a signature one by one, and a pipe would wake this process for each.
+    with in_memory() as said:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+                env=environment(),
+            )
+        except FileNotFoundError:
+            raise MissingGpgError("gpg", "it is not installed or not on PATH") from None
+        _, messages = finished(process, None, limits.GPG_TIMEOUT, what)
+        with open(said, "rb", closefd=False) as file:
+            file.seek(0)
+            return process.returncode, file.read(), messages
 
 
 def finished(process: subprocess.Popen[bytes], data: bytes | None, seconds: float, what: str) -> tuple[bytes, bytes]:
@@ -162,14 +186,25 @@ def finished(process: subprocess.Popen[bytes], data: bytes | None, seconds: floa
             process.kill()
 
 
-def judge_many(keyrings: Sequence[Path], trusted: frozenset[str]) -> Judge:
-    """A judge of many clear-signed texts by one gpg: says of each why it is not believed, None when it is."""
+def judge_many(
+    keyrings: Sequence[Path], trusted: frozenset[str], known: dict[bytes, tuple[Signature, ...]] | None = None
+) -> Judge:
+    """A judge of many clear-signed texts: says of each why it is not believed, None when it is.
+
+    ``known`` has the verdicts of gpg by these keyrings on texts of this run, by digest; a text in it is not put to gpg again,
+    and new verdicts go into it.
+    """
+    known = {} if known is None else known
 
     def judge(texts: Sequence[bytes], names: Sequence[str]) -> list[TrustError | None]:
+        digests = [hashlib.blake2b(text).digest() for text in texts]
+        new = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in known}
+        if new:
+            known.update(zip(new, verify_many(keyrings, list(new.values())), strict=True))
         reasons: list[TrustError | None] = []
-        for found, name in zip(verify_many(keyrings, texts), names, strict=True):
+        for digest, name in zip(digests, names, strict=True):
             try:
-                openpgp.judge(found, trusted, name)
+                openpgp.judge(known[digest], trusted, name)
             except TrustError as error:
                 reasons.append(error)
             else:

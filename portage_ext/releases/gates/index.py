@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors.releases import Finding
@@ -16,6 +17,9 @@ from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases.gates import Candidate, Context
 from portage_ext.trust import entries as trusted
+
+_AT_ONCE_FROM: Final = 32
+"""Files for which threads are worth their start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,7 @@ class IndexGate:
         fresh = dict(candidate.fresh_entries())
         for refused in trusted.sanitise(PLAIN_FORM, candidate.contents.header, fresh.values(), strong=True).left_out:
             yield Finding(self.name, refused.where, refused.why)
-        for path, entry in fresh.items():
-            reason = _mismatch(candidate.directory / path, entry)
+        for path, reason in zip(fresh, _mismatches(candidate.directory, fresh), strict=True):
             if reason:
                 yield Finding(self.name, path, reason)
 
@@ -61,6 +64,16 @@ class IndexGate:
                 continue
             if [line for line in text.split(b"\n") if line.startswith(b"SIZE:")] != [b"SIZE: %d" % size]:
                 yield Finding(self.name, path, f"has {size} bytes, but the index says otherwise")
+
+
+def _mismatches(directory: Path, fresh: Mapping[str, IndexEntry]) -> Iterable[str | None]:
+    """Why each of ``fresh`` is not the file of its entry; several files at once, since hashlib lets go of the interpreter."""
+    if len(fresh) < _AT_ONCE_FROM:
+        return [_mismatch(directory / path, entry) for path, entry in fresh.items()]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(lambda path: _mismatch(directory / path, fresh[path]), fresh))
 
 
 def _mismatch(path: Path, entry: IndexEntry) -> str | None:
