@@ -395,3 +395,17 @@ PAGES_ROWS: Final = 64
 """Packages in one file of search results; where a prefix has more, it is divided."""
 PAGES_SIGNATURE: Final = 64 * KIB
 """How much of a package is read to see if it has a signature."""
+
+# `portage-ext update` (updates/).
+UPDATE_JOURNAL: Final = 16 * MIB
+UPDATE_PASSED: Final = 100
+"""Contents of the staging channel that are remembered to have passed their trial."""
+UPDATE_OUTPUT: Final = 64 * MIB
+"""What a command of portage-ext prints as JSON for a step."""
+UPDATE_TAIL: Final = 64 * KIB
+"""The end of a log that a step reads."""
+UPDATE_LINES: Final = 12
+"""Last lines of a log in a report."""
+PROCESS_MAPS: Final = 8 * MIB
+"""What the kernel says of the files that one process has mapped."""
+TRIAL_INSTALLATION_SECONDS: Final = 3600.0

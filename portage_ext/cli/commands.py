@@ -35,6 +35,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Publish": {
         "publish": "make a release of PKGDIR and switch a channel to it",
+        "trial": "install what a release brings, in a scratch root",
         "promote": "publish what one channel serves in another",
         "rollback": "publish an earlier content of a channel again",
         "releases": "list the releases and channels of a tree",
@@ -54,6 +55,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "pypi": "look after the repository that is made from PyPI",
     },
     "Maintain": {
+        "update": "the daily update of a binhost or client, in one command",
         "setup": "set up this host as a client or a binhost, or undo it",
         "reindex": "update the package index to match PKGDIR",
         "clean": "remove from PKGDIR what policy no longer keeps",

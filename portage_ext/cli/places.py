@@ -42,6 +42,11 @@ def site(options: argparse.Namespace, *, client_only: bool = False) -> Site:
     return Site.read(options.config_root, getattr(options, "root", None) or _eroot(), client_only=client_only)
 
 
+def here() -> Site:
+    """The system that the environment names. Raises SettingsError, ToolchainModeError."""
+    return Site.read(_config_root(), _eroot())
+
+
 def _config_root() -> Path:
     return Path(os.environ.get("PORTAGE_CONFIGROOT") or f"{_eprefix()}/")
 

@@ -13,6 +13,8 @@ from portage_ext.tasks import publishing
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
+    parser.add_argument("--release", type=int, metavar="N", help="an earlier release of FROM, instead of what it serves now")
+    parser.add_argument("--unless-held", action="store_true", help="leave a channel that is held after a rollback as it is")
     objects.option(parser)
     parser.add_argument("origin", metavar="FROM", help="the channel that is taken, such as staging")
     parser.add_argument("channel", metavar="TO", help="the channel that gets it, such as production")
@@ -23,7 +25,15 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     site, overrides = places.site(options), common.overrides(options)
     try:
-        done = publishing.promote(site, options.origin, options.channel, overrides=overrides, warn=common.warn)
+        done = publishing.promote(
+            site,
+            options.origin,
+            options.channel,
+            number=options.release,
+            unless_held=options.unless_held,
+            overrides=overrides,
+            warn=common.warn,
+        )
     except GateError as error:
         return common.objections(error, as_json=options.json)
     common.told(done, time.monotonic() - started, as_json=options.json)

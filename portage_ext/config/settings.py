@@ -27,7 +27,7 @@
     channel = "production"
 
 ``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync], ``building``
-[build], ``watching`` [watch], ``toolchain`` the key of that name.
+[build], ``watching`` [watch], ``updating`` [update], ``toolchain`` the key of that name.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from portage_ext.config import building, publishing, toolchain, unattended, watching
+from portage_ext.config import building, publishing, toolchain, unattended, updating, watching
 from portage_ext.config.building import Building, DeployHost
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
+from portage_ext.config.updating import Updating
 from portage_ext.config.watching import Watching
 from portage_ext.errors import SettingsError, UnreadableSettingsError
 
@@ -96,6 +97,7 @@ class Settings:
     building: Building = field(default_factory=Building)
     hosts: Mapping[str, DeployHost] = field(default_factory=dict)
     watching: Watching = field(default_factory=Watching)
+    updating: Updating = field(default_factory=Updating)
 
     def binrepo(self, name: str) -> BinrepoSettings:
         """The settings of the binrepo ``name``, or the defaults (a Release is required)."""
@@ -153,6 +155,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         building=building.read(top),
         hosts=building.read_hosts(top),
         watching=watching.read(top),
+        updating=updating.read(top),
     )
     top.nothing_left()
     return settings

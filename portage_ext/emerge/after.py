@@ -8,7 +8,6 @@ modules. The work starts after the merge, so its success or failure cannot affec
 from __future__ import annotations
 
 import atexit
-import io
 import os
 import subprocess
 import sys
@@ -17,11 +16,11 @@ from typing import Any, Final
 
 import portage
 
-import portage_ext
 from portage_ext.config import settings as configuration
 from portage_ext.config.unattended import OFF, after_emerge_configured
 from portage_ext.emerge import messages
 from portage_ext.errors import SettingsError
+from portage_ext.host import elog
 from portage_ext.unattended import log, marks
 from portage_ext.unattended.marks import HeldMark
 
@@ -31,6 +30,9 @@ _PASSED_ON: Final = (
     *("PORTAGE_CONFIGROOT", "ROOT", "SYSROOT", "EPREFIX", "PORTAGE_OVERRIDE_EPREFIX"),
 )
 """The variables that the work inherits: locations only. PKGDIR and FEATURES of a single run do not describe the binhost."""
+
+LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
+"""``later`` in the environment: whoever started this run (`portage-ext update`) does the work after it."""
 
 _marks: dict[tuple[int, str, str], HeldMark | None] = {}
 """Marks by process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves its own mark."""
@@ -71,7 +73,7 @@ def finish(root: str, settings: Any = None) -> int:
         held = _marks.pop(key)
         if held is not None:
             held.release()
-    if not marks.free(Path(root)):
+    if os.environ.get(LATER) == "later" or not marks.free(Path(root)):
         return 0
     environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
     words = [sys.executable, "-P", "-m", "portage_ext.cli.main", "after-emerge", "--pending", "--config-root", root]
@@ -89,22 +91,8 @@ def finish(root: str, settings: Any = None) -> int:
 
         emergelog(False, f" *** portage-ext: {said.line}")
         if not said.ok:
-            _elog(settings, said.line)
+            elog.send(settings, [said.line], error=True)
     return 1 if status else 0
-
-
-def _elog(settings: Any, line: str) -> None:
-    """Report a failure to the modules in PORTAGE_ELOG_SYSTEM as an ERROR of our package, so that it can be sent by mail."""
-    from portage.elog import elog_process
-    from portage.elog.messages import eerror
-
-    key = f"app-portage/portage-ext-{portage_ext.__version__}"
-    # stderr has it already.
-    eerror(line, phase="other", key=key, out=io.StringIO())
-    own = portage.config(clone=settings)
-    # The log of a package's phases, which has been processed.
-    own.pop("T", None)
-    elog_process(key, own, phasefilter=("other",))
 
 
 def _at_exit(pid: int, root: str) -> None:

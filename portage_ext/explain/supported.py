@@ -46,6 +46,8 @@ COMMANDS: Final = (
     Command("`portage-ext why --fetch` cannot fetch on trial", ("explain.trial",)),
     Command("`portage-ext graph` cannot work", ("tasks.planned",)),
     Command("`portage-ext compare` cannot work", ("host.builder", "host.offered", "host.use_origin")),
+    Command("`portage-ext trial` cannot work", ("host.scratch",)),
+    Command("`portage-ext update` cannot report to elog or find configuration files", ("host.elog", "host.protected")),
     Command("repositories with sync-type pick cannot be made", ("repositories.tree",)),
     Command("`portage-ext show` and `contract` cannot look at installed packages", ("host.installed", "host.contracts")),
 )

@@ -32,14 +32,13 @@ from portage_ext.errors.releases import (
     GateError,
     PublishError,
     TreeError,
-    UnknownNumberError,
 )
 from portage_ext.index.forms import FORMS
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.policy.losses import check_release
-from portage_ext.releases import beside, pages, roots
+from portage_ext.releases import beside, choosing, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, run_gates
@@ -121,10 +120,19 @@ class Publisher:
                 return replace(self._make(channel, self._renewed(self.tree.live(channel)), ()), held=held)
             return self._make(channel, source, gates, may_lose=may_lose)
 
-    def promote(self, origin: str, channel: str, gates: Sequence[Gate] = ()) -> Published:
-        """Publish what ``origin`` points at in ``channel``. Raises UnknownChannelError, else as :meth:`publish`."""
+    def promote(
+        self, origin: str, channel: str, gates: Sequence[Gate] = (), *, number: int | None = None, unattended: bool = False
+    ) -> Published:
+        """Publish what ``origin`` points at in ``channel``, or its release ``number``, which may not be newer than that.
+
+        An ``unattended`` run only renews a held channel. Raises UnknownChannelError, UnknownNumberError, else as
+        :meth:`publish`.
+        """
         with self._guarded(channel):
-            number = self.tree.live(origin)
+            number = choosing.of(self.tree, origin, number)
+            held = self.tree.held(channel) if unattended else None
+            if held is not None:
+                return replace(self._make(channel, self._renewed(self.tree.live(channel)), ()), held=held)
             return self._make(channel, self._of(number, f"promoted from {origin} {number}"), gates)
 
     def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = (), *, by: str = "?") -> Published:
@@ -133,7 +141,7 @@ class Publisher:
         ``by`` is the name of the user. Raises UnknownNumberError if there is no such release, else as :meth:`publish`.
         """
         with self._guarded(channel):
-            target = self._earlier(channel, number)
+            target = choosing.earlier(self.tree, channel, number)
             source = replace(self._of(target, f"rolled back to {target}"), holds=Hold(target, int(self._clock()), by))
             return self._make(channel, source, gates)
 
@@ -156,23 +164,6 @@ class Publisher:
     def _renewed(self, number: int) -> Source:
         """The content of release ``number`` again, including its hold."""
         return replace(self._of(number, f"renewed {number}"), holds=self.tree.note(number).hold)
-
-    def _earlier(self, channel: str, number: int | None) -> int:
-        live = self.tree.live(channel)
-        contents = {
-            one: self.tree.note(one).content
-            for one, release in self.tree.known().items()
-            if release.channel == channel and one <= live
-        }
-        if number is not None:
-            if number not in contents:
-                raise UnknownNumberError(str(number), channel, tuple(contents))
-            return number
-        # Two rollbacks go back by two contents: content that was rolled back is skipped.
-        older = [one for one, content in contents.items() if content < contents.get(live, live)]
-        if not older:
-            raise UnknownNumberError("before the present one", channel, tuple(contents))
-        return max(older, key=lambda one: (contents[one], one))
 
     # --- the steps
 

@@ -135,12 +135,15 @@ def promote(
     origin: str,
     channel: str,
     *,
+    number: int | None = None,
+    unless_held: bool = False,
     overrides: Overrides = NONE,
     warn: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
-    """Publish in ``channel`` what ``origin`` serves. Raises as :func:`publish`, and UnknownChannelError."""
+    """Publish in ``channel`` what ``origin`` serves, or release ``number`` of ``origin``. ``unless_held``: leave a channel that
+    is held as it is. Raises as :func:`publish`, and UnknownChannelError, UnknownNumberError."""
     with publisher(site, channel, overrides, warn=warn) as (made, gates):
-        return Outcome(channel, made.promote(origin, channel, gates))
+        return Outcome(channel, made.promote(origin, channel, gates, number=number, unattended=unless_held))
 
 
 def rollback(

@@ -1,0 +1,81 @@
+"""The steps of a client's day: from a sync to what a person must still do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from portage_ext.updates import emerging, restarts
+from portage_ext.updates.emerging import Planned
+from portage_ext.updates.engine import Step
+from portage_ext.updates.journal import Journal
+from portage_ext.updates.merging import Emerging
+from portage_ext.updates.result import Held, Outcome, Result, nothing
+from portage_ext.words import counted
+
+_ROUNDS: Final = 8
+"""How often a plan without what would be compiled is made again: leaving out one package can make another one be compiled."""
+_WOULD_COMPILE: Final = "no binary fits, and `compile` of [update] is false (portage-ext why says what would change that)"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """``first`` are the steps that binhosts have, too."""
+
+    first: Emerging
+
+    def plan(self, journal: Journal) -> Result:
+        """With the counts; without what would be compiled, where that is not wanted."""
+        emerge = self.first
+        if emerge.settings.compile:
+            return emerge.plan(journal)
+        held: dict[str, Held] = {}
+        packages: list[Planned] = []
+        for _ in range(_ROUNDS):
+            packages = emerging.plan(emerge.commands, (*emerge.request, *_exclude(held)))
+            built = [one.cpv for one in packages if not one.binary]
+            if not built:
+                break
+            held |= {emerging.name_of(cpv): Held(cpv, _WOULD_COMPILE) for cpv in built}
+        else:
+            packages = []
+        listed = tuple(f"binary {one.cpv}" for one in packages)
+        line = emerging.summary(packages) if packages else "nothing to update"
+        outcome = Outcome.DONE if packages else Outcome.NOTHING
+        return Result(outcome, line, held=tuple(held.values()), packages=listed)
+
+    def emerge(self, journal: Journal) -> Result:
+        if self.first.settings.compile:
+            return self.first.emerge(journal)
+        plan = journal.results["plan"]
+        held = {emerging.name_of(one.what): one for one in plan.held}
+        # Whatever changed since the plan: nothing is compiled.
+        return replace(self.first, words=("--usepkgonly", *_exclude(held))).emerge(journal)
+
+    def configuration(self, journal: Journal) -> Result:
+        from portage_ext.host.protected import waiting
+
+        found = waiting()
+        if not found:
+            return nothing("no configuration file waits to be merged")
+        line = f"{counted(len(found), 'configuration file')} to merge: run dispatch-conf or etc-update"
+        return Result(Outcome.DONE, line, told=tuple(map(str, found)))
+
+    def restart(self, journal: Journal) -> Result:
+        lines = restarts.advice(restarts.stale())
+        if not lines:
+            return nothing("no process runs replaced files")
+        return Result(Outcome.DONE, f"{counted(len(lines), 'program')} to restart", told=tuple(lines))
+
+    def steps(self) -> list[Step]:
+        own = {"plan": self.plan, "emerge": self.emerge}
+        found = [replace(step, run=own.get(step.name, step.run)) for step in self.first.steps()]
+        return [
+            *found,
+            Step("configuration", "look for configuration files to merge", self.configuration),
+            Step("restart", "look for programs to restart", self.restart),
+        ]
+
+
+def _exclude(held: dict[str, Held]) -> tuple[str, ...]:
+    return tuple(f"--exclude={name}" for name in held)

@@ -1,0 +1,120 @@
+"""Every step of an update is a command that a person could type, in a process of its own.
+
+So a step works with the Portage and the portage-ext that are installed when it begins, also right after the update has replaced
+them. What a command prints goes to a log of its own. It inherits the lock of the update: while it runs, no other update begins,
+even if this one was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext import files, limits, shown
+from portage_ext.errors.updates import StepError
+from portage_ext.unattended.log import LOG_DIRECTORY
+
+LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
+"""In the environment of an emerge, ``later`` leaves the work after it to whoever started it; emerge/after reads it."""
+_OWN: Final = ("-P", "-m", "portage_ext.cli.main")
+_EMERGE: Final = ("--ask=n", "--color=n", "--quiet-build=y", "--nospinner")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that ended: its exit status, its log, and the end of that log as lines."""
+
+    status: int
+    log: Path
+    lines: tuple[str, ...]
+
+    def last(self) -> tuple[str, ...]:
+        """The last lines that say something."""
+        return tuple(line for line in self.lines if line.strip())[-limits.UPDATE_LINES :]
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Runs commands for the update below ``root``; ``lock`` is the descriptor that they inherit."""
+
+    root: Path
+    lock: int | None = None
+
+    def emerge(self, step: str, *words: str) -> Ended:
+        """Run emerge. What it builds is published by the update, not after each emerge. Raises StepError, OSError."""
+        found = shutil.which("emerge")
+        if found is None:
+            raise StepError(step, "there is no emerge on PATH", "Run this command with the PATH of root.")
+        return self.run(step, (found, *_EMERGE, *words))
+
+    def own(self, step: str, *words: str, accept: Sequence[int] = (0,)) -> list[dict[str, Any]]:
+        """Run a command of portage-ext that prints JSON; the objects that it printed.
+
+        Raises StepError for an exit status that ``accept`` lacks, and for a command that printed no JSON.
+        """
+        with tempfile.TemporaryFile() as output:
+            ended = self.run(step, (sys.executable, *_OWN, *words), output=output.fileno())
+            output.seek(0)
+            data = output.read(limits.UPDATE_OUTPUT + 1)
+        try:
+            if len(data) > limits.UPDATE_OUTPUT:
+                raise ValueError
+            objects = [json.loads(line) for line in data.splitlines()]
+        except (ValueError, RecursionError):
+            objects = []
+        # A command that was refused prints no JSON, and says why in its log.
+        if ended.status not in accept or not objects:
+            called = f"portage-ext {words[0]}"
+            raise StepError(step, f"{called}: {_words(ended, called)}", f"The whole output is in {ended.log}.")
+        return objects
+
+    def run(self, step: str, words: Sequence[str], *, output: int | None = None) -> Ended:
+        """Run ``words``; what they print goes to the log of ``step``, stdout to ``output`` if given. Raises OSError."""
+        log = self.log(step)
+        files.make_directory(log.parent)
+        with log.open("ab") as file:
+            begun = file.tell()
+            file.write(f"--- {' '.join(words)}\n".encode())
+            file.flush()
+            done = subprocess.run(
+                list(words),
+                stdin=subprocess.DEVNULL,
+                stdout=file if output is None else output,
+                stderr=file,
+                cwd="/",
+                env=self._environment(),
+                pass_fds=() if self.lock is None else (self.lock,),
+                check=False,
+            )
+        return Ended(done.returncode, log, tail(log, begun))
+
+    def log(self, step: str) -> Path:
+        return self.root / LOG_DIRECTORY / "update" / f"{step}.log"
+
+    def clear(self) -> None:
+        """Remove the logs of the run before. Raises OSError."""
+        shutil.rmtree(self.root / LOG_DIRECTORY / "update", ignore_errors=True)
+
+    def _environment(self) -> Mapping[str, str]:
+        return {**os.environ, LATER: "later", "NOCOLOR": "true", "NO_COLOR": "1"}
+
+
+def tail(path: Path, begin: int = 0) -> tuple[str, ...]:
+    """The last lines of a file, from the byte ``begin`` on, safe to show. Raises OSError."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(begin, end - limits.UPDATE_TAIL))
+        return tuple(shown.line(line) for line in file.read().decode("utf-8", "replace").splitlines())
+
+
+def _words(ended: Ended, called: str) -> str:
+    said = [line.removeprefix(f"{called}: ") for line in ended.last() if not line.startswith("--- ")]
+    return " ".join(said[-3:]) or f"it ended with status {ended.status} and said nothing"
