@@ -398,14 +398,7 @@ PAGES_SIGNATURE: Final = 64 * KIB
 
 # `portage-ext update` (updates/).
 UPDATE_JOURNAL: Final = 16 * MIB
-UPDATE_PASSED: Final = 100
-"""Contents of the staging channel that are remembered to have passed their trial."""
-UPDATE_OUTPUT: Final = 64 * MIB
-"""What a command of portage-ext prints as JSON for a step."""
-UPDATE_TAIL: Final = 64 * KIB
-"""The end of a log that a step reads."""
-UPDATE_LINES: Final = 12
-"""Last lines of a log in a report."""
-PROCESS_MAPS: Final = 8 * MIB
-"""What the kernel says of the files that one process has mapped."""
-TRIAL_INSTALLATION_SECONDS: Final = 3600.0
+UPDATE_OUTPUT: Final = 64 * MIB  # what a command of portage-ext prints as JSON for a step
+UPDATE_PASSED: Final = 100  # contents of staging that are remembered to have passed their trial
+UPDATE_LINES: Final = 12  # last lines of a log in a report
+PROCESS_MAPS: Final = 8 * MIB  # what the kernel says of the files that one process has mapped

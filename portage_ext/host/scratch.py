@@ -55,7 +55,7 @@ def merge_together(
     """
     with _scratch("trial", directory, index, entries) as scratch:
         scratch.has(provided)
-        words = scratch.merge(wanted, (), limits.TRIAL_INSTALLATION_SECONDS)
+        words = scratch.merge(wanted, (), limits.INSTALL_TEST_SECONDS)
     if not words:
         return
     if len(wanted) == 1:

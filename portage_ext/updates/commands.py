@@ -111,7 +111,7 @@ def tail(path: Path, begin: int = 0) -> tuple[str, ...]:
     """The last lines of a file, from the byte ``begin`` on, safe to show. Raises OSError."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
-        file.seek(max(begin, end - limits.UPDATE_TAIL))
+        file.seek(max(begin, end - limits.LOG_TAIL))
         return tuple(shown.line(line) for line in file.read().decode("utf-8", "replace").splitlines())
 
 
