@@ -49,22 +49,43 @@ def installed_contracts(atom: str, *, compute: bool = False) -> Iterator[tuple[s
 
     Raises RequestError for what is no atom, OSError when the vdb cannot be read.
     """
+    from portage_ext.host import contracts
+
+    _, database = vdb()
+    here = place()
+    for cpv in installed(database, atom):
+        recorded = None if compute else contracts.recorded(database, cpv, here.eprefix)
+        contract = recorded if recorded is not None else contracts.from_files(database, cpv, here.root, here.eprefix)
+        yield str(cpv), recorded is not None, contract
+
+
+def vdb() -> tuple[Any, Any]:
+    """Portage's settings and its database of installed packages. Raises UnknownPortageError."""
     import portage
-    from portage.exception import PortageException
 
     from portage_ext.host import contracts
 
     probe.check(LOSS, (*EXPECTED, *contracts.OF_INSTALLED))
-    database = portage.db[portage.settings["EROOT"]]["vartree"].dbapi
+    return portage.settings, portage.db[portage.settings["EROOT"]]["vartree"].dbapi
+
+
+def installed(database: Any, atom: str) -> list[Any]:
+    """The installed packages, Portage's CPV values, that ``atom`` matches. Raises RequestError for what is no atom."""
+    from portage.exception import PortageException
+
     try:
-        matches = database.match(atom)
+        return list(database.match(atom))
     except (PortageException, ValueError) as error:  # ValueError: a name without category that several have
         raise _no_atom(atom, error) from error
-    here = place()
-    for cpv in matches:
-        recorded = None if compute else contracts.recorded(database, cpv, here.eprefix)
-        contract = recorded if recorded is not None else contracts.from_files(database, cpv, here.root, here.eprefix)
-        yield str(cpv), recorded is not None, contract
+
+
+def every_package(database: Any) -> Iterator[tuple[str, str]]:
+    """Each installed package, in order: its CPV, and ``category/name:slot`` as emerge takes it."""
+    from portage.versions import cpv_getkey
+
+    for cpv in sorted(map(str, database.cpv_all())):
+        slot = database.aux_get(cpv, ["SLOT"])[0].partition("/")[0]
+        yield cpv, f"{cpv_getkey(cpv)}:{slot}"
 
 
 def _no_atom(text: str, error: Exception) -> RequestError:
