@@ -22,7 +22,6 @@ SPOKEN_SIZE: Final = 4 * MIB
 """The output of Portage while it resolves a request."""
 EMERGE_LOG_SIZE: Final = 32 * MIB
 """The end of emerge.log that is searched for build times."""
-
 LOOKED_INTO: Final = 256
 """Packages of PKGDIR that are opened in addition to the closest candidate of each package (explain/looks.py)."""
 PLAN_STEPS: Final = 4096
@@ -302,7 +301,6 @@ READER_FILE: Final = 16 * MIB
 """A file that it may write."""
 READER_TIMEOUTS: Final = 8
 """Ebuilds of one repository that may run out of time; no further ebuild is read in that sync."""
-
 SYNC_OLD: Final = 30 * 86400
 """A made repository that was not synced for so long is a warning, as Portage warns of an old tree (PORTAGE_SYNC_STALE)."""
 
@@ -396,8 +394,10 @@ PAGES_ROWS: Final = 64
 PAGES_SIGNATURE: Final = 64 * KIB
 """How much of a package is read to see if it has a signature."""
 
-# `portage-ext update` (updates/).
-UPDATE_JOURNAL: Final = 16 * MIB
+# `portage-ext update` and snapshots (updates/, snapshots/).
+OWN_RECORD: Final = 16 * MIB  # the journal of an update, the record of snapshots
+SNAPSHOT_SECONDS: Final = 120.0  # one command that makes or removes a snapshot
+SNAPSHOT_WHY: Final = 2 * KIB  # the description of a snapshot
 UPDATE_OUTPUT: Final = 64 * MIB  # what a command of portage-ext prints as JSON for a step
 UPDATE_PASSED: Final = 100  # contents of staging that are remembered to have passed their trial
 UPDATE_LINES: Final = 12  # last lines of a log in a report

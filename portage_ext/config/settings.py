@@ -27,7 +27,7 @@
     channel = "production"
 
 ``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync], ``building``
-[build], ``watching`` [watch], ``updating`` [update], ``toolchain`` the key of that name.
+[build], ``watching`` [watch], ``updating`` [update], ``snapshotting`` [snapshot], ``toolchain`` the key of that name.
 """
 
 from __future__ import annotations
@@ -35,15 +35,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from portage_ext.config import building, publishing, toolchain, unattended, updating, watching
+from portage_ext.config import building, publishing, toolchain, unattended, watching
 from portage_ext.config.building import Building, DeployHost
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
-from portage_ext.config.updating import Updating
 from portage_ext.config.watching import Watching
 from portage_ext.errors import SettingsError, UnreadableSettingsError
+
+if TYPE_CHECKING:
+    from portage_ext.config.updating import Updating
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,14 @@ class Settings:
     building: Building = field(default_factory=Building)
     hosts: Mapping[str, DeployHost] = field(default_factory=dict)
     watching: Watching = field(default_factory=Watching)
-    updating: Updating = field(default_factory=Updating)
+    update: Updating | None = None
+
+    @property
+    def updating(self) -> Updating:
+        """The table [update], or its defaults."""
+        from portage_ext.config.updating import Updating
+
+        return self.update or Updating()
 
     def binrepo(self, name: str) -> BinrepoSettings:
         """The settings of the binrepo ``name``, or the defaults (a Release is required)."""
@@ -148,6 +158,10 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
     if client_only:
         return settings
     toolchain.check(top)
+    # Commands that run again and again import this module, and need none of these tables.
+    from portage_ext.config import snapshotting, updating
+
+    snapshotting.read(top)
     settings = replace(
         settings,
         publishing=publishing.read(top),
@@ -155,7 +169,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         building=building.read(top),
         hosts=building.read_hosts(top),
         watching=watching.read(top),
-        updating=updating.read(top),
+        update=updating.read(top),
     )
     top.nothing_left()
     return settings

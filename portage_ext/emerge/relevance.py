@@ -111,6 +111,27 @@ def merges_packages(emerge_config: Any) -> bool:
     return emerge_config.action is None and not any(emerge_config.opts.get(option) for option in no_merge)
 
 
+def makes_snapshots(emerge_config: Any) -> bool:
+    """Whether this run of emerge changes the system, on a host whose portage-ext.toml may ask for a snapshot before that.
+
+    Not a run that only fetches or builds packages, or that fills another ROOT with dependencies.
+    """
+    options, settings = emerge_config.opts, emerge_config.target_config.settings
+    if not merges_packages(emerge_config) or options.get("--buildpkgonly"):
+        return False
+    if options.get("--onlydeps") and settings["ROOT"] != "/":
+        return False
+    from portage_ext.limits import CONFIG_FILE_SIZE
+
+    try:
+        with open(os.path.join(settings["PORTAGE_CONFIGROOT"], CONFIGURATION), "rb") as opened:
+            return b"snapshot" in opened.read(CONFIG_FILE_SIZE)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # the part says what is wrong with the file
+
+
 def keys_pinned(emerge_config: Any) -> bool:
     """Whether this run of emerge builds a list on a host with pinned keys."""
     root = emerge_config.target_config.settings["PORTAGE_CONFIGROOT"]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portage_ext.errors import PortageExtError
 
 
-@dataclass(slots=True, eq=False)
 class RunningUpdateError(PortageExtError):
     """Another update runs, or a command of an update that was killed. ``who`` is the process that holds the lock."""
 
@@ -18,7 +15,6 @@ class RunningUpdateError(PortageExtError):
         return f"another update is running: {self.who} holds {self.lock}. Wait for it; two updates cannot run at the same time"
 
 
-@dataclass(slots=True, eq=False)
 class StepError(PortageExtError):
     """A step of an update could not be done."""
 

@@ -38,7 +38,7 @@ from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.policy.losses import check_release
-from portage_ext.releases import beside, choosing, pages, roots
+from portage_ext.releases import beside, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, run_gates
@@ -128,6 +128,8 @@ class Publisher:
         An ``unattended`` run only renews a held channel. Raises UnknownChannelError, UnknownNumberError, else as
         :meth:`publish`.
         """
+        from portage_ext.releases import choosing
+
         with self._guarded(channel):
             number = choosing.of(self.tree, origin, number)
             held = self.tree.held(channel) if unattended else None
@@ -140,6 +142,8 @@ class Publisher:
 
         ``by`` is the name of the user. Raises UnknownNumberError if there is no such release, else as :meth:`publish`.
         """
+        from portage_ext.releases import choosing
+
         with self._guarded(channel):
             target = choosing.earlier(self.tree, channel, number)
             source = replace(self._of(target, f"rolled back to {target}"), holds=Hold(target, int(self._clock()), by))

@@ -57,8 +57,8 @@ def load(root: Path) -> Journal | None:
     path = root / STATE / "journal.json"
     try:
         with path.open("rb") as file:
-            data = file.read(limits.UPDATE_JOURNAL + 1)
-        return _parse(json.loads(data)) if len(data) <= limits.UPDATE_JOURNAL else None
+            data = file.read(limits.OWN_RECORD + 1)
+        return _parse(json.loads(data)) if len(data) <= limits.OWN_RECORD else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 

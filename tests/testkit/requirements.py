@@ -45,6 +45,7 @@ PROGRAMS = (
     Program("lz4", "lz4", "app-arch/lz4"),
     Program("lzip", "lzip", "app-arch/lzip"),
     Program("lzop", "lzop", "app-arch/lzop"),
+    Program("mkfs.btrfs", "btrfs-progs", "sys-fs/btrfs-progs"),
     Program("nginx", "nginx-light", "www-servers/nginx"),
     Program("npm", "npm", "net-libs/nodejs"),
     Program("rsync", "rsync", "net-misc/rsync"),

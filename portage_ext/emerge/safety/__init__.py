@@ -1,0 +1,1 @@
+"""What makes a run of emerge safe to take back."""
