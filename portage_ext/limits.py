@@ -318,42 +318,29 @@ PICK_LOCK: Final = 600.0
 """Another run makes the same repository."""
 
 # Ebuilds from a Python index (repositories/pypi/).
-PYPI_PAGE: Final = 16 * MIB
-"""What an index says of one project; boto3, with thousands of releases, has less than three."""
-PYPI_FILES: Final = 50_000
-"""Files of one project."""
-PYPI_METADATA: Final = 2 * MIB
-"""METADATA, or PKG-INFO, with its description."""
-PYPI_HEADERS: Final = 4096
-"""Header fields of one METADATA; azure and its like have some hundreds of extras."""
-PYPI_HEADER: Final = 16 * KIB
-"""One of them, with its continuation lines: some put their whole licence there."""
+PYPI_PAGE: Final = 16 * MIB  # what an index says of one project; boto3, with thousands of releases, has less than three
+PYPI_FILES: Final = 50_000  # files of one project
+PYPI_METADATA: Final = 2 * MIB  # METADATA, or PKG-INFO, with its description
+PYPI_HEADERS: Final = 4096  # header fields of one METADATA; azure and its like have some hundreds of extras
+PYPI_HEADER: Final = 16 * KIB  # one of them, with its continuation lines: some put their whole licence there
 PYPI_REQUIREMENT: Final = 2 * KIB
 PYPI_REQUIREMENTS: Final = 2048
 PYPI_NAME: Final = 100
 PYPI_VERSION: Final = 64
 PYPI_URL: Final = 2 * KIB
 PYPI_PYPROJECT: Final = MIB
-PYPI_WHEEL: Final = 64 * MIB
-"""A wheel that is fetched for its METADATA, where the index does not serve that by itself."""
-PYPI_DIRECTORY: Final = 16 * MIB
-"""The directory of names at the end of a wheel."""
+PYPI_WHEEL: Final = 64 * MIB  # a wheel that is fetched for its METADATA, where the index does not serve that by itself
+PYPI_DIRECTORY: Final = 16 * MIB  # the directory of names at the end of a wheel
 PYPI_SDIST: Final = 256 * MIB
 PYPI_UNPACKED: Final = 2 * GIB
 PYPI_MEMBERS: Final = 200_000
-PYPI_TAR_READ: Final = 2 * MIB
-"""One read of tarfile; a header that announces more is hostile."""
-PYPI_PROJECTS: Final = 20_000
-"""Projects of one repository, listed and needed."""
-PYPI_ROUNDS: Final = 64
-"""How often a closure is gone through until nothing changes."""
-PYPI_SECONDS: Final = 3600.0
-"""A whole sync."""
-PYPI_RECORD: Final = 256 * MIB
-"""What a repository remembers of its projects."""
+PYPI_TAR_READ: Final = 2 * MIB  # one read of tarfile; a header that announces more is hostile
+PYPI_PROJECTS: Final = 20_000  # projects of one repository, listed and needed
+PYPI_ROUNDS: Final = 64  # how often a closure is gone through until nothing changes
+PYPI_SECONDS: Final = 3600.0  # a whole sync
+PYPI_RECORD: Final = 256 * MIB  # what a repository remembers of its projects
 ECLASS_SIZE: Final = MIB
-PACKAGE_METADATA: Final = 256 * KIB
-"""One metadata.xml of an ebuild repository."""
+PACKAGE_METADATA: Final = 256 * KIB  # one metadata.xml of an ebuild repository
 
 # The graph of a merge list (graph/, emerge/graph.py, watch/).
 GRAPH_REDUCED: Final = 6000
