@@ -224,6 +224,9 @@ TRIAL_LINES: Final = 3
 # Questions to the compiler about CPUs (host/cpu.py).
 COMPILER_SECONDS: Final = 10.0
 COMPILER_OUTPUT: Final = MIB
+COMPILER_ANSWERS: Final = 32
+COMPILER_MEMORY: Final = MIB
+"""What is remembered of them (host/answers.py)."""
 
 # The builder.json of a binhost (model/builder.py).
 BUILDER_SIZE: Final = 1536 * KIB

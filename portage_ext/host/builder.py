@@ -37,10 +37,12 @@ _FEATURES: Final = (
 _TOOLCHAIN: Final = ("llvm-core/clang", "sys-devel/gcc", "sys-libs/glibc", "sys-libs/musl")
 
 
-def builder() -> Builder:
-    """The builder.json that this host would publish."""
+def builder(*, remember: bool = False) -> Builder:
+    """The builder.json that this host would publish; ``remember`` what the compiler says, for the next time."""
     import portage
 
+    if remember:
+        asking.remember(Path(portage.settings["EROOT"]))
     return builder_of(portage.settings, portage.db[portage.settings["EROOT"]]["vartree"].dbapi)
 
 

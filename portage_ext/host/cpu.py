@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from portage_ext import limits
+from portage_ext.host.answers import Answers, identity
 from portage_ext.model.builder import Builder
 from portage_ext.policy import cpu
 from portage_ext.policy.cpu import Cpu, Judgement, Needs
@@ -82,10 +83,23 @@ def needs(cflags: Sequence[str], chost: str = "", *, ours: bool = False) -> Need
     return cpu.needs_of_level(named[-1] if named else "x86-64") if not more else None
 
 
+_memory: Answers | None = None
+
+
+def remember(eroot: Path) -> None:
+    """Keep what the compiler says from now on in a place of the host at ``eroot``, and take from there what it said before."""
+    global _memory
+    _memory = Answers.below(eroot)
+
+
 @cache
 def _ask(arguments: tuple[str, ...], chost: str, *, stderr: bool = False) -> str:
     """The output of the compiler; empty if there is none or if it fails."""
     for name in filter(None, (f"{chost}-gcc" if chost else "", "gcc")):
+        who = identity(name) if _memory is not None else None
+        question = (*arguments, "2>" if stderr else ">")
+        if _memory is not None and who is not None and (known := _memory.known(who, question)) is not None:
+            return known
         try:
             done = subprocess.run(
                 [name, *arguments],
@@ -98,7 +112,10 @@ def _ask(arguments: tuple[str, ...], chost: str, *, stderr: bool = False) -> str
         except (OSError, subprocess.TimeoutExpired):
             continue
         if done.returncode == 0:
-            return (done.stderr if stderr else done.stdout)[: limits.COMPILER_OUTPUT].decode("utf-8", "replace")
+            answer = (done.stderr if stderr else done.stdout)[: limits.COMPILER_OUTPUT].decode("utf-8", "replace")
+            if _memory is not None and who is not None:
+                _memory.keep(who, question, answer)
+            return answer
     return ""
 
 

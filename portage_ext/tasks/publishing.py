@@ -102,7 +102,7 @@ def publish(
             return left_out_of(reports[-1:])
 
         # It is not known how packages in another PKGDIR were built.
-        described = builder().emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
+        described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
         source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, without)
         try:
             done = made.publish(channel, source, gates, unattended=unless_held, may_lose=may_lose)
@@ -208,7 +208,8 @@ def publisher_with(
     rules, terms, signer = settings.of(channel), site.settings.release, by.signer
     primary, following = signer.key.primary, tuple(fingerprint(one) for one in keys_next)
     # A client that was offline for long finds the announced keys beside every Release that announces them.
-    keys = {key_path(one): public_key(signer.homedir, SigningKey(one, one)) for one in (primary, *following)}
+    keys = {key_path(primary): by.public}
+    keys |= {key_path(one): public_key(signer.homedir, SigningKey(one, one)) for one in following}
     for one in () if following else _announced(tree):
         with contextlib.suppress(GpgError):  # a key of another host, or one that was removed: it stays announced
             keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))

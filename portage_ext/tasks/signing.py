@@ -37,6 +37,11 @@ class Signing:
         """The fingerprint of the signing key, as it was requested."""
         return self.signer.key.fingerprint
 
+    @property
+    def public(self) -> bytes:
+        """Its public key, binary and minimal."""
+        return self.ring.read_bytes()
+
     def judge(self, key: str | None = None) -> Judge:
         """A judge that accepts signatures of ``key`` (None: of the primary key, including its subkeys)."""
         return gpg.judge_many([self.ring], frozenset({key or self.signer.key.primary}), self._known)

@@ -193,7 +193,7 @@ def _published(
             unsigned = kept[-1].unsigned
             return {**left_out_of([kept[-1].report]), **({} if unsigned is None else unsigned.why)}
 
-        described = builder().emit() if rules.builder else b""
+        described = builder(remember=True).emit() if rules.builder else b""
         source = Source(pkgdir, "published", None, lambda: lock.held(pkgdir), refresh, described, left_out)
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with publisher.tree.locked():

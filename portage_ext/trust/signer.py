@@ -11,14 +11,18 @@ import os
 import subprocess
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext import limits
 from portage_ext.errors.here import MissingGpgError, MissingSecretKeyError
 from portage_ext.errors.trust import GpgError
 from portage_ext.trust.gpg import environment, finished
 from portage_ext.trust.keyfiles import only
+
+if TYPE_CHECKING:
+    from portage_ext.trust.gpg_home import BoundGPG
 
 _SIGN: Final = ("--batch", "--no-tty", "--armor", "--digest-algo", "SHA512")
 _PIPE: Final = 1 << 20
@@ -38,11 +42,19 @@ class SigningKey:
         return self.fingerprint if self.fingerprint == self.primary else f"{self.fingerprint}!"
 
 
+@cache
+def _home(homedir: Path | None) -> BoundGPG:
+    """gpg on ``homedir``, which tells its version once in a run. Raises GpgError."""
+    from portage_ext.trust.gpg_home import opened
+
+    return opened(homedir)
+
+
 def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
     """The secret key ``wanted`` (a whole fingerprint, of a primary key or subkey; None: the only one). Raises GpgError."""
-    from portage_ext.trust.gpg_home import listed, opened
+    from portage_ext.trust.gpg_home import listed
 
-    found = listed(opened(homedir), secret=True)
+    found = listed(_home(homedir), secret=True)
     if wanted is None and len(found) > 1:
         there = ", ".join(sorted(key["fingerprint"].upper() for key in found))
         raise GpgError("gpg", f"there are several secret keys in {homedir or 'the home of gpg'}; name one with --key: {there}")
@@ -60,9 +72,7 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:
     """The public part of ``key``. Raises GpgError."""
-    from portage_ext.trust.gpg_home import opened
-
-    exported = opened(homedir).export_keys(key.primary, armor=False)
+    exported = _home(homedir).export_keys(key.primary, armor=False)
     if not isinstance(exported, bytes) or not exported:
         raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
     return only([exported], key.primary, "the signing key")
