@@ -345,6 +345,19 @@ PYPI_RECORD: Final = 256 * MIB  # what a repository remembers of its projects
 ECLASS_SIZE: Final = MIB
 PACKAGE_METADATA: Final = 256 * KIB  # one metadata.xml of an ebuild repository
 
+# Newer releases of packages (repositories/bump/).
+NVCHECKER_SECONDS: Final = 900.0
+"""One run of nvchecker over all entries."""
+NVCHECKER_OUTPUT: Final = 16 * MIB
+BUMP_SECONDS: Final = 1800.0
+"""One run of `ebuild`, which fetches a release."""
+BUMP_FILES: Final = 256
+"""Build files of one release that are compared."""
+BUMP_LINES: Final = 200
+"""Lines of their differences that are shown."""
+BUMP_WIDTH: Final = 200
+"""Characters of each."""
+
 # The graph of a merge list (graph/, emerge/graph.py, watch/).
 GRAPH_REDUCED: Final = 6000
 """Packages of a list up to which edges that a longer way implies are left out: the sets for that take 5 MB then."""

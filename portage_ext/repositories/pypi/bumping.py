@@ -57,8 +57,8 @@ def bump(package: str, index: Index, terms: Terms, provided: Provided) -> Bump |
         raise OverlayError(
             str(directory / "metadata.xml"), "it names no project on PyPI (remote-id), and no other place is looked at"
         )
-    text = _text(directory / f"{directory.name}-{pvr}.ebuild")
-    if not _PYPI.search(text):
+    said = text(directory / f"{directory.name}-{pvr}.ebuild")
+    if not _PYPI.search(said):
         raise OverlayError(
             str(directory),
             "its ebuild does not inherit pypi, so its archive comes from elsewhere; make the new version by hand",
@@ -75,7 +75,7 @@ def bump(package: str, index: Index, terms: Terms, provided: Provided) -> Bump |
     after = _facts(found, terms)
     lines = difflib.unified_diff(before, after, pvr, found.pv, lineterm="", n=0) if before else iter(after)
     changed = tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
-    return Bump(package, pvr, found.pv, _KEYWORDS.sub(_testing, text), found, changed)
+    return Bump(package, pvr, found.pv, testing(said), found, changed)
 
 
 def put(made: Bump, overlay: Path) -> list[Path]:
@@ -91,12 +91,13 @@ def put(made: Bump, overlay: Path) -> list[Path]:
     return [directory / "Manifest", path]
 
 
-def _testing(match: re.Match[str]) -> str:
-    """KEYWORDS of a version that nobody has tested."""
-    return match[1] + _WORD.sub("~", match[2]) + match[3]
+def testing(ebuild: str) -> str:
+    """The text of an ebuild with the KEYWORDS of a version that nobody has tested."""
+    return _KEYWORDS.sub(lambda match: match[1] + _WORD.sub("~", match[2]) + match[3], ebuild)
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """The text of an ebuild. Raises OverlayError."""
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(limits.PACKAGE_METADATA)

@@ -16,9 +16,9 @@ from packaging.utils import canonicalize_name
 from portage_ext import limits
 from portage_ext.repositories.pypi.dependencies import Provider
 from portage_ext.repositories.pypi.names import CATEGORY, Names
+from portage_ext.repositories.pypi.versions import order
 
 _REMOTE: Final = re.compile(rb"<remote-id\s+type=\"pypi\"\s*>\s*([A-Za-z0-9._-]{1,100})\s*</remote-id>")
-_NUMBERS: Final = re.compile(r"[0-9]+|[a-z]+")
 _PYTHONS: Final = re.compile(r"\bpython_targets_python3_[0-9]+|^\s*inherit\s.*\b(?:distutils-r1|python-r1)\b", re.M)
 
 
@@ -113,19 +113,15 @@ def _remote_ids(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _pvrs(path: Path) -> tuple[str, ...]:
-    """The versions of a package's ebuilds but live ones, oldest first by their numbers."""
+    """The versions of a package's ebuilds but live ones, oldest first (PMS 3.3)."""
     beginning = f"{path.name}-"
     found: Iterable[str] = (
         name.removesuffix(".ebuild").removeprefix(beginning)
         for name in _directories(path)
         if name.endswith(".ebuild") and name.startswith(beginning) and "9999" not in name
     )
-    return tuple(
-        sorted(
-            found,
-            key=lambda one: [(word.isdigit(), int(word) if word.isdigit() else 0, word) for word in _NUMBERS.findall(one)],
-        )
-    )
+    ordered = [(key, one) for one in found if (key := order(one)) is not None]
+    return tuple(one for _, one in sorted(ordered))
 
 
 def _for_pythons(root: Path, package: str, versions: tuple[str, ...]) -> bool:

@@ -19,6 +19,11 @@ from portage_ext.errors.pypi import NoReleaseError
 _SUFFIXES: Final = {"a": "_alpha", "b": "_beta", "rc": "_rc"}
 _PMS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:_(?:alpha|beta|pre|rc|p)[0-9]*)*")
 _REVISION: Final = re.compile(r"-r[0-9]+$")
+_ORDERED: Final = re.compile(
+    r"(?P<numbers>[0-9]+(?:\.[0-9]+)*)(?P<letter>[a-z]?)(?P<suffixes>(?:_(?:alpha|beta|pre|rc|p)[0-9]*)*)(?:-r(?P<revision>[0-9]+))?"
+)
+_SUFFIX: Final = re.compile(r"_(alpha|beta|pre|rc|p)([0-9]*)")
+_RANKS: Final = {"alpha": -4, "beta": -3, "pre": -2, "rc": -1, "p": 1}
 _LAST_REVISION: Final = "-r9999"
 """Behind every revision: ``<=x-1-r9999`` is how ebuilds include all revisions of a version."""
 
@@ -53,6 +58,18 @@ def pep440(pvr: str) -> Version | None:
         return Version(translated(pv))
     except InvalidVersion:
         return None
+
+
+def order(pvr: str) -> tuple[object, ...] | None:
+    """A key that sorts versions as PMS 3.3 does; None for what is no version."""
+    match = _ORDERED.fullmatch(pvr)
+    if match is None:
+        return None
+    first, *others = match["numbers"].split(".")
+    # A component that begins with a zero is compared as text, and so is whatever it is compared with.
+    numbers = (int(first), *((0, 0, one.rstrip("0")) if one[0] == "0" else (1, int(one), "") for one in others))
+    suffixes = tuple((_RANKS[word], int(number or 0)) for word, number in _SUFFIX.findall(match["suffixes"]))
+    return numbers, match["letter"], (*suffixes, (0, 0)), int(match["revision"] or 0)
 
 
 def satisfied(specifiers: SpecifierSet, known: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ import re
 import tarfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from portage_ext import limits
 from portage_ext.errors.pypi import InvalidArchiveError
@@ -33,10 +33,10 @@ class Sdist:
     compiled: bool
 
 
-class _Bounded:
+class Bounded:
     """A decompressed stream as tarfile reads it: forward, in small pieces, up to a bound."""
 
-    def __init__(self, stream: gzip.GzipFile) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.begin()
 
@@ -48,15 +48,16 @@ class _Bounded:
         self._left -= size
         if not 0 <= size <= limits.PYPI_TAR_READ or self._left < 0:
             raise tarfile.ReadError(f"a header announces {size} bytes")
-        return self._stream.read(size)
+        data: bytes = self._stream.read(size)
+        return data
 
     def seek(self, position: int, whence: int = 0) -> int:
         if whence or position > limits.PYPI_UNPACKED:
             raise tarfile.ReadError(f"it unpacks to more than {limits.PYPI_UNPACKED} bytes")
-        return self._stream.seek(position)
+        return int(self._stream.seek(position))
 
     def tell(self) -> int:
-        return self._stream.tell()
+        return int(self._stream.tell())
 
 
 def read(file: IO[bytes], project: str) -> Sdist:
@@ -66,7 +67,7 @@ def read(file: IO[bytes], project: str) -> Sdist:
     cargo = compiled = False
     try:
         with gzip.GzipFile(fileobj=file) as stream:
-            bounded = _Bounded(stream)
+            bounded = Bounded(stream)
             archive = tarfile.open(fileobj=bounded, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115 (its stream is closed)
             for number, member in enumerate(archive):
                 bounded.begin()

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from portage_ext.errors.pypi import NoReleaseError
-from portage_ext.repositories.pypi.versions import atoms, pep440, pms, satisfied, translated
+from portage_ext.repositories.pypi.versions import atoms, order, pep440, pms, satisfied, translated
 
 PACKAGE = "dev-python/x"
 VERSIONS = st.lists(st.integers(0, 3), min_size=1, max_size=3).map(lambda numbers: ".".join(map(str, numbers)))
@@ -88,6 +88,30 @@ def test_portage_judges_versions_as_packaging_does(operator: str, wanted: str, k
         cpv = f"{PACKAGE}-{version}-r1"
         matches = all(bool(match_from_list(Atom(atom.lstrip("!")), [cpv])) != atom.startswith("!") for atom in found)
         assert matches == specifiers.contains(version), (found, version)
+
+
+PMS = st.builds(
+    lambda numbers, letter, suffixes, revision: ".".join(numbers) + letter + "".join(suffixes) + revision,
+    st.lists(st.sampled_from(["0", "1", "2", "10", "01", "010", "09", "100"]), min_size=1, max_size=3),
+    st.sampled_from(["", "a", "b"]),
+    st.lists(st.sampled_from(["_alpha", "_beta1", "_pre", "_rc2", "_p", "_p1"]), max_size=2),
+    st.sampled_from(["", "-r0", "-r1", "-r10"]),
+)
+
+
+@given(one=PMS, other=PMS)
+def test_versions_are_ordered_as_portage_orders_them(one: str, other: str) -> None:
+    from portage.versions import vercmp
+
+    first, second = order(one), order(other)
+    assert first is not None
+    assert second is not None
+    assert (first > second) - (first < second) == (vercmp(one, other) > 0) - (vercmp(one, other) < 0)
+
+
+@pytest.mark.parametrize("text", ["", "a", "1.", "1_x", "1-r", "1ab", "1-r1-r2", "x1", "1 "])
+def test_what_is_no_version_has_no_order(text: str) -> None:
+    assert order(text) is None
 
 
 def test_a_version_that_cannot_be_compared_counts() -> None:
