@@ -56,8 +56,6 @@ ZSTD_BLOCKS: Final = 65536
 """Blocks of compressed metadata, 128 KiB each by default."""
 DECOMPRESSOR_SECONDS: Final = 60.0
 READ_BLOCK: Final = 1 * MIB
-TRAILING_BLOCK: Final = 10240
-"""The size of records to which tar pads with zeros."""
 
 # --- the package index (index/, repo/)
 INDEX_SIZE: Final = 1 * GIB
@@ -76,7 +74,6 @@ PREFETCH_FROM: Final = 256
 """From this number of packages on, they are read before the lock is taken."""
 GPG_SECONDS: Final = 600.0
 """One run of gpg over a batch."""
-GPG_OUTPUT: Final = 64 * MIB
 READ_ATTEMPTS: Final = 3
 """How often a package that changed while it was read is read again."""
 DIRECTORY_DEPTH: Final = 64
@@ -287,38 +284,26 @@ DEPLOY_SECONDS: Final = 600.0
 """The resolver of another host."""
 
 # Repositories that a sync makes (repositories/).
-REPOSITORY_SIZE: Final = 256 * MIB
-"""All files of a made repository; they are in memory once while it is made."""
+REPOSITORY_SIZE: Final = 256 * MIB  # all files of a made repository; they are in memory once while it is made
 RECORD_SIZE: Final = 16 * MIB
-READER_SECONDS: Final = 30.0
-"""One ebuild, while its metadata is read."""
-READER_START: Final = 120.0
-"""The start of the process that reads them, which loads Portage."""
-READER_END: Final = 2.0
-"""Its end, when there is nothing more to read."""
+READER_SECONDS: Final = 30.0  # one ebuild, while its metadata is read
+READER_START: Final = 120.0  # the start of the process that reads them, which loads Portage
+READER_END: Final = 2.0  # its end, when there is nothing more to read
 READER_LINE: Final = 1 * MIB
-"""What it answers for one ebuild."""
-READER_MEMORY: Final = 2 * GIB
-"""Address space of each process of it."""
+READER_MEMORY: Final = 2 * GIB  # address space of each process of it
 READER_FILE: Final = 16 * MIB
-"""A file that it may write."""
-READER_TIMEOUTS: Final = 8
-"""Ebuilds of one repository that may run out of time; no further ebuild is read in that sync."""
+READER_TIMEOUTS: Final = 8  # ebuilds of one repository that may run out of time; no further ebuild is read in that sync
 SYNC_OLD: Final = 30 * 86400
 """A made repository that was not synced for so long is a warning, as Portage warns of an old tree (PORTAGE_SYNC_STALE)."""
 
 # The store of an overlay, from which packages are picked (repositories/pick/).
 OVERLAY_FILES: Final = 1_000_000
-OVERLAY_FILE_SIZE: Final = 8 * MIB
-"""One file of a package, an eclass, or a file of profiles/."""
+OVERLAY_FILE_SIZE: Final = 8 * MIB  # one file of a package, an eclass, or a file of profiles/
 OVERLAY_PACKAGE_FILES: Final = 2048
 OVERLAY_PACKAGE_SIZE: Final = 32 * MIB
-OVERLAY_GIT_SECONDS: Final = 600.0
-"""One run of git in the store; it may fetch files."""
-PICKED_PACKAGES: Final = 4096
-"""Packages that one list may bring in."""
-PICK_LOCK: Final = 600.0
-"""Another run makes the same repository."""
+OVERLAY_GIT_SECONDS: Final = 600.0  # one run of git in the store; it may fetch files
+PICKED_PACKAGES: Final = 4096  # packages that one list may bring in
+PICK_LOCK: Final = 600.0  # another run makes the same repository
 
 # Ebuilds from a Python index (repositories/pypi/).
 PYPI_PAGE: Final = 16 * MIB  # what an index says of one project; boto3, with thousands of releases, has less than three
@@ -345,18 +330,14 @@ PYPI_RECORD: Final = 256 * MIB  # what a repository remembers of its projects
 ECLASS_SIZE: Final = MIB
 PACKAGE_METADATA: Final = 256 * KIB  # one metadata.xml of an ebuild repository
 
-# Newer releases of packages (repositories/bump/).
+# Newer releases of packages (repositories/bump/): runs of nvchecker over all entries, and of `ebuild`, which fetches a release;
+# how many build files of it are compared, and how many lines of what differs are shown, each how wide.
 NVCHECKER_SECONDS: Final = 900.0
-"""One run of nvchecker over all entries."""
 NVCHECKER_OUTPUT: Final = 16 * MIB
 BUMP_SECONDS: Final = 1800.0
-"""One run of `ebuild`, which fetches a release."""
 BUMP_FILES: Final = 256
-"""Build files of one release that are compared."""
 BUMP_LINES: Final = 200
-"""Lines of their differences that are shown."""
 BUMP_WIDTH: Final = 200
-"""Characters of each."""
 
 # The graph of a merge list (graph/, emerge/graph.py, watch/).
 GRAPH_REDUCED: Final = 6000
