@@ -112,9 +112,9 @@ def mix(index: PythonIndex, count: int) -> None:
         native = name in _NATIVE
         wheel = "cp312-cp312-manylinux_2_17_x86_64" if native else "py3-none-any"
         index.release(name, version, requires=tuple(requires), fields=tuple(fields), wheel=wheel)
-        for one in map(Requirement, (text for text in requires if "extra ==" not in text)):
-            project = canonicalize_name(one.name)
-            needed[project] = needed.get(project, SpecifierSet()) & one.specifier
+        for wanted in map(Requirement, (text for text in requires if "extra ==" not in text)):
+            project = canonicalize_name(wanted.name)
+            needed[project] = needed.get(project, SpecifierSet()) & wanted.specifier
     for name in sorted(needed.keys() - index.pages.keys()):
         index.release(name, _fitting(needed[name]))
     names = list(index.pages)
@@ -123,10 +123,8 @@ def mix(index: PythonIndex, count: int) -> None:
         licence = "License: proprietary" if chance.random() < 0.07 else "License-Expression: MIT"
         wheel = "cp312-cp312-manylinux_2_17_x86_64" if chance.random() < 0.26 else "py3-none-any"
         # The mean closure over an overlay's packages is small; most have one to five needs.
-        requires = tuple(chance.sample(names, chance.randint(0, 4)))
-        index.release(
-            name, "1.0", requires=requires, fields=("Requires-Python: >=3.9", licence, "Summary: A project"), wheel=wheel
-        )
+        some = tuple(chance.sample(names, chance.randint(0, 4)))
+        index.release(name, "1.0", requires=some, fields=("Requires-Python: >=3.9", licence, "Summary: A project"), wheel=wheel)
         names.append(name)
 
 
