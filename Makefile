@@ -10,7 +10,7 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
-	test-attacks test-compat test-unknown test-portage test-differential fuzz bench pictures clean
+	test-attacks test-compat test-swarm test-unknown test-portage test-differential fuzz bench pictures clean
 
 help:
 	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-attacks    every attack with every supported Portage"
 	@echo "make test-compat     commands, hooks and the index with every supported Portage"
+	@echo "make test-swarm      builders, Buildbot and the coordinator killed, stopped and cut off at many moments"
 	@echo "make test-unknown    Portages that are older than the supported ones, or spoilt in every way: what is off is told"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
@@ -93,6 +94,10 @@ test-compat: check-programs $(VENV)/complete
 		-k "every_supported or every_portage or every_combination or nested_groups or diamond or another_process or is_ended" \
 		tests/system/hooks tests/system/why tests/system/index tests/system/check tests/system/watch tests/system/repositories
 
+test-swarm: check-programs $(VENV)/complete
+	$(PYTHON) -m tests.testkit.environments
+	SWARM_LOSSES=all $(RUN) -m pytest -q -s tests/system/swarm
+
 # Every reader for so many seconds, a reader a CPU; READERS names some of them.
 SECONDS ?= 180
 fuzz: check-programs $(VENV)/complete
@@ -122,6 +127,7 @@ bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.pick
 	$(RUN) -m bench.pypi
 	$(RUN) -m bench.graph
+	$(RUN) -m bench.swarm
 	$(RUN) -m bench.pages
 
 # The pictures of the guides, as Chromium shows the pages now; look at them before you commit them.

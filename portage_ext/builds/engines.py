@@ -21,7 +21,7 @@ from portage_ext.builds.means import Means
 from portage_ext.errors import UsageError
 
 ENTRY_POINTS: Final = "portage_ext.engines"
-ENGINES: Final = {"local": "portage_ext.builds.local:engine"}
+ENGINES: Final = {"local": "portage_ext.builds.local:engine", "buildbot": "portage_ext.swarm.engine:engine"}
 """Name, as in [build] engine of portage-ext.toml, to where its factory is."""
 LOCAL: Final = "local"
 

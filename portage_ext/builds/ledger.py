@@ -19,7 +19,7 @@ import os
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -45,8 +45,8 @@ CREATE TABLE IF NOT EXISTS attempt (
 CREATE TABLE IF NOT EXISTS need (key TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL, PRIMARY KEY (key, needs)) STRICT;
 CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
 """
-_ADDED: Final = {"priority": "INTEGER NOT NULL DEFAULT 0"}
-"""Columns of job that older ledgers lack."""
+_ADDED: Final = (("job", "priority", "INTEGER NOT NULL DEFAULT 0"), ("attempt", "failure", "TEXT NOT NULL DEFAULT ''"))
+"""Columns that older ledgers lack."""
 _COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed, priority"
 _ORDER: Final = "ORDER BY priority DESC, created, rowid"
 _READY: Final = (
@@ -89,7 +89,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run of a job: its fence, who ran it, and how it ended (``ended`` is None while it runs)."""
+    """One run of a job: its fence, who ran it, and how it ended (``ended`` is None while it runs); ``failure`` is the blame."""
 
     key: str
     fence: int
@@ -98,6 +98,19 @@ class Attempt:
     ended: int | None
     outcome: str
     log: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A queued job in short: ``lacks`` names what must be published before it; ``fence`` is that of its last attempt, or 0."""
+
+    key: str
+    target: str
+    priority: int
+    created: int
+    fence: int
+    lacks: str
 
 
 class Ledger:
@@ -112,10 +125,10 @@ class Ledger:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA)
-            there = {row[1] for row in self._connection.execute("PRAGMA table_info(job)")}
-            for name, kind in _ADDED.items():
+            for table, name, kind in _ADDED:
+                there = {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
                 if name not in there:
-                    self._connection.execute(f"ALTER TABLE job ADD COLUMN {name} {kind}")
+                    self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
             os.chmod(path, 0o600)
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(str(path), f"cannot be opened ({error})") from error
@@ -198,7 +211,7 @@ class Ledger:
                 (fence, now, key),
             )
             name = log(key, fence)
-            database.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, NULL, '', ?)", (key, fence, runner, now, name))
+            database.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, NULL, '', ?, '')", (key, fence, runner, now, name))
             return Attempt(key, fence, runner, now, None, "", name)
 
     def end(self, attempt: Attempt, state: State, *, failure: Failure = "", reason: str = "", result: str = "") -> bool:
@@ -210,8 +223,8 @@ class Ledger:
         with self._change() as database:
             again = failure == "builder" and self._entry(database, attempt.key).tries < limits.BUILD_TRIES
             database.execute(
-                "UPDATE attempt SET ended = ?, outcome = ? WHERE key = ? AND fence = ?",
-                (now, reason or state, attempt.key, attempt.fence),
+                "UPDATE attempt SET ended = ?, outcome = ?, failure = ? WHERE key = ? AND fence = ?",
+                (now, reason or state, failure, attempt.key, attempt.fence),
             )
             changed = database.execute(
                 "UPDATE job SET state = ?, failure = ?, reason = ?, result = ?, changed = ?"
@@ -220,6 +233,24 @@ class Ledger:
             )
             self._fail_who_needs(database, attempt.key)
             return changed.rowcount == 1
+
+    def give_back(self, attempt: Attempt, reason: str) -> None:
+        """Queue the job of ``attempt`` again, which ended through nobody's fault: it does not count as a try."""
+        values = (int(self._clock()), reason, attempt.key, attempt.fence)
+        with self._change() as database:
+            database.execute("UPDATE attempt SET ended = ?, outcome = ? WHERE key = ? AND fence = ?", values)
+            database.execute(
+                "UPDATE job SET state = 'queued', changed = ?, reason = ?, tries = tries - 1"
+                " WHERE key = ? AND fence = ? AND state = 'running'",
+                values,
+            )
+
+    def explain(self, reasons: Mapping[str, str]) -> None:
+        """Say of queued jobs why they wait."""
+        with self._change() as database:
+            database.executemany(
+                "UPDATE job SET reason = ? WHERE key = ? AND state = 'queued'", [(why, key) for key, why in reasons.items()]
+            )
 
     def set_place(self, key: str, fence: int, place: str) -> None:
         """Remember where in PKGDIR the checked result of this fence goes, before it goes there. Raises LedgerError."""
@@ -266,6 +297,15 @@ class Ledger:
     def queue(self) -> list[str]:
         """The keys of all queued jobs, in the order in which they are taken; one that needs others waits for these."""
         return [str(row[0]) for row in self._read(f"SELECT key FROM job WHERE state = 'queued' {_ORDER}", ())]
+
+    def waiting(self) -> list[Waits]:
+        """All queued jobs in short, without their ingredients, in the order of :meth:`queue`."""
+        lacks = (
+            "SELECT group_concat(json_extract(other.job, '$.cpv'), ', ') FROM need JOIN job AS other ON other.key = need.needs"
+            " WHERE need.key = job.key AND other.state != 'published'"
+        )
+        columns = f"key, target, priority, created, fence, coalesce(({lacks}), '')"
+        return [Waits(*row) for row in self._read(f"SELECT {columns} FROM job WHERE state = 'queued' {_ORDER}", ())]
 
     def needs(self, key: str) -> list[Entry]:
         """The jobs that must be published before this one is built, each after those that it needs itself."""

@@ -49,6 +49,9 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "build": "build packages for a target in its environment, and publish",
         "deploy": "build for other hosts, publish, and install there over ssh",
         "builds": "look at builds for other machines, and work their queue",
+        "coordinator": "hand out builds to other machines, on Buildbot",
+        "builder": "make this machine build for a coordinator",
+        "swarm": "show builders, what they build, and what waits and why",
     },
     "Make ebuild repositories": {
         "pick": "pick single packages, and what they need, out of overlays (olm)",

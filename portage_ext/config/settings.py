@@ -27,7 +27,8 @@
     channel = "production"
 
 ``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync], ``building``
-[build], ``watching`` [watch], ``updating`` [update], ``snapshotting`` [snapshot], ``toolchain`` the key of that name.
+[build], ``swarm`` [swarm], ``watching`` [watch], ``updating`` [update], ``snapshotting`` [snapshot], ``toolchain`` the key of
+that name.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portage_ext.config import building, publishing, toolchain, unattended, watching
+from portage_ext.config import building, publishing, swarm, toolchain, unattended, watching
 from portage_ext.config.building import Building, DeployHost
 from portage_ext.config.publishing import Publishing
+from portage_ext.config.swarm import Swarm
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
 from portage_ext.config.watching import Watching
@@ -98,6 +100,7 @@ class Settings:
     publishing: Publishing = field(default_factory=Publishing)
     unattended: Unattended = field(default_factory=Unattended)
     building: Building = field(default_factory=Building)
+    swarm: Swarm = field(default_factory=Swarm)
     hosts: Mapping[str, DeployHost] = field(default_factory=dict)
     watching: Watching = field(default_factory=Watching)
     update: Updating | None = None
@@ -167,6 +170,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         publishing=publishing.read(top),
         unattended=unattended.read(top),
         building=building.read(top),
+        swarm=swarm.read(top),
         hosts=building.read_hosts(top),
         watching=watching.read(top),
         update=updating.read(top),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
@@ -35,6 +37,23 @@ def differences(first: Target, second: Target) -> list[Difference]:
         *_mappings("file", _files(first), _files(second)),
         *_mappings("installed", _installed(first.installed), _installed(second.installed)),
     ]
+
+
+def identity(target: Target) -> str:
+    """A digest of all that decides what is built in this environment, the same on every machine that has it.
+
+    What the CPU of the capturing host offers is left out, like world: an environment may be copied to another machine.
+    """
+    compared = {
+        "builder": {name: text for name, text in _builder(target.builder).items() if name != "cpu_flags"},
+        "make.conf": dict(target.make_conf),
+        "env": _env(target),
+        "profile": list(target.profiles),
+        "repository": {one.name: one.commit or one.sync_uri for one in target.repositories},
+        "file": {path: text for path, text in _files(target).items() if not path.startswith("var/lib/portage/world")},
+        "installed": _installed(target.installed),
+    }
+    return hashlib.blake2b(json.dumps(compared, sort_keys=True).encode(), digest_size=32).hexdigest()
 
 
 def _mappings(area: str, first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Difference]:

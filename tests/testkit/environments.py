@@ -148,6 +148,11 @@ def javascript(package: str) -> Path:
     return prefix / "node_modules" / package.rpartition("@")[0]
 
 
+def buildbot() -> Path:
+    """The prefix of a virtual environment with Buildbot's master and worker, without its web page."""
+    return programs("buildbot", ["buildbot==4.3.0", "buildbot-worker==4.3.0"])
+
+
 def _create(prefix: Path, packages: list[str]) -> Path:
     """A virtual environment with ``packages``; complete or not there at all. Returns its python."""
     python = prefix / "bin/python3"
@@ -192,8 +197,10 @@ def main() -> None:
         for found in pool.map(_named, sys.argv[1:] or [NEWEST, f"plain:{NEWEST}", *SUPPORTED[:-1]]):
             print(f"Portage {found.version} {'with the plugin' if found.plugin else 'alone'}: ready", flush=True)
         if not sys.argv[1:]:
+            bots = pool.submit(buildbot)
             for made in [pool.submit(chain.built), pool.submit(binhost.standard), pool.submit(small.built)]:
                 print(f"{made.result().directory.name}: ready", flush=True)
+            print(f"{bots.result().name}: ready", flush=True)
 
 
 if __name__ == "__main__":

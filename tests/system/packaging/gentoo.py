@@ -1,6 +1,6 @@
 """A stand-in for the gentoo repository, which is too large to have here and cannot be fetched in a test.
 
-It has what the ebuild names: its dependencies, and its two eclasses with those of their functions and variables that it uses.
+It has what the ebuild names: its dependencies, and its eclasses with those of their functions and variables that it uses.
 distutils-r1 installs for the one Python that runs the test, with pip as the real one does with gpep517.
 """
 
@@ -67,6 +67,26 @@ def repository(location: Path) -> EbuildRepository:
         newbashcomp() { ( insinto /usr/share/bash-completion/completions; newins "$@" ); }
         newzshcomp() { ( insinto /usr/share/zsh/site-functions; newins "$@" ); }
         newfishcomp() { ( insinto /usr/share/fish/vendor_completions.d; newins "$@" ); }
+        """,
+    )
+    gentoo.write(
+        "eclass/optfeature.eclass",
+        """
+        # @ECLASS: optfeature.eclass
+        # @MAINTAINER: tests
+        # @SUPPORTED_EAPIS: 8
+        # @BLURB: a stand-in
+        optfeature() { elog "$2 for $1"; }
+        """,
+    )
+    gentoo.write(
+        "eclass/systemd.eclass",
+        """
+        # @ECLASS: systemd.eclass
+        # @MAINTAINER: tests
+        # @SUPPORTED_EAPIS: 8
+        # @BLURB: a stand-in
+        systemd_dounit() { ( insinto /usr/lib/systemd/system; doins "$@" ); }
         """,
     )
     for cpv in _PYTHON_PACKAGES:

@@ -64,6 +64,9 @@ def test_emerge_installs_it(work: Path, overlay: EbuildRepository) -> None:
     assert "COMPREPLY" in (share / "bash-completion/completions/portage-ext").read_text()
     assert (share / "zsh/site-functions/_portage-ext").read_text().startswith("#compdef")
     assert "complete -c portage-ext" in (share / "fish/vendor_completions.d/portage-ext.fish").read_text()
+    for name in ("builder", "coordinator"):
+        assert "ExecStart=" in (root.path / f"usr/lib/systemd/system/portage-ext-{name}.service").read_text()
+        assert "supervise-daemon" in (root.path / f"etc/init.d/portage-ext-{name}").read_text()
     assert list((share / "man/man1").glob("portage-ext.1*"))
     # In the Python of this test, which finds it and its dependencies there.
     paths = f"{site}:{libraries}"

@@ -5,7 +5,7 @@ EAPI=8
 
 DISTUTILS_USE_PEP517=setuptools
 PYTHON_COMPAT=( python3_{11..14} )
-inherit distutils-r1 shell-completion
+inherit distutils-r1 optfeature shell-completion systemd
 
 DESCRIPTION="Binary packages for Portage, chosen per package, ordered and verified"
 HOMEPAGE="https://wiki.gentoo.org/wiki/No_homepage"
@@ -49,12 +49,16 @@ python_install_all() {
 
 	# The wheel brings the manual page, and the installer with its parts.
 	dodoc CHANGELOG.md docs/*.md
+	systemd_dounit etc/systemd/system/portage-ext-{builder,coordinator}.service
+	doinitd etc/init.d/portage-ext-{builder,coordinator}
 	newbashcomp "${T}"/completion/bash portage-ext
 	newzshcomp "${T}"/completion/zsh _portage-ext
 	newfishcomp "${T}"/completion/fish portage-ext.fish
 }
 
 pkg_postinst() {
+	optfeature "a swarm of builders: the coordinator" dev-util/buildbot
+	optfeature "a swarm of builders: each builder" dev-util/buildbot-worker
 	if [[ -z ${REPLACING_VERSIONS} ]]; then
 		elog "Nothing is changed below /etc until you run portage-ext setup;"
 		elog "portage-ext setup --help shows how to make this a client, a binhost, or both."

@@ -1,0 +1,301 @@
+"""The coordinator: takes queued jobs of the ledger, gives each to a builder through Buildbot, and has what comes back judged.
+
+One thread decides and talks to Buildbot, in steps that never wait for a build, a check or a publication; another
+(``finishing``) judges and publishes. All that counts is in the ledger: whoever of us is killed, the next start queues again
+what was running, and a result of before is dropped by its fence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext import files, limits, locks
+from portage_ext.builds.issuing import issue
+from portage_ext.builds.ledger import Attempt, Ledger
+from portage_ext.builds.means import Means
+from portage_ext.errors import PortageExtError
+from portage_ext.errors.swarm import LabelsError, SwarmError
+from portage_ext.swarm import bounds, labels, scheduling, wishes
+from portage_ext.swarm.finishing import Finished, Finisher
+from portage_ext.swarm.link import Link
+from portage_ext.swarm.master import Master
+from portage_ext.swarm.register import DRAINED, Known, Register
+from portage_ext.swarm.scheduling import Machine
+from portage_ext.swarm.status import ALIVE, Running, Seen, Status
+
+RUNNER: Final = "builder:"
+"""Before the name of the builder, in the ledger."""
+REFUSED: Final = 75
+"""Exit status of `portage-ext builder perform` when it takes no job now (EX_TEMPFAIL)."""
+Say = Callable[[str], None]
+_TOLD: Final = 200
+"""Reasons that one step writes down."""
+_EXPLAINED: Final = 5.0
+"""How old the reason of a waiting job may be, in seconds."""
+
+
+class Coordinator:
+    """Runs until :meth:`stop`. ``say`` is told what a person should read."""
+
+    def __init__(self, means: Means, register: Register, master: Master, say: Say) -> None:
+        self._means, self._register, self._master, self._say = means, register, master, say
+        self._finisher = Finisher(means.site, say)
+        self._wishes = wishes.Wishes(means)
+        self._builders: dict[str, dict[str, Any]] = {}
+        self._labels: dict[str, labels.Labels] = {}
+        self._attempts: dict[str, tuple[Attempt, str]] = {}
+        self._known: dict[str, Known] = {}
+        self._reasons: dict[str, str] = {}
+        self._explained = 0.0
+        self._stamp = (0, 0)
+        self._link: Link | None = None
+        self._told: Status | None = None
+        self._told_at = 0.0
+        self._stopping = False
+        self._served = False
+        self.slowest = 0.0
+        """The longest step of deciding so far, in seconds."""
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._means.ledger
+
+    def stop(self) -> None:
+        """End at the next step."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Work until :meth:`stop`. Raises PortageExtError, OSError."""
+        directory = self._register.directory
+        with locks.held(directory / ".lock", 0):
+            self._finisher.start()
+            try:
+                self._recover()
+                while not self._stopping:
+                    try:
+                        self._serve()
+                    except SwarmError as error:
+                        if not self._served:
+                            raise
+                        self._lose(str(error))
+                        if not self._stopping:
+                            self._say(str(error))
+                            time.sleep(bounds.TICK)
+            finally:
+                self._lose("the coordinator was stopped")
+                self._master.stop()
+                self._finisher.stop()
+
+    def _serve(self) -> None:
+        """Start Buildbot, and work as long as it lives. Raises SwarmError when it ends."""
+        self._known, self._stamp = self._register.read(), self._register.stamp()
+        self._master.stop()
+        self._master.start({name: one.secret for name, one in self._known.items()})
+        self._link = Link(self._master.socket)
+        self._served = True
+        self._say("Buildbot runs; builders can join")
+        more = False
+        while not self._stopping:
+            for event in self._link.events(0 if more else bounds.TICK):
+                self._heard(event)
+            for done in self._finisher.done():
+                self._judged(done)
+            self._look_at_register()
+            self._cancel()
+            began = time.monotonic()
+            more = self._decide()
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            self._tell()
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        if event["event"] == "builders":
+            self._builders = event["builders"]
+            for name, one in self._builders.items():
+                try:
+                    self._labels[name] = (
+                        labels.parse(one["labels"], name) if one["connected"] else self._labels.get(name, labels.Labels())
+                    )
+                except LabelsError as error:
+                    self._labels[name] = labels.Labels(closed=str(error))
+        elif event["event"] == "ended":
+            self._ended(event)
+
+    def _ended(self, event: dict[str, Any]) -> None:
+        """An attempt has ended on its builder, or with it."""
+        found = self._attempts.pop(event["id"], None)
+        if found is None:
+            return
+        attempt, name = found
+        how, status, said = event["how"], event["status"], " ".join(str(event["why"]).split())[-300:]
+        if how == "built":
+            self._finisher.put(attempt, name, self._place(attempt))
+        elif how == "cancelled" or status == REFUSED:
+            self.ledger.give_back(attempt, f"builder {name} did not take it: {said}")
+        elif how == "lost":
+            self._blame(attempt, name, f"builder {name} was lost while it built")
+        else:
+            self._blame(attempt, name, f"builder {name} could not build: {said or 'it said nothing'}")
+
+    def _blame(self, attempt: Attempt, name: str, why: str) -> None:
+        """A failure of the builder: the job goes elsewhere, and who fails twice in a row gets no further jobs."""
+        self.ledger.end(attempt, "failed", failure="builder", reason=why)
+        self._say(f"{attempt.key[:12]}: {why}")
+        self._count(name, failed=True)
+        shutil.rmtree(self._place(attempt), ignore_errors=True)
+
+    def _judged(self, done: Finished) -> None:
+        if done.blamed:
+            self._say(f"{done.attempt.key[:12]}: {done.blamed}")
+        self._count(done.builder, failed=bool(done.blamed))
+
+    def _count(self, name: str, *, failed: bool) -> None:
+        before = self._known.get(name)
+        closed = self._register.count(name, failed=failed)
+        if closed and before is not None and not before.closed:
+            self._say(f"builder {name} is set aside: {closed}")
+
+    def _look_at_register(self) -> None:
+        stamp = self._register.stamp()
+        if stamp == self._stamp or self._link is None:
+            return
+        before, self._known, self._stamp = self._known, self._register.read(), stamp
+        secrets = {name: one.secret for name, one in self._known.items()}
+        if secrets != {name: one.secret for name, one in before.items()}:
+            self._master.write(secrets)
+            self._link.say("reload")
+
+    def _cancel(self) -> None:
+        for identity, (attempt, _) in list(self._attempts.items()):
+            if self._link is not None and not self.ledger.is_current(attempt):
+                del self._attempts[identity]
+                self._link.say("cancel", id=identity, why="the ledger says that it does not count any more")
+
+    def machines(self) -> list[Machine]:
+        """The builders as they are now."""
+        found: list[Machine] = []
+        drained = self._drained()
+        for name, known in sorted(self._known.items()):
+            seen = self._builders.get(name, {})
+            said = self._labels.get(name)
+            busy = tuple(attempt.key for attempt, builder in self._attempts.values() if builder == name)
+            closed = drained or known.closed or ("" if seen.get("connected") else "it is not connected")
+            closed = closed or ("it is draining" if seen.get("draining") else said.closed if said else "")
+            if not closed and seen.get("busy", 0) > len(busy):
+                closed = "it ends what it built before"
+            found.append(Machine(name, said, busy, closed, known.failures))
+        return found
+
+    def _drained(self) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return (self._register.directory / DRAINED).read_text(encoding="utf-8").strip() or "the swarm is drained"
+        return ""
+
+    def _decide(self) -> bool:
+        """Hand out what can start now, for as long as a step may take; whether there is more to hand out."""
+        waiting = self._wishes.waiting()
+        if not waiting:
+            self._reasons.clear()
+            return False
+        running = Counter(self._wishes.targets(attempt.key for attempt, _ in self._attempts.values()))
+        decision = scheduling.decide(waiting, self.machines(), running, self.ledger.now())
+        self._explain(decision.reasons)
+        began = time.monotonic()
+        for key, builder in decision.assigned:
+            self._give(key, builder)
+            if time.monotonic() - began > bounds.STEP:
+                return True
+        return False
+
+    def _explain(self, reasons: Mapping[str, str]) -> None:
+        """Write down why jobs wait: at once of a job that had no reason, of the others a few times a minute."""
+        if time.monotonic() - self._explained > _EXPLAINED:
+            self._explained = time.monotonic()
+            changed = {key: why for key, why in reasons.items() if self._reasons.get(key) != why}
+        else:
+            changed = {key: why for key, why in reasons.items() if key not in self._reasons}
+        changed = dict(itertools.islice(changed.items(), _TOLD))
+        if changed:
+            self.ledger.explain(changed)
+        self._reasons = {key: why for key in reasons if (why := changed.get(key) or self._reasons.get(key))}
+
+    def _give(self, key: str, builder: str) -> None:
+        attempt = self.ledger.take(RUNNER + builder, self._means.places.log, [key])
+        if attempt is None or self._link is None:
+            return
+        place = self._place(attempt)
+        shutil.rmtree(place, ignore_errors=True)
+        files.make_directory(place, 0o700)
+        files.make_directory(Path(attempt.log).parent, 0o700)
+        order = place / "order"
+        try:
+            issue(self._means, attempt, order)
+        except (PortageExtError, OSError) as error:
+            self.ledger.end(attempt, "failed", failure="environment", reason=str(error))
+            return
+        identity = place.name
+        self._attempts[identity] = (attempt, builder)
+        self._link.say(
+            "submit",
+            id=identity,
+            builder=builder,
+            files=[[str(path), str(path.relative_to(order))] for path in sorted(order.rglob("*")) if path.is_file()],
+            # The report comes last: where it is, the result is whole.
+            results=[["result.gpkg.tar", str(place / "result")], ["report.json", str(place / "report.json")]],
+            log=attempt.log,
+            most=limits.BUILD_RESULT,
+            most_log=limits.BUILD_LOG,
+            seconds=self._means.bounds.seconds + limits.PLAN_SECONDS,
+        )
+
+    def _place(self, attempt: Attempt) -> Path:
+        return self._register.directory / "attempts" / f"{attempt.key[:16]}.{attempt.fence}"
+
+    def _recover(self) -> None:
+        """What a coordinator before this one was doing: whole results are judged, all else is queued again."""
+        kept: set[str] = set()
+        for attempt in self.ledger.running():
+            if not attempt.runner.startswith(RUNNER):
+                continue
+            place = self._place(attempt)
+            if (place / "report.json").exists():
+                kept.add(place.name)
+                self._finisher.put(attempt, attempt.runner.removeprefix(RUNNER), place)
+            else:
+                self.ledger.give_back(attempt, "the coordinator was ended while it was built")
+        with contextlib.suppress(FileNotFoundError):
+            for place in (self._register.directory / "attempts").iterdir():
+                if place.name not in kept:
+                    shutil.rmtree(place)
+        self._finisher.publish()
+
+    def _lose(self, why: str) -> None:
+        """Buildbot has gone, and with it all that ran: nobody who builds is to blame."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        for attempt, _ in self._attempts.values():
+            self.ledger.give_back(attempt, why)
+        self._attempts.clear()
+        self._builders = {}
+
+    def _tell(self) -> None:
+        """Write down what `portage-ext swarm` shows: at each change, and every few seconds as a sign of life."""
+        durations = self._wishes.durations()
+        running = tuple(
+            Running(attempt.key, builder, attempt.started, durations.get(attempt.key))
+            for attempt, builder in self._attempts.values()
+        )
+        seen = tuple(Seen.of(one, self._known[one.name].group) for one in self.machines())
+        told = Status(0, os.getpid(), seen, running, round(self.slowest, 3))
+        if told != self._told or time.monotonic() - self._told_at > ALIVE / 4:
+            replace(told, time=int(time.time())).write(self._register.directory)
+            self._told, self._told_at = told, time.monotonic()

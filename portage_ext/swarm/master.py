@@ -1,0 +1,172 @@
+"""Buildbot's master, as a process of the coordinator: its directory is made again at each start, and it dies with us.
+
+The ledger is the only truth, so Buildbot's own database begins empty each time: nothing of it can disagree with the ledger
+after a crash, and it does not grow. What Buildbot runs is ``in_buildbot/master.py``, copied as ``master.cfg``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from portage_ext import files
+from portage_ext.config.swarm import Swarm
+from portage_ext.errors.swarm import SwarmError
+from portage_ext.swarm import bounds
+
+_SIDE: Final = Path(__file__).with_name("in_buildbot")
+_PR_SET_PDEATHSIG: Final = 1
+_TAC: Final = """\
+import os
+
+from buildbot.master import BuildMaster
+from twisted.application import service
+
+basedir = os.path.abspath(os.path.dirname(__file__))
+# Buildbot knows its directories by this line.
+application = service.Application('buildmaster')
+master = BuildMaster(basedir, "master.cfg", None)
+master.setServiceParent(application)
+"""
+
+
+@dataclass(slots=True)
+class Master:
+    """Buildbot's master below ``directory``, by the Buildbot that ``settings`` name."""
+
+    directory: Path
+    settings: Swarm
+    certificate: Path
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / "master.sock"
+
+    def write(self, builders: Mapping[str, str]) -> None:
+        """Say which builders there are (name to secret). Raises OSError."""
+        place = self.settings
+        text = {
+            "port": ":".join(
+                (
+                    f"ssl:{place.port}",
+                    f"interface={_escaped(place.address)}",
+                    f"privateKey={_escaped(str(self.certificate / 'key.pem'))}",
+                    f"certKey={_escaped(str(self.certificate / 'cert.pem'))}",
+                )
+            ),
+            "probe": bounds.PROBE,
+            "lost": bounds.SILENT,
+            "builders": dict(builders),
+        }
+        files.replace_file(self.directory / "swarm.json", json.dumps(text).encode(), mode=0o600)
+
+    def start(self, builders: Mapping[str, str]) -> None:
+        """Start it, and wait until it answers. Raises SwarmError, OSError."""
+        files.make_directory(self.directory, 0o700)
+        for name in ("master.sock", "twistd.pid"):
+            (self.directory / name).unlink(missing_ok=True)
+        self.write(builders)
+        files.replace_file(self.directory / "master.cfg", (_SIDE / "master.py").read_bytes(), mode=0o600)
+        files.replace_file(self.directory / "buildbot.tac", _TAC.encode(), mode=0o600)
+        self._fresh_database()
+        with open(self.directory / "twistd.log", "wb") as log:
+            words = [program("twistd", self.settings.buildbot), "--nodaemon", "--no_save", "--pidfile=", "-y", "buildbot.tac"]
+            self._process = subprocess.Popen(
+                words, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(),
+                start_new_session=True, preexec_fn=die_with_parent,
+            )  # fmt: skip
+        until = time.monotonic() + bounds.START
+        while not self.socket.exists():
+            if not self.is_running() or time.monotonic() > until:
+                raise SwarmError(
+                    f"Buildbot does not start: {_end(self.directory / 'twistd.log')}", f"Its log: {self.directory}/twistd.log."
+                )
+            time.sleep(0.05)
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it; its builders end what they build."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(bounds.END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _fresh_database(self) -> None:
+        """An empty database of the version that this Buildbot wants; made once, then copied."""
+        buildbot = program("buildbot", self.settings.buildbot)
+        said = subprocess.run([buildbot, "--version"], capture_output=True, text=True, env=environment(), check=False)
+        template, stamp = self.directory / "empty.sqlite", self.directory / "empty.version"
+        for path in self.directory.glob("state.sqlite*"):
+            path.unlink()
+        if not template.exists() or not stamp.exists() or stamp.read_text() != said.stdout:
+            done = subprocess.run(
+                [buildbot, "upgrade-master", "--quiet", str(self.directory)],
+                capture_output=True,
+                text=True,
+                env=environment(),
+                check=False,
+            )
+            if done.returncode:
+                raise SwarmError(
+                    f"Buildbot cannot make its database: {' '.join((done.stdout + done.stderr).split())[-400:]}",
+                    f"Try `buildbot upgrade-master {self.directory}`.",
+                )
+            with contextlib.suppress(FileNotFoundError):
+                (self.directory / "master.cfg.sample").unlink()
+            os.rename(self.directory / "state.sqlite", template)
+            stamp.write_text(said.stdout)
+        for path in self.directory.glob("state.sqlite*"):
+            path.unlink()
+        shutil.copyfile(template, self.directory / "state.sqlite")
+
+
+def program(name: str, prefix: Path | None) -> str:
+    """The path of a program of Buildbot. Raises SwarmError."""
+    found = str(prefix / "bin" / name) if prefix is not None else shutil.which(name)
+    if found is None or not os.access(found, os.X_OK):
+        raise SwarmError(
+            f"there is no {found or name}",
+            "Install dev-util/buildbot (on a builder dev-util/buildbot-worker), or make a virtual environment with it and name "
+            'that in portage-ext.toml: [swarm] buildbot = "/opt/buildbot".',
+        )
+    return found
+
+
+def die_with_parent() -> None:
+    """The kernel kills this process when its parent dies; in a child before it is executed, or later."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def environment(*kept: str) -> dict[str, str]:
+    """What Buildbot sees: no variable of ours, of Portage, or of the administrator, but those that are ``kept``."""
+    found = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
+    return found | {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _escaped(text: str) -> str:
+    """As an argument in the description of an endpoint (twisted.internet.endpoints)."""
+    return text.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
+
+
+def _end(log: Path) -> str:
+    try:
+        return " ".join(log.read_text(errors="replace").split())[-500:]
+    except OSError:
+        return "it wrote no log"

@@ -1,0 +1,85 @@
+"""What Prometheus may read of a coordinator, at one port of this host alone; off unless [swarm] metrics names a port.
+
+The text format is version 0.0.4 (prometheus.io, Exposition formats). Nothing in it is a secret: names of builders, and counts.
+"""
+
+from __future__ import annotations
+
+import http.server
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from portage_ext.errors import PortageExtError
+from portage_ext.swarm import status
+
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Serves while the block runs; nothing where ``port`` is 0."""
+
+    def __init__(self, port: int, ledger: Path, directory: Path) -> None:
+        self._port, self._ledger, self._directory = port, ledger, directory
+        self._server: http.server.ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Metrics:
+        if self._port:
+            metrics = self
+
+            class Handler(http.server.BaseHTTPRequestHandler):
+                timeout = 10
+
+                def do_GET(self) -> None:
+                    body = metrics.text().encode()
+                    self.send_response(200 if self.path in ("/metrics", "/") else 404)
+                    self.send_header("Content-Type", TYPE)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+                def log_message(self, format: str, *words: object) -> None:
+                    """Nothing is logged."""
+
+            self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+            threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def text(self) -> str:
+        """The metrics now."""
+        connection = sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)
+        try:
+            states = dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall())
+            oldest = connection.execute("SELECT min(created) FROM job WHERE state = 'queued'").fetchone()[0]
+            failures = dict(
+                connection.execute("SELECT failure, count(*) FROM attempt WHERE failure != '' GROUP BY failure").fetchall()
+            )
+        finally:
+            connection.close()
+        lines = ["# TYPE portage_ext_jobs gauge"]
+        for state in ("queued", "running", "checked", "published", "failed", "cancelled"):
+            lines.append(f'portage_ext_jobs{{state="{state}"}} {states.get(state, 0)}')
+        lines += ["# TYPE portage_ext_oldest_queued_seconds gauge"]
+        lines += [f"portage_ext_oldest_queued_seconds {max(0, int(time.time()) - oldest) if oldest else 0}"]
+        lines += ["# TYPE portage_ext_attempt_failures_total counter"]
+        for failure in ("builder", "checks", "environment", "package"):
+            lines.append(f'portage_ext_attempt_failures_total{{blame="{failure}"}} {failures.get(failure, 0)}')
+        try:
+            found = status.read(self._directory)
+        except PortageExtError:
+            return "\n".join(lines) + "\n"
+        lines += ["# TYPE portage_ext_builder_open gauge"]
+        lines += [f'portage_ext_builder_open{{builder="{one.name}"}} {int(not one.closed)}' for one in found.builders]
+        lines += ["# TYPE portage_ext_builder_running gauge"]
+        lines += [f'portage_ext_builder_running{{builder="{one.name}"}} {len(one.running)}' for one in found.builders]
+        lines += ["# TYPE portage_ext_builder_free_bytes gauge"]
+        lines += [f'portage_ext_builder_free_bytes{{builder="{one.name}"}} {one.disk}' for one in found.builders]
+        lines += ["# TYPE portage_ext_slowest_step_seconds gauge", f"portage_ext_slowest_step_seconds {found.slowest}"]
+        return "\n".join(lines) + "\n"

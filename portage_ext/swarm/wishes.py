@@ -1,0 +1,108 @@
+"""What the queued jobs of the ledger need of a builder; read again only where something has changed.
+
+A job is tens of kilobytes, and a thousand of them may wait, so the ledger is asked for the few columns that decide. What a
+target needs is worked out once for each of its captures.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from portage_ext.builds.ledger import Waits
+from portage_ext.builds.means import Means
+from portage_ext.errors import PortageExtError
+from portage_ext.policy.cpu import Needs
+from portage_ext.swarm.scheduling import Waiting, Wish
+from portage_ext.targets.differences import identity
+
+_ESTIMATES: Final = 30.0
+"""How long estimates are good, in seconds."""
+
+
+class Wishes:
+    """Reads ``means.ledger`` and ``means.targets``."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._of_target: dict[str, tuple[str, Wish | str]] = {}
+        self._avoided: dict[tuple[str, int], frozenset[str]] = {}
+        self._estimates: tuple[float, dict[str, float]] = (0.0, {})
+        self._targets: dict[str, str] = {}
+        self._may_read = 0
+
+    def waiting(self) -> list[Waiting]:
+        """Every queued job, but those of targets that are read at a later call: one capture takes a good part of a step.
+
+        Raises LedgerError, OSError.
+        """
+        found: list[Waiting] = []
+        wishes: dict[str, Wish | str | None] = {}
+        self._may_read = 1
+        for one in self._means.ledger.waiting():
+            self._targets[one.key] = one.target
+            if one.target not in wishes:
+                wishes[one.target] = self._wish(one.target)
+            wish = wishes[one.target]
+            if wish is None:
+                continue
+            if isinstance(wish, str):
+                found.append(Waiting(one.key, _NOTHING, one.priority, one.created, wish))
+                continue
+            blocked = f"waits for {one.lacks} before it" if one.lacks else ""
+            if one.fence:
+                wish = self._without(wish, one)
+            found.append(Waiting(one.key, wish, one.priority, one.created, blocked))
+        return found
+
+    def targets(self, keys: Iterable[str]) -> list[str]:
+        """The targets of jobs that were once among the waiting."""
+        return [self._targets.get(key, "") for key in keys]
+
+    def durations(self) -> dict[str, float]:
+        """Seconds by key of a job that waited here, as far as past builds of the package tell. Raises LedgerError."""
+        then, known = self._estimates
+        if time.monotonic() - then > _ESTIMATES:
+            known = self._means.ledger.durations()
+            self._estimates = (time.monotonic(), known)
+        return known
+
+    def _wish(self, name: str) -> Wish | str | None:
+        """What jobs of a target need; or why none of them can be built; None when it is to be read later."""
+        store = self._means.targets
+        try:
+            capture = os.readlink(store.directory / name)
+        except OSError:
+            return f"there is no target {name} any more"
+        known = self._of_target.get(name)
+        if known is None or known[0] != capture:
+            if not self._may_read:
+                return None
+            self._may_read -= 1
+            try:
+                target = store.load(name)
+            except (PortageExtError, OSError) as error:
+                known = (capture, f"its target cannot be read: {error}")
+            else:
+                needs = Needs.named(target.builder.cpu_needs).features if target.builder.cpu_needs else None
+                machine = target.builder.chost.partition("-")[0]
+                building = self._means.site.settings.building
+                known = (capture, Wish(name, identity(target), machine, needs, building.memory))
+            self._of_target[name] = known
+        return known[1]
+
+    def _without(self, wish: Wish, one: Waits) -> Wish:
+        """The wish of a job that was tried before: not there again, if another builder fits."""
+        key = (one.key, one.fence)
+        if key not in self._avoided:
+            attempts = self._means.ledger.attempts(one.key)
+            self._avoided[key] = frozenset(
+                attempt.runner.partition(":")[2] for attempt in attempts if attempt.failure in ("builder", "checks")
+            )
+        return replace(wish, avoided=self._avoided[key])
+
+
+_NOTHING: Final = Wish("", "", "", None)
