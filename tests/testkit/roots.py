@@ -35,8 +35,8 @@ DIRECTORIES = (
 )  # fmt: skip
 _MERGING = re.compile(r"=== \(\d+ of \d+\) Merging (?P<binary>Binary )?\((?P<cpv>[^:)]+)::")
 PROGRAMS = ("ebuild", "egencache", "emaint", "emerge", "portageq", "quickpkg")
-TIMEOUT = 300
-"""Seconds after which a command in a test counts as hung."""
+TIMEOUT = 900
+"""Seconds after which a command in a test counts as hung. The largest build takes 30 s of CPU time: 300 on a busy machine."""
 
 
 @dataclass(slots=True)

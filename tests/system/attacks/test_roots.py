@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from portage_ext import limits
+from portage_ext.releases.in_place import current
 from portage_ext.trust import kept_root, manage_roots
 from portage_ext.trust import release as release_text
 from portage_ext.trust.keyfiles import only
@@ -25,20 +27,48 @@ from tests.testkit.offline import QUICK, Offline
 from tests.testkit.roots import Root
 
 
-@pytest.fixture
-def offline(work: Path) -> Iterator[Offline]:
-    """Three root keys."""
-    made = Offline.create(work, "ann", "bob", "cyd")
-    yield made
-    keys.kill_agents(made.home)
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What each test begins with a copy of: the machine with three root keys and the root that ``rooted`` has, the key that the
+    binhost signs with after the first, and the binhost's files, signed by it."""
+
+    offline: Offline
+    second: SigningKey
+    again: Path
+
+
+@pytest.fixture(scope="session")
+def made(trusted: TrustedBinhost) -> Iterator[Made]:
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        second = keys.new_key(place / "second", "Second <second@example.invalid>")
+        offline = Offline.create(place / "o", "ann", "bob", "cyd")
+        release = current(trusted.pkgdir)
+        assert release is not None
+        offline.init("ann bob cyd", 2, trusted.key, more=("--repository", release.repository))
+        root = signing_host(place, trusted, second)
+        shutil.copytree(trusted.pkgdir, root.pkgdir, dirs_exist_ok=True)
+        root.run("portage-ext", "sign", "--key", second.fingerprint, "--homedir", str(second.home)).ok()
+        for home in (second.home, offline.home):
+            keys.kill_agents(home)
+        yield Made(offline, second, root.pkgdir)
 
 
 @pytest.fixture
-def second(work: Path) -> Iterator[SigningKey]:
+def offline(work: Path, made: Made) -> Iterator[Offline]:
+    """Three root keys, and no root yet."""
+    mine = made.offline.copied(work)
+    yield mine
+    keys.kill_agents(mine.home)
+
+
+@pytest.fixture
+def second(work: Path, made: Made) -> Iterator[SigningKey]:
     """The key that the binhost signs with after the first."""
-    key = keys.new_key(work / "second", "Second <second@example.invalid>")
-    yield key
-    keys.kill_agents(key.home)
+    shutil.copytree(made.second.home, work / "second")
+    yield replace(made.second, home=work / "second")
+    keys.kill_agents(work / "second")
 
 
 def repository(lab: Lab) -> tuple[str, str]:
@@ -60,30 +90,42 @@ def in_portage(lab: Lab, fingerprint: str) -> bool:
 
 
 @pytest.fixture
-def rooted(lab: Lab, offline: Offline) -> Lab:
+def rooted(lab: Lab, offline: Offline, made: Made) -> Lab:
     """A lab whose client has pinned root keys, two of which must sign; it has seen root 1, and a Release by the first key."""
-    offline.init("ann bob cyd", 2, lab.key, more=repository(lab))
+    shutil.copytree(made.offline.directory, offline.directory)
     offline.give(lab.directory)
     pin_roots(lab, offline, "ann bob cyd", 2)
     lab.accepted()
     return lab
 
 
-@pytest.fixture
-def host(work: Path, trusted: TrustedBinhost, second: SigningKey) -> Root:
-    """Where the packages are signed again: its Portage believes the second key."""
-    made = Root.create(
+def signing_host(work: Path, trusted: TrustedBinhost, key: SigningKey) -> Root:
+    """A system whose Portage believes ``key``."""
+    root = Root.create(
         work / "host", environments.environment(), [trusted.binhost.repository], BINPKG_GPG_VERIFY_GPG_HOME=str(work / "gnupg")
     )
-    keys.trust(work / "gnupg", second)
-    return made
+    keys.trust(work / "gnupg", key)
+    return root
 
 
-def sign_again(lab: Lab, host: Root, key: SigningKey) -> None:
-    """The packages, the index and the Release by another key, as the administrator would do it."""
-    by = ("--key", key.fingerprint, "--homedir", str(key.home), "--pkgdir", str(lab.directory))
-    host.run("portage-ext", "sign", *by).ok()
-    host.run("portage-ext", "release", "sign", *by).ok()
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where the administrator signs with the second key."""
+
+    root: Root
+    key: SigningKey
+    again: Path
+
+    def sign_again(self, lab: Lab) -> None:
+        """The packages, the index and the Release by the second key; the packages were signed by `portage-ext sign` before."""
+        shutil.copytree(self.again, lab.directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("Release*"))
+        by = ("--key", self.key.fingerprint, "--homedir", str(self.key.home), "--pkgdir", str(lab.directory))
+        self.root.run("portage-ext", "release", "sign", *by).ok()
+
+
+@pytest.fixture
+def host(work: Path, trusted: TrustedBinhost, second: SigningKey, made: Made) -> Host:
+    return Host(signing_host(work, trusted, second), second, made.again)
 
 
 def test_a_root_is_pinned_by_the_command_line_and_its_keys_stay_out_of_portages_keyring(lab: Lab, offline: Offline) -> None:
@@ -103,7 +145,7 @@ def test_a_root_is_pinned_by_the_command_line_and_its_keys_stay_out_of_portages_
 
 
 def test_a_stolen_key_is_revoked_by_a_new_root_without_a_visit(
-    rooted: Lab, offline: Offline, host: Root, second: SigningKey
+    rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
     stolen = rooted.key.fingerprint
     assert in_portage(rooted, stolen)
@@ -115,7 +157,7 @@ def test_a_stolen_key_is_revoked_by_a_new_root_without_a_visit(
     assert not in_portage(rooted, stolen)
     assert in_portage(rooted, second.fingerprint)
     # The binhost is the administrator's again.
-    sign_again(rooted, host, second)
+    host.sign_again(rooted)
     rooted.accepted("app-misc/hello")
     # Nor does the key come back by being present.
     rooted.publish()
@@ -124,7 +166,7 @@ def test_a_stolen_key_is_revoked_by_a_new_root_without_a_visit(
 
 
 def test_what_a_stolen_key_made_clients_see_does_not_keep_them_from_coming_back(
-    rooted: Lab, offline: Offline, host: Root, second: SigningKey
+    rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
     honest = rooted.release()
     rooted.write_release(release_text.emit(replace(honest, version=honest.version + limits.MAX_VERSION_JUMP)))
@@ -133,7 +175,7 @@ def test_what_a_stolen_key_made_clients_see_does_not_keep_them_from_coming_back(
     rooted.refused("RollbackError", "app-misc/slotted")
     offline.next("--least-release", str(honest.version + 1), released=(second,))
     offline.give(rooted.directory)
-    sign_again(rooted, host, second)
+    host.sign_again(rooted)
     assert rooted.release().version == honest.version + 1
     rooted.accepted("app-misc/slotted")
 
@@ -172,14 +214,14 @@ def test_a_root_that_was_changed_and_one_without_signatures(rooted: Lab, offline
 
 
 def test_a_client_that_was_away_for_two_rotations_follows(
-    rooted: Lab, offline: Offline, host: Root, second: SigningKey
+    rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
     for name in ("dan", "eve", "fay"):
         offline.another(name)
     offline.next(roots="bob dan eve", signers="ann bob dan")
     offline.next(roots="dan eve fay", released=(second,), signers="dan eve")
     offline.give(rooted.directory)
-    sign_again(rooted, host, second)
+    host.sign_again(rooted)
     rooted.accepted("app-misc/hello")
     assert not in_portage(rooted, rooted.key.fingerprint)
     kept = kept_root.load(StateDirectory(rooted.client.path, REPO))
@@ -199,10 +241,10 @@ def test_one_of_two_rotations_is_missing(rooted: Lab, offline: Offline) -> None:
     rooted.refused("ThresholdError", "app-misc/hello")
 
 
-def test_an_old_root_is_replayed(rooted: Lab, offline: Offline, host: Root, second: SigningKey) -> None:
+def test_an_old_root_is_replayed(rooted: Lab, offline: Offline, host: Host, second: SigningKey) -> None:
     offline.next(released=(second,))
     offline.give(rooted.directory)
-    sign_again(rooted, host, second)
+    host.sign_again(rooted)
     rooted.accepted("app-misc/hello")
     # The thief puts the root that named his key in the place of the next one, or takes the new one away.
     rooted.publish()
@@ -266,7 +308,7 @@ def test_the_index_of_a_revoked_key_is_not_used_although_a_release_of_the_new_ke
 
 
 def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_names(
-    rooted: Lab, offline: Offline, host: Root, second: SigningKey
+    rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
     """The thief has enough root keys, and names in his root those that the administrator will pin after the theft."""
     offline.another("dan")
@@ -275,7 +317,7 @@ def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_
     offline.forge(replace(offline.last(), version=2, root_keys=named, release_keys=(second.fingerprint,)), "ann bob")
     offline.give(rooted.directory)
     (rooted.directory / f"root/keys/{second.fingerprint}.asc").write_bytes(second.public())
-    sign_again(rooted, host, second)
+    host.sign_again(rooted)
     rooted.accepted("app-misc/hello")
     pin_roots(rooted, offline, "cyd dan", 2)
     assert not in_portage(rooted, second.fingerprint)
@@ -283,7 +325,7 @@ def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_
 
 
 def test_an_old_root_does_not_lead_to_the_next_one_that_stolen_root_keys_sign(
-    lab: Lab, offline: Offline, host: Root, second: SigningKey
+    lab: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
     """The honest root names the stolen keys, and those that stay pinned have signed it: they vouch for it, and for no more."""
     offline.another("dan")
@@ -301,7 +343,7 @@ def test_an_old_root_does_not_lead_to_the_next_one_that_stolen_root_keys_sign(
     offline.forge(stolen, "ann bob")
     offline.give(lab.directory)
     (lab.directory / f"root/keys/{second.fingerprint}.asc").write_bytes(second.public())
-    sign_again(lab, host, second)
+    host.sign_again(lab)
     assert offline.roots["ann"] in lab.refused("ThresholdError", "app-misc/hello").text
     assert not in_portage(lab, second.fingerprint)
     # Nor with what a new client sees first.
@@ -313,7 +355,7 @@ def test_an_old_root_does_not_lead_to_the_next_one_that_stolen_root_keys_sign(
     lab.accepted("app-misc/hello")
 
 
-def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Root, second: SigningKey) -> None:
+def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Host, second: SigningKey) -> None:
     offline.init("ann", 1, lab.key, second, more=("--release-threshold", "2", *repository(lab)))
     offline.give(lab.directory)
     pin_roots(lab, offline, "ann", 1)
@@ -322,9 +364,9 @@ def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Root, se
     # Both keys in one home, as an agent may show them.
     keys.gpg(second.home, *QUICK, "--import", stdin=keys.gpg(lab.key.home, *QUICK, "--export-secret-keys"))
     by = ("--key", lab.key.fingerprint, "--homedir", str(second.home), "--pkgdir", str(lab.directory))
-    assert "[threshold]" in host.run("portage-ext", "release", "sign", *by).failed().text
-    host.etc("portage-ext.toml", f'[release]\ncosign = ["{second.fingerprint}"]\n')
-    host.run("portage-ext", "release", "sign", *by).ok()
+    assert "[threshold]" in host.root.run("portage-ext", "release", "sign", *by).failed().text
+    host.root.etc("portage-ext.toml", f'[release]\ncosign = ["{second.fingerprint}"]\n')
+    host.root.run("portage-ext", "release", "sign", *by).ok()
     lab.accepted()
 
 
@@ -358,7 +400,7 @@ def test_a_new_client_pins_the_root_keys_of_today_and_one_that_pins_those_of_yes
     lab.accepted("app-misc/hello")
 
 
-def test_from_one_pinned_key_to_a_root_and_back(lab: Lab, offline: Offline, host: Root, second: SigningKey) -> None:
+def test_from_one_pinned_key_to_a_root_and_back(lab: Lab, offline: Offline, host: Host, second: SigningKey) -> None:
     lab.publish()
     lab.accepted("app-misc/flags")
     offline.init("ann", 1, lab.key, second, more=repository(lab))
@@ -370,7 +412,7 @@ def test_from_one_pinned_key_to_a_root_and_back(lab: Lab, offline: Offline, host
     lab.write_release(release_text.emit(replace(newest, version=newest.version - 1)))
     lab.refused("RollbackError", "app-misc/hello")
     lab.write_release(release_text.emit(newest))
-    sign_again(lab, host, second)
+    host.sign_again(lab)
     lab.accepted("app-misc/hello")
     public = lab.directory.parent / "second.asc"
     public.write_bytes(second.public())

@@ -102,7 +102,7 @@ def root(request: pytest.FixtureRequest) -> Iterator[Root]:
     shutil.rmtree(place)
 
 
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck))
 @given(st.lists(package(), min_size=3, max_size=14, unique_by=lambda one: one["path"]))
 def test_any_package_directory_reads_as_portage_wrote_it(root: Root, specification: list[dict[str, Any]]) -> None:
     shutil.rmtree(root.pkgdir)
