@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import socket
 import time
+from itertools import cycle
 from typing import Any, Final
 
 from portage_ext import __version__, limits
 from portage_ext.errors.trust import MirrorError, UnsupportedUrlError
+from portage_ext.fetch.sinks import BLOCKS_IN_USE
 from portage_ext.fetch.transfer import Patience, Transfer, parsed, watched
 from portage_ext.shown import short
 
@@ -78,7 +80,9 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
     length = _length(received[:end])
     transfer.announce(length)
     transfer.take(received[end + 4 :])
-    buffer = memoryview(bytearray(min(_BUFFER, max(length, 1))))
+    # The sink may still look at what it was handed before: buffers take turns, and a block is never copied for it.
+    buffers = cycle([memoryview(bytearray(_BUFFER)) for _ in range(BLOCKS_IN_USE if length > _BUFFER else 2)])
+    buffer = next(buffers)
     filled, handed_on = 0, time.monotonic()
     while transfer.offset + filled < length:
         count = connection.recv_into(buffer[filled:])
@@ -89,6 +93,7 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
         # Many small blocks would cost more than their bytes; who watches the pace must still see them move.
         if filled == len(buffer) or time.monotonic() - handed_on > _PERIOD or transfer.offset + filled >= length:
             transfer.take(buffer[:filled])
+            buffer = next(buffers)
             filled, handed_on = 0, time.monotonic()
 
 

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 _THREADED_FROM: Final = 4 * limits.MIB
 """Below this a thread costs more than it saves."""
-_QUEUED: Final = 8
+_QUEUED: Final = 4
+BLOCKS_IN_USE: Final = _QUEUED + 2
+"""How many of the last blocks a sink may still look at: those that wait, one that is hashed, and the one just written."""
 
 
 class Sink(Protocol):
     """What a transfer fills."""
 
-    def write(self, block: bytes | memoryview) -> None: ...
+    def write(self, block: bytes | memoryview) -> None:
+        """Take ``block``. Its bytes must stay as they are until BLOCKS_IN_USE - 1 more blocks were written."""
 
     def restart(self) -> None: ...
 
@@ -38,9 +41,9 @@ class Digests:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._hashes = {name: hashlib.new(name.lower()) if name != "BLAKE2B" else hashlib.blake2b() for name in names}
         self._size = 0
-        self._lanes: list[tuple[Queue[bytes | None], Thread]] = []
+        self._lanes: list[tuple[Queue[bytes | memoryview | None], Thread]] = []
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: bytes | memoryview) -> None:
         self._size += len(block)
         if self._lanes:
             for lane, _ in self._lanes:
@@ -54,7 +57,7 @@ class Digests:
             from threading import Thread
 
             for one in self._hashes.values():
-                lane = Queue[bytes | None](_QUEUED)
+                lane = Queue[bytes | memoryview | None](_QUEUED)
                 thread = Thread(target=_consume, args=(lane, one), daemon=True)
                 thread.start()
                 self._lanes.append((lane, thread))
@@ -72,7 +75,7 @@ class Digests:
         self._lanes = []
 
 
-def _consume(lane: Queue[bytes | None], digest: hashlib._Hash) -> None:
+def _consume(lane: Queue[bytes | memoryview | None], digest: hashlib._Hash) -> None:
     while (block := lane.get()) is not None:
         digest.update(block)
 
@@ -120,8 +123,7 @@ class FileSink:
             self._file.write(block)
         except OSError as error:
             raise self._unwritable(error) from error
-        # A transport may use its buffer again while a thread still hashes.
-        self._digests.update(bytes(block))
+        self._digests.update(block)
         self.offset += len(block)
 
     def restart(self) -> None:
