@@ -12,10 +12,11 @@ import argparse
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from bench import measure, packages
-from bench.measure import Command
+from bench.measure import Command, Figure
 from bench.openpgp import Signer
 from tests.testkit import environments, keys
 from tests.testkit.ebuilds import EbuildRepository
@@ -52,16 +53,27 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--version", default=environments.NEWEST)
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
-    kept = options.work.absolute() / f"signed-{options.count}"
-    with tempfile.TemporaryDirectory(prefix="pe-", dir=options.work.parent, ignore_cleanup_errors=True) as short:
+    _, figures = measured(options.work, options.count, options.runs, options.version)
+    floor = figures["Portage alone"]
+    rows = [["emerge of one package", "wall s", "adds s", "cpu s", "peak MiB"]]
+    for name, one in figures.items():
+        rows.append([name, f"{one.seconds:.2f}", f"{one.seconds - floor.seconds:+.2f}", f"{one.cpu:.2f}", f"{one.mib:.0f}"])
+    print(f"{options.count} packages, Portage {options.version}, medians of {options.runs}, load {os.getloadavg()[0]:.1f}")
+    print(measure.table(rows), flush=True)
+
+
+def measured(work: Path, count: int, runs: int, version: str = environments.NEWEST) -> tuple[float, dict[str, Figure]]:
+    """Seconds of the first run over ``count`` signed packages, and what each way takes afterwards."""
+    work.mkdir(parents=True, exist_ok=True)
+    kept = work.absolute() / f"signed-{count}"
+    with tempfile.TemporaryDirectory(prefix="pe-", dir=work.parent, ignore_cleanup_errors=True) as short:
         # gpg's sockets need a short name; the key stays with the packages.
         gnupg = Path(tempfile.mkdtemp(prefix="pe-")) / "g"
         try:
             if not (kept / "complete").exists():
                 shutil.rmtree(kept, ignore_errors=True)
                 (kept / "binpkgs").mkdir(parents=True)
-                packages.build(kept / "binpkgs", options.count, signer=Signer.from_home(gnupg))
+                packages.build(kept / "binpkgs", count, signer=Signer.from_home(gnupg))
                 keys.kill_agents(gnupg)
                 shutil.copytree(gnupg, kept / "gnupg", ignore=shutil.ignore_patterns("S.*"))
                 (kept / "complete").touch()
@@ -70,21 +82,21 @@ def main() -> None:
             gnupg.chmod(0o700)
             listing = keys.gpg(gnupg, "--with-colons", "--list-secret-keys").decode()
             fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
-            compare(Path(short), kept / "binpkgs", SigningKey(gnupg, fingerprint), options)
+            return compare(Path(os.path.abspath(short)), kept / "binpkgs", SigningKey(gnupg, fingerprint), runs, version)
         finally:
             keys.kill_agents(gnupg)
             shutil.rmtree(gnupg.parent)
 
 
-def compare(work: Path, pool: Path, key: SigningKey, options: argparse.Namespace) -> None:
-    """Print what each way adds."""
+def compare(work: Path, pool: Path, key: SigningKey, runs: int, version: str) -> tuple[float, dict[str, Figure]]:
+    """What :func:`measured` returns."""
     work.chmod(0o755)
     repository = EbuildRepository.create(work / "repo")
     repository.data("app-misc/flags-1.0")
     pkgdir = work / "binpkgs"
     shutil.copytree(pool, pkgdir, copy_function=os.link, ignore=shutil.ignore_patterns("Packages*", ".portage-ext*"))
-    alone = host(work, "alone", repository, pkgdir, options.version, plugin=False)
-    ours = host(work, "ours", repository, pkgdir, options.version, plugin=True)
+    alone = host(work, "alone", repository, pkgdir, version, plugin=False)
+    ours = host(work, "ours", repository, pkgdir, version, plugin=True)
     gnupg = ours.path / "etc/portage/gnupg"
     keys.trust(gnupg, key)
     for root in (alone, ours):
@@ -95,19 +107,14 @@ def compare(work: Path, pool: Path, key: SigningKey, options: argparse.Namespace
         ours.etc("portage-ext.toml", SETTINGS.format(key=key.fingerprint, home=key.home, tree=work / "tree", mode=word))
 
     mode("publish")
-    first = ours.run("portage-ext", "after-emerge").ok()
-    print(first.stdout.strip(), flush=True)
+    started = time.monotonic()
+    ours.run("portage-ext", "after-emerge").ok()
+    first = time.monotonic() - started
     commands = [Command("Portage alone", [str(alone.environment.bin / "emerge"), "-1", "app-misc/flags"], alone.variables())]
     for word in ("off", "index", "publish"):
         emerge = [str(ours.environment.bin / "emerge"), "-1", "app-misc/flags"]
         commands.append(Command(word, emerge, ours.variables(), lambda word=word: mode(word)))  # type: ignore[misc]
-    figures = measure.compare(commands, options.runs)
-    floor = figures["Portage alone"]
-    rows = [["emerge of one package", "wall s", "adds s", "cpu s", "peak MiB"]]
-    for name, one in figures.items():
-        rows.append([name, f"{one.seconds:.2f}", f"{one.seconds - floor.seconds:+.2f}", f"{one.cpu:.2f}", f"{one.mib:.0f}"])
-    print(f"{options.count} packages, Portage {options.version}, medians of {options.runs}, load {os.getloadavg()[0]:.1f}")
-    print(measure.table(rows), flush=True)
+    return first, measure.compare(commands, runs)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,10 @@ def usage(tree: Path) -> dict[str, int]:
     return found
 
 
+def count_directories(tree: Path) -> int:
+    return sum(1 for _ in os.walk(tree))
+
+
 def timed(*command: str) -> float:
     started = time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -81,40 +85,51 @@ def main() -> None:
     parser.add_argument("--pkgdir", type=Path)
     parser.add_argument("--no-peer", action="store_true")
     options = parser.parse_args()
-    work = Path(os.path.abspath(options.work))
+    measured(options.work, options.count, options.changed, options.runs, pkgdir=options.pkgdir, peer=not options.no_peer)
+
+
+def measured(
+    place: Path, count: int, changed: int, runs: int, *, pkgdir: Path | None = None, peer: bool = False
+) -> tuple[float, float]:
+    """Print the table; seconds of a publish with the gate `index`, and the directories that a release adds (medians)."""
+    work = Path(os.path.abspath(place))
     work.mkdir(parents=True, exist_ok=True)
     repository = EbuildRepository.create(work / "repo")
     root = Root.create(work / "host", environments.environment(), [repository], features="binpkg-multi-instance")
     if not any(root.pkgdir.iterdir()):
-        if options.pkgdir:
+        if pkgdir:
             root.pkgdir.rmdir()
-            subprocess.run(["cp", "-al", str(options.pkgdir), str(root.pkgdir)], check=True)
+            subprocess.run(["cp", "-al", str(pkgdir), str(root.pkgdir)], check=True)
             for name in ("Packages", "Packages.gz", "Packages.zst", ".portage-ext.sqlite"):
                 (root.pkgdir / name).unlink(missing_ok=True)
         else:
-            packages.build(root.pkgdir, options.count)
+            packages.build(root.pkgdir, count)
     paths = sorted(root.pkgdir.glob("*/*/*.gpkg.tar"))
-    print(f"{len(paths)} packages, {options.changed} changed in each run, load {os.getloadavg()[0]:.1f}", flush=True)
+    print(f"{len(paths)} packages, {changed} changed in each run, load {os.getloadavg()[0]:.1f}", flush=True)
     key = keys.new_key(work / "key")
     tree = work / "tree"
     words = ("portage-ext", "publish", "--tree", str(tree), "--channel", "staging", "--no-prune")
     words += ("--key", key.fingerprint, "--homedir", str(key.home))
     rows = [["work", "seconds", "of"]]
-    growth = []
+    growth: list[dict[str, int]] = []
+    directories: list[int] = []
+    published = 0.0
     try:
         rows.append(["first release, nothing indexed before", f"{run(root, *words, '--gates', 'none'):.1f}", "1"])
         for name, gates in (("publish, gate index", "index"), ("publish, no gate", "none")):
             taken = []
-            for number in range(options.runs):
-                change(root.pkgdir, paths, options.changed, seed=number + (100 if gates == "none" else 0))
-                before = usage(tree)
+            for number in range(runs):
+                change(root.pkgdir, paths, changed, seed=number + (100 if gates == "none" else 0))
+                before, had = usage(tree), count_directories(tree)
                 taken.append(run(root, *words, "--gates", gates))
                 after = usage(tree)
+                directories.append(count_directories(tree) - had)
                 growth.append({part: after[part] - before[part] for part in after})
             rows.append([name, f"{statistics.median(taken):.2f}", str(len(taken))])
+            published = published or statistics.median(taken)
         rows.append(["publish, no difference", f"{run(root, *words):.2f}", "1"])
-        if not options.no_peer:
-            change(root.pkgdir, paths, options.changed, seed=999)
+        if peer:
+            change(root.pkgdir, paths, changed, seed=999)
             copy = timed("cp", "-al", str(root.pkgdir), str(work / "copy"))
             index = run(root, "emaint", "binhost", "--fix")
             rows.append(["cp -al of PKGDIR", f"{copy:.2f}", "1"])
@@ -127,6 +142,7 @@ def main() -> None:
         whole = sum(path.stat().st_size for path in paths) / 1e6
         print(f"disk: each release adds {parts}; the packages of a release have {whole:.0f} MB")
     shutil.rmtree(work / "copy", ignore_errors=True)
+    return published, statistics.median(directories)
 
 
 if __name__ == "__main__":

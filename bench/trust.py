@@ -163,7 +163,8 @@ class _Bench:
             _row("  portage-ext sign --check, with its start", ours, found["ours"], portage),
         ]
 
-    def fetching(self) -> list[tuple[str, ...]]:
+    def fetches(self) -> Iterator[tuple[str, int, list[Command], int]]:
+        """A small and the large package: title, bytes, wget and ours, and how often; while a server has them."""
         served = self.work / "served"
         path, large = "app-misc/hello/hello-1.1-1.gpkg.tar", "app-misc/big/big-1-1.gpkg.tar"
         for name, data in (
@@ -173,24 +174,25 @@ class _Bench:
             (served / name).parent.mkdir(parents=True, exist_ok=True)
             (served / name).write_bytes(data)
         self._remember(served, {path: "app-misc/hello-1.1", large: "app-misc/big-1"})
-        rows = []
         with _nginx(self.work, served) as url:
             for title, one, runs in (("small", path, self.runs * 4), ("large", large, self.runs)):
                 output = str(self.work / "fetched")
                 fetch = ("portage-ext", "fetch", "--repo", "lab", "--root", str(self.work), "--config-root", str(self.work))
-                found = compare(
-                    [
-                        self._command("wget", "wget", "-q", "-O", output, f"{url}/{one}"),
-                        self._command("ours", *fetch, "--uri", f"{url}/{one}", "--output", output),
-                    ],
-                    runs,
-                )
-                size = (served / one).stat().st_size
-                rows.append(_row(f"fetch {size / 1e6:.1f} MB ({title}): wget", found["wget"].seconds, found["wget"], None))
-                rows.append(_row("  portage-ext fetch", found["ours"].seconds, found["ours"], found["wget"].seconds))
-                more = (found["ours"].seconds - found["wget"].seconds) * 1000
-                rates = " and ".join(f"{size / found[name].seconds / 1e6:.0f}" for name in ("wget", "ours"))
-                rows.append((f"    {more:+.1f} ms; {rates} MB/s", "", "", ""))
+                commands = [
+                    self._command("wget", "wget", "-q", "-O", output, f"{url}/{one}"),
+                    self._command("ours", *fetch, "--uri", f"{url}/{one}", "--output", output),
+                ]
+                yield title, (served / one).stat().st_size, commands, runs
+
+    def fetching(self) -> list[tuple[str, ...]]:
+        rows = []
+        for title, size, commands, runs in self.fetches():
+            found = compare(commands, runs)
+            rows.append(_row(f"fetch {size / 1e6:.1f} MB ({title}): wget", found["wget"].seconds, found["wget"], None))
+            rows.append(_row("  portage-ext fetch", found["ours"].seconds, found["ours"], found["wget"].seconds))
+            more = (found["ours"].seconds - found["wget"].seconds) * 1000
+            rates = " and ".join(f"{size / found[name].seconds / 1e6:.0f}" for name in ("wget", "ours"))
+            rows.append((f"    {more:+.1f} ms; {rates} MB/s", "", "", ""))
         return rows
 
     def _remember(self, served: Path, files: dict[str, str]) -> None:
