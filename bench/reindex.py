@@ -41,7 +41,8 @@ def clear(pkgdir: Path) -> None:
 
 def change(pkgdir: Path, number: int) -> str:
     """Replace one package: new inode and time, same content."""
-    path = sorted(pkgdir.rglob("*.gpkg.tar"))[number * 997 % 1000]
+    paths = sorted(pkgdir.rglob("*.gpkg.tar"))
+    path = paths[number * 997 % min(1000, len(paths))]
     other = path.with_name("new")
     shutil.copy(path, other)
     other.rename(path)

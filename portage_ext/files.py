@@ -7,11 +7,8 @@ in the same directory, is flushed to disk and renamed, and the rename is flushed
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import secrets
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -70,6 +67,8 @@ def replacing(path: Path, *, mode: int = 0o644, group: int | None = None, lastin
     ``mode`` is set whatever the umask; ``group`` is a gid and is set when this user may. What is not ``lasting`` is worth
     nothing after a crash of the machine, and is not flushed to the disk. Raises OSError.
     """
+    import tempfile  # here and below: whoever only reads does without, as the process that fetches a package
+
     fd, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}.", dir=path.parent)
     try:
         with open(fd, "wb") as file:
@@ -105,6 +104,8 @@ def replacing_together(
     The renames come last, directly after each other: everything that can fail for lack of space happens before the first.
     The last of ``paths`` is renamed last. ``mtime`` (seconds since 1970) is set on all. Raises OSError.
     """
+    import tempfile
+
     names: list[str] = []
     files: list[IO[bytes]] = []
     try:
@@ -148,7 +149,7 @@ def discard(path: Path) -> None:
 
 def replace_link(path: Path, target: str) -> None:
     """Make ``path`` a symbolic link to ``target`` by one rename, also if it links elsewhere now. Raises OSError."""
-    name = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{secrets.token_hex(4)}")
+    name = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.urandom(4).hex()}")
     try:
         os.symlink(target, name)
         os.replace(name, path)
@@ -164,6 +165,8 @@ def sync_filesystem(directory: Path) -> None:
 
     Raises OSError, also for an earlier write of that file system that failed (syncfs(2)).
     """
+    import ctypes
+
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         library = ctypes.CDLL(None, use_errno=True)
