@@ -27,7 +27,7 @@ def reindexed(lab: Lab, cpv: str) -> None:
     """Give the entry of ``cpv`` the size and digests of its file, as an attacker would."""
     data = lab.package(cpv).read_bytes()
     values = {"SIZE": str(len(data))}
-    values |= {name: hashlib.new(name.lower(), data).hexdigest() for name in ("MD5", "SHA1", "SHA512")}
+    values |= {name: hashlib.new(name.lower(), data).hexdigest() for name in ("MD5", "SHA1")}
     values["BLAKE2B"] = hashlib.blake2b(data).hexdigest()
     text = lab.index()
     blocks = text.split("\n\n")
@@ -171,20 +171,19 @@ def test_changed_metadata(open_lab: Lab, package: str, pattern: str, new: str) -
 
 def test_only_md5_and_sha1_beside_a_release(lab: Lab) -> None:
     lab.edit(r"^BLAKE2B: .*\n", "", package=FLAGS)
-    lab.edit(r"^SHA512: .*\n", "", package=FLAGS)
     lab.publish()
     lab.refused("WeakDigestError", f"={FLAGS}")
 
 
 def test_no_digest_at_all(open_lab: Lab) -> None:
-    for name in ("BLAKE2B", "SHA512", "MD5", "SHA1"):
+    for name in ("BLAKE2B", "MD5", "SHA1"):
         open_lab.edit(rf"^{name}: .*\n", "", package=FLAGS)
     open_lab.refused("WeakDigestError", f"={FLAGS}")
 
 
 def only_weak(lab: Lab) -> None:
     """What Gentoo's own binhosts publish."""
-    lab.write_index(re.sub(r"^(BLAKE2B|SHA512): .*\n", "", lab.index(), flags=re.M))
+    lab.write_index(re.sub(r"^BLAKE2B: .*\n", "", lab.index(), flags=re.M))
 
 
 def test_without_a_release_md5_and_sha1_serve_with_the_packages_own_signature(open_lab: Lab) -> None:
