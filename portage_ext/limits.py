@@ -386,3 +386,8 @@ UPDATE_OUTPUT: Final = 64 * MIB  # what a command of portage-ext prints as JSON 
 UPDATE_PASSED: Final = 100  # contents of staging that are remembered to have passed their trial
 UPDATE_LINES: Final = 12  # last lines of a log in a report
 PROCESS_MAPS: Final = 8 * MIB  # what the kernel says of the files that one process has mapped
+
+# Figures for a monitoring system (tasks/metrics.py, unattended/served.py).
+ACCESS_LOG_SIZE: Final = 256 * MIB
+"""The end of an access log that is read; a larger one should be rotated more often."""
+ACCESS_LOG_LINE: Final = 64 * KIB

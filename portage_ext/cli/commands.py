@@ -41,6 +41,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "rollback": "publish an earlier content of a channel again",
         "releases": "list the releases and channels of a tree",
         "diff": "show what changes from one release to another",
+        "metrics": "print figures for Prometheus about releases and runs",
         "mirror": "push releases to a mirror, whole",
         "serve": "serve a tree over HTTP, to try it out",
     },

@@ -38,8 +38,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portage_ext.config import building, publishing, swarm, toolchain, unattended, watching
+from portage_ext.config import building, metrics, publishing, swarm, toolchain, unattended, watching
 from portage_ext.config.building import Building, DeployHost
+from portage_ext.config.metrics import Metrics
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.swarm import Swarm
 from portage_ext.config.table import SETTINGS_FILE, Table, document
@@ -103,6 +104,7 @@ class Settings:
     swarm: Swarm = field(default_factory=Swarm)
     hosts: Mapping[str, DeployHost] = field(default_factory=dict)
     watching: Watching = field(default_factory=Watching)
+    metrics: Metrics = field(default_factory=Metrics)
     update: Updating | None = None
 
     @property
@@ -174,6 +176,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         hosts=building.read_hosts(top),
         watching=watching.read(top),
         update=updating.read(top),
+        metrics=metrics.read(top),
     )
     top.nothing_left()
     return settings

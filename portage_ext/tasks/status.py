@@ -65,8 +65,14 @@ def status() -> Status:
     """The status of this host. Raises SettingsError, TreeError, DamagedStateError, OSError."""
     host = here()
     site = Site.read(host.config_root, host.eroot)
+    found, trouble = followed(site)
+    return Status(_channels(site), found, log.read(site.config_root)[-_RUNS:], trouble)
+
+
+def followed(site: Site) -> tuple[list[Followed], str]:
+    """The binrepos that ``site`` follows, and why binrepos.conf cannot be read (empty if it can)."""
     named, trouble = _named()
-    return Status(_channels(site), _followed(site, named), log.read(site.config_root)[-_RUNS:], trouble)
+    return _followed(site, named), trouble
 
 
 def _named() -> tuple[dict[str, str], str]:

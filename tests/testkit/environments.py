@@ -190,7 +190,7 @@ def _named(name: str) -> Environment:
 def main() -> None:
     """Make the environments named on the command line (``plain:3.0.83``, ``3.0.83``), or all that the tests use, and the
     binhosts that they share: side by side, where workers that need the same one would wait for each other."""
-    from tests.testkit import binhost, chain
+    from tests.testkit import binhost, browser, chain
     from tests.testkit import pool as small
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -198,6 +198,8 @@ def main() -> None:
             print(f"Portage {found.version} {'with the plugin' if found.plugin else 'alone'}: ready", flush=True)
         if not sys.argv[1:]:
             bots = pool.submit(buildbot)
+            for library in (pool.submit(javascript, browser.AXE), pool.submit(programs, "prometheus", ["prometheus-client"])):
+                print(f"{library.result().name}: ready", flush=True)
             for made in [pool.submit(chain.built), pool.submit(binhost.standard), pool.submit(small.built)]:
                 print(f"{made.result().directory.name}: ready", flush=True)
             print(f"{bots.result().name}: ready", flush=True)

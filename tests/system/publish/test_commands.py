@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 
 from tests.system.publish.site import Host
+from tests.testkit import environments
 
 
 def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
@@ -62,3 +63,39 @@ def test_mirror_prune_releases_and_serve(work: Path, host: Host) -> None:
         process.terminate()
         _, said = process.communicate()
     assert "reachable by others" in said
+
+
+def test_metrics_tell_releases_left_out_packages_runs_and_served_bytes(work: Path, host: Host) -> None:
+    """Read by the parser of Prometheus's own client library."""
+    log = work / "access.log"
+    log.write_text('::1 - - [26/Nov/2026:10:00:00 +0000] "GET /tree/staging/Packages HTTP/1.1" 200 1234 "-" "curl"\n')
+    host.configure(more=f'[metrics]\nlogs = ["{log}", "{work}/missing.log"]\n')
+    host.run("publish").ok()
+    (host.root.pkgdir / "app-misc/broken-1.gpkg.tar").write_bytes(b"no package")
+    host.run("after-emerge").ok()
+    file = work / "portage-ext.prom"
+    told = host.run("metrics", "--textfile", str(file)).failed()
+    assert (told.status, told.stdout) == (1, "")
+    assert told.stderr == f"portage-ext metrics: {work}/missing.log: cannot be read: No such file or directory\n"
+    samples = parsed(file)
+    release = {"repository": "", "channel": "staging"}
+    assert samples["portage_ext_release_number", frozenset(release.items())] == 1
+    packages = json.loads(host.run("releases", "--json").ok().stdout.splitlines()[0])["packages"]
+    assert samples["portage_ext_release_packages", frozenset(release.items())] == packages
+    expires = samples["portage_ext_release_expires_timestamp_seconds", frozenset(release.items())]
+    assert expires - samples["portage_ext_release_created_timestamp_seconds", frozenset(release.items())] == 30 * 86400
+    assert samples["portage_ext_served_bytes_total", frozenset(release.items())] == 1234
+    assert samples["portage_ext_pkgdir_left_out_packages", frozenset({("repository", "")})] == 1
+    assert samples["portage_ext_last_run_success", frozenset({("run", "after-emerge")})] == 1
+    assert host.run("metrics", "--textfile", str(work / "figures.txt")).failed().status == 2
+
+
+def parsed(file: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """The samples of a file, by name and labels."""
+    script = (
+        "import json, sys; from prometheus_client.parser import text_string_to_metric_families as read; "
+        "print(json.dumps([[s.name, s.labels, s.value] for f in read(open(sys.argv[1]).read()) for s in f.samples]))"
+    )
+    python = environments.programs("prometheus", ["prometheus-client"]) / "bin/python3"
+    done = subprocess.run([python, "-c", script, file], capture_output=True, text=True, check=True)
+    return {(name, frozenset(labels.items())): value for name, labels, value in json.loads(done.stdout)}
