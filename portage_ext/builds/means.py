@@ -16,6 +16,7 @@ from portage_ext.targets.store import Store
 from portage_ext.tasks.site import Site
 
 STATE: Final = "var/lib/portage-ext/builds"
+LEDGER: Final = "ledger.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Places:
 
     @property
     def ledger(self) -> Path:
-        return self.state / "ledger.sqlite"
+        return self.state / LEDGER
 
     @property
     def incoming(self) -> Path:

@@ -89,7 +89,7 @@ class Browser:
             shown_tail = [Line().add(cut(shown.line(one), width, sign)) for one in tail[-(height - 1) :]]
             return [Line().add(cut(self.log, width, sign), "now"), *shown_tail]
         if not emerges:
-            return [Line().add(cut("no emerge is running; q ends", width, sign))]
+            return [Line().add(cut("nothing is running; q ends", width, sign))]
         emerge = self.chosen(emerges)
         if emerge.plan is not self._plan or self._picture is None:
             self._plan, self._picture = emerge.plan, Picture(emerge.plan)
@@ -97,7 +97,7 @@ class Browser:
             self.place = max(one.package for one in emerge.moment.running)
         self.place = max(0, min(self.place, len(emerge.plan.nodes) - 1))
         which = f" ({self.number % len(emerges) + 1} of {len(emerges)})" if len(emerges) > 1 else ""
-        made = [Line().add(cut(f"emerge[{emerge.pid}]{which}", width, sign), "now")]
+        made = [Line().add(cut(f"{shown.line(emerge.title)}{which}", width, sign), "now")]
         made += self._picture.lines(emerge.moment, width, max(1, (height - 2) // 2), sign)
         rows = height - len(made) - 1
         made += self._list(emerge, width, rows, sign)

@@ -1,4 +1,4 @@
-"""The emerges that run here, by what they say of themselves: in our files, else in Portage's (FEATURES=observability).
+"""What runs here: emerges, by what they say of themselves in our files, else in Portage's (FEATURES=observability); and others.
 
 Who may read those files may watch. A process that is gone, or another that has its number by now, is no emerge.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,22 +25,34 @@ _CPV: Final = re.compile(r"[A-Za-z0-9+_.-]{1,128}/[A-Za-z0-9+_.-]{1,256}")
 
 @dataclass(frozen=True, slots=True)
 class Emerge:
-    """A running emerge. Of one that only Portage speaks of, ``plan`` has what runs, and ``moment`` has counts."""
+    """A running emerge. Of one that only Portage speaks of, ``plan`` has what runs, and ``moment`` has counts.
+
+    What is no emerge of its own has ``pid`` 0: the builds for another machine, whose name is ``target``.
+    """
 
     pid: int
     plan: Plan
     moment: Moment
+    target: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"builds for {self.target}" if self.target else f"emerge[{self.pid}]"
 
 
 class Watched:
-    """The emerges that say below ``directory`` what they do. A plan is read once."""
+    """The emerges that say below ``directory`` what they do, and what ``others`` tells. A plan is read once."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, others: Callable[[], Iterable[Emerge]] = tuple) -> None:
         self.directory = directory
+        self._others = others
         self._plans: dict[tuple[int, int, str], Plan] = {}
 
     def running(self) -> list[Emerge]:
-        """By process id. Raises WatchFileError for a file that a running emerge has written and that cannot be read."""
+        """By process id, and then the others.
+
+        Raises WatchFileError for a file that a running emerge has written and that cannot be read.
+        """
         found: dict[int, Emerge] = {}
         for pid in record.pids(self.directory)[: limits.WATCHED_AT_ONCE]:
             if (emerge := self._ours(pid)) is not None:
@@ -47,7 +60,7 @@ class Watched:
         for pid in self._portages():
             if pid not in found and (emerge := self._portage(pid)) is not None:
                 found[pid] = emerge
-        return [found[pid] for pid in sorted(found)]
+        return [*(found[pid] for pid in sorted(found)), *self._others()]
 
     def _ours(self, pid: int) -> Emerge | None:
         began = record.began(pid)

@@ -75,7 +75,7 @@ def test_tab_goes_around_among_emerges_and_none_is_said() -> None:
     browser.press("tab", [one, two])
     assert seen(browser, one, two)[0] == "emerge[22] (2 of 2)"
     assert seen(browser, one)[0] == "emerge[11]"
-    assert seen(browser) == ["no emerge is running; q ends"]
+    assert seen(browser) == ["nothing is running; q ends"]
     browser.press("q", [])
     assert browser.ended
 

@@ -15,7 +15,7 @@ from portage_ext import limits
 from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph import record
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
-from portage_ext.watch.sources import Watched
+from portage_ext.watch.sources import Emerge, Watched
 
 PLAN = Plan((Node("dev-libs/a-1", Kind.BINARY), Node("dev-libs/b-1")), ((), (0,)))
 MOMENT = Moment(5.0, (Running(1, "compile", 3.0, "/log"),), frozenset({0}))
@@ -85,3 +85,10 @@ def test_a_pipe_a_link_and_a_file_that_is_too_large_are_refused(tmp_path: Path, 
     monkeypatch.setattr(limits, "WATCHED_STATE", 20)
     with pytest.raises(WatchFileError):
         Watched(tmp_path).running()
+
+
+def test_what_others_tell_comes_after_the_emerges(tmp_path: Path, other: int) -> None:
+    write(tmp_path, other)
+    built = Emerge(0, PLAN, MOMENT, "laptop")
+    found = Watched(tmp_path, lambda: [built]).running()
+    assert [one.title for one in found] == [f"emerge[{other}]", "builds for laptop"]

@@ -1,0 +1,74 @@
+"""What is being built for other machines at this moment, as one list with edges for each target: for `portage-ext watch`.
+
+A list has the jobs that are not over yet, and those of the same target that ended since the oldest of them was asked for. A
+target for which nothing is built now has no list. Read from the ledger, whatever engine builds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from portage_ext.builds.ledger import Attempt, Entry, Ledger
+from portage_ext.graph import record
+from portage_ext.graph.plan import Moment, Node, Plan, Running
+
+_PHASE: Final = "build"
+_HERE: Final = re.compile(r"([1-9]\d{0,9})\.[0-9a-f]{8}")
+"""The runner of an attempt on this host: the process that builds it, and its scratch (performing.scratch)."""
+_GOING: Final = frozenset(("queued", "running", "checked"))
+_DONE: Final = frozenset(("checked", "published"))
+
+
+def lists(ledger: Ledger, jobs: int = 0) -> list[tuple[str, Plan, Moment]]:
+    """Each target with its list, in order of their names. ``jobs``: how many may be built at once. Raises LedgerError."""
+    attempts = {one.key: one for one in ledger.running() if _lives(one)}
+    seconds = ledger.durations()
+    by_target: dict[str, list[Entry]] = {}
+    for entry in ledger.entries():
+        by_target.setdefault(entry.target, []).append(entry)
+    found: list[tuple[str, Plan, Moment]] = []
+    for target, entries in sorted(by_target.items()):
+        going = [one for one in entries if one.state in _GOING]
+        if not any(one.state == "running" and one.key in attempts for one in going):
+            continue
+        since = min(one.created for one in going)
+        shown = [one for one in entries if one.state in _GOING or one.changed >= since]
+        needs = {one.key: [below.key for below in ledger.needs(one.key)] for one in shown}
+        found.append((target, *_list(_ordered(shown, needs), needs, attempts, seconds, ledger.now(), jobs)))
+    return found
+
+
+def _list(
+    entries: Sequence[Entry],
+    needs: Mapping[str, Sequence[str]],
+    attempts: Mapping[str, Attempt],
+    seconds: Mapping[str, float],
+    now: float,
+    jobs: int,
+) -> tuple[Plan, Moment]:
+    places = {one.key: place for place, one in enumerate(entries)}
+    edges = (tuple(sorted(places[below] for below in needs[one.key] if below in places)) for one in entries)
+    plan = Plan(tuple(Node(one.job.cpv, seconds=seconds.get(one.cp)) for one in entries), tuple(edges))
+    working = [(places[one.key], attempts[one.key]) for one in entries if one.state == "running" and one.key in attempts]
+    moment = Moment(
+        now,
+        tuple(Running(place, _PHASE, float(attempt.started), attempt.log) for place, attempt in working),
+        frozenset(places[one.key] for one in entries if one.state in _DONE),
+        frozenset(places[one.key] for one in entries if one.state == "failed"),
+        jobs=jobs,
+    )
+    return plan, moment
+
+
+def _ordered(entries: Sequence[Entry], needs: Mapping[str, Sequence[str]]) -> list[Entry]:
+    """Each job after those that it needs, otherwise as they were asked for."""
+    # What a job needs includes what that needs, so whoever needs more comes later.
+    return sorted(entries, key=lambda one: len(needs[one.key]))
+
+
+def _lives(attempt: Attempt) -> bool:
+    """Whether its runner still is there; one on another host is believed."""
+    match = _HERE.fullmatch(attempt.runner)
+    return match is None or record.began(int(match[1])) is not None
