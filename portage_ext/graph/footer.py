@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final
@@ -17,6 +18,8 @@ from typing import IO, Any, Final
 _SAVE, _RESTORE, _INDEX, _BELOW, _LINE, _REST = "\0337", "\0338", "\033D", "\033[B\r\033[J", "\r\n\033[K", "\033[J"
 _ON_ITS_LINE: Final = re.compile(rb"(?:[^\n\v\f\x1b]|\x1b\[[0-9;]*[mK]|\x1b\][^\n\x07\x1b]*\x07)*")
 """What leaves the lines below alone: text, colours, erasing to the end of the line, a title. A line break may also be ESC E."""
+_HANDLED: Final = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
+"""The signals for which Portage has handlers that print."""
 _HIGHEST: Final = 3
 """The footer takes at most one line of so many of the terminal's."""
 
@@ -64,17 +67,20 @@ class Footer:
         """Show these lines instead of those before."""
         if not lines:
             return self.hide()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        count = len(lines)
-        self._shown = True
-        return self._write(f"{_INDEX * count}\033[{count}A{_SAVE}{''.join(_LINE + line for line in lines)}{_REST}{_RESTORE}")
+        with _undisturbed():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            count = len(lines)
+            self._shown = True
+            drawn = "".join(_LINE + line for line in lines)
+            return self._write(f"{_INDEX * count}\033[{count}A{_SAVE}{drawn}{_REST}{_RESTORE}")
 
     def hide(self) -> None:
         """Take the lines away; the cursor stays."""
-        if self._shown and os.getpid() == self._pid:
-            self._shown = False
-            self._write(f"{_SAVE}{_BELOW}{_RESTORE}")
+        with _undisturbed():
+            if self._shown and os.getpid() == self._pid:
+                self._shown = False
+                self._write(f"{_SAVE}{_BELOW}{_RESTORE}")
 
     def _before(self, stream: Any, data: str | bytes) -> None:
         # A child that Portage has forked mostly writes to a log, whatever its streams are called.
@@ -94,6 +100,16 @@ class Footer:
         out: IO[bytes] = self._out.buffer
         out.write(text.encode("utf-8", "replace"))
         out.flush()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No handler of a signal prints in the middle of the lines: what it had taken away would be drawn after it, and stay."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Guarded:

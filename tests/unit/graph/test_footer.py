@@ -6,12 +6,14 @@ import contextlib
 import io
 import os
 import pty
+import signal
 import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,3 +160,33 @@ def test_where_lines_cannot_come_and_go() -> None:
         assert not usable(out, "dumb")
         assert not usable(out, "")
         assert not usable(io.StringIO(), "xterm")
+
+
+@pytest.mark.parametrize("at", ["show", "hide"])
+def test_an_interrupt_while_the_lines_are_written_leaves_none(at: str) -> None:
+    """As Portage's handler does: it prints, and emerge ends when its builds have, perhaps at once."""
+    with terminal() as stream:
+        footer = Footer(lambda: None)
+
+        def handler(number: int, frame: object) -> None:
+            sys.stderr.write("\n\nExiting on signal 2\n")
+            sys.stderr.flush()
+
+        before = signal.signal(signal.SIGINT, handler)
+        write = stream.raw.write
+
+        def interrupted(data: Any) -> int:
+            stream.raw.write = write  # type: ignore[method-assign]
+            signal.raise_signal(signal.SIGINT)
+            return write(data)
+
+        try:
+            with footer.below():
+                if at == "hide":
+                    footer.show(["one", "two"])
+                stream.raw.write = interrupted  # type: ignore[method-assign]
+                footer.show(["one", "two"]) if at == "show" else footer.hide()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        screen = on_screen(stream.text())
+    assert screen.whole() == ["", "", "Exiting on signal 2"]
