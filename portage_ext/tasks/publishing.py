@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from portage_ext.config.publishing import Publishing
+from portage_ext.config.publishing import Publishing, RepositorySettings
 from portage_ext.errors import EmptyPackageError
 from portage_ext.errors.trust import GpgError
 from portage_ext.fetch.keys import key_path
 from portage_ext.host.builder import builder
+from portage_ext.host.buildtimes import builds_here
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
+from portage_ext.pages.writing import About, Writer
 from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.releases import roots
 from portage_ext.releases.gates import Gate
 from portage_ext.releases.made import Published, Source, Terms
 from portage_ext.releases.publish import Publisher
@@ -29,6 +32,7 @@ from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import SigningKey, public_key
+from portage_ext.unattended import log
 
 _DAY: Final = 86400
 LeftOut = Mapping[str, str]
@@ -220,9 +224,7 @@ def publisher_with(
     try:
         signing, pages = signer.primaries, None
         if settings.site:
-            from portage_ext.tasks.pages import writer  # Most trees have no pages, and each change of PKGDIR comes here.
-
-            pages = writer(site, tree, [primary, *sorted(signing - {primary})], warn)
+            pages = _pages(site, tree, [primary, *sorted(signing - {primary})], warn)
         yield Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signing, insist=insist, pages=pages), gates
     finally:
         os.umask(before)
@@ -256,6 +258,21 @@ def user() -> str:
         name = str(os.getuid())
     behind = os.environ.get("SUDO_USER", "")
     return f"{behind} as {name}" if behind.isprintable() and 0 < len(behind) <= 64 and behind != name else name
+
+
+def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[str], None]) -> Writer | None:
+    """What writes the pages of ``tree``, whose Releases the keys ``fingerprints`` sign; None if none are wanted.
+
+    ``warn`` is told if a release gets no pages because of a defect in them.
+    """
+    rules = site.settings.publishing
+    if not rules.site:
+        return None
+    every = [*([rules.own] if rules.own else []), *rules.repositories.values()]
+    known = next((one for one in every if os.path.abspath(one.tree) == str(tree.root)), RepositorySettings(tree.root))
+    title, url = known.title or tree.root.name, (known.url or "").rstrip("/")
+    runs = [(one.when, one.what, one.ok) for one in log.read(site.config_root)[-1:]]
+    return Writer(About(title, url, fingerprints, roots.beside(tree.root), builds_here, runs, warn=warn))
 
 
 def _pruned(site: Site, tree: Tree) -> list[int]:
