@@ -16,14 +16,12 @@ from portage_ext.errors import EmptyPackageError
 from portage_ext.errors.trust import GpgError
 from portage_ext.fetch.keys import key_path
 from portage_ext.host.builder import builder
-from portage_ext.host.buildtimes import builds_here
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
-from portage_ext.pages.writing import About, Writer
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases import roots
 from portage_ext.releases.gates import Gate
-from portage_ext.releases.made import Published, Source, Terms
+from portage_ext.releases.made import Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -260,7 +258,7 @@ def user() -> str:
     return f"{behind} as {name}" if behind.isprintable() and 0 < len(behind) <= 64 and behind != name else name
 
 
-def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[str], None]) -> Writer | None:
+def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[str], None]) -> Pages | None:
     """What writes the pages of ``tree``, whose Releases the keys ``fingerprints`` sign; None if none are wanted.
 
     ``warn`` is told if a release gets no pages because of a defect in them.
@@ -268,6 +266,10 @@ def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[
     rules = site.settings.publishing
     if not rules.site:
         return None
+    # Only publishers that want pages pay for what writes them.
+    from portage_ext.host.buildtimes import builds_here
+    from portage_ext.pages.writing import About, Writer
+
     every = [*([rules.own] if rules.own else []), *rules.repositories.values()]
     known = next((one for one in every if os.path.abspath(one.tree) == str(tree.root)), RepositorySettings(tree.root))
     title, url = known.title or tree.root.name, (known.url or "").rstrip("/")
