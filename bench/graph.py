@@ -3,8 +3,8 @@
     python -m bench.graph [PACKAGES …]
 
 Each package needs up to eight that come before it in the list; half are done, three run. Making happens once a list. A look
-happens once a second in a running emerge: it asks Portage's scheduler (here one with the same fields), writes the state, and draws
-a frame. Its share is that of one CPU while emerge runs. Memory is all that a run keeps: plan, picture, and what it asks with.
+happens once a second in a running emerge: it asks Portage's scheduler (here one with the same fields), writes the state, and
+draws a frame. Its share is that of one CPU while emerge runs. Memory is all that a run keeps: plan, picture, what it asks with.
 """
 
 from __future__ import annotations

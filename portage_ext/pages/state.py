@@ -16,8 +16,9 @@ from portage_ext import limits
 from portage_ext.pages import history
 from portage_ext.pages.catalogue import Catalogue
 from portage_ext.pages.history import Record
+from portage_ext.releases.pages import STATE
 
-NAME: Final = ".pages.json"
+NAME: Final = STATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

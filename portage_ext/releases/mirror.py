@@ -19,6 +19,7 @@ from typing import Final
 
 from portage_ext import files, limits
 from portage_ext.errors.releases import MirrorPushError
+from portage_ext.releases import pages
 from portage_ext.releases.tree import RELEASES, Tree
 from portage_ext.trust.release import RELEASE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY
@@ -82,7 +83,7 @@ class Mirror:
         # rsync treats files of the same size and second as equal, and two releases may have such files, so compare times to the
         # nanosecond. Only on the other side, which compares: rrsync does not accept rsync's short form of the option.
         exact = "--modify-window=-1"
-        self._copy = ("-rtp", exact if is_local(to) else f"--remote-option={exact}")
+        self._copy = ("-rtp", exact if is_local(to) else f"--remote-option={exact}", f"--exclude=/{pages.STATE}")
         self._tree = tree
         self._channels = frozenset(channels)
         self._options = tuple(options)

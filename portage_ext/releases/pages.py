@@ -9,6 +9,8 @@ HEADER: Final = "PAGES"
 """The key in the index header that binds the pages; the Release binds the index, as for builder.json."""
 DIRECTORY: Final = "pages"
 SUMS: Final = "B2SUMS"
+STATE: Final = ".pages.json"
+"""Beside them, for the next writer alone: no client asks for it, no server shows it, and no mirror needs it."""
 NONE: Final = "none"
 """The value of the header if pages were wanted and could not be written."""
 

@@ -43,6 +43,7 @@ def test_pages_come_with_each_release_and_clients_install_as_before(work: Path, 
     place = work / "mirror"
     host.run("mirror", "--to", str(place)).ok()
     check(place / "production")
+    assert not (place / "production/.pages.json").exists()
     assert "nothing was published" in host.run("publish").ok().stdout
     host.run("rollback", "staging").failed()
 
