@@ -38,14 +38,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portage_ext.config import building, metrics, publishing, swarm, toolchain, unattended, watching
+from portage_ext.config import building, publishing, swarm, toolchain, unattended, watching
 from portage_ext.config.building import Building, DeployHost
-from portage_ext.config.metrics import Metrics
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.swarm import Swarm
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.config.unattended import Unattended
-from portage_ext.config.watching import Watching
+from portage_ext.config.watching import Metrics, Watching
 from portage_ext.errors import SettingsError, UnreadableSettingsError
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         hosts=building.read_hosts(top),
         watching=watching.read(top),
         update=updating.read(top),
-        metrics=metrics.read(top),
+        metrics=watching.read_metrics(top),
     )
     top.nothing_left()
     return settings

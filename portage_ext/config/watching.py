@@ -1,10 +1,13 @@
-"""What portage-ext.toml says about looking at a running emerge, and the variable that overrides it for one run.
+"""What portage-ext.toml says about looking at a running emerge (with a variable for one run), and at this host by figures.
 
 ::
 
     [watch]
     graph = true        # a picture of the merge list below emerge's own lines; default: false
     publish = true      # a running emerge writes what it does below /run/portage, for `portage-ext watch`
+
+    [metrics]
+    logs = ["/var/log/nginx/access.log"]        # of the web server, for `portage-ext metrics`
 """
 
 from __future__ import annotations
@@ -28,6 +31,21 @@ class Watching:
 
     graph: bool = False
     publish: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """``logs`` are access logs of the web server in the format "combined" or "common", for the bytes that it has served."""
+
+    logs: tuple[Path, ...] = ()
+
+
+def read_metrics(top: Table) -> Metrics:
+    """The table [metrics] of the file. Raises SettingsError."""
+    table = top.table("metrics")
+    found = Metrics(tuple(map(Path, table.texts("logs"))))
+    table.nothing_left()
+    return found
 
 
 def read(top: Table) -> Watching:
