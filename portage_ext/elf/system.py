@@ -187,7 +187,8 @@ class System:
     def _matching(self, pattern: str) -> list[str]:
         """The files that glob(3) finds for ``pattern``."""
         directory, base = posixpath.split(pattern)
-        if glob.has_magic(directory):
+        # No path is longer than PATH_MAX, and fnmatch takes the square of the brackets' number.
+        if glob.has_magic(directory) or len(pattern) > 4096:
             self._unread.add(pattern)
             return []
         found = (name for name in self.names(directory) if base.startswith(".") or not name.startswith("."))
