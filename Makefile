@@ -10,7 +10,8 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
-	test-attacks test-compat test-swarm test-unknown test-portage test-differential fuzz bench bench-each pictures clean
+	test-attacks test-compat test-swarm test-unknown test-days test-portage test-differential fuzz bench \
+	bench-each pictures clean
 
 help:
 	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
@@ -26,6 +27,7 @@ help:
 	@echo "make test-compat     commands, hooks and the index with every supported Portage"
 	@echo "make test-swarm      builders, Buildbot and the coordinator killed, stopped and cut off at many moments"
 	@echo "make test-unknown    Portages that are older than the supported ones, or spoilt in every way: what is off is told"
+	@echo "make test-days       a binhost and its clients by portage-ext update: a kill in each step, a full disk, a rollback …"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
@@ -107,6 +109,10 @@ fuzz: check-programs $(VENV)/complete
 test-unknown: check-programs $(VENV)/complete
 	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py \
 		tests/system/seam/test_spoilt.py
+
+test-days: check-programs $(VENV)/complete
+	$(PYTHON) -m tests.testkit.environments
+	$(SCRATCH) UPDATE_DAYS=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/updates
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.system.compat.portage_own
