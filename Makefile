@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only etc/completion/portage-ext \
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
-.PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-setup test-toolchain \
+.PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-builds test-setup test-toolchain \
 	test-attacks test-compat test-swarm test-unknown test-days test-portage test-differential fuzz bench \
 	bench-each pictures clean
 
@@ -22,6 +22,7 @@ help:
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
 	@echo "make test-setup      the installer killed before each of its changes, and taken off, whole or one role"
+	@echo "make test-builds     builds, their cages, runs and emerges killed at thirty random moments"
 	@echo "make test-toolchain  every toolchain scenario with every supported Portage, and 200 random systems merged"
 	@echo "make test-attacks    every attack with every supported Portage"
 	@echo "make test-compat     commands, hooks and the index with every supported Portage"
@@ -79,6 +80,9 @@ test-loop: check-programs $(VENV)/complete
 
 test-hooks: check-programs $(VENV)/complete
 	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/system/hooks/test_at_once.py
+
+test-builds: check-programs $(VENV)/complete
+	BUILD_KILLS=30 $(RUN) -m pytest -q -s tests/system/builds/test_killed.py
 
 test-setup: check-programs $(VENV)/complete
 	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/system/shell
@@ -139,6 +143,7 @@ bench-each: check-programs $(VENV)/complete
 	$(RUN) -m bench.pypi
 	$(RUN) -m bench.graph
 	$(RUN) -m bench.swarm
+	$(RUN) -m bench.builds
 	$(RUN) -m bench.pages
 
 # The pictures of the guides, as Chromium shows the pages now; look at them before you commit them.

@@ -51,6 +51,9 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
         reason = f"{error}; see {attempt.log}" if refused else str(error)
         ledger.end(attempt, "failed", failure="checks" if refused else "environment", reason=reason)
         return ledger.get(attempt.key)
+    except OSError as error:
+        ledger.end(attempt, "failed", failure="builder", reason=f"{error}; see {attempt.log}")
+        return ledger.get(attempt.key)
     kept = means.places.incoming / f"{entry.key[:16]}.{attempt.fence}" / result.name
     files.make_directory(kept.parent, 0o700)
     shutil.move(result, kept)

@@ -36,6 +36,7 @@ class Distfiles:
         for name, digest in wanted.items():
             place = self._place(cpv, name, digest)
             if place.is_file() and _digest(place) == digest:
+                os.utime(place)  # when it was used last
                 os.link(place, into / name)
             else:
                 missing.append(name)

@@ -28,6 +28,9 @@ from portage_ext.errors.builds import IsolationError
 _PROGRAMS: Final = ("unshare", "mount", "umount", "pivot_root", "setpriv")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+KILLED: Final = 128 + signal.SIGKILL
+"""The exit status of a command, or a cage, that somebody has killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "LC_ALL": "C",
     }
+    parent = os.getpid()
     with _control_group(cage.bounds, cage.name) as group:
         process = subprocess.Popen(
             words,
@@ -65,7 +69,7 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
-            preexec_fn=lambda: _begin(group),
+            preexec_fn=lambda: _begin(group, parent),
         )
         copying = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
         copying.start()
@@ -110,10 +114,21 @@ def _wait(process: subprocess.Popen[bytes], bounds: Bounds, cancelled: Callable[
     return "time"
 
 
-def _begin(group: _Group) -> None:
+def die_with_parent(parent: int) -> Callable[[], None]:
+    """For a child, before it is executed: the kernel kills it when the process ``parent`` dies, however that dies."""
+
+    def ask() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has died meanwhile
+            os._exit(1)
+
+    return ask
+
+
+def _begin(group: _Group, parent: int) -> None:
     """In the child, before unshare(1) is executed: it dies with this process, even when that is killed."""
     group.enter()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent(parent)()
 
 
 def clear() -> None:

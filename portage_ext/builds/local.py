@@ -8,8 +8,8 @@ however, leaves nothing that the next run does not clear, and queue again.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,12 +24,13 @@ from portage_ext import files, limits, locks
 from portage_ext.builds import performing
 from portage_ext.builds.accepting import accept
 from portage_ext.builds.engines import LOCAL, Builder, Engine
+from portage_ext.builds.isolation import die_with_parent
 from portage_ext.builds.issuing import ORDER, issue
 from portage_ext.builds.ledger import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.errors import PortageExtError
+from portage_ext.words import size
 
-_PR_SET_PDEATHSIG: Final = 1
 _DRAINED: Final = "drained"
 
 
@@ -56,7 +57,7 @@ class Local:
 
     def submit(self, keys: Sequence[str]) -> None:
         """Start a run in the background; when runs are at work already, it ends as soon as they have all slots and the rest."""
-        if keys and not self.drained():
+        if keys and not self.closed():
             words = [*_portage_ext("builds"), "run"]
             with open(os.devnull, "r+b") as nothing:
                 subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
@@ -103,9 +104,19 @@ class Local:
             return (self.means.places.state / _DRAINED).read_text(encoding="utf-8").strip() or "it is drained"
         return ""
 
+    def closed(self) -> str:
+        """Why no job is taken: drained, or the disk is short; empty where jobs are taken."""
+        if why := self.drained():
+            return why
+        wanted = self.means.site.settings.building.free
+        state = self.means.places.state
+        files.make_directory(state, 0o700)
+        free = shutil.disk_usage(state).free
+        return f"only {size(free)} are free at {state}, and free-mib of [build] wants {size(wanted)}" if free < wanted else ""
+
     def builders(self) -> list[Builder]:
         keys = tuple(attempt.key for attempt in self.means.ledger.running())
-        return [Builder(os.uname().nodename, keys, self.drained())]
+        return [Builder(os.uname().nodename, keys, self.closed())]
 
     def recover(self) -> list[str]:
         living = performing.clear(self.means.places)
@@ -118,7 +129,7 @@ class Local:
 
     def _begin(self, keys: Sequence[str] | None, scratch: Path) -> None:
         """Take jobs as long as there are any and slots are free."""
-        while not self.drained():
+        while not self.closed():
             with ExitStack() as stack:
                 if not self._slot(stack):
                     return
@@ -148,7 +159,7 @@ class Local:
         words = [*_portage_ext("builds", "--config-root", config), "perform", str(order / ORDER), str(out)]
         with open(os.devnull, "rb") as nothing, open(attempt.log, "wb", opener=_private) as log:
             process = subprocess.Popen(
-                words, stdin=nothing, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+                words, stdin=nothing, stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_parent(os.getpid())
             )
         return _Build(attempt, process, directory, slot.pop_all())
 
@@ -171,7 +182,7 @@ class Local:
         performing.clear(self.means.places)
 
     def _is_over(self, keys: Sequence[str] | None) -> bool:
-        return bool(self.drained()) or not self.means.ledger.moves(keys)
+        return bool(self.closed()) or not self.means.ledger.moves(keys)
 
 
 def engine(means: Means) -> Engine:
@@ -181,11 +192,6 @@ def engine(means: Means) -> Engine:
 
 def _portage_ext(*words: str) -> list[str]:
     return [sys.executable, "-m", "portage_ext.cli.main", *words]
-
-
-def _die_with_parent() -> None:
-    """In the child, before it is executed."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _private(path: str, flags: int) -> int:

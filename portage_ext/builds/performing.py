@@ -98,8 +98,8 @@ class Performer:
         place = environment(order.target, self.store.load(order.target))
         with self._over(place, order, additions, log) as (directory, over):
             ended = self._install(place, directory, [(order.job.cpv, result.name, result)], log, over=over)
-        if ended.status == CAGE_FAILED:
-            raise OSError("the cage for the trial installation could not be made")
+        if _was_killed(ended) or ended.status == CAGE_FAILED:
+            raise OSError("the trial installation was killed, or could not be isolated")
         if ended.status or ended.bound:
             why = (
                 f"it cannot be installed in the environment of target {order.target} (exit status {ended.status}{_met(ended)})"
@@ -144,6 +144,8 @@ class Performer:
                 raise JobError(order.target, why)
             packages.append((one.cpv, f"{Cpv.parse(one.cpv).pf}-{one.build}{GPKG_SUFFIX}", source))
         ended = self._install(place, directory, packages, log, keep=tree)
+        if _was_killed(ended) or ended.status == CAGE_FAILED:
+            raise OSError(f"merging what {order.job.cpv} needs was killed, or could not be isolated")
         if ended.status or ended.bound:
             names = ", ".join(one.cpv for one in order.additions)
             why = f"what {order.job.cpv} needs ({names}) could not be merged over the environment (exit status {ended.status}"
@@ -257,7 +259,14 @@ def _is_held(directory: Path) -> bool:
 
 def _failed(ended: isolation.Ended, what: str, failure: Failure) -> Report:
     blame: dict[int, Failure] = {CAGE_FAILED: "builder", RESULTS_REFUSED: "checks"}
+    if _was_killed(ended):
+        return Report("builder", f"{what}: it was killed from outside")
     return Report(blame.get(ended.status, failure), f"{what} (exit status {ended.status}{_met(ended)})")
+
+
+def _was_killed(ended: isolation.Ended) -> bool:
+    """Whether somebody has killed it, so that it says nothing of the package; a bound that it met does."""
+    return ended.status == isolation.KILLED and not ended.bound
 
 
 def _met(ended: isolation.Ended) -> str:

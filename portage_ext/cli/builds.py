@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from portage_ext import limits
-from portage_ext.builds import accepting, issuing, means, orders, performing
+from portage_ext.builds import accepting, issuing, means, orders, performing, sweeping
 from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Entry, Ledger
 from portage_ext.builds.performing import Performer
@@ -20,6 +20,7 @@ from portage_ext.cli import live, objects, places
 from portage_ext.cli.screen import Screen
 from portage_ext.targets.store import Store
 from portage_ext.tasks.upkeep import Upkeep
+from portage_ext.words import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     differ.add_argument("--grade", choices=GRADES, default=DEFAULT, help="how much of the dependencies counts")
     objects.option(differ)
     below.add_parser("run", help="work the queue, publish what was built, and end")
+    below.add_parser("gc", help="remove old logs and distfiles, what dead runs left, and layers beyond their bound")
     drain = below.add_parser("drain", help="take no further jobs; what runs comes to its end")
     drain.add_argument("reason", metavar="REASON", nargs="?", default="drained by a person")
     below.add_parser("resume", help="take jobs again")
@@ -68,6 +70,13 @@ def run(options: argparse.Namespace) -> int:
             return _list(ledger, screen, as_json=options.json)
         if options.action == "run":
             return _run(shop, screen)
+        if options.action == "gc":
+            gone = sweeping.sweep(shop.means)
+            screen.line(
+                f"removed {counted(gone.layers, 'layer')}, {counted(gone.logs, 'log')}, {counted(gone.results, 'result')}, "
+                f"{counted(gone.distfiles, 'distfile')}"
+            )
+            return 0
         if options.action in ("drain", "resume"):
             shop.engine.drain(options.reason if options.action == "drain" else "")
             screen.line(

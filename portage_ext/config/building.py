@@ -10,6 +10,9 @@
     grade = "built"         # how much of the installed dependencies makes another build: "exact", "built", "abi"
     jobs = 1                # builds at once; each has its share of the memory where memory-mib is not set
     engine = "local"        # who builds
+    free-mib = 1024         # no job is taken while less than this is free where builds are kept
+    layers-mib = 16384      # layers over environments that are kept for later builds
+    keep-days = 90          # for how long logs and unused distfiles are kept
 
     [deploy.laptop]         # a host that `portage-ext deploy laptop` installs on
     ssh = "root@laptop"     # as ssh(1) takes it
@@ -32,7 +35,8 @@ GRADES: Final = ("exact", "built", "abi")
 @dataclass(frozen=True, slots=True)
 class Building:
     """Bounds of one build: bytes (0: by this host's memory), processes and seconds; the grade of job keys; builds at once; the
-    engine that has them built."""
+    engine that has them built; bytes that must be free; bytes of layers and seconds of logs and distfiles that
+    `builds gc` keeps."""
 
     memory: int = 0
     disk: int = 0
@@ -41,6 +45,9 @@ class Building:
     grade: str = "built"
     jobs: int = 1
     engine: str = "local"
+    free: int = 1024 * MIB
+    layers: int = 16384 * MIB
+    keep: float = 90 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,9 @@ def read(top: Table) -> Building:
         grade,
         int(table.number("jobs", 1, 1, 256)),
         table.text("engine") or "local",
+        int(table.number("free-mib", 1024, 0, 2**24)) * MIB,
+        int(table.number("layers-mib", 16384, 0, 2**24)) * MIB,
+        table.number("keep-days", 90, 1, 36500) * 86400,
     )
     table.nothing_left()
     return found

@@ -91,7 +91,7 @@ def make(work: Path, *, small: bool = False) -> Lab:
     if small:
         del targets["v3"]
     builder = Root.create(work / "builder", environments.environment(), [repository])
-    text = '[binhost]\nafter-emerge = "index"\n\n[build]\nmemory-mib = 400\ndisk-mib = 200\nprocesses = 300\n'
+    text = '[binhost]\nafter-emerge = "index"\n\n[build]\nmemory-mib = 400\ndisk-mib = 200\nprocesses = 300\nfree-mib = 16\n'
     for name in targets:
         text += f'\n[repository.{name}]\ntree = "{work}/tree-{name}"\npkgdir = "{work}/binpkgs-{name}"\n'
     builder.etc("portage-ext.toml", text)

@@ -33,7 +33,7 @@ def test_a_chroot_builds_with_its_own_portage(work: Path) -> None:
     builder = Root.create(work / "builder", tools, [repository])
     builder.etc(
         "portage-ext.toml",
-        f'[binhost]\nafter-emerge = "index"\n[build]\nmemory-mib = 400\ndisk-mib = 200\n'
+        f'[binhost]\nafter-emerge = "index"\n[build]\nmemory-mib = 400\ndisk-mib = 200\nfree-mib = 16\n'
         f'[repository.laptop]\ntree = "{work}/tree"\npkgdir = "{work}/binpkgs"\n',
     )
     layer, chroot, apart = work / "layer", work / "chroot", work / "apart"

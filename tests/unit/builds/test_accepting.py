@@ -79,6 +79,14 @@ def test_what_cannot_be_installed_is_refused(its: Means, tmp_path: Path) -> None
     assert not its.places.incoming.exists()
 
 
+def test_a_trial_that_was_killed_is_tried_again(its: Means, tmp_path: Path) -> None:
+    def killed(means: Means, attempt: Attempt, result: Path) -> None:
+        raise OSError("the trial installation was killed")
+
+    assert accepting.accept(its, take(its), brought(tmp_path), trial=killed).state == "queued"
+    assert accept(its, take(its), brought(tmp_path)).state == "checked"
+
+
 @pytest.mark.parametrize("failure", ["package", "environment", "checks"])
 def test_a_failure_is_whose_the_report_says(its: Means, tmp_path: Path, failure: str) -> None:
     entry = accept(its, take(its), brought(tmp_path, report=Report(failure, "it broke")))  # type: ignore[arg-type]
