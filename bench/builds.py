@@ -31,7 +31,7 @@ from tests.system.builds.lab import Lab
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
 
-RUNS = 5
+RUNS = 3
 FILES = 5000
 """Of the layer that is checked."""
 
@@ -108,8 +108,8 @@ def plan(work: Path, count: int) -> tuple[float, float]:
     lab = kit.make(work, small=True)
     needs = chain(lab.repository, count)
     root: Root = lab.targets["v2"]
-    plain = median(lambda: root.emerge("--pretend", "--usepkg=n", needs).ok(), 3)
-    ours = median(lambda: lab.run("build", "v2", needs, "--pretend").ok(), 3)
+    plain = median(lambda: root.emerge("--pretend", "--usepkg=n", needs).ok(), 2)
+    ours = median(lambda: lab.run("build", "v2", needs, "--pretend").ok(), 2)
     found = json.loads(lab.run("build", "v2", needs, "--pretend", "--json").ok().stdout)["jobs"]
     assert len(found) == count
     return plain, ours
