@@ -120,7 +120,7 @@ def die_with_parent(parent: int) -> Callable[[], None]:
     def ask() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it has died meanwhile
-            os._exit(1)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return ask
 
