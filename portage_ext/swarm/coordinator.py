@@ -139,11 +139,16 @@ class Coordinator:
         if how == "built":
             self._finisher.put(attempt, name, self._place(attempt))
         elif how == "cancelled" or status == REFUSED:
-            self.ledger.give_back(attempt, f"builder {name} did not take it: {said}")
+            self._give_back(attempt, f"builder {name} did not take it: {said}")
         elif how == "lost":
             self._blame(attempt, name, f"builder {name} was lost while it built")
         else:
             self._blame(attempt, name, f"builder {name} could not build: {said or 'it said nothing'}")
+
+    def _give_back(self, attempt: Attempt, why: str) -> None:
+        """Nobody is to blame: the job is queued again, and this was no try."""
+        self.ledger.give_back(attempt, why)
+        shutil.rmtree(self._place(attempt), ignore_errors=True)
 
     def _blame(self, attempt: Attempt, name: str, why: str) -> None:
         """A failure of the builder: the job goes elsewhere, and who fails twice in a row gets no further jobs."""
@@ -177,6 +182,7 @@ class Coordinator:
         for identity, (attempt, _) in list(self._attempts.items()):
             if self._link is not None and not self.ledger.is_current(attempt):
                 del self._attempts[identity]
+                shutil.rmtree(self._place(attempt), ignore_errors=True)
                 self._link.say("cancel", id=identity, why="the ledger says that it does not count any more")
 
     def machines(self) -> list[Machine]:
@@ -240,6 +246,7 @@ class Coordinator:
             issue(self._means, attempt, order)
         except (PortageExtError, OSError) as error:
             self.ledger.end(attempt, "failed", failure="environment", reason=str(error))
+            shutil.rmtree(place, ignore_errors=True)
             return
         identity = place.name
         self._attempts[identity] = (attempt, builder)
@@ -283,7 +290,7 @@ class Coordinator:
             self._link.close()
             self._link = None
         for attempt, _ in self._attempts.values():
-            self.ledger.give_back(attempt, why)
+            self._give_back(attempt, why)
         self._attempts.clear()
         self._builders = {}
 
