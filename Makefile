@@ -145,6 +145,7 @@ bench-each: check-programs $(VENV)/complete
 	$(RUN) -m bench.swarm
 	$(RUN) -m bench.builds
 	$(RUN) -m bench.pages
+	$(RUN) -m bench.ask
 
 # The pictures of the guides, as Chromium shows the pages now; look at them before you commit them.
 pictures: check-programs $(VENV)/complete

@@ -253,11 +253,14 @@ CAPTURE_TEXT: Final = 64 * KIB
 CAPTURE_SAID: Final = 4 * KIB
 """The end of the standard error of the other side."""
 
-# Packages that wait for a binary (emerge/waiting.py, unattended/waited.py).
-EMERGE_NOTE: Final = 4 * MIB
-"""What a child process of emerge tells its parent."""
-STATE_OF_WAITING: Final = 4 * MIB
-
+# Requests for builds (asking/, door/), and packages that wait for a binary (emerge/lacking/).
+WAITING_SIZE: Final = 4 * MIB  # what a child of emerge tells its parent, and the file that says since when packages wait
+ASK_LINE: Final = 4 * MIB
+ASK_BATCH: Final = 2000  # packages of a request, and USE flags of a package
+ASK_REASON: Final = 4096
+ASK_ANSWER: Final = 30.0
+ASK_LOOK: Final = 1.0
+ASK_AGAIN: Final = 60.0  # how long a client that waits tries to reach a service that was lost
 # Builds (builds/).
 BUILD_LOOK: Final = 0.5
 """How often a running build is checked for cancellation."""

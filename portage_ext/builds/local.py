@@ -58,7 +58,7 @@ class Local:
     def submit(self, keys: Sequence[str]) -> None:
         """Start a run in the background; when runs are at work already, it ends as soon as they have all slots and the rest."""
         if keys and not self.closed():
-            words = [*_portage_ext("builds"), "run"]
+            words = [*_portage_ext("builds", "--config-root", str(self.means.site.config_root)), "run"]
             with open(os.devnull, "r+b") as nothing:
                 subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 

@@ -53,6 +53,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "coordinator": "hand out builds to other machines, on Buildbot",
         "builder": "make this machine build for a coordinator",
         "swarm": "show builders, what they build, and what waits and why",
+        "request": "ask a build service for packages that would be compiled here",
     },
     "Make ebuild repositories": {
         "pick": "pick single packages, and what they need, out of overlays (olm)",
@@ -70,6 +71,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     INTERNAL: {
         "after-emerge": "sign, index and publish what emerge has built",
+        "door": "serve one client that asks for builds, over ssh",
         "fetch": "fetch and verify an index or a package (a fetchcommand)",
         "postsync": "after a sync, refresh binhosts and start the update job",
     },

@@ -27,8 +27,8 @@
     channel = "production"
 
 ``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync], ``building``
-[build], ``swarm`` [swarm], ``watching`` [watch], ``updating`` [update], ``snapshotting`` [snapshot], ``toolchain`` the key of
-that name.
+[build], ``swarm`` [swarm], ``asking`` [ask] and [client.NAME], ``watching`` [watch], ``updating`` [update], ``snapshotting``
+[snapshot], ``toolchain`` the key of that name.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from portage_ext.config.watching import Metrics, Watching
 from portage_ext.errors import SettingsError, UnreadableSettingsError
 
 if TYPE_CHECKING:
+    from portage_ext.config.asking import Asking, Client
     from portage_ext.config.updating import Updating
 
 
@@ -105,6 +106,8 @@ class Settings:
     watching: Watching = field(default_factory=Watching)
     metrics: Metrics = field(default_factory=Metrics)
     update: Updating | None = None
+    asking: Asking | None = None
+    clients: Mapping[str, Client] = field(default_factory=dict)
 
     @property
     def updating(self) -> Updating:
@@ -163,7 +166,7 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         return settings
     toolchain.check(top)
     # Commands that run again and again import this module, and need none of these tables.
-    from portage_ext.config import snapshotting, updating
+    from portage_ext.config import asking, snapshotting, updating
 
     snapshotting.read(top)
     settings = replace(
@@ -176,6 +179,8 @@ def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnup
         watching=watching.read(top),
         update=updating.read(top),
         metrics=watching.read_metrics(top),
+        asking=asking.read(top),
+        clients=asking.read_clients(top),
     )
     top.nothing_left()
     return settings

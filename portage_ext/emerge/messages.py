@@ -6,6 +6,7 @@ stdout belongs to Portage: scripts read that of portageq. Child processes learn 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from portage_ext import shown
@@ -17,6 +18,15 @@ _off: set[str] = set()
 def line(text: str) -> None:
     """Print ``text`` on stderr, marked as ours."""
     print(f"portage-ext: {shown.text(text)}", file=sys.stderr)
+
+
+def progress(text: str) -> None:
+    """Show ``text`` in place of the one before, on a terminal only; an empty one takes it away."""
+    if not sys.stderr.isatty():
+        return
+    width = max(20, shutil.get_terminal_size().columns - 1)
+    sys.stderr.write(f"\r\x1b[K{shown.line(text)[:width]}")
+    sys.stderr.flush()
 
 
 def not_active(reason: str) -> None:

@@ -105,6 +105,7 @@ PARTS: tuple[Part, ...] = (
     Part("refused_index", "a refused index ends emerge with a traceback", relevance.keys_pinned),
     Part("whitelist_patches", "the whitelist in package.env is off", relevance.session_needed),
     Part("lacking.waiting", 'packages with BINPKG_ONLY="wait" are compiled', relevance.waits_for_binaries),
+    Part("lacking.asking", "no package is asked for from a build service (BUILD_ON_MISS)", relevance.asks_for_builds),
     # After the whitelist, which may have switched binaries on.
     Part(
         "index_key",

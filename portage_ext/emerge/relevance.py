@@ -10,6 +10,7 @@ from typing import Any
 
 FROM = "GETBINPKG_FROM"
 ONLY = "BINPKG_ONLY"
+MISS = "BUILD_ON_MISS"
 CONFIGURATION = "etc/portage/portage-ext.toml"
 MARKS = "var/lib/portage-ext/after-emerge"
 TRUST = "etc/portage/portage-ext/trust"
@@ -78,6 +79,11 @@ def mentions(file: str, variable: str) -> bool | None:
 def waits_for_binaries(emerge_config: Any) -> bool:
     """Whether a package of this run of emerge may have to wait for a binary."""
     return _set_somewhere(emerge_config, ONLY)
+
+
+def asks_for_builds(emerge_config: Any) -> bool:
+    """Whether a package of this run of emerge may be asked for from a build service."""
+    return _set_somewhere(emerge_config, MISS)
 
 
 def _set_somewhere(emerge_config: Any, variable: str) -> bool:

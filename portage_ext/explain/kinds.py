@@ -32,6 +32,11 @@ TABLE: Final = (
         '`BINPKG_ONLY="wait"` in package.env: emerge keeps the installed version until a binary fits; the command compiles it',
     ),
     Row(
+        "request",
+        "can be built elsewhere",
+        "portage-ext.toml names a build service in `[ask]`: the command asks it for the package, and for what that needs",
+    ),
+    Row(
         "unread",
         "binrepos.conf cannot be read",
         "Portage found a mistake in binrepos.conf and uses none of it, or passes over a section without sync-uri; with "

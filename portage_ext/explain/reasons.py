@@ -83,6 +83,12 @@ def kept(wanted: Wanted, again: Again) -> Reason:
     return Reason("wait", 'not compiled on this host (BINPKG_ONLY="wait")', (Remedy(HERE, command, instead=True),))
 
 
+def elsewhere(wanted: Wanted, service: str) -> Reason:
+    """The build service of [ask] can be asked for it."""
+    remedy = Remedy(HERE, f"portage-ext request {shlex.quote(wanted.cp)}", instead=True)
+    return Reason("request", f"built by {service} if you ask for it", (remedy,), blocks=False)
+
+
 def signature(path: str, why: str) -> Reason:
     """Portage asks for a signature and does not accept that of a local package."""
     return Reason("signature", "its signature is missing or not valid here", (Remedy(HERE, "portage-ext sign"),), (path, why))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
-from portage_ext.errors import ResolutionError
+from portage_ext.config import settings as configuration
+from portage_ext.errors import PortageExtError, ResolutionError
 from portage_ext.explain import (
     candidates,
     demands,
@@ -27,7 +30,7 @@ from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.command_line import overheard
 from portage_ext.explain.facts import Gatherer
 from portage_ext.explain.looks import Fits, Looks
-from portage_ext.explain.reasons import judge, kept
+from portage_ext.explain.reasons import elsewhere, judge, kept
 from portage_ext.explain.resolution import Resolution, resolve
 from portage_ext.explain.symbols import Symbols
 from portage_ext.explain.trial import Trials
@@ -154,6 +157,7 @@ def _listed(
     closest = {package: verdicts[0][1] for package, verdicts in judged if verdicts and verdicts[0][0].only_here}
     looks = Looks(tree, Symbols(found, tree, closest), fits)
     packages = []
+    service = _service(found)
     for package, known in judged:
         looked = _looked(looks, gatherer, package, known)
         verdicts = [verdict for verdict, _ in looked]
@@ -164,9 +168,25 @@ def _listed(
         if package.type_name != "binary":
             verdicts = sorted([*verdicts, *local.unindexed(tree, package)], key=closeness)
         wanted = gatherer.wanted(package)
-        masks = (kept(wanted, found.again),) if package.type_name == "ebuild" and found.waits(package) else ()
+        masks = tuple(_instead(found, package, wanted, service)) if package.type_name == "ebuild" else ()
         packages.append(Explained(wanted, tuple(verdicts), seconds.get(wanted.cp), masks))
     return packages
+
+
+def _service(found: Resolution) -> str:
+    """The build service that this host can ask; empty without one."""
+    with contextlib.suppress(PortageExtError):
+        asking = configuration.load(Path(found.settings["PORTAGE_CONFIGROOT"])).asking
+        return asking.where if asking is not None else ""
+    return ""
+
+
+def _instead(found: Resolution, package: Any, wanted: Wanted, service: str) -> Iterator[Reason]:
+    """What is done about an ebuild instead of compiling it."""
+    if found.waits(package):
+        yield kept(wanted, found.again)
+    if service:
+        yield elsewhere(wanted, service)
 
 
 def _missing(gatherer: Gatherer, atoms: Sequence[Any], seconds: dict[str, float]) -> list[Explained]:

@@ -1,10 +1,12 @@
-"""The merge list that emerge would make of a request, as a graph: its packages, and the edges of Portage's own resolver."""
+"""The merge list that emerge would make of a request, as a graph: its packages, and the edges of Portage's own resolver; or what
+of it a build service can be asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+from portage_ext.asking.protocol import Wanted
 from portage_ext.errors import ResolutionError
 from portage_ext.explain import resolution
 from portage_ext.explain.resolution import resolve
@@ -20,6 +22,11 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Function("portage.util.digraph:digraph.child_nodes", ("self", "node")),
 )
 LOSS: Final = "`portage-ext graph` cannot work"
+_MISSED: Final[tuple[Expectation, ...]] = (
+    *resolution.EXPECTED,
+    Function("_emerge.depgraph:depgraph._pkg_use_enabled", ("self", "pkg")),
+    Names("_emerge.depgraph:_frozen_depgraph_config.__init__", ("usepkg_exclude", "myopts")),
+)
 
 
 def planned(words: Sequence[str]) -> Plan:
@@ -40,3 +47,18 @@ def planned(words: Sequence[str]) -> Plan:
         below = graph.child_nodes(package) if package in graph else ()
         needs.append(tuple(sorted({places[child] for child in below if child in places} - {place})))
     return Plan(tuple(nodes), tuple(needs))
+
+
+def missed(words: Sequence[str]) -> list[Wanted]:
+    """What ``emerge --pretend`` would compile for ``words``, and can be built elsewhere, with or without BUILD_ON_MISS.
+
+    Raises UsageError, SettingsError, ResolutionError, UnknownPortageError.
+    """
+    probe.check("`portage-ext request` cannot work", _MISSED)
+    found = resolve(words)
+    if not found.resolved:
+        raise ResolutionError(found.spoken.strip() or "it does not say why")
+    # Imports Portage, which reads the environment when it is imported.
+    from portage_ext.emerge.lacking import misses
+
+    return [misses.wanted(found.graph, one) for one in misses.compiled(found.graph)]

@@ -29,7 +29,7 @@ def load(eroot: Path) -> dict[str, Waited]:
     """What waits, by ``category/name:slot``; nothing if the file is missing or damaged, because it only holds times."""
     try:
         with (eroot / STATE).open("rb") as file:
-            values = json.loads(file.read(limits.STATE_OF_WAITING))
+            values = json.loads(file.read(limits.WAITING_SIZE))
         return {str(name): Waited(str(one["cpv"]), int(one["since"])) for name, one in values.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}

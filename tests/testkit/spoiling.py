@@ -139,9 +139,9 @@ def main(directory: str, name: str) -> None:
     etc = Path(directory, "etc/portage")
     (etc / "portage-ext/trust").mkdir(parents=True)
     (etc / "env").mkdir()
-    (etc / "env/on").write_text('FEATURES="getbinpkg"\nBINPKG_ONLY="wait"\n')
+    (etc / "env/on").write_text('FEATURES="getbinpkg"\nBINPKG_ONLY="wait"\nBUILD_ON_MISS="ask"\n')
     (etc / "package.env").write_text("app-misc/hello on\n")
-    (etc / "portage-ext.toml").write_text("")
+    (etc / "portage-ext.toml").write_text('[ask]\nwhere = "local"\ntarget = "laptop"\n')
     os.environ["PORTAGE_CONFIGROOT"] = directory
     with contextlib.redirect_stderr(io.StringIO()):  # there is no profile
         import portage

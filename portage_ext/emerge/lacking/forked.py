@@ -28,5 +28,5 @@ class Note:
     def read(self) -> Any:
         """The value; None when there is none. Raises OSError."""
         self._file.seek(0)
-        data = self._file.read(limits.EMERGE_NOTE)
+        data = self._file.read(limits.WAITING_SIZE)
         return json.loads(data) if data else None

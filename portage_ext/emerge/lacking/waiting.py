@@ -7,6 +7,7 @@ command line forces a package: without binaries it has nothing to wait for.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from _emerge import actions
+from _emerge import depgraph as resolver
 from _emerge.depgraph import depgraph
 from _emerge.Package import Package
 from portage._sets.base import InternalPackageSet
@@ -43,6 +45,9 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     ),
     Expected(
         f"{_GRAPH}._equiv_ebuild_visible", ("self", "pkg"), callers=(f"{_GRAPH}._wrapped_select_pkg_highest_available_imp",)
+    ),
+    Expected(
+        "_emerge.depgraph:get_mask_info", ("root_config", "cpv", "pkgsettings"), callers=(f"{_GRAPH}._show_unsatisfied_dep",)
     ),
     Expected("_emerge.depgraph:backtrack_depgraph", ("settings", "trees", "myopts", "myparams", "myaction", "myfiles")),
     Names("_emerge.depgraph:_dynamic_depgraph_config.__init__", ("_missing_args", "digraph")),
@@ -106,12 +111,15 @@ class Waiting:
         self.note.write([list(one) for one in found])
         return found
 
+    def noted(self) -> list[Held]:
+        """What :meth:`finish` found last. Raises OSError."""
+        return [Held(*one) for one in self.note.read() or ()]
+
     def say(self) -> None:
         """Name what waits, and since when. Raises OSError."""
-        noted = self.note.read()
-        if noted is None:
+        if self.note.read() is None:
             return  # nothing was resolved
-        found = [Held(*one) for one in noted]
+        found = self.noted()
         settings = self._config.target_config.settings
         eroot = Path(settings["EROOT"])
         now, before = int(time.time()), waited.load(eroot)
@@ -156,6 +164,17 @@ def release() -> Waiting | None:
     return run
 
 
+@contextlib.contextmanager
+def suspended() -> Iterator[None]:
+    """Hide nothing within the block."""
+    global current
+    run, current = current, None
+    try:
+        yield
+    finally:
+        current = run
+
+
 def _atoms(chosen: Any) -> list[Any]:
     """The atoms of an option that can be given several times, each with several atoms."""
     return [Atom(atom, allow_wildcard=True, allow_repo=True) for one in chosen or () for atom in one.split()]
@@ -193,6 +212,17 @@ def _equiv_ebuild_visible(original: Function) -> Function:
     return _equiv_ebuild_visible
 
 
+def _get_mask_info(original: Function) -> Function:
+    def get_mask_info(root_config: Any, cpv: Any, *args: Any, **kwargs: Any) -> Any:
+        metadata, reasons = original(root_config, cpv, *args, **kwargs)
+        hidden = current.hidden.get((root_config.root, cpv.cp), ()) if current is not None else ()
+        if not reasons and any(one.cpv == cpv for one in hidden):
+            reasons = [f'{ONLY}="{WAIT}"']
+        return metadata, reasons
+
+    return get_mask_info
+
+
 def _backtrack_depgraph(original: Function) -> Function:
     def backtrack_depgraph(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
@@ -209,5 +239,6 @@ def _backtrack_depgraph(original: Function) -> Function:
 _PATCHES: Final = (
     Patch(depgraph, "_iter_match_pkgs", _iter_match_pkgs),
     Patch(depgraph, "_equiv_ebuild_visible", _equiv_ebuild_visible),
+    Patch(resolver, "get_mask_info", _get_mask_info),
     Patch(actions, "backtrack_depgraph", _backtrack_depgraph),
 )

@@ -119,6 +119,7 @@ def test_what_is_not_to_be_had_is_named_and_can_be_forced(lab: Lab) -> None:
     lab.tree(2)
     missing = lab.emerge("--pretend", f">={LEAF}-2").failed()
     assert f"{LEAF}-2 (leaf-1 stays, since" in waiting(missing)
+    assert f'{LEAF}-2::tiny (masked by: BINPKG_ONLY="wait")' in missing.stderr
     # Nothing is written by a run that merges nothing.
     assert since(lab) == {}
     # A dependency that is nowhere is named with what needs it.

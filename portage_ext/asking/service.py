@@ -1,0 +1,158 @@
+"""One connection of a client to its build service: a program that is spoken to line by line, ssh or the door of this host.
+
+Nothing waits without a bound: the first answer must come within the patience of [ask], so that emerge loses no more than that
+when the service is down; a later one within ASK_ANSWER. ssh asks for no password and trusts no unknown host here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import IO, Any, Self
+
+from portage_ext import limits, shown
+from portage_ext.asking import protocol
+from portage_ext.asking.protocol import Standing, Wanted
+from portage_ext.config.asking import LOCAL, Asking
+from portage_ext.errors.asking import MessageError, RefusedRequestError, ServiceError
+
+
+def words(asking: Asking) -> list[str]:
+    """The program that reaches the service of ``asking``."""
+    if asking.where == LOCAL:
+        return [sys.executable, "-P", "-m", "portage_ext.cli.main", "door", "--client", asking.client]
+    patience = f"-oConnectTimeout={max(1, round(asking.patience))}"
+    alive = ("-oServerAliveInterval=15", "-oServerAliveCountMax=2")
+    port = () if asking.port is None else ("-p", str(asking.port))
+    # The service runs the command that it has for this client's key, whatever is asked for.
+    return ["ssh", "-T", "-oBatchMode=yes", patience, *alive, *port, *asking.options, "--", asking.host, "portage-ext door"]
+
+
+@dataclass(slots=True)
+class Service:
+    """The service of ``asking``, for the block: ``with Service(asking) as service:``."""
+
+    asking: Asking
+    program: Sequence[str] = ()
+    _process: subprocess.Popen[bytes] | None = None
+    _said: IO[bytes] | None = None
+    _unread: bytearray = field(default_factory=bytearray)
+    _number: int = 0
+
+    def __enter__(self) -> Self:
+        """Connect. Raises ServiceError, RefusedRequestError, MessageError."""
+        self._said = tempfile.TemporaryFile(prefix="portage-ext.")
+        try:
+            # In a session of its own, so that Ctrl-C ends the wait here and nothing else.
+            self._process = subprocess.Popen(
+                list(self.program) or words(self.asking),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            self._said.close()
+            raise ServiceError(self.asking.where, f"cannot be reached: {error.strerror or error}") from error
+        try:
+            self.do(protocol.HELLO, self.asking.patience)
+        except BaseException:  # also an interrupt leaves no process; it is raised again
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection. What was asked for stands."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._said is not None:
+            self._said.close()
+            self._said = None
+
+    def request(self, packages: Sequence[Wanted], hurry: str) -> list[Standing]:
+        """Ask for ``packages`` to be built; where each stands. Raises ServiceError, RefusedRequestError, MessageError."""
+        asked = [protocol.plain(one) for one in packages]
+        return protocol.standings(self.do(protocol.REQUEST, target=self.asking.target, packages=asked, hurry=hurry))
+
+    def state(self, cpvs: Sequence[str] = ()) -> list[Standing]:
+        """Where the newest requests of this client stand: for these packages, or all. Raises as :meth:`request`."""
+        return protocol.standings(self.do(protocol.STATE, target=self.asking.target, packages=list(cpvs)))
+
+    def cancel(self, cpvs: Sequence[str]) -> list[Standing]:
+        """Take requests of this client back. Raises as :meth:`request`."""
+        return protocol.standings(self.do(protocol.CANCEL, target=self.asking.target, packages=list(cpvs)))
+
+    def do(self, what: str, patience: float = limits.ASK_ANSWER, **values: Any) -> dict[str, Any]:
+        """One request and its answer. Raises ServiceError, RefusedRequestError, MessageError."""
+        self._number += 1
+        until = time.monotonic() + patience
+        self._send(protocol.emit({"id": self._number, "do": what, **values}), until)
+        answer = protocol.parse(self._line(until, patience))
+        if answer["id"] != self._number:
+            raise MessageError(f"the answer has the number {answer['id']}, and {self._number} was asked")
+        if "refused" in answer:
+            why = shown.line(str(answer.get("why", ""))[: limits.ASK_REASON])
+            raise RefusedRequestError(self.asking.where, shown.line(str(answer["refused"])[:64]), why)
+        if not isinstance(answer.get("ok"), dict):
+            raise MessageError("the answer is neither ok nor refused")
+        return dict(answer["ok"])
+
+    def _send(self, line: bytes, until: float) -> None:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise ServiceError(self.asking.where, "is not connected")
+        left = memoryview(line)
+        os.set_blocking(process.stdin.fileno(), False)
+        while left:
+            if not select.select([], [process.stdin], [], max(0.0, until - time.monotonic()))[1]:
+                raise ServiceError(self.asking.where, "takes no request")
+            try:
+                left = left[os.write(process.stdin.fileno(), left) :]
+            except BrokenPipeError as error:
+                raise self._lost() from error
+            except BlockingIOError:
+                continue
+
+    def _line(self, until: float, patience: float) -> bytes:
+        process = self._process
+        if process is None or process.stdout is None:
+            raise ServiceError(self.asking.where, "is not connected")
+        while b"\n" not in self._unread:
+            if not select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise ServiceError(self.asking.where, f"did not answer within {patience:g} s")
+            data = os.read(process.stdout.fileno(), 65536)
+            if not data:
+                raise self._lost()
+            self._unread += data
+            if len(self._unread) > limits.ASK_LINE:
+                raise MessageError(f"an answer is longer than {limits.ASK_LINE} bytes")
+        line, _, rest = bytes(self._unread).partition(b"\n")
+        self._unread = bytearray(rest)
+        return line
+
+    def _lost(self) -> ServiceError:
+        """The program has ended: what it said last is why."""
+        if self._process is not None:
+            self._process.wait()
+        text = ""
+        if self._said is not None:
+            self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - limits.ASK_REASON))
+            text = self._said.read().decode("utf-8", "replace")
+        lines = [shown.line(one) for one in text.split("\n") if one.strip()]
+        return ServiceError(self.asking.where, f"cannot be reached: {lines[-1]}" if lines else "has closed the connection")

@@ -1,0 +1,85 @@
+"""Where requests stand, in words for a person who waits: each function makes one line of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from portage_ext import words
+from portage_ext.asking.protocol import Standing
+
+_NAMED: Final = 6
+
+
+def summary(found: Sequence[Standing]) -> str:
+    """What became of a batch of requests: how many are there, will be built, and will not, with the reasons."""
+    there = sum(one.state == "published" for one in found)
+    open_ones = [one for one in found if not one.has_ended]
+    parts = [f"{there} {'is' if there == 1 else 'are'} there already"] if there else []
+    if open_ones:
+        parts.append(f"{len(open_ones)} will be built{_estimate(open_ones)}")
+    return "; ".join([*parts, *in_vain(found)]) or "nothing was asked for"
+
+
+def progress(found: Sequence[Standing]) -> str:
+    """How far a batch is."""
+    done = sum(one.has_ended for one in found)
+    running = [_running(one) for one in found if one.state in ("running", "checked")]
+    queued = [one for one in found if one.state == "queued"]
+    parts = [f"{done} of {len(found)} done", *running[:_NAMED]]
+    if queued:
+        ahead = min(one.ahead for one in queued)
+        before = f", {words.counted(ahead, 'job')} ahead" if ahead else ""
+        parts.append(f"{len(queued)} in the queue{before}")
+    parts += [f"{one.cpv}: {one.reason}" for one in found if one.state == "accepted"][:1]
+    return "; ".join(parts) + _estimate([one for one in found if not one.has_ended and one.state != "checked"])
+
+
+def changes(before: Sequence[Standing], now: Sequence[Standing]) -> Iterator[str]:
+    """A line for each package that is in another state than before."""
+    states = {one.cpv: one.state for one in before}
+    for one in now:
+        if states.get(one.cpv) == one.state:
+            continue
+        if one.state == "published":
+            yield f"{one.cpv} is built and published" if before else f"{one.cpv} is there"
+        elif one.state == "running":
+            yield f"{one.cpv} is being built{_estimate([one])}"
+        elif one.has_ended:
+            yield f"{one.cpv} is {one.state}: {one.reason or 'the service does not say why'}"
+        elif one.state == "queued":
+            place = f", {words.counted(one.ahead, 'job')} ahead" if one.ahead else ""
+            yield f"{one.cpv} is in the queue{place}{_estimate([one])}"
+
+
+def about(one: Standing) -> str:
+    """What there is to say of one package beside its state."""
+    if one.state in ("running", "checked"):
+        return _running(one)
+    place = f"{words.counted(one.ahead, 'job')} ahead" if one.ahead else ""
+    return one.file or one.reason or place
+
+
+def in_vain(found: Sequence[Standing]) -> list[str]:
+    """Why packages are not built, one text each."""
+    return [
+        f"{one.cpv} is {one.state}: {one.reason or 'the service does not say why'}"
+        for one in found
+        if one.has_ended and one.state != "published"
+    ]
+
+
+def _running(one: Standing) -> str:
+    if one.state == "checked":
+        return f"{one.cpv} is built and about to be published"
+    runs = f" for {words.spell(one.runs)}" if one.runs is not None else ""
+    usual = f", usually {words.spell(one.seconds)}" if one.seconds is not None else ""
+    return f"{one.cpv} is being built{runs}{usual}"
+
+
+def _estimate(found: Sequence[Standing]) -> str:
+    """How long all of them take one after the other, as far as past builds say."""
+    known = [max(0.0, one.seconds - (one.runs or 0)) for one in found if one.seconds is not None]
+    if not known:
+        return ""
+    return f" (about {words.spell(sum(known))}{'' if len(known) == len(found) else ' or more'})"

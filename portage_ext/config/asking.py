@@ -1,0 +1,129 @@
+"""What portage-ext.toml says about asking for builds: [ask] on a client, [client.NAME] on the host that builds for it.
+
+::
+
+    [ask]                               # on the client
+    where = "ssh://portage@coordinator" # or "local", for a service on this host
+    target = "laptop"                   # the target there that this host is
+    client = "laptop"                   # with where = "local": who asks; default: target
+    options = ["-i", "/etc/portage/ask_key"]    # further words for ssh
+    patience = 2                        # seconds until a service that does not answer counts as down
+    deadline-minutes = 240              # so long does BUILD_ON_MISS="wait" wait
+
+    [client.laptop]                     # on the service; the key of the client runs `portage-ext door --client laptop`
+    targets = ["laptop"]                # what it may ask for
+    queued = 500                        # packages that are not built yet
+    running = 50                        # packages in the queue of the builders at once
+    build-hours-a-day = 24
+    mib-a-day = 20480                   # packages that were built for it
+    requests-a-minute = 60              # and as many at once
+    batch = 2000                        # packages of one request
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from portage_ext.config.table import Table
+from portage_ext.errors import SettingsError
+from portage_ext.limits import ASK_BATCH, MIB
+
+LOCAL: Final = "local"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The service that this host asks: ``host`` and ``port`` for ssh. Times in seconds."""
+
+    where: str
+    target: str
+    client: str
+    host: str = ""
+    port: int | None = None
+    options: tuple[str, ...] = ()
+    patience: float = 2.0
+    deadline: float = 240 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What one client may do: its targets and its quotas. ``seconds`` and ``size`` are for one day."""
+
+    name: str
+    targets: tuple[str, ...]
+    queued: int = 500
+    running: int = 50
+    seconds: float = 86400.0
+    size: int = 20480 * MIB
+    requests: float = 60.0
+    batch: int = ASK_BATCH
+
+
+def read(top: Table) -> Asking | None:
+    """The table [ask]; None where it is missing. Raises SettingsError."""
+    if not top.has("ask"):
+        return None
+    table = top.table("ask")
+    where, target = table.text("where"), table.text("target")
+    if where is None or target is None:
+        raise table.wrong("where" if where is None else "target", "given; [ask] needs where and target")
+    host, port = _place(where, table)
+    found = Asking(
+        where,
+        target,
+        table.text("client") or target,
+        host,
+        port,
+        table.texts("options"),
+        table.number("patience", 2, 0.1, 600),
+        table.number("deadline-minutes", 240, 0.01, 100_000) * 60,
+    )
+    table.nothing_left()
+    return found
+
+
+def _place(where: str, table: Table) -> tuple[str, int | None]:
+    """Host (with user) and port of ``where``."""
+    if where == LOCAL:
+        return "", None
+    try:
+        parts = urlsplit(where)
+        port = parts.port
+    except ValueError:
+        raise table.wrong("where", '"local" or ssh://[user@]host[:port]') from None
+    host = parts.netloc.rpartition(":")[0] if port is not None else parts.netloc
+    plain = parts.scheme == "ssh" and not parts.path.strip("/") and not parts.query and not parts.password
+    if not plain or not parts.hostname or host.startswith("-") or not host.isprintable() or " " in host:
+        raise table.wrong("where", '"local" or ssh://[user@]host[:port]')
+    return host.replace("[", "").replace("]", ""), port
+
+
+def read_clients(top: Table) -> Mapping[str, Client]:
+    """The tables [client.NAME]. Raises SettingsError."""
+    tables = top.table("client")
+    return {name: _client(name, tables.table(name)) for name in tables.names()}
+
+
+def _client(name: str, table: Table) -> Client:
+    if not _NAME.fullmatch(name):
+        raise SettingsError(table.path, f"[{table.name}] is no name of a client: letters, digits and _ + - only")
+    targets = table.texts("targets")
+    if not targets:
+        raise table.wrong("targets", "a list with at least one target")
+    found = Client(
+        name,
+        targets,
+        int(table.number("queued", 500, 1, 1_000_000)),
+        int(table.number("running", 50, 1, 1_000_000)),
+        table.number("build-hours-a-day", 24, 0, 1_000_000) * 3600,
+        int(table.number("mib-a-day", 20480, 0, 1_000_000_000)) * MIB,
+        table.number("requests-a-minute", 60, 1, 1_000_000),
+        int(table.number("batch", ASK_BATCH, 1, ASK_BATCH)),
+    )
+    table.nothing_left()
+    return found

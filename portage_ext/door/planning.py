@@ -1,0 +1,104 @@
+"""Accepted requests become jobs: all of one target in one run of the resolver there, as soon as the client's quota lets them.
+
+One process plans at a time (``door/background`` starts it), and it ends when nothing is left to plan. The engine
+builds and publishes. What the environment would build must be what the client wants, flag by flag: else the request is refused,
+because the client could not use it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+from portage_ext import limits, locks
+from portage_ext.builds.key import Job
+from portage_ext.builds.workshop import Workshop
+from portage_ext.config.asking import Client
+from portage_ext.door.background import LOCK
+from portage_ext.door.requests import ACCEPTED, PLANNED, Request, Requests
+from portage_ext.errors import PortageExtError
+
+
+def work(
+    shop: Workshop, requests: Requests, clients: Mapping[str, Client], sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Plan until nothing is left, unless another process does. Raises LedgerError, OSError."""
+    while requests.waiting():
+        with locks.tried(shop.means.places.state / LOCK) as fd:
+            if fd is None:
+                return
+            shop.engine.recover()
+            while waiting := requests.waiting():
+                if not _planned(shop, requests, clients, waiting):
+                    sleep(limits.BUILD_LOOK)
+
+
+def _planned(
+    shop: Workshop, requests: Requests, clients: Mapping[str, Client], waiting: list[tuple[Request, str, int]]
+) -> bool:
+    """Plan those whose clients may have more jobs at work; whether there was any."""
+    free = {name: clients[name].running - requests.at_work(name) for _, name, _ in waiting if name in clients}
+    chosen: dict[str, list[tuple[Request, int]]] = {}
+    for request, client, priority in waiting:
+        if free.get(client, 1) > 0:
+            free[client] = free.get(client, 1) - 1
+            chosen.setdefault(request.target, []).append((request, priority))
+            continue
+        why = f"client {client} has {clients[client].running} jobs at work (running in [client.{client}])"
+        if request.reason != why:
+            with requests.change():
+                requests.settle(request, ACCEPTED, reason=why)
+    for target, some in chosen.items():
+        _plan(shop, requests, target, some)
+    return bool(chosen)
+
+
+def _plan(shop: Workshop, requests: Requests, target: str, some: list[tuple[Request, int]]) -> None:
+    """Plan ``some`` requests of one target together; when that fails, each by itself."""
+    atoms = tuple(dict.fromkeys(f"={one.cpv}:{one.wanted.slot.partition('/')[0]}::{one.wanted.repository}" for one, _ in some))
+    priority = max(priority for _, priority in some)
+    try:
+        capture = os.readlink(shop.means.targets.directory / target)
+        plan = shop.plan(target, atoms)
+    except (PortageExtError, OSError) as error:
+        if len(some) > 1:
+            for one in some:
+                _plan(shop, requests, target, [one])
+            return
+        with requests.change():
+            requests.settle(some[0][0], "blocked", reason=" ".join(str(error).split()))
+        return
+    wanted = {one.job.cpv: one for one in plan.jobs}
+    refused = {request.id: differs(request, wanted[request.cpv].job if request.cpv in wanted else None) for request, _ in some}
+    if any(refused.values()) and not all(refused.values()):
+        # What is refused must not be built, and neither what only that needs.
+        for one in some:
+            _plan(shop, requests, target, [one])
+        return
+    entries = [] if any(refused.values()) else shop.request(target, plan, priority=priority)
+    with requests.change():
+        for request, _ in some:
+            why = refused[request.id]
+            key = "" if why else wanted[request.cpv].key
+            requests.settle(request, "refused" if why else PLANNED, reason=why, key=key, capture=capture)
+    shop.engine.submit([entry.key for entry in entries if entry.state == "queued"])
+
+
+def differs(request: Request, job: Job | None) -> str:
+    """What would be built and is not what is wanted; empty if they are the same."""
+    if job is None:
+        return f"the target {request.target} would not build {request.cpv}"
+    wanted = request.wanted
+    slot = job.ebuild.get("slot", "")
+    if wanted.slot not in (slot, slot.partition("/")[0]):
+        return f"the target {request.target} has it in slot {slot}, and you in {wanted.slot}"
+    flags = [
+        f"{flag} is {job.use.get(flag, 'absent')} there and {wanted.use.get(flag, 'absent')} here"
+        for flag in sorted(wanted.use.keys() | job.use.keys())
+        if job.use.get(flag) != wanted.use.get(flag)
+    ]
+    if flags:
+        more = f", and {len(flags) - 5} more" if len(flags) > 5 else ""
+        return f"the target {request.target} has other USE flags ({', '.join(flags[:5])}{more}); capture it again there"
+    return ""

@@ -1,0 +1,35 @@
+"""Requests come in and answers go out, line by line; whatever is wrong with a line is answered, and the next one is read."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from portage_ext import limits, shown
+from portage_ext.asking import protocol
+from portage_ext.door.desk import Desk, Refusal
+from portage_ext.errors import PortageExtError
+from portage_ext.errors.asking import MessageError
+
+
+def talk(desk: Desk, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    """Answer until the client closes the connection, or sends a line that is too long. Raises OSError."""
+    while line := incoming.readline(limits.ASK_LINE + 1):
+        if not line.endswith(b"\n"):
+            return  # too long, or cut off: there is no telling where the next one begins
+        outgoing.write(protocol.emit(answered(desk, line)))
+        outgoing.flush()
+
+
+def answered(desk: Desk, line: bytes) -> dict[str, Any]:
+    """The answer to one line."""
+    number = 0
+    try:
+        message = protocol.parse(line)
+        number = message["id"]
+        return {"id": number, "ok": desk.answer(message)}
+    except Refusal as refusal:
+        return {"id": number, "refused": refusal.kind, "why": shown.line(refusal.why)}
+    except MessageError as error:
+        return {"id": number, "refused": "message", "why": str(error)}
+    except (PortageExtError, OSError) as error:
+        return {"id": number, "refused": "trouble", "why": f"the service has a problem: {shown.line(str(error))}"}

@@ -1,0 +1,86 @@
+"""A coordinator that builds for a target, and a client that is like the target and asks over real ssh."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.system.builds import lab as builds
+from tests.system.builds.lab import Lab
+from tests.testkit import sshd
+from tests.testkit.outcome import Outcome
+from tests.testkit.roots import Root
+
+CAN = builds.CAN and sshd.SSHD is not None
+REASON = f"{builds.REASON}; and sshd is needed"
+DRIVER = 'FEATURES="getbinpkg"\nBUILD_ON_MISS="{}"\n'
+
+
+@dataclass(frozen=True)
+class Asking:
+    """``coordinator`` builds for the target ``v2`` in its environment; ``client`` is configured as that is."""
+
+    lab: Lab
+    client: Root
+    port: int
+    options: tuple[str, ...]
+
+    @property
+    def coordinator(self) -> Root:
+        return self.lab.builder
+
+    def ask(self, mode: str, *, only: str = "", **settings: object) -> None:
+        """The client's BUILD_ON_MISS is ``mode``; ``settings`` go to [ask]."""
+        self.client.etc("env/driver", DRIVER.format(mode) + (f'BINPKG_ONLY="{only}"\n' if only else ""))
+        options = ", ".join(f'"{word}"' for word in self.options)
+        values = {"where": f'"ssh://root@127.0.0.1:{self.port}"', "target": '"v2"', "options": f"[{options}]", "patience": 60}
+        values |= {name.replace("_", "-"): value for name, value in settings.items()}
+        self.client.etc("portage-ext.toml", "[ask]\n" + "".join(f"{name} = {value}\n" for name, value in values.items()))
+
+    def allow(self, **quotas: object) -> None:
+        """Let the client ask, within ``quotas`` of [client.laptop]."""
+        text = (self.coordinator.path / "etc/portage/portage-ext.toml").read_text().partition("\n[client.")[0]
+        lines = "".join(f"{name.replace('_', '-')} = {value}\n" for name, value in quotas.items())
+        self.coordinator.etc("portage-ext.toml", f'{text}\n[client.laptop]\ntargets = ["v2"]\n{lines}')
+
+    def request(self, *words: str) -> Outcome:
+        return self.client.run("portage-ext", "request", *words)
+
+    def states(self) -> dict[str, str]:
+        """Each package that the client has asked for, and its state, as the coordinator has them."""
+        told = json.loads(self.request("--json").ok().stdout)["packages"]
+        return {one["cpv"]: one["state"] for one in told}
+
+
+@contextmanager
+def running(work: Path) -> Iterator[Asking]:
+    """The lab below ``work``, with an sshd, until the block ends."""
+    lab = builds.make(work, small=True)
+    target = lab.targets["v2"]
+    client = Root.create(work / "client", target.environment, [lab.repository], CFLAGS=target.settings["CFLAGS"], USE="foo")
+    for tool in client.environment.tools.iterdir():
+        (client.path / "usr/bin" / tool.name).symlink_to(tool)
+    client.etc("binrepos.conf", f"[built]\nsync-uri = file://{work}/binpkgs-v2\nverify-signature = false\n")
+    client.etc("package.env", "*/* driver\n")
+    place = work / "ssh"
+    place.mkdir()
+    sshd.new_ssh_key(place / "host")
+    key = sshd.new_ssh_key(place / "laptop")
+    inside = " ".join(f"{name}={shlex.quote(value)}" for name, value in lab.builder.variables().items())
+    (place / "authorized").write_text(f'restrict,command="env -i {inside} portage-ext door --client laptop" {key}')
+    with sshd.running(place) as port:
+        made = Asking(lab, client, port, tuple(shlex.split(sshd.client_options(place / "laptop"))))
+        made.allow()
+        made.ask("wait")
+        yield made
+        # What works in the background must not outlive its files; it ends by itself.
+        lab.run("builds", "drain")
+        for _ in range(600):
+            if not builds.left_behind(lab):
+                break
+            time.sleep(0.1)
