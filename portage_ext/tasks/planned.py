@@ -1,5 +1,5 @@
-"""The merge list that emerge would make of a request, as a graph: its packages, and the edges of Portage's own resolver; or what
-of it a build service can be asked for."""
+"""The merge list that emerge would make of a request, as a graph: its packages, and the edges of the resolver; or what of it
+a build service can be asked for."""
 
 from __future__ import annotations
 
