@@ -141,7 +141,7 @@ def main(directory: str, name: str) -> None:
     (etc / "env").mkdir()
     (etc / "env/on").write_text('FEATURES="getbinpkg"\nBINPKG_ONLY="wait"\nBUILD_ON_MISS="ask"\n')
     (etc / "package.env").write_text("app-misc/hello on\n")
-    (etc / "portage-ext.toml").write_text('[ask]\nwhere = "local"\ntarget = "laptop"\n')
+    (etc / "portage-ext.toml").write_text('[ask]\nwhere = "local"\ntarget = "laptop"\n\n[snapshot]\n')
     os.environ["PORTAGE_CONFIGROOT"] = directory
     with contextlib.redirect_stderr(io.StringIO()):  # there is no profile
         import portage
