@@ -163,11 +163,11 @@ purge_tree() {
     rm -rf -- "$1/releases" "$1/root" "$1/.lock" "$1"/.portage-ext.*
 }
 
-# What our programs have written beside Portage's own files: logs, and what is still to be done.
+# What our programs have written beside Portage's own files: logs, what is still to be done, and what is worked out again.
 remove_logs() {
     local place
     for place in "$root" "$config_root"; do
-        rm -rf -- "$place"/var/log/portage-ext "$place"/var/lib/portage-ext/{after-emerge,postsync}
+        rm -rf -- "$place"/var/log/portage-ext "$place"/var/lib/portage-ext/{after-emerge,postsync,compiler,update,waiting.*}
     done
 }
 

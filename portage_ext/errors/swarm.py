@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from portage_ext.errors import PortageExtError
 
 
-@dataclass(slots=True, eq=False)
 class LabelsError(PortageExtError):
     """What a builder says of itself cannot be used."""
 
@@ -18,7 +15,6 @@ class LabelsError(PortageExtError):
         return f"the labels of builder {self.builder} cannot be used: {self.why}"
 
 
-@dataclass(slots=True, eq=False)
 class TokenError(PortageExtError):
     """A token does not let this machine join."""
 
@@ -29,7 +25,6 @@ class TokenError(PortageExtError):
         return f"{self.path}: {self.why}. Make a token with `portage-ext coordinator add NAME` on the coordinator"
 
 
-@dataclass(slots=True, eq=False)
 class CertificateError(PortageExtError):
     """The certificate at an address is not that of the coordinator."""
 
@@ -44,7 +39,6 @@ class CertificateError(PortageExtError):
         )
 
 
-@dataclass(slots=True, eq=False)
 class SwarmError(PortageExtError):
     """The swarm cannot do what was asked. ``todo`` is what to do."""
 

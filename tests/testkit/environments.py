@@ -15,7 +15,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,9 +25,10 @@ from tests.testkit import requirements
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("PORTAGE_EXT_CACHE", CHECKOUT / ".cache"))
-if any(map(str.isspace, str(CACHE))):
-    # Portage hands paths of keyrings to gpg unquoted: the cache lies elsewhere, and a link stands in its place.
-    _LINK, CACHE = CACHE, Path(tempfile.gettempdir()) / f"portage-ext-cache.{hashlib.sha256(bytes(CACHE)).hexdigest()[:12]}"
+if any(map(str.isspace, str(CACHE))) or CACHE.is_relative_to("/tmp"):
+    # Portage hands paths of keyrings to gpg unquoted, and a build in a cage has a /tmp of its own: the cache lies elsewhere,
+    # and a link stands in its place.
+    _LINK, CACHE = CACHE, Path("/var/tmp") / f"portage-ext-cache.{hashlib.sha256(bytes(CACHE)).hexdigest()[:12]}"
     if _LINK.is_symlink():
         # As it was made, whatever TMPDIR says now.
         CACHE = _LINK.readlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,17 @@ class Lab:
     targets: dict[str, Root]
     repository: EbuildRepository
     work: Path
+    orphans: set[Path] = field(default_factory=set)
+    """Control groups of dead processes, of this test or another, when the last run began: a run removes them all."""
 
     @property
     def state(self) -> Path:
         return self.builder.path / "var/lib/portage-ext/builds"
 
     def run(self, *words: str) -> Outcome:
+        if words[:2] == ("builds", "run"):
+            self.orphans.clear()
+            self.orphans.update(_orphans())
         return self.builder.run("portage-ext", *words)
 
     def capture(self, name: str) -> Outcome:
@@ -101,6 +106,11 @@ def make(work: Path, *, small: bool = False) -> Lab:
     return lab
 
 
+def _orphans() -> list[Path]:
+    groups = Path("/sys/fs/cgroup").glob("**/portage-ext/v[23]-*")
+    return [path for path in groups if not Path("/proc", path.name.rpartition("-")[2]).exists()]
+
+
 def left_behind(lab: Lab) -> list[str]:
     """Mounts, processes and scratches of builds that are still there."""
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(lab.state) in line]
@@ -113,10 +123,6 @@ def left_behind(lab: Lab) -> list[str]:
             continue
         if marker in command:
             processes.append(command.replace(b"\0", b" ").decode(errors="replace"))
-    groups = [
-        str(path)
-        for path in Path("/sys/fs/cgroup").glob("**/portage-ext/v[23]-*")
-        if not Path("/proc", path.name.rpartition("-")[2]).exists()  # of another test's build
-    ]
+    groups = [str(path) for path in lab.orphans if path.exists()]
     scratches = [path.name for path in lab.state.glob("scratch/*.*") if path.name != ".lock"]
     return [*mounts, *processes, *groups, *scratches]

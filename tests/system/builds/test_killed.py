@@ -72,6 +72,7 @@ def test_whatever_is_killed_there_is_one_publication_and_nothing_left(small: Lab
                 killed[-1] = "gone"
             run.wait()
         small.run("build", "v2", f"app-misc/victim{number}").ok()
+        small.run("builds", "run").ok()
         assert left_behind(small) == [], (killed, moment)
     names = [path.name for path in small.packages("v2")]
     assert sorted(names) == sorted(f"victim{number}-1-1.gpkg.tar" for number in range(KILLS + 1)), killed

@@ -16,10 +16,13 @@ WITHOUT_RESULT = {
     ("root", "init"), ("root", "next"), ("root", "sign"), ("root", "publish"), ("target", "capture"), ("target", "forget"),
     ("builds", "log"), ("builds", "cancel"), ("builds", "retry"), ("builds", "run"), ("deploy",),
     ("pick", "add"), ("pick", "remove"), ("ebuild", "pypi"), ("ebuild", "bump"), ("pypi", "confirm"), ("graph",),
-    ("pypi", "list"), ("pypi", "why"),
+    ("builder", "join"), ("builder", "run"), ("builder", "drain"), ("builder", "resume"), ("builder", "perform"),
+    ("builds", "accept"), ("builds", "drain"), ("builds", "gc"), ("builds", "perform"), ("builds", "resume"),
+    ("coordinator", "add"), ("coordinator", "drain"), ("coordinator", "remove"), ("coordinator", "resume"),
+    ("coordinator", "run"), ("coordinator", "setup"), ("door",), ("metrics",),
 }  # fmt: skip
 """Commands without a result for programs: they say what they did, print a file, or run until they are stopped. `graph` has a
-format of its own for JSON; `pypi list` and `pypi why` have none yet."""
+format of its own for JSON, `door` speaks JSON alone, and `metrics` prints what Prometheus reads."""
 
 
 def test_every_command_with_a_result_prints_json() -> None:

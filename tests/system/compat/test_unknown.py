@@ -83,7 +83,7 @@ def test_a_later_portage_that_was_rebuilt_is_an_error_with_what_is_off_and_what_
     portage = checked(client, PYTHONPATH=path)["Portage"]
     texts = [finding["what"] for finding in portage["findings"]]
     begins = (order, why, why.replace("why", "graph", 1))
-    assert [text.startswith(begin) for text, begin in zip(texts, begins, strict=True)] == [True] * 3
+    assert [sum(text.startswith(begin) for text in texts) for begin in begins] == [1, 1, 1], texts
     for finding in portage["findings"]:
         assert finding["severity"] == "error"
         assert "knows Portage 3.1" in finding["remedy"]
@@ -100,7 +100,8 @@ def test_a_later_portage_that_was_rebuilt_is_an_error_with_what_is_off_and_what_
     assert [one.startswith(f"portage-ext: {order}") for one in said(run)] == [True], run
 
     refused = set_up(client, PYTHONPATH=path).failed()
-    assert "does not know Portage 3.1:\n  toolchain order is off: " in refused.stderr
+    assert "does not know Portage 3.1:\n" in refused.stderr
+    assert "\n  toolchain order is off: " in refused.stderr
     assert "To go on, install a portage-ext that knows Portage 3.1" in refused.stderr
     assert not (client.path / "var/lib/portage-ext").exists()
 
