@@ -272,7 +272,7 @@ TARGETS = (
     Target("note", lambda: [NOTE], in_files("n")(lambda folder: note.read_note(folder / "n", 1)), words=JSON_WORDS),
     Target(
         "runs",
-        lambda: [RUN * 2],
+        lambda: [RUN * 2, b"\n" * 400_000],
         in_files(log.RUNS_FILE)(lambda folder: (log.read(folder), log.last(folder))),
         (),
         JSON_WORDS,
