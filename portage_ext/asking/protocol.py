@@ -1,4 +1,4 @@
-"""What a client and a build service say to each other: one JSON object a line, bounded and checked by whoever reads it.
+"""What a client and a build service say to each other: one JSON object a line, bounded and checked by the reader.
 
 The client sends a request with a number, what to ``do``, and its values; the service answers each with the same number, and
 with ``ok`` or ``refused``. A connection has as many of them as the client likes. A service does only what is in ``DONE``::

@@ -1,6 +1,6 @@
 """What a builder brought for one attempt becomes a checked result, or a failure by name; nothing of it is believed.
 
-This is the side of whoever gave the order. The directory must be one that the builder cannot change any more. The fence
+This is the side that gave the order. The directory must be one that the builder cannot change any more. The fence
 decides: what is brought for an attempt that does not count any more is dropped, so an engine may deliver more than once.
 """
 

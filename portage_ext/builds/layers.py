@@ -7,7 +7,7 @@ each use: one that differs is removed and made again, since everything in it com
     layers/3f…/recipe.json      what it is made of
     layers/3f…/files            path, kind, mode, owner, size and time of each file in tree/, digested
     layers/3f…/tree/            the layer
-    layers/3f…/used             locked (shared) by whoever uses it; its time says when that was last
+    layers/3f…/used             locked (shared) by its users; its time says when that was last
 
 ``keep_within`` removes the layers that were not used for longest until the others fit; one that is in use, or pinned by a file
 ``pinned`` in it, stays.

@@ -310,7 +310,7 @@ class Ledger:
     def needs(self, key: str) -> list[Entry]:
         """The jobs that must be published before this one is built, each after those that it needs itself."""
         needed = "key IN (SELECT needs FROM need WHERE key = ?)"
-        # What a job needs includes what that needs, so whoever needs more comes later.
+        # What a job needs includes what that needs, so a job that needs more comes later.
         order = "ORDER BY (SELECT count(*) FROM need WHERE need.key = job.key), rowid"
         return [self._made(row) for row in self._read(f"SELECT {_COLUMNS} FROM job WHERE {needed} {order}", (key,))]
 

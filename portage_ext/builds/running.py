@@ -64,7 +64,7 @@ def _list(
 
 def _ordered(entries: Sequence[Entry], needs: Mapping[str, Sequence[str]]) -> list[Entry]:
     """Each job after those that it needs, otherwise as they were asked for."""
-    # What a job needs includes what that needs, so whoever needs more comes later.
+    # What a job needs includes what that needs, so a job that needs more comes later.
     return sorted(entries, key=lambda one: len(needs[one.key]))
 
 

@@ -109,7 +109,7 @@ class Readers:
                     self._left -= 1
                     reader.end()
                     reader = None
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: a reader that is in the middle of an answer must not stay or be used again
             if reader is not None:
                 reader.end()
             raise
