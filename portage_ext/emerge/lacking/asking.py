@@ -129,8 +129,10 @@ class Asker:
             before[:] = found
             messages.progress(telling.progress(found))
 
-        messages.line(f"waiting for {words.counted(len(cpvs))} before anything is merged; Ctrl-C leaves the request standing")
         try:
+            # Whoever reads this line may press Ctrl-C before print returns.
+            packages = words.counted(len(cpvs))
+            messages.line(f"waiting for {packages} before anything is merged; Ctrl-C leaves the request standing")
             found = follow(self._asking, cpvs, told, deadline=self._asking.deadline)
         except (KeyboardInterrupt, SystemExit):
             messages.progress("")

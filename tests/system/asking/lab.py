@@ -78,9 +78,11 @@ def running(work: Path) -> Iterator[Asking]:
         made.allow()
         made.ask("wait")
         yield made
-        # What works in the background must not outlive its files; it ends by itself.
-        lab.run("builds", "drain")
-        for _ in range(600):
-            if not builds.left_behind(lab):
-                break
-            time.sleep(0.1)
+    # What works in the background must not outlive its files; it ends by itself. The sshd would count, too.
+    lab.run("builds", "drain")
+    for _ in range(600):
+        left = builds.left_behind(lab)
+        if not left:
+            return
+        time.sleep(0.1)
+    raise AssertionError(left)

@@ -42,17 +42,23 @@ def test_services_and_programs_are_named(tmp_path: Path) -> None:
 
 def test_the_kernel_tells_of_a_program_that_was_replaced(work: Path) -> None:
     """The real maps of one below /tmp, as if it were in /usr/bin: below /tmp nothing is installed."""
-    program = work / "sleeper"
-    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
-    running = subprocess.Popen([program, "60"])
+    program = work / "cat"
+    shutil.copy(shutil.which("cat") or "/bin/cat", program)
+    running = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert running.stdin is not None
+    assert running.stdout is not None
     try:
+        # Popen returns when exec has begun; a program that answers has all its maps.
+        running.stdin.write(b"here\n")
+        running.stdin.flush()
+        assert running.stdout.readline() == b"here\n"
         program.unlink()
         maps = Path(f"/proc/{running.pid}/maps").read_text()
         assert f"{program} (deleted)" in maps
         proc = work / "proc"
         proc.mkdir()
-        process(proc, running.pid, maps.replace(str(program), "/usr/bin/sleeper"), "sleeper")
-        assert stale(proc)[0].files == ("/usr/bin/sleeper",)
+        process(proc, running.pid, maps.replace(str(program), "/usr/bin/cat"), "cat")
+        assert stale(proc)[0].files == ("/usr/bin/cat",)
     finally:
         running.kill()
-        running.wait()
+        running.communicate()
