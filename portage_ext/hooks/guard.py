@@ -1,6 +1,7 @@
 """Check the image of a binary against the live system before it is merged. Started by ``bashrc.d/50-preinst-guard.bash``.
 
-Exit status 3 means a proven break; with any other status the merge goes on. The guard checks the image and not the recorded
+Exit status 3 means a proven break, which standard error describes; with any other status the merge goes on, and the lines on
+standard output are warnings. The guard checks the image and not the recorded
 contract, so that the same rules apply to packages of every binhost and with ``--nodeps``.
 """
 
@@ -19,26 +20,35 @@ from portage_ext.errors import ToolchainModeError
 from portage_ext.hooks.owners import Owners
 from portage_ext.hooks.phase import Phase, given_environment, phase_of
 from portage_ext.toolchain.plan import needs_of
-from portage_ext.toolchain.refusal import Ways, unmet
+from portage_ext.toolchain.refusal import Ways, elsewhere_only, unmet
 
 EXIT_REFUSED: Final = 3
 
 
-def refusals(phase: Phase) -> list[str]:
-    """One text for each need of the image that the live system does not meet. Raises OSError."""
+def examine(phase: Phase) -> tuple[list[str], list[str]]:
+    """The needs of the image that the live system does not meet, as texts: those that refuse, and those that warn.
+
+    A library of a dependency is never proven to be missing: a script may lead to it. But a program that has a search path of
+    its own (RUNPATH) needs no such script, so that a library outside that path deserves a warning. Raises OSError.
+    """
     objects = read_image(phase.image, eprefix=phase.eprefix)
     if not objects.found:
-        return []
+        return [], []
     system = System(phase.root, phase.eprefix)
     contract = objects.contract(eprefix=phase.eprefix, public=system.directories)
     owners = Owners(phase)
-    texts = []
+    refusals, warnings = [], []
     for need, search in needs_of(contract):
-        if not system.holds(need, search) and not owners.privately(system, need):
+        if system.holds(need, search):
+            continue
+        elsewhere = owners.privately(system, need)
+        if elsewhere is None:
             found = bool(system.candidates(need.library, search))
             ways = Ways(owners.of(need.library), system.unselected(need))
-            texts.append(unmet(phase.name, phase.cp, need, system.missing(need, search), found=found, ways=ways))
-    return texts
+            refusals.append(unmet(phase.name, phase.cp, need, system.missing(need, search), found=found, ways=ways))
+        elif search:
+            warnings.append(elsewhere_only(phase.name, phase.cp, need, elsewhere, search))
+    return refusals, warnings
 
 
 def mode(phase: Phase, variables: Mapping[str, str]) -> Mode:
@@ -55,10 +65,12 @@ def main() -> int:
     strictness = mode(phase, given_environment(os.getppid()))
     if strictness is Mode.OFF:
         return 0
-    texts = refusals(phase)
-    for text in texts:
+    refusals, warnings = examine(phase)
+    for text in refusals:
         print(f"portage-ext: {shown.text(text)}", file=sys.stderr)
-    return EXIT_REFUSED if texts and strictness is Mode.ENFORCE else 0
+    for text in warnings:
+        print(f"portage-ext: {shown.text(text)}")
+    return EXIT_REFUSED if refusals and strictness is Mode.ENFORCE else 0
 
 
 if __name__ == "__main__":

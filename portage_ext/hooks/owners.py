@@ -46,8 +46,8 @@ class Owners:
                 found.append(cp)
         return sorted(found)
 
-    def privately(self, system: System, need: Need) -> bool:
-        """Whether a dependency of the merged package has in a private directory a library that may meet ``need``.
+    def privately(self, system: System, need: Need) -> str | None:
+        """The private directory in which a dependency of the merged package has a library that may meet ``need``.
 
         A script with LD_LIBRARY_PATH may lead there, so the library is not proven to be missing.
         """
@@ -59,8 +59,8 @@ class Owners:
                     continue
                 defines = system.at((library[0], posixpath.basename(path)), directory)
                 if defines is not None and meets(need, defines):
-                    return True
-        return False
+                    return directory
+        return None
 
     def _needed(self, cp: str) -> Iterator[str]:
         for entry in self._entries.get(cp, ()):

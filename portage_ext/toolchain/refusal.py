@@ -37,6 +37,15 @@ def unmet(name: str, cp: str, need: Need, missing: frozenset[str], *, found: boo
     return text + f"    {'or ' if ways.profile or ways.providers else ''}build {name} from source: {from_source(name, cp)}"
 
 
+def elsewhere_only(name: str, cp: str, need: Need, directory: str, search: Sequence[str]) -> str:
+    """The warning that a dependency of ``name`` has what it needs in ``directory``, where its RUNPATH does not lead."""
+    return (
+        f"{name} needs {versions_text(need, frozenset(), found=False)}. It is in {directory}, but {name} looks only in\n"
+        f"    {' '.join(search)} and the system's directories. If nothing else leads it there, it will not start;\n"
+        f"    then build it from source: {from_source(name, cp)}"
+    )
+
+
 def breaks(step: str, victim: str, need: Need, missing: frozenset[str], *, found: bool) -> str:
     """Why the step ``step`` must not run: ``victim`` would no longer run."""
     what = versions_text(need, missing, found=found)

@@ -110,7 +110,7 @@ class Run:
     passing: list[Fall] = field(default_factory=list)
     """Of programs that the same commands have replaced since: the new one needs the new library, or --nodeps says the order."""
     told: list[Fall] = field(default_factory=list)
-    """By what was compiled: nobody can know before, and it is told (ADR 0501)."""
+    """By what was compiled, or with a library where its RUNPATH does not lead: not proven before, and told (ADR 0501)."""
 
     @property
     def refused(self) -> bool:
@@ -131,11 +131,16 @@ def _run(case: Case, root: Root) -> Run:
         place = order.index(first.before) if first.before in order else len(order)
         if fall.owner not in there:
             found.passing.append(fall)
-        elif place > 0 and merged[place - 1][1] == "ebuild":
+        elif (place > 0 and merged[place - 1][1] == "ebuild") or _warned(found.outcomes, fall.owner):
             found.told.append(fall)
         else:
             found.falls.append(fall)
     return found
+
+
+def _warned(outcomes: list[Outcome], owner: str) -> bool:
+    """Whether emerge warned that the program may not find its library."""
+    return any(f"but {owner} looks only in" in run.text for run in outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,7 @@ def report(played: list[Played]) -> str:
     passing, told = sum(bool(one.ours.passing) for one in played), sum(bool(one.ours.told) for one in played)
     return (
         f"{len(played)} plans: {len(alarms)} false alarms {alarms or ''}, {len(breaks)} breaks {breaks or ''}; "
-        f"{refused} refused, {passing} with a break of what the same run replaces, {told} broken by what was compiled"
+        f"{refused} refused, {passing} with a break of what the same run replaces, {told} broken after a warning"
     )
 
 

@@ -102,6 +102,15 @@ def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> Non
     assert "no such library is installed" in root.emerge("-1k", "--nodeps", "=app-misc/pwrap-1").failed().text
 
 
+def test_library_of_a_dependency_where_runpath_does_not_lead(system: Callable[..., Root]) -> None:
+    """It is not proven that nothing else leads there, so that emerge merges and warns; where RUNPATH leads, it is silent."""
+    root = system("dev-libs/priv-4")
+    warned = root.emerge("-1k", "--nodeps", "=app-misc/ppriv-1").ok()
+    assert "app-misc/ppriv-1 needs libpriv.so (P_1) [x86_64]. It is in /opt/priv/lib, but app-misc/ppriv-1" in warned.text
+    assert "emerge --oneshot --usepkg-exclude app-misc/ppriv =app-misc/ppriv-1" in warned.text
+    assert "looks only in" not in root.emerge("-1k", "--nodeps", "=app-misc/ppriv-2").ok().text
+
+
 def test_compiled_provider_of_a_library_that_nobody_owns(system: Callable[..., Root]) -> None:
     """An older libown.so.1 lies there; dev-libs/own is to be compiled, whether a binary of it is known or not."""
     for sparse in (False, True):
