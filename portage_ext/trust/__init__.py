@@ -1,1 +1,1 @@
-"""Who is believed: OpenPGP verdicts, keyrings, the Release state machine. No I/O but gpg itself."""
+"""Which signatures are trusted: OpenPGP verdicts, keyrings, and the state machine of Releases. The only I/O is running gpg."""

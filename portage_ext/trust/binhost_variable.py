@@ -1,6 +1,6 @@
-"""What Portage makes of PORTAGE_BINHOST beside binrepos.conf, for each of its URLs. Pure; no Portage.
+"""What Portage does with each URL of PORTAGE_BINHOST when binrepos.conf exists too. Pure functions; Portage is not imported.
 
-As ``portage.binrepo.config.BinRepoConfigLoader`` does, the same in every supported Portage.
+This follows ``portage.binrepo.config.BinRepoConfigLoader``, which behaves the same in every supported Portage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from portage_ext.trust.defeats import BinrepoValues
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A URL of the variable: ``what`` Portage does with it, and the ``remedy``. ``section``: the binrepo that has it, too."""
+    """A URL of PORTAGE_BINHOST: ``what`` Portage does with it, and the ``remedy``.
+
+    ``section`` is the section of binrepos.conf with the same URL (empty: none).
+    """
 
     url: str
     section: str
@@ -23,7 +26,10 @@ class Named:
 
 
 def named(variable: str, binrepos: Sequence[BinrepoValues]) -> Iterator[Named]:
-    """Each URL of ``variable``, the value of PORTAGE_BINHOST; ``binrepos`` are all that Portage has made of both."""
+    """Yield each URL of ``variable``, the value of PORTAGE_BINHOST.
+
+    ``binrepos`` are all binrepos that Portage read from binrepos.conf and PORTAGE_BINHOST together.
+    """
     sections = {one.sync_uri.rstrip("/"): one.name for one in binrepos if not one.from_binhost_variable}
     made = {one.sync_uri.rstrip("/"): one.name for one in binrepos if one.from_binhost_variable}
     homeless = [f"[{one.name}]" for one in binrepos if one.location is None and not one.from_binhost_variable]

@@ -1,6 +1,6 @@
-"""Settings that quietly take verification away are found and named, each with the line to change. Pure; no Portage.
+"""Settings that silently disable verification are found and named, each with the line to change. Portage is not imported.
 
-The values come from Portage's own evaluation of make.conf and binrepos.conf, so what is judged here is what will happen.
+The values come from Portage's own evaluation of make.conf and binrepos.conf, so the result matches what emerge will do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from portage_ext.config.binrepos import command_line
 
 @dataclass(frozen=True, slots=True)
 class BinrepoValues:
-    """What binrepos.conf says of one binrepo, as Portage read it (portage(5)); None where it says nothing."""
+    """The settings of one binrepo as Portage read them from binrepos.conf (portage(5)); None if a setting is absent."""
 
     name: str
     sync_uri: str
@@ -26,12 +26,12 @@ class BinrepoValues:
     resumecommand: str | None = None
     verify_signature: bool | None = None
     from_binhost_variable: bool = False
-    """It comes from PORTAGE_BINHOST, not from binrepos.conf."""
+    """True if the binrepo comes from PORTAGE_BINHOST, not from binrepos.conf."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defeat:
-    """A setting that defeats verification: of which binrepo (empty: of all), what happens, and the line to change."""
+    """A setting that disables verification: for which binrepo (empty: for all), what happens, and the line to change."""
 
     binrepo: str
     what: str
@@ -42,9 +42,9 @@ class Defeat:
 
 
 def find(features: Collection[str], pkgdir: str, binrepos: Sequence[BinrepoValues], guarded: Collection[str]) -> list[Defeat]:
-    """What defeats verification on this host. ``guarded`` are the binrepos that have pinned keys.
+    """Return the settings that disable verification on this host. ``guarded`` are the binrepos that have pinned keys.
 
-    With no guarded binrepo and no setting against signatures there is nothing to say.
+    The list is empty if no binrepo has pinned keys and no setting disables signatures.
     """
     return [
         *_features(features),

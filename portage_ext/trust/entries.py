@@ -1,8 +1,9 @@
-"""What Portage is handed of a foreign index: the entries that agree with themselves, and nothing that sends it elsewhere.
+"""Portage gets only the consistent entries of a foreign index, and nothing that makes it fetch from another place.
 
-A path must be the one place where Portage would keep the package that the entry names (bintree.getname), so an entry
-cannot have one package fetched as another, nor write outside. The header keeps no URI and no TTL, the entries keep no
-fetchcommand; and TIMESTAMP is ours, since Portage replaces its copy only by a newer one. No I/O.
+The path of an entry must be a path where Portage itself would store the package that the entry names (bintree.getname). So an
+entry cannot make emerge fetch one package under the name of another, or write outside the package directory. URI and TTL are
+removed from the header, fetch commands from the entries. We set TIMESTAMP ourselves, because Portage replaces its copy only
+with an index that has a newer one. No I/O.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _SUFFIXES: Final = (".gpkg.tar", ".xpak", ".tbz2")
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """An index as Portage may see it: header values, text of the entries, how many, and why others were left out."""
+    """An index that Portage may use: header values, text and number of the entries, and why others were left out."""
 
     header: Mapping[str, str]
     body: bytes
@@ -45,14 +46,15 @@ class Sanitised:
     left_out: tuple[TrustError, ...]
 
     def text(self, timestamp: int) -> bytes:
-        """The whole index, stamped with ``timestamp`` (seconds since the epoch)."""
+        """The text of the whole index with ``timestamp`` (seconds since the epoch) as its TIMESTAMP."""
         header = {**self.header, "TIMESTAMP": str(timestamp), "PACKAGES": str(self.count)}
         lines = "".join(f"{key}: {header[key]}\n" for key in sorted(header))
         return lines.encode("utf-8", "replace") + b"\n" + self.body
 
 
 def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEntry], *, strong: bool) -> Sanitised:
-    """Leave out every entry that breaks its own identity; with ``strong`` also those with neither BLAKE2B nor SHA512."""
+    """Leave out every entry whose path does not match the package it names; with ``strong``, also entries with neither BLAKE2B
+    nor SHA512."""
     kept: list[bytes] = []
     left_out: list[TrustError] = []
     paths: set[str] = set()
@@ -66,7 +68,7 @@ def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEnt
                 raise EntryIdentityError(binrepo, f"two entries of the index share the path {entry.path}")
             text = _text(entry)
             if len(text) >= limits.INDEX_ENTRY_SIZE:
-                # emerge would go on without this binhost, for the sake of one entry.
+                # Without this error, one oversized entry would make emerge ignore the whole binhost.
                 raise EntryIdentityError(binrepo, f"the entry of {entry.path} has {len(text)} bytes")
         except TrustError as error:
             left_out.append(error)
@@ -78,8 +80,11 @@ def sanitise(binrepo: str, header: Mapping[str, str], entries: Iterable[IndexEnt
 
 
 def check_header(binrepo: str, header: Mapping[str, str], bases: Collection[str], now: int) -> int:
-    """The TIMESTAMP of the index. Raises ForeignUriError for a URI outside ``bases``, IndexClockError for times that
-    cannot be or would keep Portage from looking again."""
+    """Return the TIMESTAMP of the index, in seconds since the epoch; ``now`` has the same unit.
+
+    Raises ForeignUriError for a URI outside ``bases``, IndexClockError for a time that is impossible or that would stop Portage
+    from fetching the index again.
+    """
     uri = header.get("URI", "")
     if uri and not any(uri.rstrip("/") == base or uri.startswith(f"{base}/") for base in bases):
         shown = f"{urlsplit(uri).scheme}://{urlsplit(uri).hostname}" if _parses(uri) else "no URL at all"
@@ -103,7 +108,7 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
     if any(_CONTROL.search(value) for key, value in entry.values.items() if key in keys.ENTRY):
         raise EntryIdentityError(binrepo, f"the entry {name} has control characters")
     if any(len(value) > limits.METADATA_VALUE for key, value in entry.values.items() if key in keys.ENTRY):
-        # Its package is not accepted with such a value, and comparing both would take a hundred times its size.
+        # A package with such a long value is refused anyway, and comparing it would need a hundred times its size in memory.
         raise EntryIdentityError(binrepo, f"the entry {name} has a value of more than {limits.METADATA_VALUE} characters")
     path = entry.get("PATH")
     if not _PATH.fullmatch(path) or not path.endswith(_SUFFIXES) or len(path) > limits.CONTAINER_NAME:
@@ -125,15 +130,16 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
 
 
 def _places(entry: IndexEntry) -> set[str]:
-    """Where a package of this name is, in a PKGDIR with one instance of each."""
+    """The allowed paths of the package in a PKGDIR without FEATURES=binpkg-multi-instance, so with one instance of each."""
     cpv = entry.cpv
     return {f"{directory}/{cpv.pf}{suffix}" for directory in (cpv.category, "All") for suffix in (".gpkg.tar", ".tbz2")}
 
 
 def _instance_of(entry: IndexEntry, path: str) -> bool:
-    """Whether ``path`` is a place of the package in a PKGDIR with several instances.
+    """Whether ``path`` is an allowed path of the package in a PKGDIR with FEATURES=binpkg-multi-instance.
 
-    Of any number: quickpkg takes the next free one for the file, and keeps BUILD_ID of the installed package inside.
+    The number in the path need not be the BUILD_ID of the entry: quickpkg uses the next free number for the file name, and
+    keeps the BUILD_ID of the installed package in the metadata.
     """
     start, _, rest = path.rpartition("-")
     number, _, suffix = rest.partition(".")

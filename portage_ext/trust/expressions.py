@@ -1,9 +1,9 @@
-"""A dependency expression has one normal form, so that two texts are compared as what Portage would make of them.
+"""Dependency expressions are compared in a normal form, so two texts are equal if they mean the same to Portage.
 
-The index holds expressions with their USE conditionals evaluated, once or twice, and a package may hold them as in the ebuild.
-Portage takes redundant brackets away, but not all at once, and writes ``__const__/empty-any-of`` for an any-of group of
-which nothing is left. The normal form is what remains when nothing more can be taken away (use_reduce and paren_enclose of
-``portage.dep``, applied until nothing changes; PMS 8.2). The order of the words stays. No I/O.
+The index has expressions whose USE conditionals were evaluated once or twice; a package may have the text of the ebuild.
+Portage removes redundant brackets, but not all in one pass, and writes ``__const__/empty-any-of`` for an any-of group that has
+become empty. The normal form is the result of repeating this until nothing changes (use_reduce and paren_enclose of
+``portage.dep``; PMS 8.2). The order of the words does not change. No I/O.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOTHING_LEFT: Final = "__const__/empty-any-of"
 
 
 class _Group:
-    """``size`` counts what it holds once groups of the same kind inside are opened."""
+    """A group in brackets. ``size`` is the number of members after nested groups of the same kind are merged into it."""
 
     __slots__ = ("active", "kind", "members", "size")
 
@@ -35,9 +35,10 @@ class _Group:
 
 
 def normal(text: str, use: frozenset[str], *, atoms: bool) -> tuple[str, ...]:
-    """The words of the normal form of ``text`` with ``use``; with ``atoms`` its words are package atoms, [use?] and all.
+    """The words of the normal form of ``text`` with the USE flags ``use`` enabled.
 
-    Raises ValueError for a text that Portage refuses for its brackets and operators.
+    With ``atoms``, the words are package atoms, and USE dependencies such as [flag?] are evaluated too. Raises ValueError for a
+    text whose brackets and operators Portage would refuse.
     """
     stack = [_Group(_ALL, active=True)]
     kind, active, bracket, empty = _ALL, True, False, False
@@ -78,7 +79,7 @@ def _close(stack: list[_Group]) -> None:
 
 
 def _words(whole: _Group) -> tuple[str, ...]:
-    """No recursion: whoever writes an index decides how deep it goes."""
+    """The words of ``whole``. This does not recurse, because a foreign index could nest groups deeper than Python can."""
     words: list[str] = []
     waiting: list[tuple[str, str | _Group]] = [(_ALL, member) for member in reversed(whole.members)]
     while waiting:
@@ -94,7 +95,10 @@ def _words(whole: _Group) -> tuple[str, ...]:
 
 
 def _evaluated(atom: str, use: frozenset[str]) -> str:
-    """``atom`` with its USE conditionals evaluated (PMS 8.3.4); like Portage without its repository when it had any."""
+    """``atom`` with its USE conditionals evaluated (PMS 8.3.4).
+
+    As in Portage, an atom that has USE conditionals loses its repository (``::name``).
+    """
     match = _ATOM.fullmatch(atom) if atom.endswith("]") else None
     if match is None or not ("?" in match["use"] or "=" in match["use"]):
         return atom

@@ -1,9 +1,9 @@
-"""gpg as a verifier: bytes and keyring files go in, one value per signature comes out.
+"""gpg verifies here without any user's configuration: it gets bytes and keyring files, and returns one value per signature.
 
-gpg runs with nothing of anybody's: no home, no options, no trust database, no network, no lock; so it works the same
-for root and for an ordinary user, and nobody's gpg.conf can soften it. It is run directly, since python-gnupg folds the
-status lines of several signatures into one verdict, and since it cannot check many files in one process. gpg, not gpgv,
-because gpgv does not look at the expiry and revocation of keys.
+It runs with no home of a user, no option file, no trust database, no network and no lock. So it behaves the same for root and
+for an ordinary user, and no gpg.conf can weaken it. We run gpg directly, because python-gnupg merges the status lines of
+several signatures into one verdict and cannot check many files in one process. We use gpg and not gpgv, because gpgv ignores
+the expiry and revocation of keys.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _VERIFY: Final = (
 )
 
 _WORTH_A_GPG: Final = 32
-"""Signatures that take longer than the start of a gpg."""
+"""Checking this many signatures takes longer than starting another gpg, so it is worth a process of its own."""
 
 
 def environment() -> dict[str, str]:
-    """The environment for every gpg that we run: messages untranslated, no variable that redirects it."""
+    """The environment for every gpg that we run: messages are not translated, and no variable changes its files or options."""
     kept = ("PATH", "HOME", "TERM", "GPG_TTY", "LANG", "SSH_AUTH_SOCK", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C.UTF-8"}
 
@@ -66,7 +66,7 @@ def verify_clearsigned(keyrings: Iterable[Path], text: bytes) -> tuple[Signature
 
 
 def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[Signature, ...]]:
-    """The verdicts on many clear-signed ``texts``, in their order, by one gpg for each CPU. Raises GpgError."""
+    """The verdicts on many clear-signed ``texts``, in the same order. Up to one gpg per CPU runs. Raises GpgError."""
     rings = list(keyrings)
     if len(texts) < _WORTH_A_GPG:
         return _verified(rings, texts)
@@ -81,9 +81,9 @@ def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[
 
 
 def _checked_once(keyrings: Iterable[Path], directory: Path) -> list[Path]:
-    """Copies of ``keyrings`` in ``directory`` in which gpg has noted that it checked the keys' own signatures.
+    """Copies of ``keyrings`` in ``directory`` in which gpg has recorded that it checked the keys' self-signatures.
 
-    Without that note it checks them again for each file: 2.0 ms instead of 0.6.
+    Without this record, gpg checks them again for each file: 2.0 ms a file instead of 0.6.
     """
     copies: list[Path] = []
     for number, ring in enumerate(keyrings):
@@ -92,19 +92,19 @@ def _checked_once(keyrings: Iterable[Path], directory: Path) -> list[Path]:
             copy.write_bytes(ring.read_bytes())
             copies.append(copy)
     if copies:
-        # Whatever becomes of it, gpg judges by what is in the copies.
+        # The result is ignored: if this fails, verification with the copies is slower, but still correct.
         words = [f"--keyring={copy}" for copy in copies]
         run(["gpg", "--homedir", str(directory), *_VERIFY, *words, "--rebuild-keydb-caches"], what="it checks keys")
     return copies
 
 
 def _verified(keyrings: Sequence[Path], texts: Sequence[bytes]) -> list[tuple[Signature, ...]]:
-    """The verdicts on ``texts``, by one gpg."""
+    """The verdicts on ``texts``, checked by one gpg at a time."""
     with ExitStack() as stack:
         fds = [stack.enter_context(in_memory(text)) for text in texts]
         paths, found = [f"/proc/self/fd/{fd}" for fd in fds], dict[str, list[str]]()
         while waiting := [path for path in paths if path not in found]:
-            # gpg ends at the first bad signature; the files behind it are for the next run.
+            # gpg exits at the first bad signature, so the files after it are checked in the next round.
             before = len(found)
             found |= _by_file(_run(keyrings, ["--multifile", "--verify", *waiting], fds), frozenset(waiting))
             if len(found) == before:
@@ -113,7 +113,7 @@ def _verified(keyrings: Sequence[Path], texts: Sequence[bytes]) -> list[tuple[Si
 
 
 def _by_file(status: Iterable[str], paths: frozenset[str]) -> dict[str, list[str]]:
-    """The status lines of each file that gpg came to."""
+    """The status lines of each file that gpg processed, by path."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in status:
@@ -128,17 +128,20 @@ def _by_file(status: Iterable[str], paths: frozenset[str]) -> dict[str, list[str
 
 
 def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int]) -> list[str]:
-    """gpg's status lines. Verdicts count, not its exit status; one that fails without a verdict is an error."""
+    """Run gpg and return its status lines.
+
+    The verdicts in them decide, not the exit status. If gpg fails and prints no verdict, GpgError is raised.
+    """
     present = [str(path) for path in keyrings if path.is_file()]
     with tempfile.TemporaryDirectory(prefix="portage-ext.gpg.") as home:
-        # A gpg without a keyring makes one; an empty one in the passing home keeps it from that.
+        # gpg creates a default keyring if it is given none, so we give it an empty one in the temporary home.
         rings = present or [os.path.join(home, "empty.gpg")]
         if not present:
             Path(rings[0]).touch()
         command = ["gpg", "--homedir", home, *_VERIFY, *(f"--keyring={ring}" for ring in rings), *arguments]
         code, status, messages = run(command, fds, "it checks signatures")
     if code and STATUS_PREFIX.encode() not in status:
-        # Of bytes without a signature it says NODATA, so that silence is never "unsigned".
+        # For bytes without a signature gpg prints NODATA. So no output at all means that gpg failed, not "unsigned".
         last = messages.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise GpgError("gpg", f"gpg ended with status {code} and said nothing of the signature{f': {last}' if last else ''}")
     if len(status) > limits.MAX_GPG_STATUS and "--multifile" not in arguments:
@@ -147,8 +150,12 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
 
 
 def run(command: Sequence[str], fds: Sequence[int] = (), what: str = "") -> tuple[int, bytes, bytes]:
-    """Exit status and output of a gpg that reads no standard input; ``what`` it does is said when it lasts. Raises GpgError."""
-    # A file takes its output: gpg writes twenty lines a signature one by one, and a pipe would wake this process for each.
+    """Run gpg without standard input and return its exit status, output and error output.
+
+    If it takes long, the user is told ``what`` it does. Raises GpgError.
+    """
+    # The output goes to a file, because gpg writes twenty single lines per signature, and with a pipe this process would wake
+    # up for each of them.
     with in_memory() as said:
         try:
             process = subprocess.Popen(
@@ -168,9 +175,9 @@ def run(command: Sequence[str], fds: Sequence[int] = (), what: str = "") -> tupl
 
 
 def finished(process: subprocess.Popen[bytes], data: bytes | None, seconds: float, what: str) -> tuple[bytes, bytes]:
-    """What a gpg printed that gets ``data`` on standard input.
+    """Give gpg ``data`` on standard input, wait for it, and return its output and error output.
 
-    ``what`` it does is said when it lasts, and after ``seconds`` it is ended. Raises GpgError.
+    If it takes long, the user is told ``what`` it does; after ``seconds`` it is killed. Raises GpgError.
     """
     with process:
         try:
@@ -189,10 +196,10 @@ def finished(process: subprocess.Popen[bytes], data: bytes | None, seconds: floa
 def judge_many(
     keyrings: Sequence[Path], trusted: frozenset[str], known: dict[bytes, tuple[Signature, ...]] | None = None
 ) -> Judge:
-    """A judge of many clear-signed texts: says of each why it is not believed, None when it is.
+    """Return a function that judges many clear-signed texts: for each, the reason why it is not trusted, or None if it is.
 
-    ``known`` has the verdicts of gpg by these keyrings on texts of this run, by digest; a text in it is not put to gpg again,
-    and new verdicts go into it.
+    ``known`` maps digests of texts to the verdicts of gpg with these keyrings in this run. A text found there is not given to
+    gpg again, and new verdicts are added to it.
     """
     known = {} if known is None else known
 

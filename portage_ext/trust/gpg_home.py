@@ -1,6 +1,6 @@
-"""python-gnupg with a bound: a gpg that hangs, over a lock or an agent that does not answer, is announced and then ended.
+"""Every gpg that python-gnupg starts has a time limit: if it hangs on a lock or its agent, the user is told, then it is killed.
 
-python-gnupg itself waits for ever. Slow to import; only what manages keys needs it.
+python-gnupg itself would wait forever. Importing it is slow, so only code that manages keys imports this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from portage_ext.errors.trust import GpgError
 
 
 class BoundGPG(gnupg.GPG):  # type: ignore[misc]
-    """Each gpg that it starts is ended after limits.GPG_TIMEOUT. Raises GpgError then."""
+    """python-gnupg whose gpg processes are killed after limits.GPG_TIMEOUT seconds; GpgError is then raised."""
 
     def _open_subprocess(self, *arguments: Any, **named: Any) -> subprocess.Popen[bytes]:
         process: subprocess.Popen[bytes] = super()._open_subprocess(*arguments, **named)
@@ -44,7 +44,7 @@ class BoundGPG(gnupg.GPG):  # type: ignore[misc]
 
 
 def listed(gpg: gnupg.GPG, *, secret: bool = False) -> Any:
-    """The keys of a home. Raises GpgError where gpg could not list them, which is not the same as that there are none."""
+    """The keys in a gpg home, or its secret keys. Raises GpgError if gpg could not list them; an empty list means no keys."""
     found = gpg.list_keys(secret=secret)
     if found.returncode:
         said = " ".join(str(found.stderr).split())[-200:]
@@ -53,13 +53,13 @@ def listed(gpg: gnupg.GPG, *, secret: bool = False) -> Any:
 
 
 def waiting(what: str, seconds: float) -> str:
-    """That gpg takes its time, for :func:`locks.tell`."""
+    """The message that gpg is still running after ``seconds``, for :func:`locks.tell`."""
     left = seconds - limits.LOCK_SILENT
     return f"waiting for gpg ({what}); it may wait for another gpg or its agent; for {left:.0f} s more at most"
 
 
 def opened(home: str | Path | None, *options: str) -> BoundGPG:
-    """python-gnupg on the gpg home ``home`` (None: gpg's own default). Raises GpgError."""
+    """Open the gpg home ``home`` (None: gpg's default home) with python-gnupg. Raises GpgError."""
     try:
         return BoundGPG(gnupghome=None if home is None else str(home), options=list(options))
     except (OSError, ValueError, RuntimeError) as error:

@@ -1,11 +1,11 @@
-"""The root that this host believes of a binrepo, as a file beside what else is remembered of it::
+"""The trusted root of each binrepo is kept in a file, beside the other remembered files of that binrepo::
 
     EROOT/var/lib/portage-ext/trust/
-        NAME.root       the pins that it rests on, keys that could not be fetched yet, root keys that have signed it, those that
-                        were removed (no line: none), an empty line, and the root as published
-        NAME.rootkeys   public keys of root keys, as `gpg --export` writes them; Portage's keyring never has them
+        NAME.root       the pins that it was verified with, keys that could not be fetched yet, root keys that have signed it,
+                        root keys that were removed (no line if there are none), an empty line, and the root as published
+        NAME.rootkeys   the public root keys as `gpg --export` writes them; they never enter Portage's keyring
 
-It is replaced as soon as a newer root is accepted, whatever becomes of the Release that was asked for next.
+The file is replaced as soon as a newer root is accepted, even if the Release that is fetched afterwards is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEADER_SIZE: Final = 32 * limits.KIB
 
 @dataclass(frozen=True, slots=True)
 class KeptRoot:
-    """``lacking`` are the keys it names that no mirror had: they are asked for again."""
+    """A trusted root as it is kept. ``lacking`` are keys that it names but no mirror had; the next run tries to fetch them."""
 
     believed: Believed
     lacking: frozenset[str] = frozenset()
@@ -44,7 +44,7 @@ def root_keyring(state: StateDirectory) -> Path:
 
 
 def load(state: StateDirectory) -> KeptRoot | None:
-    """What is kept; None when there is nothing yet. Raises DamagedStateError."""
+    """Read the kept root; None if there is none yet. Raises DamagedStateError."""
     path = root_file(state)
     try:
         with path.open("rb") as file:
@@ -74,7 +74,7 @@ def load(state: StateDirectory) -> KeptRoot | None:
 
 
 def believed(trust: TrustDirectory, state: StateDirectory) -> Root | None:
-    """The root that counts under the pins as they are; None where no root key is pinned, or no root was seen yet.
+    """The kept root, if it is valid under the current pins; None if no root key is pinned or no valid root was seen yet.
 
     Raises SettingsError, DamagedStateError.
     """
@@ -87,7 +87,7 @@ def believed(trust: TrustDirectory, state: StateDirectory) -> Root | None:
 
 
 def save(state: StateDirectory, kept: KeptRoot) -> None:
-    """Replace what is kept. Raises OSError."""
+    """Replace the kept root. Raises OSError."""
     pins = kept.believed.pins
     lines = (
         ["Pinned:", str(pins.threshold), *sorted(pins.keys)],
@@ -101,6 +101,6 @@ def save(state: StateDirectory, kept: KeptRoot) -> None:
 
 
 def forget(state: StateDirectory) -> None:
-    """Remove what is kept: the next contact is the first. Raises OSError."""
+    """Remove the kept root, so that the next contact with the binhost is treated as the first one. Raises OSError."""
     for path in (root_file(state), root_keyring(state)):
         path.unlink(missing_ok=True)

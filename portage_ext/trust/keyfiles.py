@@ -1,13 +1,13 @@
-"""A file of keys is believed to hold one thing: the primary key whose whole fingerprint was asked for, and nothing beside it.
+"""A key file is accepted only if it holds exactly one key: the primary key with the full fingerprint that was asked for.
 
-Anybody can make a key that claims another one as its subkey: the binding is signed by the claiming key alone. gpg finds such a
-key under the fingerprint of the claimed one and lists the subkey as valid. Only when it verifies does gpg ask for the claimed
-key's own signature (the cross-certification). So a fingerprint names a primary key here, subkeys are never looked up, and a
-subkey counts through gpg's VALIDSIG alone.
+Anybody can make a key that claims another key as its subkey, because only the claiming key signs the binding. gpg finds such a
+key under the fingerprint of the claimed key and lists the subkey as valid. Only when it verifies a signature does gpg require
+the signature of the claimed key itself (the cross-certification). Therefore a fingerprint always means a primary key here,
+subkeys are never looked up, and a subkey is accepted only through gpg's VALIDSIG line.
 
-What comes to gpg here holds packets of public keys alone: nothing compressed, which could be a thousand times as large inside,
-and nothing secret. What leaves this module was imported and exported minimally, then read again packet by packet: no foreign
-certification, no user attribute and no other key comes along.
+gpg gets only packets of public keys from here: nothing secret, and nothing compressed, which could be a thousand times larger
+when expanded. A key that this module returns was imported and exported minimally and then read again packet by packet, so it
+has no certifications by other keys, no user attributes, and no second key beside it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _MINIMAL: Final = ("--import-options=import-minimal", "--export-options=export-minimal,no-export-attributes")
 _PRIMARY: Final = 6
 _TAGS: Final = frozenset({_PRIMARY, 2, 13, 14})
-"""Primary key, signature, user id, subkey (RFC 4880, 4.3)."""
+"""Packet tags: primary key, signature, user id, subkey (RFC 4880, 4.3)."""
 _FOREIGN_TAGS: Final = _TAGS | {17}
-"""A user attribute (a picture) may be there, but does not come along."""
+"""The input may also have user attributes (pictures); they are removed."""
 _ARMOR: Final = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(?:[A-Za-z]+: [^\n]*\n)*[ \t]*\r?\n"
     rb"([A-Za-z0-9+/=\s]*)-----END PGP PUBLIC KEY BLOCK-----"
@@ -44,7 +44,7 @@ _CHECKSUM: Final = re.compile(rb"\n=[A-Za-z0-9+/]{4}\s*\Z")
 class PublicKey:
     """A public key: fingerprints of the primary and its subkeys, user ids, expiry (seconds since the epoch, 0: never).
 
-    ``subkeys`` are what the key claims.
+    ``subkeys`` are the subkeys that the key claims; this alone does not prove that they belong to it.
     """
 
     primary: str
@@ -56,15 +56,15 @@ class PublicKey:
 
 
 def gpg_in(home: str | Path, *options: str) -> gnupg.GPG:
-    """python-gnupg on the gpg home ``home``. Raises GpgError."""
-    # Slow to import, and only the commands that manage keys need it.
+    """Open the gpg home ``home`` with python-gnupg. Raises GpgError."""
+    # python-gnupg is slow to import, and only the commands that manage keys need it.
     from portage_ext.trust.gpg_home import opened
 
     return opened(home, "--no-autostart", "--batch", "--no-tty", *options)
 
 
 def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
-    """Every key of a home. Raises GpgError."""
+    """Every public key in a gpg home. Raises GpgError."""
     from portage_ext.trust.gpg_home import listed
 
     return [
@@ -89,9 +89,10 @@ def read_keys(data: bytes) -> list[PublicKey]:
 
 
 def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
-    """The key with the primary ``fingerprint``, minimal and binary; each of ``pieces`` (states of the key) must hold it alone.
+    """The key with the primary ``fingerprint``, exported minimally in binary form.
 
-    Raises AdoptedKeyError, KeyFileError when there is anything else, or the key is revoked or expired, GpgError.
+    Each of ``pieces`` is a copy of the key, perhaps of a different age, and must hold only this key; the copies are merged.
+    Raises AdoptedKeyError, KeyFileError if there is anything else or the key is revoked or expired, GpgError.
     """
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
         gpg = gpg_in(home, *_MINIMAL)
@@ -121,7 +122,7 @@ def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
 
 
 def _binary(data: bytes, where: str) -> bytes:
-    """``data`` without its armor (RFC 4880, 6.2), if there is nothing in it but packets of public keys. Raises KeyFileError."""
+    """``data`` without its armor (RFC 4880, 6.2). Raises KeyFileError if it has any packet that is not part of a public key."""
     if not data[:1] >= b"\x80":
         blocks = [_CHECKSUM.sub(b"", block) for block in _ARMOR.findall(data)]
         try:
@@ -135,7 +136,7 @@ def _binary(data: bytes, where: str) -> bytes:
 
 
 def refuse_claims(found: Sequence[PublicKey], fingerprint: str, where: str) -> None:
-    """Raises AdoptedKeyError when one of the keys ``found`` claims ``fingerprint`` as its subkey."""
+    """Raise AdoptedKeyError if one of the keys ``found`` claims ``fingerprint`` as its subkey."""
     for key in found:
         if fingerprint in key.subkeys:
             raise AdoptedKeyError(where, f"its key {key.primary} claims {fingerprint} as a subkey")
@@ -179,7 +180,10 @@ def _packets(data: bytes, where: str) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _header(data: bytes, at: int, where: str) -> tuple[int, int, int]:
-    """Tag, first byte and size of the body. gpg writes no packet of partial or open length into a key."""
+    """Tag, offset and size of the body of the packet at ``at``.
+
+    Partial and indeterminate lengths are refused, because gpg never exports keys with them.
+    """
     head, length = data[at], data[at + 1 : at + 6].ljust(5, b"\0")
     first = length[0]
     match head >> 6:

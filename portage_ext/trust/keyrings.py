@@ -1,16 +1,16 @@
-"""One keyring per binrepo, beside Portage's own.
+"""Each binrepo has a keyring of its own, separate from Portage's, and only the keys pinned for it are trusted.
 
 ::
 
     CONFIGROOT/etc/portage/portage-ext/trust/
-        NAME.pins     fingerprints of the primary keys believed for the binrepo, one a line;
-                      or of root keys that say which ones are: lines `root FPR`, and `threshold N` of them that must have signed
-        NAME.removed  root keys that were pinned once or named as stolen, one a line: their signatures under roots do not count
+        NAME.pins     fingerprints of the primary keys trusted for the binrepo, one a line; or root keys (lines `root FPR`),
+                      which name the trusted keys, and `threshold N`: how many of them must have signed a root
+        NAME.removed  root keys that were removed or named as stolen, one a line: their signatures on roots do not count
         NAME.gpg      the pinned keys, as `gpg --export` writes them
-    CONFIGROOT/etc/portage/gnupg/     Portage's own home: the keys are there too, or Portage refuses the packages
+    CONFIGROOT/etc/portage/gnupg/     Portage's own gpg home: it needs the keys too, or Portage refuses the packages
 
-A key is believed for a binrepo because its fingerprint is pinned there, and for no other reason: being in a keyring, in
-Portage's home or in the keyring of another binrepo does not help it.
+A key is trusted for a binrepo only because its fingerprint is pinned there. It does not matter whether the key is in a keyring,
+in Portage's gpg home, or in the keyring of another binrepo.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
 
 @dataclass(frozen=True, slots=True)
 class RootPins:
-    """The pinned root keys, primary ones, and how many of them must have signed the first root.
+    """The fingerprints of the pinned root keys (primary keys), and how many of them must have signed the first root.
 
-    ``removed`` are root keys that the administrator took out: no signature of theirs counts, whatever root names them.
+    ``removed`` are root keys that the administrator removed. Their signatures never count, even if a root names them.
     """
 
     keys: frozenset[str]
@@ -42,7 +42,7 @@ class RootPins:
 
 
 def fingerprint(text: str) -> str:
-    """``text`` as gpg prints or people write it, as 40 or 64 upper-case hex digits. Raises KeyFileError."""
+    """Convert a fingerprint as gpg prints it or people write it to 40 or 64 upper-case hex digits. Raises KeyFileError."""
     plain = "".join(text.split()).upper().removeprefix("0X")
     if not FINGERPRINT.fullmatch(plain):
         raise ShortFingerprintError(text, "it is not a whole fingerprint; a short key id can be imitated")
@@ -69,11 +69,14 @@ class TrustDirectory:
         return self.directory / f"{binrepo}.gpg"
 
     def pins(self, binrepo: str) -> frozenset[str]:
-        """The fingerprints pinned for ``binrepo``; none is an empty set, also where root keys are. Raises SettingsError."""
+        """The fingerprints pinned for ``binrepo``; empty if there are none, or if root keys are pinned instead.
+
+        Raises SettingsError.
+        """
         return self._pinned(binrepo)[0]
 
     def root_pins(self, binrepo: str) -> RootPins | None:
-        """The root keys pinned for ``binrepo``; None where none is. Raises SettingsError."""
+        """The root keys pinned for ``binrepo``; None if there are none. Raises SettingsError."""
         return self._pinned(binrepo)[1]
 
     def _pinned(self, binrepo: str) -> tuple[frozenset[str], RootPins | None]:
@@ -108,7 +111,7 @@ class TrustDirectory:
         return frozenset(), RootPins(frozenset(roots), thresholds[0], self.removed_roots(binrepo))
 
     def removed_roots(self, binrepo: str) -> frozenset[str]:
-        """The root keys that the administrator took out, also while no root key is pinned. Raises SettingsError."""
+        """The root keys that the administrator removed, even if no root key is pinned now. Raises SettingsError."""
         path = self.removed_file(binrepo)
         try:
             with path.open(encoding="ascii") as file:
@@ -127,7 +130,7 @@ class TrustDirectory:
         return removed
 
     def write_removed(self, binrepo: str, removed: frozenset[str]) -> None:
-        """Replace what is remembered of removed root keys. Raises KeyFileError when they are too many, OSError."""
+        """Replace the list of removed root keys. Raises KeyFileError if there are too many, OSError."""
         path = self.removed_file(binrepo)
         if len(removed) > limits.MAX_REMOVED_ROOT_KEYS:
             raise KeyFileError(
@@ -148,9 +151,10 @@ class TrustDirectory:
         return sorted(path.name.removesuffix(".pins") for path in self.directory.glob("*.pins"))
 
     def write(self, binrepo: str, pins: Iterable[str] | RootPins, keyring: bytes) -> None:
-        """Replace pins and keyring of ``binrepo``. What refuses comes first: removed root keys, and a pin without its key.
+        """Replace the pins and the keyring of ``binrepo``.
 
-        Raises KeyFileError when too many root keys were removed, OSError.
+        The list of removed root keys is written first, then the keyring, then the pins. So if this is interrupted, no new pin
+        is trusted yet and no removed root key counts. Raises KeyFileError if too many root keys were removed, OSError.
         """
         if isinstance(pins, RootPins):
             self.write_removed(binrepo, pins.removed)
@@ -171,12 +175,12 @@ class TrustDirectory:
             made.chmod(0o755)
 
     def remove(self, binrepo: str) -> None:
-        """Take away pins and keyring of ``binrepo``, pins first. Removed root keys stay removed."""
+        """Delete the pins of ``binrepo``, then its keyring. Removed root keys stay removed."""
         self.pins_file(binrepo).unlink(missing_ok=True)
         self.keyring_file(binrepo).unlink(missing_ok=True)
 
     def other_keyrings(self, binrepo: str) -> list[Path]:
-        """The keyrings of the other binrepos: they only help to name a key that is present but not trusted here."""
+        """The keyrings of the other binrepos. They serve only to name a key in an error message that is not trusted here."""
         return [path for path in sorted(self.directory.glob("*.gpg")) if path != self.keyring_file(binrepo)]
 
 

@@ -1,6 +1,6 @@
-"""The sanitised index as a host remembers it: a package's entry is found without parsing the others.
+"""The kept, sanitised index is searched for one package's entry without parsing the other entries.
 
-Loaded in the process that fetches one package, and therefore small.
+The process that fetches one package imports this module, so it is kept small.
 """
 
 from __future__ import annotations
@@ -13,33 +13,34 @@ from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
 
 _BOUND: Final = b"RELEASE: "
-"""How a remembered index begins that a Release bound."""
+"""The first bytes of a kept index that a Release has authenticated."""
 
 
 def mark_bound(text: bytes, release: int) -> bytes:
-    """``text`` as it is remembered when Release ``release`` bound it; Portage never sees the mark."""
+    """``text`` in the form in which it is kept after Release ``release`` authenticated it. Portage never sees this mark."""
     return _BOUND + f"{release}\n".encode() + text
 
 
 def is_bound(remembered: bytes) -> bool:
-    """Whether a remembered index was bound by a Release."""
+    """Whether a kept index was authenticated by a Release."""
     return remembered.startswith(_BOUND)
 
 
 def release_of(remembered: bytes) -> str:
-    """The version of the Release that bound a remembered index."""
+    """The version of the Release that authenticated a kept index."""
     return remembered[len(_BOUND) :].partition(b"\n")[0].decode("ascii", "replace") if is_bound(remembered) else ""
 
 
 def unmarked(remembered: bytes) -> bytes:
-    """A remembered index as Portage was handed it."""
+    """A kept index in the form that Portage was given."""
     return remembered.partition(b"\n")[2] if is_bound(remembered) else remembered
 
 
 def find_entry(index: bytes, path: str) -> IndexEntry | None:
-    """The entry with ``path`` in the text of a sanitised index, without parsing the rest. What it inherits is filled in.
+    """Find the entry with ``path`` in the text of a sanitised index without parsing the rest; None if there is none.
 
-    Entries begin behind the first empty line: whatever the header says, it describes no package.
+    Values that the entry inherits from the header are filled in. The search begins after the first empty line, so that no text
+    in the header can be taken for a package.
     """
     body = index.find(b"\n\n")
     at = index.find(f"\nPATH: {path}\n".encode(), body + 1) if body >= 0 else -1

@@ -1,6 +1,6 @@
-"""The lines of a signed text, taken one by one in their order: a line that is missing, unknown or elsewhere is an error.
+"""A signed text is read line by line in a fixed order: a missing, unknown or misplaced line is an error.
 
-Together with a reader that writes what it read once more and compares, this makes a text have one form only.
+The callers also write the value that they read back to text and compare. So each value has exactly one valid text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 
 
 class Lines:
-    """The lines of ``data``, a ``noun`` that is at most ``limit`` bytes of ASCII. Raises ``error``, as all its methods do."""
+    """The lines of ``data``, which must be ASCII and at most ``limit`` bytes. All methods raise ``error``.
+
+    ``noun`` is what error messages call the text ("Release", "root").
+    """
 
     def __init__(self, data: bytes, limit: int, where: str, noun: str, error: type[TrustError]) -> None:
         self._where, self._noun, self._error = where, noun, error
@@ -31,7 +34,7 @@ class Lines:
             raise self.wrong(f"the {noun} is not ASCII text") from None
 
     def wrong(self, why: str) -> TrustError:
-        """The error to raise."""
+        """The error for the caller to raise, with the reason ``why``."""
         return self._error(self._where, why)
 
     def follows(self, key: str) -> bool:
@@ -53,7 +56,7 @@ class Lines:
         return int(self.matching(key, NUMBER))
 
     def seconds(self, key: str) -> int:
-        """A time, in seconds since the epoch."""
+        """The time in the next line, in seconds since the epoch."""
         text = self.matching(key, _TIME)
         try:
             return calendar.timegm(time.strptime(text, _TIME_FORMAT))
@@ -62,5 +65,5 @@ class Lines:
 
 
 def timestamp(seconds: int) -> str:
-    """A time as it is written in a signed text."""
+    """A time in seconds since the epoch, in the format of signed texts."""
     return time.strftime(_TIME_FORMAT, time.gmtime(seconds))

@@ -1,22 +1,26 @@
-"""The state machine that decides whether a Release is believed. It does no I/O: bytes, verdicts, clock and memory come in.
+"""This state machine decides whether a Release is trusted. It does no I/O: bytes, verdicts, time and memory are passed in.
 
-The rules, in the order in which they are applied, for a binrepo with pinned keys and what this host has Seen of it:
+The rules, in the order in which they are applied, for a binrepo with pinned keys and what this host has seen of it (``Seen``):
 
-1. A repository that once had a Release is never again accepted without one; nor is any other, unless that is allowed.
-2. The Release is signed by a key that is trusted now: the pinned ones, as rotated by Releases signed with trusted keys.
-3. It is of the repository and channel seen before.
-4. Its version does not go back; an equal version has equal bytes; it does not leap out of reach.
-5. It was created before now, and expires after now.
-6. The index is the one it names, form and content.
+1. A repository that once had a Release is never accepted without one again. A repository that never had one is accepted
+   without a Release only if the settings allow it.
+2. The Release must be signed by a key that is trusted now: a pinned key, or a key that replaced it by rotation, which means
+   that a Release signed by a trusted key announced it.
+3. It must belong to the same repository and channel as the Release seen before.
+4. Its version must not be lower than the last one. A Release with the same version must have the same bytes. A version so high
+   that no later one could follow is refused.
+5. It must have been created before now and expire after now.
+6. The index must be one of the forms that the Release names, with the same content.
 
-Where root keys are pinned, the root that is followed (trust/roots.py) stands for the pins: its release keys are what is
-trusted, as many of them must have signed as it says, its repository is the one, no version below its least one counts, and what
-a Release says of the keys after it means nothing. What was seen binds as long as one of those who signed it is named.
+If root keys are pinned, the root that is followed (trust/roots.py) replaces the pins: its release keys are the trusted keys,
+its threshold says how many of them must have signed, the repository must be the one that it names, no version below its
+Least-Release is accepted, and the keys that a Release announces are ignored. The Release seen before counts (rules 3 and 4) as
+long as the root names at least one of the keys that signed it.
 
-A key that a Release announced is trusted by way of the key that signed that Release, and so on up to a pinned key. When the
-administrator takes a key out, every key goes with it that has no other way up to a pinned one; and no Release brings the key
-itself back. What was seen under a key that went counts no more (rules 3 and 4): with a stolen key somebody may have published
-a version that no later one can pass, and this is the way back.
+An announced key is trusted because of the key that signed the announcing Release, and so on, in a chain that must lead to a
+pinned key. When the administrator removes a key, every key without another chain to a pinned key is removed too, and no Release
+can bring the removed key back. What was seen under a removed key no longer counts (rules 3 and 4). This lets a host recover:
+a thief of the key may have published a version so high that no honest Release could follow it.
 """
 
 from __future__ import annotations
@@ -46,11 +50,12 @@ from portage_ext.words import second
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What this host remembers of a binrepo: its last accepted Release, which trusted key signed it, the keys valid after it.
+    """What this host remembers of a binrepo: its last accepted Release, the trusted key that signed it, and the next valid
+    keys.
 
-    ``pins`` are the pinned keys as they were then, so that later changes by the administrator are told from rotation.
-    ``digest`` is the SHA512 of the Release's bytes. ``announced`` holds, for each key that came by rotation, the keys that
-    signed a Release which names it: (key, signer). ``removed`` are keys that the administrator took out.
+    ``pins`` are the keys that were pinned at that time, to distinguish later changes by the administrator from rotation.
+    ``digest`` is the SHA512 of the Release's bytes. ``announced`` holds pairs (key, signer): ``signer`` signed a Release that
+    announced ``key``. ``removed`` are keys that the administrator removed.
     """
 
     repository: str
@@ -64,35 +69,35 @@ class Seen:
     announced: frozenset[tuple[str, str]] = frozenset()
     removed: frozenset[str] = frozenset()
     cosigners: frozenset[str] = frozenset()
-    """The trusted keys that have signed beside ``signer``."""
+    """The other trusted keys that signed the same Release as ``signer``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On which terms a binrepo is believed: its name, its pinned primary keys, and what the administrator asks of it."""
+    """The conditions under which a binrepo is trusted: its name, its pinned primary keys, and the administrator's settings."""
 
     binrepo: str
     pins: frozenset[str]
     required: bool = True
     channel: str | None = None
     root: Root | None = None
-    """What delegates to ``pins``, where root keys are pinned."""
+    """The root that names the keys in ``pins``; None if no root keys are pinned."""
 
 
 def delegated(terms: Terms, root: Root) -> Terms:
-    """``terms`` as ``root`` makes them: its release keys stand for the pins. A binhost that has a root has a Release."""
+    """``terms`` with the release keys of ``root`` in place of the pins. A binhost with a root must also have a Release."""
     return replace(terms, pins=frozenset(root.release_keys), required=True, root=root)
 
 
 def trusted_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
-    """The keys believed now: those valid after the last Release, and on top the changes made to the pins since."""
+    """The keys trusted now: the keys valid after the last Release, with the changes that were made to the pins since then."""
     if seen is None:
         return pins
     return (seen.keys & grounded_keys(pins, seen)) | (pins - seen.pins)
 
 
 def grounded_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
-    """The pinned keys, and every key that they ever announced, or keys that they announced, by way of no key taken out."""
+    """The pinned keys, and every key that a chain of announcements connects to them without passing through a removed key."""
     if seen is None:
         return pins
     by_signer: dict[str, list[str]] = {}
@@ -107,24 +112,26 @@ def grounded_keys(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
 
 
 def counts(pins: frozenset[str], seen: Seen | None) -> bool:
-    """Whether what was seen binds: not when it was forgotten, or all who signed it have gone with a key taken out."""
+    """Whether the Release seen before still counts. It does not if it was forgotten, or if all keys that signed it were removed
+    (directly, or together with another removed key)."""
     return _vouched(grounded_keys(pins, seen), seen)
 
 
 def binds(terms: Terms, seen: Seen | None) -> bool:
-    """The same on ``terms``: beside a root no chain leads to a key, and who has signed must be named."""
+    """Whether the Release seen before still counts under ``terms``. With a root there are no chains of announced keys: the root
+    itself must name a key that signed it."""
     if terms.root is None:
         return counts(terms.pins, seen)
     return _vouched(terms.pins, seen)
 
 
 def _vouched(keys: frozenset[str], seen: Seen | None) -> bool:
-    """Whether one of ``keys`` has signed what was seen. Which of several signatures comes first is up to the mirror."""
+    """Whether one of ``keys`` signed the Release seen before. Every signer counts, because a mirror can reorder signatures."""
     return seen is not None and seen.version > 0 and not keys.isdisjoint({seen.signer, *seen.cosigners})
 
 
 def signed_by_those_before(before: Seen | None, after: Seen) -> bool:
-    """Whether all who have signed ``after`` had signed ``before``, too: it then binds as long as ``after`` does."""
+    """Whether every signer of ``after`` also signed ``before``. If so, ``before`` counts for as long as ``after`` does."""
     return before is not None and {after.signer, *after.cosigners} <= {before.signer, *before.cosigners}
 
 
@@ -133,7 +140,7 @@ def _removed(pins: frozenset[str], seen: Seen | None) -> frozenset[str]:
 
 
 def without_release(terms: Terms, seen: Seen | None) -> None:
-    """The binrepo offers no Release: rule 1. Raises MissingReleaseError."""
+    """Apply rule 1 to a binrepo that offers no Release. Raises MissingReleaseError if it must have one."""
     if seen is not None:
         raise MissingReleaseError(terms.binrepo, f"it publishes no Release, but had one (version {seen.version}) before")
     if terms.required:
@@ -142,13 +149,14 @@ def without_release(terms: Terms, seen: Seen | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A believed Release. ``seen`` is to be remembered at once, before the index is asked for."""
+    """A trusted Release. The caller must save ``seen`` at once, before it fetches the index."""
 
     release: Release
     seen: Seen
 
     def check(self, form: str, size: int, blake2b: str, sha512: str, where: str) -> None:
-        """Rule 6 for one form of the index. Raises IndexMismatchError, also for a form that the Release does not name."""
+        """Apply rule 6 to one form of the index; ``size`` is in bytes. Raises IndexMismatchError, also for a form that the
+        Release does not name."""
         try:
             expected = self.release.form(form)
         except KeyError:
@@ -158,9 +166,9 @@ class Accepted:
 
 
 def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp.Signature], now: int) -> Accepted:
-    """Rules 2 to 5 for the bytes of a Release and the verdicts on its signatures; ``now`` in seconds since the epoch.
+    """Apply rules 2 to 5 to the bytes of a Release and the verdicts on its signatures; ``now`` is in seconds since the epoch.
 
-    The signature is judged before a byte of the text is parsed. Raises a TrustError named after the rule broken.
+    The signatures are judged before the text is parsed. Raises the TrustError that is named after the broken rule.
     """
     keys = terms.pins if terms.root is not None else trusted_keys(terms.pins, seen)
     signature = openpgp.judge(found, keys, terms.binrepo)
@@ -172,7 +180,7 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
     _forward(terms, binding, release, digest)
     _in_time(terms.binrepo, release, now)
     if seen is not None and digest == seen.digest:
-        # Nobody gets a signature taken back by leaving it out the next time.
+        # The Release is the same as before, so a mirror that omits a signature does not make us forget it.
         signers |= keys & {seen.signer, *seen.cosigners}
     following = _keys_after(terms, seen, release, digest, keys)
     return Accepted(
@@ -194,8 +202,8 @@ def accept(terms: Terms, seen: Seen | None, data: bytes, found: Sequence[openpgp
 
 
 def _keys_after(terms: Terms, seen: Seen | None, release: Release, digest: str, keys: frozenset[str]) -> frozenset[str]:
-    """The keys valid after ``release``: those it names. It could not yet know of keys that were pinned since the last one,
-    and drops none when it is the last one itself."""
+    """The keys valid after ``release``: those that it names, and keys that were pinned since the last Release, which it could
+    not know. If it is the last Release itself, no key is dropped."""
     if terms.root is not None or not release.keys_next:
         return keys
     named = frozenset(release.keys_next) - _removed(terms.pins, seen)
@@ -207,13 +215,14 @@ def _keys_after(terms: Terms, seen: Seen | None, release: Release, digest: str, 
 def _announced_after(
     terms: Terms, seen: Seen | None, release: Release, signer: str, keys: frozenset[str]
 ) -> frozenset[tuple[str, str]]:
-    """Who announced whom, as far as it leads up to a pinned key. Raises MalformedReleaseError when it is more than is kept."""
+    """The pairs (key, signer) of announcements that lead to a pinned key. Raises MalformedReleaseError if they exceed the limit
+    of what is kept."""
     known = grounded_keys(terms.pins, seen)
     before = frozenset[tuple[str, str]]() if seen is None else seen.announced
     found = {(key, by) for key, by in before if key in known and by in known}
     found |= {(key, signer) for key in release.keys_next if key in keys and key != signer and key not in terms.pins}
     if len(found) > limits.MAX_ANNOUNCED:
-        # Keys that were retired long ago are forgotten before anything is refused.
+        # Drop keys that were retired long ago first; only then refuse if there are still too many.
         found = _leading_to(keys | {signer}, found)
     if len(found) > limits.MAX_ANNOUNCED:
         raise MalformedReleaseError(terms.binrepo, f"its Releases announced more than {limits.MAX_ANNOUNCED} keys")
@@ -221,7 +230,7 @@ def _announced_after(
 
 
 def _leading_to(keys: frozenset[str], announced: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of ``announced`` that the chains of ``keys`` consist of."""
+    """Those pairs of ``announced`` that are part of a chain of one of ``keys``."""
     wanted = set(keys)
     while more := {by for key, by in announced if key in wanted} - wanted:
         wanted |= more
@@ -229,8 +238,8 @@ def _leading_to(keys: frozenset[str], announced: set[tuple[str, str]]) -> set[tu
 
 
 def forgotten(pins: frozenset[str], seen: Seen | None = None) -> Seen:
-    """Memory of a binrepo without repository, version and rotated keys: only that there once was a Release (rule 1), and which
-    keys the administrator took out."""
+    """A memory without repository, version and rotated keys. It keeps only that there was a Release (rule 1) and which keys the
+    administrator removed."""
     return Seen("", "", 0, 0, "", "", pins, pins, removed=_removed(pins, seen))
 
 

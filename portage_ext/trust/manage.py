@@ -1,7 +1,7 @@
-"""Keys come in by whole fingerprint only: the pinned primary key enters a keyring, and nothing that came along with it.
+"""A key is added only by its full fingerprint: that primary key enters a keyring, and nothing else from the key file.
 
-Portage judges packages by its own gpg home, so the key goes there too; there it can only help to accept what is signed by
-it, while our own keyring of each binrepo decides for which binrepo it counts. Done through python-gnupg.
+Portage verifies packages with its own gpg home, so the key is imported there too. That alone does not say for which binrepo the
+key is trusted: our keyring of each binrepo decides that. This module uses python-gnupg.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from portage_ext.trust.machine import Seen
 
 _PORTAGE_OPTIONS: Final = "lock-never\nno-permission-warning\n"
-"""Portage verifies as nobody, who can neither lock nor own the home."""
+"""Portage verifies as the user nobody, who does not own the home and cannot lock it."""
 _FOR_READERS: Final = ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "gpg.conf", "common.conf", "public-keys.d")
-"""What gpg reads to verify. All else in a home may be secret: keys and passphrases, of old versions and of other programs."""
+"""The files that gpg reads to verify. Other files in a gpg home may be secret: keys or passphrases, also of old versions."""
 
 
 def present_in_portage(home: Path, fingerprint: str) -> bytes:
-    """The key out of a gpg home such as Portage's own, empty when it is not there.
+    """Export the key from a gpg home such as Portage's own; empty if it is not there.
 
-    What claims it as a subkey comes along, for the caller to refuse by name. Raises GpgError where gpg cannot say whether it is
-    there, or does not export it.
+    Keys that claim it as a subkey are exported too, so that the caller can refuse them by name. Raises GpgError if gpg cannot
+    list the keys of the home or does not export this one.
     """
     if not home.is_dir():
         return b""
@@ -51,7 +51,7 @@ def present_in_portage(home: Path, fingerprint: str) -> bytes:
 
 
 def secret_keys(home: Path | None) -> frozenset[str]:
-    """The primary keys of which gpg's ``home`` (None: its own) has the secret part. Raises GpgError."""
+    """The primary keys with a secret part in the gpg home ``home`` (None: gpg's default home). Raises GpgError."""
     from portage_ext.trust.gpg_home import listed, opened
 
     keys = listed(opened(home), secret=True)
@@ -59,7 +59,7 @@ def secret_keys(home: Path | None) -> frozenset[str]:
 
 
 def add(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint: str, data: bytes, where: str) -> None:
-    """Pin ``fingerprint``, found in ``data``, for ``binrepo``, and let Portage verify packages with it.
+    """Pin the key ``fingerprint`` from the key file ``data`` for ``binrepo``, and let Portage verify packages with it.
 
     Raises KeyFileError, GpgError, OSError.
     """
@@ -72,15 +72,15 @@ def add(directory: TrustDirectory, portage_home: Path, binrepo: str, fingerprint
 
 
 def _own(directory: TrustDirectory, binrepo: str, pins: frozenset[str]) -> dict[str, bytes]:
-    """The keys of our own keyring of ``binrepo`` that have ``pins``."""
+    """The keys in our keyring of ``binrepo`` that are in ``pins``."""
     return {fingerprint: key for fingerprint, key in ring(directory.keyring_file(binrepo)).items() if fingerprint in pins}
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What is believed no more: the keys that were asked for, ``rotated`` ones that they had announced, and those of both
-    that were taken out of Portage's keyring too. ``left`` are the keys that are believed still, ``remembered`` the root keys
-    whose signatures do not count any more, until the administrator takes that back."""
+    """The keys that are no longer trusted: the requested ones, the ``rotated`` ones that they had announced, and those of both
+    that were also removed from Portage's keyring. ``left`` are the keys that are still trusted. ``remembered`` are the root
+    keys whose signatures no longer count until the administrator pins them again."""
 
     keys: frozenset[str]
     rotated: frozenset[str]
@@ -90,23 +90,26 @@ class Removed:
 
 
 def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
-    """Believe ``fingerprint`` (pinned, or come by rotation; None: all) no more, nor any key that it brought in.
+    """Stop trusting ``fingerprint`` (a pinned or rotated key; None: all keys) and every key that it announced.
 
-    Portage's home forgets keys that no binrepo believes. Raises KeyFileError when it is not believed, GpgError, OSError.
+    Keys that no binrepo trusts any more are removed from Portage's gpg home. Raises KeyFileError if the key was not trusted,
+    GpgError, OSError.
     """
     binrepo = state.binrepo
     pins, seen, rotated = directory.pins(binrepo), _seen(state), ring(state.keyring_file)
-    # Without pins, those that there were: an earlier attempt may have taken the pins away, and failed over Portage's keyring.
+    # If there are no pins, use the remembered ones: an earlier attempt may have deleted the pins and then failed in Portage's
+    # keyring.
     every = pins or (seen.pins if seen is not None else pins)
     gone = every if fingerprint is None else frozenset({fingerprint})
     if not gone:
         raise NotPinnedError(binrepo, "no key is pinned for it")
-    # Also one that somebody took out of the pins by hand: it is still in Portage's keyring, and what it announced is too.
+    # Include a key that somebody deleted from the pins by hand: it and the keys that it announced are still in Portage's
+    # keyring.
     known = grounded_keys(pins, seen) | (seen.pins | seen.removed if seen is not None else frozenset())
     if not gone <= pins | rotated.keys() | known:
         raise NotPinnedError(binrepo, f"{fingerprint} is not pinned for it, and did not come by rotation")
     left = pins - gone
-    # The pins first: whatever fails below, the key is believed no more.
+    # Change the pins first. Even if a later step fails, the key is no longer trusted.
     if left:
         directory.write(binrepo, left, joined(_own(directory, binrepo, left)))
     else:
@@ -124,7 +127,7 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
 
 
 def _seen(state: StateDirectory) -> Seen | None:
-    """What is remembered; nothing where that cannot be read: then no key counts by it."""
+    """The remembered state; None if it cannot be read, and then no key is trusted because of it."""
     try:
         return state.load().seen
     except DamagedStateError:
@@ -132,13 +135,14 @@ def _seen(state: StateDirectory) -> Seen | None:
 
 
 def believed_elsewhere(directory: TrustDirectory, state: StateDirectory) -> frozenset[str]:
-    """The keys that other binrepos than that of ``state`` need in Portage's keyring."""
+    """The keys that binrepos other than that of ``state`` need in Portage's keyring."""
     others = (name for name in directory.binrepos() if name != state.binrepo)
     return frozenset[str]().union(*(_believed(directory, state.eroot, name) for name in others))
 
 
 def _believed(directory: TrustDirectory, eroot: Path, binrepo: str) -> frozenset[str]:
-    """The keys that another binrepo needs in Portage's keyring. Retired ones have signed packages that are still offered."""
+    """The keys that another binrepo needs in Portage's keyring. This includes retired keys, whose packages are still
+    offered."""
     state = StateDirectory(eroot, binrepo)
     try:
         if directory.root_pins(binrepo) is not None:
@@ -148,12 +152,13 @@ def _believed(directory: TrustDirectory, eroot: Path, binrepo: str) -> frozenset
     except DamagedStateError:
         return directory.pins(binrepo) | ring(state.keyring_file).keys()
     except SettingsError:
-        # Its pins cannot be read: what it has is left to it, and keeps no key of another binrepo from going.
+        # The pins of that binrepo cannot be read. Keep the keys in its keyrings, but let the other binrepo's keys be removed.
         return frozenset(ring(directory.keyring_file(binrepo)).keys() | ring(state.keyring_file).keys())
 
 
 def _drop_state(state: StateDirectory, rotated: dict[str, bytes], *, keep_index: bool) -> None:
-    """Keep ``rotated`` alone of the rotated keys, and the index only where the key behind it is believed."""
+    """Delete all rotated keys but ``rotated``, and also the kept index unless ``keep_index`` says that its signer is
+    trusted."""
     if rotated:
         files.replace_file(state.keyring_file, joined(rotated))
     else:
@@ -163,16 +168,17 @@ def _drop_state(state: StateDirectory, rotated: dict[str, bytes], *, keep_index:
 
 
 def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
-    """Import ``key``, as ``only`` gave it, into Portage's own gpg home, and trust ``fingerprint`` there and nothing else.
+    """Import ``key``, a result of :func:`keyfiles.only`, into Portage's own gpg home and set ownertrust for ``fingerprint``
+    only.
 
-    Raises AdoptedKeyError when a key there claims it, GpgError, OSError.
+    Raises AdoptedKeyError if another key in that home claims it as a subkey, GpgError, OSError.
     """
     if not home.is_dir():
         files.make_directory(home)
         files.replace_file(home / "gpg.conf", _PORTAGE_OPTIONS.encode())
     gpg = gpg_in(home)
     before = keys_in(gpg)
-    # Beside such a key gpg refuses to import the honest one, or finds the wrong one of the two.
+    # If such a key were present, gpg would refuse to import the honest key, or would find the wrong one of the two.
     refuse_claims(before, fingerprint, str(home))
     gpg.import_keys(key)
     after = keys_in(gpg)
@@ -180,19 +186,19 @@ def let_portage_verify(home: Path, key: bytes, fingerprint: str) -> None:
     if fingerprint not in {one.primary for one in after} or not brought <= {fingerprint}:
         named = ", ".join(sorted(brought)) or "nothing"
         raise GpgError(str(home), f"the import of {fingerprint} brought {named} into Portage's keyring")
-    # Portage accepts a signature by a key of full or ultimate trust only.
+    # Portage accepts only signatures by keys with full or ultimate trust.
     _trust(gpg, home, [fingerprint], "TRUST_ULTIMATE")
     _settle(home)
 
 
 def forget_in_portage(home: Path, fingerprints: frozenset[str]) -> None:
-    """Take the keys with the primary ``fingerprints`` out of Portage's own gpg home, and their trust. Raises GpgError."""
+    """Remove the keys with the primary ``fingerprints`` and their ownertrust from Portage's own gpg home. Raises GpgError."""
     if not fingerprints or not home.is_dir():
         return
     gpg = gpg_in(home)
-    # gpg keeps the trust of a key that is deleted: if the key came back by any way, it would be believed at once.
+    # gpg keeps the ownertrust of a deleted key. If the key were imported again in any way, it would be trusted at once.
     _trust(gpg, home, sorted(fingerprints), "TRUST_UNDEFINED")
-    # gpg deletes the first key that claims a fingerprint, so only what is there as a primary key is named to it.
+    # gpg deletes the first key that claims the fingerprint, also as a subkey. So name only fingerprints of primary keys to it.
     for one in sorted(fingerprints & {key.primary for key in keys_in(gpg)}):
         gpg.delete_keys(one)
     left = fingerprints & {key.primary for key in keys_in(gpg)}
@@ -205,12 +211,12 @@ def _trust(gpg: gnupg.GPG, home: Path, fingerprints: list[str], level: str) -> N
     try:
         gpg.trust_keys(fingerprints, level)
     except ValueError as error:
-        # As where the home cannot be written.
+        # For example because the home cannot be written.
         raise GpgError(str(home), f"the trust in {', '.join(fingerprints)} cannot be written there ({error})") from error
 
 
 def _settle(home: Path) -> None:
-    """Work out the trust database now (python-gnupg has no word for it): nobody could not write it later."""
+    """Update the trust database now, because the user nobody could not write it later. python-gnupg has no method for this."""
     command = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--quiet", "--no-autostart", "--check-trustdb"]
     status, _, said = run(command, what=f"it makes the trust database of {home}")
     if status:
@@ -219,7 +225,7 @@ def _settle(home: Path) -> None:
 
 
 def _open_to_readers(home: Path) -> None:
-    """Portage drops to nobody before it runs gpg; public keys are no secret."""
+    """Make the public files readable for all, because Portage runs gpg as the user nobody. Public keys are no secret."""
     for path in (home, *(home / name for name in _FOR_READERS)):
         if path.is_symlink() or not path.exists():
             continue

@@ -1,7 +1,7 @@
-"""Root keys are pinned in the place of the keys that sign Releases; they never enter Portage's keyring.
+"""Root keys are pinned instead of the keys that sign Releases, and they never enter Portage's keyring.
 
-What was pinned before goes to the keys that come from the binhost: the first root that is followed keeps those of them that it
-names, and takes the others out of Portage's keyring (fetch/roots.py), so that a host moves without a gap.
+Keys that were pinned before are moved to the keys that came from the binhost. The first root that is followed keeps those that
+it names and removes the others from Portage's keyring (fetch/roots.py). So verification works at every moment of the change.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from portage_ext.trust.memory import StateDirectory
 def add(
     directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
 ) -> frozenset[str]:
-    """Pin root keys for the binrepo of ``state``, with their public ``keys``, in the place of all that was pinned for it.
+    """Pin root keys for the binrepo of ``state``, with their public ``keys``, and replace everything that was pinned for it.
 
-    Root keys that were pinned and are not any more are remembered as removed. A root that the new ones do not vouch for is
-    forgotten with the keys that it named. Returns those of ``pins`` that were removed once, and count again.
-    Raises KeyFileError, GpgError, OSError.
+    Root keys that were pinned before but are not in ``pins`` are remembered as removed. If the new root keys have not signed
+    the kept root, that root and the keys that it named are forgotten. Returns those of ``pins`` that had been removed earlier
+    and now count again. Raises KeyFileError, GpgError, OSError.
     """
     rooted, removed = directory.root_pins(state.binrepo), directory.removed_roots(state.binrepo)
     replaced = rooted.keys if rooted is not None else frozenset[str]()
@@ -45,7 +45,7 @@ def add(
 def _write(
     directory: TrustDirectory, portage_home: Path, state: StateDirectory, pins: RootPins, keys: Mapping[str, bytes]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Pin, and forget a root that does not count any more. Returns what ``_forget`` does."""
+    """Write the pins, and forget the kept root if it is no longer valid. Returns the result of ``_forget``."""
     directory.write(state.binrepo, pins, joined(keys))
     if kept_root.root_file(state).exists() and not _vouched(directory, state):
         return _forget(directory, portage_home, state)
@@ -53,7 +53,7 @@ def _write(
 
 
 def _vouched(directory: TrustDirectory, state: StateDirectory) -> bool:
-    """Whether the root that is kept counts under the pins as they are; one that cannot be read does not."""
+    """Whether the kept root is valid under the current pins. A root that cannot be read is not."""
     try:
         return kept_root.believed(directory, state) is not None
     except DamagedStateError:
@@ -61,7 +61,7 @@ def _vouched(directory: TrustDirectory, state: StateDirectory) -> bool:
 
 
 def _forget(directory: TrustDirectory, portage_home: Path, state: StateDirectory) -> tuple[frozenset[str], frozenset[str]]:
-    """Forget the root, and the keys that it named. Returns those keys, and those that left Portage's keyring."""
+    """Forget the kept root and the keys that it named. Returns these keys, and those removed from Portage's keyring."""
     named = frozenset(ring(state.keyring_file)) | _named(state)
     unused = named - manage.believed_elsewhere(directory, state)
     manage.forget_in_portage(portage_home, unused)
@@ -72,7 +72,7 @@ def _forget(directory: TrustDirectory, portage_home: Path, state: StateDirectory
 
 
 def _named(state: StateDirectory) -> frozenset[str]:
-    """The keys that the root names which is kept. What is damaged keeps nobody from forgetting the rest."""
+    """The keys that the kept root names; none if it is damaged, so that the rest can still be forgotten."""
     try:
         kept = kept_root.load(state)
     except DamagedStateError:
@@ -81,12 +81,12 @@ def _named(state: StateDirectory) -> frozenset[str]:
 
 
 def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory, fingerprint: str | None) -> Removed:
-    """Take out the root key ``fingerprint``, or all that are pinned (None); with the last one go the root and the keys that it
-    named.
+    """Remove the root key ``fingerprint``, or all pinned root keys (None). Removing the last one also forgets the root and the
+    keys that it named.
 
-    No signature of a key that was taken out counts any more. It need not be pinned: a root that this host may meet can name it.
-    Raises NotPinnedError when no root key is, TooFewRootKeysError when those left could not meet the threshold, KeyFileError,
-    GpgError, OSError.
+    Signatures of a removed key no longer count. The key need not be pinned, because a root that this host meets later may name
+    it. Raises NotPinnedError if no root key is pinned, TooFewRootKeysError if the remaining keys could not reach the threshold,
+    KeyFileError, GpgError, OSError.
     """
     name, pins = state.binrepo, directory.root_pins(state.binrepo)
     if pins is None:
@@ -99,7 +99,7 @@ def remove(directory: TrustDirectory, portage_home: Path, state: StateDirectory,
         kept = {one: key for one, key in ring(directory.keyring_file(name)).items() if one in left}
         named, unused = _write(directory, portage_home, state, RootPins(left, pins.threshold, removed), kept)
         return Removed(gone, named, unused, left | ring(state.keyring_file).keys(), gone)
-    # The pins first: whatever fails below, nothing is believed any more.
+    # Delete the pins first. Even if a later step fails, nothing is trusted any more.
     directory.write_removed(name, removed)
     directory.remove(name)
     named, unused = _forget(directory, portage_home, state)

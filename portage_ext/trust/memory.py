@@ -1,17 +1,19 @@
-"""What this host remembers of each binrepo, between one emerge and the next.
+"""This host remembers each binrepo from one run of emerge to the next, so that an older Release is never accepted.
 
 ::
 
     EROOT/var/lib/portage-ext/trust/
-        NAME.json     the last accepted Release, and the TIMESTAMP under which its index was handed to Portage
-        NAME.index    that index, checked and sanitised; a package's entry is looked up here
+        NAME.json     the last accepted Release, and the TIMESTAMP of the index that was given to Portage
+        NAME.index    that index, checked and sanitised; the entry of a package is looked up here
         NAME.gpg      keys that came by rotation
 
-All of it can be read by everybody, so that `emerge -p` as an ordinary user sees the same; who may not write does without.
+All users can read these files, so that `emerge -p` as an ordinary user sees the same. A user who cannot write them does not
+update them.
 
-NAME.json has a format number. Format 1 knew the rotated keys, but not who announced them. It is still read, so that an upgrade
-forgets no version. With one pinned key, that key announced them; with several, any may have, so a rotated key is believed again
-only when a Release signed by a pinned key announces it. A format of the future is an error.
+NAME.json has a format number. Format 1 recorded the rotated keys, but not which key announced them. It is still read, so that
+an upgrade does not forget the version of the last Release. If only one key was pinned, that key must have announced them. If
+several were pinned, the announcer is unknown, so a rotated key is trusted again only when a Release signed by a pinned key
+announces it. A newer format than this version knows is an error.
 """
 
 from __future__ import annotations
@@ -39,10 +41,11 @@ _NOTHING: Final = re.compile("")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """``seen`` is None for a binrepo without a Release, ``expires`` when its last one does (seconds since the epoch).
+    """The content of NAME.json. ``seen`` is None for a binrepo without a Release.
 
-    ``timestamp`` (seconds) and ``index`` (BLAKE2B of the published plain index) belong to the index that Portage was
-    handed last; 0 and empty when there was none.
+    ``expires`` is when the last Release expires. ``timestamp`` and ``index`` (BLAKE2B of the published uncompressed index)
+    describe the index that Portage was given last; they are 0 and empty if there was none. Times are in seconds since the
+    epoch.
     """
 
     seen: Seen | None = None
@@ -52,7 +55,7 @@ class Memory:
 
 
 def checked_name(binrepo: str) -> str:
-    """``binrepo`` if it can be part of a file name. Raises UsageError."""
+    """Return ``binrepo`` if it can be part of a file name. Raises UsageError otherwise."""
     if not _BINREPO.fullmatch(binrepo):
         raise UsageError(f"{binrepo!r} cannot be the name of a binrepo: letters, digits and . _ + @ - only")
     return binrepo
@@ -82,7 +85,7 @@ class StateDirectory:
         return self.directory / f"{self.binrepo}.gpg"
 
     def load(self) -> Memory:
-        """What is remembered; nothing yet is an empty Memory. Raises DamagedStateError."""
+        """Read the memory; it is empty if nothing was remembered yet. Raises DamagedStateError."""
         where = str(self.memory_file)
         try:
             with self.memory_file.open("rb") as file:
@@ -93,7 +96,7 @@ class StateDirectory:
             raise DamagedStateError(where, str(error)) from error
         if len(data) > limits.MEMORY_SIZE:
             raise DamagedStateError(where, f"it is larger than {limits.MEMORY_SIZE} bytes")
-        # No text in it has a bracket, so that their number bounds how deep they are nested.
+        # No value in this file contains a bracket, so the number of brackets limits how deep the JSON can be nested.
         if data.count(b"[") + data.count(b"{") > limits.MEMORY_BRACKETS:
             raise DamagedStateError(where, "it is nested, or has more lists than there are")
         try:
@@ -104,7 +107,7 @@ class StateDirectory:
             raise DamagedStateError(where, f"it is damaged ({error})") from error
 
     def save(self, memory: Memory) -> None:
-        """Replace what is remembered. Raises DamagedStateError for what could not be read again, OSError."""
+        """Replace the memory. Raises DamagedStateError if the new content could not be read back, OSError."""
         import json
 
         from portage_ext import files
@@ -118,7 +121,7 @@ class StateDirectory:
         files.replace_file(self.memory_file, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
 
     def make_directory(self) -> None:
-        """Make the directory, readable by everybody whatever the umask. Raises OSError."""
+        """Create the directory so that all users can read it, whatever the umask. Raises OSError."""
         from portage_ext import files
 
         files.make_directory(self.directory)
@@ -164,11 +167,11 @@ def _from_json(document: object) -> Memory:
 
 
 def _seen(fields: _Fields, form: int) -> Seen:
-    # The process that fetches a package needs none of this.
+    # Imported here, because the process that fetches a package does not need it.
     from portage_ext.trust.machine import Seen
 
     version = fields.number("version", limits.MAX_RELEASE_VERSION)
-    # Without a version there is nothing but keys: `trust forget` leaves that.
+    # A memory without a version holds only keys: `trust forget` leaves it in this state.
     seen = Seen(
         repository=fields.text("repository", NAME if version else _NOTHING),
         channel=fields.text("channel", NAME if version else _NOTHING),
@@ -188,14 +191,14 @@ def _seen(fields: _Fields, form: int) -> Seen:
 
 
 def _upgraded(seen: Seen) -> Seen:
-    """What format 1 remembers, by the rule of this module."""
+    """Convert the memory of format 1, as the module's docstring explains."""
     rotated = (seen.keys | ({seen.signer} if seen.version else set())) - seen.pins
     announced = frozenset((key, pin) for key in rotated for pin in seen.pins)
     return replace(seen, announced=announced, keys=seen.keys if len(seen.pins) == 1 else seen.keys & seen.pins)
 
 
 class _Fields:
-    """The fields of a JSON object, each of one type and within its bounds. Raises TypeError, ValueError or KeyError."""
+    """Reads the fields of a JSON object and checks their types and bounds. Raises TypeError, ValueError or KeyError."""
 
     def __init__(self, values: object) -> None:
         if not isinstance(values, dict):

@@ -1,7 +1,7 @@
-"""A package is held to what the index said of it: who it is, and everything that a decision rested on before it came.
+"""A fetched package must match its index entry: its identity, and every value that emerge used before it fetched the package.
 
-The index holds dependencies with their USE conditionals evaluated, the package may hold them as in the ebuild; so the normal
-forms of both are compared, word by word and group by group (trust/expressions.py). No I/O.
+The index has dependencies with evaluated USE conditionals, and the package may have them as in the ebuild. So both are
+converted to a normal form, and the results are compared (trust/expressions.py). No I/O.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from portage_ext.trust import expressions
 EVALUATED: Final = ("DEPEND", "BDEPEND", "RDEPEND", "PDEPEND", "IDEPEND", "LICENSE", "PROPERTIES", "RESTRICT")
 PLAIN: Final = ("BUILD_TIME", "CHOST", "DEFINED_PHASES", "IUSE", "KEYWORDS", "PROVIDES", "REQUIRES", "USE")
 IF_GIVEN: Final = ("USER_PATCHES",)
-"""What an index of a Portage that does not know the key lacks: nothing rests on it then."""
+"""Keys that the index of an older Portage lacks. They are compared only if the entry has them."""
 COMPARED: Final = frozenset((*EVALUATED, *PLAIN, *IF_GIVEN, "EAPI", CONTRACT))
 
 
 def check_identity(where: str, entry: IndexEntry, found: Identity) -> None:
-    """Raises WrongPackageError when the package is not the one that ``entry`` names."""
+    """Raise WrongPackageError if the package is not the one that ``entry`` names."""
     try:
         wanted = (str(entry.cpv), entry.build_id, entry.slot, entry.repository or "")
     except (InvalidCpvError, InvalidEntryError) as error:
@@ -36,7 +36,7 @@ def check_identity(where: str, entry: IndexEntry, found: Identity) -> None:
 
 
 def check_metadata(where: str, entry: IndexEntry, found: Mapping[str, str]) -> None:
-    """Raises ChangedMetadataError when a value in ``found`` (from the package) differs from ``entry``."""
+    """Raise ChangedMetadataError if a value in ``found`` (from the package) differs from ``entry``."""
     use = frozenset(found.get("USE", "").split())
     for key in EVALUATED:
         if _expression(key, entry.get(key), use) != _expression(key, found.get(key, ""), use):
@@ -49,16 +49,16 @@ def check_metadata(where: str, entry: IndexEntry, found: Mapping[str, str]) -> N
 
 
 def check_contract(where: str, entry: IndexEntry, found: str) -> None:
-    """Raises ChangedMetadataError when ``entry`` has another contract than ``found``, which the package records.
+    """Raise ChangedMetadataError if the contract in ``entry`` differs from ``found``, the contract in the package.
 
-    An entry without one says nothing: indexes of Portage itself have none.
+    An entry without a contract is accepted, because indexes that Portage itself writes have none.
     """
     if entry.get(CONTRACT) and entry.get(CONTRACT).split() != found.split():
         raise ChangedMetadataError(where, f"the index gives it another {CONTRACT} than it has")
 
 
 def _expression(key: str, text: str, use: frozenset[str]) -> tuple[str, ...]:
-    """What Portage would make of ``text``; of what it would refuse, the words as they stand."""
+    """The normal form of ``text``; if Portage would refuse the text, its words unchanged."""
     try:
         return expressions.normal(text, use, atoms=key.endswith("DEPEND"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The next Release of a repository, as a value: what stands in it follows from the one before, the index, and the clock."""
+"""The next Release of a repository is a pure function of the last Release, the index and the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Releas
 
 
 def index_files(forms: Mapping[str, bytes]) -> tuple[IndexFile, ...]:
-    """What a Release says of the ``forms`` (file name to content); the plain one first."""
+    """The Index lines of a Release for ``forms`` (file name to content); the uncompressed form comes first."""
     order = [PLAIN_FORM, *(name for name in INDEX_FORMS if name != PLAIN_FORM)]
     return tuple(
         IndexFile(name, len(forms[name]), hashlib.blake2b(forms[name]).hexdigest(), hashlib.sha512(forms[name]).hexdigest())
@@ -32,10 +32,11 @@ def next_release(
     at_least: int = 1,
     repository: str | None = None,
 ) -> Release:
-    """The Release that follows ``before`` (None: the first of ``repository``, or of a new one, which gets an id of its own).
+    """The Release that follows ``before`` (None: the first one of ``repository``, or of a new repository with a new id).
 
-    ``now`` and ``validity`` are seconds; ``keys_next`` None keeps what ``before`` announced. Its version is ``at_least`` that
-    given. Raises MalformedReleaseError when the clock went back or the version can grow no more.
+    ``now`` (since the epoch) and ``validity`` are in seconds. If ``keys_next`` is None, the keys that ``before`` announced are
+    announced again. The version is at least ``at_least``. Raises MalformedReleaseError if the clock went back or the version is
+    already the highest possible one.
     """
     if before is not None and before.created > now + limits.CLOCK_SKEW:
         raise MalformedReleaseError("Release", "the one before was created in the future; look at this host's clock")

@@ -1,11 +1,12 @@
 """OpenPGP verdicts: each signature is judged by its VALIDSIG fingerprint against pinned keys, never by gpg's exit status.
 
-A pin names a primary key. A subkey counts through the primary key that VALIDSIG names, which gpg does only where the subkey
-has certified its primary key in turn: that a key claims a subkey says nothing, nor that a subkey's fingerprint is pinned.
+A pin names a primary key. A signature by a subkey is accepted because of the primary key in its VALIDSIG line, which gpg prints
+only if the subkey has also certified the primary key. It is not enough that a key claims a subkey, or that the fingerprint of a
+subkey is pinned.
 
-gpg's status lines (doc/DETAILS in GnuPG) become one value per signature; ``judge`` says which of them is believed.
-Only the fixed fields of a status line are read: a user id stands at the end of its line, gpg escapes line ends in it,
-and no decision reads it.
+The status lines of gpg (doc/DETAILS in GnuPG) become one value per signature, and ``judge`` says which signature is trusted.
+Only the fixed fields of a status line are read. A user id comes last in its line and gpg escapes line ends in it, so it cannot
+imitate another line; no decision depends on it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _DATA_CLASSES: Final = frozenset({"00", "01"})
 
 
 class Verdict(enum.Enum):
-    """What gpg says of one signature."""
+    """The result of gpg for one signature."""
 
     GOOD = "GOODSIG"
     BAD = "BADSIG"
@@ -51,9 +52,9 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature. ``fingerprint`` is of the key that made it, ``primary`` of the key that this belongs to.
+    """One signature. ``fingerprint`` is the key that made it, and ``primary`` is the primary key that this key belongs to.
 
-    Both are empty when gpg could not check the signature; ``keyid`` is then all that is known. ``created`` is in seconds
+    Both are empty if gpg could not check the signature; then only ``keyid`` is known. ``created`` is in seconds
     since the epoch, ``hash_algorithm`` and ``signature_class`` as RFC 4880 numbers them.
     """
 
@@ -66,12 +67,12 @@ class Signature:
     signature_class: str = ""
 
     def by_any_of(self, keys: frozenset[str]) -> bool:
-        """Whether gpg checked it, and the primary key that it counts for is one of ``keys``."""
+        """Whether gpg checked the signature and its primary key is one of ``keys``."""
         return bool(self.fingerprint) and self.primary in keys
 
 
 def signatures(status: Iterable[str]) -> tuple[Signature, ...]:
-    """The signatures that gpg's status lines tell of, in their order. Lines of other kinds are passed over."""
+    """The signatures in gpg's status lines, in the same order. Other kinds of lines are ignored."""
     found: list[Signature] = []
     for line in status:
         if not line.startswith(STATUS_PREFIX):
@@ -87,7 +88,7 @@ def signatures(status: Iterable[str]) -> tuple[Signature, ...]:
 
 
 def _validated(signature: Signature, fields: Sequence[str]) -> Signature:
-    """``signature`` with what its VALIDSIG line says; one that does not fit it, or lacks fields, changes nothing."""
+    """``signature`` with the values of its VALIDSIG line. A line that lacks fields or is of another signature is ignored."""
     if len(fields) < 9 or not (_NUMBER.fullmatch(fields[2]) and _NUMBER.fullmatch(fields[7])):
         return signature
     fingerprint = fields[0].upper()
@@ -105,10 +106,10 @@ def _validated(signature: Signature, fields: Sequence[str]) -> Signature:
 
 
 def judge(found: Sequence[Signature], trusted: frozenset[str], where: str) -> Signature:
-    """The signature that is believed: good, strong, and by one of ``trusted`` (fingerprints).
+    """Return the trusted signature: it is good, uses a strong digest, and was made by one of ``trusted`` (fingerprints).
 
-    A bad signature beside it refuses all the same, since somebody changed something. Signatures by unknown keys do not:
-    during a rotation there is one of the old and one of the new key. Raises the TrustError that says most.
+    If any other signature is bad, all are refused, because somebody changed the data. Signatures by unknown keys do no harm:
+    during a rotation there is one by the old and one by the new key. Raises the TrustError that explains most.
     """
     if not trusted:
         raise NoPinnedKeyError(where, "no key is pinned for it")
@@ -124,9 +125,9 @@ def judge(found: Sequence[Signature], trusted: frozenset[str], where: str) -> Si
 
 
 def vouching(found: Sequence[Signature], trusted: frozenset[str], threshold: int, where: str) -> frozenset[str]:
-    """The primary keys whose signatures are believed, ``threshold`` of them or more.
+    """The primary keys whose signatures are trusted; there must be at least ``threshold`` of them.
 
-    Several signatures of one key, or of its subkeys, are one. Raises what :func:`judge` raises, and ThresholdError.
+    Several signatures by one key or its subkeys count once. Raises the errors of :func:`judge`, and ThresholdError.
     """
     judge(found, trusted, where)
     good = [one for one in found if one.verdict is Verdict.GOOD and one.by_any_of(trusted) and _sound(one)]
@@ -138,7 +139,7 @@ def vouching(found: Sequence[Signature], trusted: frozenset[str], threshold: int
 
 
 def expired_keys(found: Sequence[Signature], trusted: frozenset[str]) -> frozenset[str]:
-    """Those of ``trusted`` whose signatures do not count because the key has expired, as far as it is known here."""
+    """Those of ``trusted`` whose signatures do not count because the key, in the version that this host has, is expired."""
     return frozenset(one.primary for one in found if one.verdict is Verdict.EXPIRED_KEY and one.by_any_of(trusted))
 
 
@@ -147,7 +148,7 @@ def _sound(signature: Signature) -> bool:
 
 
 def _reason(found: Sequence[Signature], trusted: frozenset[str], where: str) -> TrustError:
-    """Why none of ``found`` is believed: what is wrong with a trusted key's signature comes first."""
+    """Why none of ``found`` is trusted. A problem with a trusted key's signature is reported before other problems."""
     for signature in (one for one in found if one.by_any_of(trusted)):
         key = f"the signature by the pinned key {signature.primary}"
         match signature.verdict:

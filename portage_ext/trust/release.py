@@ -1,7 +1,7 @@
-"""The text of a Release: one canonical form, so that two readers cannot see two things in it.
+"""The text of a Release has one canonical form, so that two programs cannot read it in two ways.
 
-What ``emit`` would not write, ``parse`` refuses: order, spacing, digits, case and the final newline are all part of
-the form. Only ASCII occurs, every line has one meaning, and no line is optional by being unknown.
+``parse`` refuses every text that ``emit`` would not write: order, spacing, digits, case and the final newline are all fixed.
+The text is ASCII, every line has one meaning, and unknown lines are refused.
 
 ::
 
@@ -47,7 +47,7 @@ def emit(release: Release) -> bytes:
 
 
 def parse(data: bytes, where: str = "Release") -> Release:
-    """Read the text of a Release; ``where`` is named in the error. Raises MalformedReleaseError."""
+    """Parse the text of a Release. ``where`` is used in error messages. Raises MalformedReleaseError."""
     reader = Lines(data, limits.MAX_RELEASE_SIZE, where, "Release", MalformedReleaseError)
     if reader.value("Format") != FORMAT:
         raise MalformedReleaseError(where, f"the Release is not of the format {FORMAT}")

@@ -1,4 +1,4 @@
-"""The text of a root: one canonical form, as a Release has. It says which keys may sign Releases, and which may say so next.
+"""The text of a root has one canonical form, like a Release. It names the keys that sign Releases and those that sign roots.
 
 ::
 
@@ -14,11 +14,11 @@
     Release-Threshold: 1
     Release-Key: 89AB…4567
 
-Where it is published, below the base of a binhost and beside the channels of a tree::
+Roots are published below the base URL of a binhost, beside the channels of a release tree::
 
-    root/1  root/1.asc      the first root, and its signatures: armored detached ones, one behind the other
-    root/2  root/2.asc      the next
-    root/keys/FPR.asc       the public keys that they name
+    root/1  root/1.asc      the first root and its signatures (armored and detached, concatenated)
+    root/2  root/2.asc      the next root
+    root/keys/FPR.asc       the public keys that the roots name
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ FORMAT: Final = "portage-ext-root-1"
 
 
 def root_name(version: int) -> str:
-    """The file of root ``version`` in its directory."""
+    """The file name of root ``version`` in the directory of the roots."""
     return str(version)
 
 
 def signature_name(version: int) -> str:
-    """The file of its signatures."""
+    """The file name of the signatures of root ``version``."""
     return f"{version}.asc"
 
 
 def key_name(fingerprint: str) -> str:
-    """The file of a public key, below the directory of the roots."""
+    """The path of a public key below the directory of the roots."""
     return f"{ROOT_KEYS}/{fingerprint}.asc"
 
 
@@ -69,7 +69,7 @@ def emit(root: Root) -> bytes:
 
 
 def parse(data: bytes, where: str = "root") -> Root:
-    """Read the text of a root; ``where`` is named in the error. Raises MalformedRootError."""
+    """Parse the text of a root. ``where`` is used in error messages. Raises MalformedRootError."""
     reader = Lines(data, limits.MAX_ROOT_SIZE, where, "root", MalformedRootError)
     if reader.value("Format") != FORMAT:
         raise MalformedRootError(where, f"the root is not of the format {FORMAT}")
@@ -91,7 +91,7 @@ def parse(data: bytes, where: str = "root") -> Root:
 
 
 def check(root: Root, where: str) -> None:
-    """Whether ``root`` delegates to what can be. Raises MalformedRootError."""
+    """Check that the keys, thresholds and times of ``root`` can be satisfied. Raises MalformedRootError."""
     if not 1 <= root.version <= limits.MAX_ROOT_VERSION or not 1 <= root.least_release <= limits.MAX_RELEASE_VERSION:
         raise MalformedRootError(where, f"version {root.version} or least Release {root.least_release} is out of range")
     if not 0 < root.expires - root.created <= limits.MAX_ROOT_VALIDITY:

@@ -1,20 +1,20 @@
-"""The state machine that follows roots, as TUF has it. It does no I/O: bytes, verdicts, clock and memory come in.
+"""This state machine follows roots, as TUF does. It does no I/O: bytes, verdicts, time and memory are passed in.
 
-The rules, for a binrepo with pinned root keys and the root that this host believes:
+The rules, for a binrepo with pinned root keys and the root that this host trusts:
 
-1. The first root is the newest that enough of the pinned root keys have signed. Those before it are passed over.
-2. Each further root is signed by enough root keys of the one before it, so that nobody brings themselves in,
-3. and by enough of its own, so that nobody is named who cannot sign the next one. That holds for the first one, too.
-4. Versions grow by one: none is skipped, none comes back, and the one believed has one content.
-5. All are of one repository.
-6. The last one alone must not have expired: a host that was away follows the old ones all the same.
-7. What it names is what counts: its release keys, as many of them as it says, and no Release below the least one.
-8. No signature of a root key that the administrator took out counts for any of this, whatever root names the key: else an old
-   root that names enough stolen keys would lead to the next one that they sign.
+1. The first root is the newest one that enough of the pinned root keys have signed. Older roots are skipped.
+2. Every later root must be signed by enough root keys of the root before it, so that nobody can add keys of their own.
+3. Every root, also the first, must be signed by enough of its own root keys, so that it names only keys that can sign the next.
+4. Versions increase by one. No version is skipped, none is repeated, and the trusted root cannot change its content.
+5. All roots belong to the same repository.
+6. Only the last root must not be expired. A host that was offline for long still follows expired roots to the last one.
+7. The last root decides: it names the release keys, how many of them must sign, and the lowest accepted version of a Release.
+8. Signatures by a root key that the administrator removed never count, even if a root names the key. Otherwise an old root with
+   enough stolen keys could lead to a next root that the thief signed.
 
-When the administrator changes the pins, the root believed goes on to count if enough of the pinned keys have signed it, and
-enough of its own; if not, what was believed rests on keys that were taken away, and the next contact is the first. That it
-names pinned keys says nothing: who had stolen enough of the others may name them beside a key of his own.
+When the administrator changes the pins, the trusted root stays valid if enough of the pinned keys and enough of its own keys
+have signed it. If not, it depends on removed keys, and the next contact with the binhost is treated as the first one. It is not
+enough that the root names pinned keys: a thief with enough of the other keys could name them beside a key of his own.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from portage_ext.words import second
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """The root that is believed: as published, the pins that it rests on, and those of the root keys before it and of its own
-    that have signed it."""
+    """The trusted root: the published bytes, the pins that it was verified with, and which root keys have signed it (of the
+    root before it, and of its own)."""
 
     root: Root
     data: bytes
@@ -54,7 +54,7 @@ class Believed:
 
 
 def still_believed(pins: RootPins, kept: Believed | None) -> Believed | None:
-    """What was ``kept``, as far as it counts under the pins as they are now."""
+    """Return ``kept`` if it is valid under the current pins, else None."""
     if kept is None or kept.pins == pins:
         return kept
     signers = kept.signers - pins.removed
@@ -66,7 +66,7 @@ def still_believed(pins: RootPins, kept: Believed | None) -> Believed | None:
 def _signers(
     where: str, keys: frozenset[str], threshold: int, pins: RootPins, found: Sequence[openpgp.Signature]
 ) -> frozenset[str]:
-    """Rule 8: those of ``keys`` whose signatures count. Raises a TrustError."""
+    """Those of ``keys`` whose signatures count under rule 8. Raises a TrustError if there are fewer than ``threshold``."""
     try:
         return openpgp.vouching(found, keys - pins.removed, threshold, where)
     except (NoPinnedKeyError, ThresholdError, UnknownKeyError, UntrustedKeyError) as error:
@@ -78,9 +78,9 @@ def _signers(
 
 
 def vouched(where: str, before: Believed | RootPins, data: bytes, found: Sequence[openpgp.Signature]) -> Root:
-    """Rules 1, 2 and 8: the root in ``data``, signed by enough of the keys believed ``before``. Only now may it be read.
+    """Apply rules 1, 2 and 8: parse the root in ``data`` after checking that enough of the keys trusted ``before`` signed it.
 
-    Raises a TrustError named after the rule broken.
+    Raises the TrustError that is named after the broken rule.
     """
     if isinstance(before, Believed):
         _signers(where, frozenset(before.root.root_keys), before.root.root_threshold, before.pins, found)
@@ -90,9 +90,10 @@ def vouched(where: str, before: Believed | RootPins, data: bytes, found: Sequenc
 
 
 def accept(where: str, before: Believed | RootPins, version: int, data: bytes, found: Sequence[openpgp.Signature]) -> Believed:
-    """Rules 1 to 5 and 8 for what was offered as root ``version``, once the keys that it names are there to check it.
+    """Apply rules 1 to 5 and 8 to ``data``, which was offered as root ``version``. The keys that it names must be fetched
+    before.
 
-    Raises a TrustError named after the rule broken.
+    Raises the TrustError that is named after the broken rule.
     """
     root = vouched(where, before, data, found)
     last, pins = (before, before.pins) if isinstance(before, Believed) else (None, before)
@@ -114,7 +115,7 @@ def _in_order(where: str, last: Believed | None, version: int, root: Root, data:
 
 
 def in_time(where: str, root: Root, now: int) -> None:
-    """Rule 6, for the last root; ``now`` in seconds since the epoch. Raises ExpiredRootError, ClockError."""
+    """Apply rule 6 to the last root; ``now`` is in seconds since the epoch. Raises ExpiredRootError, ClockError."""
     called, clock = f"its root {root.version}", f"this host's clock says {second(now)}"
     if root.created > now + limits.CLOCK_SKEW:
         raise ClockError(where, f"{called} was created at {second(root.created)}, but {clock}")

@@ -1,8 +1,8 @@
-"""gpg as a signer: text or a stretch of a file goes in, an armored signature comes out; the secret key stays where it is.
+"""gpg signs text or a part of a file and returns an armored signature; the secret key never leaves gpg-agent.
 
-What must be trusted with the key is gpg-agent alone: behind it may stand a passphrase, a smartcard, or a forwarded socket
-to another machine. gpg is run directly: python-gnupg reads the payload itself into gpg, which would take a copy through
-Python for every byte, and it starts threads for each signature. Keys are looked up through python-gnupg.
+The agent may ask for a passphrase, use a smartcard, or be reached through a socket forwarded from another machine. We run gpg
+directly to sign, because python-gnupg would copy every byte of the payload through Python and start threads for each signature.
+Keys are looked up with python-gnupg.
 """
 
 from __future__ import annotations
@@ -31,27 +31,30 @@ _SIGNING: Final = "it signs; it may be asking for a passphrase, or for a smartca
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that can sign now. ``fingerprint`` is what was asked for, ``primary`` the key that it belongs to."""
+    """A key that can sign now. ``fingerprint`` is the requested key, and ``primary`` the primary key that it belongs to."""
 
     fingerprint: str
     primary: str
 
     @property
     def local_user(self) -> str:
-        """How gpg is told to use it: a subkey exactly, of a primary key the one that gpg prefers."""
+        """The value of gpg's --local-user: exactly this key for a subkey; for a primary key, gpg may choose a subkey of it."""
         return self.fingerprint if self.fingerprint == self.primary else f"{self.fingerprint}!"
 
 
 @cache
 def _home(homedir: Path | None) -> BoundGPG:
-    """gpg on ``homedir``, which tells its version once in a run. Raises GpgError."""
+    """Open the gpg home ``homedir``. This is cached, because it asks gpg for its version each time. Raises GpgError."""
     from portage_ext.trust.gpg_home import opened
 
     return opened(homedir)
 
 
 def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
-    """The secret key ``wanted`` (a whole fingerprint, of a primary key or subkey; None: the only one). Raises GpgError."""
+    """Find the secret key ``wanted``: the full fingerprint of a primary key or subkey; None if there is only one secret key.
+
+    Raises GpgError.
+    """
     from portage_ext.trust.gpg_home import listed
 
     found = listed(_home(homedir), secret=True)
@@ -82,8 +85,8 @@ def public_key(homedir: Path | None, key: SigningKey) -> bytes:
 class GpgSigner:
     """Signs with ``key`` through the gpg home ``homedir`` (None: gpg's own default).
 
-    ``cosigners`` sign Releases beside it, where a root wants several signatures.
-    ``unattended``: nobody is there to be asked for a passphrase; a key that wants one and has it not in its agent is an error.
+    ``cosigners`` also sign Releases if a root demands several signatures. With ``unattended``, nobody can be asked for a
+    passphrase: a key whose passphrase is not cached in the agent is an error.
     """
 
     key: SigningKey
@@ -93,11 +96,11 @@ class GpgSigner:
 
     @property
     def primaries(self) -> frozenset[str]:
-        """The primary keys whose signatures a Release gets."""
+        """The primary keys that sign a Release."""
         return frozenset(one.primary for one in (self.key, *self.cosigners))
 
     def sign_release(self, data: bytes) -> bytes:
-        """Armored detached signatures over a Release, by the key and its cosigners. Raises GpgError."""
+        """Armored detached signatures over a Release, by the key and the cosigners. Raises GpgError."""
         return self._with_data("--detach-sign", data, self.cosigners)
 
     def clearsign(self, text: bytes) -> bytes:
@@ -109,7 +112,7 @@ class GpgSigner:
         return self._with_data("--detach-sign", data)
 
     def detach_stretch(self, fd: int, offset: int, size: int) -> PendingSignature:
-        """Begin to sign ``size`` bytes of the file ``fd`` from ``offset``; they go to gpg without passing through Python."""
+        """Start to sign ``size`` bytes of the file ``fd`` from ``offset``. The kernel copies them to gpg, not Python."""
         return PendingSignature(self._start("--detach-sign"), fd, offset, size)
 
     def _start(self, operation: str, cosigners: tuple[SigningKey, ...] = ()) -> subprocess.Popen[bytes]:
@@ -134,7 +137,7 @@ class GpgSigner:
 
 
 class PendingSignature:
-    """A signature that gpg is making; a thread feeds it."""
+    """A signature that gpg is making while a thread sends it the data."""
 
     def __init__(self, process: subprocess.Popen[bytes], fd: int, offset: int, size: int) -> None:
         self._process = process
@@ -162,13 +165,13 @@ class PendingSignature:
         """The armored signature. Raises GpgError."""
         moved = -1
         while self._thread.is_alive():
-            # As long as gpg takes bytes, it works.
+            # The limit applies only while gpg takes no bytes; a large file may take longer.
             self._thread.join(limits.SIGN_SECONDS)
             if self._thread.is_alive() and moved == self._moved:
                 self.abandon()
                 raise GpgError("gpg", f"gpg took nothing of the payload for {limits.SIGN_SECONDS:g} s, and was ended")
             moved = self._moved
-        self._process.stdin = None  # closed: there is nothing to flush
+        self._process.stdin = None  # it is already closed, so communicate() must not flush it
         made, said = finished(self._process, None, limits.SIGN_SECONDS, _SIGNING)
         if self._failure is not None and not self._process.returncode:
             raise GpgError("gpg", f"the payload could not be signed ({self._failure})")
