@@ -1,1 +1,1 @@
-"""The verifying fetchcommand: transports, mirrors, resume, limits."""
+"""The fetchcommand that verifies what it fetches: transports, mirrors, resumed transfers, limits."""

@@ -1,4 +1,4 @@
-"""One binrepo as a run of the fetcher sees it: where its files are, which keys count, what was seen of it before."""
+"""One binrepo in one run of the fetcher: where its files are, which keys are trusted, and what was seen of it before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Binrepo:
-    """The binrepo ``name``, whose sync-uri is ``base``. ``warn`` is told what was left out or tried in vain."""
+    """The binrepo ``name`` with the sync-uri ``base``. ``warn`` is called with what was left out or failed."""
 
     name: str
     base: str
@@ -35,11 +35,11 @@ class Binrepo:
     warn: Callable[[str], None]
     progress: Callable[[int], None]
     passing: tuple[Path, ...] = ()
-    """Keyrings that are looked into for the time being (fetch/roots.py)."""
+    """Temporary keyrings that are also searched during this run (fetch/roots.py)."""
 
     @property
     def trust(self) -> TrustDirectory:
-        """Its pins and keyrings."""
+        """The pins and keyrings of this host."""
         from portage_ext.trust.keyrings import TrustDirectory
 
         return TrustDirectory(self.config_root)
@@ -53,9 +53,10 @@ class Binrepo:
         return bases(self.base, self.own.mirrors)
 
     def terms(self, root: Root | None = None) -> Terms:
-        """On which terms it is believed; where root keys are pinned, by ``root`` (None: the one that is kept).
+        """The conditions under which the binrepo is trusted. If root keys are pinned, they come from ``root`` (None: the kept
+        root).
 
-        Raises SettingsError, and MissingRootError where there is no root to go by.
+        Raises SettingsError, and MissingRootError if root keys are pinned but there is no root.
         """
         from portage_ext.trust import kept_root
         from portage_ext.trust.machine import Terms, delegated
@@ -69,9 +70,10 @@ class Binrepo:
         return delegated(plain, found)
 
     def keyrings(self) -> list[Path]:
-        """Where keys are looked up: its own first; the others only help to name a key that is not trusted here.
+        """The keyrings for gpg: first the binrepo's own, then others, which only help to name a key that is not trusted here.
 
-        gpg takes a key from the first keyring that has it, so those come before the pinned ones that a prolonged key came to.
+        gpg takes a key from the first keyring that has it. So the keyrings with keys fetched from the binhost come before the
+        pinned ones, because there a key may have a later expiry date.
         """
         portage = self.settings.portage_home
         return [
@@ -83,7 +85,7 @@ class Binrepo:
         ]
 
     def mirrors(self, *of: str, retries: int | None = None) -> Mirrors:
-        """The mirrors ``of`` the binrepo (none named: all), with the patience of the settings."""
+        """The mirrors ``of`` the binrepo (none given: all), with the timeouts and retries from the settings."""
         fetch = self.settings.fetch
         return Mirrors(
             of or self.bases,
@@ -95,12 +97,12 @@ class Binrepo:
         )
 
     def warn_of(self, error: TrustError) -> None:
-        """Say a failure that may be made good elsewhere."""
+        """Warn of a failure after which another mirror may still succeed."""
         self.warn(str(error))
 
 
 def writable(state: StateDirectory) -> bool:
-    """Whether this user may keep what is seen; an ordinary user's `emerge -p` may not."""
+    """Whether this user may write the memory of the binrepo. `emerge -p` as an ordinary user may not."""
     directory = state.directory
     while not directory.exists() and directory != directory.parent:
         directory = directory.parent
@@ -109,9 +111,10 @@ def writable(state: StateDirectory) -> bool:
 
 @contextlib.contextmanager
 def locked(state: StateDirectory, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep other runs from the memory of this binrepo. Without the right to write there is nothing to keep them from.
+    """Hold the lock on the memory of this binrepo. A user who cannot write it needs no lock.
 
-    Raises LockError when another run has it for too long: this fetch fails, and emerge goes on as it does without an index.
+    Raises LockError if another run holds the lock for too long. Then this fetch fails, and emerge continues as it does without
+    an index.
     """
     if not writable(state):
         yield

@@ -1,4 +1,5 @@
-"""A binhost's builder.json, by way of its verified index: Release ▸ index header ▸ the file, each bound by the one before."""
+"""A binhost's builder.json is verified through the index: the Release has the digest of the index, its header that of the
+file."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from portage_ext.model.builder import Builder
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A binhost's builder, its index as text (None when that was not read), and whether a trusted key stands behind both."""
+    """A binhost's builder, the text of its index (None if it was not read), and whether a trusted key signed for both."""
 
     builder: Builder
     index: bytes | None
@@ -27,7 +28,7 @@ class Described:
 
 
 class _BoundSink(MemorySink):
-    """A small file that must be the one that the index binds."""
+    """Receives a small file that must match the digest in the index."""
 
     def __init__(self, bound: str) -> None:
         super().__init__()
@@ -39,14 +40,20 @@ class _BoundSink(MemorySink):
 
 
 def verified(binrepo: Binrepo, now: int) -> Described:
-    """What the Release of ``binrepo`` binds. Raises TrustError, AllMirrorsFailedError, NoBuilderError, InvalidBuilderError."""
+    """Fetch and verify the builder and index of ``binrepo`` from its Release on; ``now`` is in seconds since the epoch.
+
+    Raises TrustError, AllMirrorsFailedError, NoBuilderError, InvalidBuilderError.
+    """
     obtained = index.obtain(binrepo, now)
     header = read_header(io.BytesIO(obtained.text), binrepo.name)
     return Described(bound_by(binrepo, header), obtained.text, obtained.bound)
 
 
 def bound_by(binrepo: Binrepo, header: Mapping[str, str]) -> Builder:
-    """What an index with ``header`` binds. Raises AllMirrorsFailedError, NoBuilderError, InvalidBuilderError."""
+    """Fetch the builder.json whose digest is in the ``header`` of an index.
+
+    Raises AllMirrorsFailedError, NoBuilderError, InvalidBuilderError.
+    """
     bound = header.get(builder.HEADER, "")
     if not bound:
         raise NoBuilderError(binrepo.name)
@@ -56,7 +63,7 @@ def bound_by(binrepo: Binrepo, header: Mapping[str, str]) -> Builder:
 
 
 def unverified(binrepo: Binrepo) -> Described:
-    """What lies at the address of ``binrepo``, by whomever. Raises AllMirrorsFailedError, InvalidBuilderError."""
+    """Fetch builder.json of ``binrepo`` without verifying who wrote it. Raises AllMirrorsFailedError, InvalidBuilderError."""
     sink = MemorySink()
     binrepo.mirrors().fetch(builder.NAME, limits.BUILDER_SIZE, sink)
     return Described(builder.parse(sink.data, f"{binrepo.base}/{builder.NAME}"), None, verified=False)

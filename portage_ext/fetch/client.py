@@ -1,4 +1,4 @@
-"""A binrepo is opened with the transports of one run, and they are closed with it: the one place where a Binrepo is made."""
+"""A Binrepo is made only here, with the transports of one run, which are closed together with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portage_ext.trust.memory import StateDirectory, checked_name
 
 
 def _ignored(_: object) -> None:
-    """Nobody is told."""
+    """Ignore a warning or the progress."""
 
 
 @contextlib.contextmanager
@@ -27,10 +27,10 @@ def opened(
     warn: Callable[[str], None] = _ignored,
     progress: Callable[[int], None] = _ignored,
 ) -> Iterator[Binrepo]:
-    """The binrepo ``name`` whose files are below the URL ``base``, as ``settings`` below ``config_root`` have it.
+    """Open the binrepo ``name``, whose files are below the URL ``base``, with ``settings`` read below ``config_root``.
 
-    What was seen of it is remembered below ``eroot``. ``warn`` is told what was left out or tried in vain, ``progress`` how
-    many bytes have come. Raises UsageError for a name that no section can have.
+    What was seen of it is remembered below ``eroot``. ``warn`` is called with what was left out or failed, ``progress`` with
+    the number of bytes that arrived. Raises UsageError for a name that no section of binrepos.conf can have.
     """
     transports = Transports()
     try:

@@ -1,9 +1,9 @@
-"""The short way to one file: one GET over a socket, for the process that emerge starts once a package.
+"""The first attempt at a package is one plain GET over a socket, because emerge starts a new process for each package.
 
-Importing requests takes longer than fetching a small package, and http.client half as long. So the first attempt at a
-package, when nothing needs more than that, goes this way. It understands exactly one answer: status 200, a Content-Length
-that is the size of the file, no encoding. A proxy, credentials, a redirect, any other header that changes the meaning of
-the body, or any failure at all goes the long way through requests.
+Importing requests takes longer than fetching a small package, and importing http.client half as long. So the first attempt uses
+this module if nothing more is needed. It accepts only one kind of answer: status 200, a Content-Length that is the size of the
+file, and no encoding. If there is a proxy, a password, a redirect, another header that changes the meaning of the body, or any
+failure, the file is fetched with requests instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DirectTransport:
     """One connection for one file."""
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: no connection is kept."""
 
     def run(self, transfer: Transfer, patience: Patience) -> None:
         try:
@@ -45,7 +45,8 @@ class DirectTransport:
 def _connect(url: str, timeout: float) -> socket.socket:
     parts = parsed(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    # As bytes, which socket takes and its stubs do not know: Python would load its tables of international names for a text.
+    # The host is given as bytes: for a str, Python would load its tables for international names. socket accepts bytes,
+    # although its type stubs do not say so.
     address: tuple[Any, int] = (host.encode("ascii"), port)
     connection = socket.create_connection(address, timeout)
     if parts.scheme != "https":
@@ -80,7 +81,7 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
     length = _length(received[:end])
     transfer.announce(length)
     transfer.take(received[end + 4 :])
-    # The sink may still look at what it was handed before: buffers take turns, and a block is never copied for it.
+    # The sink may still read blocks that it was given before. So several buffers are used in turn, and no block is copied.
     buffers = cycle([memoryview(bytearray(_BUFFER)) for _ in range(BLOCKS_IN_USE if length > _BUFFER else 2)])
     buffer = next(buffers)
     filled, handed_on = 0, time.monotonic()
@@ -90,7 +91,7 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
             transfer.take(buffer[:filled])
             raise ValueError(f"it broke off with {length - transfer.offset} bytes to come")
         filled += count
-        # Many small blocks would cost more than their bytes; who watches the pace must still see them move.
+        # Passing on every small block would be slow. But the sink gets some data in each period, so that progress is visible.
         if filled == len(buffer) or time.monotonic() - handed_on > _PERIOD or transfer.offset + filled >= length:
             transfer.take(buffer[:filled])
             buffer = next(buffers)
@@ -98,7 +99,7 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
 
 
 def _length(header: bytes) -> int:
-    """The Content-Length of the one kind of answer that is understood here. Raises ValueError for any other."""
+    """The Content-Length of an answer that this module accepts, in bytes. Raises ValueError for any other answer."""
     status, *lines = header.decode("ascii").split("\r\n")
     words = status.split(" ", 2)
     if words[0] not in ("HTTP/1.1", "HTTP/1.0") or words[1:2] != ["200"]:
@@ -113,11 +114,11 @@ def _length(header: bytes) -> int:
 
 
 def suits(url: str, offset: int) -> bool:
-    """Whether a file can be had this way: from its first byte, and nothing in URL or environment asks for more."""
+    """Whether a file can be fetched this way: from its first byte, and with a URL and environment that need nothing more."""
     try:
         parts = parsed(url)
     except UnsupportedUrlError:
-        return False  # the long way says what is wrong with it
+        return False  # the transport with requests reports what is wrong with the URL
     if offset or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return False
     asking = _PROXIES | _CERTIFICATES if parts.scheme == "https" else _PROXIES

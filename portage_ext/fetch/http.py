@@ -1,7 +1,8 @@
-"""HTTP through requests: connection reuse, proxies and credentials from the environment, redirects that do not weaken.
+"""HTTP is done with requests: connections are reused, proxies and passwords come from the environment, and a redirect may not
+lead from https to http.
 
-The body is taken as it stands on the wire (a gzip that a server wraps around it would change the bytes whose digests are
-known), block by block as it arrives.
+The body is read block by block as it is transmitted. It is not decompressed, because the digests are those of the bytes of the
+file.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ class HttpTransport:
     """One session for all transfers of a run."""
 
     def __init__(self, accept: str = "*/*") -> None:
-        """``accept`` is what a server is asked for, where it has a file in several forms."""
+        """``accept`` is the Accept header, for servers that have a file in several forms."""
         self._session = requests.Session()
         self._session.headers.update(
             {"User-Agent": f"portage-ext/{__version__}", "Accept": accept, "Accept-Encoding": "identity"}
         )
-        # No mirror has a use for cookies, and they would be foreign text to read.
+        # Mirrors do not need cookies, and cookies are foreign text that we would have to parse.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def close(self) -> None:
@@ -49,7 +50,7 @@ class HttpTransport:
         except urllib3.exceptions.ReadTimeoutError as error:
             raise SlowMirrorError(transfer.shown, f"it was silent for {patience.timeout:g} s") from error
         except UnicodeError:
-            # Its own words may hold a character of a password.
+            # The message of the exception is not shown, because it may contain a character of a password.
             raise MirrorError(
                 transfer.shown, "its URL, or one that it redirects to, has characters that cannot be sent"
             ) from None
@@ -88,7 +89,7 @@ class HttpTransport:
 
 
 def _blocks(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
-    """The body in blocks as they arrive; ``read`` would wait for a whole block, and a drip would hide in that."""
+    """The body in blocks as they arrive. ``read`` would wait for a full block, and a very slow mirror would not be noticed."""
     while block := raw.read1(limits.TRANSFER_BLOCK, decode_content=False):
         yield block
     if raw.length_remaining:
@@ -109,7 +110,7 @@ def begin(transfer: Transfer, status: int, content_range: str) -> None:
         transfer.begin_anew()
         raise MirrorError(transfer.shown, "it cannot continue a partial file (status 416)")
     elif status == 403:
-        # It may be there and kept from us, so this is no word that it is absent.
+        # The file may exist although access is denied, so this does not count as absent.
         raise MirrorError(
             transfer.shown,
             "it forbids the file (status 403); a store that answers so for what it does not have, as S3 does where readers may "
@@ -120,10 +121,10 @@ def begin(transfer: Transfer, status: int, content_range: str) -> None:
 
 
 def content_length(text: str | None) -> int | None:
-    """The length that a header announces, None when it is absent or no number."""
+    """The length in a Content-Length header, in bytes; None if it is absent or not a number."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def transport() -> Transport:
-    """For the table of schemes."""
+    """Make the transport; called through ``transfer.TRANSPORTS``."""
     return HttpTransport()

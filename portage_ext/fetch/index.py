@@ -1,9 +1,9 @@
-"""Obtain a binrepo's index: Release, signature, memory, index, entries; each step believes only what the one before bound.
+"""A binrepo's index is obtained in steps (Release, signature, memory, index, entries), and each step is verified by the last.
 
-A mirror is taken as a whole: Release and index of one mirror fit each other or the next mirror is asked. What a believed
-Release says is remembered before its index comes, so that no older one is believed after it, also not from another mirror.
-When no mirror can be reached, the index seen last is used until its own Release expires; when one was reached, and its Release
-or index refused or not there, it is not: a refusal stops.
+Release and index must come from the same mirror. If they do not match, the next mirror is asked. A trusted Release is
+remembered before its index is fetched, so that no older Release is accepted afterwards, not even from another mirror. If no
+mirror can be reached, the last index is used until its Release expires. If a mirror was reached, but its Release or index was
+refused or is missing, the last index is not used, and the error is raised.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ from portage_ext.trust.openpgp import Signature, expired_keys
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 _UNSIGNED_FORMS = ("Packages.gz", "Packages")
-"""What binhosts without a Release publish."""
+"""The forms of the index that binhosts without a Release publish."""
 
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """An index that Portage may see, as text; ``fresh`` is False when it is the one seen before, ``bound`` when a Release
-    stands behind it."""
+    """The text of an index that Portage may use. ``fresh`` is False if it is the index of an earlier run; ``bound`` is True if
+    a Release authenticates it."""
 
     text: bytes
     fresh: bool
@@ -66,29 +66,34 @@ class Obtained:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """Why a mirror gave nothing. ``reached``: it answered, with what was refused or without what it must have."""
+    """Why a mirror gave no index. ``reached`` is True if it answered, but its data was refused or a required file is
+    missing."""
 
     error: TrustError
     reached: bool = True
 
 
 def obtain(binrepo: Binrepo, now: int) -> Obtained:
-    """The sanitised index of ``binrepo``. Raises the TrustError that refused it, AllMirrorsFailedError, LockError."""
+    """Return the sanitised index of ``binrepo``; ``now`` is in seconds since the epoch.
+
+    Raises the TrustError for which it was refused, AllMirrorsFailedError, LockError.
+    """
     with locked(binrepo.state, binrepo.warn):
         return _Run(binrepo, now).obtain()
 
 
 def refresh(binrepo: Binrepo, now: int) -> Release | None:
-    """Look at the Release of ``binrepo`` alone: rotated keys and version are remembered, no index is fetched.
+    """Fetch only the Release of ``binrepo``, and remember its version and rotated keys. No index is fetched.
 
-    Returns None where there is none and need not be. Raises the TrustError that refused it, AllMirrorsFailedError, LockError.
+    Returns None if there is no Release and none is required. Raises the TrustError for which it was refused,
+    AllMirrorsFailedError, LockError.
     """
     with locked(binrepo.state, binrepo.warn):
         return _Run(binrepo, now).refresh()
 
 
 class _Run:
-    """One look at a binrepo, under its lock. ``_memory`` is what is remembered of it, and grows with each believed Release."""
+    """One run for a binrepo, under its lock. ``_memory`` is what is remembered of it; each trusted Release updates it."""
 
     def __init__(self, binrepo: Binrepo, now: int) -> None:
         self._binrepo = binrepo
@@ -116,7 +121,8 @@ class _Run:
                     self._warn(one.error for one in failed.values())
                     return found
                 failed[base] = found
-                # A mirror in the middle of an update fits together a moment later; what was refused stays refused.
+                # A mirror that is just being updated may be consistent a moment later, so it is asked again. A mirror whose
+                # data was refused is not.
                 if not found.error.transient:
                     asked.remove(base)
             if not asked or round_number == retries:
@@ -129,7 +135,7 @@ class _Run:
         return self._again(tuple(one.error for one in failed.values()))
 
     def _again(self, reasons: tuple[TrustError, ...]) -> Obtained:
-        """The index seen last. Raises AllMirrorsFailedError when there is none that may still be used."""
+        """Return the last index. Raises AllMirrorsFailedError if there is none that may still be used."""
         kept = _kept(self._binrepo)
         if kept is None or not self._still_binds():
             raise AllMirrorsFailedError(f"{self._binrepo.name}: index", reasons)
@@ -139,9 +145,9 @@ class _Run:
         return Obtained(known_index.unmarked(kept), fresh=False)
 
     def _still_binds(self) -> bool:
-        """Whether the index seen last may be used: it has not expired, nor has the root that says who may have signed it.
+        """Whether the last index may still be used: neither its Release nor the root that names its signers has expired.
 
-        What a key signed that was taken out since, is not used for want of something better.
+        It is not used if the key that signed it was removed since then.
         """
         try:
             terms = self._binrepo.terms()
@@ -164,7 +170,7 @@ class _Run:
             return _Failed(error)
 
     def _release(self, base: str) -> Accepted | _Failed | None:
-        """The Release of one mirror, believed and remembered; None where there is none and need not be."""
+        """Fetch, verify and remember the Release of one mirror; None if there is no Release and none is required."""
         try:
             with roots.followed(self._binrepo, base, self._now) as (binrepo, terms):
                 accepted = _release(binrepo, terms, self._memory.seen, base, self._now)
@@ -178,10 +184,10 @@ class _Run:
         return accepted
 
     def _usable_until(self, terms: Terms, accepted: Accepted) -> int:
-        """Until when the index that is kept may be used without a mirror: as its own Release has said.
+        """Until when the kept index may be used without a mirror, in seconds since the epoch: until its own Release expires.
 
-        From now on ``accepted`` says who stands behind it. Where that is somebody else, its own key may be the stolen one that
-        the new one replaces, or be taken out later: it is not used again.
+        From now on the memory has the signers of ``accepted``. If they are not all signers of the kept index, that index is not
+        used again: it may be signed by a stolen key that was replaced, or by a key that is removed later.
         """
         memory = self._memory
         if memory.index == accepted.release.plain.blake2b:
@@ -196,7 +202,8 @@ class _Run:
         return self._hand_out(text, plain.blake2b, accepted.release)
 
     def _unsigned(self, base: str) -> Obtained:
-        """The index of a binrepo that publishes no Release and need not: what can be checked without one still is."""
+        """Fetch the index of a binrepo that has no Release and needs none. Everything that needs no Release is still
+        checked."""
         for name in _UNSIGNED_FORMS:
             limit = limits.MAX_OFFERED_INDEX if name == PLAIN_FORM else limits.MAX_OFFERED_FORM
             try:
@@ -208,7 +215,8 @@ class _Run:
         raise MissingIndexError(base, f"it has neither {' nor '.join(_UNSIGNED_FORMS)}")
 
     def _hand_out(self, text: bytes, digest: str, release: Release | None) -> Obtained:
-        """Sanitise ``text``, stamp it so that Portage takes it for newer exactly when it is another, and remember it."""
+        """Sanitise ``text`` and remember it. Its TIMESTAMP increases only if the index has changed, so that Portage replaces
+        its copy exactly then."""
         binrepo, memory = self._binrepo, self._memory
         try:
             header, offered = parse_index(io.BytesIO(text), binrepo.name)
@@ -222,7 +230,7 @@ class _Run:
         handed = memory.timestamp if digest == memory.index else max(stamp, memory.timestamp + 1)
         result = clean.text(handed)
         if writable(binrepo.state):
-            # Between the two no memory calls the one the other.
+            # Clear the digest first. If this run stops in between, the memory does not describe the wrong index.
             self._remember(index="")
             files.replace_file(
                 binrepo.state.index_file, result if release is None else known_index.mark_bound(result, release.version)
@@ -231,7 +239,7 @@ class _Run:
         return Obtained(result, fresh=True, bound=release is not None)
 
     def _remember(self, **changes: Any) -> None:
-        """Keep ``changes`` to the memory, for this run at least."""
+        """Apply ``changes`` to the memory, and save it if this user may write it."""
         following = replace(self._memory, **changes)
         if not writable(self._binrepo.state):
             _say_unremembered(self._binrepo, self._memory.seen, following.seen)
@@ -241,12 +249,12 @@ class _Run:
 
 
 def _refusal(failed: Iterable[_Failed]) -> TrustError | None:
-    """The first failure of a mirror that was reached."""
+    """The first error of a mirror that was reached; None if none was."""
     return next((one.error for one in failed if one.reached), None)
 
 
 def _kept(binrepo: Binrepo) -> bytes | None:
-    """The index seen last, as it is remembered; None when there is none that a Release bound."""
+    """The kept index; None if there is none that a Release authenticated."""
     try:
         kept = binrepo.state.index_file.read_bytes()
     except FileNotFoundError:
@@ -255,8 +263,8 @@ def _kept(binrepo: Binrepo) -> bytes | None:
 
 
 def _release(binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, now: int) -> Accepted | None:
-    """The Release of one mirror, judged; None where there is none and need not be. Raises TrustError; MirrorError when the
-    mirror did not give it."""
+    """Fetch and judge the Release of one mirror; None if there is no Release and none is required. Raises TrustError;
+    MirrorError if the mirror could not deliver it."""
     try:
         release = small(binrepo, base, RELEASE_NAME, limits.MAX_RELEASE_SIZE)
     except NotFoundError:
@@ -265,7 +273,7 @@ def _release(binrepo: Binrepo, terms: Terms, seen: Seen | None, base: str, now: 
     try:
         signature = small(binrepo, base, SIGNATURE_NAME, limits.MAX_SIGNATURE_SIZE)
     except NotFoundError:
-        signature = b""  # judged as what it is: unsigned
+        signature = b""  # the Release is then refused as unsigned
 
     def renew(wanted: frozenset[str]) -> bool:
         if terms.root is not None:
@@ -284,7 +292,7 @@ def accepted(
     now: int,
     renew: Callable[[frozenset[str]], bool],
 ) -> Accepted:
-    """A Release and its signature, judged; once more where ``renew`` says that a key has become another. Raises TrustError."""
+    """Judge a Release and its signature. If ``renew`` fetched a changed key, judge them once more. Raises TrustError."""
 
     def verdicts() -> tuple[Signature, ...]:
         return gpg.verify_detached(binrepo.keyrings(), signature, release) if signature else ()
@@ -293,8 +301,8 @@ def accepted(
     try:
         return accept(terms, seen, release, found, now)
     except (UnknownKeyError, ExpiredKeyError, ThresholdError) as error:
-        # A key may be trusted by rotation without having been fetched yet, or have been prolonged since, or have a new subkey.
-        # Beside a root no other key is: what was seen before may be what it has revoked.
+        # A key may be trusted by rotation but not fetched yet, or its owner may have extended its expiry or added a subkey.
+        # With a root, only the keys that it names are trusted: it may have revoked the keys that were seen before.
         trusted = terms.pins if terms.root is not None else trusted_keys(terms.pins, seen)
         wanted = trusted if isinstance(error, UnknownKeyError) else expired_keys(found, trusted)
         if not renew(wanted):
@@ -303,7 +311,7 @@ def accepted(
 
 
 def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
-    """The plain index that the Release names, by way of the best form that the mirror has."""
+    """Fetch the index that the Release names in the best form that the mirror has, and return it uncompressed."""
     plain = accepted.release.plain
     if plain.size > limits.MAX_OFFERED_INDEX:
         raise DamagedIndexError(base, f"its Release announces an index of {plain.size} bytes")
@@ -318,7 +326,7 @@ def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
         try:
             text = expand(name, data, plain.size, base)
         except DamagedIndexError as error:
-            # As the binhost published it, or this host cannot expand it: another form is as good.
+            # The binhost published it damaged, or this host cannot decompress it. Another form is as good.
             damaged = damaged or error
             continue
         _check(accepted, PLAIN_FORM, text, base)
@@ -332,7 +340,7 @@ def _check(accepted: Accepted, name: str, data: bytes, where: str) -> None:
 
 
 def _say_unremembered(binrepo: Binrepo, before: Seen | None, seen: Seen | None) -> None:
-    """Warn of an accepted Release that is news and cannot be kept; an ordinary user's `emerge -p` need not keep it."""
+    """Warn if an accepted Release is new but cannot be saved. `emerge -p` as an ordinary user need not save it."""
     state = binrepo.state
     if seen is None or seen == before or os.getuid() not in (0, state.eroot.stat().st_uid):
         return
@@ -343,7 +351,7 @@ def _say_unremembered(binrepo: Binrepo, before: Seen | None, seen: Seen | None) 
 
 
 def small(binrepo: Binrepo, base: str, name: str, limit: int) -> bytes:
-    """The file ``name`` of one mirror, in memory. Raises the TransferError that it failed with."""
+    """Fetch the file ``name`` of at most ``limit`` bytes from one mirror into memory. Raises TransferError."""
     sink = MemorySink()
     try:
         quiet = replace(binrepo.mirrors(base, retries=0), report=lambda error: None)

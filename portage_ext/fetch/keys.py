@@ -1,7 +1,7 @@
-"""Keys that a Release made valid are fetched from the binhost; what is believed of them is their fingerprint alone.
+"""Keys that a Release announced are fetched from the binhost, and are accepted only if the fingerprint matches.
 
-It is that of a primary key: a mirror may serve a key of its own that claims the announced one as its subkey
-(trust/keyfiles.py).
+The fingerprint must be that of the primary key, because a mirror could serve a key of its own that claims the announced key as
+its subkey (trust/keyfiles.py).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ KEY_DIRECTORY = "keys"
 
 
 def key_path(fingerprint: str) -> str:
-    """Where a binhost publishes a key, below its base."""
+    """The path of a published key below the base URL of a binhost."""
     return f"{KEY_DIRECTORY}/{fingerprint}.asc"
 
 
 def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *, again: bool = False) -> bool:
-    """Bring the keys with ``fingerprints`` into the keyring of rotated keys, and let Portage verify with them.
+    """Fetch the keys with ``fingerprints`` into the keyring of rotated keys, and let Portage verify with them.
 
-    A key that is there is not fetched, unless ``again``: its owner may have prolonged it, or given it another subkey. It may be
-    a pinned one then. Returns whether the keyring has become another. A key that cannot be fetched is a warning: the Releases
-    signed by it will be refused by name.
+    A key that this host has is fetched only with ``again``, also if it is pinned: its owner may have extended its expiry or
+    added a subkey. Returns whether the keyring has changed. If a key cannot be fetched, there is only a warning here; Releases
+    signed by it will be refused with an error that names the key.
     """
     if not fingerprints or not writable(binrepo.state):
         return False
@@ -37,7 +37,7 @@ def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *
     known, pinned = keyfiles.ring(ring), keyfiles.ring(binrepo.trust.keyring_file(binrepo.name))
     changed = False
     for fingerprint in sorted(fingerprints if again else fingerprints - known.keys()):
-        # python-gnupg is slow to import, and a binrepo has rotated keys for a small part of its life.
+        # Imported here, because python-gnupg is slow to import and keys are rarely rotated.
         from portage_ext.trust import manage
 
         here = [of[fingerprint] for of in (known, pinned) if fingerprint in of]
@@ -51,7 +51,7 @@ def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *
             binrepo.state.make_directory()
             files.replace_file(ring, keyfiles.joined({**known, fingerprint: key}))
         except (AllMirrorsFailedError, GpgError, KeyFileError, OSError) as error:
-            # That a key which is here is not there does not explain anything: the Release that is refused does.
+            # No warning if this host has the key and only the binhost lacks it: the error for the refused Release says more.
             if not (here and isinstance(error, AllMirrorsFailedError)):
                 binrepo.warn(f"{binrepo.name}: the key {fingerprint} cannot be fetched and kept: {error}")
             continue
@@ -60,9 +60,9 @@ def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *
 
 
 def look_again(binrepo: Binrepo, base: str, fingerprints: frozenset[str], ring: Path) -> bool:
-    """As :func:`fetch_announced` with ``again``, for a look that leaves nothing: the keys are in ``ring`` alone.
+    """Like :func:`fetch_announced` with ``again``, but writes the keys only to the temporary keyring ``ring``.
 
-    Returns whether one of them is another than this host knows.
+    Returns whether one of them differs from the copy that this host has.
     """
     kept = [binrepo.state.keyring_file, binrepo.trust.keyring_file(binrepo.name)]
     rings = [keyfiles.ring(path) for path in kept]
@@ -73,7 +73,7 @@ def look_again(binrepo: Binrepo, base: str, fingerprints: frozenset[str], ring: 
             pieces = [*here, _fetch(binrepo, base, fingerprint)]
             key = keyfiles.only(pieces, fingerprint, f"{base}/{key_path(fingerprint)}")
         except (AllMirrorsFailedError, KeyFileError):
-            # The Release that is refused without it says so.
+            # No warning is needed: the error for the refused Release names the key.
             continue
         if key not in here:
             found[fingerprint] = key

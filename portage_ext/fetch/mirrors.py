@@ -1,7 +1,7 @@
-"""One failing file is one failing file: it is tried at every mirror, several times, and only then given up, by name.
+"""A file is given up only after it failed at every mirror in several rounds, and the error names the file.
 
-Each round asks every mirror once, in order; between rounds there is a pause that doubles. What already arrived is
-continued at the next mirror. A mirror that lacks the file, or sends a whole but wrong one, is not asked for it again.
+Each round asks every mirror once, in order. The pause between rounds doubles. A partial file is continued at the next mirror. A
+mirror that lacks the file, or sent a complete but wrong file, is not asked for it again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from portage_ext.shown import short
 
 @dataclass(slots=True)
 class Transports:
-    """The transports of one run, each made when it is first needed."""
+    """The transports of one run. Each is made when it is first needed."""
 
     _made: dict[str, Transport] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class Transports:
 
 @dataclass(frozen=True, slots=True)
 class Mirrors:
-    """The places that have the same files: base URLs in the order in which they are asked."""
+    """Mirrors with the same files: their base URLs in the order in which they are asked."""
 
     bases: tuple[str, ...]
     transports: Transports
@@ -56,15 +56,15 @@ class Mirrors:
     retries: int = 2
     longest_pause: float = limits.MAX_BACKOFF
     report: Callable[[TrustError], None] = lambda error: None
-    """Told of each failed attempt."""
+    """Called with the error of each failed attempt."""
     progress: Callable[[int], None] = lambda count: None
-    """Told how many bytes have come."""
+    """Called with the number of bytes that arrived."""
 
     def fetch(self, path: str, limit: int, sink: Sink, offset: int = 0, first: Transport | None = None) -> str:
-        """Fetch ``path`` (below each base) into ``sink``, ``limit`` bytes at most, of which ``offset`` are there already.
+        """Fetch ``path`` (below each base) into ``sink``: at most ``limit`` bytes, of which ``sink`` already has ``offset``.
 
-        ``first`` is the transport of the first attempt at the first mirror. Returns the base that it came from. Raises
-        AllMirrorsFailedError.
+        ``first`` is the transport for the first attempt at the first mirror. Returns the base URL of the mirror that sent the
+        file. Raises AllMirrorsFailedError.
         """
         reasons: dict[str, TransferError] = {}
         asked = list(self.bases[: limits.MAX_MIRRORS])
@@ -73,7 +73,8 @@ class Mirrors:
             for base in list(asked):
                 error = attempt.run(base, first) if first else attempt.run(base)
                 if first is not None and error is not None and _passes(error):
-                    # The short way tells nothing of the mirror; it is asked again the long way.
+                    # A failure of the simple transport need not be the mirror's, so the mirror is asked again with the usual
+                    # one.
                     error = attempt.run(base)
                 first = None
                 if error is None:
@@ -89,13 +90,13 @@ class Mirrors:
 
 
 def _passes(error: TransferError) -> bool:
-    """Whether a mirror is asked for the file again: when it could not be used, and not after it has answered."""
+    """Whether a mirror is asked for the file again: yes if it could not be used, no if it has answered."""
     return isinstance(error, MirrorError) and error.transient
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """The attempts at one file; ``offset`` is how far they have come."""
+    """The attempts at one file; ``offset`` is the number of bytes that arrived so far."""
 
     mirrors: Mirrors
     path: str
@@ -104,7 +105,7 @@ class _Attempt:
     offset: int
 
     def run(self, base: str, transport: Transport | None = None) -> TransferError | None:
-        """Try one mirror once. Returns why it failed, None when the file is there."""
+        """Try one mirror once. Returns why it failed; None if the file is complete."""
         transfer = Transfer(f"{base}/{self.path}", self.limit, self._take, self.sink.restart, self.offset)
         try:
             (transport or self.mirrors.transports.transport(base)).run(transfer, self.mirrors.patience)
@@ -114,7 +115,8 @@ class _Attempt:
                 transfer.begin_anew()
             return error
         except (OSError, ValueError) as error:
-            # What a transport did not foresee is this mirror's failure; what cannot be written here is an OutputError.
+            # An unexpected error in a transport counts as a failure of this mirror. A file that cannot be written here is an
+            # OutputError instead.
             return MirrorError(transfer.shown, f"it cannot be used ({short(error)})")
         finally:
             self.offset = transfer.offset
@@ -126,5 +128,5 @@ class _Attempt:
 
 
 def bases(sync_uri: str, mirrors: Sequence[str]) -> tuple[str, ...]:
-    """The base URLs of a binrepo: sync-uri first, then its mirrors, each once."""
+    """The base URLs of a binrepo without duplicates: sync-uri first, then its mirrors."""
     return tuple(dict.fromkeys(url.rstrip("/") for url in (sync_uri, *mirrors)))

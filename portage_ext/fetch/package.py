@@ -1,7 +1,7 @@
-"""Fetch one package: what arrives is held to the verified index while it arrives, and to itself when it is there.
+"""A package is checked against the verified index while it arrives, and its content is checked when it is complete.
 
-Size and digests come from the index that was checked and kept when emerge read it; the process that fetches a package needs
-no network but for the package itself. A file that fails is not left behind.
+Size and digests come from the index that was verified and kept when emerge read it. So the process that fetches a package uses
+the network only for the package itself. A file that fails a check is deleted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from portage_ext.trust.metadata import COMPARED, check_contract, check_identity,
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A package as the verified index promises it; ``bound`` when a Release stands behind that index."""
+    """A package as the verified index describes it. ``bound`` is True if a Release authenticates that index."""
 
     base: str
     path: str
@@ -39,7 +39,7 @@ class Wanted:
 
 
 def split(uri: str, index: bytes) -> Wanted | None:
-    """The package at ``uri``, as far as the index has it; its path has two or three parts."""
+    """Find the package at ``uri`` in ``index``; None if it is not there. Its path below the base has two or three parts."""
     parts = uri.split("/")
     for length in (3, 2):
         base, path = "/".join(parts[:-length]), "/".join(parts[-length:])
@@ -49,7 +49,7 @@ def split(uri: str, index: bytes) -> Wanted | None:
 
 
 def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: bool) -> str:
-    """Fetch the ``wanted`` package into ``output``; returns the mirror it came from. Raises a PortageExtError, OSError."""
+    """Fetch the ``wanted`` package into ``output``. Returns the mirror that sent it. Raises a PortageExtError, OSError."""
     entry = wanted.entry
     digests = digests_for(entry)
     sink = FileSink(output, entry.size, digests, resume=resume)
@@ -67,9 +67,9 @@ def fetch(binrepo: Binrepo, uri: str, wanted: Wanted, output: Path, *, resume: b
 
 
 def digests_for(entry: IndexEntry) -> dict[str, str]:
-    """The digests that the arriving bytes are held to: the strong ones, or where an index has none, all of the weak ones.
+    """The digests that the file must have: the strong ones, or all weak ones if the index has no strong one.
 
-    For a large package BLAKE2B alone (docs/adr/0405).
+    For a large package only BLAKE2B is used (docs/adr/0405).
     """
     strong = {name: entry.get(name) for name in STRONG if entry.get(name)}
     if "BLAKE2B" in strong and entry.size > limits.BOTH_DIGESTS_UP_TO:
@@ -78,9 +78,9 @@ def digests_for(entry: IndexEntry) -> dict[str, str]:
 
 
 def check(binrepo: Binrepo, wanted: Wanted, output: Path) -> None:
-    """Hold the file to its entry: who it is, and what the index said of it. Raises PortageExtError.
+    """Compare the identity and the metadata of the file with its index entry. Raises PortageExtError.
 
-    Where no Release binds the index, the signature in the package must be by a key pinned for this binrepo, if any is.
+    If no Release authenticates the index, but keys are pinned for this binrepo, one of them must have signed the package.
     """
     where = f"{binrepo.name}: {wanted.path}"
     try:
@@ -121,18 +121,19 @@ def _check(binrepo: Binrepo, where: str, wanted: Wanted, output: Path) -> None:
 
 
 def _check_computed(binrepo: Binrepo, where: str, entry: IndexEntry, compute: Callable[[], SymbolContract]) -> None:
-    """Hold the contract of ``entry`` to the image, as `portage-ext reindex` works it out for a package that records none.
+    """Compare the contract of ``entry`` with one computed from the image, as `portage-ext reindex` does for a package without
+    one.
 
-    Under a Release that is not needed: whoever signed it has worked it out.
+    This is not needed with a Release, because its signer has computed the contract.
     """
     if not entry.get(CONTRACT):
         return
     try:
         said, found = SymbolContract.parse(entry.get(CONTRACT)), compute()
     except InvalidContractError:
-        return  # of a later format: nothing on this host has believed it
+        return  # it has a later format, so nothing on this host has used it
     except OSError as error:
-        # Nothing is proven; before the merge the guard looks at the image itself.
+        # This proves nothing wrong, so it is only a warning. The check before the merge examines the image itself.
         binrepo.warn(f"{where}: its {CONTRACT} could not be worked out and was not compared: {error}")
         return
     if not said.same_as(found):
@@ -140,7 +141,7 @@ def _check_computed(binrepo: Binrepo, where: str, entry: IndexEntry, compute: Ca
 
 
 def _of_gpkg(source: Source, container: Container, eprefix: str) -> SymbolContract:
-    # Imported here: next to no package needs it.
+    # Imported here, because almost no package needs it.
     from portage_ext.gpkg.contract import contract_of_image
 
     return contract_of_image(source, container, eprefix)
@@ -164,7 +165,7 @@ def _check_signature(binrepo: Binrepo, where: str, manifest: bytes, *, signed: b
 
 
 def entry_for(binrepo: Binrepo, uri: str) -> Wanted:
-    """What the verified index says of the package at ``uri``. Raises UnknownPackageError."""
+    """Find the package at ``uri`` in the verified index. Raises UnknownPackageError."""
     try:
         index = binrepo.state.index_file.read_bytes()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Is a binhost there, and would its Release be believed? Looked at as the fetcher looks, and nothing is remembered of it.
+"""A binhost is tested as the fetcher would use it (is it reachable, is its Release trusted?), but nothing is remembered.
 
-A key that has expired here is looked at as the binhost has it now, since the next fetch will take the prolonged one.
+If a key is expired in the copy of this host, the copy of the binhost is used, because the next fetch would also take it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 
 def release_at(binrepo: Binrepo, base: str, now: int) -> Release | None:
-    """The Release at ``base``: judged where keys are pinned, else as it stands there; None where there need not be one.
+    """Fetch the Release at ``base``; None if there is none and none is required. It is verified only if keys are pinned.
 
-    Raises the TrustError that a fetch would be refused with, or the MirrorError.
+    ``now`` is in seconds since the epoch. Raises the TrustError with which a fetch would be refused, or MirrorError.
     """
     with followed(binrepo, base, now, keep=False) as (known, terms):
         return _release(known, terms, base, now)
@@ -50,14 +50,14 @@ def _release(binrepo: Binrepo, terms: Terms, base: str, now: int) -> Release | N
         looking = replace(binrepo, passing=(ring, *binrepo.passing))
 
         def renew(wanted: frozenset[str]) -> bool:
-            # Beside a root the keys were fetched for this look as they are at the binhost now.
+            # If there is a root, ``followed`` has just fetched its keys from the binhost.
             return terms.root is None and keys.look_again(binrepo, base, wanted, ring)
 
         return accepted(looking, terms, seen, data, signature, now, renew).release
 
 
 def _index_is_there(binrepo: Binrepo, base: str) -> None:
-    """Raises NotFoundError. One byte is allowed, so that an index is announced and not sent."""
+    """Raise NotFoundError if there is no index. At most one byte is allowed, so that the index itself is not transferred."""
     try:
         small(binrepo, base, PLAIN_FORM, 1)
     except OversizedFileError:

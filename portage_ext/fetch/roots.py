@@ -1,9 +1,9 @@
-"""Follow the roots of a binhost to the last one, before its Release is asked for: it says which keys judge the Release.
+"""The roots of a binhost are followed to the last one before its Release is fetched, because it names the keys for the Release.
 
-``root/N`` is asked for with growing N until a mirror says that it does not have it. That alone is the end; whatever else a
-mirror answers is a failure of that mirror, or a refusal. What was accepted is kept at once. Keys are fetched by the fingerprint
-that a root names, once enough of the keys before have signed it; and once more when they have expired here: their owners may
-have prolonged them.
+``root/N`` is fetched with increasing N until a mirror answers that the file does not exist. Only this answer ends the search;
+any other one is a failure of that mirror or a refusal. An accepted root is saved at once. The keys that a root names are
+fetched by fingerprint after enough of the keys before have signed that root. They are fetched again if they are expired in the
+copy of this host, because their owners may have extended them.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ Verdicts = tuple[openpgp.Signature, ...]
 
 @contextlib.contextmanager
 def followed(binrepo: Binrepo, base: str, now: int, *, keep: bool = True) -> Iterator[tuple[Binrepo, Terms]]:
-    """``binrepo`` with the keys, and the terms, that its last root at ``base`` gives it; unchanged where no root key is pinned.
+    """Give ``binrepo`` with the keys of its last root at ``base``, and the terms. Without pinned root keys it is unchanged.
 
-    Without ``keep``, and for a user who may not write, the keys are there as long as the block runs. Raises the TrustError that
-    refuses a root, or the MirrorError.
+    Without ``keep``, and for a user who cannot write the state, the fetched keys exist only while the block runs. ``now`` is in
+    seconds since the epoch. Raises the TrustError for which a root was refused, or MirrorError.
     """
     pins = binrepo.trust.root_pins(binrepo.name)
     if pins is None:
@@ -62,9 +62,9 @@ def followed(binrepo: Binrepo, base: str, now: int, *, keep: bool = True) -> Ite
 
 
 def fetch_again(binrepo: Binrepo, base: str, fingerprints: frozenset[str]) -> bool:
-    """Fetch keys that the root names once more, inside ``followed`` and for the binrepo that it gave.
+    """Fetch keys that the root names again. Call this only inside ``followed``, with the binrepo that it gave.
 
-    Returns whether one of them has become another.
+    Returns whether one of them has changed.
     """
     pins, ring = binrepo.trust.root_pins(binrepo.name), binrepo.passing[-1]
     if pins is None:
@@ -74,7 +74,8 @@ def fetch_again(binrepo: Binrepo, base: str, fingerprints: frozenset[str]) -> bo
 
 @dataclass(slots=True)
 class _Following:
-    """One run at one mirror. ``keep``: what is learnt stays; else its keyrings are in ``place``, beside those that stay."""
+    """Follows the roots of one mirror. With ``keep`` the result is saved; without it, new keys go to temporary keyrings in
+    ``place``."""
 
     binrepo: Binrepo
     base: str
@@ -95,7 +96,7 @@ class _Following:
         return self.binrepo.state.keyring_file if self.keep else self.place / "release.gpg"
 
     def run(self) -> Root:
-        """The last root, after it and those before it were accepted."""
+        """Follow the roots and return the last one. It and the roots before it were accepted."""
         kept = kept_root.load(self.binrepo.state)
         before = roots.still_believed(self.pins, kept.believed if kept else None)
         current: Believed | RootPins = before or self.pins
@@ -103,7 +104,7 @@ class _Following:
             for believed in self._further(current):
                 current = believed
         finally:
-            # Also when the one after it is refused: nobody gets it taken back.
+            # Save the last accepted root even if the next one is refused, so that no mirror can undo it.
             if isinstance(current, Believed) and (kept is None or current != kept.believed or kept.lacking):
                 self._settle(current)
         if not isinstance(current, Believed):
@@ -131,10 +132,10 @@ class _Following:
         raise TooManyRootsError(self.binrepo.name, f"{self.base} offers root after root; {limits.MAX_ROOT_STEPS} were followed")
 
     def _first(self, pins: RootPins) -> int:
-        """The newest root that enough of the pinned keys have signed; 1 where there is none at all.
+        """The version of the newest root that enough of the pinned keys have signed; 1 if the mirror has no root.
 
-        Those before it are passed over, however many there were. The newer ones are followed from it, so that one that is
-        refused here is refused there. Raises what the newest one is refused for.
+        Older roots are skipped. Newer roots are followed from this one, and are refused then if they are not valid. Raises the
+        error of the newest root if no root is signed by enough pinned keys.
         """
         last, reason = self._last(), None
         for version in range(last, max(0, last - limits.MAX_ROOT_STEPS), -1):
@@ -153,7 +154,8 @@ class _Following:
         return 1
 
     def _last(self) -> int:
-        """The version of a root that is there while the next one is not, by asking for few; 0 where there is none."""
+        """Find the last version by a search with few requests: a root that exists while the next does not; 0 if there is
+        none."""
         there, absent = 0, 1
         while absent <= limits.MAX_ROOT_VERSION and self._has(absent):
             there, absent = absent, 2 * absent
@@ -185,7 +187,7 @@ class _Following:
         return sink.data
 
     def _judged(self, by: frozenset[str], signature: bytes, data: bytes, judge: Callable[[Verdicts], T]) -> T:
-        """What ``judge`` makes of the verdicts; where keys of ``by`` have expired, once more after they were fetched again."""
+        """Call ``judge`` with the verdicts. If keys in ``by`` are expired, fetch them again and judge once more."""
         found = self._verdicts(signature, data)
         try:
             return judge(found)
@@ -201,10 +203,11 @@ class _Following:
     # --- keys
 
     def _settle(self, believed: Believed) -> None:
-        """Have the keys of the last root: those that it names come in, those that it does not name any more go out."""
+        """Make the keyrings match the last root: fetch the keys that it names, remove those that it no longer names."""
         named = frozenset(believed.root.release_keys)
         if self.keep:
-            # Before all that takes long or can fail: nobody gets it taken back, and the next run does what was not done.
+            # Save the root before the steps that take long or can fail. It cannot be undone then, and the next run completes
+            # them.
             kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, named))
         lacking = self._obtain(self.release_ring, named)
         if self.keep:
@@ -212,8 +215,8 @@ class _Following:
             kept_root.save(self.binrepo.state, kept_root.KeptRoot(believed, lacking | undone))
 
     def _tell_portage(self, named: frozenset[str]) -> frozenset[str]:
-        """Have Portage's keyring follow. What it cannot do is a warning: the root decides what counts. Returns the keys for
-        which the next run tries again."""
+        """Change Portage's keyring to match. A failure is only a warning, because the root decides which keys are trusted.
+        Returns the keys for which the next run tries again."""
         from portage_ext.trust import manage
         from portage_ext.trust.keyfiles import joined
 
@@ -232,7 +235,7 @@ class _Following:
         return undone
 
     def _let_portage_verify(self, keys: Mapping[str, bytes]) -> frozenset[str]:
-        """Returns those of ``keys`` with which that could not be done, with a warning each."""
+        """Import ``keys`` into Portage's keyring. Warns of each key that could not be imported, and returns these keys."""
         from portage_ext.trust import manage
 
         home, undone = self.binrepo.settings.portage_home, set[str]()
@@ -251,9 +254,9 @@ class _Following:
         return ring(path)
 
     def renewed(self, ring: Path, fingerprints: frozenset[str]) -> bool:
-        """Fetch the keys with ``fingerprints`` once more: their owners may have prolonged them, or given them other subkeys.
+        """Fetch the keys with ``fingerprints`` again, because their owners may have extended them or changed their subkeys.
 
-        Returns whether one of them has become another.
+        Returns whether one of them has changed.
         """
         before = self._keys(ring)
         self._obtain(ring, fingerprints, again=True)
@@ -263,9 +266,10 @@ class _Following:
         return bool(changed)
 
     def _obtain(self, ring: Path, fingerprints: Collection[str], *, again: bool = False) -> frozenset[str]:
-        """Bring the keys with ``fingerprints`` into ``ring``, and return those that could not be fetched, with a warning each.
+        """Fetch the keys with ``fingerprints`` into ``ring``. Warns of each key that could not be fetched, and returns these
+        keys.
 
-        What is there already is not fetched, unless ``again``.
+        Keys that are already there are fetched only with ``again``.
         """
         known, pinned = self._keys(ring), self._keys(self.binrepo.trust.keyring_file(self.binrepo.name))
         lacking = set[str]()

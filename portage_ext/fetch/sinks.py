@@ -1,4 +1,4 @@
-"""Where arriving bytes go. They are hashed while they arrive, and a file is whole only when its digests say so."""
+"""Arriving bytes are hashed while they are stored, and a file is complete only if its size and digests match."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from threading import Thread
 
 _THREADED_FROM: Final = 4 * limits.MIB
-"""Below this a thread costs more than it saves."""
+"""For files smaller than this number of bytes, a thread costs more time than it saves."""
 _QUEUED: Final = 4
 BLOCKS_IN_USE: Final = _QUEUED + 2
-"""How many of the last blocks a sink may still look at: those that wait, one that is hashed, and the one just written."""
+"""How many of the last blocks a sink may still read: those in the queue, one that is being hashed, and the latest one."""
 
 
 class Sink(Protocol):
-    """What a transfer fills."""
+    """Receives the bytes of a transfer."""
 
     def write(self, block: bytes | memoryview) -> None:
-        """Take ``block``. Its bytes must stay as they are until BLOCKS_IN_USE - 1 more blocks were written."""
+        """Store ``block``. The caller must not change its bytes until BLOCKS_IN_USE - 1 more blocks were written."""
 
     def restart(self) -> None: ...
 
     def finish(self, where: str) -> None:
-        """All bytes are there. Raises ShortFileError or CorruptFileError when they are not the right ones."""
+        """End the file. Raises ShortFileError or CorruptFileError if the bytes are not the expected ones."""
 
 
 class Digests:
-    """Several digests of one stream; for a large one each runs in a thread of its own, as hashlib lets go of the GIL."""
+    """Several digests of one stream. For a large stream each has its own thread, because hashlib releases the GIL."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._hashes = {name: hashlib.new(name.lower()) if name != "BLAKE2B" else hashlib.blake2b() for name in names}
@@ -52,7 +52,7 @@ class Digests:
         for one in self._hashes.values():
             one.update(block)
         if self._size >= _THREADED_FROM:
-            # A small package is done before this, and its process has not loaded threads.
+            # Imported here, so that the process that fetches a small package does not load the threading modules.
             from queue import Queue
             from threading import Thread
 
@@ -63,12 +63,12 @@ class Digests:
                 self._lanes.append((lane, thread))
 
     def values(self) -> dict[str, str]:
-        """Hexadecimal values by name. Ends the threads."""
+        """Return the hexadecimal digests by name, and end the threads."""
         self.stop()
         return {name: one.hexdigest() for name, one in self._hashes.items()}
 
     def stop(self) -> None:
-        """End the threads; what was queued is hashed first."""
+        """End the threads after they have hashed the queued blocks."""
         for lane, thread in self._lanes:
             lane.put(None)
             thread.join()
@@ -81,7 +81,7 @@ def _consume(lane: Queue[bytes | memoryview | None], digest: hashlib._Hash) -> N
 
 
 class MemorySink:
-    """A small file, kept in memory."""
+    """Keeps a small file in memory."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
@@ -93,7 +93,7 @@ class MemorySink:
         self._blocks.clear()
 
     def finish(self, where: str) -> None:
-        """A file in memory is judged by who asked for it."""
+        """Do nothing: the caller checks a file in memory."""
 
     @property
     def data(self) -> bytes:
@@ -101,10 +101,10 @@ class MemorySink:
 
 
 class FileSink:
-    """A file on disk that must have ``size`` bytes (None: unknown) and the ``digests`` given by name in lower-case hex."""
+    """Writes a file that must have ``size`` bytes (None: unknown) and ``digests`` (name to value in lower-case hex)."""
 
     def __init__(self, path: Path, size: int | None, digests: Mapping[str, str], *, resume: bool = False) -> None:
-        """Opens ``path``; with ``resume`` the bytes that it has are kept and hashed. Raises OSError."""
+        """Open ``path``. With ``resume``, the bytes that it already has are kept and hashed. Raises OSError."""
         self._path = path
         self._size = size
         self._expected = dict(digests)
@@ -150,10 +150,10 @@ class FileSink:
 
     def close(self) -> None:
         self._digests.stop()
-        # What is worth keeping was flushed by `finish`, and told if it could not be.
+        # Errors can be ignored here: `finish` has already flushed the data of a good file, and raised an error if that failed.
         with contextlib.suppress(OSError):
             self._file.close()
 
     def _unwritable(self, error: OSError) -> OutputError:
-        """No fault of the mirror, which other mirrors could make good."""
+        """The error for a file that cannot be written. It is not the mirror's fault, so no other mirror is tried."""
         return OutputError(str(self._path), error.strerror or str(error))

@@ -1,6 +1,6 @@
-"""ssh:// through the system's ssh, whose keys, known hosts and configuration are the administrator's.
+"""ssh:// uses the system's ssh with the keys, known hosts and configuration of the administrator.
 
-What ssh says, which the other side has a part in, reaches nobody's terminal by itself: its end is in the error.
+The messages of ssh are not printed directly, because the remote host can write to them. Their last part is in the error.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from portage_ext.fetch.transfer import Patience, Transfer, Transport, parsed, wa
 from portage_ext.shown import short
 
 _ABSENT: Final = 66
-"""EX_NOINPUT (sysexits.h): what our own remote command ends with when the file is not there."""
+"""EX_NOINPUT (sysexits.h): the exit status of our remote command if the file does not exist."""
 _FORBIDDEN: Final = 77
-"""EX_NOPERM: the same, when it cannot see whether the file is there."""
+"""EX_NOPERM: the exit status of our remote command if it may not look whether the file exists."""
 
 
 class SshTransport:
-    """Each file is one `cat` on the other side."""
+    """Fetches each file with one remote command that writes it to its output."""
 
     def __init__(self, options: str | None = None) -> None:
-        """``options`` are further words for ssh, as PORTAGE_SSH_OPTS has them. Raises RequestError."""
+        """``options`` are additional ssh options, as in PORTAGE_SSH_OPTS. Raises RequestError."""
         try:
             self._options = shlex.split(os.environ.get("PORTAGE_SSH_OPTS", "") if options is None else options)
         except ValueError as error:
@@ -38,7 +38,7 @@ class SshTransport:
             ) from error
 
     def close(self) -> None:
-        """Nothing is kept; ControlMaster in ssh_config keeps connections where that is wanted."""
+        """Do nothing: no connection is kept. ControlMaster in ssh_config can keep connections open."""
 
     def run(self, transfer: Transfer, patience: Patience) -> None:
         words = command(transfer.url, transfer.offset, self._options, patience.timeout)
@@ -79,7 +79,8 @@ def command(url: str, offset: int, options: list[str], timeout: float) -> list[s
         raise UnsupportedUrlError(url, "it names no host")
     path = shlex.quote(unquote(parts.path))
     read = f"tail -c +{offset + 1} -- {path}" if offset else f"cat -- {path}"
-    # A file in a directory that may not be searched seems not to be there: the nearest directory that is there says which.
+    # A file in a directory without search permission looks absent. So test the nearest directory that exists: if it may not be
+    # searched, the answer is "no permission" and not "absent".
     nearest = 'until test -e "$d" || test "$d" = / || test "$d" = .; do d=$(dirname -- "$d"); done'
     absent = f'd={path}; {nearest}; test ! -d "$d" || test -x "$d" || exit {_FORBIDDEN}; exit {_ABSENT}'
     words = ["ssh", "-oBatchMode=yes", f"-oConnectTimeout={max(1, int(timeout))}"]
@@ -89,14 +90,14 @@ def command(url: str, offset: int, options: list[str], timeout: float) -> list[s
 
 
 class _Said:
-    """The end of what ssh says on stderr; the rest is read away, so that ssh never waits for a reader."""
+    """Keeps the last part of what ssh writes to stderr. Everything is read, so that ssh never blocks on a full pipe."""
 
     def __init__(self, fd: int) -> None:
         self.fds = [fd]
         self._words = bytearray()
 
     def take(self, *, wait: bool = True) -> None:
-        """Read what is there; without ``wait`` only if something is."""
+        """Read stderr; without ``wait``, only what is available now."""
         if self.fds and (wait or select.select(self.fds, [], [], 0)[0]):
             words = os.read(self.fds[0], limits.SSH_SAID)
             self._words += words
@@ -106,7 +107,7 @@ class _Said:
 
     @property
     def end(self) -> str:
-        """Its end, in one line."""
+        """The last part as one line."""
         return " ".join(self._words.decode("utf-8", "replace").split())[-limits.SSH_SHOWN :]
 
 
@@ -124,5 +125,5 @@ def _read(output: int, said: _Said, transfer: Transfer, patience: Patience) -> b
 
 
 def transport() -> Transport:
-    """For the table of schemes."""
+    """Make the transport; called through ``transfer.TRANSPORTS``."""
     return SshTransport()

@@ -1,6 +1,6 @@
-"""One transfer of one file from one mirror: bounded in bytes by the caller's limit, in time by the caller's patience.
+"""One transfer of a file from one mirror has limits that the caller sets: a maximum size and a maximum time.
 
-The bytes go to a sink as they arrive and are judged there; a transport decides nothing but whether it got any.
+The bytes go to a sink as they arrive, and the sink checks them. A transport only reports whether it could fetch them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from portage_ext.errors.trust import OversizedFileError, SlowMirrorError, Unsupp
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a mirror is given up: ``timeout`` seconds of silence, or less than ``low_speed`` bytes a second for
-    ``low_speed_time`` seconds."""
+    """When a transfer is aborted: after ``timeout`` seconds without data, or after ``low_speed_time`` seconds with less than
+    ``low_speed`` bytes per second."""
 
     timeout: float = 30
     low_speed: int = 1024
@@ -31,10 +31,10 @@ class Patience:
 
 @dataclass(slots=True)
 class Transfer:
-    """What is to be fetched, and how far it has come.
+    """The file to fetch and the progress so far.
 
-    ``sink`` gets the bytes; ``restart`` is called when a mirror cannot continue at ``offset`` and begins at the first
-    byte again. ``limit`` is the greatest size of the whole file in bytes. ``shown`` is the URL without its password.
+    ``sink`` gets the bytes. ``restart`` is called if a mirror cannot continue at ``offset`` and starts again at the first byte.
+    ``limit`` is the maximum size of the whole file in bytes. ``shown`` is the URL without its password.
     """
 
     url: str
@@ -48,12 +48,12 @@ class Transfer:
         self.shown = shown.line(self.url)
 
     def announce(self, length: int | None) -> None:
-        """A mirror says that ``length`` bytes follow. Raises OversizedFileError when that is too many."""
+        """Check the announced ``length`` of the rest, in bytes. Raises OversizedFileError if the file would be too large."""
         if length is not None and self.offset + length > self.limit:
             raise OversizedFileError(self.shown, f"it announces {self.offset + length} bytes where at most {self.limit} belong")
 
     def take(self, block: bytes | memoryview) -> None:
-        """Bytes have arrived. Raises OversizedFileError at the first one too many."""
+        """Pass arrived bytes to the sink. Raises OversizedFileError if they exceed the limit."""
         room = self.limit - self.offset
         if len(block) > room:
             raise OversizedFileError(self.shown, f"it sends more than the {self.limit} bytes that belong to the file")
@@ -61,7 +61,7 @@ class Transfer:
         self.sink(block)
 
     def begin_anew(self) -> None:
-        """The mirror sends the file from its first byte."""
+        """Start again, because the mirror sends the file from its first byte."""
         if self.offset:
             self.offset = 0
             self.restart()
@@ -69,10 +69,10 @@ class Transfer:
 
 ENTRY_POINTS: Final = "portage_ext.transports"
 TRANSPORTS: Final = {"http": "http", "https": "http", "ssh": "ssh"}
-"""What can be fetched from and verified: the scheme of a URL, and the module here whose ``transport`` makes its Transport.
+"""The supported URL schemes, and for each the module in this room whose function ``transport`` makes its Transport.
 
-A transport of another package is an entry point of the group ``portage_ext.transports``: a scheme, and such a function. It is
-looked for only where this table lacks the scheme.
+Another package can add a transport with an entry point in the group ``portage_ext.transports``: its name is the scheme, its
+value such a function. Entry points are searched only for a scheme that is not in this table.
 """
 
 
@@ -83,12 +83,12 @@ class Transport(Protocol):
         """Fetch the file, or the rest of it. Raises MirrorError and its subclasses."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
 
 
 def factory(scheme: str) -> Callable[[], Transport] | None:
-    """What makes the transport for ``scheme``; None when there is none."""
-    # Imported when needed: requests costs more time than a small package.
+    """The function that makes the transport for ``scheme``; None if there is none."""
+    # Imported only when needed, because importing requests takes longer than fetching a small package.
     if scheme in TRANSPORTS:
         module = importlib.import_module(f"portage_ext.fetch.{TRANSPORTS[scheme]}")
         return cast("Callable[[], Transport]", module.transport)
@@ -99,15 +99,15 @@ def factory(scheme: str) -> Callable[[], Transport] | None:
 
 
 def parsed(url: str) -> SplitResult:
-    """The parts of ``url``, of which host and port can be used. Raises UnsupportedUrlError.
+    """Split ``url`` and check its host and port. Raises UnsupportedUrlError.
 
-    Whoever wrote the URL, an administrator or a server that redirects, this is the one place where it is taken apart.
+    All URLs are parsed here, whether an administrator wrote them or a server redirects to them.
     """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        # Its own words may hold a piece of a password.
+        # The message of the exception is not shown, because it may contain a part of a password.
         raise UnsupportedUrlError(url, "it is no URL that can be read; look at its host, port and brackets") from None
     if parts.scheme in TRANSPORTS and not host:
         raise UnsupportedUrlError(url, "it names no host")
@@ -116,10 +116,10 @@ def parsed(url: str) -> SplitResult:
 
 @contextmanager
 def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
-    """Give up a transfer that is too slow, wherever it hangs: resolver, handshake, header or body.
+    """Abort a transfer that is too slow, wherever it hangs: in name resolution, handshake, header or body.
 
-    A timeout on a socket begins anew with every byte, so a drip would never end; a timer does not. Outside the main
-    thread, where Python has no signals, the timeout of the socket alone remains.
+    The timeout of a socket restarts with every byte, so a server that sends one byte at a time would never be aborted. A timer
+    solves this. It needs signals, which Python has only in the main thread; in other threads only the socket's timeout applies.
     """
     before = transfer.offset
 
@@ -135,7 +135,7 @@ def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
     except ValueError:
         main = False
     if not main:
-        # Not in the handler above: what goes wrong here would seem to have come of it.
+        # Not inside the handler above, where an error of the transfer would get the ValueError as its context.
         yield
         return
     signal.setitimer(signal.ITIMER_REAL, patience.low_speed_time, patience.low_speed_time)
@@ -147,5 +147,5 @@ def watched(transfer: Transfer, patience: Patience) -> Iterator[None]:
 
 
 def backoff(round_number: int, longest: float) -> None:
-    """Wait before the next round of attempts: half a second, doubled each time, ``longest`` at most."""
+    """Wait before the next round of attempts: half a second, then twice as long each time, at most ``longest`` seconds."""
     time.sleep(min(0.5 * 2**round_number, longest))
