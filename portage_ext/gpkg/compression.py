@@ -1,6 +1,6 @@
-"""Decompressed bytes are counted as they come out, so that a decompression bomb ends at its bound.
+"""Decompressed bytes are counted as they are produced, so that a decompression bomb is stopped at the limit.
 
-The seven methods are those of GLEP 78 and Portage. For methods without a Python module, the program that Portage runs is used.
+The seven methods are those of GLEP 78 and Portage. If Python has no module for a method, the program that Portage uses is run.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SUFFIXES: Final = {
     ".tar.xz": "xz",
     ".tar.zst": "zstd",
 }
-"""The suffix of an inner archive, and its compression method (GLEP 78; gpkg.ext_list in Portage)."""
+"""File name suffixes of inner archives, and the compression method of each (GLEP 78; gpkg.ext_list in Portage)."""
 TOOLS: Final = {"lz4": ("lz4", "-d", "-c"), "lzip": ("lzip", "-d", "-c"), "lzop": ("lzop", "-d", "-c")}
-"""What decompresses from stdin to stdout, as Portage runs it."""
+"""Commands that decompress from stdin to stdout, as Portage runs them."""
 _MAGIC: Final = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x1f\x8b", "gzip"),
@@ -45,29 +45,29 @@ _STEP: Final = 256 * limits.KIB
 
 
 class BadStreamError(Exception):
-    """The bytes cannot be decompressed within the bounds."""
+    """The bytes cannot be decompressed within the limits."""
 
 
 class BombError(BadStreamError):
-    """The decompressed data exceeds the bounds."""
+    """The decompressed data exceeds the limits."""
 
 
 def method_of(name: str) -> tuple[str, str] | None:
-    """``image.tar.zst`` -> ``("image", "zstd")``; None for a name that is no inner archive."""
+    """Split ``image.tar.zst`` into ``("image", "zstd")``; None if the name is not that of an inner archive."""
     stem, dot, rest = name.partition(".tar")
     method = SUFFIXES.get(dot + rest)
     return None if method is None else (stem, method)
 
 
 def method_of_content(head: bytes) -> str:
-    """How an archive that begins with ``head`` is compressed, which the name of an xpak package does not say."""
+    """The compression method of an archive that begins with ``head``. The name of an xpak package does not tell it."""
     return next((method for magic, method in _MAGIC if head.startswith(magic)), "none")
 
 
 def whole_frames(read: Callable[[int, int], bytes], size: int, most: int) -> None:
-    """Raises BadStreamError where a zstd frame is cut off (RFC 8878, 3.1), which the reader of ``zstandard`` takes for the end.
+    """Raise BadStreamError if a zstd frame is cut off (RFC 8878, 3.1). The reader of ``zstandard`` would treat that as the end.
 
-    ``read(offset, count)`` gives bytes of a stream of ``size`` bytes, which has ``most`` blocks at most.
+    ``read(offset, count)`` returns ``count`` bytes of a stream of ``size`` bytes, which may have at most ``most`` blocks.
     """
     at, blocks = 0, 0
     while at < size:
@@ -108,7 +108,10 @@ def _zstd(data: bytes) -> Iterator[bytes]:
 
 
 def _behind(data: bytes) -> bytes:
-    """What comes behind a stream: another one, or padding, behind which the tools that Portage runs ignore everything."""
+    """The data after the end of a stream: another stream, or nothing if only padding follows.
+
+    Data after the padding is refused, because the programs that Portage runs ignore it.
+    """
     if data[:1] != b"\0":
         return data
     if data.strip(b"\0"):
@@ -154,7 +157,7 @@ def _xz(data: bytes) -> Iterator[bytes]:
     except lzma.LZMAError as error:
         raise BadStreamError(str(error)) from error
     except MemoryError:
-        # The header says how large a dictionary is wanted, up to 4 GiB, and all of it is asked for at once.
+        # The header can demand a dictionary of up to 4 GiB, and the decompressor allocates it at once.
         raise BadStreamError("its dictionary is larger than the memory of this host") from None
 
 
@@ -171,7 +174,7 @@ def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
         stdin = process.stdin
 
         def feed() -> None:
-            # The tool may stop reading early, at damage or at its own end of stream.
+            # The program may stop reading early, because the data is damaged or the stream has ended.
             try:
                 stdin.write(data)
                 stdin.close()
@@ -195,7 +198,7 @@ def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
 
 
 def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> bytes | bytearray:
-    """All of ``data`` decompressed: at most ``most`` bytes and, beyond a free amount, a bounded ratio.
+    """Decompress ``data``. The result may have at most ``most`` bytes and, above a minimum size, a limited compression ratio.
 
     ``method`` is a value of :data:`SUFFIXES`. Raises BadStreamError.
     """
@@ -209,7 +212,7 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
     elif method == "gzip":
         source = _gzip(data)
     elif method == "bzip2":
-        # Rare methods are loaded when they are met: a fetcher is started for every package.
+        # Rare methods are imported only when needed, because a new process fetches each package.
         import bz2
 
         source = _step(data, bz2.BZ2Decompressor)
@@ -228,7 +231,7 @@ def decompress(data: bytes, method: str, most: int = limits.METADATA_SIZE) -> by
         if not out:
             out = block
             continue
-        # Grows in place: joined blocks would be in memory twice.
+        # A bytearray grows in place; joining the blocks at the end would need the memory twice.
         out = bytearray(out) if isinstance(out, bytes) else out
         out += block
     if total == 0:

@@ -28,10 +28,10 @@ from portage_ext.model import Hasher
 VERSION_FILE: Final = "gpkg-1"
 SIGNATURE_SUFFIX: Final = ".sig"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*/[A-Za-z0-9_][A-Za-z0-9._+-]*")
-"""A package's directory (PMS 3.1.2: what a PF is made of) and a file in it."""
+"""The directory of a package (its name is a PF, PMS 3.1.2) and a file in it."""
 _FIRST: Final = re.compile(rb"[A-Za-z0-9._+/@-]{3,}")
-"""How a package begins, be it with a name or with the name of a header that holds one. Portage lets ``tarfile`` look for
-gzip, bzip2, xz and lzma first, and neither begins in this way: nobody reads another archive out of the same bytes."""
+"""The first bytes of a package: a name, or the name of a header that contains one. Portage lets ``tarfile`` test for gzip,
+bzip2, xz and lzma first. None of these begins in this way, so no reader can see a different archive in the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class InnerArchive:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The structure of one gpkg. ``members`` has every member by its name without the directory ``prefix``."""
+    """The structure of one gpkg. ``members`` maps the name of each member, without the directory ``prefix``, to the member."""
 
     prefix: str
     members: Mapping[str, Member]
@@ -53,7 +53,7 @@ class Container:
     manifest: Manifest
     manifest_data: bytes
     signed: bool
-    """There is a signature on the Manifest or on any member: Portage then demands that all are good."""
+    """True if the Manifest or any member is signed. Portage then requires that all signatures are present and good."""
 
 
 def _structure(source: Source) -> list[Member]:
@@ -88,7 +88,7 @@ def _inner(source: Source, by_name: Mapping[str, Member], stem: str) -> InnerArc
 
 
 def read_container(source: Source) -> Container:
-    """The structure of the gpkg and its Manifest, with every name and size compared; digests are not computed here.
+    """Read the structure of the gpkg, and compare every name and size with its Manifest. Digests are not computed here.
 
     Raises PackageError.
     """
@@ -142,9 +142,9 @@ def _compare(source: Source, by_name: Mapping[str, Member], records: Mapping[str
 
 
 def check_members(source: Source, container: Container, *, image: bool) -> None:
-    """Compare the digests of the members with the Manifest; those of the image and its signature only with ``image``.
+    """Compare the digests of the members with the Manifest; those of the image and its signature only if ``image`` is True.
 
-    Portage's index, too, is made without hashing images. Raises DigestMismatchError and what reading raises.
+    Portage does not hash images either when it makes the index. Raises DigestMismatchError and other PackageErrors.
     """
     records = container.manifest.by_name()
     for name, member in container.members.items():
@@ -159,7 +159,7 @@ def check_members(source: Source, container: Container, *, image: bool) -> None:
 
 
 def read_metadata(source: Source, container: Container, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
-    """The metadata files of a gpkg by name, those in ``wanted`` (None: all). Raises PackageError."""
+    """Read the metadata files of a gpkg whose names are in ``wanted`` (None: all), by name. Raises PackageError."""
     archive = container.metadata
     if archive.member.size > limits.METADATA_COMPRESSED:
         raise OversizedPackageError(source.name, f"metadata of {archive.member.size} bytes")

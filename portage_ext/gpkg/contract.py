@@ -1,6 +1,6 @@
-"""The contract of a package file: from its metadata, or computed from its image, object by object.
+"""The contract of a package (which library symbols it needs and provides) is read from its metadata or computed from its image.
 
-The image is decompressed as a stream, and only one ELF object at a time is kept; a large object is kept in a temporary file.
+The image is decompressed as a stream, and only one ELF object at a time is kept, a large one in a temporary file.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _METADATA = frozenset((KEY, "EPREFIX"))
 
 
 def stored_contract(path: Path) -> SymbolContract | None:
-    """The contract in the metadata of the package; None if there is none. Raises PackageError, InvalidContractError."""
+    """Read the contract in the metadata of the package; None if there is none. Raises PackageError, InvalidContractError."""
     text = read_texts(path, _METADATA).get(KEY, "")
     return SymbolContract.parse(text) if text else None
 
 
 def computed_contract(path: Path) -> SymbolContract:
-    """The contract of the image in the package at ``path``. Raises PackageError."""
+    """Compute the contract from the image in the package at ``path``. Raises PackageError."""
     fd = open_package(path)
     try:
         source = Source(fd, str(path))
@@ -48,12 +48,12 @@ def computed_contract(path: Path) -> SymbolContract:
 
 
 def contract_of_image(source: Source, container: Container, eprefix: str = "") -> SymbolContract:
-    """The contract of the image in an open gpkg. Raises PackageError."""
+    """Compute the contract from the image in an open gpkg. Raises PackageError."""
     return _contract(gpkg_image(source, container), eprefix)
 
 
 def contract_of_xpak(source: Source, eprefix: str = "") -> SymbolContract:
-    """The contract of the image with which an open xpak package begins. Raises PackageError."""
+    """Compute the contract from the image at the beginning of an open xpak package. Raises PackageError."""
     return _contract(xpak_image(source), eprefix)
 
 

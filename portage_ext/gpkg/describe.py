@@ -22,13 +22,13 @@ KEYS: Final = (
     "IUSE", "USE", "KEYWORDS", "LICENSE", "RESTRICT", "PROPERTIES", "FEATURES", "DEPEND", "BDEPEND", "RDEPEND", "PDEPEND",
     "IDEPEND", "REQUIRES", "PROVIDES", CONTRACT,
 )  # fmt: skip
-"""What is worth showing; the build environment and lists of files are not."""
+"""The metadata values that are shown. The build environment and lists of files are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A package file: size in bytes, values by name, and what its parts are. ``signed`` is its clear-signed Manifest, empty
-    when it has none; ``damage`` says what does not agree with the Manifest."""
+    """A package file: its size in bytes, metadata values by name, and its parts. ``signed`` is the clear-signed Manifest, empty
+    if it is not signed. ``damage`` says what does not match the Manifest."""
 
     path: Path
     size: int
@@ -39,7 +39,7 @@ class Described:
 
 
 def describe(path: Path) -> Described:
-    """Look at ``path``. Raises PackageError for what is no package."""
+    """Describe the package at ``path``. Raises PackageError if it is not a package."""
     fd = open_package(path)
     try:
         source = Source(fd, str(path))

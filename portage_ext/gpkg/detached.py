@@ -20,7 +20,7 @@ _ISSUER_FINGERPRINT: Final = 33
 
 @dataclass(frozen=True, slots=True)
 class SignaturePacket:
-    """What a version 4 signature packet says about itself; ``fingerprint`` is upper-case hexadecimal."""
+    """The fields of a version 4 signature packet. ``fingerprint`` is in upper-case hexadecimal."""
 
     kind: int
     hash_name: str
@@ -29,13 +29,13 @@ class SignaturePacket:
     prefix: bytes
 
     def fits(self, data: bytes) -> bool:
-        """The packet's two leading bits-of-digest bytes are those of a signature over ``data``."""
+        """Whether the first two digest bytes in the packet are those of a signature over ``data``."""
         digest = hashlib.new(self.hash_name, data + self.trailer).digest()
         return self.kind == _BINARY and digest[:2] == self.prefix
 
 
 def binary_signature(data: bytes) -> bytes:
-    """The packets of a detached signature, whether it is armored or not. Raises ValueError."""
+    """The binary packets of a detached signature, which may be armored. Raises ValueError."""
     if not data.startswith(b"-----BEGIN PGP SIGNATURE-----"):
         return data
     lines = data.replace(b"\r\n", b"\n").strip().split(b"\n")
@@ -51,13 +51,13 @@ def binary_signature(data: bytes) -> bytes:
 
 
 def signed_message(signature: bytes, data: bytes) -> bytes:
-    """One OpenPGP message out of a detached signature (binary packets) and what it signs (RFC 9580, 10.3)."""
+    """Combine a detached signature (binary packets) and the signed data into one OpenPGP message (RFC 9580, 10.3)."""
     body = b"b\0" + bytes(4) + data
     return signature + b"\xcb\xff" + len(body).to_bytes(4, "big") + body
 
 
 def _body(packet: bytes) -> bytes | None:
-    """The body of the one signature packet that ``packet`` is."""
+    """The body of ``packet``; None unless it is exactly one signature packet."""
     first = packet[0]
     if first & 0xFC == 0x88 and first & 3 != 3:  # old format, with a length of 1, 2 or 4 bytes
         size = 1 << (first & 3)
@@ -86,7 +86,7 @@ def _issuer(subpackets: bytes) -> str | None:
 
 
 def parse_signature(packet: bytes) -> SignaturePacket | None:
-    """The one version 4 signature in ``packet``; None for everything that gpg should judge."""
+    """Parse the single version 4 signature in ``packet``; None for anything else, which gpg must check."""
     try:
         body = _body(packet)
         if body is None or body[0] != 4 or body[3] not in _HASHES:

@@ -1,4 +1,4 @@
-"""The identity of a package comes from its metadata; a path or an index only repeats it."""
+"""The identity of a package comes from its metadata. A path or an index entry only repeats it, and is compared with it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Identity:
 
 
 def as_text(name: str, metadata: Mapping[str, bytes]) -> dict[str, str]:
-    """Values as Portage's index holds them: UTF-8 with replacement, runs of white space made one blank.
+    """Convert metadata to the values in Portage's index: UTF-8 with replacement, each run of white space becomes one blank.
 
-    Raises OversizedPackageError for a value beyond the bound; ``name`` is the file.
+    Raises OversizedPackageError for a value over the limit; ``name`` is the file name for the error.
     """
     texts: dict[str, str] = {}
     for key, value in metadata.items():
@@ -43,7 +43,7 @@ def as_text(name: str, metadata: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def read_texts(path: Path, wanted: frozenset[str]) -> dict[str, str]:
-    """The values of ``wanted`` that the metadata of the package at ``path`` has. Raises PackageError."""
+    """Read the metadata values in ``wanted`` of the package at ``path``, as far as it has them. Raises PackageError."""
     fd = open_package(path)
     try:
         source = Source(fd, str(path))
@@ -58,11 +58,11 @@ def _build_time(text: str) -> int | None:
     try:
         return int(text) if text else None
     except ValueError:
-        return -1  # as Portage counts it: a curiosity, and no reason to lose the package
+        return -1  # Portage uses -1 too; an unusual number is no reason to refuse the package
 
 
 def identity_of(name: str, values: Mapping[str, str]) -> Identity:
-    """The identity in metadata values (:func:`as_text`). Raises MissingMetadataError, MalformedPackageError."""
+    """Take the identity from metadata values (:func:`as_text`). Raises MissingMetadataError, MalformedPackageError."""
     missing = [key for key in ("CATEGORY", "PF", "SLOT") if not values.get(key)]
     if missing:
         raise MissingMetadataError(name, f"the metadata has no {', '.join(missing)}")
@@ -79,7 +79,7 @@ def identity_of(name: str, values: Mapping[str, str]) -> Identity:
 
 
 def read_identity(path: Path, *, image: bool = False) -> Identity:
-    """The identity of the package at ``path`` from its metadata, after a check of its digests (of the image with ``image``).
+    """Read the identity of the package at ``path`` after checking its digests, also that of the image if ``image`` is True.
 
     Signatures are not checked. Raises PackageError.
     """

@@ -1,8 +1,8 @@
-"""The image of a package as a stream: decompressed while it is read, counted, and never in memory as a whole.
+"""The image of a package is read as a stream: it is decompressed and counted on the way and never in memory as a whole.
 
-It is read with ``tarfile``, as in Portage, but within bounds that ``tarfile`` lacks: for the size of headers, for sequences of
-headers, for sparse maps, and for members that extend beyond the end of the stream. For methods without a Python module, the
-program that Portage runs is used.
+It is read with ``tarfile``, as in Portage, but with limits that ``tarfile`` lacks: for the size of headers, for sequences of
+headers, for sparse maps, and for members that extend beyond the end of the stream. If Python has no module for a compression
+method, the program that Portage uses is run.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from portage_ext.gpkg.source import Source
 from portage_ext.gpkg.xpak import segment_start
 
 _ENDS: Final = 16
-"""How often the end of a stream may be met."""
+"""How many reads may return nothing at the end of a stream."""
 
 
 class Content:
-    """The content of a member, to be read until the next member is asked for. Raises PackageError, when it is read too."""
+    """The content of a member. It can be read only until the next member is requested. Reading raises PackageError."""
 
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = file
@@ -47,11 +47,12 @@ class Content:
 
 
 Member = tuple[str, tarfile.TarInfo, Content | None]
-"""Where it is installed, what it is, and of a regular file the content. A hard link says where its file is installed."""
+"""The path where it is installed, its header, and the content if it is a regular file. The link target of a hard link is the
+path where the linked file is installed."""
 
 
 def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
-    """The members of the image of an open gpkg, in their order. Raises PackageError."""
+    """Yield the members of the image of an open gpkg in archive order. Raises PackageError."""
     image = container.image
     for member, file in _members(source, image.member.offset, image.member.size, image.method):
         name = _below_image(member.name)
@@ -62,13 +63,13 @@ def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
 
 
 def _below_image(name: str) -> str:
-    """Portage installs what is below "image/", whatever the container's own name is, and nothing else, which is empty here."""
+    """The path of a member below "image/". Portage installs nothing else, so for other members the result is empty."""
     top, _, rest = posixpath.normpath(name).partition("/")
     return f"/{rest}" if top == "image" and rest else ""
 
 
 def xpak_image(source: Source) -> Iterator[Member]:
-    """The members of the image with which an open xpak package begins, in their order. Raises PackageError."""
+    """Yield the members of the image at the beginning of an open xpak package, in archive order. Raises PackageError."""
     method = method_of_content(source.read(0, min(16, source.size)))
     for member, file in _members(source, 0, segment_start(source), method):
         if member.islnk():
@@ -87,7 +88,7 @@ def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tu
         with _decompressed(source.name, raw, method) as stream:
             counted = _Counted(stream, source.name)
             with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_bounded()) as archive:
-                kept = vars(archive)["members"]  # all that were read: millions
+                kept = vars(archive)["members"]  # tarfile keeps every member that was read; there can be millions
                 count = 0
                 while (member := archive.next()) is not None:
                     count += 1
@@ -98,13 +99,13 @@ def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tu
                     file = archive.extractfile(member) if member.isreg() else None
                     yield member, None if file is None else Content(file, source.name)
                     kept.clear()
-            # A stream that was cut off says so only at its end.
+            # Read to the end, because only there the decompressor reports that the stream was cut off.
             counted.drain()
 
 
 @contextlib.contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Whatever is wrong with the image of the package ``name`` is a PackageError."""
+    """Turn every error in reading the image of the package ``name`` into a PackageError."""
     try:
         yield
     except (tarfile.TarError, ValueError) as error:
@@ -112,7 +113,7 @@ def _named(name: str) -> Iterator[None]:
     except (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise DecompressionError(name, f"image: {error}") from error
     except MemoryError:
-        # A header of xz says how large a dictionary is wanted, up to 4 GiB, and all of it is asked for at once.
+        # The header of xz can demand a dictionary of up to 4 GiB, and the decompressor allocates it at once.
         raise DecompressionError(name, "image: it needs more memory than this host has") from None
 
 
@@ -122,7 +123,7 @@ _EXTENDING = frozenset(
 
 
 def _bounded() -> type[tarfile.TarInfo]:
-    """What ``tarfile`` makes of the headers of one archive, within bounds."""
+    """A TarInfo class with limits for the headers of one archive."""
 
     class Bounded(tarfile.TarInfo):
         chain = 0
@@ -180,7 +181,7 @@ def _through(name: str, command: tuple[str, ...], raw: IO[bytes]) -> Iterator[IO
         failures: list[PackageError] = []
 
         def feed() -> None:
-            # The tool may stop reading early, at damage or when nobody wants the rest.
+            # The program may stop reading early, because the data is damaged or the rest is not needed.
             with contextlib.suppress(OSError):
                 try:
                     shutil.copyfileobj(raw, stdin, limits.READ_BLOCK)
@@ -207,7 +208,7 @@ def _through(name: str, command: tuple[str, ...], raw: IO[bytes]) -> Iterator[IO
 
 
 class _Slice(io.RawIOBase):
-    """``size`` bytes of a package from ``offset`` on, as a file."""
+    """A file object for the ``size`` bytes of a package that begin at ``offset``."""
 
     def __init__(self, source: Source, offset: int, size: int) -> None:
         self._source = source
@@ -226,7 +227,7 @@ class _Slice(io.RawIOBase):
 
 
 class _Counted:
-    """What comes out of a decompressor, as long as it stays within the bound."""
+    """Reads the output of a decompressor and counts it. Raises an error if it exceeds the limit."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self._stream = stream
@@ -242,7 +243,7 @@ class _Counted:
         if not data:
             self._ends += 1
             if self._ends > _ENDS:
-                # tarfile goes on to the end of a member, however far it is.
+                # Stop here, because tarfile would keep reading up to the size in the member's header, however large it is.
                 raise tarfile.ReadError("ends inside a member")
         return data
 

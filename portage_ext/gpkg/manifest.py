@@ -17,17 +17,18 @@ _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
 _END: Final = b"-----END PGP SIGNATURE-----"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _TEXT: Final = re.compile(r"[\n -~]*")
-"""Blanks and line ends are these alone: Portage takes a form feed for a line end, and others for a blank."""
+"""The only white space is blank and newline, because Portage treats a form feed as a line end and other characters as
+blanks."""
 _HEX: Final = {name: re.compile(r"[0-9A-Fa-f]{128}") for name in STRONG}
 
 
 class ManifestError(Exception):
-    """The Manifest cannot be read in exactly one way."""
+    """The Manifest is malformed or ambiguous."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One DATA line: name without directory, size in bytes, BLAKE2B and SHA512 in lower-case hexadecimal."""
+    """One DATA line: the name without directory, the size in bytes, BLAKE2B and SHA512 in lower-case hexadecimal."""
 
     name: str
     size: int
@@ -37,7 +38,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``signature`` is the armored block of a clear-signed Manifest, and None when there is none."""
+    """A parsed Manifest. ``signature`` is the armored block if it is clear-signed, else None."""
 
     records: tuple[Record, ...]
     text: bytes
@@ -48,9 +49,9 @@ class Manifest:
 
 
 def split_signed(data: bytes) -> tuple[bytes, bytes | None]:
-    """The covered text and the armored signature of a clear-signed message; the data itself and None when it is not one.
+    """Split a clear-signed message into the signed text and the armored signature. Other data is returned unchanged, with None.
 
-    Raises ManifestError when there is anything outside the signed message.
+    Raises ManifestError if there is anything outside the signed message.
     """
     if _BEGIN not in data and _SIGNATURE not in data and _END not in data:
         return data, None
@@ -77,7 +78,7 @@ def split_signed(data: bytes) -> tuple[bytes, bytes | None]:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """The records of a Manifest. Raises ManifestError; every record must carry BLAKE2B and SHA512, as Portage demands."""
+    """Parse a Manifest. Every record must have BLAKE2B and SHA512, as Portage requires. Raises ManifestError."""
     text, signature = split_signed(data)
     records: dict[str, Record] = {}
     try:

@@ -1,4 +1,4 @@
-"""A package is signed without a change of its payload: the members are copied byte for byte, headers included.
+"""A package is signed without changing its payload: the members are copied byte for byte, including their headers.
 
 A signed gpkg (GLEP 78) has a detached signature after each inner archive, and a clear-signed Manifest that lists both. The
 payload is hashed and compared with the Manifest, signed, and copied at the same time, in constant memory; the kernel makes the
@@ -29,12 +29,12 @@ from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.tar import BLOCK, Member
 
 _SMALL: Final = 256 * limits.KIB
-"""Up to this size threads cost more than they save."""
+"""Up to this number of bytes, threads cost more time than they save."""
 _CHUNK: Final = 64 * limits.MIB
 
 
 class Pending(Protocol):
-    """A signature that is being made."""
+    """A signature that is still being made."""
 
     def result(self) -> bytes: ...
 
@@ -42,7 +42,7 @@ class Pending(Protocol):
 
 
 class Signer(Protocol):
-    """What makes armored signatures."""
+    """Makes armored signatures."""
 
     def clearsign(self, text: bytes) -> bytes: ...
 
@@ -52,10 +52,9 @@ class Signer(Protocol):
 
 
 def sign_package(path: Path, signer: Signer) -> None:
-    """Give the gpkg at ``path`` the signatures of ``signer``, in place of any that it has.
+    """Sign the gpkg at ``path`` with ``signer`` and remove any earlier signatures.
 
-    Its Manifest is trusted only if the payload matches it. Raises PackageError, GpgError, OSError; then the old file is
-    unchanged.
+    The payload must match the old Manifest. Raises PackageError, GpgError, OSError; the file is then unchanged.
     """
     fd = open_package(path)
     try:
@@ -72,7 +71,7 @@ def sign_package(path: Path, signer: Signer) -> None:
 
 @contextlib.contextmanager
 def _replacing(path: Path, status: os.stat_result) -> Iterator[int]:
-    """The descriptor of a file that becomes ``path``, with the mode and owner in ``status``."""
+    """Give the descriptor of a temporary file that replaces ``path`` at the end, with the mode and owner from ``status``."""
     with files.replacing(path, mode=stat.S_IMODE(status.st_mode), group=status.st_gid) as file:
         with contextlib.suppress(PermissionError):
             os.fchown(file.fileno(), status.st_uid, status.st_gid)
@@ -83,7 +82,7 @@ def _replacing(path: Path, status: os.stat_result) -> Iterator[int]:
 
 @dataclass(slots=True)
 class _Writer:
-    """The new container in the making: members copied, signatures put behind them, records collected."""
+    """Writes the new container: copies the members, adds their signatures, and collects the records for the Manifest."""
 
     source: Source
     fd: int
@@ -108,7 +107,7 @@ class _Writer:
         os.ftruncate(self.out, -(-size // tarfile.RECORDSIZE) * tarfile.RECORDSIZE)
 
     def _copy(self, member: Member, record: Record, *, signed: bool) -> bytes | None:
-        """Copy a member with its headers and padding; returns its signature. Raises DigestMismatchError."""
+        """Copy a member with its headers and padding, and return its signature. Raises DigestMismatchError."""
         if member.size <= _SMALL:
             data = self.source.read(member.offset, member.size)
             _compare(self.source.name, record, _record(record.name, data))
@@ -122,18 +121,18 @@ class _Writer:
             self._write(bytes(member.end - member.offset - member.size))
             _compare(self.source.name, record, hashing.record(record.name))
             return None if pending is None else pending.result()
-        except BaseException:  # also an interrupt leaves no gpg behind; it is raised again
+        except BaseException:  # stop gpg also after an interrupt; the exception is raised again
             if pending is not None:
                 pending.abandon()
             raise
 
     def _write(self, data: bytes) -> None:
-        """All of ``data``: a disk that is full takes a part first, and refuses only what comes next."""
+        """Write all of ``data``. On a full disk, a write may first write only a part, and only the next one fails."""
         while data:
             data = data[os.write(self.out, data) :]
 
     def _copy_range(self, start: int, end: int) -> None:
-        """Let the kernel copy; where it cannot (two file systems, an old kernel) it is read and written."""
+        """Copy bytes in the kernel; if it cannot do that (two file systems, an old kernel), read and write them."""
         while start < end:
             try:
                 moved = os.copy_file_range(self.fd, self.out, min(end - start, _CHUNK), offset_src=start)
@@ -145,7 +144,7 @@ class _Writer:
             start += moved
 
     def _add(self, name: str, data: bytes) -> None:
-        """Append a member of our own."""
+        """Append a new member: a signature or the Manifest."""
         info = tarfile.TarInfo(f"{self.container.prefix}/{name}")
         info.size = len(data)
         info.mtime = int(self.now)
@@ -156,13 +155,13 @@ class _Writer:
 
 
 class Digester(Protocol):
-    """What of hashlib is used here."""
+    """The methods of hashlib objects that are used here."""
 
     def update(self, data: memoryview, /) -> None: ...
 
 
 class _Hashing:
-    """BLAKE2B and SHA512 of one member, each in a thread of its own (hashlib lets go of the GIL)."""
+    """Computes BLAKE2B and SHA512 of one member, each in its own thread (hashlib releases the GIL)."""
 
     def __init__(self, fd: int, member: Member) -> None:
         self._size = member.size

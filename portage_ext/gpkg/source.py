@@ -1,4 +1,4 @@
-"""A package is read through one descriptor, so that every checked byte comes from the same file."""
+"""A package is read through one file descriptor, so that every byte that is checked comes from the same file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from portage_ext.errors import (
 )
 
 HEAD: Final = 128 * limits.KIB
-"""How much of a file is read at once, and kept, while it is looked at."""
+"""How many bytes at the start of a file are read at once and kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What tells a changed file from an unchanged one: size in bytes, modification time in ns, inode."""
+    """Detects whether a file was changed: its size in bytes, modification time in nanoseconds, and inode."""
 
     size: int
     mtime_ns: int
@@ -37,12 +37,12 @@ class FileStamp:
 
 
 class Source:
-    """Random access to an open package. Raises PackageError; ``name`` is how errors call the file."""
+    """Random access to an open package. Methods raise PackageError; ``name`` is the name of the file in errors."""
 
     __slots__ = ("_fd", "_head", "name", "stamp")
 
     def __init__(self, fd: int, name: str, buffer: bytearray | None = None) -> None:
-        """``buffer`` of HEAD bytes saves the allocation; it belongs to this object until the next one gets it."""
+        """``buffer`` of HEAD bytes saves an allocation. This object uses it until the caller gives it to another Source."""
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
             raise MalformedPackageError(name, "not a regular file")
@@ -53,7 +53,7 @@ class Source:
         self._fd = fd
         self.name = name
         self.stamp = FileStamp.of(status)
-        # Most packages are small, and the headers of the others stand in front: one read serves them.
+        # One read is enough for most packages: they are small, or at least their headers are at the start.
         self._head = memoryview(bytearray(min(HEAD, status.st_size)) if buffer is None else buffer)[: status.st_size]
         self._fill()
 
@@ -85,7 +85,7 @@ class Source:
         return self.stamp.size
 
     def read(self, offset: int, size: int) -> bytes:
-        """``size`` bytes at ``offset``, all of them."""
+        """Return exactly ``size`` bytes from ``offset``."""
         if offset + size > self.stamp.size:
             raise TruncatedPackageError(self.name, f"should have at least {offset + size} bytes, but has {self.stamp.size}")
         if offset + size <= len(self._head):
@@ -93,7 +93,7 @@ class Source:
         return self._pread(offset, size)
 
     def blocks(self, offset: int = 0, end: int | None = None) -> Iterator[bytes | memoryview]:
-        """The bytes from ``offset`` to ``end`` in blocks of bounded size."""
+        """Yield the bytes from ``offset`` to ``end`` in blocks of limited size."""
         stop = self.stamp.size if end is None else end
         if offset < len(self._head):
             until = min(stop, len(self._head))
@@ -105,13 +105,13 @@ class Source:
             offset += len(block)
 
     def unchanged(self) -> None:
-        """Raises ChangingPackageError when the file was written to since it was opened."""
+        """Raise ChangingPackageError if the file was written to since it was opened."""
         if FileStamp.of(os.fstat(self._fd)) != self.stamp:
             raise ChangingPackageError(self.name, "changed while it was read")
 
 
 def open_package(path: Path | str, name: str | None = None) -> int:
-    """A descriptor of ``path``, never through a symbolic link. Raises UnreadablePackageError; the caller closes it."""
+    """Open ``path``, which must not be a symbolic link. The caller closes the descriptor. Raises UnreadablePackageError."""
     try:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

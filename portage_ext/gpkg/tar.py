@@ -2,8 +2,8 @@
 
 It reads what Portage writes and accepts (ustar, GNU long names, pax paths and sizes; POSIX.1-2017 pax, "ustar Interchange
 Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses at
-odd headers: it treats a broken header as the end of the archive, and padding as part of a name. So every odd header is an error
-here, before a member is returned; what is accepted, ``tarfile`` reads in the same way (tests/unit/gpkg/test_tarfile.py).
+odd headers: it treats a broken header as the end of the archive, and padding as part of a name. Here every odd header is an
+error before its member is returned. ``tarfile`` reads every accepted archive the same way (tests/unit/gpkg/test_tarfile.py).
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ _REGULAR: Final = frozenset((b"0", b"\0", b"7"))
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \0"
 _NUMBERS: Final = (slice(100, 108), slice(108, 116), slice(116, 124), slice(136, 148), slice(329, 337), slice(337, 345))
-"""Mode, owner, group, time and device. Nothing here depends on them; where one is malformed, ``tarfile`` sees the end."""
+"""Mode, owner, group, time and device. They are not used, but must be valid: at a malformed one ``tarfile`` sees the end."""
 _PAX: Final = frozenset(("atime", "ctime", "gid", "gname", "mtime", "path", "size", "uid", "uname"))
-"""Keywords of a pax header. Others change how it is read (``hdrcharset``), make a member sparse, or are nothing to us."""
+"""The accepted keywords of a pax header. Others change how it is read (``hdrcharset``), make a member sparse, or are not
+needed."""
 
 
 class TarError(Exception):
-    """The bytes are no acceptable tar archive; the reader that knows the file turns this into a PackageError."""
+    """The bytes are not an acceptable tar archive. The caller, which knows the file name, converts this to a PackageError."""
 
 
 class TarTruncatedError(TarError):
@@ -39,7 +40,7 @@ class TarTruncatedError(TarError):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A regular file in an archive. ``start`` is where its first header is, ``offset`` where its data is, both in bytes."""
+    """A regular file in an archive. ``start`` is the offset of its first header and ``offset`` that of its data, in bytes."""
 
     name: str
     start: int
@@ -48,7 +49,7 @@ class Member:
 
     @property
     def end(self) -> int:
-        """Where the next header is."""
+        """The offset of the next header, in bytes."""
         return self.offset + _padded(self.size)
 
 
@@ -75,7 +76,8 @@ def _string(field: bytes) -> str:
 
 
 def _long_name(body: bytes, length: int) -> str:
-    """The name in ``body``, whole blocks of which ``length`` bytes count; ``tarfile`` reads on into the padding."""
+    """The name in the first ``length`` bytes of ``body``. The rest of its last block must be zeros: ``tarfile`` reads that
+    too."""
     if body.find(b"\0") != length - 1 or body[length:].strip(b"\0"):
         raise TarError("a long name that does not end where it says")
     return _string(body)
@@ -103,7 +105,7 @@ def _pax(body: bytes, length: int) -> dict[str, str]:
 
 
 _FIELDS: Final = struct.Struct("100s24s12s12s8s356s")
-"""A header: name; mode, owner and group; size; time; checksum; everything behind."""
+"""The parts of a header: name; mode, owner and group; size; time; checksum; the rest."""
 _OWNER: Final = re.compile(rb"(?:[0-7]{7}\0){3}")
 _OCTAL: Final = re.compile(rb"[0-7]{11}\0")
 _SUM: Final = re.compile(rb"[0-7]{6}\0 ")
@@ -111,26 +113,30 @@ _REST: Final = re.compile(rb"(?s)0\0{100}ustar\x0000.{64}(?:[0-7]{7}\0|\0{8}){2}
 _USUAL: Final = re.compile(
     rb"(?s).{100}%s([0-7]{11})\0[0-7]{11}\0(.{8})%s" % (_OWNER.pattern, _REST.pattern.removeprefix(b"(?s)"))
 )
-"""A header of a plain file as almost all are: (size, checksum)."""
+"""The usual header of a plain file, with the groups (size, checksum)."""
 
 
 @lru_cache(maxsize=1 << 12)
 def _checksum(stored: bytes) -> int:
-    """What the other bytes of a header add up to, by its usual checksum field, which itself counts as eight blanks; else -1."""
+    """The sum of the other bytes of a header according to its checksum field, in which the field itself counts as eight blanks.
+
+    -1 if the field does not have the usual form.
+    """
     return int(stored[:6], 8) - 8 * 32 + sum(stored) if _SUM.fullmatch(stored) else -1
 
 
 def _sums_up(header: bytes | memoryview, stored: bytes) -> bool:
-    """Whether a header whose last part is ``_REST`` has the checksum ``stored``, without a look at each byte.
+    """Whether a header whose last part is ``_REST`` has the checksum ``stored``. This is faster than adding each byte in
+    Python.
 
-    adler32 has 1 and the sum of all bytes in its low half, modulo 65521. ``_REST`` has 267 zeros, so the other 245 bytes are
-    62475 at most together, and the sum is whole and exact.
+    The low half of adler32 is 1 plus the sum of all bytes, modulo 65521. ``_REST`` has 267 zeros, so the sum of the other
+    245 bytes is at most 62475. It is therefore never reduced by the modulus, and the result is exact.
     """
     return (zlib.adler32(header) & 0xFFFF) - 1 == _checksum(stored)
 
 
 def _header(header: bytes, offset: int) -> tuple[bytes, int]:
-    """Type and size in a header. Raises TarError where ``tarfile`` would refuse the header or read it otherwise."""
+    """The type and size in a header. Raises TarError if ``tarfile`` would refuse the header or read it differently."""
     usual = _USUAL.fullmatch(header)
     if usual and _sums_up(header, usual[2]):
         return b"0", int(usual[1], 8)
@@ -148,10 +154,10 @@ def _header(header: bytes, offset: int) -> tuple[bytes, int]:
 
 
 def members(read: Callable[[int, int], bytes], size: int, most: int, offset: int = 0) -> Iterator[Member]:
-    """The members of the archive of ``size`` bytes that ``read(offset, size)`` gives; at most ``most`` of them.
+    """Yield the members of the archive of ``size`` bytes that ``read(offset, size)`` reads. More than ``most`` are an error.
 
-    Begins at ``offset``, where a header must be. The last value of the iterator is followed by the end of the archive; what
-    comes behind is the caller's to judge. Raises TarError.
+    Reading begins at ``offset``, where a header must be. After the last member comes the end of the archive. The caller decides
+    what may follow it. Raises TarError.
     """
     if size < BLOCK:
         raise TarTruncatedError("too short for a tar archive")
@@ -165,7 +171,7 @@ def members(read: Callable[[int, int], bytes], size: int, most: int, offset: int
         long_name: str | None = None
         pax: dict[str, str] = {}
         if kind in (b"L", b"x"):
-            # One of them before a member: which of two wins depends on their order, and on who reads.
+            # Only one such header may precede a member. If there were two, readers differ in which one they use.
             if length > (limits.CONTAINER_NAME if kind == b"L" else limits.PAX_HEADER):
                 raise TarError(f"a name or pax header of {length} bytes")
             offset += BLOCK + _padded(length)
@@ -204,7 +210,10 @@ def members(read: Callable[[int, int], bytes], size: int, most: int, offset: int
 
 
 def _pax_size(pax: dict[str, str], length: int) -> int:
-    """The size of a member whose own header says ``length``, which a reader without pax would believe."""
+    """The size of a member from its pax header, or ``length`` if it has none there.
+
+    ``length`` is the size in the plain header. It must be 0 or the same size, because a reader without pax support uses it.
+    """
     text = pax.get("size")
     if text is None:
         return length
@@ -215,23 +224,24 @@ def _pax_size(pax: dict[str, str], length: int) -> int:
 
 @lru_cache(maxsize=8)
 def _file_name(prefix: str) -> re.Pattern[bytes]:
-    """The name field of a file directly below ``prefix``, as Portage writes it."""
+    """A pattern for the name field of a file directly below ``prefix``, as Portage writes it."""
     return re.compile(rb"%s[A-Za-z0-9_][^/\0]*\0+" % re.escape(prefix.encode()))
 
 
 @lru_cache(maxsize=8)
 def _known_names(prefix: str, keys: frozenset[str]) -> dict[bytes, str]:
-    """The name fields of ``keys`` below ``prefix``, as far as they fit and are usual."""
+    """The name fields of ``keys`` below ``prefix``, for those keys that fit into the field and have a usual form."""
     fields = {f"{prefix}{key}".encode("utf-8", "surrogateescape").ljust(100, b"\0"): key for key in keys}
     return {field: key for field, key in fields.items() if len(field) == 100 and _file_name(prefix).fullmatch(field)}
 
 
 def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | None) -> dict[str, bytes]:
-    """``{name without prefix: content}`` of an archive in memory; names outside ``wanted`` are checked and skipped.
+    """Return ``{name without prefix: content}`` of an archive in memory. Members not in ``wanted`` are checked, but not
+    returned.
 
-    Only files directly below ``prefix``, and none twice: Portage takes the last when it indexes and none when it merges.
-    Of a wanted value that is longer than METADATA_VALUE one byte more than that is given, for the caller to refuse. Raises
-    TarError.
+    All files must be directly below ``prefix``, and none may occur twice: Portage uses the last one when it indexes, and
+    refuses the package when it merges. A wanted value longer than METADATA_VALUE bytes is cut one byte after that limit, so
+    that the caller can see that it is too long. Raises TarError.
     """
     length = len(prefix.encode())
     file_name = _file_name(prefix).fullmatch
@@ -242,8 +252,8 @@ def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | N
     end = len(data)
     offset = count = 0
     usual_owner = usual_time = usual_rest = b""
-    # Portage writes almost every header in one way, and most fields are those of the header before: only these are compared
-    # here. members() takes over at the first header that is anything else.
+    # Portage writes almost every header in the same way, and most fields equal those of the header before. This loop compares
+    # only these. At the first header that is different, members() reads the rest.
     while offset + BLOCK <= end:
         name, owner, digits, time, stored, rest = _FIELDS.unpack_from(data, offset)
         if rest != usual_rest:

@@ -19,7 +19,7 @@ from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_member
 from portage_ext.gpkg.source import Source, open_package
 
 Judge = Callable[[Sequence[bytes], Sequence[str]], Sequence[PortageExtError | None]]
-"""Takes clear-signed texts with their names; returns for each why it is not accepted, None if it is."""
+"""Takes clear-signed texts with their names. Returns for each the reason why it is not accepted, or None if it is."""
 
 XPAK_UNSIGNED: Final = "the xpak format cannot be signed; convert the package to gpkg (docs/xpak-to-gpkg.md)"
 _BATCH: Final = 512
@@ -28,9 +28,9 @@ _BATCH: Final = 512
 def verify_packages(
     paths: Iterable[Path], judge: Judge, *, digests: bool = True, jobs: int = 0
 ) -> Mapping[Path, PortageExtError | None]:
-    """Why each of ``paths`` is not accepted, None if it is. With ``digests``, the payload is hashed and compared too.
+    """Verify the packages ``paths``. Returns for each the reason why it is not accepted, or None if it is.
 
-    ``jobs`` files are read at once (0: one per CPU).
+    With ``digests``, the payload is hashed and compared too. ``jobs`` files are read at once (0: one per CPU).
     """
     verdicts: dict[Path, PortageExtError | None] = {}
     every = list(paths)
@@ -46,7 +46,7 @@ def verify_packages(
 
 
 def _manifest(path: Path, digests: bool) -> bytes | PortageExtError:
-    """The clear-signed Manifest of a package, after every part was compared with it, or why it cannot be used."""
+    """Compare every part of a package with its clear-signed Manifest. Returns the Manifest, or why it cannot be used."""
     try:
         fd = open_package(path)
     except PortageExtError as error:
@@ -75,9 +75,9 @@ def _signed(name: str, container: Container) -> None:
 
 
 def reason(error: PortageExtError) -> str:
-    """Why a package of this host is not accepted, without its path.
+    """The reason why a package of this host is not accepted, without its path.
 
-    The advice for clients (another mirror, another binhost) is left out, because it does not help the publisher.
+    Advice for clients (use another mirror or binhost) is left out, because it does not help the publisher.
     """
     if isinstance(error, TrustError):
         return f"{error.why} [{error.kind}]"

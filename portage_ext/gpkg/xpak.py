@@ -22,7 +22,7 @@ def _number(data: bytes, offset: int) -> int:
 
 
 def segment_start(source: Source) -> int:
-    """Where the segment begins, and the archive before it ends. Raises PackageError."""
+    """The offset at which the archive ends and the xpak segment begins. Raises PackageError."""
     if source.size < _TRAILER + _HEADER:
         raise MalformedPackageError(source.name, NO_PACKAGE)
     trailer = source.read(source.size - _TRAILER, _TRAILER)
@@ -38,7 +38,7 @@ def segment_start(source: Source) -> int:
 
 
 def read_xpak(source: Source, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
-    """The metadata of an xpak package by name, those in ``wanted`` (None: all). Raises PackageError."""
+    """Read the metadata values of an xpak package whose names are in ``wanted`` (None: all). Raises PackageError."""
     start = segment_start(source)
     length = source.size - 8 - start
     segment = source.read(start, length)
@@ -53,7 +53,7 @@ def _records(
 ) -> dict[str, bytes]:
     index = segment[_HEADER : _HEADER + index_size]
     data = memoryview(segment)[_HEADER + index_size : _HEADER + index_size + data_size]
-    most = data_size if wanted is None else limits.METADATA_VALUE + 1  # enough for the caller to refuse it
+    most = data_size if wanted is None else limits.METADATA_VALUE + 1  # one byte too many, so that the caller refuses it
     values: dict[str, bytes] = {}
     seen: set[str] = set()
     offset = total = 0
@@ -66,11 +66,12 @@ def _records(
             raise MalformedPackageError(source.name, "an xpak record reaches beyond its index")
         value_offset, value_size = _number(index, after), _number(index, after + 4)
         total += value_size
-        # Each has a place of its own: the same bytes as thousands of values would be more than the file.
+        # Values must not share bytes: thousands of values at the same place would be far larger than the file.
         if value_offset + value_size > data_size or total > data_size:
             raise MalformedPackageError(source.name, "an xpak record reaches beyond its data")
         name = index[offset + 4 : after].decode("utf-8", "surrogateescape")
-        # Portage looks some up by the first record of a name and some by the last, and unpacks them as files.
+        # A name must not occur twice: Portage uses the first record in some places and the last in others. It also unpacks the
+        # values as files, so a name must be a plain file name.
         if name in seen or "/" in name or "\0" in name or name in ("", ".", ".."):
             raise MalformedPackageError(source.name, f"an xpak record named {name!r}{', again' if name in seen else ''}")
         seen.add(name)

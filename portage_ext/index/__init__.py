@@ -1,1 +1,1 @@
-"""The Packages index: parse, emit, incremental update."""
+"""The package index (``Packages``) is parsed and written here, and updated without compressing unchanged parts again."""

@@ -19,16 +19,16 @@ import zstandard
 from portage_ext.gpkg.source import FileStamp
 
 _MEAN: Final = 96
-"""Entries in a block, on average: about 100 KB of text, three times the window of gzip."""
+"""The average number of entries in a block: about 100 KB of text, three times the window of gzip."""
 GZIP_LEVEL: Final = 9
 ZSTD_LEVEL: Final = 3
 
 
 class Row(NamedTuple):
-    """One indexed file, as much of it as order and change detection need.
+    """One indexed file, with the values that are needed to sort it and to detect changes.
 
-    ``path`` is relative to PKGDIR; ``build`` holds BUILD_ID and BUILD_TIME, which with CPV, size and mtime make what Portage
-    calls an instance. A tuple, because tens of thousands are made in every run.
+    ``path`` is relative to PKGDIR. ``build`` holds BUILD_ID and BUILD_TIME; together with CPV, size and mtime they identify
+    what Portage calls an instance. This is a tuple, because every run makes tens of thousands of them.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
     @property
     def instance(self) -> tuple[str, int, int]:
-        """What tells it from others of the same CPV (bindbapi._instance_key in Portage)."""
+        """The key that distinguishes it from other files of the same CPV (bindbapi._instance_key in Portage)."""
         return self.build, self.size, self.mtime_ns // 1_000_000_000
 
 
@@ -58,35 +58,36 @@ class Block:
     zst: bytes = field(repr=False)
 
     def text(self) -> bytes:
-        """Raises zstandard.ZstdError when the stored form is damaged: frames carry a checksum."""
+        """The text of the block. Raises zstandard.ZstdError if the stored frame is damaged, which its checksum shows."""
         return zstandard.ZstdDecompressor().decompress(self.zst, max_output_size=self.text_size)
 
     def entries(self) -> list[bytes]:
-        """The text of each entry in the order of ``rows``, without the empty lines between."""
+        """The text of each entry in the order of ``rows``, without the empty lines between them."""
         return [entry + b"\n" for entry in self.text().split(b"\n\n")[:-1]]
 
 
 def gzip_member(data: bytes, mtime: int = 0) -> bytes:
-    """One gzip member of its own."""
+    """Compress ``data`` to a single gzip member."""
     return gzip.compress(data, GZIP_LEVEL, mtime=mtime)
 
 
 def zstd_frame(data: bytes) -> bytes:
-    """One zstd frame with its content's size and checksum."""
+    """Compress ``data`` to a single zstd frame with content size and checksum."""
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True).compress(data)
 
 
 def make_block(rows: Sequence[Row], entries: Sequence[bytes]) -> Block:
-    """A block of ``rows`` whose entries read ``entries``; each ends with one newline."""
+    """Make a block of ``rows``. ``entries`` are their texts, each of which ends with one newline."""
     text = b"\n".join(entries) + b"\n"
     return Block(list(rows), len(text), gzip_member(text), zstd_frame(text))
 
 
 def arrange(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows that the index lists, in its order, and those that others shadow.
+    """Return the rows that the index lists, sorted, and the rows that are left out because another file is the same instance.
 
-    ``rows`` come in the order of the walk. Order is by CPV as text, then by walk. Of several files of one instance the last
-    walked is listed, at the place of the first (binarytree._populate_local and PackageIndex.write in Portage).
+    ``rows`` are in the order in which PKGDIR was walked. The result is sorted by CPV as text, then in that order. Of several
+    files of one instance, the last one is listed, at the position of the first (binarytree._populate_local and
+    PackageIndex.write in Portage).
     """
     ordered = sorted(rows, key=_CPV_OF)
     names = [row.cpv for row in ordered]
@@ -122,7 +123,7 @@ def _begins(cpv: str) -> bool:
 
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:
-    """Cut ordered rows into blocks; entries of one CPV stay together."""
+    """Split sorted rows into blocks. Entries of one CPV stay together."""
     if not rows:
         return []
     starts = [0]

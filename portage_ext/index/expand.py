@@ -1,4 +1,5 @@
-"""A compressed index is expanded only up to its known or a plausible size, so that a decompression bomb ends at the bound."""
+"""A compressed index is decompressed only up to its known or a plausible size, so that a decompression bomb is stopped
+there."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ _ZSTD_WINDOW: Final = 128 * limits.MIB
 
 
 class Readable(Protocol):
-    """A stream that is read in blocks."""
+    """A stream that can be read in blocks."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 def expand(form: str, data: bytes, limit: int, where: str) -> bytes:
-    """The plain index in ``data``, a file called ``form`` (Packages, Packages.gz, Packages.zst); ``limit`` bytes at most.
+    """Decompress ``data``, the content of the file ``form`` (Packages, Packages.gz or Packages.zst), to at most ``limit``
+    bytes.
 
     Raises DamagedIndexError.
     """

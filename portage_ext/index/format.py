@@ -1,6 +1,6 @@
-"""Tables of Portage that decide what it writes for a package, as values.
+"""The tables that decide what Portage writes for a package are read from the installed Portage and kept as values.
 
-They are read from the installed Portage (host/pkgdir.py), so that a new key of a new Portage needs no change here.
+host/pkgdir.py reads them, so a new key in a newer Portage needs no change here.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from typing import Final
 from portage_ext.model import INDEXED
 
 MTIME: Final = "_mtime_"
-"""How Portage calls MTIME inside; the order of the keys in the text follows the inner names."""
+"""Portage's internal name of MTIME. The keys in the text are sorted by their internal names."""
 
 
 @dataclass(frozen=True)
 class IndexFormat:
-    """The keys of an index entry. All names are Portage's inner ones; ``translated`` maps them to those in the text."""
+    """The keys of an index entry. All names are Portage's internal ones; ``translated`` maps them to the names in the text."""
 
     metadata_keys: frozenset[str]
-    """Copied from the package's metadata."""
+    """Keys that are copied from the package's metadata."""
     evaluated_keys: tuple[str, ...]
-    """Of these, the ones whose USE conditionals are evaluated."""
+    """The keys among them whose USE conditionals are evaluated."""
     hashes: tuple[str, ...]
     """Digests of the whole file that Portage writes."""
     defaults: Mapping[str, str]
-    """A value equal to this is not written."""
+    """Default values by key. A value that equals its default is not written."""
     inherited: tuple[str, ...]
-    """A value equal to the header's is not written."""
+    """Keys that are not written if the value equals that in the header."""
     translated: Mapping[str, str]
 
     @cached_property
     def columns(self) -> tuple[tuple[str, bytes, str | None], ...]:
-        """Every key in the order of the text: inner name, how its line begins, the default that is not written."""
+        """Every key in the order of the text: its internal name, the start of its line, and the default that is not written."""
         keys = self.metadata_keys | set(self.hashes) | {INDEXED, "CPV", "PATH", "SIZE", MTIME}
         return tuple((key, f"{self.translated.get(key, key)}: ".encode(), self.defaults.get(key)) for key in sorted(keys))
 
     @cached_property
     def wanted(self) -> frozenset[str]:
-        """What is read from a package's metadata."""
+        """The keys that are read from a package's metadata."""
         return self.metadata_keys | {"CATEGORY", "PF"}
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
-        """What is computed of the whole file: Portage's digests, and one that can be trusted."""
+        """The digests that are computed over the whole file: those of Portage, and a strong one."""
         return tuple(dict.fromkeys((*self.hashes, INDEXED)))
 
     @cached_property
@@ -53,19 +53,20 @@ class IndexFormat:
         return self.metadata_keys - self.defaults.keys()
 
     def evaluated_twice(self, values: Mapping[str, str], header: Mapping[str, str]) -> bool:
-        """``emaint binhost --fix`` evaluates the dependencies of this package a second time, on the result of the first.
+        """Whether ``emaint binhost --fix`` evaluates the dependencies of this package twice, the second time on the first
+        result.
 
-        It makes the index in two passes; the second starts from the entry that the first wrote, when that has a value for
-        every key without default, and from the package otherwise. Evaluating twice takes away nested any-of groups that once
-        leaves (``minimum_keys`` in binarytree._populate_local of Portage).
+        emaint makes the index in two passes. If the entry from the first pass has a value for every key without default, the
+        second pass starts from it, otherwise from the package. A second evaluation removes nested any-of groups that the first
+        one keeps (``minimum_keys`` in binarytree._populate_local of Portage).
         """
         inherited = self.inherited
         return all(values.get(key) or (key in inherited and header.get(key)) for key in self._unfilled)
 
     def emit(self, values: Mapping[str, str], header: Mapping[str, str]) -> bytes:
-        """The text of one entry without the empty line that ends it.
+        """The text of one entry, without the empty line after it.
 
-        ``values`` by inner name, ``header`` as it will be written (PackageIndex.write of Portage).
+        ``values`` are by internal name; ``header`` is the header that will be written (PackageIndex.write of Portage).
         """
         lines = []
         inherited = self.inherited

@@ -1,4 +1,4 @@
-"""The forms of an index are written together, from the same blocks, and carry the TIMESTAMP as their modification time."""
+"""All forms of an index are written together from the same blocks, and their modification time is the TIMESTAMP."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PLAIN: Final = "Packages"
 GZIP: Final = "Packages.gz"
 ZSTD: Final = "Packages.zst"
 FORMS: Final = (ZSTD, GZIP, PLAIN)
-"""In the order in which they take their names: what clients ask for last comes first."""
+"""The forms in the order in which they are renamed into place: the form that clients ask for last comes first."""
 
 
 def permissions(pkgdir: Path) -> tuple[int, int]:
-    """Mode and group for files in PKGDIR: its group, and for the group what it may do there (binarytree._file_permissions)."""
+    """Mode and group id for files in PKGDIR: the group of the directory and its rights (binarytree._file_permissions)."""
     status = os.stat(pkgdir)
     try:
         mode = S_IMODE(os.stat(pkgdir / PLAIN).st_mode)
@@ -36,7 +36,7 @@ def permissions(pkgdir: Path) -> tuple[int, int]:
 
 
 def stamps(pkgdir: Path) -> dict[str, FileStamp]:
-    """The stamp of each form that is there."""
+    """The stamp of each form that exists in PKGDIR."""
     found: dict[str, FileStamp] = {}
     for name in FORMS:
         with contextlib.suppress(FileNotFoundError):
@@ -53,14 +53,14 @@ class Earlier:
 
 
 _Part = bytes | tuple[int, int]
-"""Bytes to write, or offset and length in the earlier file."""
+"""Bytes to write, or the offset and length of bytes to copy from the earlier file."""
 
 _CONTENT: Final[Mapping[str, tuple[Callable[[Block], int], Callable[[Block], bytes], Callable[[bytes, int], bytes]]]] = {
     PLAIN: (lambda block: block.text_size, Block.text, lambda head, timestamp: head),
     GZIP: (lambda block: len(block.gz), lambda block: block.gz, gzip_member),
     ZSTD: (lambda block: len(block.zst), lambda block: block.zst, lambda head, timestamp: zstd_frame(head)),
 }
-"""By form: a block's size in it, its bytes, and the bytes of the header with its TIMESTAMP."""
+"""For each form: functions that return the size of a block, its bytes, and the bytes of the header with its TIMESTAMP."""
 
 
 def _parts(name: str, blocks: Sequence[Block], earlier: Earlier | None) -> list[_Part]:
@@ -118,10 +118,10 @@ def _fill(file: IO[bytes], head: bytes, parts: Sequence[_Part], source: Path) ->
 def write_forms(
     pkgdir: Path, header: Mapping[str, str], blocks: Sequence[Block], *, compress: bool, earlier: Earlier | None = None
 ) -> None:
-    """Replace the forms of the index in PKGDIR; without ``compress`` Packages.gz is removed, as Portage does.
+    """Replace the forms of the index in PKGDIR. Without ``compress``, Packages.gz is removed, as Portage does.
 
-    ``header`` is complete, with TIMESTAMP. What did not change is copied from the ``earlier`` files, inside the kernel.
-    Raises IndexWriteError; then the old forms are unchanged.
+    ``header`` must be complete, with TIMESTAMP. The kernel copies unchanged blocks from the ``earlier`` files. Raises
+    IndexWriteError; the old forms are then unchanged.
     """
     mode, group = permissions(pkgdir)
     timestamp = int(header["TIMESTAMP"])
@@ -138,7 +138,7 @@ def write_forms(
 
 
 def remove_leftovers(pkgdir: Path) -> None:
-    """Remove temporary files of a killed run. Only the holder of the lock creates such files, so call it under the lock."""
+    """Remove temporary files of a killed run. Call this only while holding the lock, because every writer holds it too."""
     for name in os.listdir(pkgdir):
         if name.startswith(f"{TEMPORARY_PREFIX}{PLAIN}"):
             (pkgdir / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""TIMESTAMP increases with every change, because clients keep their old copy of an index that does not look newer."""
+"""TIMESTAMP increases with every change, because a client keeps its old copy of an index unless TIMESTAMP is newer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 _LATEST: Final = 253_402_300_799
-"""The end of the year 9999. A larger number is damage, and would freeze every client if it were followed."""
+"""The end of the year 9999. A larger number means damage; if it were used, no client would ever fetch an index again."""
 
 
 def parse_timestamp(text: str) -> int:
-    """Seconds since 1970 of a TIMESTAMP header; 0 if it is not valid."""
+    """Parse a TIMESTAMP header to seconds since 1970; 0 if it is not valid."""
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         return 0
     value = int(text)
@@ -18,5 +18,5 @@ def parse_timestamp(text: str) -> int:
 
 
 def next_timestamp(now: float, earlier: Iterable[int]) -> int:
-    """A TIMESTAMP later than all ``earlier`` ones, and not before ``now`` (seconds since 1970)."""
+    """A TIMESTAMP that is later than all ``earlier`` ones and not before ``now`` (seconds since 1970)."""
     return max(int(now), max((value + 1 for value in earlier), default=0))

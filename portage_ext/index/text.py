@@ -1,4 +1,4 @@
-"""The text of an index is read within bounds, and every line has the same meaning as for Portage's reader.
+"""The text of an index is read with limits, and every line has the same meaning as in Portage's reader.
 
 Header, empty line, entries separated by empty lines; ``Key: value`` lines (getbinpkg.PackageIndex in Portage). Of two lines
 with the same key Portage uses the last. This reader also records the duplicate, under either of its names, for strict callers.
@@ -18,7 +18,7 @@ from portage_ext.model import IndexEntry
 
 
 class _Group(NamedTuple):
-    """Consecutive lines: the last value of each key, and the keys that came more than once."""
+    """Consecutive lines: the last value of each key, and the keys that occurred more than once."""
 
     values: dict[str, str]
     twice: set[str]
@@ -33,7 +33,7 @@ def _groups(lines: Iterable[bytes], name: str) -> Iterator[_Group]:
         text = line[:-1].decode("utf-8", "replace") if line.endswith(b"\n") else _cut_off(line)
         if not text:
             if not (values or first):
-                return  # Portage stops at the first empty entry
+                return  # Portage stops reading at the first empty entry
             yield group
             values, twice = group = _Group({}, set())
             first = False
@@ -51,7 +51,7 @@ def _groups(lines: Iterable[bytes], name: str) -> Iterator[_Group]:
 
 
 def _cut_off(line: bytes) -> str:
-    """A last line without an end. Portage decodes as it reads: a character of which only a part is left is no part of it."""
+    """Decode a last line without a newline. As in Portage, an incomplete character at its end is dropped."""
     return codecs.getincrementaldecoder("utf-8")("replace").decode(line)
 
 
@@ -65,18 +65,18 @@ def _bounded(file: IO[bytes], name: str) -> Iterator[bytes]:
 
 
 def parse_index(file: IO[bytes], name: str = "Packages") -> tuple[dict[str, str], Iterator[IndexEntry]]:
-    """The header, and the entries one after another. Raises InvalidIndexError, also while the entries are taken."""
+    """Return the header and an iterator over the entries. Raises InvalidIndexError, also while the entries are read."""
     groups = _groups(_bounded(file, name), name)
     return _header(groups, name), (_entry(group, name) for group in groups)
 
 
 def read_header(file: IO[bytes], name: str = "Packages") -> dict[str, str]:
-    """The header alone. Raises InvalidIndexError."""
+    """Read only the header. Raises InvalidIndexError."""
     return _header(_groups(_bounded(file, name), name), name)
 
 
 def listed_paths(file: IO[bytes]) -> set[str]:
-    """The paths of the packages in an index, as far as it can be read. Damage affects only the entries that it hits."""
+    """The paths of the packages in an index. Damaged entries are skipped, and the others are still read."""
     found: set[str] = set()
     cpv = path = ""
     while line := file.readline(limits.INDEX_LINE):
@@ -95,7 +95,7 @@ def _header(groups: Iterator[_Group], name: str) -> dict[str, str]:
     header = next(groups, _Group({}, set()))
     twice = sorted(filter(keys.in_header, header.twice))
     if twice:
-        # Every entry may inherit from it: there is nothing to leave out but the whole.
+        # Every entry may inherit from the header, so a duplicate key there makes the whole index ambiguous.
         raise InvalidIndexError(name, f"its header says {twice[0]} twice")
     return header.values
 
@@ -107,6 +107,6 @@ def _entry(group: _Group, name: str) -> IndexEntry:
 
 
 def emit_header(header: Mapping[str, str]) -> bytes:
-    """The header with the empty line that ends it; keys without value are left out, as Portage does."""
+    """The text of the header with the empty line after it. Keys without a value are left out, as in Portage."""
     lines = (f"{key}: {header[key]}\n" for key in sorted(header) if header[key])
     return ("".join(lines) + "\n").encode("utf-8", "replace")
