@@ -1,1 +1,1 @@
-"""A client asks a service on another host, or on this one, to build packages: what both sides say, and the way there."""
+"""A client asks a build service, on another host or on this one, to build packages: the protocol and the connection."""

@@ -1,6 +1,7 @@
-"""Follow requests until all have ended, the deadline is over, or the service is lost for good; the requests stand in any case.
+"""Requests are followed until all have ended, the deadline is over, or the service stays unreachable; the requests remain
+queued.
 
-A connection that breaks is made again: a laptop that slept, or a service that was restarted, loses nothing.
+A broken connection is opened again, so nothing is lost if a laptop was asleep or the service was restarted.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Standing]:
-    """Where ``cpvs`` stand when nothing more is waited for; ``told`` gets it all once a second, and now.
+    """Follow ``cpvs`` and return their last states. ``told`` is called with all states now and then once a second.
 
-    ``deadline`` in seconds from now. Raises ServiceError, RefusedRequestError, MessageError.
+    ``deadline`` is in seconds from now. Raises ServiceError, RefusedRequestError, MessageError.
     """
     until = clock() + deadline
     lost: float | None = None

@@ -1,13 +1,14 @@
-"""What a client and a build service say to each other: one JSON object a line, bounded and checked by the reader.
+"""A client and a build service exchange one JSON object per line; the reader limits the length and checks every value.
 
-The client sends a request with a number, what to ``do``, and its values; the service answers each with the same number, and
-with ``ok`` or ``refused``. A connection has as many of them as the client likes. A service does only what is in ``DONE``::
+The client sends requests, each with a number, the action in ``do``, and its values. The service answers each request with the
+same number and either ``ok`` or ``refused``. A connection can carry any number of requests. A service only does the actions in
+``DONE``::
 
     {"format": "portage-ext-ask-1", "id": 1, "do": "request", "target": "laptop", "packages": [{"cpv": …}], "hurry": "person"}
     {"format": "portage-ext-ask-1", "id": 1, "ok": {"packages": [{"cpv": …, "state": "queued", "ahead": 3, …}]}}
     {"format": "portage-ext-ask-1", "id": 2, "refused": "quota", "why": "client laptop has 200 packages …"}
 
-What leaves a client is a ``Wanted`` for each package, and nothing else.
+A client sends only one ``Wanted`` for each package; nothing else leaves its host.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ STATE: Final = "state"
 CANCEL: Final = "cancel"
 DONE: Final = (HELLO, REQUEST, STATE, CANCEL)
 BATCH: Final = 500
-"""Packages of one request as clients make them; a service may take fewer."""
+"""The maximum number of packages that a client puts into one request. A service may accept fewer."""
 HURRIES: Final = ("timer", "ask", "person")
-"""Who waits, in the order of rising priority: nobody, a run of emerge that went on, or a person."""
+"""Who waits for the request, in order of increasing priority: nobody, a run of emerge that does not wait, or a person."""
 ENDED: Final = frozenset(("published", "failed", "blocked", "refused", "cancelled"))
 STATES: Final = ENDED | {"accepted", "queued", "running", "checked"}
 _SLOT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]{0,63}(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]{0,63})?")
@@ -42,7 +43,7 @@ _FLAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_@-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A package as a client would compile it: version, slot, ebuild repository, and each flag of IUSE as ``on`` or ``off``."""
+    """A package as the client would compile it: version, slot, ebuild repository, and each IUSE flag as ``on`` or ``off``."""
 
     cpv: str
     slot: str
@@ -52,10 +53,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a request stands. ``state`` is one of ``STATES``; ``reason`` says why it waits, or how it ended.
+    """The state of a request. ``state`` is one of ``STATES``; ``reason`` says why it waits or how it ended.
 
-    ``ahead`` counts jobs that come first, ``seconds`` is how long this one takes by past builds (None: unknown), ``runs`` for
-    how many seconds it has been built now (None: it is not), ``file`` the name of the package that was published.
+    ``ahead`` is the number of jobs before it, ``seconds`` the estimated duration from past builds (None: unknown), ``runs`` the
+    seconds since its build started (None: it is not being built), ``file`` the name of the published package.
     """
 
     cpv: str
@@ -72,12 +73,12 @@ class Standing:
 
 
 def emit(values: Mapping[str, Any]) -> bytes:
-    """One line."""
+    """The JSON line for ``values``."""
     return json.dumps({"format": FORMAT, **values}, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """The object of one line. Raises MessageError."""
+    """Parse one line to an object. Raises MessageError."""
     if len(line) > limits.ASK_LINE:
         raise MessageError(f"the line is longer than {limits.ASK_LINE} bytes")
     try:
@@ -97,7 +98,7 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def wanted(value: object) -> Wanted:
-    """A package that a client asks for. Raises MessageError."""
+    """Parse a package that a client requests. Raises MessageError."""
     if not isinstance(value, dict) or value.keys() != {"cpv", "slot", "repository", "use"}:
         raise MessageError("a package has exactly cpv, slot, repository and use")
     slot, repository, use = value["slot"], value["repository"], value["use"]
@@ -116,7 +117,7 @@ def wanted(value: object) -> Wanted:
 
 
 def standing(value: object) -> Standing:
-    """What a service says of a package. Raises MessageError."""
+    """Parse the state of a package from a service. Raises MessageError."""
     if not isinstance(value, dict) or value.get("state") not in STATES:
         raise MessageError("a package has no state")
     seconds, runs, ahead = value.get("seconds"), value.get("runs"), value.get("ahead", 0)
@@ -135,7 +136,7 @@ def standing(value: object) -> Standing:
 
 
 def standings(values: Mapping[str, Any]) -> list[Standing]:
-    """All packages of an answer. Raises MessageError."""
+    """Parse the states of all packages in an answer. Raises MessageError."""
     packages = values.get("packages")
     if not isinstance(packages, list) or len(packages) > limits.ASK_BATCH:
         raise MessageError("the answer has no list of packages within bounds")
@@ -143,7 +144,7 @@ def standings(values: Mapping[str, Any]) -> list[Standing]:
 
 
 def plain(one: Wanted | Standing) -> dict[str, Any]:
-    """What :func:`wanted` or :func:`standing` reads."""
+    """Convert to the JSON value that :func:`wanted` or :func:`standing` parses."""
     return asdict(one)
 
 

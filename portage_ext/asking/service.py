@@ -1,7 +1,7 @@
-"""One connection of a client to its build service: a program that is spoken to line by line, ssh or the door of this host.
+"""A client talks to its build service line by line through a program: ssh, or `portage-ext door` on this host.
 
-Nothing waits without a bound: the first answer must come within the patience of [ask], so that emerge loses no more than that
-when the service is down; a later one within ASK_ANSWER. ssh asks for no password and trusts no unknown host here.
+Every wait has a limit. The first answer must arrive within the time set in [ask], so emerge loses no more time than that if the
+service is down. Later answers must arrive within ASK_ANSWER seconds. ssh never asks for a password and refuses unknown hosts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from portage_ext.errors.asking import MessageError, RefusedRequestError, Service
 
 
 def words(asking: Asking) -> list[str]:
-    """The program that reaches the service of ``asking``."""
+    """The command line that connects to the service of ``asking``."""
     if asking.where == LOCAL:
         return [sys.executable, "-P", "-m", "portage_ext.cli.main", "door", "--client", asking.client]
     patience = f"-oConnectTimeout={max(1, round(asking.patience))}"
     alive = ("-oServerAliveInterval=15", "-oServerAliveCountMax=2")
     port = () if asking.port is None else ("-p", str(asking.port))
-    # The service runs the command that it has for this client's key, whatever is asked for.
+    # The service ignores this command: its authorized_keys has a fixed command for this client's key.
     return ["ssh", "-T", "-oBatchMode=yes", patience, *alive, *port, *asking.options, "--", asking.host, "portage-ext door"]
 
 
@@ -50,7 +50,7 @@ class Service:
         """Connect. Raises ServiceError, RefusedRequestError, MessageError."""
         self._said = tempfile.TemporaryFile(prefix="portage-ext.")
         try:
-            # In a session of its own, so that Ctrl-C ends the wait here and nothing else.
+            # Start it in its own session, so that Ctrl-C only ends our waiting and does not kill the program.
             self._process = subprocess.Popen(
                 list(self.program) or words(self.asking),
                 stdin=subprocess.PIPE,
@@ -64,7 +64,7 @@ class Service:
             raise ServiceError(self.asking.where, f"cannot be reached: {error.strerror or error}") from error
         try:
             self.do(protocol.HELLO, self.asking.patience)
-        except BaseException:  # also an interrupt leaves no process; it is raised again
+        except BaseException:  # end the process also after an interrupt; the exception is raised again
             self.close()
             raise
         return self
@@ -73,7 +73,7 @@ class Service:
         self.close()
 
     def close(self) -> None:
-        """End the connection. What was asked for stands."""
+        """Close the connection. Requests remain queued at the service."""
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
@@ -86,20 +86,24 @@ class Service:
             self._said = None
 
     def request(self, packages: Sequence[Wanted], hurry: str) -> list[Standing]:
-        """Ask for ``packages`` to be built; where each stands. Raises ServiceError, RefusedRequestError, MessageError."""
+        """Request builds of ``packages`` and return their states. Raises ServiceError, RefusedRequestError, MessageError."""
         asked = [protocol.plain(one) for one in packages]
         return protocol.standings(self.do(protocol.REQUEST, target=self.asking.target, packages=asked, hurry=hurry))
 
     def state(self, cpvs: Sequence[str] = ()) -> list[Standing]:
-        """Where the newest requests of this client stand: for these packages, or all. Raises as :meth:`request`."""
+        """The states of this client's newest requests, for ``cpvs`` or for all packages. Raises the errors of
+        :meth:`request`."""
         return protocol.standings(self.do(protocol.STATE, target=self.asking.target, packages=list(cpvs)))
 
     def cancel(self, cpvs: Sequence[str]) -> list[Standing]:
-        """Take requests of this client back. Raises as :meth:`request`."""
+        """Withdraw requests of this client. Raises the errors of :meth:`request`."""
         return protocol.standings(self.do(protocol.CANCEL, target=self.asking.target, packages=list(cpvs)))
 
     def do(self, what: str, patience: float = limits.ASK_ANSWER, **values: Any) -> dict[str, Any]:
-        """One request and its answer. Raises ServiceError, RefusedRequestError, MessageError."""
+        """Send one request and return its answer; ``patience`` is in seconds.
+
+        Raises ServiceError, RefusedRequestError, MessageError.
+        """
         self._number += 1
         until = time.monotonic() + patience
         self._send(protocol.emit({"id": self._number, "do": what, **values}), until)
@@ -147,7 +151,7 @@ class Service:
         return line
 
     def _lost(self) -> ServiceError:
-        """The program has ended: what it said last is why."""
+        """The error for a program that has ended, with its last message as the reason."""
         if self._process is not None:
             self._process.wait()
         text = ""

@@ -1,4 +1,4 @@
-"""Where requests stand, in words for a person who waits: each function makes one line of values."""
+"""The states of requests are put into words for a person who waits. Functions return text and print nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMED: Final = 6
 
 
 def summary(found: Sequence[Standing]) -> str:
-    """What became of a batch of requests: how many are there, will be built, and will not, with the reasons."""
+    """One line on a batch of requests: how many are available, will be built, and will not be built, with the reasons."""
     there = sum(one.state == "published" for one in found)
     open_ones = [one for one in found if not one.has_ended]
     parts = [f"{there} {'is' if there == 1 else 'are'} there already"] if there else []
@@ -22,7 +22,7 @@ def summary(found: Sequence[Standing]) -> str:
 
 
 def progress(found: Sequence[Standing]) -> str:
-    """How far a batch is."""
+    """One line on the progress of a batch."""
     done = sum(one.has_ended for one in found)
     running = [_running(one) for one in found if one.state in ("running", "checked")]
     queued = [one for one in found if one.state == "queued"]
@@ -36,7 +36,7 @@ def progress(found: Sequence[Standing]) -> str:
 
 
 def changes(before: Sequence[Standing], now: Sequence[Standing]) -> Iterator[str]:
-    """A line for each package that is in another state than before."""
+    """Yield a line for each package whose state has changed."""
     states = {one.cpv: one.state for one in before}
     for one in now:
         if states.get(one.cpv) == one.state:
@@ -53,7 +53,7 @@ def changes(before: Sequence[Standing], now: Sequence[Standing]) -> Iterator[str
 
 
 def about(one: Standing) -> str:
-    """What there is to say of one package beside its state."""
+    """Details of one package beside its state."""
     if one.state in ("running", "checked"):
         return _running(one)
     place = f"{words.counted(one.ahead, 'job')} ahead" if one.ahead else ""
@@ -61,7 +61,7 @@ def about(one: Standing) -> str:
 
 
 def in_vain(found: Sequence[Standing]) -> list[str]:
-    """Why packages are not built, one text each."""
+    """The reasons why packages are not built, one text for each package."""
     return [
         f"{one.cpv} is {one.state}: {one.reason or 'the service does not say why'}"
         for one in found
@@ -78,7 +78,7 @@ def _running(one: Standing) -> str:
 
 
 def _estimate(found: Sequence[Standing]) -> str:
-    """How long all of them take one after the other, as far as past builds say."""
+    """The estimated time for all of them one after the other, as far as past builds are known."""
     known = [max(0.0, one.seconds - (one.runs or 0)) for one in found if one.seconds is not None]
     if not known:
         return ""
