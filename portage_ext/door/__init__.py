@@ -1,1 +1,1 @@
-"""The service side of asking: who may ask for what, the requests that stand, and the jobs that they become."""
+"""The build service that clients ask: who may request which builds, the stored requests, and the jobs made from them."""

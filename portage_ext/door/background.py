@@ -1,4 +1,4 @@
-"""The process that plans is started by whoever accepts a request, and only one is at work; the door itself stays quick."""
+"""Accepting a request starts a background process that plans it, and only one such process runs, so that answers are fast."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from portage_ext import files, locks
 from portage_ext.builds.means import Places
 
 LOCK: Final = "door.lock"
-"""Below ``Places.state``; held by the process that plans."""
+"""The lock file below ``Places.state`` that the planning process holds."""
 
 
 def start(places: Places, config_root: Path) -> None:
-    """Start the process that plans (``planning.work``), unless one is at work: that looks again before it ends.
+    """Start the planning process (``planning.work``) unless one runs already; that one looks for new requests before it ends.
 
     Raises OSError.
     """

@@ -1,7 +1,7 @@
-"""What one client may do at the door, and nothing else: ask for packages of its targets, see its requests, and withdraw them.
+"""A client can only request packages for its own targets, see its requests, and withdraw them.
 
-Who the client is comes from the key with which it logged in, never from what it says. Everything that it may not do is refused
-by name (``Refusal``); a request of several packages is accepted or refused as a whole.
+The client is identified by the ssh key with which it logged in, never by the content of its messages. Anything else is refused
+with a named reason (``Refusal``). A request for several packages is accepted or refused as a whole.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MINUTE: Final = 60.0
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
-    """What is answered instead: ``kind`` for programs, ``why`` for people."""
+    """A refusal that is sent as the answer: ``kind`` is for programs, ``why`` for people."""
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)
@@ -36,7 +36,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
 @dataclass(slots=True)
 class Desk:
-    """Serves ``client``; ``plan`` sees to it that accepted requests are planned, without waiting for it."""
+    """Serves ``client``. ``plan`` starts the planning of accepted requests and does not wait for it."""
 
     client: Client
     requests: Requests
@@ -45,7 +45,7 @@ class Desk:
     plan: Callable[[], None]
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What is answered to ``message``. Raises Refusal, MessageError, LedgerError."""
+        """The answer to ``message``. Raises Refusal, MessageError, LedgerError."""
         what = message.get("do")
         if what == protocol.HELLO:
             return {"version": __version__, "client": self.client.name, "targets": list(self.client.targets)}
@@ -68,7 +68,7 @@ class Desk:
         if what == protocol.CANCEL:
             found = [self._withdrawn(one) for one in found if one.cpv in cpvs]
         elif any(one.state == ACCEPTED for one in found):
-            self.plan()  # whoever planned may have been killed
+            self.plan()  # an earlier planning process may have been killed
         return self._told(found)
 
     def _request(self, target: str, wanted: list[Wanted], hurry: object) -> dict[str, Any]:
@@ -93,14 +93,14 @@ class Desk:
         return self._told(found)
 
     def _capture(self, target: str) -> str:
-        """Which capture of ``target`` counts now."""
+        """The name of the current capture of ``target``."""
         try:
             return os.readlink(self.targets.directory / target)
         except OSError:
             raise Refusal("target", f"this service has no target {target}; its administrator makes it") from None
 
     def _is_stale(self, request: Request, capture: str) -> bool:
-        """Whether a request that ended would end otherwise now: the target was captured again, or the package is gone."""
+        """Whether an ended request could have another result now: the target was captured again, or the package is gone."""
         if request.state != PLANNED:
             return request.state != ACCEPTED
         entry = self.ledger.get(request.key)
@@ -113,7 +113,7 @@ class Desk:
     def _withdrawn(self, request: Request) -> Request:
         with self.requests.change():
             if not self.requests.withdraw(self.client.name, request):
-                return request  # somebody else wants it, too
+                return request  # another client wants it too
             withdrawn = self.requests.settle(request, "cancelled", reason="nobody asks for it any more", key=request.key)
         if request.key and self.ledger.get(request.key).state in ("queued", "running"):
             self.ledger.cancel(request.key)

@@ -1,8 +1,8 @@
-"""Accepted requests become jobs: all of one target in one run of the resolver there, as soon as the client's quota lets them.
+"""Accepted requests become jobs as soon as the quota of the client allows it; one run of the resolver plans all of a target.
 
-One process plans at a time (``door/background`` starts it), and it ends when nothing is left to plan. The engine
-builds and publishes. What the environment would build must be what the client wants, flag by flag: else the request is refused,
-because the client could not use it.
+Only one process plans at a time (``door/background`` starts it), and it ends when there is nothing left to plan. The engine
+builds and publishes. The package that the environment would build must match the request, flag by flag. If not, the request is
+refused, because the client could not use the package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from portage_ext.errors import PortageExtError
 def work(
     shop: Workshop, requests: Requests, clients: Mapping[str, Client], sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Plan until nothing is left, unless another process does. Raises LedgerError, OSError."""
+    """Plan until nothing is left; return at once if another process is planning. Raises LedgerError, OSError."""
     while requests.waiting():
         with locks.tried(shop.means.places.state / LOCK) as fd:
             if fd is None:
@@ -37,7 +37,7 @@ def work(
 def _planned(
     shop: Workshop, requests: Requests, clients: Mapping[str, Client], waiting: list[tuple[Request, str, int]]
 ) -> bool:
-    """Plan those whose clients may have more jobs at work; whether there was any."""
+    """Plan the requests whose clients may have more running jobs. Returns whether there were any."""
     free = {name: clients[name].running - requests.at_work(name) for _, name, _ in waiting if name in clients}
     chosen: dict[str, list[tuple[Request, int]]] = {}
     for request, client, priority in waiting:
@@ -55,7 +55,7 @@ def _planned(
 
 
 def _plan(shop: Workshop, requests: Requests, target: str, some: list[tuple[Request, int]]) -> None:
-    """Plan ``some`` requests of one target together; when that fails, each by itself."""
+    """Plan ``some`` requests of one target together; if that fails, plan each one alone."""
     atoms = tuple(dict.fromkeys(f"={one.cpv}:{one.wanted.slot.partition('/')[0]}::{one.wanted.repository}" for one, _ in some))
     priority = max(priority for _, priority in some)
     try:
@@ -72,7 +72,7 @@ def _plan(shop: Workshop, requests: Requests, target: str, some: list[tuple[Requ
     wanted = {one.job.cpv: one for one in plan.jobs}
     refused = {request.id: differs(request, wanted[request.cpv].job if request.cpv in wanted else None) for request, _ in some}
     if any(refused.values()) and not all(refused.values()):
-        # What is refused must not be built, and neither what only that needs.
+        # A refused package must not be built, and neither must packages that only it needs.
         for one in some:
             _plan(shop, requests, target, [one])
         return
@@ -86,7 +86,7 @@ def _plan(shop: Workshop, requests: Requests, target: str, some: list[tuple[Requ
 
 
 def differs(request: Request, job: Job | None) -> str:
-    """What would be built and is not what is wanted; empty if they are the same."""
+    """How the planned build differs from the requested one; empty if it does not."""
     if job is None:
         return f"the target {request.target} would not build {request.cpv}"
     wanted = request.wanted

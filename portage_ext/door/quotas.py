@@ -1,4 +1,4 @@
-"""Whether a client may ask for more, as a function of values. What it may not is said with what it has and what it may have."""
+"""A pure function decides whether a client may request more. A refusal names its current use and its limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portage_ext.config.asking import Client
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a client has: packages that are not built yet, seconds of builds and bytes of packages within a day."""
+    """The current use of a client: packages not built yet, and the seconds of builds and bytes of packages in one day."""
 
     queued: int = 0
     seconds: float = 0.0
@@ -18,7 +18,7 @@ class Usage:
 
 
 def refusal(client: Client, usage: Usage, more: int) -> str:
-    """Why ``client`` may not ask for ``more`` packages that nobody has asked for yet; empty if it may."""
+    """Why ``client`` may not request ``more`` packages that nobody has requested yet; empty if it may."""
     if more and usage.queued + more > client.queued:
         return (
             f"client {client.name} has {words.counted(usage.queued)} that are not built yet, asks for {more} more, and may "

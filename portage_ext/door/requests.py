@@ -1,8 +1,9 @@
-"""Who asked for what, in the file of the ledger: a request is one package for one target, however many clients claim it.
+"""Requests are stored in the file of the ledger, one row for each package and target, no matter how many clients want it.
 
-Equal requests, by what a client wants (its *weak key*), are one row from the first moment on, so a hundred of them at once are
-planned once and built once. A row begins as ``accepted``; planning gives it the key of a job, or says why there is none
-(``blocked``: the environment; ``refused``: what would be built is not what is wanted). Then its state is that of the job.
+Requests for the same thing have the same *weak key* and share one row from the start. So a hundred of them at the same time are
+planned once and built once. A new row is ``accepted``. Planning gives it the key of a job, or records why there is none
+(``blocked``: the environment cannot be used; ``refused``: the build would differ from the request). From then on, its state is
+that of the job.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ DAY: Final = 86400
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A row: what is ``wanted`` of ``target``, its state here, and the key of its job once it is planned.
+    """A row: the package ``wanted`` for ``target``, its state, and the key of its job after planning.
 
-    ``capture`` names the capture of the target that it was planned with."""
+    ``capture`` is the name of the capture of the target that was used for planning."""
 
     id: int
     target: str
@@ -60,13 +61,13 @@ class Request:
 
 
 def weak_key(target: str, wanted: Wanted) -> str:
-    """64 hexadecimal digits that are equal exactly when the same is wanted for the same target."""
+    """A key of 64 hexadecimal digits. It is equal if and only if the same package is wanted for the same target."""
     text = json.dumps([target, protocol.plain(wanted)], sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 class Requests:
-    """The requests in the ledger at ``path``; a ``builds.ledger.Ledger`` has made the file."""
+    """The requests in the ledger at ``path``. The file must exist; ``builds.ledger.Ledger`` creates it."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Raises LedgerError."""
@@ -83,22 +84,25 @@ class Requests:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """A transaction that nobody else's comes between; it is undone when the block fails. Raises LedgerError."""
+        """Run the block in an exclusive transaction, which is rolled back if the block fails. Raises LedgerError."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:  # also an interrupt leaves no half of a change; it is raised again
+            except BaseException:  # roll back also after an interrupt; the exception is raised again
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise LedgerError(str(self._path), str(error)) from error
 
-    # --- what a client does, inside of a change
+    # --- actions of a client; call them inside of ``change``
 
     def spend(self, client: str, rate: float, most: float, count: float = 1) -> bool:
-        """Take tokens from the bucket of ``client``, which gains ``rate`` a second up to ``most``; False if it has too few."""
+        """Take ``count`` tokens from the bucket of ``client``, which gains ``rate`` tokens per second up to ``most``.
+
+        Returns False if it has too few.
+        """
         now = self._clock()
         row = self._connection.execute("SELECT tokens, at FROM bucket WHERE client = ?", (client,)).fetchone()
         tokens = most if row is None else min(most, row[0] + max(0.0, now - row[1]) * rate)
@@ -108,7 +112,7 @@ class Requests:
         return True
 
     def usage(self, client: str) -> Usage:
-        """What ``client`` has of its quotas now; builds and bytes count for whoever asked first."""
+        """How much of its quotas ``client`` uses now. Builds and bytes count for the client that requested them first."""
         now = int(self._clock())
         one = self._connection.execute
         (queued,) = one(
@@ -130,17 +134,17 @@ class Requests:
         return Usage(int(queued), float(seconds), sum(_size(str(place)) for (place,) in places))
 
     def find(self, target: str, wanted: Wanted) -> Request | None:
-        """The request for this, whoever made it."""
+        """The request for this package and target by any client; None if there is none."""
         row = self._connection.execute(f"SELECT {_COLUMNS} FROM request WHERE weak = ?", (weak_key(target, wanted),)).fetchone()
         return None if row is None else _made(row)
 
     def claims(self, client: str, request: Request) -> bool:
-        """Whether ``client`` has asked for it."""
+        """Whether ``client`` has requested it."""
         found = self._connection.execute("SELECT 1 FROM claim WHERE client = ? AND request = ?", (client, request.id))
         return found.fetchone() is not None
 
     def add(self, client: str, target: str, wanted: Wanted, priority: int) -> Request:
-        """A claim of ``client``, and the request if it is new."""
+        """Record that ``client`` wants the package; add the request if it is new."""
         now = int(self._clock())
         text = json.dumps(protocol.plain(wanted), sort_keys=True)
         weak = weak_key(target, wanted)
@@ -157,11 +161,11 @@ class Requests:
         return _made(row)
 
     def renew(self, request: Request) -> Request:
-        """Have it planned once more."""
+        """Reset the request, so that it is planned again."""
         return self.settle(request, ACCEPTED)
 
     def settle(self, request: Request, state: str, *, reason: str = "", key: str = "", capture: str = "") -> Request:
-        """What planning found out."""
+        """Record the result of planning."""
         self._connection.execute(
             "UPDATE request SET state = ?, reason = ?, key = ?, capture = ?, changed = ? WHERE id = ?",
             (state, reason, key, capture, int(self._clock()), request.id),
@@ -169,14 +173,14 @@ class Requests:
         return Request(request.id, request.target, request.cpv, request.wanted, state, reason, key, capture)
 
     def withdraw(self, client: str, request: Request) -> bool:
-        """Take the claim of ``client`` back; whether nobody claims it any more."""
+        """Withdraw the request for ``client``. Returns whether no other client wants the package."""
         self._connection.execute("DELETE FROM claim WHERE client = ? AND request = ?", (client, request.id))
         return self._connection.execute("SELECT 1 FROM claim WHERE request = ?", (request.id,)).fetchone() is None
 
-    # --- looks
+    # --- queries
 
     def of_client(self, client: str, target: str, cpvs: Sequence[str] = ()) -> list[Request]:
-        """The newest requests that ``client`` claims, one a package."""
+        """The newest requests of ``client``, one for each package."""
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM request JOIN claim ON claim.request = request.id WHERE client = ? AND target = ?"
             " ORDER BY claim.asked, request.id",
@@ -186,7 +190,7 @@ class Requests:
         return [one for cpv, one in found.items() if not cpvs or cpv in cpvs][-limits.ASK_BATCH :]
 
     def waiting(self) -> list[tuple[Request, str, int]]:
-        """What is to be planned, who asked for it first, and with which priority; the most urgent first, then the oldest."""
+        """The requests to plan, each with its first client and its priority. The most urgent come first, then the oldest."""
         rows = self._connection.execute(
             f"SELECT {_COLUMNS}, (SELECT client FROM claim WHERE request = request.id ORDER BY first DESC, asked LIMIT 1),"
             " (SELECT max(priority) FROM claim WHERE request = request.id) AS urgent FROM request"
@@ -195,7 +199,7 @@ class Requests:
         return [(_made(row[:-2]), str(row[-2]), int(row[-1])) for row in rows]
 
     def at_work(self, client: str) -> int:
-        """How many jobs that ``client`` asked for first are in the queue or being built."""
+        """How many jobs that ``client`` requested first are queued or being built."""
         (count,) = self._connection.execute(
             "SELECT count(DISTINCT key) FROM claim JOIN request ON request.id = claim.request JOIN job USING (key)"
             " WHERE client = ? AND first AND job.state IN ('queued', 'running')",

@@ -1,4 +1,4 @@
-"""Requests come in and answers go out, line by line; whatever is wrong with a line is answered, and the next one is read."""
+"""Requests are read and answered line by line. An invalid line gets an error as its answer, and the next line is read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from portage_ext.errors.asking import MessageError
 
 
 def talk(desk: Desk, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
-    """Answer until the client closes the connection, or sends a line that is too long. Raises OSError."""
+    """Answer requests until the client closes the connection or sends a line that is too long. Raises OSError."""
     while line := incoming.readline(limits.ASK_LINE + 1):
         if not line.endswith(b"\n"):
-            return  # too long, or cut off: there is no telling where the next one begins
+            return  # the line is too long or cut off, so the start of the next line is unknown
         outgoing.write(protocol.emit(answered(desk, line)))
         outgoing.flush()
 
