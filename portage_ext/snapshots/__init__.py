@@ -1,1 +1,1 @@
-"""Snapshots of the system before emerge changes it: who can make them here, those that were made, and how old ones go."""
+"""Snapshots of the system before emerge changes it: the programs that make them, the record of them, and the retention."""

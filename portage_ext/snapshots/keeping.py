@@ -1,7 +1,7 @@
-"""The snapshots that portage-ext has made, each with why and with what was installed; and the retention.
+"""Only snapshots that portage-ext made and recorded are ever removed; each is recorded with its reason and installed packages.
 
-The record is ``<root>/var/lib/portage-ext/snapshots.json``. A snapshot that is in the record was made by us; nothing else is
-removed. What was installed is in the record, so that a difference needs no snapshot to be mounted.
+The record is ``<root>/var/lib/portage-ext/snapshots.json``. It contains the installed packages, so that a difference can be
+shown without mounting the snapshot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ RECORD: Final = "var/lib/portage-ext/snapshots.json"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``made`` is what its maker calls it, ``when`` seconds since 1970, ``why`` the merge list that followed in short."""
+    """``made`` is the name that its maker gave it, ``when`` is in seconds since 1970, ``why`` is a summary of the merge
+    list."""
 
     number: int
     maker: str
@@ -35,11 +36,11 @@ class Snapshot:
     why: str
     installed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    """Directories of the system that it does not hold, because they are other file systems."""
+    """Directories of the system that are not in the snapshot, because they are separate file systems."""
 
 
 def maker_of(root: Path, wanted: str = AUTO) -> Maker:
-    """Who makes snapshots of the system ``root``. Raises NoMakerError, OSError."""
+    """Choose the maker for snapshots of the system ``root``. Raises NoMakerError, OSError."""
     if wanted in (AUTO, "snapper") and os.path.realpath(root) == "/" and makers.snapper_ready():
         return Snapper()
     mount = holding(root, mounts())
@@ -63,9 +64,9 @@ def take(
     warn: Callable[[str], None] = lambda line: None,
     clock: Callable[[], float] = time.time,
 ) -> Snapshot:
-    """Make a snapshot of the system ``root``, record it, and remove what retention does not keep. ``why`` describes it.
+    """Make a snapshot of the system ``root``, record it with the reason ``why``, and remove snapshots beyond the retention.
 
-    ``warn`` hears of old snapshots that could not be removed. Raises SnapshotError, NoMakerError, LockError, OSError.
+    ``warn`` is called for old snapshots that could not be removed. Raises SnapshotError, NoMakerError, LockError, OSError.
     """
     record = root / RECORD
     files.make_directory(record.parent)
@@ -76,7 +77,7 @@ def take(
         missing = tuple(map(str, apart(root, mounts())))
         found = Snapshot(number, by.name, made, now, why[: limits.SNAPSHOT_WHY], installed(root), missing)
         known.append(found)
-        # It counts from here on, also if an old one cannot be removed.
+        # Record the new snapshot first, in case removing an old one fails.
         _save(record, known)
         kept = _pruned(known, by, settings.keep, warn)
         if kept != known:
@@ -95,12 +96,12 @@ def _pruned(known: list[Snapshot], by: Maker, keep: int, warn: Callable[[str], N
         except SnapshotError as error:
             warn(f"cannot remove the old snapshot {one.number}: {error}")
             if not os.path.lexists(one.made) and by.name == "btrfs":
-                gone.add(one.number)  # a person has removed it
+                gone.add(one.number)  # somebody has removed it by hand
     return [one for one in known if one.number not in gone]
 
 
 def installed(root: Path) -> tuple[str, ...]:
-    """The packages (CPV) that the vdb below ``root`` has."""
+    """The CPVs of the packages in the vdb below ``root``."""
     return tuple(
         sorted(f"{one.parent.name}/{one.name}" for one in (root / "var/db/pkg").glob("*/*") if not one.name.startswith("-"))
     )
@@ -139,6 +140,6 @@ def _save(path: Path, known: Sequence[Snapshot]) -> None:
 
 
 def difference(before: Snapshot, now: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The packages that ``now`` has and the snapshot has not, and the other way round."""
+    """The packages that are only in ``now``, and those that are only in the snapshot ``before``."""
     old, new = set(before.installed), set(now)
     return tuple(sorted(new - old)), tuple(sorted(old - new))

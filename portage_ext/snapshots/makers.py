@@ -1,6 +1,6 @@
-"""The programs that make a snapshot, each by its own command: snapper, btrfs, ZFS, LVM.
+"""A snapshot is made by one of these programs: snapper, btrfs, ZFS or LVM.
 
-A maker names what it made so that it can remove it again; nothing else is ever removed.
+A maker returns a name for each snapshot and removes only snapshots by such names.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from portage_ext.errors.snapshots import SnapshotError
 from portage_ext.snapshots.mounts import Mount
 
 DIRECTORY: Final = ".portage-ext-snapshots"
-"""Where snapshots of a btrfs subvolume are, below it."""
+"""The directory in a btrfs subvolume that holds its snapshots."""
 _SUBVOLUME: Final = 256
-"""The number of the inode of each subvolume of btrfs (BTRFS_FIRST_FREE_OBJECTID)."""
+"""The inode number of the top directory of each btrfs subvolume (BTRFS_FIRST_FREE_OBJECTID)."""
 
 
 class Maker(Protocol):
@@ -31,11 +31,11 @@ class Maker(Protocol):
 
     @property
     def prunes(self) -> bool:
-        """Whether it keeps to a retention of its own."""
+        """Whether the program removes old snapshots by its own settings."""
         ...
 
     def make(self, name: str, description: str) -> str:
-        """Make a snapshot; returns what :meth:`remove` takes, and what a person restores from. Raises SnapshotError."""
+        """Make a snapshot and return its name, for :meth:`remove` and for a person who restores it. Raises SnapshotError."""
         ...
 
     def remove(self, made: str) -> None:
@@ -81,7 +81,7 @@ class Btrfs:
 
 @dataclass(frozen=True, slots=True)
 class Zfs:
-    """Snapshots of a dataset; the description is a property of it."""
+    """Snapshots of a dataset. The description is stored as a property of the snapshot."""
 
     dataset: str
     name: str = "zfs"
@@ -98,7 +98,8 @@ class Zfs:
 
 @dataclass(frozen=True, slots=True)
 class Lvm:
-    """Snapshots of a logical volume. One that is not thin gets a tenth of its origin, and is lost if more than that changes."""
+    """Snapshots of a logical volume. A snapshot that is not thin gets a tenth of the size of its origin and becomes invalid if
+    more than that changes."""
 
     volume: str
     thin: bool
@@ -117,7 +118,7 @@ class Lvm:
 
 
 def subvolume(directory: Path, mount: Mount) -> Path | None:
-    """The subvolume of btrfs in which ``directory`` lies, as far as it is mounted."""
+    """The top directory of the btrfs subvolume that contains ``directory``; None if it is not below the mount point."""
     place = Path(os.path.realpath(directory))
     while True:
         if place.stat().st_ino == _SUBVOLUME:
@@ -128,7 +129,7 @@ def subvolume(directory: Path, mount: Mount) -> Path | None:
 
 
 def logical_volume(source: str) -> Lvm | None:
-    """The logical volume of a device, if it is one."""
+    """The logical volume of the device ``source``; None if it is not one."""
     if not source.startswith("/dev/") or shutil.which("lvs") is None:
         return None
     try:
@@ -150,7 +151,7 @@ def _run(*words: str) -> str:
 
 
 def run(words: Sequence[str]) -> str:
-    """What the command printed. Raises SnapshotError."""
+    """Run a command and return its output. Raises SnapshotError."""
     try:
         done = subprocess.run(
             list(words), stdin=subprocess.DEVNULL, capture_output=True, timeout=limits.SNAPSHOT_SECONDS, check=False

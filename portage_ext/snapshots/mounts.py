@@ -1,4 +1,4 @@
-"""Which file system holds a directory, from /proc/self/mountinfo (proc_pid_mountinfo(5))."""
+"""The file system of a directory is looked up in /proc/self/mountinfo (proc_pid_mountinfo(5))."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 SEPARATE: Final = ("usr", "var", "etc", "opt", "boot")
-"""Directories of a system that may be file systems of their own."""
+"""Directories of a system that may be separate file systems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """Where it is mounted, its kind, and what is mounted: a device, or a dataset of ZFS."""
+    """A mount: the mount point, the file system type, and the source (a device or a ZFS dataset)."""
 
     point: Path
     kind: str
@@ -23,7 +23,7 @@ class Mount:
 
 
 def mounts(text: str | None = None) -> list[Mount]:
-    """What is mounted, by ``text`` or as the kernel says now. Raises OSError."""
+    """Parse the mounts in ``text`` (None: read them from the kernel). Raises OSError."""
     found = []
     for line in (Path("/proc/self/mountinfo").read_text(errors="surrogateescape") if text is None else text).splitlines():
         before, _, after = line.partition(" - ")
@@ -34,14 +34,14 @@ def mounts(text: str | None = None) -> list[Mount]:
 
 
 def holding(directory: Path, every: list[Mount]) -> Mount | None:
-    """The mount in which ``directory`` lies: the last of the deepest."""
+    """The mount that contains ``directory``: the one with the longest mount point, and of several the last."""
     real = Path(os.path.realpath(directory))
     fits = [one for one in every if real == one.point or one.point in real.parents]
     return max(enumerate(fits), key=lambda pair: (len(pair[1].point.parts), pair[0]))[1] if fits else None
 
 
 def apart(root: Path, every: list[Mount]) -> list[Path]:
-    """The directories of the system ``root`` that a snapshot of its file system does not hold."""
+    """The directories of the system ``root`` that are not in a snapshot of its file system."""
     points = {one.point for one in every}
     return [root / name for name in SEPARATE if Path(os.path.realpath(root / name)) in points - {Path(os.path.realpath(root))}]
 
