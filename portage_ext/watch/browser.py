@@ -1,6 +1,7 @@
-"""What a person looks at in `portage-ext watch`, and what each key does: pure, so that the terminal is another module's.
+"""The view of `portage-ext watch` and the effect of each key are pure functions; another module handles the terminal.
 
-Above, the picture of one emerge; below, its whole list, which scrolls. ``/`` finds, Return opens the end of a build log.
+The upper part shows the graph of one emerge, the lower part scrolls through its whole list. ``/`` searches, and Return opens
+the end of a build log.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HELP = "up/down move  / find  n next  Return log  Tab next emerge  q end"
 
 @dataclass(slots=True)
 class Browser:
-    """Where the reader is. ``log`` is the build log that is open, empty for none."""
+    """The state of the view. ``log`` is the path of the open build log, empty if none is open."""
 
     number: int = 0
     place: int = 0
@@ -32,7 +33,7 @@ class Browser:
     _picture: Picture | None = field(default=None, repr=False)
 
     def press(self, key: str, emerges: Sequence[Emerge]) -> None:
-        """``key`` is a character, or the name of a key: up, down, page-up, page-down, home, end, return, tab, escape, back."""
+        """Apply ``key``: a character or one of up, down, page-up, page-down, home, end, return, tab, escape, back."""
         if self.typing:
             self._type(key, emerges)
         elif self.log:
@@ -47,7 +48,7 @@ class Browser:
             self._move(key, self.chosen(emerges))
 
     def chosen(self, emerges: Sequence[Emerge]) -> Emerge:
-        """The one that is shown."""
+        """The emerge that is shown."""
         return emerges[min(self.number, len(emerges) - 1)]
 
     def _type(self, key: str, emerges: Sequence[Emerge]) -> None:
@@ -79,10 +80,10 @@ class Browser:
         if found is not None:
             self.place, self.follows = found, False
 
-    # --- what is seen
+    # --- the screen
 
     def lines(self, emerges: Sequence[Emerge], width: int, height: int, sign: Signs, tail: Sequence[str] = ()) -> list[Line]:
-        """At most ``height`` lines of at most ``width`` columns; ``tail`` is the end of the log that is open."""
+        """The screen as at most ``height`` lines of at most ``width`` columns; ``tail`` is the end of the open log."""
         if height < 2 or width < 8:
             return []
         if self.log:

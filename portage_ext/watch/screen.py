@@ -1,6 +1,6 @@
-"""The terminal of `portage-ext watch`: keys in, frames out, on the alternate screen.
+"""The terminal is always restored to its earlier modes, whether `portage-ext watch` ends by a key, a signal or an error.
 
-However it ends, by a key, an interrupt, SIGTERM or an error, the terminal is in the modes that it had.
+This module reads keys and draws on the alternate screen.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ENTER, _LEAVE, _HOME, _LINE, _REST = "\033[?1049h\033[?25l", "\033[?25h\033[?10
 
 
 def follow(watched: Watched, pid: int | None, out: TextIO) -> None:
-    """Until the reader ends it. ``out`` is the terminal, and standard input, too."""
+    """Show ``watched`` until the user quits. ``out`` and standard input must be the terminal."""
     browser = Browser()
     with _terminal(out):
         emerges: list[Emerge] = []
@@ -65,7 +65,7 @@ def _draw(browser: Browser, emerges: list[Emerge], out: TextIO) -> None:
 
 
 def _tail(path: str) -> list[str]:
-    """The last lines of a log, which may still be written."""
+    """The last lines of a log, which may still be growing."""
     try:
         data = bounded(Path(path), limits.LOG_TAIL, end=True)
     except (OSError, WatchFileError) as error:
@@ -74,13 +74,13 @@ def _tail(path: str) -> list[str]:
 
 
 def _keys(seconds: float) -> Iterator[str]:
-    """The keys that are pressed, after so long at most."""
+    """Yield the pressed keys; wait for them for at most ``seconds``."""
     ready, _, _ = select.select([0], [], [], seconds)
     if not ready:
         return
     data = os.read(0, 256)
     if not data:
-        raise KeyboardInterrupt  # the terminal is gone
+        raise KeyboardInterrupt  # the terminal was closed
     text = data.decode("utf-8", "replace")
     while text:
         known = next((one for one in sorted(_KEYS, key=len, reverse=True) if text.startswith(one)), text[0])

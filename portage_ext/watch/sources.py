@@ -1,6 +1,6 @@
-"""What runs here: emerges, by what they say of themselves in our files, else in Portage's (FEATURES=observability); and others.
+"""Running emerges are found through the files that they write: ours, or else Portage's own (FEATURES=observability).
 
-Who may read those files may watch. A process that is gone, or another that has its number by now, is no emerge.
+Every user who can read these files can watch. A file is ignored if its process has ended or its process id was used again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _CPV: Final = re.compile(r"[A-Za-z0-9+_.-]{1,128}/[A-Za-z0-9+_.-]{1,256}")
 
 @dataclass(frozen=True, slots=True)
 class Emerge:
-    """A running emerge. Of one that only Portage speaks of, ``plan`` has what runs, and ``moment`` has counts.
+    """A running emerge. If only Portage's own file exists, ``plan`` has only the running packages and ``moment`` the counts.
 
-    What is no emerge of its own has ``pid`` 0: the builds for another machine, whose name is ``target``.
+    The builds for another machine are shown as an Emerge with ``pid`` 0 and the name of that machine as ``target``.
     """
 
     pid: int
@@ -41,7 +41,7 @@ class Emerge:
 
 
 class Watched:
-    """The emerges that say below ``directory`` what they do, and what ``others`` tells. A plan is read once."""
+    """The emerges with files below ``directory``, and those that ``others`` returns. Each plan is read only once."""
 
     def __init__(self, directory: Path, others: Callable[[], Iterable[Emerge]] = tuple) -> None:
         self.directory = directory
@@ -49,9 +49,9 @@ class Watched:
         self._plans: dict[tuple[int, int, str], Plan] = {}
 
     def running(self) -> list[Emerge]:
-        """By process id, and then the others.
+        """The running emerges by process id, then the others.
 
-        Raises WatchFileError for a file that a running emerge has written and that cannot be read.
+        Raises WatchFileError if the file of a running emerge cannot be read.
         """
         found: dict[int, Emerge] = {}
         for pid in record.pids(self.directory)[: limits.WATCHED_AT_ONCE]:
@@ -79,7 +79,7 @@ class Watched:
                 return None
             plan, *written = record.plan_of(text, str(where))
             if tuple(written) != key:
-                return None  # the next list is being written
+                return None  # emerge is just writing the next list
             self._plans = {one: kept for one, kept in self._plans.items() if one[0] != pid} | {key: plan}
         plan = self._plans[key]
         moment, *_ = record.state_of(data, path, len(plan.nodes))
@@ -93,14 +93,14 @@ class Watched:
         return sorted(int(match[1]) for name in names if (match := _PORTAGES.fullmatch(name)))[: limits.WATCHED_AT_ONCE]
 
     def _portage(self, pid: int) -> Emerge | None:
-        """What Portage itself says: what runs, and no more of what is to come than how much it is."""
+        """Read Portage's own file: the packages that run now, and only the number of those that follow."""
         path = self.directory / f"emerge-{pid}.json"
         data = bounded(path, limits.WATCHED_STATE)
         if data is None or record.began(pid) is None:
             return None
         try:
             value = json.loads(data)
-            # The contract of _emerge/_observability.py: what is of another type is to be passed over.
+            # As _emerge/_observability.py demands, ignore messages of other types.
             if not isinstance(value, dict) or value.get("type") != "snapshot" or value.get("emerge_pid") != pid:
                 return None
             jobs, tasks = value["jobs"], value["tasks"][: limits.WATCHED_PACKAGES]
@@ -132,7 +132,10 @@ def _phase(value: dict[str, Any]) -> str:
 
 
 def bounded(path: Path, most: int, *, end: bool = False) -> bytes | None:
-    """What the regular file holds, with ``end`` the last of it; None when it is not there. Raises OSError, WatchFileError."""
+    """Read a regular file of at most ``most`` bytes, or with ``end`` its last ``most`` bytes; None if it does not exist.
+
+    Raises OSError, WatchFileError.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
