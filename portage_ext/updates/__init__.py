@@ -1,1 +1,1 @@
-"""The daily update as one command: steps whose results are kept, so that the next run goes on where the last one stopped."""
+"""The daily update as one command: the result of each step is saved, so the next run continues where the last one stopped."""

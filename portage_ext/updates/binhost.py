@@ -1,4 +1,4 @@
-"""The steps that only a binhost has: from what emerge has built to a release that clients follow."""
+"""The update steps that only a binhost has turn the packages that emerge has built into a release for clients."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from portage_ext.updates.result import Failed, Held, Outcome, Result, done, noth
 from portage_ext.words import counted, size
 
 NEEDED_GATES: Final = ("closure", "contracts")
-"""No rule promotes what has gaps, whatever the channel's gates are."""
+"""The gates that a release must always pass before it is promoted, even if the channel is configured without them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """The steps that make a release of what was built, and bring it to clients."""
+    """The steps that make a release of the built packages, promote it, and copy it to the mirrors."""
 
     site: Site
     commands: Commands
@@ -44,7 +44,7 @@ class Publishing:
         )
 
     def publish(self, journal: Journal) -> Result:
-        """Sign, index, check and publish into staging."""
+        """Sign and index the packages, check them, and publish them into staging."""
         left = marks.free(self.site.config_root)
         signed = self.commands.own("publish", "sign", "--json", accept=(0, 1))[0]
         failed = [Failed(Path(path).name, f"not signed: {why}") for path, why in signed["failed"].items()]
@@ -116,7 +116,7 @@ class Publishing:
         return done(f"{counted(len(answers), 'mirror')} up to date")
 
     def steps(self) -> list[Step]:
-        """The steps after those of Emerging, as the settings say."""
+        """The steps that follow those of ``Emerging``, according to the settings."""
         settings = self.settings
         found = [Step("clean", "remove from PKGDIR what policy no longer keeps", self.clean)] if settings.clean else []
         found.append(Step("publish", f"sign, index, check and publish into {settings.staging}", self.publish))
@@ -134,7 +134,7 @@ def _findings(found: Sequence[Any]) -> list[Held]:
 
 
 def _news(tree: Any, before: int | None, after: int | None) -> tuple[str, ...]:
-    """What clients get that they did not have."""
+    """The packages that are new for clients."""
     if after is None:
         return ()
     contents = tree.contents(after)

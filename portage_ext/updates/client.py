@@ -1,4 +1,4 @@
-"""The steps of a client's day: from a sync to what a person must still do."""
+"""The update steps of a client go from the sync to the report of what a person must still do."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from portage_ext.updates.result import Held, Outcome, Result, nothing
 from portage_ext.words import counted
 
 _ROUNDS: Final = 8
-"""How often a plan without what would be compiled is made again: leaving out one package can make another one be compiled."""
+"""How often the plan is made again without packages that would be compiled. Excluding one package can make emerge compile
+another one."""
 _WOULD_COMPILE: Final = "no binary fits, and `compile` of [update] is false (portage-ext why says what would change that)"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """``first`` are the steps that binhosts have, too."""
+    """The steps of a client. ``first`` has the steps that are the same on a binhost."""
 
     first: Emerging
 
     def plan(self, journal: Journal) -> Result:
-        """With the counts; without what would be compiled, where that is not wanted."""
+        """Make the plan and count its packages. Packages that would be compiled are excluded if the settings say so."""
         emerge = self.first
         if emerge.settings.compile:
             return emerge.plan(journal)
@@ -49,7 +50,7 @@ class Client:
             return self.first.emerge(journal)
         plan = journal.results["plan"]
         held = {emerging.name_of(one.what): one for one in plan.held}
-        # Whatever changed since the plan: nothing is compiled.
+        # --usepkgonly makes sure that nothing is compiled, even if something changed after the plan was made.
         return replace(self.first, words=("--usepkgonly", *_exclude(held))).emerge(journal)
 
     def configuration(self, journal: Journal) -> Result:

@@ -1,8 +1,8 @@
-"""Every step of an update is a command that a person could type, in a process of its own.
+"""Every step of an update runs a command that a person could also type, in a new process.
 
-So a step works with the Portage and the portage-ext that are installed when it begins, also right after the update has replaced
-them. What a command prints goes to a log of its own. It inherits the lock of the update: while it runs, no other update begins,
-even if this one was killed.
+So each step uses the Portage and the portage-ext that are installed when it starts, even if the update has just replaced them.
+The output of each command goes to its own log. The command inherits the lock of the update, so no other update can start while
+it runs, even if this update was killed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from portage_ext.errors.updates import StepError
 from portage_ext.unattended.log import LOG_DIRECTORY
 
 LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
-"""In the environment of an emerge, ``later`` leaves the work after it to whoever started it; emerge/after reads it."""
+"""A variable in the environment of emerge. With the value ``later``, emerge/after leaves the work after emerge to the
+caller."""
 _OWN: Final = ("-P", "-m", "portage_ext.cli.main")
 _EMERGE: Final = ("--ask=n", "--color=n", "--quiet-build=y", "--nospinner")
 
@@ -37,28 +38,28 @@ class Ended:
     lines: tuple[str, ...]
 
     def last(self) -> tuple[str, ...]:
-        """The last lines that say something."""
+        """The last lines that are not empty."""
         return tuple(line for line in self.lines if line.strip())[-limits.UPDATE_LINES :]
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Runs commands for the update below ``root``; ``lock`` is the descriptor that they inherit."""
+    """Runs commands for the update below ``root``. They inherit the descriptor ``lock``."""
 
     root: Path
     lock: int | None = None
 
     def emerge(self, step: str, *words: str) -> Ended:
-        """Run emerge. What it builds is published by the update, not after each emerge. Raises StepError, OSError."""
+        """Run emerge. The update publishes the built packages later, not after each emerge. Raises StepError, OSError."""
         found = shutil.which("emerge")
         if found is None:
             raise StepError(step, "there is no emerge on PATH", "Run this command with the PATH of root.")
         return self.run(step, (found, *_EMERGE, *words))
 
     def own(self, step: str, *words: str, accept: Sequence[int] = (0,)) -> list[dict[str, Any]]:
-        """Run a command of portage-ext that prints JSON; the objects that it printed.
+        """Run a command of portage-ext that prints JSON, and return the printed objects.
 
-        Raises StepError for an exit status that ``accept`` lacks, and for a command that printed no JSON.
+        Raises StepError if the exit status is not in ``accept`` or the command printed no JSON.
         """
         with tempfile.TemporaryFile() as output:
             ended = self.run(step, (sys.executable, *_OWN, *words), output=output.fileno())
@@ -70,14 +71,14 @@ class Commands:
             objects = [json.loads(line) for line in data.splitlines()]
         except (ValueError, RecursionError):
             objects = []
-        # A command that was refused prints no JSON, and says why in its log.
+        # A command that was refused prints no JSON. The reason is in its log.
         if ended.status not in accept or not objects:
             called = f"portage-ext {words[0]}"
             raise StepError(step, f"{called}: {_words(ended, called)}", f"The whole output is in {ended.log}.")
         return objects
 
     def run(self, step: str, words: Sequence[str], *, output: int | None = None) -> Ended:
-        """Run ``words``; what they print goes to the log of ``step``, stdout to ``output`` if given. Raises OSError."""
+        """Run ``words`` with the output in the log of ``step``; if ``output`` is given, stdout goes there. Raises OSError."""
         log = self.log(step)
         files.make_directory(log.parent)
         with log.open("ab") as file:
@@ -100,7 +101,7 @@ class Commands:
         return self.root / LOG_DIRECTORY / "update" / f"{step}.log"
 
     def clear(self) -> None:
-        """Remove the logs of the run before. Raises OSError."""
+        """Remove the logs of the last run. Raises OSError."""
         shutil.rmtree(self.root / LOG_DIRECTORY / "update", ignore_errors=True)
 
     def _environment(self) -> Mapping[str, str]:
@@ -108,7 +109,7 @@ class Commands:
 
 
 def tail(path: Path, begin: int = 0) -> tuple[str, ...]:
-    """The last lines of a file, from the byte ``begin`` on, safe to show. Raises OSError."""
+    """The last lines of a file from the byte offset ``begin`` on, made safe to show. Raises OSError."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(begin, end - limits.LOG_TAIL))

@@ -1,4 +1,4 @@
-"""What emerge would do and what it did, read from what Portage itself says: its resolver, its vdb, its own list of failures."""
+"""What emerge would do and what it did is read from Portage itself: its resolver, its vdb, and its own list of failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _LOG: Final = re.compile(r"^ \*\s+'(?P<path>/[^']+)'\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A package that emerge would merge; ``binary``: without compiling. ``seconds``: how long that took before, if known."""
+    """A package that emerge would merge. ``binary`` is True if it need not be compiled; ``seconds`` is how long compiling it
+    took before, if known."""
 
     cpv: str
     binary: bool
@@ -30,7 +31,7 @@ class Planned:
 
 
 def plan(commands: Commands, words: Iterable[str]) -> list[Planned]:
-    """What ``emerge --pretend`` makes of ``words``, in merge order. Raises StepError, OSError."""
+    """The packages that ``emerge --pretend`` lists for ``words``, in merge order. Raises StepError, OSError."""
     atoms = [word for word in words if not word.startswith("-")]
     options = [word for word in words if word.startswith("-")]
     found = commands.own("plan", "graph", "--format", "json", *atoms, "--", *options)
@@ -52,7 +53,10 @@ def summary(packages: Iterable[Planned]) -> str:
 
 
 def judged(ended: Ended, planned: Iterable[str], eroot: Path, since: int) -> Result:
-    """What an emerge of the packages ``planned`` did, by the vdb below ``eroot``; begun at ``since`` (seconds since 1970)."""
+    """The result of an emerge of the packages ``planned``, according to the vdb below ``eroot``.
+
+    ``since`` is when emerge started, in seconds since 1970.
+    """
     planned = tuple(planned)
     came = tuple(cpv for cpv in planned if _installed(eroot, cpv, since))
     named = (replace(one, what=_without_build(one.what, planned)) for one in failures(ended.lines))
@@ -62,7 +66,7 @@ def judged(ended: Ended, planned: Iterable[str], eroot: Path, since: int) -> Res
     if ended.status == 0:
         return Result(Outcome.DONE, f"{counted(len(came))} merged", came)
     if not failed:
-        # emerge did not come to an end of its own: what it said last is all there is.
+        # emerge did not print a list of failures (it was killed, for example), so report its last lines.
         why = f"emerge ended with status {ended.status}"
         failed = (Failed("emerge", why, str(ended.log), ended.last()),)
         return Result(Outcome.FAILED, f"{why} after {counted(len(came))}", came, failed, held)
@@ -74,7 +78,7 @@ _DROPPED: Final = "emerge left it out, because a package that it needs failed"
 
 
 def failures(lines: Iterable[str]) -> list[Failed]:
-    """The packages that emerge lists at its end as failed, each with the end of its log."""
+    """The packages that emerge lists as failed at its end, each with the last lines of its log."""
     found: list[Failed] = []
     for line in lines:
         if match := _FAILED.match(line):
@@ -86,7 +90,7 @@ def failures(lines: Iterable[str]) -> list[Failed]:
 
 
 def _without_build(name: str, planned: Collection[str]) -> str:
-    """The CPV in what emerge calls a package: of a binary the number of its build follows."""
+    """The CPV in emerge's name of a package. The name of a binary package may end with its build id."""
     cpv, _, build = name.rpartition("-")
     return cpv if name not in planned and build.isdigit() and cpv in planned else name
 
@@ -101,7 +105,7 @@ def _end(path: Path) -> tuple[str, ...]:
 
 
 def last_words(lines: Sequence[str]) -> tuple[str, ...]:
-    """The end of a build log as it helps a person: what the build said last, and the error. Not Portage's advice after it."""
+    """The useful end of a build log: the last output of the build and the error, without Portage's advice after it."""
     end = next((number for number, line in enumerate(lines) if line.startswith(_ERROR)), len(lines))
     return (*lines[max(0, end - limits.UPDATE_LINES) : end], *lines[end : end + 1])
 

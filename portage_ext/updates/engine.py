@@ -1,7 +1,7 @@
-"""Steps run one after the other; the journal is saved before and after each, and a run that was killed goes on with the next.
+"""Steps run one after the other. The journal is saved before and after each one, so the next run continues a killed run.
 
-A step that FAILED ends the run. The next run begins with that step. If it fails again, that run begins again with the first
-step, once: what was wrong may be mended by what a sync brings.
+A step that FAILED ends the run, and the next run starts with that step. If it fails again, that run starts once more from the
+first step, because a new sync may fix the problem.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ Tell = Callable[[str], None]
 
 
 def _silent(line: str) -> None:
-    """For a caller that wants to hear nothing."""
+    """The default for ``tell``: it ignores the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``title`` says what it does, in the infinitive. ``run`` gets the journal as it is when the step begins."""
+    """A step. ``title`` says what it does, in the infinitive. ``run`` is called with the current journal when the step
+    starts."""
 
     name: str
     title: str
@@ -34,9 +35,9 @@ class Step:
 def work(
     steps: Sequence[Step], journal: Journal, save: Save, *, tell: Tell = _silent, clock: Callable[[], float] = time.time
 ) -> Journal:
-    """Run those of ``steps`` that ``journal`` does not have yet. Returns the journal after the last step or the first failure.
+    """Run the ``steps`` that have no result in ``journal`` yet. Returns the journal after the last step or the first failure.
 
-    Raises OSError when the journal cannot be saved.
+    Raises OSError if the journal cannot be saved.
     """
     went_on = bool(journal.results or journal.running)
     if went_on:
@@ -50,7 +51,7 @@ def work(
 
 
 def _once(steps: Sequence[Step], journal: Journal, save: Save, tell: Tell) -> tuple[Journal, bool]:
-    """Whether the first step that was run failed comes second."""
+    """Run the remaining steps once. Returns the journal, and whether the first step that was run has failed."""
     first = True
     for step in steps:
         before = journal.results.get(step.name)

@@ -1,7 +1,7 @@
-"""The journal of an update: what each step did is on the disk before the next step begins.
+"""The result of each step of an update is saved in the journal on disk before the next step starts.
 
-The file is ``<root>/var/lib/portage-ext/update/journal.json``, where root is PORTAGE_CONFIGROOT. It is replaced as a whole. A
-journal that cannot be read is no journal: the run begins at its first step, because every step may run twice.
+The file is ``<root>/var/lib/portage-ext/update/journal.json``, where root is PORTAGE_CONFIGROOT. It is replaced as a whole. If
+it cannot be read, the run starts with the first step; this does no harm, because every step may run twice.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A run in ``role`` that began at ``begun`` (seconds since 1970), and the results of its steps in their order.
+    """A run in ``role`` that started at ``begun`` (seconds since 1970), and the results of its steps in order.
 
-    ``running`` is the step that runs now, or that was running when the run was killed. ``interrupted`` names the step at which
-    this run went on. ``finished``: nothing is left to go on with. ``passed`` are contents of the staging channel that passed
-    their trial, by the number of the release in which they appeared first; this outlives the run.
+    ``running`` is the step that runs now or was running when the run was killed. ``interrupted`` is the step at which this run
+    continued an earlier one. ``finished`` is True if nothing is left to continue. ``passed`` are the contents of the staging
+    channel that passed their trial, identified by the number of the first release with this content; they are kept for later
+    runs.
     """
 
     role: str
@@ -40,7 +41,7 @@ class Journal:
         return replace(self, running=step)
 
     def ended(self, step: str, result: Result) -> Journal:
-        """With the result of ``step``, whose number "passed" is a content that passed its trial."""
+        """The journal with the result of ``step``. If the result has a number "passed", that content has passed its trial."""
         content = result.numbers.get("passed")
         passed = self.passed
         if content is not None:
@@ -48,12 +49,12 @@ class Journal:
         return replace(self, running="", results={**self.results, step: result}, passed=passed)
 
     def fresh(self, role: str, now: int) -> Journal:
-        """The journal of a new run after this one."""
+        """The journal of a new run that follows this one."""
         return Journal(role, now, passed=self.passed)
 
 
 def load(root: Path) -> Journal | None:
-    """The journal below ``root``; None if there is none that can be read."""
+    """Read the journal below ``root``; None if there is none or it cannot be read."""
     path = root / STATE / "journal.json"
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The steps that binhosts and clients share: sync, plan, emerge, and what emerge leaves to be built or removed."""
+"""Binhosts and clients share these steps: sync, plan, emerge, and the rebuilds and removals that are needed afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRESERVED: Final = "var/lib/portage/preserved_libs_registry"
 
 @dataclass(frozen=True, slots=True)
 class Emerging:
-    """The steps, for one host. ``words`` are added to each emerge that installs."""
+    """The shared steps for one host. ``words`` are added to the command line of each emerge that installs packages."""
 
     site: Site
     commands: Commands
@@ -67,7 +67,7 @@ class Emerging:
         return _ended(self.commands.emerge("depclean", "--depclean"), "packages that nothing needs are removed")
 
     def steps(self) -> list[Step]:
-        """The steps that come first in both roles."""
+        """The steps that come first on binhosts and clients."""
         found = [
             Step("sync", "sync the ebuild repositories", self.sync),
             Step("plan", "ask emerge what is to be done", self.plan),
@@ -81,7 +81,7 @@ class Emerging:
 
 
 def preserved_libraries(eroot: Path) -> bool:
-    """Whether Portage keeps a library for packages that still use it. A registry that cannot be read counts as one."""
+    """Whether Portage preserves libraries for packages that still use them; also True if its registry cannot be read."""
     try:
         return bool(json.loads((eroot / PRESERVED).read_bytes() or b"{}"))
     except FileNotFoundError:

@@ -1,7 +1,8 @@
-"""Which release of staging may go to production now: the newest that passed its trial and has waited long enough.
+"""The newest release of staging that passed its trial and has waited long enough may be promoted to production.
 
-Nothing newer than what staging serves is taken, so that a release that was rolled back in staging never goes further. Nothing
-is taken while a rollback holds one of the two channels. Whether the release is whole is for the gates at the promotion.
+A release newer than the one that staging serves is never promoted, so a release that was rolled back in staging goes no
+further. Nothing is promoted while a rollback holds one of the two channels. The gates check at the promotion whether the
+release is complete.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from portage_ext.words import minute
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The release to promote (None: none), and why not, or why none newer than that. ``why`` is empty if nothing waits."""
+    """The release to promote (None: none). ``why`` says why nothing, or nothing newer, is promoted; empty if nothing waits."""
 
     number: int | None
     why: str = ""
@@ -31,7 +32,10 @@ class _Waiting:
 
 
 def choose(tree: Tree, settings: Updating, passed: Collection[int], now: int) -> Choice:
-    """What the rule of ``settings`` says of ``tree``; ``passed`` are contents that passed their trial. Raises TreeError."""
+    """Apply the rule in ``settings`` to ``tree`` at the time ``now`` (seconds since 1970). Raises TreeError.
+
+    ``passed`` are the contents that passed their trial.
+    """
     channels = tree.channels()
     if settings.staging not in channels:
         return Choice(None)
@@ -64,7 +68,7 @@ def _content(tree: Tree, number: int | None) -> int:
 
 
 def _waiting(tree: Tree, staging: str, live: int, served: int) -> list[_Waiting]:
-    """The contents of staging that production (with the content ``served``) does not have yet, oldest first."""
+    """The contents of staging that production, which serves ``served``, does not have yet; the oldest comes first."""
     limit = tree.note(live).content
     found: dict[int, _Waiting] = {}
     for number, release in sorted(tree.known().items()):

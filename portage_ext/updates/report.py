@@ -1,4 +1,4 @@
-"""What an update reports: what came, what failed with the end of its log, what was held back and why. Text or values."""
+"""The report of an update lists what was installed or built, what failed (with the end of its log), and what was held back."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from portage_ext.updates.result import Failed, Held, Outcome, Result
 from portage_ext.words import counted, minute, spell
 
 _LISTED: Final = 40
-"""How many packages the text names."""
+"""The maximum number of packages that are named in the text."""
 _MARKS: Final = {Outcome.PARTLY: "NOT OK: ", Outcome.FAILED: "FAILED: "}
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run that ended. ``complete``: every step was done. ``saved`` is the time that building took here, in seconds."""
+    """A run that ended. ``complete`` is True if every step was done. ``saved`` is how long building took here, in seconds."""
 
     role: str
     begun: int
@@ -33,7 +33,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nobody must act: every step was done, and nothing failed."""
+        """Whether every step was done and nothing failed, so that nobody needs to act."""
         return self.complete and all(result.outcome in (Outcome.DONE, Outcome.NOTHING) for _, result in self.steps)
 
     @property
@@ -53,7 +53,7 @@ class Report:
         return "; ".join(parts)
 
     def values(self) -> dict[str, Any]:
-        """For ``--json``, as docs/schemas/update.json says."""
+        """The values for ``--json`` according to docs/schemas/update.json."""
         steps = [
             {
                 "name": name,
@@ -79,7 +79,7 @@ class Report:
         }
 
     def text(self) -> Iterator[str]:
-        """For people, line by line."""
+        """The report for people, line by line."""
         yield f"update of {minute(self.begun)} ({self.role}, {spell(self.seconds)}): {'ok' if self.ok else 'NOT OK'}"
         if self.interrupted:
             yield f"went on with the step {self.interrupted}, where the run before had stopped"
@@ -102,7 +102,7 @@ class Report:
 
 
 def made(journal: Journal, steps: Sequence[Step]) -> Report:
-    """The report of a run as ``journal`` has it; ``steps`` are all that it should have done."""
+    """Make the report of the run in ``journal``; ``steps`` are all steps that it should have done."""
     found = tuple((step.name, journal.results[step.name]) for step in steps if step.name in journal.results)
     results = dict(found)
     by = results.get("promote") or results.get("publish") if journal.role == "binhost" else None

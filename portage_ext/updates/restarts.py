@@ -1,6 +1,7 @@
-"""Processes that still run files which an update has replaced: the kernel lists such files as deleted in /proc/PID/maps.
+"""Processes that still use files which an update has replaced are found: the kernel marks such files "deleted" in
+/proc/PID/maps.
 
-A file that a process makes and removes itself, such as shared memory, is none of these: only executable mappings count.
+Only executable mappings count. So files that a process has removed itself, such as shared memory, are not reported.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _UNIT: Final = re.compile(r"/(?P<unit>[^/]+\.service)$", re.M)
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A process: its service (""), its name, and the replaced files that it still runs."""
+    """A process: its service (empty if none), its name, and the replaced files that it still uses."""
 
     pid: int
     name: str
@@ -30,7 +31,7 @@ class Stale:
 
 
 def stale(proc: Path = Path("/proc")) -> list[Stale]:
-    """The processes below ``proc`` that this user may look at, in the order of their numbers."""
+    """The processes below ``proc`` that this user may inspect, ordered by process id."""
     return sorted(_found(proc), key=lambda one: one.pid)
 
 
@@ -47,7 +48,7 @@ def _found(proc: Path) -> Iterator[Stale]:
 
 
 def _read(path: Path) -> str:
-    """The text of a file of a process, which may be gone or another user's."""
+    """Read a file of a process; empty if the process has ended or belongs to another user."""
     try:
         with path.open("rb") as file:
             return file.read(limits.PROCESS_MAPS).decode("utf-8", "replace")
@@ -56,7 +57,7 @@ def _read(path: Path) -> str:
 
 
 def advice(found: list[Stale]) -> list[str]:
-    """One line for each service, and one for each program that is no service."""
+    """One line for each service, and one for each other program."""
     services: dict[str, set[str]] = {}
     programs: dict[str, list[int]] = {}
     for one in found:

@@ -1,4 +1,4 @@
-"""What a step of an update did, as values that the journal keeps and the report shows."""
+"""The result of a step is a plain value, which the journal saves and the report shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """``PARTLY``: the step ended, and something in it needs a person. ``FAILED``: it could not be done, and the run stops."""
+    """How a step ended. ``PARTLY``: it ended, but a person must act. ``FAILED``: it could not be done, and the run stops."""
 
     DONE = "done"
     NOTHING = "nothing to do"
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Something that failed: a package or a mirror, why, the file with its log (or ""), and the last lines of that log."""
+    """A failure: the package or mirror, the reason, the path of its log (or ""), and the last lines of that log."""
 
     what: str
     why: str
@@ -28,7 +28,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Something that was held back, and why."""
+    """Something that was held back, and the reason."""
 
     what: str
     why: str
@@ -36,9 +36,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``line`` says what the step did. ``came`` are packages (CPV). ``told`` are further lines for the report.
+    """The result of a step. ``line`` says what it did. ``came`` are new packages (CPV). ``told`` are more lines for the report.
 
-    ``numbers`` and ``packages`` are for later steps: the release that was made, what the plan builds.
+    ``numbers`` and ``packages`` are for later steps, for example the number of the new release or the packages in the plan.
     """
 
     outcome: Outcome
@@ -53,10 +53,10 @@ class Result:
 
 
 def done(line: str) -> Result:
-    """A step that did what it should."""
+    """The result of a step that succeeded."""
     return Result(Outcome.DONE, line)
 
 
 def nothing(line: str) -> Result:
-    """A step that had nothing to do."""
+    """The result of a step that had nothing to do."""
     return Result(Outcome.NOTHING, line)

@@ -1,4 +1,4 @@
-"""`portage-ext update`: one run at a time, which goes on where the last one stopped, reports, and writes the log of runs."""
+"""Only one update runs at a time; it continues where the last one stopped, reports, and writes the log of runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHAT: Final = "update"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would do: its steps, each with its title and whether an earlier run has done it; and what emerge would do."""
+    """What a run would do: its steps, each with its title and whether an earlier run has done it, and the plan of emerge."""
 
     role: str
     steps: tuple[tuple[Step, bool], ...]
@@ -39,7 +39,7 @@ class Preview:
 
 
 def role_of(site: Site) -> str:
-    """What this host is, as [update] says or as it is set up."""
+    """The role of this host, from [update] in portage-ext.toml or from how it is set up."""
     return site.settings.updating.role or (BINHOST if site.settings.publishing.own is not None else CLIENT)
 
 
@@ -52,7 +52,7 @@ def steps_of(site: Site, role: str, commands: Commands) -> list[Step]:
 
 
 def preview(site: Site, role: str | None = None) -> Preview:
-    """What :func:`update` would do now, with the repositories as they are. Raises StepError, OSError."""
+    """What :func:`update` would do now, without a sync. Raises StepError, OSError."""
     role = role or role_of(site)
     with alone(site.config_root) as lock:
         commands = Commands(site.config_root, lock)
@@ -71,7 +71,8 @@ def update(
     restart: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Do what is left of the last run, or a whole one. ``restart``: a whole one in any case. ``tell`` hears of each step.
+    """Finish the last run, or do a new one if it is complete. With ``restart``, always do a new one. ``tell`` is called for
+    each step.
 
     Raises RunningUpdateError if another update runs, OSError if the journal cannot be written.
     """
@@ -99,7 +100,7 @@ def last(site: Site) -> Report | None:
 
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[int]:
-    """Be the only update below ``root``; yields the descriptor of the lock. Raises RunningUpdateError, LockError, OSError."""
+    """Hold the lock of the update below ``root`` and give its descriptor. Raises RunningUpdateError, LockError, OSError."""
     directory = root / journal.STATE
     files.make_directory(directory, 0o700)
     path = directory / "lock"
@@ -115,7 +116,7 @@ def _unfinished(root: Path, role: str) -> Journal | None:
 
 
 def _deliver(site: Site, made: Report, tell: Callable[[str], None]) -> None:
-    """Write the log of runs, and send the report the way of Portage's own messages. A failure of that is told, and no more."""
+    """Write the log of runs, and send the report through Portage's message system (elog). A failure only causes a message."""
     lines, when = list(made.text()), site.settings.updating.report
     try:
         log.append(site.config_root, Run(int(time.time()), WHAT, made.ok, made.line(), _release(made), made.seconds))
@@ -127,7 +128,7 @@ def _deliver(site: Site, made: Report, tell: Callable[[str], None]) -> None:
         from portage_ext.host import elog
 
         elog.report(lines, error=not made.ok)
-    except Exception as error:  # noqa: BLE001 - the update is done, whatever becomes of its mail
+    except Exception as error:  # noqa: BLE001 - the update itself is done, so failing to send its report must not fail it
         tell(f"cannot send the report by elog: {type(error).__name__}: {error}")
 
 
