@@ -1,1 +1,1 @@
-"""Targets: the configuration and the state of another host, taken read-only, so that this one can build what fits there."""
+"""A target is the captured configuration and state of another host, so that this host can build packages that fit it."""

@@ -1,9 +1,9 @@
-"""What may leave a host that is captured: files and variables that decide how a package is built, by allow-list.
+"""An allow-list decides which files and variables may leave a captured host: those that decide how a package is built.
 
-Both sides ask here. The captured host sends nothing else, and the host that receives a capture accepts nothing else, since
-what it receives was written by somebody else. Not on the list, on purpose: binrepos.conf and repos.conf (passwords in
-addresses), gnupg, postsync.d, repo.postsync.d, mirrors, modules, and make.conf as a file. Of make.conf and of the env files
-that package.env names only the variables below leave the host, as Portage has read them.
+Both sides use it. The captured host sends nothing else, and the receiving host accepts nothing else, because a capture is
+foreign data. These are deliberately not on the list: binrepos.conf and repos.conf (their URLs may have passwords), gnupg,
+postsync.d, repo.postsync.d, mirrors, modules, and the file make.conf. From make.conf and from the env files that package.env
+names, only the variables below are sent, with the values that Portage has read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 _NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9+_.@:-]{0,127}"
-"""No part of a path begins with a dot or a dash; a backup file (``~``) is not read by Portage either."""
+"""One component of a path. It cannot begin with a dot or a dash, or end with ``~`` (Portage ignores backup files too)."""
 _ATOM_FILES: Final = (
     "accept_keywords", "accept_restrict", "bashrc", "env", "keywords", "license", "mask", "properties", "provided", "unmask",
     "use", "use.force", "use.mask", "use.stable.force", "use.stable.mask",
@@ -29,7 +29,7 @@ _FILES: Final = re.compile(
         )
     )
 )
-"""Paths below the root of a host; portage(5) says what each is."""
+"""Allowed paths below the root of a host; portage(5) explains each of them."""
 
 VARIABLES: Final = frozenset(
     (
@@ -43,25 +43,25 @@ VARIABLES: Final = frozenset(
         "RUSTFLAGS", "STRIP", "STRINGS", "UNINSTALL_IGNORE", "USE", "VALAFLAGS",
     )
 )  # fmt: skip
-"""Variables of make.conf and of env files that decide what a package becomes (make.conf(5)). The values of USE_EXPAND are
-added to them. Not among them: MAKEOPTS and what else changes only how fast or where a package is built."""
+"""Variables of make.conf and of env files that decide what a package contains (make.conf(5)). The names in USE_EXPAND are
+added. MAKEOPTS and other variables that only change how fast or where a package is built are not included."""
 
 _USE_EXPAND: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _SECRET: Final = re.compile(r"://[^\s/?#@]*@")
 
 
 def is_allowed(path: str) -> bool:
-    """Whether the file at ``path``, relative to the host's root, may leave it and may be accepted."""
+    """Whether the file at ``path``, relative to the host's root, may be sent and accepted."""
     return len(path) <= 512 and _FILES.fullmatch(path) is not None
 
 
 def is_use_expand(name: str) -> bool:
-    """Whether ``name`` can be a variable of USE_EXPAND, which each profile names."""
+    """Whether ``name`` can be the name of a USE_EXPAND variable, which the profile defines."""
     return _USE_EXPAND.fullmatch(name) is not None
 
 
 def variables(values: Mapping[str, str], use_expand: Collection[str]) -> dict[str, str]:
-    """Those of ``values`` that may leave the host, by name; one that holds a user or a password of an address stays."""
+    """The ``values`` that may leave the host, by name. A value that contains a URL with a user or password is left out."""
     wanted = VARIABLES | {name for name in use_expand if is_use_expand(name)}
     return {
         name: value

@@ -1,4 +1,4 @@
-"""A target as a value, and the reader of a capture: it comes from another host, so everything in it is bounded and checked."""
+"""A capture comes from another host, so every value in it is limited and checked before it becomes a Target."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT: Final = "portage-ext-target-1"
 _ENV_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.@-]{0,127}(?:/[A-Za-z0-9_][A-Za-z0-9+_.@-]{0,127}){0,3}")
 _PROFILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}:[A-Za-z0-9_][A-Za-z0-9+_./-]{0,255}|:[A-Za-z0-9+_./-]{0,255}")
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
-"""PMS 3.1.5."""
+"""The name of a repository (PMS 3.1.5)."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NUMBER: Final = re.compile(r"[0-9]{0,18}")
 _COMMIT: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
@@ -29,7 +29,7 @@ _COMMIT: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """An ebuild repository of the target: where it lies there, where it comes from, and its git commit where it has one."""
+    """An ebuild repository of the target: its location there, its sync-uri, and its git commit, if it has one."""
 
     name: str
     location: str
@@ -42,7 +42,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A package that is installed on the target; ``contents`` is the BLAKE2B (256 bits) of its CONTENTS."""
+    """A package that is installed on the target. ``contents`` is the BLAKE2B digest (256 bits) of its CONTENTS file."""
 
     cpv: str
     slot: str
@@ -56,13 +56,13 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Another host, as far as it decides what fits there. ``taken`` is in seconds since the epoch.
+    """Everything about another host that decides which packages fit it. ``taken`` is in seconds since the epoch.
 
-    ``make_conf`` and ``env_files`` hold the variables of make.conf and of the env files that package.env names;
-    ``profiles`` the directories of the profile, ``repository:path``, parents first; ``files`` the other files by their
-    path below the root. ``source`` is where it was captured: ``chroot:DIR``, ``root:DIR``, ``prefix:DIR``, ``ssh:HOST`` or
-    ``builder:FILE`` (such a one has ``builder`` alone). ``eprefix`` is its EPREFIX, ``emerge`` the Python and the script that
-    are its emerge, as that host sees them.
+    ``make_conf`` and ``env_files`` have the variables of make.conf and of the env files that package.env names. ``profiles``
+    are the directories of the profile as ``repository:path``, parents first. ``files`` are the other files by their path below
+    the root. ``source`` says where it was captured: ``chroot:DIR``, ``root:DIR``, ``prefix:DIR``, ``ssh:HOST`` or
+    ``builder:FILE`` (then only ``builder`` is set). ``eprefix`` is its EPREFIX, and ``emerge`` has the paths of the Python and
+    of the script that are its emerge, as seen on that host.
     """
 
     builder: Builder
@@ -99,7 +99,7 @@ class Target:
 
 
 def parse(data: bytes, where: str) -> Target:
-    """Read a capture. ``where`` is the host or file that errors name. Raises CaptureError, InvalidBuilderError."""
+    """Parse a capture. ``where`` is the host or file to name in errors. Raises CaptureError, InvalidBuilderError."""
     if len(data) > limits.CAPTURE_SIZE:
         raise CaptureError(where, f"what it sent is larger than {limits.CAPTURE_SIZE} bytes")
     try:
@@ -132,7 +132,7 @@ def parse(data: bytes, where: str) -> Target:
 
 
 class _Reader:
-    """Takes values out of a document, each of the kind that is expected or CaptureError."""
+    """Reads values from a document and checks their types. Raises CaptureError."""
 
     def __init__(self, document: Mapping[str, Any], where: str) -> None:
         self._document, self._where = document, where
@@ -164,7 +164,7 @@ class _Reader:
 
 
 def _variables(values: object, use_expand: tuple[str, ...], where: str) -> dict[str, str]:
-    """Variables by name, all of which must be on the allow-list."""
+    """Read variables by name. All of them must be on the allow-list."""
     if not isinstance(values, dict):
         raise CaptureError(where, "variables are no table")
     texts = {str(name): _text(value, where, str(name), lines=True) for name, value in values.items()}
@@ -224,7 +224,7 @@ def _installed(value: object, where: str) -> Installed:
 
 
 def _place(value: object, where: str, what: str, *, empty: bool = False) -> str:
-    """An absolute path without ``..``, or nothing where it may be ``empty``."""
+    """Check that ``value`` is an absolute path without ``..``; it may be empty only if ``empty`` is True."""
     text = _text(value, where, what)
     if not (empty and not text) and (not text.startswith("/") or ".." in text.split("/")):
         raise CaptureError(where, f"{what} cannot be {text!r}")

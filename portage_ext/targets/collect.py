@@ -1,8 +1,8 @@
-"""Runs on the host that is captured, reads, and prints one JSON document; nothing is written there.
+"""This runs on the captured host, only reads, and prints one JSON document; it writes nothing there.
 
-It is started by targets/reach: in this process' own Python for a directory, or on another host with the whole package read
-from standard input, so that nothing needs to be installed there but Portage. It is the only module of this room that asks
-Portage. What it hands out is what targets/allowed lets out.
+targets/reach starts it: for a directory with the Python of this process, or on another host with the whole package read from
+standard input. So only Portage must be installed there. This is the only module of this room that imports Portage. It sends
+only what targets/allowed permits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INSTALLED = ("SLOT", "repository", "BUILD_ID", "BUILD_TIME", "USE", "CHOST")
 
 
 def main() -> int:
-    """Print what this host is, or why it cannot be read; the exit status says which."""
+    """Print the capture of this host, or the reason why it cannot be read. The exit status tells which."""
     try:
         document = collected()
     except (CaptureError, OSError, ValueError) as error:
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def collected() -> dict[str, Any]:
-    """The capture as ``targets/capture.parse`` reads it. Raises CaptureError, OSError."""
+    """The capture in the form that ``targets/capture.parse`` reads. Raises CaptureError, OSError."""
     import portage
     from portage.const import PORTAGE_BIN_PATH
     from portage.exception import PortageException
@@ -53,7 +53,7 @@ def collected() -> dict[str, Any]:
         installed = portage.db[settings["EROOT"]]["vartree"].dbapi
     except (PortageException, ValueError) as error:
         raise CaptureError("the configuration of Portage", " ".join(str(error).split())) from error
-    # PORTAGE_CONFIGROOT has EPREFIX in it where Portage itself runs in a prefix.
+    # If Portage itself runs in a prefix, PORTAGE_CONFIGROOT already contains EPREFIX.
     config = Path(os.path.join(root, "etc/portage"))
     if not config.is_dir() and eprefix:
         config = Path(f"{eprefix}/etc/portage")
@@ -77,7 +77,7 @@ def collected() -> dict[str, Any]:
 
 
 def _files(config: Path, eroot: Path) -> Iterator[tuple[str, str]]:
-    """Path below the root, and the content in base64, of each file that may leave."""
+    """Yield the path below the root and the content in base64 of each file that may be sent."""
     total = count = 0
     for top, prefix in ((config, "etc/portage"), (eroot / "var/lib/portage", "var/lib/portage")):
         for path in _walk(top):
@@ -92,7 +92,8 @@ def _files(config: Path, eroot: Path) -> Iterator[tuple[str, str]]:
 
 
 def _walk(top: Path) -> Iterator[Path]:
-    """The regular files below ``top``; links to files are followed, as Portage does, links to directories within bounds."""
+    """Yield the regular files below ``top``. Links to files are followed, as in Portage, and links to directories within
+    limits."""
     for directory, names, files in os.walk(top, followlinks=True):
         depth = len(Path(directory).relative_to(top).parts)
         names[:] = sorted(name for name in names if not name.startswith(".")) if depth < 8 else []
@@ -103,7 +104,7 @@ def _walk(top: Path) -> Iterator[Path]:
 
 
 def _env_files(config: Path, use_expand: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The env files that package.env names, each with its variables that may leave."""
+    """Yield the env files that package.env names, each with its variables that may be sent."""
     from portage.util import getconfig
 
     named = {name for entry in read_package_env(config / "package.env") for name in entry.env_files}
@@ -138,7 +139,7 @@ def _repositories(settings: Any) -> Iterator[dict[str, Any]]:
 
 
 def _commit(location: str) -> str:
-    """The commit that a git checkout is at; empty for anything else. It says where ebuilds come from, not what they are."""
+    """The commit of a git checkout; empty for anything else. It is information only: local changes are not part of it."""
     if not os.path.isdir(os.path.join(location, ".git")):
         return ""
     words = ["git", "-c", f"safe.directory={location}", "-C", location, "rev-parse", "HEAD"]

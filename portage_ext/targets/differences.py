@@ -1,4 +1,4 @@
-"""In what two targets differ, as far as it decides what fits them: each difference once, by the name that a person changes."""
+"""Differences between two targets are listed if they decide which packages fit, each once and by the name of the setting."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from portage_ext.model.cpv import Cpv
 from portage_ext.targets.capture import Installed, Target
 
 _NOT_COMPARED: Final = frozenset(("portage_ext", "world", "sets", "package_use"))
-"""Of builder.json: what is a file of the capture, too, or says nothing of what fits."""
+"""Values of builder.json that are not compared: they are also files of the capture, or do not decide which packages fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """``area`` is builder, make.conf, env, profile, repository, file or installed; an empty side lacks it."""
+    """A difference. ``area`` is builder, make.conf, env, profile, repository, file or installed. An empty value means that this
+    target does not have it."""
 
     area: str
     name: str
@@ -40,9 +41,10 @@ def differences(first: Target, second: Target) -> list[Difference]:
 
 
 def identity(target: Target) -> str:
-    """A digest of all that decides what is built in this environment, the same on every machine that has it.
+    """A digest of everything that decides what is built in this environment. It is the same on every machine with a copy of it.
 
-    What the CPU of the capturing host offers is left out, like world: an environment may be copied to another machine.
+    The features of the CPU are left out, because an environment may be copied to another machine; the world file is left out
+    because it does not decide what is built.
     """
     compared = {
         "builder": {name: text for name, text in _builder(target.builder).items() if name != "cpu_flags"},
@@ -88,7 +90,7 @@ def _files(target: Target) -> dict[str, str]:
 
 
 def _installed(packages: tuple[Installed, ...]) -> dict[str, str]:
-    """Slot by slot, so that an update is one difference and not two."""
+    """The installed packages by slot, so that an update is one difference and not two."""
     found: dict[str, str] = {}
     for one in packages:
         cpv = Cpv.parse(one.cpv)

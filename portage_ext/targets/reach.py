@@ -1,8 +1,8 @@
-"""How a host is reached to be captured: a directory on this machine, or another machine over ssh.
+"""A host is captured from a directory on this machine or over ssh, and nothing is installed or written on it.
 
-Over ssh the whole package goes there on standard input, into memory (memfd_create(2)), and is read from there as a zip: the
-host needs Portage and its Python, nothing is installed or written, and the code is the same on both sides. ssh is the
-system's, with the keys and the configuration of whoever runs this; it may ask for a password.
+Over ssh, this whole package is sent on standard input, kept in memory there (memfd_create(2)), and imported as a zip file. So
+the host only needs Portage and its Python, and both sides run the same code. The system's ssh is used with the keys and
+configuration of the current user; it may ask for a password.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _BOOTSTRAP: Final = (
 )
 _EMERGE: Final = ("usr/bin/emerge", "bin/emerge")
 _CHROOT: Final = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
-"""What a chroot that nobody has entered yet lacks, in a mount namespace that ends with the command."""
+"""Mounts /proc and /dev, which a fresh chroot lacks, in a mount namespace that ends with the command."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REPOS_CONF: Final = ("usr/share/portage/config/repos.conf", "etc/portage/repos.conf")
 
 
 def directory(root: Path) -> Target:
-    """Capture the system below ``root``: by its own Portage in a chroot, or, where it has none, by this host's.
+    """Capture the system below ``root`` with its own Portage in a chroot, or with the Portage of this host if it has none.
 
     Raises CaptureError, InvalidBuilderError.
     """
@@ -53,7 +53,7 @@ def directory(root: Path) -> Target:
         return replace(capture.parse(answer, str(root)), source=f"chroot:{top}")
     environment = {"EPREFIX": "", "PORTAGE_CONFIGROOT": str(top), "ROOT": str(top), "SYSROOT": str(top)}
     if own := os.environ.get("PORTAGE_OVERRIDE_EPREFIX"):
-        environment["PORTAGE_OVERRIDE_EPREFIX"] = own  # a Portage that itself lives in a prefix
+        environment["PORTAGE_OVERRIDE_EPREFIX"] = own  # the Portage of this host is itself in a prefix
     if moved := _repositories(top):
         environment["PORTAGE_REPOSITORIES"] = moved
     return replace(_asked([sys.executable, "-m", _MODULE], str(root), environment), source=f"root:{top}")
@@ -74,14 +74,14 @@ def _checked(place: Path) -> Path:
 
 
 def _asked(words: Sequence[str], where: str, environment: Mapping[str, str]) -> Target:
-    """What the Portage of this process, or of a prefix, says in an environment that has nothing else of this one."""
+    """Run the Portage of this process, or of a prefix, with only the given environment, and return the capture."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     kept |= {"LC_ALL": "C.UTF-8", "PYTHONPATH": _importable(), **environment}
     return capture.parse(_answer(words, where, b"", kept), where)
 
 
 def over_ssh(host: str, options: Sequence[str] = (), python: str = "python3") -> Target:
-    """Capture ``host`` (``[user@]name`` or a Host of ssh_config); ``options`` are further words for ssh.
+    """Capture ``host`` (``[user@]name`` or a Host of ssh_config); ``options`` are additional ssh options.
 
     Raises CaptureError, InvalidBuilderError.
     """
@@ -93,18 +93,18 @@ def over_ssh(host: str, options: Sequence[str] = (), python: str = "python3") ->
 
 
 def package_zip() -> bytes:
-    """This package's modules as a zip that Python can import from."""
+    """The modules of this package as a zip file that Python can import from."""
     top = Path(portage_ext.__file__).parent
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(top.rglob("*.py")):
-            # A date of its own: those of this machine say nothing there, and two zips of the same code are the same bytes.
+            # All entries get a fixed date, so that two zip files of the same code have the same bytes.
             archive.writestr(zipfile.ZipInfo(f"portage_ext/{path.relative_to(top)}"), path.read_bytes(), zipfile.ZIP_DEFLATED)
     return data.getvalue()
 
 
 def _answer(words: Sequence[str], where: str, given: bytes, environment: dict[str, str]) -> bytes:
-    """What the other side printed. Raises CaptureError."""
+    """Run ``words`` with ``given`` on standard input and return the output. Raises CaptureError."""
     try:
         done = subprocess.run(
             words, input=given, capture_output=True, timeout=limits.CAPTURE_SECONDS, env=environment, check=False
@@ -120,14 +120,14 @@ def _answer(words: Sequence[str], where: str, given: bytes, environment: dict[st
 
 
 def _importable() -> str:
-    """Where a Python started by us finds this package and Portage, wherever this process has them from."""
+    """The PYTHONPATH with which a Python process that we start finds the same package and Portage as this process."""
     return os.pathsep.join(path for path in sys.path if path)
 
 
 def _repositories(root: Path) -> str:
-    """repos.conf of ``root`` with locations that hold below it; empty where they hold as they are.
+    """The repos.conf of ``root`` with the locations converted to paths on this host; empty if they are valid unchanged.
 
-    A chroot's repos.conf names locations as the chroot sees them. Portage takes another repos.conf from
+    The repos.conf of a chroot has the locations as seen inside the chroot. Portage reads a replacement for repos.conf from
     PORTAGE_REPOSITORIES (emerge(1)).
     """
     parser = configparser.ConfigParser(interpolation=None, strict=False)

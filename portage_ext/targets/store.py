@@ -1,11 +1,11 @@
-"""Captured targets on disk, each a directory that a person can read, replaced whole by one rename.
+"""Each captured target is a readable directory on disk, and a new capture replaces the current one with a single rename.
 
 ::
 
-    EROOT/var/lib/portage-ext/targets/      0700: the configuration of another host is nobody else's business
-      laptop -> laptop.d/2                  what counts; the directory before stays for `target diff`
-      laptop.d/2/target.json                the capture as it came
-      laptop.d/2/etc/portage/…              the same as the files that an environment is made of
+    EROOT/var/lib/portage-ext/targets/      mode 0700, because the configuration of another host is private
+      laptop -> laptop.d/2                  the current capture; the directory before it is kept for `target diff`
+      laptop.d/2/target.json                the capture as received
+      laptop.d/2/etc/portage/…              the same capture as configuration files for an environment
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEPT: Final = 2
 
 
 def checked_name(name: str) -> str:
-    """``name`` if a target can be called so. Raises UsageError."""
+    """Return ``name`` if it is a valid name for a target. Raises UsageError otherwise."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a target: letters, digits and _ + - only")
     return name
@@ -55,20 +55,20 @@ class Store:
         return sorted(path.name for path in self.directory.iterdir() if path.is_symlink() and _NAME.fullmatch(path.name))
 
     def load(self, name: str) -> Target:
-        """The target ``name``. Raises TargetError, CaptureError, OSError, UsageError."""
+        """Read the target ``name``. Raises TargetError, CaptureError, OSError, UsageError."""
         return self._read(self.directory / checked_name(name), name)
 
     def before(self, name: str) -> Target | None:
-        """The capture before the one that counts; None when there is none. Raises as :meth:`load`."""
+        """The capture before the current one; None if there is none. Raises the errors of :meth:`load`."""
         older = [path for path in self._captures(name) if path.name != self._current(name)]
         return self._read(older[-1], name) if older else None
 
     def save(self, name: str, target: Target) -> None:
-        """Make ``target`` the one that is called ``name``; the one before it is kept. Raises OSError, CaptureError."""
+        """Make ``target`` the current capture of ``name``; the capture before it is kept. Raises OSError, CaptureError."""
         files.make_directory(self.directory, 0o700)
         counts = self._current(checked_name(name))
         for never in [path for path in self._captures(name) if int(path.name) > int(counts or 0)]:
-            shutil.rmtree(never)  # a run before was ended before it could switch
+            shutil.rmtree(never)  # left by an earlier run that was killed before the rename
         number = int(counts or 0) + 1
         place = self.directory / f"{name}.d" / str(number)
         files.make_directory(place.parent, 0o700)
@@ -117,7 +117,7 @@ class Store:
 
 
 def laid_out(target: Target) -> dict[str, bytes]:
-    """The files below the root of a system that is configured as ``target`` is, by path. Raises CaptureError."""
+    """The files below the root of a system with the configuration of ``target``, by path. Raises CaptureError."""
     found = dict(target.files)
     if target.make_conf:
         found["etc/portage/make.conf"] = _assignments(target.make_conf, "make.conf")
@@ -133,7 +133,7 @@ def _assignments(values: Mapping[str, str], where: str) -> bytes:
 def _lines(values: Mapping[str, str], where: str) -> Iterator[str]:
     yield "# Written by portage-ext from a capture; the next capture replaces it.\n"
     for name, value in sorted(values.items()):
-        # portage.util.getconfig takes the text apart twice, first as a shell word and then for $NAME.
+        # portage.util.getconfig parses the text twice: first as a shell word, then to expand $NAME.
         if "\\" in value or ("'" in value and "$" in value):
             raise CaptureError(
                 where, f"{name} has a value that make.conf cannot hold in a way that is read back alike: {value!r}"
