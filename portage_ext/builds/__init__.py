@@ -1,1 +1,1 @@
-"""Builds for other machines: an environment made from a target, one isolated build at a time, and a ledger of all of them."""
+"""Builds for other machines: an environment made from a target, isolated builds, and a ledger of all jobs."""

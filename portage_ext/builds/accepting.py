@@ -1,7 +1,7 @@
-"""What a builder brought for one attempt becomes a checked result, or a failure by name; nothing of it is believed.
+"""The output of a builder is untrusted: it is checked and becomes an accepted result, or the attempt fails with a named error.
 
-This is the side that gave the order. The directory must be one that the builder cannot change any more. The fence
-decides: what is brought for an attempt that does not count any more is dropped, so an engine may deliver more than once.
+This runs on the host that gave the order. The builder must no longer be able to change the directory. A result is accepted only
+if its fence is that of the current attempt; others are dropped. So an engine may deliver a result more than once.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import JobError, RefusedResultError
 
 Trial = Callable[[Means, Attempt, Path], None]
-"""Raises RefusedResultError where a result cannot be merged."""
+"""A function that merges a result on trial. It raises RefusedResultError if the result cannot be merged."""
 
 
 def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | None = None) -> Entry:
-    """Judge what :meth:`performing.Performer.perform` left in ``directory``; the entry of the job afterwards.
+    """Check what :meth:`performing.Performer.perform` left in ``directory``, and return the updated entry of the job.
 
-    A result that is what it should be is merged on trial, in a cage, by the emerge of its target (unless another ``trial`` is
-    given).
+    If the result is as expected, the emerge of the target merges it on trial in a cage, or ``trial`` does so if it is given.
 
-    A result that is good is moved to ``incoming`` before the ledger hears of it, so that nobody publishes what is not there.
-    Raises LedgerError, OSError.
+    A good result is moved to ``incoming`` before it is recorded in the ledger, so that nobody tries to publish a file that does
+    not exist yet. Raises LedgerError, OSError.
     """
     ledger, entry = means.ledger, means.ledger.get(attempt.key)
     if not ledger.is_current(attempt):
@@ -65,7 +64,7 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
 
 def _merged(means: Means, attempt: Attempt, result: Path) -> None:
     performer = performing.Performer(means.places, means.targets, means.bounds)
-    files.make_directory(Path(attempt.log).parent, 0o700)  # an engine elsewhere may have no log yet
+    files.make_directory(Path(attempt.log).parent, 0o700)  # if the engine builds on another host, there may be no log yet
     with tempfile.TemporaryDirectory(dir=means.places.state) as place, open(attempt.log, "ab", opener=_private) as log:
         order = issue(means, attempt, Path(place))
         log.write(b"\nportage-ext: merging the result on trial\n")

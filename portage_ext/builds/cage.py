@@ -1,7 +1,8 @@
-"""What one build may see and use, as a value; ``builds/inside`` makes it true and ``builds/isolation`` starts it.
+"""A Cage is a plain value that says what one build may see and use; ``builds/inside`` sets it up, ``builds/isolation`` starts
+it.
 
-The text of it goes to the process inside, so it is plain data: paths are as this host sees them (``source``, ``lower``) or as
-the build will (``inside``).
+It is sent as text to the process inside the cage. Paths are as seen on this host (``source``, ``lower``) or as seen by the
+build (``inside``).
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any, Final
 from portage_ext import limits
 
 CAGE_FAILED: Final = 125
-"""Exit status when the cage could not be made; the log says why."""
+"""The exit status if the cage could not be set up; the log says why."""
 RESULTS_REFUSED: Final = 124
-"""Exit status when the command ended well and what it left cannot be taken out of the cage; the log says why."""
+"""The exit status if the command succeeded, but its results could not be copied out of the cage; the log says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A directory or file of this host that the build sees at ``inside``."""
+    """A directory or file of this host that is mounted in the cage at ``inside``."""
 
     source: str
     inside: str
@@ -30,7 +31,8 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Layers that the build sees at ``inside``, the uppermost first; what it writes there goes to the scratch."""
+    """Layers of an overlay that is mounted in the cage at ``inside``, the top layer first. Writes go to the scratch
+    directory."""
 
     lower: tuple[str, ...]
     inside: str
@@ -38,7 +40,8 @@ class Over:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Memory in bytes (swap included), processes, bytes that may be written to the scratch, seconds, bytes of the results."""
+    """The limits of a build: memory in bytes (including swap), number of processes, bytes in the scratch directory, seconds,
+    and bytes of the results."""
 
     memory: int
     processes: int
@@ -49,10 +52,11 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Cage:
-    """``layers`` make the root and what lies over it; the first is the root. ``command`` runs there with ``environment`` alone.
+    """A cage. The first of ``layers`` is the root, and the others are mounted over it. ``command`` runs there with only the
+    variables in ``environment``.
 
-    ``scratch`` is an empty directory of this host that must not lie below a layer: a file system of ``bounds.disk`` bytes is
-    mounted on it in the cage's own mount namespace, so that it is gone when the cage is.
+    ``scratch`` is an empty directory of this host that must not be below a layer. A file system of ``bounds.disk`` bytes is
+    mounted on it in the mount namespace of the cage, so it disappears together with the cage.
     """
 
     layers: tuple[Over, ...]
@@ -65,13 +69,13 @@ class Cage:
     name: str = "build"
     results: str = ""
     out: str = ""
-    """When the command has ended and everything it started is killed, the regular files below ``results`` (inside) are copied
-    into ``out`` (of this host), as long as they are within ``bounds.results``."""
+    """After the command has ended and everything that it started is killed, the regular files below ``results`` (in the cage)
+    are copied to ``out`` (on this host) if they are within ``bounds.results``."""
     keep: str = ""
-    """A directory of this host into which everything is copied that the command has written over the last of ``layers``, when
-    it ended well. It becomes a layer itself. Within ``bounds.disk``."""
+    """A directory of this host. If the command succeeds, everything that it wrote over the last of ``layers`` is copied there,
+    within ``bounds.disk``. The copy can be used as a layer."""
     empty: tuple[str, ...] = ("/tmp", "/run")
-    """Directories that begin empty in the cage, whatever the layers have there."""
+    """Directories that are empty at the start, even if the layers have files there."""
 
     def emit(self) -> bytes:
         """The text that :func:`parse` reads."""
@@ -79,7 +83,7 @@ class Cage:
 
 
 def parse(data: bytes) -> Cage:
-    """The cage of a text that :meth:`Cage.emit` made, in the process inside."""
+    """Parse the text from :meth:`Cage.emit`. The process inside the cage calls this."""
     values: dict[str, Any] = json.loads(data)
     values |= {name: tuple(values[name]) for name in ("command", "empty")}
     values["layers"] = tuple(Over(tuple(one["lower"]), one["inside"]) for one in values["layers"])

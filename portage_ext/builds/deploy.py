@@ -1,7 +1,7 @@
-"""Build here, install there: what a host would merge is compared with what was built for it, and it merges exactly that.
+"""Packages are built here and installed on another host only if that host would merge exactly the builds made for it.
 
-The host's own emerge is asked over ssh. The second half begins only when every package that was asked for is published *and*
-that emerge would take each of them as that build: a binary of the right version that is another build is not good enough.
+The emerge of that host is run over ssh. Installing starts only if every requested package is published *and* that emerge would
+use exactly that build of each. Another build of the same version is not accepted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TAKE: Final = ("--getbinpkgonly", "--usepkgonly")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of emerge's list: the package as emerge names it, with a build id if it has one, and whether it is a binary."""
+    """A line of emerge's list: the package name as printed, with a build id if it has one, and whether it is a binary."""
 
     cpv: str
     is_binary: bool
@@ -43,11 +43,11 @@ class Client:
         return steps(self._ask("emerge", "--pretend", "--color=n", *atoms))
 
     def offered(self, atoms: Sequence[str]) -> list[Step]:
-        """What it would merge from binaries alone. Raises DeployError, also when it finds no binary of something."""
+        """What it would merge if only binaries are allowed. Raises DeployError, also if a binary is missing."""
         return steps(self._ask("emerge", "--pretend", "--color=n", *_TAKE, *atoms))
 
     def install(self, atoms: Sequence[str]) -> None:
-        """Have the host merge ``atoms`` from binaries alone, on this terminal. Raises DeployError."""
+        """Merge ``atoms`` on the host from binaries only, with the output on this terminal. Raises DeployError."""
         words = self._words(["emerge", *_TAKE, *atoms], terminal=True)
         try:
             status = subprocess.run(words, check=False).returncode
@@ -83,12 +83,12 @@ class Client:
 
 
 def steps(text: str) -> list[Step]:
-    """The steps of a list that emerge has printed."""
+    """Parse the list that emerge printed."""
     return [Step(match["cpv"], match["kind"] == "binary") for match in _LINE.finditer(text)]
 
 
 def differing(entries: Sequence[Entry], offered: Sequence[Step]) -> Iterator[str]:
-    """What keeps a host from taking exactly the builds of ``entries``, one sentence each; nothing when it would."""
+    """Yield one sentence for each reason why the host would not use exactly the builds of ``entries``."""
     names = {step.cpv for step in offered if step.is_binary}
     for entry in entries:
         built = Path(entry.place).name.removesuffix(GPKG_SUFFIX)

@@ -1,8 +1,8 @@
-"""Runs inside a cage, with the Portage of the environment: what would be built there, and out of which ingredients.
+"""This runs in a cage with the Portage of the environment and prints what would be built there, and from which ingredients.
 
-The resolver itself is the source of the list: what emerge would merge for the request is to be built, in that order. What a
-package needs to build and is not installed comes before it in the list; it is an ingredient as the list has it, and a job that
-comes first. This is the only module of this room that asks Portage.
+The list comes from Portage's resolver: the packages that emerge would merge for the request are built, in the same order. If a
+package needs another one to build that is not installed, that one comes before it in the list. It is then an ingredient with
+the values of the list, and its job comes first. This is the only module of this room that imports Portage.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from portage_ext.targets.allowed import VARIABLES
 
 OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--usepkg=n", "--getbinpkg=n", "--with-bdeps=y")
 SETS: Final = ("--update", "--deep", "--newuse")
-"""With a set, only what an update of it would change is built."""
+"""Options for a set: only packages that an update of the set would change are built."""
 _FEATURES: Final = frozenset(
     ("binpkg-docompress", "binpkg-dostrip", "compressdebug", "dedupdebug", "installsources", "nodoc", "noinfo", "noman",
      "nostrip", "packdebug", "separatedebug", "splitdebug", "test", "xattr")
 )  # fmt: skip
-"""Those that change what is in a package (make.conf(5))."""
+"""The FEATURES that change the content of a package (make.conf(5))."""
 _NOT_INGREDIENTS: Final = frozenset(
     ("ACCEPT_CHOSTS", "ACCEPT_KEYWORDS", "ACCEPT_LICENSE", "ACCEPT_PROPERTIES", "ACCEPT_RESTRICT", "COLLISION_IGNORE",
      "COMMON_FLAGS", "CONFIG_PROTECT", "CONFIG_PROTECT_MASK", "FEATURES", "UNINSTALL_IGNORE", "USE")
 )  # fmt: skip
-"""Variables of a target that decide what is chosen or merged, not what is built; USE counts flag by flag."""
+"""Variables of a target that do not decide how a package is built, only which package is chosen or merged. USE is here because
+each flag is recorded separately."""
 _TOOLCHAIN: Final = (
     "llvm-core/clang",
     "llvm-core/lld",
@@ -53,14 +54,14 @@ def main() -> int:
     try:
         plan = planned(atoms)
     except (PortageExtError, OSError) as error:
-        # A plan that cannot be made is an answer, too: the cage hands out what a command leaves that ended well.
+        # Report this in the output and exit normally, because results are copied out of the cage only after success.
         plan = {"error": line(str(error).replace("\n", "; "))}
     json.dump(plan, answer)
     return 0
 
 
 def planned(atoms: list[str]) -> dict[str, Any]:
-    """``jobs`` in the order of emerge's list, each with the packages of the list that it ``needs`` first.
+    """Return ``jobs`` in the order of emerge's list. Each one ``needs`` the listed packages of the list to be built first.
 
     Raises PortageExtError, OSError.
     """
@@ -79,21 +80,21 @@ def planned(atoms: list[str]) -> dict[str, Any]:
     for package in resolution.packages:
         settings.setcpv(package)
         jobs.append(_job(package, settings, repositories, state, toolchain))
-        # What comes later in the list is not there yet when this package is built.
+        # Packages later in the list are not yet installed when this package is built.
         state.planned.append(package)
     return {"jobs": jobs}
 
 
 @dataclass(slots=True)
 class _State:
-    """What is there when a package is built: packages of the list before it, and what is installed in no slot of theirs."""
+    """What is available when a package is built: the packages before it in the list, and installed packages in other slots."""
 
     installed: Any
     planned: list[Any] = field(default_factory=list)
     _known: dict[str, tuple[dict[str, str], list[str]]] = field(default_factory=dict)
 
     def record(self, cpv: str) -> tuple[dict[str, str], list[str]]:
-        """The ingredient that an installed package is, and the tokens of what it needs to run."""
+        """The ingredient for an installed package, and the tokens of its runtime dependencies."""
         from portage.dep import use_reduce
 
         if cpv not in self._known:
@@ -104,7 +105,7 @@ class _State:
         return self._known[cpv]
 
     def matches(self, tokens: list[str]) -> list[Any]:
-        """The packages of the list, and the CPVs of installed packages, that any of the atoms among ``tokens`` matches."""
+        """The packages of the list and the CPVs of installed packages that match any atom in ``tokens``."""
         from portage.dep import Atom, match_from_list
         from portage.exception import InvalidAtom
 
@@ -155,7 +156,7 @@ def _ebuild(package: Any, ebuild: Path, settings: Any) -> Iterator[tuple[str, st
             yield f"eclass {name}", _digest(Path(eclass.location))
     yield from _tree("files", ebuild.parent / "files")
     config = Path(settings["PORTAGE_CONFIGROOT"]) / "etc/portage"
-    # phase-helpers.sh, eapply_user: these directories in this order, the first that exists is used for each.
+    # As in eapply_user of phase-helpers.sh: these directories are searched in this order, and the first that exists is used.
     category, pn, version, revision = catpkgsplit(package.cpv)
     for stem in (f"{pn}-{version}-{revision}", f"{pn}-{version}", pn):
         for name in (stem, f"{stem}:{package.slot}"):
@@ -176,7 +177,7 @@ def _bashrcs(package: Any, settings: Any, config: Path) -> Iterator[Path]:
 
 
 def _tree(name: str, directory: Path) -> Iterator[tuple[str, str]]:
-    """One digest for all files below ``directory``; nothing where there are none."""
+    """Yield one digest over all files below ``directory``; nothing if there are none."""
     if not directory.is_dir():
         return
     total = hashlib.blake2b(digest_size=32)
@@ -202,9 +203,9 @@ def _variables(settings: Any) -> Iterator[tuple[str, str]]:
 
 
 def _dependencies(package: Any, state: _State, needs: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What is there of the dependencies that are needed to build, and of all that those need to run.
+    """Yield the available packages that are needed to build, and everything that those need to run.
 
-    Those of the list are added to ``needs``. Which files they will have is not known; their own key is put there later.
+    Packages of the list are added to ``needs``. Their files are not known yet, so the keys of their jobs are inserted later.
     """
     from portage.dep import use_reduce
 
@@ -228,7 +229,7 @@ def _dependencies(package: Any, state: _State, needs: list[str]) -> Iterator[tup
             waiting += state.matches(tokens)
         else:
             needs.append(cpv)
-            # SLOT as the vdb will have it.
+            # The value of SLOT that the vdb will have.
             yield f"{one.cp}:{one.slot}", {"cpv": cpv, "slot": str(one._metadata["SLOT"]), "build_id": "", "contents": ""}
             waiting += needed(one, "RDEPEND", "IDEPEND")
 

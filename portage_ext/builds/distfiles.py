@@ -1,7 +1,7 @@
-"""Distfiles by their digest: what an ebuild's Manifest names is fetched once, checked here, and shared by all targets.
+"""Distfiles are stored by digest: each file in an ebuild's Manifest is fetched once, verified here, and shared by all targets.
 
-A cage with a network fetches into a DISTDIR of its own; what comes out is believed by its BLAKE2B alone. A build sees only
-the files of its own job, read-only.
+A cage with network access fetches into its own DISTDIR. A fetched file is accepted only if its BLAKE2B matches. A build sees
+only the files of its own job, read-only.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_~+%,=@][A-Za-z0-9_~+%,=@. !()-]{0,254}")
 
 @dataclass(frozen=True, slots=True)
 class Distfiles:
-    """The files below ``directory``, each in a directory that is named by its BLAKE2B."""
+    """The files below ``directory``, each in a directory with its BLAKE2B as the name."""
 
     directory: Path
 
     def lay_out(self, cpv: str, wanted: Mapping[str, str], into: Path) -> list[str]:
-        """Link what is here of ``wanted`` (name to digest) into ``into``; returns the names that are missing.
+        """Link the stored files of ``wanted`` (name to digest) into the directory ``into``. Returns the names that are missing.
 
-        Raises RefusedResultError for a name or a digest that none can have, OSError.
+        Raises RefusedResultError for an invalid name or digest, OSError.
         """
         missing: list[str] = []
         for name, digest in wanted.items():
             place = self._place(cpv, name, digest)
             if place.is_file() and _digest(place) == digest:
-                os.utime(place)  # when it was used last
+                os.utime(place)  # the time of the last use
                 os.link(place, into / name)
             else:
                 missing.append(name)
         return missing
 
     def take(self, cpv: str, wanted: Mapping[str, str], fetched: Path) -> None:
-        """Move the files of ``wanted`` here that a cage has fetched. Raises RefusedResultError, OSError."""
+        """Move the files of ``wanted`` that a cage has fetched into this store. Raises RefusedResultError, OSError."""
         for name, digest in wanted.items():
             path, place = fetched / name, self._place(cpv, name, digest)
             if not path.is_file() or path.is_symlink():

@@ -1,12 +1,12 @@
-"""An engine has queued jobs built, somewhere; a table names those that there are.
+"""An engine builds queued jobs on this host or elsewhere; the table ``ENGINES`` lists the available ones.
 
-The ledger is the only truth about jobs: their state, their place in the queue and their end are read there
-(``builds/standing``), whatever engine works them. An engine takes queued jobs as attempts (``Ledger.take``), lays out what
-each needs (``issuing.issue``), has it built by ``performing.Performer`` or the command ``portage-ext builds perform`` in an
-environment of its target, appends what the build says to the attempt's log, and gives what came of it to
-``accepting.accept``. It may do that more than once for an attempt: the fence sees to it that one result counts.
+Only the ledger decides the state of a job, its place in the queue and its result (``builds/standing``), whatever engine builds
+it. An engine takes queued jobs as attempts (``Ledger.take``), prepares the input of each (``issuing.issue``), and builds it in
+an environment of its target, with ``performing.Performer`` or the command ``portage-ext builds perform``. It appends the output
+of the build to the attempt's log, and passes the result to ``accepting.accept``. It may do that more than once for an attempt:
+the fence makes sure that only one result is accepted.
 
-An engine of another package is an entry point of the group ``portage_ext.engines`` with a function that takes ``Means``.
+Another package can add an engine with an entry point in the group ``portage_ext.engines``: a function that takes ``Means``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from portage_ext.errors import UsageError
 
 ENTRY_POINTS: Final = "portage_ext.engines"
 ENGINES: Final = {"local": "portage_ext.builds.local:engine", "buildbot": "portage_ext.swarm.engine:engine"}
-"""Name, as in [build] engine of portage-ext.toml, to where its factory is."""
+"""The name of each engine, as in [build] engine of portage-ext.toml, and its factory function."""
 LOCAL: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Who builds: a name, the keys that it works on now, and why it takes no further job (empty: it does)."""
+    """A builder: its name, the keys of the jobs that it is building, and why it takes no more jobs (empty: it takes jobs)."""
 
     name: str
     keys: tuple[str, ...] = ()
@@ -36,36 +36,36 @@ class Builder:
 
 
 class Engine(Protocol):
-    """What an engine does. Each method may raise LedgerError, OSError and errors of its own that are PortageExtErrors."""
+    """The methods of an engine. Each may raise LedgerError, OSError, and its own errors derived from PortageExtError."""
 
     @property
     def name(self) -> str: ...
 
     def submit(self, keys: Sequence[str]) -> None:
-        """See to it that these queued jobs are built, without waiting for them. Submitting a job again changes nothing."""
+        """Start building these queued jobs and do not wait for them. Submitting a job again has no effect."""
         ...
 
     def work(self, keys: Sequence[str] | None, told: Callable[[Entry], None] = lambda entry: None) -> None:
-        """Bring these jobs (None: the whole queue) to their end, and wait for it; ``told`` gets each job whose attempt ended.
+        """Build these jobs (None: the whole queue) and wait for them. ``told`` is called with each job whose attempt ended.
 
-        An interrupt ends the wait. What this process itself was building then is queued again.
+        An interrupt ends the wait. Jobs that this process itself was building are then queued again.
         """
         ...
 
     def cancel(self, key: str) -> Entry:
-        """Cancel a job, wherever it runs; the entry afterwards."""
+        """Cancel a job, wherever it runs, and return its updated entry."""
         ...
 
     def drain(self, why: str) -> None:
-        """Take no further jobs until :meth:`drain` is called with an empty ``why``; what runs comes to its end."""
+        """Take no more jobs until :meth:`drain` is called with an empty ``why``. Running jobs are finished."""
         ...
 
     def builders(self) -> list[Builder]:
-        """Who builds, or could."""
+        """The builders, including idle ones."""
         ...
 
     def recover(self) -> list[str]:
-        """Queue what dead processes or lost builders left; the keys."""
+        """Queue jobs again that dead processes or lost builders left. Returns their keys."""
         ...
 
 
@@ -73,12 +73,12 @@ Factory = Callable[[Means], Engine]
 
 
 def engine(means: Means) -> Engine:
-    """The engine that portage-ext.toml names. Raises UsageError where there is none of that name."""
+    """Make the engine that portage-ext.toml names. Raises UsageError if there is no engine with that name."""
     name = means.site.settings.building.engine
     if name in ENGINES:
         module, _, function = ENGINES[name].partition(":")
         return cast(Factory, getattr(importlib.import_module(module), function))(means)
-    from importlib.metadata import entry_points  # takes 20 ms, so only for an engine of another package
+    from importlib.metadata import entry_points  # this import takes 20 ms, so it is done only for engines of other packages
 
     for point in entry_points(group=ENTRY_POINTS, name=name):
         return cast(Factory, point.load())(means)

@@ -1,9 +1,9 @@
-"""The environment of a target: what its builds see. It is the target itself, or nothing is built in it.
+"""Builds for a target run in an environment that must be identical to the target; if it differs, nothing is built in it.
 
-Today an environment is a chroot or a Gentoo Prefix on this host. It is used where it lies, as the lowest layer, which no
-build writes to. Before each run it is captured again and compared with the target: where they differ in anything but the time,
-the run is *blocked*, and the differences are named. ``-march=native`` would mean the CPU of this host, so configuration
-that says it is covered by a layer in which it is spelled out as the target's compiler resolved it.
+Today an environment is a chroot or a Gentoo Prefix on this host. It is used in place as the bottom layer, and no build writes
+to it. Before each run it is captured again and compared with the target. If they differ in anything but the time, the run is
+*blocked* and the differences are named. ``-march=native`` would mean the CPU of this host, so configuration files with it are
+covered by a layer in which it is replaced by the flags that the target's compiler chose.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from portage_ext.targets.capture import Target
 from portage_ext.targets.differences import differences
 
 PACKAGE: Final = "/run/portage-ext/package"
-"""Where a build sees this package's own code, read-only."""
+"""The path in the cage where the code of portage-ext is mounted read-only."""
 DISTDIR: Final = "/run/portage-ext/distfiles"
 PKGDIR: Final = "/run/portage-ext/binpkgs"
 _FEATURES: Final = (
     "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
     "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance"
 )
-"""The cage is network, PID, IPC and mount sandbox at once; Portage could not make its own inside."""
+"""FEATURES for the builds. The network, PID, IPC and mount sandboxes are off, because the cage already isolates all of these
+and Portage could not set up its own inside it."""
 _EMPTY: Final = ("/tmp", "/run")
 _PRIVATE: Final = (
     "/boot",
@@ -46,7 +47,8 @@ _PRIVATE: Final = (
     "/srv",
     "/var/lib/portage-ext",
 )
-"""What a build in a Prefix, which sees this host's root file system, must not read: it is empty there."""
+"""Directories that are empty for a build in a Prefix, which sees this host's root file system, because it must not read
+them."""
 _SECRET_FILES: Final = ("/etc/gshadow", "/etc/shadow")
 _NATIVE: Final = re.compile(rb"-m(?:arch|cpu|tune)=native(?![\w-])")
 _SHOWN: Final = 5
@@ -55,7 +57,7 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """``top`` is the root of the chroot or the prefix; ``binds`` are what it needs of this host beside it."""
+    """An environment. ``top`` is the root of the chroot or prefix; ``binds`` are other files of this host that it needs."""
 
     name: str
     target: Target
@@ -73,8 +75,8 @@ class Environment:
         binds: tuple[Bind, ...] = (),
         network: bool = False,
     ) -> Cage:
-        """A cage in this environment that runs ``words``; ``over`` are layers over it, such as what :func:`write_layer` wrote,
-        the uppermost first."""
+        """Make a cage in this environment that runs ``words``. ``over`` are layers above it, the top one first, for example
+        that of :func:`write_layer`."""
         lower = (*map(str, over), str(self.top))
         layers = (Over(("/",), "/"), Over(lower, str(self.top))) if self.is_prefix else (Over(lower, "/"),)
         hidden = tuple(Bind("/dev/null", path) for path in _SECRET_FILES if self.is_prefix and os.path.exists(path))
@@ -83,14 +85,14 @@ class Environment:
         return Cage(layers, str(scratch), words, self.variables(), bounds, every, network, self.name, empty=empty)
 
     def digest(self) -> str:
-        """Of everything that a layer over this environment depends on."""
+        """A digest of everything that a layer above this environment depends on."""
         values = json.loads(replace(self.target, taken=0, source="").emit())
         values["files"] = {path: data for path, data in values["files"].items() if not path.startswith("var/lib/portage/world")}
         values["builder"] = {name: value for name, value in values["builder"].items() if name not in ("world", "sets")}
         return hashlib.blake2b(json.dumps([self.is_prefix, str(self.top), values]).encode(), digest_size=32).hexdigest()
 
     def emerge(self, *arguments: str) -> tuple[str, ...]:
-        """The command that is emerge in this environment."""
+        """The command line of emerge in this environment."""
         return (*self.target.emerge, *arguments)
 
     def describe(self, *atoms: str) -> tuple[str, ...]:
@@ -98,7 +100,7 @@ class Environment:
         return (self.target.emerge[0], "-m", "portage_ext.builds.describe", *atoms)
 
     def variables(self) -> dict[str, str]:
-        """The whole environment of a command in it; nothing of this process' own."""
+        """All environment variables for a command in it. No variable of this process is passed on."""
         values = {
             "DISTDIR": DISTDIR,
             "EMERGE_DEFAULT_OPTS": "",
@@ -119,12 +121,12 @@ class Environment:
         return values
 
     def _path(self) -> str:
-        """Where programs are sought: in a prefix its own directories first, then those of this host."""
+        """The value of PATH: in a prefix its own directories come first, then those of this host."""
         own = [f"{self.target.eprefix}{path}" for path in _PATH.split(":")] if self.is_prefix else []
         return ":".join((*own, os.path.dirname(self.target.emerge[0]), _PATH))
 
     def _has_portage_user(self) -> bool:
-        """Whether builds can drop to the user that Portage drops to; a prefix builds as its owner."""
+        """Whether builds can switch to the portage user. In a prefix, builds run as its owner."""
         try:
             text = (self.top / "etc/passwd").read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -133,7 +135,8 @@ class Environment:
 
 
 def environment(name: str, target: Target) -> Environment:
-    """The environment of ``target``, known to be as the target is. Raises TargetError, BlockedError, CaptureError."""
+    """Return the environment of ``target`` after checking that it equals the target. Raises TargetError, BlockedError,
+    CaptureError."""
     kind, _, place = target.source.partition(":")
     if kind == "chroot":
         now = reach.directory(Path(place))
@@ -146,7 +149,7 @@ def environment(name: str, target: Target) -> Environment:
             "stage3 with the target's profile, configuration and packages), and run "
             f"`portage-ext target capture {name} --root DIR`",
         )
-    # World decides what is installed, not what is built.
+    # The world file decides what is installed, not how it is built.
     found = [one for one in differences(target, now) if not one.name.startswith("var/lib/portage/world")]
     if found or now.emerge != target.emerge:
         named = [f"{one.area} {one.name}: {one.first or 'nothing'} -> {one.second or 'nothing'}" for one in found[:_SHOWN]]
@@ -165,7 +168,7 @@ def environment(name: str, target: Target) -> Environment:
 
 
 def _python(target: Target) -> set[str]:
-    """Where a prefix that uses this host's Python has its Portage from; nothing for one with a Python of its own."""
+    """The directories of Portage for a prefix that uses this host's Python; empty for a prefix with its own Python."""
     return (
         set()
         if target.emerge[0].startswith(f"{target.eprefix}/")
@@ -174,7 +177,7 @@ def _python(target: Target) -> set[str]:
 
 
 def write_layer(place: Environment, directory: Path) -> None:
-    """Write the configuration that must differ from the environment's own into ``directory``. Raises BlockedError, OSError."""
+    """Write configuration files that replace those of the environment into ``directory``. Raises BlockedError, OSError."""
     flags = " ".join(place.target.builder.march).encode()
     config = place.top / "etc/portage"
     for path in (config / "make.conf", *sorted((config / "env").rglob("*")), *sorted((config / "make.conf").rglob("*"))):
@@ -191,7 +194,7 @@ def write_layer(place: Environment, directory: Path) -> None:
             )
         covered = directory / path.relative_to(place.top)
         covered.parent.mkdir(parents=True, exist_ok=True)
-        # The first takes all flags that the target's compiler names; the others would repeat them.
+        # Each match is replaced by all flags that the target's compiler reported. Repeating them has no effect.
         covered.write_bytes(_NATIVE.sub(lambda found: flags, data))
 
 
@@ -201,5 +204,5 @@ def _found(data: bytes) -> str:
 
 
 def resolved(variables: Mapping[str, str]) -> bool:
-    """Whether no variable of a job leaves a CPU to be found out by this host's compiler."""
+    """Whether no variable of a job lets the compiler detect the CPU of this host (as ``-march=native`` would)."""
     return not any(_NATIVE.search(value.encode()) for value in variables.values())

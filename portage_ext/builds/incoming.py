@@ -1,8 +1,9 @@
-"""What a build leaves is foreign bytes: it is a package only when it is the one that the job describes, and nothing beside it.
+"""The output of a build is untrusted: it is accepted only if it is exactly the package that the job describes, and nothing
+else.
 
-The environment ran ebuilds, so its results are read as those of a stranger: one regular file within bounds, a gpkg whose
-structure and digests hold, with the identity, USE flags and compiler flags of the job. It must not bring a signature: results
-are signed here, after this.
+Ebuilds ran in the environment, so its output could be anything. It must be one regular file within the size limit, and a gpkg
+with valid structure and digests and with the identity, USE flags and compiler flags of the job. It must not be signed, because
+results are signed here after this check.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from portage_ext.model import GPKG_SUFFIX, Cpv
 
 _VARIABLES: Final = ("CHOST", "CFLAGS", "CXXFLAGS", "LDFLAGS")
 _IGNORED: Final = ("Packages", "Packages.gz", ".portage_lockfile")
-"""What emerge leaves in a PKGDIR beside packages; nothing of it is used."""
+"""Files that emerge creates in a PKGDIR beside packages. They are ignored."""
 
 
 def accepted(directory: Path, job: Job) -> Path:
-    """The package of ``job`` among what a build left in ``directory``. Raises RefusedResultError, OSError."""
+    """Find and check the package of ``job`` in the output of a build. Raises RefusedResultError, OSError."""
     path = _only_file(directory, job)
     try:
         found = describe.describe(path)
@@ -59,7 +60,7 @@ def _same(job: Job, what: str, found: str, wanted: str) -> None:
 
 
 def _only_file(directory: Path, job: Job) -> Path:
-    """The one package below ``directory``; links, devices and anything that is no package are refused."""
+    """The only package below ``directory``. Links, devices and all other files are refused."""
     cpv = Cpv.parse(job.cpv)
     found: list[Path] = []
     for top, directories, names in os.walk(directory):

@@ -1,8 +1,8 @@
-"""The first process of a cage: it mounts the root, gives up what it may, starts the command, and reaps what the command leaves.
+"""The first process of a cage mounts the root, drops its privileges, starts the command, and waits for all other processes.
 
-It is started by ``builds/isolation`` through unshare(1), in namespaces of its own, as process 1 of its PID namespace: when it
-ends, the kernel kills everything that the command has started, daemons as well. Only the standard library is used here, and
-nothing is written but what is mounted. mount(8), pivot_root(8) and setpriv(1) are util-linux, which Gentoo's @system has.
+``builds/isolation`` starts it with unshare(1) as process 1 of a new PID namespace. When it ends, the kernel kills everything
+that the command has started, also daemons. This module uses only the standard library and writes only to file systems that it
+has mounted. mount(8), pivot_root(8) and setpriv(1) are part of util-linux, which is in Gentoo's @system.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Cage, Ov
 from portage_ext.builds.upper import Copying
 
 _CAPABILITIES: Final = ("chown", "dac_override", "fowner", "fsetid", "kill", "setfcap", "setgid", "setuid")
-"""What emerge needs as root to unpack, build and pack. Not among them: anything that reaches the kernel, devices or mounts."""
+"""The capabilities that emerge needs as root to unpack, build and package. None of them gives access to the kernel, devices or
+mounts."""
 _DEVICES: Final = ("full", "null", "random", "tty", "urandom", "zero")
 _HIDDEN: Final = ("kcore", "keys", "sysrq-trigger", "timer_list")
 _READ_ONLY: Final = ("bus", "fs", "irq", "sys")
 
 
 def main() -> int:
-    """Read the cage from standard input, and run its command in it. The exit status is the command's."""
+    """Read the cage from standard input, set it up, and run its command. Returns the exit status of the command."""
     cage = parse(sys.stdin.buffer.read())
-    # Held before the old root goes. What runs in the cage has fewer capabilities than this process, so it cannot reach this
-    # descriptor through /proc (ptrace(2), access mode checking).
+    # Open these directories before the old root is unmounted. Processes in the cage have fewer capabilities than this process,
+    # so they cannot reach the descriptors through /proc (ptrace(2), access mode checking).
     out, keep = _held(cage.out), _held(cage.keep)
     try:
         written = _mount_root(cage)
@@ -56,12 +57,12 @@ def main() -> int:
 
 
 def _held(place: str) -> int:
-    """A descriptor of the directory ``place``; -1 where there is none."""
+    """A descriptor of the directory ``place``; -1 if ``place`` is empty."""
     return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if place else -1
 
 
 def _kill_everything() -> None:
-    """Kill every process of the cage but this one, and wait for the last."""
+    """Kill every other process of the cage and wait until all have ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
@@ -70,7 +71,10 @@ def _kill_everything() -> None:
 
 
 def _take_out(results: Path, out: int, most: int) -> None:
-    """Copy the regular files below ``results`` into the directory ``out``. Raises OSError for anything else, or too much."""
+    """Copy the regular files below ``results`` into the directory ``out``, at most ``most`` bytes.
+
+    Raises OSError for more bytes or for anything but regular files.
+    """
     left = most
     for top, directories, names in os.walk(results):
         inside = Path(top).relative_to(results)
@@ -101,12 +105,12 @@ def _why(error: OSError | subprocess.CalledProcessError) -> str:
 
 
 def _mount_root(cage: Cage) -> int:
-    """Make the root of the cage and move into it; nothing of the old one stays reachable.
+    """Mount the root of the cage and change to it. Nothing of the old root stays reachable.
 
-    Returns a descriptor of the directory that gets what is written over the last of the layers.
+    Returns a descriptor of the directory with everything that is written over the last layer.
     """
     scratch = Path(cage.scratch)
-    # Nothing that is mounted here is seen outside, and nothing that the host unmounts is held here.
+    # Make all mounts private, so that mounts made here are not visible on the host.
     _call("mount", "--make-rprivate", "/")
     _call("mount", "-t", "tmpfs", "-o", f"size={cage.bounds.disk},mode=0755,nosuid,nodev", "cage", cage.scratch)
     root = scratch / "root"
@@ -119,7 +123,7 @@ def _mount_root(cage: Cage) -> int:
     _mount_proc(root)
     _directory(root, "/sys")
     _call("mount", "-t", "tmpfs", "-o", "size=0,mode=0555,ro", "tmpfs", f"{root}/sys")
-    # After all that could cover them: a Prefix may lie anywhere.
+    # Mount these last, so that no other mount covers them: a Prefix can be at any path.
     for number, over in enumerate(cage.layers[1:], 1):
         upper = _mount_over(scratch, root, over, str(number))
     for bind in cage.binds:
@@ -141,7 +145,7 @@ def _mount_over(scratch: Path, root: Path, over: Over, name: str) -> Path:
     upper.mkdir()
     work.mkdir()
     _directory(root, over.inside)
-    # overlayfs reads a comma as the next option, and a colon as the next layer.
+    # Escape commas and colons, because overlayfs uses them to separate options and layers.
     lower = ":".join(re.sub(r"[\\:,]", lambda found: "\\" + found[0], path) for path in over.lower)
     options = f"lowerdir={lower},upperdir={upper},workdir={work},nosuid,nodev"
     _call("mount", "-t", "overlay", "-o", options, "overlay", f"{root}{over.inside}")
@@ -192,7 +196,7 @@ def _bind(root: Path, bind: Bind) -> None:
 
 
 def _directory(root: Path, inside: str) -> None:
-    """Make a directory of the cage. A link on the way is refused: a layer, which may be hostile, could lead it out."""
+    """Make a directory in the cage. A symbolic link in its path is refused: a hostile layer could use it to point outside."""
     path = root
     for part in Path(inside).parts[1:]:
         path /= part
@@ -202,14 +206,14 @@ def _directory(root: Path, inside: str) -> None:
 
 
 def _words(cage: Cage) -> Sequence[str]:
-    """The command behind what takes capabilities and the way to get new ones from it."""
+    """The command line, with setpriv(1) before it to drop capabilities and to prevent that it gains new ones."""
     kept = ",".join(f"+{name}" for name in _CAPABILITIES)
     drop = [f"--bounding-set=-all,{kept}", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"]
     return ["setpriv", *drop, "--", *cage.command]
 
 
 def _run(words: Sequence[str], cage: Cage) -> int:
-    """Start the command in a session of its own, reap whatever ends meanwhile, and end with its status."""
+    """Run the command in a new session, reap all other processes that end meanwhile, and return the exit status."""
     log = os.dup(1)
     with open(os.devnull, "rb") as nothing:
         child = subprocess.Popen(

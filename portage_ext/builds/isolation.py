@@ -1,8 +1,8 @@
-"""Starts a cage and ends it: whatever happens to this process or to the build, nothing of it is left running or mounted.
+"""A cage leaves no running process and no mount behind, no matter how this process or the build ends.
 
-The namespaces are unshare(1)'s; ``--kill-child`` has the kernel kill the cage's process 1, and with it the cage, when this
-process dies. Memory and processes are bounded by a control group of its own where the system lets us make one (both versions
-of the hierarchy). What is isolated by this, and what is not, is in docs/threat-model.md.
+unshare(1) makes the namespaces. With ``--kill-child``, the kernel kills process 1 of the cage, and so the whole cage, when this
+process dies. A control group limits memory and the number of processes if the system lets us create one (cgroup version 1 or
+2). docs/threat-model.md says what this isolates and what it does not.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 KILLED: Final = 128 + signal.SIGKILL
-"""The exit status of a command, or a cage, that somebody has killed."""
+"""The exit status of a command or cage that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the command ended: its exit status (128 and more: a signal), and the bound that it met, empty for none."""
+    """How the command ended: its exit status (128 or more: a signal), and the limit that it exceeded (empty: none)."""
 
     status: int
     bound: str = ""
 
 
 def check() -> None:
-    """That this system can isolate a build. Raises IsolationError, which says what is missing."""
+    """Check that this system can isolate a build. Raises IsolationError, which says what is missing."""
     if os.geteuid() != 0:
         raise IsolationError("it needs root: mounts and namespaces of a build that chowns files")
     if missing := [name for name in _PROGRAMS if shutil.which(name) is None]:
@@ -50,11 +50,12 @@ def check() -> None:
 
 
 def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: False) -> Ended:
-    """Run the cage's command to its end, to a bound or until ``cancelled`` says so. Raises IsolationError, OSError."""
+    """Run the command of the cage until it ends, exceeds a limit, or ``cancelled`` returns True. Raises IsolationError,
+    OSError."""
     check()
     words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
     words += ["--propagation", "private", "--", sys.executable, "-m", "portage_ext.builds.inside"]
-    words.append(cage.scratch)  # for whoever looks at the list of processes
+    words.append(cage.scratch)  # not used; it identifies the cage in the list of processes
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -81,7 +82,7 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
             bound = _wait(process, cage.bounds, cancelled)
         finally:
             if process.poll() is None:
-                # unshare's death kills process 1 of the cage, and with it the cage.
+                # When unshare dies, the kernel kills process 1 of the cage, and so the whole cage.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             group.kill()
@@ -90,7 +91,8 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
 
 
 def _copy(said: IO[bytes], log: IO[bytes]) -> None:
-    """Copy what the cage says into ``log``, as far as its bound; the rest is read away, so that the build never waits."""
+    """Copy the output of the cage to ``log`` up to its size limit. The rest is read and discarded, so that the build never
+    blocks."""
     left = limits.BUILD_LOG
     while block := os.read(said.fileno(), limits.READ_BLOCK):
         if left > 0:
@@ -115,18 +117,18 @@ def _wait(process: subprocess.Popen[bytes], bounds: Bounds, cancelled: Callable[
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
-    """For a child, before it is executed: the kernel kills it when the process ``parent`` dies, however that dies."""
+    """Return a function for a child process to call before exec. The kernel then kills the child when ``parent`` dies."""
 
     def ask() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it has died meanwhile
+        if os.getppid() != parent:  # the parent died before prctl was called
             os.kill(os.getpid(), signal.SIGKILL)
 
     return ask
 
 
 def _begin(group: _Group, parent: int) -> None:
-    """In the child, before unshare(1) is executed: it dies with this process, even when that is killed."""
+    """Prepare the child before it runs unshare(1): put it into the control group, and let it die with this process."""
     group.enter()
     die_with_parent(parent)()
 
@@ -141,18 +143,18 @@ def clear() -> None:
 
 
 class _Group:
-    """A control group, or none where the system has none that we may use."""
+    """A control group. If the system has none that we may use, all methods do nothing."""
 
     def __init__(self, paths: dict[str, Path]) -> None:
         self._paths = paths
 
     def enter(self) -> None:
-        """Move the calling process into it; between fork and exec."""
+        """Move the calling process into the group. Called between fork and exec."""
         for path in self._paths.values():
             (path / "cgroup.procs").write_text("0")
 
     def kill(self) -> None:
-        """Kill what is left in it, and wait until it is empty."""
+        """Kill all processes in the group and wait until it is empty."""
         for path in self._paths.values():
             until = time.monotonic() + limits.BUILD_END
             while (left := (path / "cgroup.procs").read_text().split()) and time.monotonic() < until:
@@ -162,7 +164,7 @@ class _Group:
                 time.sleep(0.01)
 
     def bound(self) -> str:
-        """The bound that the group met: memory, processes, or empty."""
+        """The limit that the group reached: "memory", "processes", or empty."""
         for name, file, key in (
             ("memory", "memory.events", "oom_kill"),
             ("memory", "memory.oom_control", "oom_kill"),
@@ -196,7 +198,7 @@ def _control_group(bounds: Bounds, name: str) -> Iterator[_Group]:
 
 
 def _places(bounds: Bounds) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    """The hierarchies to make a group in, and what to write there (cgroups(7))."""
+    """Yield the hierarchies in which to create a group, and the settings to write there (cgroups(7))."""
     if (_CGROUPS / "cgroup.controllers").exists():
         top = _CGROUPS / "portage-ext"
         top.mkdir(exist_ok=True)

@@ -1,11 +1,11 @@
-"""Lays out what an attempt needs to be built: the order, and the published packages that come over the environment first.
+"""All input of an attempt is put into one directory: the order, and the published packages to merge over the environment first.
 
 ::
 
     DIR/order.json                 builds/orders.Order
     DIR/additions/<blake2b>        a package of the order, as it was published
 
-The directory holds no secret and is all that a builder gets beside the environment of the target.
+The directory contains no secret. Beside the environment of the target, a builder needs nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUILD: Final = re.compile(rf"-(\d{{1,9}}){re.escape(GPKG_SUFFIX)}")
 
 
 def issue(means: Means, attempt: Attempt, directory: Path) -> Order:
-    """Write the order of ``attempt`` and its packages below ``directory``, which is made.
+    """Create ``directory`` and write the order of ``attempt`` and its packages into it.
 
     Raises JobError, LedgerError, OSError.
     """
@@ -62,6 +62,6 @@ def _addition(one: Entry, entry: Entry, directory: Path) -> Addition:
         os.link(path, directory / found)
     except FileExistsError:
         pass
-    except OSError:  # another file system
+    except OSError:  # it is on another file system, so it cannot be linked
         shutil.copyfile(path, directory / found)
     return Addition(one.job.cpv, int(build[1]) if build else 1, found)

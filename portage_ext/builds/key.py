@@ -1,11 +1,11 @@
-"""Two builds with one job key would make the same package; the key is the digest of everything that decides what is made.
+"""Two builds with the same job key would make the same package: the key is a digest of everything that decides the result.
 
-What does not decide it is left out: MAKEOPTS, paths, host names, and the commit of a repository, which says where an ebuild
-came from and not what it is. How much of the installed dependencies counts is the *grade*:
+Everything else is left out: MAKEOPTS, paths, host names, and the commit of a repository, because the content of the ebuild is
+included. The *grade* says how much of the installed dependencies is included:
 
 ``exact``   each installed file of a dependency, and which build of it
 ``built``   its version, slot and sub-slot
-``abi``     its slot and sub-slot alone, as Portage's own ``:=`` dependencies count it
+``abi``     only its slot and sub-slot, as in Portage's own ``:=`` dependencies
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT: Final = "portage-ext-job-1"
 Grade = Literal["exact", "built", "abi"]
 GRADES: Final[tuple[Grade, ...]] = ("exact", "built", "abi")
 DEFAULT: Final[Grade] = "built"
-"""As [build] grade is by default."""
+"""The default of [build] grade."""
 _OF_GRADE: Final[dict[Grade, tuple[str, ...]]] = {
     "exact": ("cpv", "slot", "build_id", "contents"),
     "built": ("cpv", "slot"),
@@ -39,12 +39,13 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One package to build, and every ingredient of it, each readable.
+    """One package to build, with all its ingredients in readable form.
 
     ``ebuild`` has CPV, slot, repository, EAPI and the digests (BLAKE2B, 256 bits) of the ebuild, its eclasses, files, patches
-    and bashrc files by name; ``use`` each flag of IUSE as on or off; ``variables`` what make.conf, profile and package.env set,
-    ``-march=native`` resolved; ``dependencies`` what is installed of DEPEND, BDEPEND and what those need to run, by
-    ``category/name:slot``; ``toolchain`` likewise for compiler, linker and C library; ``distfiles`` digests by name.
+    and bashrc files by name. ``use`` has each IUSE flag as on or off. ``variables`` are those set by make.conf, profile and
+    package.env, with ``-march=native`` replaced by the actual flags. ``dependencies`` are the installed packages of DEPEND and
+    BDEPEND and their runtime dependencies by ``category/name:slot``; ``toolchain`` has the compiler, linker and C library in
+    the same form; ``distfiles`` are digests by name.
     """
 
     cpv: str
@@ -56,19 +57,19 @@ class Job:
     distfiles: Texts
 
     def key(self, grade: Grade = DEFAULT) -> str:
-        """64 hexadecimal digits: BLAKE2B over the canonical JSON of the ingredients that ``grade`` counts."""
+        """The key: 64 hexadecimal digits, BLAKE2B over the canonical JSON of the ingredients that ``grade`` includes."""
         document = {"format": FORMAT, "grade": grade, **_counted(self, grade)}
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.blake2b(text.encode("ascii"), digest_size=32).hexdigest()
 
     def emit(self) -> str:
-        """The job as JSON, whole."""
+        """The complete job as JSON."""
         return json.dumps({one.name: _plain(getattr(self, one.name)) for one in fields(self)}, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Ingredient:
-    """An ingredient in which two jobs differ: where it is, its name, and both values; empty where one lacks it."""
+    """A difference between two jobs: the kind and name of the ingredient, and both values (empty if a job does not have it)."""
 
     kind: str
     name: str
@@ -77,7 +78,7 @@ class Ingredient:
 
 
 def explain(first: Job, second: Job, grade: Grade = DEFAULT) -> list[Ingredient]:
-    """Every ingredient in which the keys of ``grade`` differ; empty exactly when the keys are equal."""
+    """All ingredients in which two jobs differ under ``grade``; empty if and only if their keys are equal."""
     one, other = _counted(first, grade), _counted(second, grade)
     found: list[Ingredient] = []
     for kind in one:
@@ -90,7 +91,7 @@ def explain(first: Job, second: Job, grade: Grade = DEFAULT) -> list[Ingredient]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A job of a plan, and the CPVs of jobs before it that must be merged over the environment before it is built."""
+    """A job of a plan, and the CPVs of earlier jobs that must be merged over the environment before it is built."""
 
     job: Job
     needs: tuple[str, ...] = ()
@@ -102,9 +103,9 @@ class Planned:
 
 
 def parse(data: bytes, where: str) -> list[Planned]:
-    """The plan that ``builds/describe`` printed in a cage, each job after those that it needs. Raises JobError.
+    """Parse the plan that ``builds/describe`` printed in a cage. Each job comes after those that it needs. Raises JobError.
 
-    Ebuilds of the target have run there, so every value is bounded and checked.
+    Ebuilds of the target have run there, so every value is untrusted: it is limited and checked.
     """
     try:
         document = json.loads(data) if len(data) <= limits.PLAN_SIZE else None
@@ -127,9 +128,10 @@ def parse(data: bytes, where: str) -> list[Planned]:
 
 
 def keyed(plan: Sequence[Planned], grade: Grade) -> list[tuple[str, Planned]]:
-    """Each job of ``plan`` with its key.
+    """Return each job of ``plan`` with its key.
 
-    What another job of the plan will bring has no files yet; where each file counts, the key of that job stands for them.
+    The files of packages that the plan has yet to build are not known. If the grade includes files, the key of the job that
+    builds the package is used instead.
     """
     keys: dict[str, str] = {}
     found: list[tuple[str, Planned]] = []
@@ -151,7 +153,7 @@ def _planned(value: object, where: str) -> Planned:
 
 
 def job(value: object, where: str) -> Job:
-    """A job from its JSON value. Raises JobError."""
+    """Parse a job from its JSON value. Raises JobError."""
     if not isinstance(value, dict) or value.keys() != {one.name for one in fields(Job)}:
         raise JobError(where, "a job has other keys than a job has")
     return Job(
@@ -193,7 +195,7 @@ def _plain(value: Any) -> Any:
 
 
 def checked_cpv(value: object, where: str) -> str:
-    """``value`` as the name of a version. Raises JobError."""
+    """Check that ``value`` is a CPV and return it. Raises JobError."""
     try:
         return str(Cpv.parse(str(value)))
     except InvalidCpvError as error:

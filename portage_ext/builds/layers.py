@@ -1,16 +1,16 @@
-"""Layers that builds have below their scratch, by digest of what they are made of; made once, shared, and checked before use.
+"""Layers are named by a digest of their ingredients; each is made once, shared by builds, and checked before every use.
 
-A layer is what merging published packages over an environment has written there. Its name is the digest of its *recipe*: the
-environment and the packages, by their digests and in order. Beside it lies a list of its files, by which it is checked before
-each use: one that differs is removed and made again, since everything in it comes from what its recipe names. ::
+A layer has the files that were written when published packages were merged over an environment. Its name is the digest of its
+*recipe*: the digests of the environment and of the packages, in order. A list of its files is stored beside it and compared
+before each use. If a layer differs from its list, it is removed and made again from its recipe. ::
 
     layers/3f…/recipe.json      what it is made of
-    layers/3f…/files            path, kind, mode, owner, size and time of each file in tree/, digested
+    layers/3f…/files            a digest of path, type, mode, owner, size and time of each file in tree/
     layers/3f…/tree/            the layer
-    layers/3f…/used             locked (shared) by its users; its time says when that was last
+    layers/3f…/used             users hold a shared lock on it; its modification time is the time of the last use
 
-``keep_within`` removes the layers that were not used for longest until the others fit; one that is in use, or pinned by a file
-``pinned`` in it, stays.
+``keep_within`` removes the least recently used layers until the rest fits. A layer that is in use, or has a file ``pinned`` in
+its directory, is kept.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Layers:
 
     @contextlib.contextmanager
     def layer(self, recipe: dict[str, Any], make: Callable[[Path], None]) -> Iterator[Path]:
-        """The tree of the layer of ``recipe``, which nobody removes during the block; ``make`` fills an empty directory.
+        """Give the tree of the layer for ``recipe``. It is not removed while the block runs.
 
-        Raises what ``make`` raises, OSError.
+        If it does not exist, ``make`` is called to fill an empty directory. Raises the errors of ``make``, OSError.
         """
         text = json.dumps(recipe, sort_keys=True).encode()
         place = self.directory / hashlib.blake2b(text, digest_size=32).hexdigest()
@@ -55,7 +55,7 @@ class Layers:
                 (partial / "tree").mkdir(parents=True, mode=0o755)
                 try:
                     make(partial / "tree")
-                except BaseException:  # also when it is interrupted; it is raised again
+                except BaseException:  # clean up also after an interrupt; the exception is raised again
                     shutil.rmtree(partial, ignore_errors=True)
                     raise
                 (partial / "recipe.json").write_bytes(text)
@@ -72,7 +72,8 @@ class Layers:
             os.close(used)
 
     def keep_within(self, most: int) -> list[str]:
-        """Remove layers, those that were used longest ago first, until the rest has at most ``most`` bytes; their names."""
+        """Remove the least recently used layers until the rest has at most ``most`` bytes. Returns the names of those
+        removed."""
         removed: list[str] = []
         with contextlib.suppress(FileNotFoundError):
             for path in self.directory.glob(f"*{_PARTIAL}"):
@@ -91,7 +92,7 @@ class Layers:
         return removed
 
     def _remove(self, place: Path) -> bool:
-        """Remove a layer that nobody uses."""
+        """Remove a layer unless it is in use. Returns whether it was removed."""
         with locks.tried(self.directory / f"{place.name}.lock") as free:
             if free is None:
                 return False
@@ -102,7 +103,7 @@ class Layers:
 
 
 def listed(tree: Path) -> str:
-    """The digest of the names, kinds, modes, owners, sizes and times of all that is in ``tree``."""
+    """A digest of the names, types, modes, owners, sizes and times of everything in ``tree``."""
     digest = hashlib.blake2b(digest_size=32)
     for top, directories, names in os.walk(tree):
         directories.sort()
@@ -118,7 +119,7 @@ def listed(tree: Path) -> str:
 
 
 def size(place: Path) -> int:
-    """The bytes of all files below ``place``."""
+    """The total size of all files below ``place``, in bytes."""
     return sum(os.lstat(os.path.join(top, name)).st_blocks * 512 for top, _, names in os.walk(place) for name in (*names, "."))
 
 
