@@ -1,14 +1,15 @@
-"""The ledger: every job, its state, and each attempt at it, in one SQLite file that is the only truth.
+"""The ledger has every job, its state, and each attempt at it in one SQLite file; only this file decides the state of a job.
 
-A job is named by its key. Each attempt gets a *fence*, a number of that job that only grows; whoever brings a result must
-show the fence of the attempt, and only that of the newest counts, so that a run that was thought dead cannot publish::
+A job is named by its key. Each attempt gets a *fence*: a number that increases with each attempt at the job. A result must be
+delivered with the fence of its attempt, and only the newest fence is accepted. So a run that was believed dead cannot publish::
 
     queued -> running -> checked -> published
        |         |          '-> failed (checks)
        |         '-> failed (package | builder | environment), or queued again when this host was to blame
        '-> cancelled
 
-``failed (package)`` is remembered: the same key fails the same way. A failure of this host is tried again.
+``failed (package)`` is permanent, because the same key would fail in the same way. After a failure of this host, the job is
+tried again.
 """
 
 from __future__ import annotations
@@ -46,24 +47,24 @@ CREATE TABLE IF NOT EXISTS need (key TEXT NOT NULL REFERENCES job, needs TEXT NO
 CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
 """
 _ADDED: Final = (("job", "priority", "INTEGER NOT NULL DEFAULT 0"), ("attempt", "failure", "TEXT NOT NULL DEFAULT ''"))
-"""Columns that older ledgers lack."""
+"""Columns that are missing in older ledgers."""
 _COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed, priority"
 _ORDER: Final = "ORDER BY priority DESC, created, rowid"
 _READY: Final = (
     "state = 'queued' AND NOT EXISTS (SELECT 1 FROM need JOIN job AS other ON other.key = need.needs"
     " WHERE need.key = job.key AND other.state != 'published')"
 )
-"""Every job that it needs is published."""
+"""SQL condition: every job that it needs is published."""
 PERSON: Final = 2
-"""The priority of what a person waits for; 1 is for a request that nobody waits for, 0 for timers."""
+"""The priority of jobs that a person waits for; 1 is for requests that nobody waits for, 0 for timers."""
 _TIMED: Final = 4096
-"""Attempts by which builds are estimated, and how many of one package count."""
+"""How many of the last attempts are used for estimates; ``_KEPT`` is how many of them count for one package."""
 _KEPT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A job as the ledger has it. ``result`` is the path of what was accepted, ``place`` the one in PKGDIR where it goes.
+    """A job in the ledger. ``result`` is the path of the accepted package, ``place`` its destination in PKGDIR.
 
     Times are seconds since the epoch."""
 
@@ -89,7 +90,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run of a job: its fence, who ran it, and how it ended (``ended`` is None while it runs); ``failure`` is the blame."""
+    """One attempt at a job: its fence, its runner, and how it ended (``ended`` is None while it runs). ``failure`` says what
+    was to blame."""
 
     key: str
     fence: int
@@ -103,7 +105,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A queued job in short: ``lacks`` names what must be published before it; ``fence`` is that of its last attempt, or 0."""
+    """A summary of a queued job. ``lacks`` names what must be published first; ``fence`` is that of its last attempt, or 0."""
 
     key: str
     target: str
@@ -114,7 +116,7 @@ class Waits:
 
 
 class Ledger:
-    """The file at ``path``, made when it is not there."""
+    """The ledger in the file ``path``, which is created if it does not exist."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Raises LedgerError."""
@@ -137,17 +139,17 @@ class Ledger:
         self._connection.close()
 
     def now(self) -> float:
-        """The time by which entries and attempts are dated."""
+        """The time that is recorded in entries and attempts, in seconds since the epoch."""
         return self._clock()
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that nobody else's comes between; it is undone when the block fails."""
+        """Run the block in an exclusive transaction, which is rolled back if the block fails."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-            except BaseException:  # also an interrupt leaves no half of a change; it is raised again
+            except BaseException:  # roll back also after an interrupt; the exception is raised again
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
@@ -155,9 +157,9 @@ class Ledger:
             raise LedgerError(str(self._path), str(error)) from error
 
     def request(self, key: str, target: str, wanted: Job, *, needs: Sequence[str] = (), priority: int = 0) -> Entry:
-        """The job with this key, queued if it is new or was cancelled: equal requests are one job.
+        """Return the job with this key, and queue it if it is new or was cancelled. Equal requests share one job.
 
-        It is taken when all jobs of ``needs`` are published. The highest ``priority`` that anybody asked with counts.
+        It can be taken when all jobs in ``needs`` are published. It keeps the highest ``priority`` of all its requests.
         """
         now = int(self._clock())
         with self._change() as database:
@@ -174,7 +176,7 @@ class Ledger:
             return self._entry(database, key)
 
     def retry(self, key: str) -> Entry:
-        """Queue a job again that has failed, whatever failed, or whose result is lost; and those that failed as they need it.
+        """Queue a job again that has failed for any reason or whose result is lost, and the jobs that failed because of it.
 
         Raises LedgerError.
         """
@@ -192,9 +194,9 @@ class Ledger:
             return self._entry(database, key)
 
     def take(self, runner: str, log: Callable[[str, int], str], only: Sequence[str] | None = None) -> Attempt | None:
-        """The first job of the queue (among the keys ``only``) that needs nothing more, as an attempt of ``runner``.
+        """Take the first queued job (of the keys ``only``) whose needs are all published, and start an attempt of ``runner``.
 
-        None when there is none. ``log`` makes the name of its log from key and fence.
+        Returns None if there is none. ``log`` makes the path of the log from key and fence.
         """
         now = int(self._clock())
         with self._change() as database:
@@ -215,9 +217,9 @@ class Ledger:
             return Attempt(key, fence, runner, now, None, "", name)
 
     def end(self, attempt: Attempt, state: State, *, failure: Failure = "", reason: str = "", result: str = "") -> bool:
-        """Record how ``attempt`` ended; False, and no change of the job, when another attempt came after it.
+        """Record how ``attempt`` ended. Returns False and changes nothing in the job if there is a newer attempt.
 
-        A failure of this host queues the job again, until it was tried BUILD_TRIES times.
+        After a failure of this host, the job is queued again until it was tried BUILD_TRIES times.
         """
         now = int(self._clock())
         with self._change() as database:
@@ -235,7 +237,7 @@ class Ledger:
             return changed.rowcount == 1
 
     def give_back(self, attempt: Attempt, reason: str) -> None:
-        """Queue the job of ``attempt`` again, which ended through nobody's fault: it does not count as a try."""
+        """Queue the job of ``attempt`` again. Nobody is to blame, so the attempt does not count as a try."""
         values = (int(self._clock()), reason, attempt.key, attempt.fence)
         with self._change() as database:
             database.execute("UPDATE attempt SET ended = ?, outcome = ? WHERE key = ? AND fence = ?", values)
@@ -246,19 +248,19 @@ class Ledger:
             )
 
     def explain(self, reasons: Mapping[str, str]) -> None:
-        """Say of queued jobs why they wait."""
+        """Record why queued jobs wait, by key."""
         with self._change() as database:
             database.executemany(
                 "UPDATE job SET reason = ? WHERE key = ? AND state = 'queued'", [(why, key) for key, why in reasons.items()]
             )
 
     def set_place(self, key: str, fence: int, place: str) -> None:
-        """Remember where in PKGDIR the checked result of this fence goes, before it goes there. Raises LedgerError."""
+        """Record the destination of the checked result in PKGDIR before it is moved there. Raises LedgerError."""
         with self._change() as database:
             database.execute("UPDATE job SET place = ? WHERE key = ? AND fence = ? AND state = 'checked'", (place, key, fence))
 
     def publish(self, key: str, fence: int) -> bool:
-        """Record that the checked result of this fence is published; False when it was already, or another fence counts."""
+        """Record that the checked result is published. Returns False if it already was, or if there is a newer fence."""
         with self._change() as database:
             changed = database.execute(
                 "UPDATE job SET state = 'published', changed = ? WHERE key = ? AND fence = ? AND state = 'checked'",
@@ -267,7 +269,7 @@ class Ledger:
             return changed.rowcount == 1
 
     def cancel(self, key: str) -> Entry:
-        """Cancel a job that is queued or running; its runner sees that and stops. Raises LedgerError."""
+        """Cancel a queued or running job. Its runner notices this and stops. Raises LedgerError."""
         with self._change() as database:
             self._entry(database, key)
             database.execute(
@@ -279,27 +281,28 @@ class Ledger:
             return self._entry(database, key)
 
     def is_current(self, attempt: Attempt) -> bool:
-        """Whether ``attempt`` is still the one that counts."""
+        """Whether ``attempt`` is still the newest attempt of a running job."""
         row = self._read("SELECT 1 FROM job WHERE key = ? AND fence = ? AND state = 'running'", (attempt.key, attempt.fence))
         return bool(row)
 
     def running(self) -> list[Attempt]:
-        """The attempts that nobody has ended, oldest first."""
+        """The attempts that have not ended, oldest first."""
         return [Attempt(*row) for row in self._read("SELECT * FROM attempt WHERE ended IS NULL ORDER BY started", ())]
 
     def attempt(self, key: str, fence: int) -> Attempt:
-        """The attempt at a job with this fence. Raises LedgerError."""
+        """The attempt with this fence at the job. Raises LedgerError."""
         found = self._read("SELECT * FROM attempt WHERE key = ? AND fence = ?", (key, fence))
         if not found:
             raise LedgerError(str(self._path), f"the job {key[:12]} has no attempt {fence}")
         return Attempt(*found[0])
 
     def queue(self) -> list[str]:
-        """The keys of all queued jobs, in the order in which they are taken; one that needs others waits for these."""
+        """The keys of all queued jobs in the order in which they will be taken. A job waits until those it needs are
+        published."""
         return [str(row[0]) for row in self._read(f"SELECT key FROM job WHERE state = 'queued' {_ORDER}", ())]
 
     def waiting(self) -> list[Waits]:
-        """All queued jobs in short, without their ingredients, in the order of :meth:`queue`."""
+        """Summaries of all queued jobs, without their ingredients, in the order of :meth:`queue`."""
         lacks = (
             "SELECT group_concat(json_extract(other.job, '$.cpv'), ', ') FROM need JOIN job AS other ON other.key = need.needs"
             " WHERE need.key = job.key AND other.state != 'published'"
@@ -310,7 +313,7 @@ class Ledger:
     def needs(self, key: str) -> list[Entry]:
         """The jobs that must be published before this one is built, each after those that it needs itself."""
         needed = "key IN (SELECT needs FROM need WHERE key = ?)"
-        # What a job needs includes what that needs, so a job that needs more comes later.
+        # The needs of a job include the needs of those jobs. So sorting by the number of needs gives a valid order.
         order = "ORDER BY (SELECT count(*) FROM need WHERE need.key = job.key), rowid"
         return [self._made(row) for row in self._read(f"SELECT {_COLUMNS} FROM job WHERE {needed} {order}", (key,))]
 
@@ -320,7 +323,7 @@ class Ledger:
         return bool(self._read(statement, (key,)))
 
     def durations(self) -> dict[str, float]:
-        """category/name of packages that were built to seconds: the median of the last attempts that succeeded."""
+        """Build times in seconds by category/name: the median of the last successful attempts."""
         rows = self._read(
             "SELECT json_extract(job.job, '$.cpv'), attempt.ended - attempt.started FROM attempt JOIN job USING (key)"
             f" WHERE attempt.outcome = 'checked' ORDER BY attempt.ended DESC LIMIT {_TIMED}",
@@ -332,7 +335,7 @@ class Ledger:
         return {name: statistics.median(values[:_KEPT]) for name, values in found.items()}
 
     def moves(self, keys: Sequence[str] | None) -> bool:
-        """Whether any of ``keys`` runs or can still be taken; None asks for jobs of the whole queue that can be taken."""
+        """Whether any of ``keys`` is running or can be taken. With None, whether any job of the queue can be taken."""
         waits = (
             "state = 'queued' AND NOT EXISTS (SELECT 1 FROM need JOIN job AS other ON other.key = need.needs"
             " WHERE need.key = job.key AND other.state NOT IN ('published', 'queued', 'running'))"
@@ -359,7 +362,7 @@ class Ledger:
         return self._entry(self._connection, key)
 
     def find(self, beginning: str) -> Entry:
-        """The one job whose key begins so. Raises LedgerError."""
+        """The only job whose key starts with ``beginning``. Raises LedgerError if there is none or more than one."""
         text = beginning.lower()
         found = [] if not text.isalnum() else self._read(f"SELECT {_COLUMNS} FROM job WHERE key LIKE ? LIMIT 2", (text + "%",))
         if len(found) != 1:
@@ -369,7 +372,7 @@ class Ledger:
         return self._made(found[0])
 
     def _fail_who_needs(self, database: sqlite3.Connection, key: str) -> None:
-        """Where the job ``key`` has failed or was cancelled, whatever is queued and needs it fails, too."""
+        """If the job ``key`` has failed or was cancelled, let all queued jobs that need it fail too."""
         entry = self._entry(database, key)
         if entry.state in ("failed", "cancelled"):
             database.execute(

@@ -1,8 +1,8 @@
-"""The engine of one machine: no daemon. Whoever wants jobs built takes them from the ledger, several at once, and ends.
+"""The engine for one machine needs no daemon: a command takes jobs from the ledger, builds several at once, and ends.
 
-Each attempt is a process of its own (``portage-ext builds perform``), as it would be on another machine; it dies with this
-one. A slot, which is a lock that a living process holds, keeps all of them together within [build] jobs. A process that ends,
-however, leaves nothing that the next run does not clear, and queue again.
+Each attempt runs in its own process (``portage-ext builds perform``), as it would on another machine, and is killed when this
+process dies. Each build holds a slot, which is a file lock, so that all processes together run at most [build] jobs builds. If
+a process is killed, the next run cleans up and queues its jobs again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DRAINED: Final = "drained"
 
 @dataclass(slots=True)
 class _Build:
-    """An attempt that runs: its process, and what it holds as long as it does."""
+    """A running attempt: its process, and the locks and files that it holds."""
 
     attempt: Attempt
     process: subprocess.Popen[bytes]
@@ -56,7 +56,7 @@ class Local:
         return LOCAL
 
     def submit(self, keys: Sequence[str]) -> None:
-        """Start a run in the background; when runs are at work already, it ends as soon as they have all slots and the rest."""
+        """Start a run in the background. If other runs use all slots, it ends at once and they build the jobs."""
         if keys and not self.closed():
             words = [*_portage_ext("builds", "--config-root", str(self.means.site.config_root)), "run"]
             with open(os.devnull, "r+b") as nothing:
@@ -73,7 +73,7 @@ class Local:
                         return
                     time.sleep(limits.BUILD_LOOK / 5)
                     if time.monotonic() - looked > limits.BUILD_LOST:
-                        # What others were building and died of would be waited for in vain.
+                        # Queue jobs of other processes that died, because otherwise we would wait for them forever.
                         self.recover()
                         looked = time.monotonic()
                     for build in list(self._running):
@@ -88,7 +88,7 @@ class Local:
                     ledger.end(build.attempt, "failed", failure="builder", reason="the run was interrupted")
 
     def cancel(self, key: str) -> Entry:
-        """Whoever builds it looks at the ledger twice a second, and ends it."""
+        """Cancel a job. The process that builds it reads the ledger twice a second and then stops."""
         return self.means.ledger.cancel(key)
 
     def drain(self, why: str) -> None:
@@ -99,13 +99,13 @@ class Local:
             (self.means.places.state / _DRAINED).unlink(missing_ok=True)
 
     def drained(self) -> str:
-        """Why nothing is taken; empty where jobs are."""
+        """Why no jobs are taken after :meth:`drain`; empty if jobs are taken."""
         with contextlib.suppress(FileNotFoundError):
             return (self.means.places.state / _DRAINED).read_text(encoding="utf-8").strip() or "it is drained"
         return ""
 
     def closed(self) -> str:
-        """Why no job is taken: drained, or the disk is short; empty where jobs are taken."""
+        """Why no jobs are taken (drained, or too little free disk space); empty if jobs are taken."""
         if why := self.drained():
             return why
         wanted = self.means.site.settings.building.free
@@ -128,7 +128,7 @@ class Local:
         return lost
 
     def _begin(self, keys: Sequence[str] | None, scratch: Path) -> None:
-        """Take jobs as long as there are any and slots are free."""
+        """Take jobs while there are any and slots are free."""
         while not self.closed():
             with ExitStack() as stack:
                 if not self._slot(stack):
@@ -164,7 +164,7 @@ class Local:
         return _Build(attempt, process, directory, slot.pop_all())
 
     def _end(self, build: _Build) -> Entry:
-        """A process has ended: judge what it left."""
+        """Check the result of a process that has ended."""
         self._running.remove(build)
         with build.held:
             if not (build.directory / "out" / performing.REPORT).exists():
@@ -174,7 +174,7 @@ class Local:
             return accept(self.means, build.attempt, build.directory / "out")
 
     def _stop(self, build: _Build) -> None:
-        """End a process; its cage dies with it."""
+        """Kill a process; its cage is killed with it."""
         self._running.remove(build)
         with build.held:
             os.killpg(build.process.pid, signal.SIGKILL)
@@ -186,7 +186,7 @@ class Local:
 
 
 def engine(means: Means) -> Engine:
-    """The factory of this engine."""
+    """Make this engine; called through ``engines.ENGINES``."""
     return Local(means)
 
 

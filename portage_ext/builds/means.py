@@ -1,4 +1,4 @@
-"""What everybody in this room works with: where things lie, the ledger, the targets, and the bounds of a build."""
+"""Everything that the modules of this room share: the directories, the ledger, the targets, and the limits of a build."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEDGER: Final = "ledger.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where builds keep things: ``state`` for ledger, logs and results, ``scratch`` for what each attempt throws away."""
+    """The directories of builds: ``state`` has the ledger, logs and results; ``scratch`` has temporary files of attempts."""
 
     state: Path
     scratch: Path
@@ -40,19 +40,19 @@ class Places:
         return self.state / "layers"
 
     def log(self, key: str, fence: int) -> str:
-        """The log of an attempt. Whatever engine has the job built appends to it."""
+        """The path of the log of an attempt, to which every engine appends."""
         return str(self.state / "log" / f"{key[:16]}.{fence}.log")
 
 
 def places(site: Site) -> Places:
-    """The places of ``site``."""
+    """The directories for builds of ``site``."""
     state = site.eroot / STATE
     return Places(state, state / "scratch", state / "distfiles")
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The means of one process: the ledger is open, and closed with the block of :func:`means`."""
+    """The shared objects of one process. The ledger is open while the block of :func:`means` runs."""
 
     site: Site
     places: Places
@@ -63,7 +63,7 @@ class Means:
 
 @contextlib.contextmanager
 def means(site: Site) -> Iterator[Means]:
-    """The means of ``site`` for the block. Raises LedgerError."""
+    """Open the ledger of ``site`` and give the shared objects while the block runs. Raises LedgerError."""
     where = places(site)
     ledger = Ledger(where.ledger)
     try:
@@ -73,9 +73,10 @@ def means(site: Site) -> Iterator[Means]:
 
 
 def bounds(building: Building) -> Bounds:
-    """What is not set: three quarters of the memory, and as much for what is written, which lies in memory and swap.
+    """The limits of a build. Defaults are three quarters of the memory, and as much for written files, which are in memory and
+    swap.
 
-    Where several are built at once, each has its share.
+    If several builds run at once, each gets an equal part.
     """
     most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4 // building.jobs
     memory = building.memory or most

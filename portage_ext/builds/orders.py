@@ -1,8 +1,8 @@
-"""What goes to whoever builds one job, and what comes back: an order on the way there, a report on the way back.
+"""A builder gets one order per job and returns one report; both are JSON, and the reader limits and checks every value.
 
-Both are JSON that another machine may read or write, so each is bounded and checked. An order names everything that its job
-is made of; whoever performs it needs the environment of the target, and no ledger and no key. A report only says how the
-build ended there: whether the package is good is decided by whoever gave the order (``builds/accepting``).
+An order names all ingredients of its job. The builder also needs the environment of the target, but neither the ledger nor a
+signing key. A report only says how the build ended there. Whether the package is good is decided on the host that gave the
+order (``builds/accepting``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from portage_ext.errors.builds import JobError
 ORDER: Final = "portage-ext-order-1"
 REPORT: Final = "portage-ext-report-1"
 Failure = Literal["", "package", "builder", "environment", "checks", "needs"]
-"""Who is to blame: the package, the host that built, the environment of the target, what was checked afterwards, or another
-job that it needs, which failed. No report says the last."""
+"""What is to blame for a failure: the package, the building host, the environment of the target, the checks of the result, or
+another job that it needs and that failed. A report never has the last one."""
 FAILURES: Final[tuple[Failure, ...]] = ("", "package", "builder", "environment", "checks")
 _DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -29,7 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A published package that is merged over the environment before the job is built: its build id, and its digest."""
+    """A published package that is merged over the environment before the build, with its build id and its digest."""
 
     cpv: str
     build: int
@@ -61,7 +61,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a build ended where it ran: no failure, or who is to blame, and a sentence; and its seconds."""
+    """How a build ended on the builder: what was to blame (empty: no failure), a sentence, and the duration in seconds."""
 
     failure: Failure = ""
     reason: str = ""
@@ -73,7 +73,7 @@ class Report:
 
 
 def parse(data: bytes, where: str) -> Order:
-    """The order in ``data``. Raises JobError; ``where`` is what it names."""
+    """Parse the order in ``data``. Raises JobError, which names ``where``."""
     document = _document(data, ORDER, where)
     key, fence, target = document.get("key"), document.get("fence"), document.get("target")
     if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(target, str) or not _NAME.fullmatch(target):
@@ -87,7 +87,7 @@ def parse(data: bytes, where: str) -> Order:
 
 
 def report(data: bytes, where: str) -> Report:
-    """The report in ``data``, which a builder wrote. Raises JobError."""
+    """Parse the report of a builder in ``data``. Raises JobError, which names ``where``."""
     document = _document(data, REPORT, where)
     failure, reason, seconds = document.get("failure"), document.get("reason"), document.get("seconds")
     if failure not in FAILURES or not isinstance(reason, str) or len(reason) > limits.CAPTURE_TEXT:

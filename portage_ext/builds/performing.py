@@ -1,8 +1,9 @@
-"""Builds one job in the environment of its target, or asks what there is to build; knows no ledger, no key and no PKGDIR.
+"""One job is built, or a plan is made, in the environment of the target, without the ledger, signing keys or PKGDIR of this
+host.
 
-Every attempt has a scratch of its own and is over when this process is, whatever killed it: its files lie below a directory
-whose lock this process holds, and the next run clears what nobody holds. What emerge leaves in its PKGDIR is handed out as it
-is: whoever gave the order checks it.
+Every attempt has its own scratch directory and ends when this process ends, even if it is killed. This process holds the lock
+of the directory, and the next run deletes directories whose lock nobody holds. The files that emerge leaves in its PKGDIR are
+returned unchecked: the host that gave the order checks them.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ from portage_ext.model import GPKG_SUFFIX, Cpv
 from portage_ext.targets.store import Store
 
 PACKAGES: Final = "packages"
-"""Below the directory of :meth:`Performer.perform`: what emerge left in its PKGDIR."""
+"""The directory in the output of :meth:`Performer.perform` with the files that emerge left in its PKGDIR."""
 REPORT: Final = "report.json"
 _OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkg=n", "--getbinpkg=n", "--color=n")
-"""That the dependencies are there was found out by the plan, in the same environment."""
+"""Options of emerge. --nodeps is safe, because the plan has already found in the same environment that all dependencies
+exist."""
 _BUILD: Final = ("--buildpkgonly", *_OPTIONS)
 _FETCH: Final = ("--fetchonly", *_OPTIONS)
 _MERGE: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkgonly", "--getbinpkg=n", "--color=n")
@@ -55,7 +57,7 @@ class Performer:
     bounds: Bounds
 
     def plan(self, name: str, atoms: tuple[str, ...]) -> list[Planned]:
-        """What building ``atoms`` for the target ``name`` would be, in order. Raises PortageExtError, OSError."""
+        """Plan the build of ``atoms`` for the target ``name``: the jobs in order. Raises PortageExtError, OSError."""
         place = environment(name, self.store.load(name))
         with scratch(self.places) as directory, tempfile.TemporaryFile() as log:
             write_layer(place, directory / "layer")
@@ -72,10 +74,10 @@ class Performer:
             return plan
 
     def perform(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
-        """Build the job of ``order``: what emerge leaves goes to the directory ``out``/packages, what it says to ``log``.
+        """Build the job of ``order``. The packages go to the directory ``out``/packages, the output of emerge to ``log``.
 
-        ``additions`` has the packages of the order, each named by its digest. ``out`` exists and is empty. Whatever goes wrong
-        is in the report, which is also written to ``out``. Raises OSError where not even that can be written.
+        ``additions`` has the packages of the order, each named by its digest. ``out`` must exist and be empty. Failures are in
+        the report, which is also written to ``out``. Raises OSError if the report cannot be written.
         """
         began = time.monotonic()
         try:
@@ -91,9 +93,9 @@ class Performer:
         return ended
 
     def try_out(self, order: Order, additions: Path, result: Path, log: IO[bytes]) -> None:
-        """Merge ``result``, what was built for ``order``, in the environment and what lies over it; nothing of that is kept.
+        """Merge ``result``, the package built for ``order``, on trial in the environment with its layers. Nothing is kept.
 
-        Raises RefusedResultError where it cannot be merged, other PortageExtErrors, OSError.
+        Raises RefusedResultError if it cannot be merged, other PortageExtErrors, OSError.
         """
         place = environment(order.target, self.store.load(order.target))
         with self._over(place, order, additions, log) as (directory, over):
@@ -110,7 +112,7 @@ class Performer:
     def _over(
         self, place: Environment, order: Order, additions: Path, log: IO[bytes]
     ) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-        """A scratch with the layer of the configuration in it, and the layers that come over the environment for ``order``."""
+        """Give a scratch directory with the configuration layer in it, and the layers over the environment for ``order``."""
         with scratch(self.places) as directory, contextlib.ExitStack() as held:
             write_layer(place, directory / "layer")
             over: tuple[Path, ...] = ()
@@ -135,7 +137,8 @@ class Performer:
             return Report()
 
     def _merge(self, place: Environment, directory: Path, order: Order, additions: Path, log: IO[bytes], tree: Path) -> None:
-        """Fill ``tree`` with what merging the packages of ``order`` writes over the environment. Raises JobError, OSError."""
+        """Merge the packages of ``order`` over the environment and copy the written files to ``tree``. Raises JobError,
+        OSError."""
         packages: list[tuple[str, str, Path]] = []
         for one in order.additions:
             source = additions / one.blake2b
@@ -168,14 +171,14 @@ class Performer:
                 into = Path(place_of_them) / cpv.category / cpv.pn
                 into.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, into / file)
-            # emerge writes into its PKGDIR, so it has a copy of its own.
+            # emerge writes to its PKGDIR, so give it a copy.
             copy = ("sh", "-c", 'mkdir -p "$1" && cp -r "$0/." "$1" && shift && exec "$@"', _ADDITIONS, PKGDIR)
             words = (*copy, *place.emerge(*_MERGE, *(f"={name}" for name, _, _ in packages)))
             binds = (Bind(place_of_them, _ADDITIONS),)
             return self._step(place, directory, words, log, binds=binds, over=over, keep=keep)
 
     def _fetched(self, place: Environment, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
-        """Lay the distfiles of ``job`` into the directory ``distfiles``; a report where they could not be fetched."""
+        """Put the distfiles of ``job`` into the directory ``distfiles``. Returns a report if they could not be fetched."""
         store, into = Distfiles(self.places.distfiles), directory / "distfiles"
         into.mkdir()
         missing = store.lay_out(job.cpv, job.distfiles, into)
@@ -204,8 +207,8 @@ class Performer:
         binds: tuple[Bind, ...] = (),
         network: bool = False,
     ) -> isolation.Ended:
-        """Run ``words`` in a cage with the layers ``over`` the environment; what they leave in PKGDIR goes to the directory
-        ``out``, which is made, and what they write over it all to ``keep``."""
+        """Run ``words`` in a cage with the layers ``over`` the environment. The files in PKGDIR are copied to the directory
+        ``out``, which is created, and the files written over the layers to ``keep``."""
         layers = (directory / "layer", *over)
         cage = place.cage(layers, directory / "root", words, bounds or self.bounds, binds=binds, network=network)
         if out:
@@ -216,7 +219,7 @@ class Performer:
 
 @contextlib.contextmanager
 def scratch(places: Places) -> Iterator[Path]:
-    """A directory of this process alone, with its lock held; the directories ``layer`` and ``root`` are in it."""
+    """Give a scratch directory whose lock this process holds. It contains the directories ``layer`` and ``root``."""
     files.make_directory(places.scratch, 0o700)
     with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
         directory = places.scratch / f"{os.getpid()}.{secrets.token_hex(4)}"
@@ -233,7 +236,7 @@ def scratch(places: Places) -> Iterator[Path]:
 
 
 def clear(places: Places) -> set[str]:
-    """Clear what dead processes left below ``places``; the names of the scratches that living ones hold. Raises OSError."""
+    """Delete what dead processes left below ``places``. Returns the names of scratch directories in use. Raises OSError."""
     files.make_directory(places.scratch, 0o700)
     with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
         every = [directory for directory in places.scratch.iterdir() if directory.is_dir()]
@@ -246,7 +249,7 @@ def clear(places: Places) -> set[str]:
 
 
 def _is_held(directory: Path) -> bool:
-    """Whether a living process holds the lock of its scratch."""
+    """Whether a running process holds the lock of the scratch directory."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -265,7 +268,8 @@ def _failed(ended: isolation.Ended, what: str, failure: Failure) -> Report:
 
 
 def _was_killed(ended: isolation.Ended) -> bool:
-    """Whether somebody has killed it, so that it says nothing of the package; a bound that it met does."""
+    """Whether it was killed from outside, which says nothing about the package. Exceeding a limit is a failure of the
+    package."""
     return ended.status == isolation.KILLED and not ended.bound
 
 
@@ -274,6 +278,6 @@ def _met(ended: isolation.Ended) -> str:
 
 
 def _end(log: IO[bytes]) -> str:
-    """The last words of a log, in one line."""
+    """The end of a log as one line."""
     log.seek(max(0, log.seek(0, os.SEEK_END) - limits.CAPTURE_SAID))
     return " ".join(log.read().decode("utf-8", "replace").split())[-600:] or "it said nothing"

@@ -1,8 +1,8 @@
-"""What was built and checked goes into the PKGDIR of its target's repository, once, and is signed, indexed and published there.
+"""A checked result is moved exactly once into the PKGDIR of its target's repository, where it is signed, indexed and published.
 
-A target publishes through the repository of its name in portage-ext.toml ([repository.NAME]). The place in PKGDIR is in the
-ledger before the file is in its place, so a run that was killed in between is made up for by the next, and nothing comes twice.
-Signing, index, gates and release are those of every other package (``portage-ext after-emerge``).
+A target publishes through the repository with its name in portage-ext.toml ([repository.NAME]). The destination in PKGDIR is
+recorded in the ledger before the file is moved. So if a run is killed in between, the next one completes it, and no package is
+added twice. Signing, index, gates and release are the same as for every other package (``portage-ext after-emerge``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_BUILDS: Final = 1_000_000
 
 
 def pkgdir_of(name: str, settings: Settings) -> Path:
-    """Where packages of the target ``name`` go. Raises BlockedError when portage-ext.toml does not say."""
+    """The PKGDIR for packages of the target ``name``. Raises BlockedError if portage-ext.toml does not set it."""
     repository = settings.publishing.repositories.get(name)
     if repository is None or repository.pkgdir is None:
         raise BlockedError(
@@ -42,7 +42,7 @@ def pkgdir_of(name: str, settings: Settings) -> Path:
 
 
 def inject(entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Path:
-    """Put the checked result of ``entry`` into ``pkgdir``, and leave a mark for after-emerge. Raises LedgerError, OSError."""
+    """Move the checked result of ``entry`` into ``pkgdir`` and leave a mark for after-emerge. Raises LedgerError, OSError."""
     files.make_directory(pkgdir)
     held = HeldMark(config_root, pkgdir)
     try:
@@ -63,7 +63,7 @@ def inject(entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Pat
 
 
 def _free(pkgdir: Path, cpv: Cpv) -> Path:
-    """The first name that no build of this version has; the place is Portage's for FEATURES=binpkg-multi-instance."""
+    """The first unused path for a build of this version, in Portage's layout for FEATURES=binpkg-multi-instance."""
     directory = pkgdir / cpv.category / cpv.pn
     for number in range(1, _MOST_BUILDS):
         path = directory / f"{cpv.pf}-{number}{GPKG_SUFFIX}"

@@ -1,7 +1,7 @@
-"""What is being built for other machines at this moment, as one list with edges for each target: for `portage-ext watch`.
+"""Running builds for other machines are read from the ledger as one graph per target, for `portage-ext watch`.
 
-A list has the jobs that are not over yet, and those of the same target that ended since the oldest of them was asked for. A
-target for which nothing is built now has no list. Read from the ledger, whatever engine builds.
+The graph of a target has its unfinished jobs, and the jobs that ended since the oldest of these was requested. A target without
+a running build has none. This works the same with every engine.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from portage_ext.graph.plan import Moment, Node, Plan, Running
 
 _PHASE: Final = "build"
 _HERE: Final = re.compile(r"([1-9]\d{0,9})\.[0-9a-f]{8}")
-"""The runner of an attempt on this host: the process that builds it, and its scratch (performing.scratch)."""
+"""The runner of an attempt on this host: the process id and the name of its scratch directory (performing.scratch)."""
 _GOING: Final = frozenset(("queued", "running", "checked"))
 _DONE: Final = frozenset(("checked", "published"))
 
 
 def lists(ledger: Ledger, jobs: int = 0) -> list[tuple[str, Plan, Moment]]:
-    """Each target with its list, in order of their names. ``jobs``: how many may be built at once. Raises LedgerError."""
+    """The graph of each target, sorted by name. ``jobs`` is how many builds may run at once. Raises LedgerError."""
     attempts = {one.key: one for one in ledger.running() if _lives(one)}
     seconds = ledger.durations()
     by_target: dict[str, list[Entry]] = {}
@@ -64,11 +64,11 @@ def _list(
 
 def _ordered(entries: Sequence[Entry], needs: Mapping[str, Sequence[str]]) -> list[Entry]:
     """Each job after those that it needs, otherwise as they were asked for."""
-    # What a job needs includes what that needs, so a job that needs more comes later.
+    # The needs of a job include the needs of those jobs. So sorting by the number of needs gives a valid order.
     return sorted(entries, key=lambda one: len(needs[one.key]))
 
 
 def _lives(attempt: Attempt) -> bool:
-    """Whether its runner still is there; one on another host is believed."""
+    """Whether the runner of the attempt still exists. A runner on another host is assumed to exist."""
     match = _HERE.fullmatch(attempt.runner)
     return match is None or record.began(int(match[1])) is not None

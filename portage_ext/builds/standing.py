@@ -1,6 +1,6 @@
-"""Where jobs stand: state, place in the queue, an estimate, and why they wait. Read from the ledger, whatever engine works.
+"""The state of jobs is read from the ledger: place in the queue, estimated duration, and why they wait; engines do not matter.
 
-The estimate is told by past attempts: the median of the last of the same package that were built, for whatever target.
+The estimate is the median duration of the last builds of the same package for any target.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ ENDED: Final = frozenset(("published", "failed", "cancelled"))
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``ahead`` counts queued jobs that come first; ``seconds`` is how long this one takes by past builds, None if unknown.
+    """``ahead`` is the number of queued jobs before it; ``seconds`` is the estimated duration, None if unknown.
 
-    ``runs`` is for how many seconds it has been built now, None when it is not; ``reason`` why it waits, or how it ended.
+    ``runs`` is the seconds since its build started, None if it is not being built; ``reason`` says why it waits or how it
+    ended.
     """
 
     entry: Entry
@@ -35,7 +36,7 @@ class Standing:
 
 
 def look(ledger: Ledger, keys: Sequence[str]) -> list[Standing]:
-    """The standing of each of ``keys``, in that order. Raises LedgerError."""
+    """The state of each job in ``keys``, in the same order. Raises LedgerError."""
     queue = {key: number for number, key in enumerate(ledger.queue())}
     running = {attempt.key: attempt for attempt in ledger.running()}
     seconds = ledger.durations()
@@ -52,7 +53,7 @@ def look(ledger: Ledger, keys: Sequence[str]) -> list[Standing]:
 def follow(
     ledger: Ledger, keys: Sequence[str], *, seconds: float | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Standing]:
-    """Each change of state of ``keys``, as it happens, until all have ended or ``seconds`` are over. Raises LedgerError."""
+    """Yield each change of state of the jobs ``keys`` until all have ended or ``seconds`` have passed. Raises LedgerError."""
     until = None if seconds is None else time.monotonic() + seconds
     states: dict[str, str] = {}
     while True:

@@ -1,6 +1,6 @@
-"""What builds keep, and no longer: layers within a bound, logs and distfiles for so many days, results until published.
+"""Old files of builds are deleted: layers above a total size, logs and distfiles after some days, results after publication.
 
-The ledger itself keeps every job and attempt: it says what is published, and for how long builds took.
+The ledger keeps every job and attempt, because it records what is published and how long builds took.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from portage_ext.builds.means import Means
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many of each were removed."""
+    """The number of removed files or directories of each kind."""
 
     layers: int
     logs: int
@@ -27,11 +27,11 @@ class Swept:
 
 
 def sweep(means: Means, *, now: float | None = None) -> Swept:
-    """Remove what [build] of portage-ext.toml no longer keeps, and what dead runs left. Raises LedgerError, OSError."""
+    """Delete files according to [build] in portage-ext.toml, and files left by dead runs. Raises LedgerError, OSError."""
     building, places = means.site.settings.building, means.places
     before = (time.time() if now is None else now) - building.keep
     performing.clear(places)
-    # First what is there: what comes to incoming later is not judged by a list of before.
+    # List the directory before reading the ledger, so that a result that arrives in between is not deleted.
     results = _children(places.incoming)
     wanted = {Path(entry.result).parent for entry in means.ledger.entries("checked")}
     wanted |= {places.incoming / f"{attempt.key[:16]}.{attempt.fence}" for attempt in means.ledger.running()}
@@ -51,7 +51,7 @@ def _children(directory: Path) -> list[Path]:
 
 
 def _removed(path: Path, before: float) -> bool:
-    """Whether the file at ``path`` was used last before that time, and is gone now."""
+    """Delete the file at ``path`` if it was last used before that time. Returns whether it was deleted."""
     if path.lstat().st_mtime >= before:
         return False
     path.unlink()

@@ -1,8 +1,8 @@
-"""Copies what was written over an environment, out of a cage: a layer that later cages have below their own scratch.
+"""Files written over an environment are copied out of the cage, so that later cages can use the copy as a layer.
 
-It runs in the first process of a cage, when everything else there is dead, with the rights of that process; what it reads was
-written by others. So it follows no link, opens no device but the marks of overlayfs for what was removed, and is bounded. Only
-the standard library is used.
+This runs in the first process of a cage, with its rights, after all other processes there are dead. The files that it reads are
+untrusted. So it follows no links, copies no devices except the whiteouts of overlayfs (marks for removed files), and has
+limits. It uses only the standard library.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _ENTRIES: Final = 2_000_000
 
 @dataclass(slots=True)
 class Copying:
-    """What may still be copied: ``left`` bytes and ``entries`` files and directories."""
+    """Copies directories within limits: ``left`` more bytes and ``entries`` more files and directories."""
 
     left: int
     entries: int = _ENTRIES
 
     def directory(self, source: int, target: int, depth: int = 0) -> None:
-        """Copy what is in the directory ``source`` into ``target``, both descriptors. Raises OSError."""
+        """Copy the content of the directory ``source`` into ``target``. Both are descriptors. Raises OSError."""
         if depth > _DEPTH:
             raise OSError("its directories are too deep")
         for name in sorted(os.listdir(source)):
@@ -54,7 +54,7 @@ class Copying:
             os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
             os.chown(name, found.st_uid, found.st_gid, dir_fd=target, follow_symlinks=False)
         elif stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
-            os.mknod(name, stat.S_IFCHR, 0, dir_fd=target)  # removed (overlayfs)
+            os.mknod(name, stat.S_IFCHR, 0, dir_fd=target)  # a whiteout of overlayfs: the file was removed
         elif not stat.S_ISSOCK(found.st_mode):
             raise OSError(f"{name} is a device or a pipe")
 
@@ -75,7 +75,7 @@ class Copying:
 
 
 def _same(source: int, target: int, found: os.stat_result) -> None:
-    """Give ``target`` the owner, the mode, the time and the attributes that count of ``source``."""
+    """Copy the owner, mode, time and relevant extended attributes of ``source`` to ``target``."""
     os.fchown(target, found.st_uid, found.st_gid)
     os.fchmod(target, stat.S_IMODE(found.st_mode))
     for name in _ATTRIBUTES:

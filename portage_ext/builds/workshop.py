@@ -1,9 +1,9 @@
-"""Everything that building for targets needs on this host, begun with one Site::
+"""Programs build for targets through one Workshop, which has everything that this needs on this host::
 
     with workshop(Site.read(Path("/"))) as shop:
         shop.build("laptop", ("app-editors/vim",))
 
-A program gets values: what was planned, what became of each job, and what publishing said.
+The methods return values: the plan, the result of each job, and the result of publishing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from portage_ext.tasks.upkeep import Upkeep
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A job of a plan: its key, the keys of jobs that come first, its entry in the ledger, if any, and its seconds by past
-    builds, None where they are not known."""
+    """A job of a plan: its key, the keys of the jobs that come first, its entry in the ledger (None: none), and its estimated
+    duration in seconds (None: unknown)."""
 
     job: Job
     key: str
@@ -40,20 +40,20 @@ class Wanted:
 
     @property
     def exists(self) -> bool:
-        """Whether it is published, and its package is there."""
+        """Whether it is published and its package exists."""
         return self.entry is not None and self.entry.state == "published" and Path(self.entry.place).exists()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What building would be, in the order of emerge's list: each package after those that it needs to be built."""
+    """The jobs to build in the order of emerge's list: each package comes after those that it needs to be built."""
 
     jobs: tuple[Wanted, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """The ledger of this host, and the engine that works its queue."""
+    """The ledger of this host and the engine that builds its queued jobs."""
 
     means: Means
     engine: Engine
@@ -67,7 +67,7 @@ class Workshop:
         return self.means.ledger
 
     def plan(self, target: str, atoms: tuple[str, ...]) -> Plan:
-        """What building ``atoms``, packages or sets, for ``target`` would be. Raises PortageExtError, OSError."""
+        """Plan the build of ``atoms`` (packages or sets) for ``target``. Raises PortageExtError, OSError."""
         pkgdir_of(target, self.site.settings)
         if wrong := [atom for atom in atoms if atom.startswith("-") or ("/" not in atom and not atom.startswith("@"))]:
             raise JobError(target, f"{wrong[0]!r} is neither a package with its category nor a set")
@@ -84,9 +84,9 @@ class Workshop:
         )
 
     def request(self, target: str, plan: Plan, *, priority: int = 0) -> list[Entry]:
-        """The jobs of ``plan`` in the ledger; those that exist or failed for good are not queued again. Raises LedgerError.
+        """Add the jobs of ``plan`` to the ledger and return them. Existing and permanently failed jobs are not queued again.
 
-        One that was published and whose package is gone is built again.
+        A job that was published is queued again if its package no longer exists. Raises LedgerError.
         """
         lost = [one.key for one in plan.jobs if one.entry is not None and one.entry.state == "published" and not one.exists]
         for one in plan.jobs:
@@ -98,9 +98,10 @@ class Workshop:
     def work(
         self, entries: Sequence[Entry] | None, told: Callable[[Entry], None] = lambda entry: None
     ) -> tuple[list[Entry], list[Upkeep]]:
-        """Build those of ``entries`` (None: all) that are queued, and publish; what became of each.
+        """Build the queued jobs among ``entries`` (None: all) and publish them. Returns the updated entries.
 
-        What others wait for is published at once, the rest together at the end. Raises PortageExtError, OSError.
+        A package that other jobs wait for is published at once, and the rest together at the end. Raises PortageExtError,
+        OSError.
         """
         done: list[Upkeep] = []
 
@@ -120,7 +121,7 @@ class Workshop:
         return self.work(self.request(target, self.plan(target, atoms)))[0]
 
     def publish(self) -> list[Upkeep]:
-        """Bring every checked result into its PKGDIR, to be signed, indexed and published. Raises PortageExtError, OSError."""
+        """Move every checked result into its PKGDIR and sign, index and publish it. Raises PortageExtError, OSError."""
         entries = self.ledger.entries("checked")
         for entry in entries:
             inject(entry, self.ledger, pkgdir_of(entry.target, self.site.settings), self.site.config_root)
@@ -131,13 +132,13 @@ class Workshop:
         return done
 
     def _seconds(self, target: str) -> dict[str, float]:
-        """category/name to seconds: by builds here, else by the emerge.log of the environment."""
+        """Build times in seconds by category/name, from builds on this host, or else from the emerge.log of the environment."""
         place = self.means.targets.load(target).source.partition(":")[2]
         return build_seconds(f"{place}/var/log/emerge.log") | self.ledger.durations()
 
 
 @contextlib.contextmanager
 def workshop(site: Site) -> Iterator[Workshop]:
-    """The workshop of ``site`` for the block. Raises LedgerError, UsageError."""
+    """Open the workshop of ``site`` while the block runs. Raises LedgerError, UsageError."""
     with means(site) as its:
         yield Workshop(its, engine(its))
