@@ -311,7 +311,7 @@ class Ledger:
         return [Waits(*row) for row in self._read(f"SELECT {columns} FROM job WHERE state = 'queued' {_ORDER}", ())]
 
     def needs(self, key: str) -> list[Entry]:
-        """The jobs that must be published before this one is built, each after those that it needs itself."""
+        """The jobs that must be published before this one is built. Each comes after the jobs that it needs itself."""
         needed = "key IN (SELECT needs FROM need WHERE key = ?)"
         # The needs of a job include the needs of those jobs. So sorting by the number of needs gives a valid order.
         order = "ORDER BY (SELECT count(*) FROM need WHERE need.key = job.key), rowid"

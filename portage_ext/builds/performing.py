@@ -164,7 +164,8 @@ class Performer:
         keep: Path | None = None,
         over: tuple[Path, ...] = (),
     ) -> isolation.Ended:
-        """Have the environment's emerge merge ``packages`` in this order: CPVs, how their files are called there, and files."""
+        """Let the environment's emerge merge ``packages`` in this order; each is a CPV, its file name there, and its path
+        here."""
         with tempfile.TemporaryDirectory(dir=directory) as place_of_them:
             for name, file, source in packages:
                 cpv = Cpv.parse(name)

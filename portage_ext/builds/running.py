@@ -63,7 +63,7 @@ def _list(
 
 
 def _ordered(entries: Sequence[Entry], needs: Mapping[str, Sequence[str]]) -> list[Entry]:
-    """Each job after those that it needs, otherwise as they were asked for."""
+    """Sort the jobs so that each comes after those that it needs; otherwise they keep the order of the requests."""
     # The needs of a job include the needs of those jobs. So sorting by the number of needs gives a valid order.
     return sorted(entries, key=lambda one: len(needs[one.key]))
 
