@@ -1,1 +1,1 @@
-"""Many machines that build: a coordinator on Buildbot, builders that dial in, and which job goes where."""
+"""Builds on many machines: a coordinator that uses Buildbot, builders that connect to it, and the scheduling of jobs."""

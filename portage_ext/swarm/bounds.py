@@ -1,4 +1,4 @@
-"""The bounds of a swarm; those of everything else stand in ``portage_ext/limits``."""
+"""All limits of a swarm are defined here; all others are in ``portage_ext/limits``. Times are in seconds, sizes in bytes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Final
 from portage_ext.limits import KIB, MIB
 
 LABELS: Final = 256 * KIB
-"""What a builder says of itself."""
+"""The maximum size of the labels that a builder sends."""
 TEXT: Final = 400
 LINE: Final = 16 * MIB
-"""One message between the coordinator and Buildbot's master."""
+"""The maximum size of one message between the coordinator and Buildbot's master."""
 TOKEN: Final = 4 * KIB
 CONNECT: Final = 20.0
-"""How long a coordinator may take to answer a builder that joins."""
+"""How long a joining builder waits for the coordinator to answer."""
 PROBE: Final = 5.0
-"""How often each builder is asked for its labels."""
+"""The interval at which each builder is asked for its labels."""
 SILENT: Final = 30.0
-"""How long it may take to answer before its connection is cut: with PROBE, a lost builder is noticed within 60 s."""
+"""How long a builder may take to answer before its connection is closed. With PROBE, a lost builder is noticed within 60 s."""
 START: Final = 60.0
 """How long Buildbot's master may take to start."""
 ASIDE: Final = 2
-"""Failures in a row after which a builder gets no further jobs."""
+"""The number of failures in a row after which a builder gets no more jobs."""
 TICK: Final = 0.5
-"""How often the coordinator looks at the ledger."""
+"""The interval at which the coordinator reads the ledger."""
 STEP: Final = 0.015
-"""When handing out took so long, the next jobs are for the next step."""
+"""The time for assigning jobs in one step. The jobs that remain are assigned in the next step."""
 END: Final = 30.0
-"""How long Buildbot may take to end before it is killed."""
+"""How long Buildbot may take to stop before it is killed."""

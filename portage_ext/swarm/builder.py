@@ -1,7 +1,7 @@
-"""A machine that builds for a coordinator: it joins once, then dials out, says what it can, and takes one job after the other.
+"""A builder joins a coordinator once; then it connects to it, reports its abilities, and builds one job after the other.
 
-It holds no key that signs anything. Buildbot's worker keeps the connection; this process writes down its labels every few
-seconds, starts it again when it ends, and ends it in order.
+It has no signing key. Buildbot's worker holds the connection. This process writes the labels to a file every few seconds,
+restarts the worker if it ends, and stops it cleanly.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ DIRECTORY: Final = "var/lib/portage-ext/builder"
 _SIDE: Final = Path(__file__).with_name("in_buildbot")
 _DRAINING: Final = "draining"
 _CONNECTION: Final = "connection"
-"""Written by the worker: why it cannot connect; empty when it has."""
+"""The file in which the worker writes why it cannot connect. It is empty if the worker is connected."""
 _LOOK: Final = 0.2
 _LABELS: Final = 2.0
 _PORT: Final = 9989
 _ROOTS: Final = ("EPREFIX", "EROOT", "PORTAGE_CONFIGROOT", "PORTAGE_OVERRIDE_EPREFIX", "ROOT")
-"""Which system this is; a build is performed for the same."""
+"""The variables that select the system; builds run with the same values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a coordinator is."""
+    """The host and port of a coordinator."""
 
     host: str
     port: int
 
 
 def address(url: str) -> Address:
-    """``tls://HOST[:PORT]`` or ``HOST[:PORT]``. Raises UsageError."""
+    """Parse ``tls://HOST[:PORT]`` or ``HOST[:PORT]``. Raises UsageError."""
     rest = url.removeprefix("tls://").rstrip("/")
     host, colon, port = rest.rpartition(":")
     if not colon or port.endswith("]"):
@@ -72,7 +72,7 @@ def address(url: str) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A machine that has joined, on ``site``."""
+    """This machine as a builder that has joined a coordinator, or is about to join."""
 
     site: Site
 
@@ -82,7 +82,7 @@ class Joined:
 
     @property
     def name(self) -> str:
-        """The name that the coordinator knows it by. Raises SwarmError."""
+        """The name of this builder at the coordinator. Raises SwarmError."""
         try:
             return str(json.loads((self.directory / "builder.json").read_bytes())["name"])
         except (OSError, ValueError, KeyError) as error:
@@ -91,7 +91,7 @@ class Joined:
             ) from error
 
     def join(self, where: Address, token: Token, command: Sequence[str]) -> None:
-        """Pin the certificate that the token names, and write down how to dial in.
+        """Pin the certificate that the token names, and write the configuration for the connection.
 
         Raises CertificateError, SwarmError, OSError."""
         program("twistd", self.site.settings.swarm.buildbot)
@@ -112,14 +112,14 @@ class Joined:
         (self.directory / _DRAINING).unlink(missing_ok=True)
 
     def drain(self, why: str) -> None:
-        """Take no further jobs; with an empty ``why``, take some again."""
+        """Take no more jobs; with an empty ``why``, take jobs again."""
         if why:
             files.replace_file(self.directory / _DRAINING, f"{why}\n".encode(), mode=0o600)
         else:
             (self.directory / _DRAINING).unlink(missing_ok=True)
 
     def closed(self) -> str:
-        """Why this machine takes no job now; empty when it does."""
+        """Why this machine takes no jobs now; empty if it takes jobs."""
         draining = self.directory / _DRAINING
         if draining.exists():
             return draining.read_text(encoding="utf-8").strip() or "it is draining"
@@ -130,14 +130,14 @@ class Joined:
         return ""
 
     def trouble(self) -> str:
-        """Why there is no connection; empty when there is, or was when we last heard of it."""
+        """Why there is no connection; empty if there is one, as far as the worker last reported."""
         try:
             return (self.directory / _CONNECTION).read_text(encoding="utf-8")[: bounds.TEXT]
         except FileNotFoundError:
             return "not connected yet"
 
     def labels(self) -> Labels:
-        """What this machine is now."""
+        """The current labels of this machine."""
         here = cpu.here()
         store = Store(self.site.eroot)
         return Labels(
@@ -154,7 +154,10 @@ class Joined:
         )
 
     def run(self, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
-        """Work until ``stopping`` says so, then let a build go on for [swarm] wait-seconds. Raises PortageExtError, OSError."""
+        """Work until ``stopping`` returns True, then wait up to [swarm] wait-seconds for a running build.
+
+        Raises PortageExtError, OSError.
+        """
         name = self.name
         twistd = program("twistd", self.site.settings.swarm.buildbot)
         with locks.held(self.directory / ".lock", 0):
@@ -192,7 +195,7 @@ class Joined:
             )  # fmt: skip
 
     def _end(self, worker: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
-        """Ask the coordinator to send nothing more, and wait for what runs, within bounds."""
+        """Ask the coordinator for no more jobs, and wait for a running build for a limited time."""
         patience = self.site.settings.swarm.wait
         say(f"no further jobs are taken; a running build has {patience:.0f} s to end, then another builder does it")
         worker.send_signal(signal.SIGHUP)
@@ -218,10 +221,10 @@ class Joined:
 
 @functools.lru_cache(maxsize=limits.CAPTURE_LIST)
 def _identity(store: Store, name: str, capture: str) -> str:
-    """The digest of an environment; a capture does not change once it has its name."""
+    """The digest of an environment. It can be cached, because a named capture never changes."""
     return identity(store.load(name))
 
 
 def _escaped(text: str) -> str:
-    """As an argument in the description of an endpoint (twisted.internet.endpoints)."""
+    """Escape ``text`` for the description of a Twisted endpoint (twisted.internet.endpoints)."""
     return text.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")

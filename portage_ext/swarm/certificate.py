@@ -1,6 +1,6 @@
-"""The certificate of a coordinator: made here, signed by nobody else, and known to its builders by its fingerprint.
+"""The certificate of a coordinator is self-signed, and builders identify it only by its fingerprint.
 
-Its name is always the same, so a coordinator that moves to another address keeps it, and no authority can make another one.
+Its name is always the same, so a coordinator keeps it when its address changes. No certificate authority can replace it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from portage_ext.errors.swarm import CertificateError, SwarmError
 from portage_ext.swarm import bounds
 
 NAME: Final = "coordinator.portage-ext"
-"""What the certificate names, and what builders ask for; no DNS has it."""
+"""The name in the certificate, which builders expect. It does not exist in DNS."""
 _DAYS: Final = 20 * 365
 
 
 def make(directory: Path) -> None:
-    """Write ``key.pem`` and ``cert.pem`` into ``directory``, unless they are there. Raises SwarmError, OSError."""
+    """Create ``key.pem`` and ``cert.pem`` in ``directory`` unless they exist. Raises SwarmError, OSError."""
     key, certificate = directory / "key.pem", directory / "cert.pem"
     if key.exists() and certificate.exists():
         return
@@ -48,12 +48,12 @@ def fingerprint(path: Path) -> str:
 
 
 def fetch(host: str, port: int, wanted: str) -> str:
-    """The certificate (PEM) that answers at this address, if it has the fingerprint ``wanted``.
+    """Fetch the certificate (PEM) of the server at this address. It must have the fingerprint ``wanted``.
 
-    Nothing is sent but what TLS needs. Raises CertificateError, SwarmError.
+    Only the TLS handshake is done, and no other data is sent. Raises CertificateError, SwarmError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # The fingerprint decides, below; there is no authority to ask.
+    # No authority has signed the certificate. Its fingerprint is checked below instead.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with socket.create_connection((host, port), bounds.CONNECT) as plain:

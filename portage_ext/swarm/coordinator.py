@@ -1,8 +1,8 @@
-"""The coordinator: takes queued jobs of the ledger, gives each to a builder through Buildbot, and has what comes back judged.
+"""The coordinator takes queued jobs from the ledger, sends each to a builder through Buildbot, and lets the results be checked.
 
-One thread decides and talks to Buildbot, in steps that never wait for a build, a check or a publication; another
-(``finishing``) judges and publishes. All that counts is in the ledger: whoever of us is killed, the next start queues again
-what was running, and a result of before is dropped by its fence.
+One thread assigns jobs and talks to Buildbot, in short steps that never wait for a build, a check or a publication. Another
+thread (``finishing``) checks and publishes results. All state is in the ledger. If a process is killed, the next start queues
+the running jobs again, and a late result of the earlier run is dropped because its fence is old.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from portage_ext.swarm.scheduling import Machine
 from portage_ext.swarm.status import ALIVE, Running, Seen, Status
 
 RUNNER: Final = "builder:"
-"""Before the name of the builder, in the ledger."""
+"""The prefix before the name of the builder in the ledger."""
 REFUSED: Final = 75
-"""Exit status of `portage-ext builder perform` when it takes no job now (EX_TEMPFAIL)."""
+"""The exit status of `portage-ext builder perform` if it takes no jobs now (EX_TEMPFAIL)."""
 Say = Callable[[str], None]
 _TOLD: Final = 200
-"""Reasons that one step writes down."""
+"""The maximum number of waiting reasons that one step writes to the ledger."""
 _EXPLAINED: Final = 5.0
-"""How old the reason of a waiting job may be, in seconds."""
+"""The maximum age of the recorded reason of a waiting job, in seconds."""
 
 
 class Coordinator:
-    """Runs until :meth:`stop`. ``say`` is told what a person should read."""
+    """Runs until :meth:`stop`. ``say`` is called with messages for a person."""
 
     def __init__(self, means: Means, register: Register, master: Master, say: Say) -> None:
         self._means, self._register, self._master, self._say = means, register, master, say
@@ -63,7 +63,7 @@ class Coordinator:
         self._stopping = False
         self._served = False
         self.slowest = 0.0
-        """The longest step of deciding so far, in seconds."""
+        """The duration of the longest step so far, in seconds."""
 
     @property
     def ledger(self) -> Ledger:
@@ -96,7 +96,7 @@ class Coordinator:
                 self._finisher.stop()
 
     def _serve(self) -> None:
-        """Start Buildbot, and work as long as it lives. Raises SwarmError when it ends."""
+        """Start Buildbot and work while it runs. Raises SwarmError if it ends."""
         self._known, self._stamp = self._register.read(), self._register.stamp()
         self._master.stop()
         self._master.start({name: one.secret for name, one in self._known.items()})
@@ -130,7 +130,7 @@ class Coordinator:
             self._ended(event)
 
     def _ended(self, event: dict[str, Any]) -> None:
-        """An attempt has ended on its builder, or with it."""
+        """Handle the end of an attempt: its build ended or its builder was lost."""
         found = self._attempts.pop(event["id"], None)
         if found is None:
             return
@@ -146,12 +146,13 @@ class Coordinator:
             self._blame(attempt, name, f"builder {name} could not build: {said or 'it said nothing'}")
 
     def _give_back(self, attempt: Attempt, why: str) -> None:
-        """Nobody is to blame: the job is queued again, and this was no try."""
+        """Queue the job again. Nobody is to blame, so the attempt does not count as a try."""
         self.ledger.give_back(attempt, why)
         shutil.rmtree(self._place(attempt), ignore_errors=True)
 
     def _blame(self, attempt: Attempt, name: str, why: str) -> None:
-        """A failure of the builder: the job goes elsewhere, and who fails twice in a row gets no further jobs."""
+        """Record a failure of the builder. The job goes to another one; a builder that fails twice in a row gets no more
+        jobs."""
         self.ledger.end(attempt, "failed", failure="builder", reason=why)
         self._say(f"{attempt.key[:12]}: {why}")
         self._count(name, failed=True)
@@ -186,7 +187,7 @@ class Coordinator:
                 self._link.say("cancel", id=identity, why="the ledger says that it does not count any more")
 
     def machines(self) -> list[Machine]:
-        """The builders as they are now."""
+        """The current state of the builders."""
         found: list[Machine] = []
         drained = self._drained()
         for name, known in sorted(self._known.items()):
@@ -206,7 +207,7 @@ class Coordinator:
         return ""
 
     def _decide(self) -> bool:
-        """Hand out what can start now, for as long as a step may take; whether there is more to hand out."""
+        """Assign the jobs that can start now, within the time of one step. Returns whether there are more to assign."""
         waiting = self._wishes.waiting()
         if not waiting:
             self._reasons.clear()
@@ -222,7 +223,7 @@ class Coordinator:
         return False
 
     def _explain(self, reasons: Mapping[str, str]) -> None:
-        """Write down why jobs wait: at once of a job that had no reason, of the others a few times a minute."""
+        """Record why jobs wait: at once for jobs without a reason, and a few times a minute for the others."""
         if time.monotonic() - self._explained > _EXPLAINED:
             self._explained = time.monotonic()
             changed = {key: why for key, why in reasons.items() if self._reasons.get(key) != why}
@@ -255,7 +256,7 @@ class Coordinator:
             id=identity,
             builder=builder,
             files=[[str(path), str(path.relative_to(order))] for path in sorted(order.rglob("*")) if path.is_file()],
-            # The report comes last: where it is, the result is whole.
+            # The report is sent last, so if it exists, the result is complete.
             results=[["result.gpkg.tar", str(place / "result")], ["report.json", str(place / "report.json")]],
             log=attempt.log,
             most=limits.BUILD_RESULT,
@@ -267,7 +268,7 @@ class Coordinator:
         return self._register.directory / "attempts" / f"{attempt.key[:16]}.{attempt.fence}"
 
     def _recover(self) -> None:
-        """What a coordinator before this one was doing: whole results are judged, all else is queued again."""
+        """Take over from an earlier coordinator: check complete results, and queue all other running jobs again."""
         kept: set[str] = set()
         for attempt in self.ledger.running():
             if not attempt.runner.startswith(RUNNER):
@@ -285,7 +286,7 @@ class Coordinator:
         self._finisher.publish()
 
     def _lose(self, why: str) -> None:
-        """Buildbot has gone, and with it all that ran: nobody who builds is to blame."""
+        """Queue all running jobs again, because Buildbot has ended. No builder is to blame."""
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -295,7 +296,8 @@ class Coordinator:
         self._builders = {}
 
     def _tell(self) -> None:
-        """Write down what `portage-ext swarm` shows: at each change, and every few seconds as a sign of life."""
+        """Write the status for `portage-ext swarm` at each change, and every few seconds to show that the coordinator is
+        alive."""
         durations = self._wishes.durations()
         running = tuple(
             Running(attempt.key, builder, attempt.started, durations.get(attempt.key))

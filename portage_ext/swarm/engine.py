@@ -1,6 +1,6 @@
-"""The engine ``buildbot``: whoever wants jobs built leaves them in the queue of the ledger, where the coordinator takes them.
+"""With the engine ``buildbot``, jobs stay in the queue of the ledger until the coordinator takes them.
 
-The coordinator is a service of this host. Without it a job stays queued, and whoever waits for it is told so.
+The coordinator is a service on this host. If it does not run, jobs stay queued, and a person who waits for them is told why.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Swarm:
         return Register.below(self.means.site.eroot)
 
     def submit(self, keys: Sequence[str]) -> None:
-        """The coordinator looks at the queue twice a second."""
+        """Do nothing: the coordinator reads the queue twice a second."""
 
     def work(self, keys: Sequence[str] | None, told: Callable[[Entry], None] = lambda entry: None) -> None:
         wanted = self.means.ledger.queue() if keys is None else keys
@@ -53,7 +53,7 @@ class Swarm:
                 self._alive()
 
     def cancel(self, key: str) -> Entry:
-        """The coordinator sees it, and ends the build where it runs."""
+        """Cancel a job. The coordinator notices it and stops the build on its builder."""
         return self.means.ledger.cancel(key)
 
     def drain(self, why: str) -> None:
@@ -70,7 +70,7 @@ class Swarm:
         return [Builder(one.name, one.running, away or one.closed) for one in found.builders]
 
     def recover(self) -> list[str]:
-        """What was lost is queued again by the coordinator itself."""
+        """Do nothing: the coordinator itself queues lost jobs again."""
         return []
 
     def _alive(self) -> None:
@@ -91,5 +91,5 @@ class Swarm:
 
 
 def engine(means: Means) -> Engine:
-    """The factory of this engine."""
+    """Make this engine; called through ``builds/engines.ENGINES``."""
     return Swarm(means)

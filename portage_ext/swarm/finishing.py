@@ -1,7 +1,7 @@
-"""Judges what builders brought, and publishes what is good, in a thread of its own: a check may take minutes.
+"""Results from builders are checked and published in a separate thread, because a check may take minutes.
 
-What a builder sent is a stranger's: it is laid out as a build leaves it, and ``builds/accepting`` decides, as for a build
-on this machine.
+The result of a builder is untrusted. It is stored in the same layout as the output of a local build, and ``builds/accepting``
+decides in the same way.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from portage_ext.model import GPKG_SUFFIX, Cpv
 from portage_ext.tasks.site import Site
 
 _TO_BUILDER: Final = frozenset(("builder", "checks"))
-"""Failures for which the builder is to blame, not the package or the target."""
+"""The kinds of failures that are the fault of the builder, not of the package or the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An attempt that was judged; ``blamed`` says what its builder did wrong, if anything."""
+    """An attempt that was checked. ``blamed`` says what its builder did wrong; empty if nothing."""
 
     attempt: Attempt
     builder: str
@@ -39,7 +39,7 @@ class Finished:
 
 
 class Finisher:
-    """The thread. It has a ledger of its own, as SQLite wants it."""
+    """The thread. It opens its own ledger, because an SQLite connection must not be shared between threads."""
 
     def __init__(self, site: Site, say: Callable[[str], None]) -> None:
         self._site, self._say = site, say
@@ -52,20 +52,20 @@ class Finisher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what was put, and end."""
+        """Finish all queued work and end the thread."""
         self._waiting.put(None)
         self._thread.join()
 
     def put(self, attempt: Attempt, builder: str, directory: Path) -> None:
-        """Judge what is in ``directory``: ``report.json``, and ``result``, the package; it is removed afterwards."""
+        """Queue ``directory`` to be checked. It has ``report.json`` and the package ``result``, and is deleted afterwards."""
         self._waiting.put((attempt, builder, directory))
 
     def publish(self) -> None:
-        """Publish what was checked before."""
+        """Publish the results that were already checked."""
         self._publish.set()
 
     def done(self) -> list[Finished]:
-        """What was judged since the last call."""
+        """The attempts that were checked since the last call."""
         found: list[Finished] = []
         while not self._done.empty():
             found.append(self._done.get())
@@ -94,7 +94,7 @@ class Finisher:
                     self._say(f"what a builder brought is not published yet: {error}")
 
     def _judge(self, means: Means, attempt: Attempt, directory: Path) -> str:
-        """What the builder did wrong; empty where nothing."""
+        """Check one result. Returns what the builder did wrong; empty if nothing."""
         if not means.ledger.is_current(attempt):
             shutil.rmtree(directory, ignore_errors=True)
             return ""
@@ -106,7 +106,7 @@ class Finisher:
 
 
 def lay_out(directory: Path, cpv: Cpv) -> None:
-    """Put the file ``result`` where emerge leaves a package of this version. Raises OSError."""
+    """Move the file ``result`` to the path where emerge would create a package of this version. Raises OSError."""
     result = directory / "result"
     packages = directory / performing.PACKAGES
     files.make_directory(packages, 0o700)

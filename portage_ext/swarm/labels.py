@@ -1,7 +1,7 @@
-"""What a builder says of itself: its machine, CPU, memory, free disk and environments, and why it takes no job.
+"""A builder reports labels: its machine, CPU, memory, free disk space and environments, and why it takes no jobs.
 
-The text comes from another machine, so the coordinator bounds and checks all of it. It decides where a job is tried, never
-whether a result is good: a builder that says more than it has only fails.
+The text comes from another machine, so the coordinator limits and checks all values. Labels only decide where a job is tried,
+never whether a result is good. If a builder reports more than it has, its builds fail.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """``features`` are those of the CPU (policy/cpu), ``level`` the highest level of x86-64 that it has; sizes are bytes.
+    """``features`` are those of the CPU (policy/cpu), ``level`` is its highest x86-64 level; sizes are in bytes.
 
-    ``disk`` is what is free where builds are, ``load`` the load average per CPU. ``targets`` has the environments by name of
-    the target, each with the digest of what it is (``targets/differences.identity``). ``closed`` says why no job is taken.
+    ``disk`` is the free space for builds, and ``load`` is the load average per CPU. ``targets`` maps the name of each target to
+    the digest of its environment (``targets/differences.identity``). ``closed`` says why no jobs are taken.
     """
 
     machine: str = ""
@@ -41,7 +41,7 @@ class Labels:
     closed: str = ""
 
     def emit(self) -> str:
-        """The text that :func:`parse` reads."""
+        """The labels as text for :func:`parse`."""
         values: dict[str, Any] = {
             "format": FORMAT,
             "machine": self.machine,
@@ -59,7 +59,7 @@ class Labels:
 
 
 def parse(text: str, builder: str) -> Labels:
-    """The labels in ``text``, which the builder of that name sent. Raises LabelsError."""
+    """Parse the labels in ``text`` from the builder of this name. Raises LabelsError."""
     try:
         document = json.loads(text) if len(text) <= bounds.LABELS else None
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The coordinator's end of the socket that ``in_buildbot/master.py`` serves: one JSON object a line, each way."""
+"""The coordinator talks to ``in_buildbot/master.py`` over a socket, with one JSON object per line in each direction."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BLOCK: Final = 1 << 16
 
 
 class Link:
-    """A connection to the socket ``path``. Every method raises SwarmError once Buildbot has gone."""
+    """A connection to the socket ``path``. All methods raise SwarmError if Buildbot has ended."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._rest = b""
         self._socket.settimeout(bounds.CONNECT)
-        # The name of a socket has 107 bytes at most, and a root may lie deep.
+        # The path of a socket may have only 107 bytes, and the path of the root may be long. So connect through a descriptor.
         directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._socket.connect(f"/proc/self/fd/{directory}/{path.name}")
@@ -37,14 +37,14 @@ class Link:
         self._socket.close()
 
     def say(self, do: str, **values: Any) -> None:
-        """Ask Buildbot for something."""
+        """Send a request to Buildbot."""
         try:
             self._socket.sendall(json.dumps({"do": do, **values}).encode() + b"\n")
         except OSError as error:
             raise _gone(error) from error
 
     def events(self, wait: float) -> Iterator[dict[str, Any]]:
-        """What Buildbot has said, after at most ``wait`` seconds."""
+        """Yield the events from Buildbot; wait for them for at most ``wait`` seconds."""
         readable, _, _ = select.select([self._socket], [], [], wait)
         while readable:
             try:

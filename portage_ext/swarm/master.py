@@ -1,7 +1,7 @@
-"""Buildbot's master, as a process of the coordinator: its directory is made again at each start, and it dies with us.
+"""Buildbot's master is a child process of the coordinator; its directory is created at each start, and it is killed with it.
 
-The ledger is the only truth, so Buildbot's own database begins empty each time: nothing of it can disagree with the ledger
-after a crash, and it does not grow. What Buildbot runs is ``in_buildbot/master.py``, copied as ``master.cfg``.
+Only the ledger has lasting state. Buildbot's own database is empty at each start, so it cannot contradict the ledger after a
+crash, and it does not grow. Buildbot runs ``in_buildbot/master.py``, which is copied as ``master.cfg``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ master.setServiceParent(application)
 
 @dataclass(slots=True)
 class Master:
-    """Buildbot's master below ``directory``, by the Buildbot that ``settings`` name."""
+    """Buildbot's master in ``directory``, run with the Buildbot from ``settings``."""
 
     directory: Path
     settings: Swarm
@@ -54,7 +54,7 @@ class Master:
         return self.directory / "master.sock"
 
     def write(self, builders: Mapping[str, str]) -> None:
-        """Say which builders there are (name to secret). Raises OSError."""
+        """Write the list of builders (name to secret). Raises OSError."""
         place = self.settings
         text = {
             "port": ":".join(
@@ -72,7 +72,7 @@ class Master:
         files.replace_file(self.directory / "swarm.json", json.dumps(text).encode(), mode=0o600)
 
     def start(self, builders: Mapping[str, str]) -> None:
-        """Start it, and wait until it answers. Raises SwarmError, OSError."""
+        """Start the master and wait until it answers. Raises SwarmError, OSError."""
         files.make_directory(self.directory, 0o700)
         for name in ("master.sock", "twistd.pid"):
             (self.directory / name).unlink(missing_ok=True)
@@ -98,7 +98,7 @@ class Master:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it; its builders end what they build."""
+        """Stop the master. The builders then stop their builds."""
         if self._process is None:
             return
         self._process.terminate()
@@ -109,7 +109,7 @@ class Master:
             self._process.wait()
 
     def _fresh_database(self) -> None:
-        """An empty database of the version that this Buildbot wants; made once, then copied."""
+        """Create an empty database for this version of Buildbot. It is created once and then copied."""
         buildbot = program("buildbot", self.settings.buildbot)
         said = subprocess.run([buildbot, "--version"], capture_output=True, text=True, env=environment(), check=False)
         template, stamp = self.directory / "empty.sqlite", self.directory / "empty.version"
@@ -138,7 +138,7 @@ class Master:
 
 
 def program(name: str, prefix: Path | None) -> str:
-    """The path of a program of Buildbot. Raises SwarmError."""
+    """Find a program of Buildbot. Raises SwarmError."""
     found = str(prefix / "bin" / name) if prefix is not None else shutil.which(name)
     if found is None or not os.access(found, os.X_OK):
         raise SwarmError(
@@ -150,18 +150,18 @@ def program(name: str, prefix: Path | None) -> str:
 
 
 def die_with_parent() -> None:
-    """The kernel kills this process when its parent dies; in a child before it is executed, or later."""
+    """Let the kernel kill this process when its parent dies. A child calls this before exec or later."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def environment(*kept: str) -> dict[str, str]:
-    """What Buildbot sees: no variable of ours, of Portage, or of the administrator, but those that are ``kept``."""
+    """The environment of Buildbot. It has none of our, Portage's or the administrator's variables except those in ``kept``."""
     found = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
     return found | {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def _escaped(text: str) -> str:
-    """As an argument in the description of an endpoint (twisted.internet.endpoints)."""
+    """Escape ``text`` for the description of a Twisted endpoint (twisted.internet.endpoints)."""
     return text.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
 
 

@@ -1,6 +1,6 @@
-"""What Prometheus may read of a coordinator, at one port of this host alone; off unless [swarm] metrics names a port.
+"""A coordinator serves metrics for Prometheus, reachable only from this host, and only if [swarm] metrics sets a port.
 
-The text format is version 0.0.4 (prometheus.io, Exposition formats). Nothing in it is a secret: names of builders, and counts.
+The text format is version 0.0.4 (prometheus.io, Exposition formats). It contains names of builders and counts, and no secrets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Serves while the block runs; nothing where ``port`` is 0."""
+    """Serves the metrics while the block runs; does nothing if ``port`` is 0."""
 
     def __init__(self, port: int, ledger: Path, directory: Path) -> None:
         self._port, self._ledger, self._directory = port, ledger, directory
@@ -41,7 +41,7 @@ class Metrics:
                     self.wfile.write(body)
 
                 def log_message(self, format: str, *words: object) -> None:
-                    """Nothing is logged."""
+                    """Log nothing."""
 
             self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
             threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -53,7 +53,7 @@ class Metrics:
             self._server.server_close()
 
     def text(self) -> str:
-        """The metrics now."""
+        """The current metrics."""
         connection = sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)
         try:
             states = dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall())

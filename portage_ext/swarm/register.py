@@ -1,7 +1,7 @@
-"""The builders that a coordinator knows, in one file that only root may read: their secrets are in it.
+"""The builders of a coordinator are in one file, which only root may read because it has their secrets.
 
-A command changes it under a lock; the coordinator that runs sees the change and tells Buildbot, which takes builders on and off
-while others build. Nothing has to be started again.
+Commands change it under a lock. A running coordinator notices the change and tells Buildbot, which adds and removes builders
+while others build. No restart is needed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from portage_ext.swarm.tokens import Token, checked_name, new_secret
 
 DIRECTORY: Final = "var/lib/portage-ext/swarm"
 DRAINED: Final = "drained"
-"""In that directory while no builder gets any job: why."""
+"""A file in the directory of the register with the reason why no builder gets jobs. If it does not exist, builders get jobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A builder: ``group`` is who runs it, ``closed`` why it gets no jobs (empty: it does), ``failures`` those in a row."""
+    """A builder: ``group`` is who runs it, ``closed`` says why it gets no jobs (empty: it gets jobs), ``failures`` is the
+    number of failures in a row."""
 
     secret: str
     group: str = ""
@@ -48,7 +49,7 @@ class Register:
         return self.directory / "builders.json"
 
     def set_up(self) -> str:
-        """Make the directory and the certificate, unless they are there; its fingerprint. Raises SwarmError, OSError."""
+        """Create the directory and the certificate unless they exist. Returns the fingerprint. Raises SwarmError, OSError."""
         files.make_directory(self.directory, 0o700)
         certificate.make(self.directory)
         if not self.path.exists():
@@ -56,7 +57,7 @@ class Register:
         return certificate.fingerprint(self.directory / "cert.pem")
 
     def read(self) -> dict[str, Known]:
-        """The builders by name. Raises SwarmError, OSError."""
+        """Read the builders by name. Raises SwarmError, OSError."""
         try:
             found = json.loads(self.path.read_bytes())
             return {name: Known(**values) for name, values in found.items()}
@@ -68,14 +69,14 @@ class Register:
             ) from error
 
     def stamp(self) -> tuple[int, int]:
-        """What changes when the register does."""
+        """A value that changes whenever the register changes."""
         with contextlib.suppress(OSError):
             found = self.path.stat()
             return found.st_mtime_ns, found.st_ino
         return 0, 0
 
     def add(self, name: str, group: str = "") -> Token:
-        """A builder with a new secret; one of this name cannot use its old one any more.
+        """Add a builder with a new secret. If the name exists, its old secret becomes invalid.
 
         Raises SwarmError, OSError, UsageError."""
         fingerprint = self.set_up()
@@ -89,12 +90,14 @@ class Register:
         self._change(lambda known: {one: values for one, values in known.items() if one != name})
 
     def close(self, name: str, why: str) -> None:
-        """Give a builder no further jobs; with an empty ``why``, give it some again. Raises SwarmError, OSError."""
+        """Give a builder no more jobs; with an empty ``why``, give it jobs again. Raises SwarmError, OSError."""
         self._named(name)
         self._change(lambda known: {**known, name: replace(known[name], closed=why, failures=0)})
 
     def count(self, name: str, *, failed: bool) -> str:
-        """Count how a builder did: after SWARM_ASIDE failures in a row it is closed. Why it is closed; empty when it is not.
+        """Count a success or failure of a builder. After bounds.ASIDE failures in a row it is closed.
+
+        Returns why it is closed; empty if it is not.
 
         Raises SwarmError, OSError.
         """

@@ -1,9 +1,9 @@
-"""Which waiting job goes to which builder now, and why each other one waits; pure, and fast for thousands of jobs.
+"""A pure function decides which waiting job starts on which builder, and why each other job waits; it is fast for thousands.
 
-Hard constraints come first and never give way: the environment of the target, the CPU, memory, disk, and who failed already.
-Then the queue is walked by *standing*: the priority of the request, raised by one class for each ``AGEING`` seconds that it
-waits, so that nothing starves. Among equals, the target with the fewest running jobs is next, then the oldest request. Of the
-builders that fit, the one with the fewest recent failures and the least to do is chosen.
+Hard constraints always apply: the environment of the target, the CPU, memory, disk space, and builders that failed at the job
+before. Jobs are then considered by *standing*: the priority of the request, plus one for each ``AGEING`` seconds of waiting, so
+that no job waits forever. With equal standing, the target with the fewest running jobs comes first, then the oldest request. Of
+the builders that fit, the one with the fewest recent failures and the lowest load is chosen.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from portage_ext.swarm.labels import Labels
 from portage_ext.words import size
 
 AGEING: Final = 2 * 3600
-"""A request that waited for so many seconds counts as one of the next class."""
+"""After waiting for this number of seconds, the priority of a request increases by one."""
 _X86: Final = re.compile(r"i[3-6]86")
 _NAMED: Final = 3
-"""Builders whose reasons are told."""
+"""The maximum number of builders that are named in a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a job needs of a builder. Jobs with equal wishes fit the same builders.
+    """The requirements of a job. Jobs with equal requirements fit the same builders.
 
-    ``environment`` is the digest of the target's environment; ``features`` what its code needs of the CPU, None if unknown;
-    ``memory`` and ``disk`` are bytes; ``avoided`` are the builders that failed at this job.
+    ``environment`` is the digest of the target's environment. ``features`` are the CPU features that its code needs, None if
+    unknown. ``memory`` and ``disk`` are in bytes. ``avoided`` are the builders that failed at this job.
     """
 
     target: str
@@ -44,7 +44,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued job: ``blocked`` says why it cannot be built yet, whoever is free. ``created`` is in seconds since the epoch."""
+    """A queued job. ``blocked`` says why no builder can build it yet. ``created`` is in seconds since the epoch."""
 
     key: str
     wish: Wish
@@ -55,7 +55,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A builder as the coordinator sees it. ``labels`` is None before it ever connected, ``closed`` why it takes nothing."""
+    """The state of a builder. ``labels`` is None until it connects for the first time; ``closed`` says why it takes no jobs."""
 
     name: str
     labels: Labels | None
@@ -67,14 +67,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``assigned`` are keys with the builder of each, in the order in which they start; ``reasons`` are for all others."""
+    """``assigned`` has the keys of the jobs to start, in order, each with its builder; ``reasons`` has all other jobs."""
 
     assigned: tuple[tuple[str, str], ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def misfit(wish: Wish, machine: Machine) -> str:
-    """Why ``machine`` can never run a job of this wish as it is; empty when it can."""
+    """Why ``machine`` cannot run a job with these requirements at all; empty if it can."""
     labels = machine.labels
     if labels is None:
         return "it has never connected"
@@ -94,12 +94,13 @@ def misfit(wish: Wish, machine: Machine) -> str:
 
 
 def _runs(wanted: str, machine: str) -> bool:
-    """Whether code of the first part of a CHOST runs on a machine as uname names it."""
+    """Whether code for ``wanted`` (the first part of a CHOST) runs on ``machine`` (as reported by uname)."""
     return wanted == machine or (machine == "x86_64" and _X86.fullmatch(wanted) is not None)
 
 
 def decide(jobs: Sequence[Waiting], machines: Sequence[Machine], running: Mapping[str, int], now: float) -> Decision:
-    """What starts now. ``running`` is the number of running jobs by target."""
+    """Decide which jobs start now. ``running`` is the number of running jobs by target; ``now`` is in seconds since the
+    epoch."""
     fitting = _Fitting(machines)
     free = {one.name: one.slots - len(one.running) for one in machines}
     share: dict[str, int] = defaultdict(int, running)
@@ -120,7 +121,7 @@ def decide(jobs: Sequence[Waiting], machines: Sequence[Machine], running: Mappin
 
 
 class _Fitting:
-    """Which builders fit a wish; each wish is looked at once."""
+    """Finds and caches the builders that fit the requirements of jobs."""
 
     def __init__(self, machines: Sequence[Machine]) -> None:
         self._machines = machines
@@ -129,7 +130,8 @@ class _Fitting:
         self._waits: dict[Wish, str] = {}
 
     def of(self, wish: Wish) -> list[Machine]:
-        """Those that could run it, closed ones too. Builders that failed at it count only where no other fits."""
+        """The builders that could run the job, including closed ones. Builders that failed at it are used only if no other
+        fits."""
         if wish not in self._known:
             fits = [one for one in self._machines if not misfit(wish, one)]
             fresh = [one for one in fits if one.name not in wish.avoided and not one.closed]
@@ -137,7 +139,8 @@ class _Fitting:
         return self._known[wish]
 
     def reason(self, wish: Wish, candidates: Sequence[Machine], passed: int) -> str:
-        """Why nothing of ``candidates`` takes a job of this wish now; ``passed`` jobs that fit somewhere wait before it."""
+        """Why none of ``candidates`` takes the job now. ``passed`` is the number of jobs before it that also wait for a
+        builder."""
         if not self._machines:
             return "there is no builder: add one with `portage-ext coordinator add NAME`"
         if not candidates:
@@ -174,7 +177,7 @@ def _burden(one: Machine) -> tuple[int, int, float, str]:
 
 
 def _by_standing(jobs: Sequence[Waiting], share: Mapping[str, int], now: float) -> Iterable[Waiting]:
-    """The jobs in the order in which they are looked at; ``share`` is read again for each, since it grows on the way."""
+    """Yield the jobs in the order in which they are considered. ``share`` is read for each job, because it grows meanwhile."""
     queues: dict[tuple[int, str], list[Waiting]] = defaultdict(list)
     for job in jobs:
         queues[-standing(job, now), job.wish.target].append(job)
@@ -194,5 +197,5 @@ def _by_standing(jobs: Sequence[Waiting], share: Mapping[str, int], now: float) 
 
 
 def standing(job: Waiting, now: float) -> int:
-    """The class in which a job waits: its priority, and one more for each AGEING seconds."""
+    """The standing of a job: its priority plus one for each AGEING seconds of waiting."""
     return job.priority + int(max(0.0, now - job.created) // AGEING)

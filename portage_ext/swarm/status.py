@@ -1,4 +1,4 @@
-"""What `portage-ext swarm` shows: the coordinator writes it down a few times a second at most."""
+"""The coordinator writes its status to a file, at most a few times a second, and `portage-ext swarm` shows it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from portage_ext.swarm.scheduling import Machine
 
 NAME: Final = "status.json"
 ALIVE: Final = 20.0
-"""A coordinator that wrote nothing for so many seconds is not counted on."""
+"""A coordinator that wrote no status for this number of seconds is considered dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A builder: its labels in short, what it builds, and why it takes nothing."""
+    """A builder: a summary of its labels, the job that it builds, and why it takes no jobs."""
 
     name: str
     group: str
@@ -49,7 +49,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An attempt: since when it runs (seconds since the epoch), and how long it takes by past builds, None if unknown."""
+    """A running attempt: its start (seconds since the epoch), and its estimated duration in seconds, None if unknown."""
 
     key: str
     builder: str
@@ -59,7 +59,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """At ``time`` (seconds since the epoch), of the coordinator with this process id; ``slowest`` is its longest step."""
+    """The status of the coordinator with this process id at ``time`` (seconds since the epoch).
+
+    ``slowest`` is the duration of its longest step in seconds.
+    """
 
     time: int
     pid: int
@@ -68,7 +71,7 @@ class Status:
     slowest: float
 
     def write(self, directory: Path) -> None:
-        """Write it below ``directory``. Raises OSError."""
+        """Write the status below ``directory``. Raises OSError."""
         files.replace_file(directory / NAME, json.dumps(asdict(self)).encode(), mode=0o600, lasting=False)
 
     @property
@@ -78,7 +81,7 @@ class Status:
 
 
 def read(directory: Path) -> Status:
-    """What the coordinator wrote last below ``directory``. Raises SwarmError, OSError."""
+    """Read the last status of the coordinator below ``directory``. Raises SwarmError, OSError."""
     try:
         found: Mapping[str, Any] = json.loads((directory / NAME).read_bytes())
         builders = tuple(

@@ -1,6 +1,7 @@
-"""A token makes one machine a builder: its name, its secret, and the fingerprint of the coordinator's certificate.
+"""A token lets one machine join as a builder: it has the name, the secret, and the fingerprint of the coordinator's
+certificate.
 
-The fingerprint goes with the secret, so that a builder never shows its secret to anybody else. A token is one line::
+The builder checks the fingerprint first, so it never sends its secret to another server. A token is one line::
 
     portage-ext-builder-1 NAME SECRET FINGERPRINT
 """
@@ -37,7 +38,7 @@ class Token:
 
 
 def checked_name(name: str) -> str:
-    """``name`` if a builder can be called so. Raises UsageError."""
+    """Return ``name`` if it is a valid name for a builder. Raises UsageError otherwise."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a builder: lower-case letters, digits and - only")
     return name
@@ -48,7 +49,7 @@ def new_secret() -> str:
 
 
 def read(path: Path) -> Token:
-    """The token in the file ``path``, which nobody else may read. Raises TokenError."""
+    """Read the token in the file ``path``, which no other user may be able to read. Raises TokenError."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:

@@ -1,7 +1,7 @@
-"""What the queued jobs of the ledger need of a builder; read again only where something has changed.
+"""The requirements of queued jobs are read from the ledger, and read again only if something has changed.
 
-A job is tens of kilobytes, and a thousand of them may wait, so the ledger is asked for the few columns that decide. What a
-target needs is worked out once for each of its captures.
+A job has tens of kilobytes and a thousand may wait, so only the few columns that matter are read. The requirements of a target
+are computed once for each capture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from portage_ext.swarm.scheduling import Waiting, Wish
 from portage_ext.targets.differences import identity
 
 _ESTIMATES: Final = 30.0
-"""How long estimates are good, in seconds."""
+"""How long estimates are reused, in seconds."""
 
 
 class Wishes:
@@ -59,11 +59,11 @@ class Wishes:
         return found
 
     def targets(self, keys: Iterable[str]) -> list[str]:
-        """The targets of jobs that were once among the waiting."""
+        """The targets of jobs that :meth:`waiting` has returned before."""
         return [self._targets.get(key, "") for key in keys]
 
     def durations(self) -> dict[str, float]:
-        """Seconds by key of a job that waited here, as far as past builds of the package tell. Raises LedgerError."""
+        """Estimated build times in seconds by job key, for jobs whose package was built before. Raises LedgerError."""
         then, known = self._estimates
         if time.monotonic() - then > _ESTIMATES:
             known = self._means.ledger.durations()
@@ -71,7 +71,8 @@ class Wishes:
         return known
 
     def _wish(self, name: str) -> Wish | str | None:
-        """What jobs of a target need; or why none of them can be built; None when it is to be read later."""
+        """The requirements of a target's jobs, or why none of them can be built; None if the capture is read at a later
+        call."""
         store = self._means.targets
         try:
             capture = os.readlink(store.directory / name)
@@ -95,7 +96,7 @@ class Wishes:
         return known[1]
 
     def _without(self, wish: Wish, one: Waits) -> Wish:
-        """The wish of a job that was tried before: not there again, if another builder fits."""
+        """The requirements of a job that was tried before: it avoids the builders that failed, if another one fits."""
         key = (one.key, one.fence)
         if key not in self._avoided:
             attempts = self._means.ledger.attempts(one.key)

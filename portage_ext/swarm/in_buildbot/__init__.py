@@ -1,1 +1,1 @@
-"""What Buildbot runs, by its own Python: configuration of its master and of its worker. Nothing of ours imports it."""
+"""The configuration files of Buildbot's master and worker, which Buildbot's own Python runs; portage-ext never imports them."""

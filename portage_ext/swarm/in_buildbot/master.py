@@ -1,4 +1,4 @@
-"""The configuration of Buildbot's master, run by Buildbot's own Python: nothing of portage-ext can be imported here.
+"""The configuration of Buildbot's master. Buildbot's own Python runs it, so it cannot import portage-ext.
 
 It reads ``swarm.json`` beside it: the address, the certificate, the builders. It serves the coordinator on the socket
 ``master.sock`` in the same directory, one JSON object a line:
@@ -8,9 +8,9 @@ It reads ``swarm.json`` beside it: the address, the certificate, the builders. I
     from us  {"event": "builders", "builders": {name: {"connected", "draining", "busy", "labels"}}}
              {"event": "ended", "id", "builder", "how", "status", "why"}    {"event": "reloaded", "why"}
 
-What is to be built, where, and what becomes of a result is the coordinator's to decide. Each builder has a Buildbot builder of
-its own name, so that Buildbot only carries: it runs one attempt on one machine, and says how it ended. An attempt that was lost
-with its machine is not tried again by Buildbot.
+The coordinator decides what is built, on which builder, and what is done with the result. For each machine there is a Buildbot
+builder with the same name. So Buildbot only transports: it runs one attempt on one machine and reports how it ended. Buildbot
+does not repeat an attempt that was lost with its machine.
 """
 
 import json
@@ -31,7 +31,7 @@ with open(os.path.join(TOP, "swarm.json"), encoding="utf-8") as file:
     SETTINGS = json.load(file)
 
 PROBE = SETTINGS["probe"]
-"""A builder that does not answer within so many seconds after it was asked, as often, is lost."""
+"""Each builder is asked at this interval, in seconds. If it does not answer within the same time, it is lost."""
 LOST = SETTINGS["lost"]
 LONGEST_LINE = 4 * 2**20
 HOW = {SUCCESS: "built", FAILURE: "failed", RETRY: "lost", CANCELLED: "cancelled", EXCEPTION: "error"}
@@ -39,7 +39,7 @@ LOG_BLOCK_KEPT = 4096
 
 
 class Builder(worker.Worker):
-    """A machine. It is asked for its labels every few seconds; a connection on which it does not answer is cut."""
+    """A machine. It is asked for its labels every few seconds. If it does not answer, its connection is closed."""
 
     asking = None
 
@@ -69,10 +69,10 @@ class Builder(worker.Worker):
         asked.addTimeout(LOST, self.master.reactor)
         try:
             info = yield asked
-        except Exception as error:  # whatever it is, nobody answers
+        except Exception as error:  # any error means that the builder does not answer
             if self.conn is conn:
                 log.msg(f"builder {self.name} does not answer within {LOST} s ({error!r}): its connection is cut")
-                # Not loseConnection: a half-open connection would be waited for until TCP gives up.
+                # loseConnection would wait on a half-open connection until TCP gives up.
                 conn.mind.broker.transport.abortConnection()
             return
         if self.conn is conn and info.get("labels", "") != self.labels:
@@ -95,7 +95,7 @@ class Builder(worker.Worker):
 
 
 class Attempt(BuildStep):
-    """Turns one submission into the steps of Buildbot that carry it out."""
+    """Adds the Buildbot steps for one submission."""
 
     name = "attempt"
 
@@ -124,7 +124,7 @@ class Attempt(BuildStep):
 
 
 class Perform(BuildStep):
-    """The one command that a builder runs. Its output goes to the log of the attempt, not into Buildbot's database."""
+    """Runs the only command that a builder may run. The output goes to the log of the attempt, not to Buildbot's database."""
 
     name = "perform"
 
@@ -167,7 +167,7 @@ class Logged(RemoteShellCommand):
 
 
 class Door(BuildbotService):
-    """The socket on which the coordinator is served; it is kept over a reload."""
+    """Serves the coordinator on a socket. It survives a reload of the configuration."""
 
     name = "door"
 
@@ -180,7 +180,7 @@ class Door(BuildbotService):
         self.lines, self.submitted, self.performed = set(), {}, {}
         line = protocol.Factory.forProtocol(Line)
         line.door = self
-        # Relative, since the name of a socket has 107 bytes at most; this process runs in its directory.
+        # Use a relative path, because the path of a socket may have only 107 bytes. This process runs in the directory.
         self.port = self.master.reactor.listenUNIX("master.sock", line, mode=0o600)
         self.consumer = yield self.master.mq.startConsuming(self.ended, ("buildrequests", None, "complete"))
         self.losses = yield self.master.mq.startConsuming(self.lost, ("builds", None, "finished"))
@@ -248,7 +248,8 @@ class Door(BuildbotService):
 
     @defer.inlineCallbacks
     def lost(self, key, build):
-        """A build has ended: one that was lost with its machine is taken back, so that Buildbot does not repeat it there."""
+        """Called when a build has ended. A build that was lost with its machine is cancelled, so that Buildbot does not repeat
+        it."""
         identity = self.by_request(build["buildrequestid"])
         if identity is not None and build["results"] == RETRY:
             self.finish(identity, RETRY)
@@ -285,7 +286,7 @@ class Line(LineOnlyReceiver):
 
 
 def door(master):
-    """The door, which outlives a reload, while what this file defines is made again by each."""
+    """Return the existing Door of the master. It survives a reload, while everything else in this file is defined again."""
     return master.service_manager.namedServices.get("door")
 
 
@@ -299,7 +300,8 @@ def factory():
     return util.BuildFactory([Attempt()])
 
 
-# Buildbot does not start without a worker, and a swarm begins with none. Nobody can be called so, or knows this password.
+# Buildbot needs at least one worker to start, but a new swarm has none. No builder can have this name, and nobody knows the
+# password.
 NOBODY = "Nobody"
 PASSWORDS = SETTINGS["builders"] or {NOBODY: secrets.token_hex(32)}
 BuildmasterConfig = {
@@ -314,7 +316,7 @@ BuildmasterConfig = {
         util.BuilderConfig(name=name, workernames=[name], factory=factory(), workerbuilddir="work") for name in PASSWORDS
     ],
     "services": [Door()],
-    # Nothing triggers it: Buildbot wants each builder to have one.
+    # This scheduler is never triggered; Buildbot requires that each builder has one.
     "schedulers": [schedulers.Triggerable("portage-ext", builderNames=list(PASSWORDS))],
     "collapseRequests": False,
 }

@@ -1,9 +1,9 @@
-"""What a builder runs: Buildbot's worker, by Buildbot's own Python; nothing of portage-ext can be imported here.
+"""The configuration of Buildbot's worker on a builder. Buildbot's own Python runs it, so it cannot import portage-ext.
 
-It reads ``builder.json`` beside it. The coordinator may make it run one command alone, the one that the file names, and may
-move files in the directory of the attempt alone; whatever else Buildbot's masters can ask of their workers is refused. The
-connection is held to the certificate in ``coordinator/``, whatever any authority has signed. The coordinator asks for the
-labels every few seconds; when it has not done so for ``lost`` seconds, the connection is cut, and made again.
+It reads ``builder.json`` in the same directory. The coordinator can only run the one command in this file, and can only
+transfer files in the directory of the attempt. All other requests that a Buildbot master can send are refused. The server must
+have the certificate in ``coordinator/``; certificate authorities are ignored. The coordinator asks for the labels every few
+seconds. If it has not asked for ``lost`` seconds, the connection is closed and opened again.
 """
 
 import json
@@ -24,7 +24,7 @@ WORK = os.path.join(TOP, "work")
 
 
 def inside(path):
-    """``path``, when it is in the directory of attempts. Raises ValueError."""
+    """Return ``path`` if it is in the directory of attempts. Raises ValueError otherwise."""
     real = os.path.realpath(path)
     if os.path.commonpath((real, WORK)) != WORK or real == WORK:
         raise ValueError(f"the coordinator asked for {path}, which is outside the directory of the attempt")
@@ -32,7 +32,7 @@ def inside(path):
 
 
 class Only(shell.WorkerShellCommand):
-    """Runs the command of ``builder.json``, whatever words the coordinator sends."""
+    """Runs the command from ``builder.json`` and ignores the command that the coordinator sends."""
 
     def start(self):
         self.args["command"] = [*SETTINGS["command"], inside(self.args["workdir"])]
@@ -66,7 +66,7 @@ registry.commandRegistry.update(ALLOWED)
 
 
 class Watched(Worker):
-    """A worker that cuts a connection on which the coordinator has fallen silent."""
+    """A worker that closes its connection if the coordinator no longer sends anything."""
 
     def __init__(self, *words, **rest):
         super().__init__(*words, **rest)
@@ -106,7 +106,7 @@ class Watched(Worker):
 
 
 class Told:
-    """An endpoint that says in the file ``connection`` what became of each attempt; Twisted keeps that to itself."""
+    """An endpoint that writes the result of each connection attempt to the file ``connection``. Twisted does not report it."""
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
@@ -117,7 +117,7 @@ class Told:
         return done
 
     def connected(self, result):
-        """TCP is there; whether the certificate is believed, and the secret, is not known yet."""
+        """TCP is connected. Whether the certificate and the secret are accepted is not known yet."""
         lose = result.connectionLost
 
         def lost(reason):
