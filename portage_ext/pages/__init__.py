@@ -1,1 +1,1 @@
-"""The pages of a channel for people: static files in each release, which the index header PAGES and so its Release bind."""
+"""The pages of a channel for people: static files in each release, authenticated by the index header PAGES and the Release."""

@@ -1,8 +1,7 @@
-"""What the pages know of all packages together, and what a changed index changes in it.
+"""The catalogue has what the pages need to know of all packages, and is updated by reading only the packages that changed.
 
-The next catalogue follows from the live one in a time that depends on what changed: only entries of packages that changed are
-read. ``touched`` are the packages whose builds differ; ``relinked`` those whose page differs because
-another package came, went, or began or ceased to need it.
+So the time for an update depends on the number of changes. ``touched`` are the packages whose builds differ. ``relinked`` are
+those whose page differs because another package was added, was removed, or now needs it or no longer needs it.
 """
 
 from __future__ import annotations
@@ -15,28 +14,29 @@ from portage_ext.pages.facts import Build
 from portage_ext.releases.contents import Contents
 
 Signed = Callable[[str], bool]
-"""Whether the package at a path has a signature."""
+"""A function that tells whether the package at a path has a signature."""
 
 
 @dataclass(slots=True)
 class Catalogue:
-    """All packages. The names in ``needed`` and ``used`` are joined by blanks: most of them are only carried on."""
+    """All packages. The names in ``needed`` and ``used`` are joined by blanks, because most are only copied from release to
+    release."""
 
     paths: dict[str, list[str]] = field(default_factory=dict)
-    """The package files of each name (category/name)."""
+    """The paths of the package files by name (category/name)."""
     needed: dict[str, str] = field(default_factory=dict)
-    """The packages that need a name."""
+    """For each name, the packages that need it."""
     used: dict[str, str] = field(default_factory=dict)
-    """The packages that were built with a USE flag."""
+    """For each USE flag, the packages that were built with it."""
     unsigned: set[str] = field(default_factory=set)
     size: int = 0
     nameless: int = 0
-    """How many entries have no name that could be part of a path."""
+    """The number of entries whose name is not valid in a path."""
 
 
 @dataclass(slots=True)
 class Changes:
-    """What is to be written again. ``flags`` are the USE flags whose packages differ; ``names`` came or went."""
+    """What must be written again. ``flags`` are the USE flags whose packages differ; ``names`` were added or removed."""
 
     touched: set[str]
     relinked: set[str]
@@ -45,7 +45,7 @@ class Changes:
 
 
 class Reader:
-    """The builds of an index, each package read when it is first asked for."""
+    """The builds in an index. Each package is read when it is first requested."""
 
     def __init__(self, contents: Contents, paths: Mapping[str, list[str]]) -> None:
         self._entries = contents.entries
@@ -54,7 +54,7 @@ class Reader:
         self._read: dict[str, list[Build]] = {}
 
     def builds(self, name: str) -> list[Build]:
-        """The builds of a package, the newest first. Raises KeyError if a path is not in the index."""
+        """The builds of a package, newest first. Raises KeyError if a path is not in the index."""
         found = self._read.get(name)
         if found is None:
             read = (facts.build(path, self._entries[path], self._implicit) for path in self._paths.get(name, ()))
@@ -62,7 +62,7 @@ class Reader:
         return found
 
     def needs(self, name: str) -> set[str]:
-        """What any build of ``name`` needs, without itself."""
+        """The packages that any build of ``name`` needs, without ``name`` itself."""
         return {needed for one in self.builds(name) for needed in one.needed} - {name}
 
     def flags(self, name: str) -> set[str]:
@@ -74,13 +74,13 @@ Moved = tuple[list[str], list[str]]
 
 
 def moved(before: Contents, after: Contents) -> Moved:
-    """What differs between two indexes."""
+    """The differences between two indexes."""
     came = [path for path, entry in after.entries.items() if before.entries.get(path) != entry]
     return [path for path, entry in before.entries.items() if after.entries.get(path) != entry], came
 
 
 def whole(contents: Contents, signed: Signed) -> Catalogue:
-    """The catalogue of an index of which nothing is known."""
+    """Make the catalogue of an index without an earlier one."""
     made = Catalogue()
     for path, entry in contents.entries.items():
         if name := facts.name_of(entry):
@@ -93,7 +93,7 @@ def whole(contents: Contents, signed: Signed) -> Catalogue:
 
 
 def inverted(made: Catalogue, reader: Reader) -> None:
-    """Fill ``needed`` and ``used`` from all packages."""
+    """Compute ``needed`` and ``used`` from all packages."""
     needed: dict[str, list[str]] = {}
     used: dict[str, list[str]] = {}
     for name in sorted(made.paths):
@@ -106,7 +106,8 @@ def inverted(made: Catalogue, reader: Reader) -> None:
 
 
 def advance(made: Catalogue, before: Contents, after: Contents, moved: Moved, signed: Signed) -> tuple[Changes, Reader]:
-    """Bring the catalogue of ``before`` to ``after``. Raises KeyError or ValueError if it is not that of ``before``."""
+    """Update the catalogue of ``before`` to ``after``. Raises KeyError or ValueError if it is not the catalogue of
+    ``before``."""
     if facts.implicit_flags(before.header) != facts.implicit_flags(after.header):
         raise ValueError("every package has other flags")
     if sum(map(len, made.paths.values())) + made.nameless != len(before.entries):
@@ -143,7 +144,7 @@ def advance(made: Catalogue, before: Contents, after: Contents, moved: Moved, si
 
 
 def _reversed(made: Catalogue, touched: Iterable[str], old: Reader, new: Reader) -> tuple[set[str], set[str]]:
-    """Bring ``needed`` and ``used`` up to date; the names and flags whose lists differ."""
+    """Update ``needed`` and ``used``. Returns the names and the flags whose lists differ."""
     needs: dict[str, tuple[set[str], set[str]]] = {}
     flags: dict[str, tuple[set[str], set[str]]] = {}
     for name in touched:

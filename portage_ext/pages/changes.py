@@ -1,4 +1,4 @@
-"""The page of one release: what changed since the release before it in this channel."""
+"""The page of a release shows what changed since the release before it in this channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UP = "../"
 
 
 def page(site: str, channel: str, record: Record, difference: Difference | None, feed: str) -> bytes:
-    """The page of ``record``; without a ``difference`` it is the first release that the pages know."""
+    """The page of ``record``. ``difference`` is None for the first release that has pages."""
     body = (
         f'<p class="path"><a href="{UP}releases.html">Releases</a> / {text(channel)}</p><h1>Release {record.number}</h1>'
         f"<p class=lead>{markup.moment(record.created)} · {text(record.origin)} · {counted(record.packages)} · "
@@ -47,7 +47,7 @@ def _section(title: str, kind: str, items: Sequence[str], count: int) -> str:
 
 def _entry(entry: IndexEntry, detail: str = "") -> str:
     cpv, name = shown.line(entry.get("CPV")), facts.name_of(f"CPV: {entry.get('CPV')}".encode())
-    # To the search: the page stays when the package goes.
+    # Link to the search and not to the page of the package, because this page still exists when the package is removed.
     label = f'<a href="{UP}index.html#q={quote(name)}">{text(cpv)}</a>' if name else text(cpv)
     build = f' <span class="dim">build {text(shown.line(entry.get("BUILD_ID")))}</span>' if entry.get("BUILD_ID") else ""
     slot = f":{text(shown.line(entry.slot))}" if entry.slot != "0" else ""

@@ -1,4 +1,7 @@
-"""Small charts as SVG in the page: one line each, its last value in words, no script. The table beside them has the numbers."""
+"""Charts are small SVG images inside the page, without scripts; each shows one line and its last value as text.
+
+The table beside them has the numbers.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def charts(history: Sequence[Record]) -> str:
 
 
 def _percent(value: float) -> str:
-    # Never 100 % while a package is missing.
+    # Round down, so that 100 % is shown only if no package is missing.
     return f"{int(value * 10) / 10:g} %"
 
 
@@ -38,7 +41,7 @@ def _chart(
 ) -> str:
     values = [of(one) for one in history]
     low, high = 0.0 if top else min(values), top or max(values)
-    if low == high:  # a line in the middle
+    if low == high:  # all values are equal: draw the line in the middle
         low, high = low - 1, high + 1
     span = high - low
     step = (_WIDTH - 2 * _MARGIN) / (len(values) - 1)

@@ -1,4 +1,4 @@
-"""The page for a new client: the one command that sets it up, the keys that it will believe, and the other channels."""
+"""The page for a new client shows the command that sets it up, the keys that it will trust, and the other channels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from portage_ext.words import counted
 
 NAME: Final = "setup.html"
 SOMEWHERE: Final = "URL-OF-THIS-CHANNEL"
-"""What stands for the URL if none is configured; search.js puts the real one there."""
+"""The placeholder if no URL is configured; search.js replaces it with the real one."""
 
 
 def page(
     site: str, channel: str, url: str, fingerprints: Sequence[str], root: Root | None, channels: Mapping[str, int], feed: str
 ) -> bytes:
-    """The page. ``url`` is that of the tree, or empty; ``fingerprints`` are the keys that may sign Releases."""
+    """The page. ``url`` is the URL of the release tree or empty; ``fingerprints`` are the keys that may sign Releases."""
     place = f"{url}/{channel}" if url else SOMEWHERE
     section = f"[{_section(site)}]\nsync-uri = {place}"
     body = (

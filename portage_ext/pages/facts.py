@@ -1,7 +1,7 @@
-"""What the pages say of a package, read from the text of its index entry.
+"""Everything that the pages say about a package is read from its index entry, which is untrusted text.
 
-The text is foreign: characters that a terminal or a browser could obey are written out here (``shown``), and ``markup`` escapes
-the rest. A name becomes part of a path only if it is a package name by PMS 3.1; other entries have no page.
+Control characters are replaced by a visible form here (``shown``), and ``markup`` escapes the rest for HTML. A name is used in
+a path only if it is a package name by PMS 3.1; other entries have no page.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSIONED: Final = re.compile(r"-\d[\w.]*(?:-r\d+)?\*?$", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One package file: what a page shows of it. Sizes in bytes, times in seconds since 1970 (0: not known)."""
+    """The values of one package file that a page shows. Sizes are in bytes, times in seconds since 1970 (0: unknown)."""
 
     cp: str
     version: str
@@ -39,18 +39,18 @@ class Build:
     description: str
     path: str
     needs: str
-    """The dependencies at run time, as the index has them."""
+    """The runtime dependencies as in the index."""
     contract: str
 
     @property
     def needed(self) -> set[str]:
-        """The names (category/name) in ``needs``, without those of blockers."""
+        """The names (category/name) in ``needs``, without blockers."""
         return {name for word in self.needs.split() if (name := name_in(word))}
 
 
 @lru_cache(maxsize=1 << 16)
 def name_in(word: str) -> str:
-    """The package name in one word of a dependency; empty for an operator, a flag or a blocker."""
+    """The package name in one word of a dependency expression; empty for an operator, a USE conditional or a blocker."""
     if "/" not in word or word.startswith("!"):
         return ""
     atom = word.lstrip("<>=~")
@@ -61,7 +61,7 @@ def name_in(word: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _parsed(cpv: str) -> tuple[str, str] | None:
-    """Name (category/name) and version, or None for what PMS does not allow."""
+    """Split a CPV into name (category/name) and version; None if PMS does not allow it."""
     try:
         found = Cpv.parse(cpv)
     except InvalidCpvError:
@@ -71,7 +71,7 @@ def _parsed(cpv: str) -> tuple[str, str] | None:
 
 
 def value_of(entry: bytes, key: bytes) -> bytes:
-    """The value of one key in the text of an entry: of several lines the last, as Portage reads them."""
+    """The value of a key in the text of an entry. If there are several lines, the last one is used, as in Portage."""
     start = entry.rfind(b"\n" + key + b": ")
     if start < 0 and not entry.startswith(key + b": "):
         return b""
@@ -79,13 +79,14 @@ def value_of(entry: bytes, key: bytes) -> bytes:
 
 
 def name_of(entry: bytes) -> str:
-    """The name (category/name) of the package of an entry; empty for an entry that gets no page."""
+    """The package name (category/name) of an entry; empty if the entry gets no page."""
     parsed = _parsed(value_of(entry, b"CPV").decode("utf-8", "replace"))
     return parsed[0] if parsed else ""
 
 
 def implicit_flags(header: Mapping[str, str]) -> frozenset[str]:
-    """The USE flags that every package of an index has by its profile, such as ``amd64`` and ``kernel_linux`` (PMS 11.1.1)."""
+    """The USE flags that the profile gives to every package of an index, such as ``amd64`` and ``kernel_linux`` (PMS
+    11.1.1)."""
     found: set[str] = set()
     for name in header.get("USE_EXPAND_IMPLICIT", "").split():
         values = header.get(f"USE_EXPAND_VALUES_{name}", "").split()
@@ -95,8 +96,8 @@ def implicit_flags(header: Mapping[str, str]) -> frozenset[str]:
 
 
 def build(path: str, entry: bytes, implicit: frozenset[str] = frozenset()) -> Build | None:
-    """The package at ``path`` whose index entry is ``entry``, without its ``implicit`` flags; None if its name is no package
-    name."""
+    """Read the index entry ``entry`` of the package at ``path``, without ``implicit`` USE flags; None if its name is
+    invalid."""
     text = entry.decode("utf-8", "replace")
     values = {key: value for key, _, value in (line.partition(": ") for line in text.split("\n"))}
     for inner, key in keys.IN_TEXT.items():
@@ -125,7 +126,7 @@ def build(path: str, entry: bytes, implicit: frozenset[str] = frozenset()) -> Bu
 
 
 def number(text: str) -> int:
-    """A plain decimal number of the index; 0 for anything else."""
+    """Parse a decimal number from the index; 0 for anything else."""
     return int(text) if _NUMBER.fullmatch(text) else 0
 
 
@@ -134,13 +135,14 @@ _SIGNS: Final = (("_pre", "\1"), ("_rc", "\2"), ("_beta", "\1"), ("_alpha", "\0"
 
 
 def newest_first(builds: Iterable[Build]) -> list[Build]:
-    """The builds of one package: by version, then by build, the newest first. Close to Portage's order, which needs Portage."""
+    """Sort the builds of a package by version, then by build, newest first. The order is only close to Portage's, because
+    Portage is not imported here."""
     found = list(builds)
     return sorted(found, key=_order, reverse=True) if len(found) > 1 else found
 
 
 def _order(one: Build) -> tuple[list[tuple[int, int, str]], int, int]:
-    # A suffix such as _rc is below the plain version; above it are a revision, _p, a letter and a further component.
+    # A suffix such as _rc sorts before the plain version; a revision, _p, a letter and another component sort after it.
     version = one.version
     for suffix, sign in _SIGNS:
         version = version.replace(suffix, sign)

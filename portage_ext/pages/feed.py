@@ -13,7 +13,7 @@ NAME: Final = "feed.atom"
 
 
 def feed(title: str, repository: str, channel: str, base: str, history: Sequence[Record]) -> bytes:
-    """The feed. ``base`` is the URL of the pages with its slash, or empty, which leaves links relative to the feed."""
+    """The feed. ``base`` is the URL of the pages with a slash at its end; if it is empty, links are relative to the feed."""
     entries = "".join(_entry(one, repository, channel, base) for one in reversed(history[-limits.PAGES_FEED :]))
     updated = _stamp(history[-1].created if history else 0)
     return (

@@ -1,7 +1,7 @@
-"""What the pages remember of the releases of a channel: one record each, carried from release to release.
+"""The pages keep one record of every release of a channel, and copy the records from release to release.
 
-Retention removes releases; their records stay, so that charts and the feed reach further back. A record that cannot be read is
-left out: it informs people, and nothing is decided by it.
+Retention removes releases, but their records stay, so that charts and the feed go further back. A record that cannot be read is
+left out. That is harmless, because records are only shown and decide nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from portage_ext import limits, shown
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One release. ``created`` in seconds since 1970, ``size`` in bytes of all packages, ``signed`` how many have a signature.
+    """One release. ``created`` is in seconds since 1970, ``size`` is the size of all packages in bytes, ``signed`` is the
+    number of signed packages.
 
-    ``saved`` is the time in seconds that the builder took for the ``timed`` packages whose build time is known.
+    ``saved`` is how long the builder took for the ``timed`` packages with a known build time, in seconds.
     """
 
     number: int
@@ -37,13 +38,13 @@ class Record:
 
 
 def records(values: object) -> list[Record]:
-    """The records in ``values``, read from JSON; oldest first."""
+    """Parse the records in ``values``, a value from JSON; the oldest comes first."""
     found = [one for value in values if (one := _record(value)) is not None] if isinstance(values, list) else []
     return sorted(found, key=lambda one: one.number)
 
 
 def with_new(before: Iterable[Record], new: Record) -> Sequence[Record]:
-    """The history with ``new`` at its end, as long as it may be."""
+    """The history with ``new`` at its end, cut to the maximum length."""
     return [*(one for one in before if one.number < new.number), new][-limits.PAGES_HISTORY :]
 
 
@@ -56,7 +57,7 @@ def _record(value: Any) -> Record | None:
 
 
 def told(one: Record | Mapping[str, int]) -> str:
-    """The changes of a release in words."""
+    """The changes of a release as text."""
     counts = one.value() if isinstance(one, Record) else one
     parts = [f"{counts[key]} {key}" for key in ("added", "removed", "rebuilt") if counts[key]]
     return ", ".join(parts) or "no package changed"

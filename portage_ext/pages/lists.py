@@ -1,4 +1,4 @@
-"""The first page, the pages of the categories and the list of releases: links that work without a script."""
+"""The first page, the category pages and the list of releases link to everything without needing a script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _LATEST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """When the release expires (seconds since 1970), how many packages it leaves out, the last runs (when, what, if well)."""
+    """When the release expires (seconds since 1970), how many packages it leaves out, and the last runs (time, name,
+    success)."""
 
     expires: int
     left_out: int
@@ -26,7 +27,7 @@ class Health:
 
 
 def index(site: str, channel: str, categories: Mapping[str, int], history: Sequence[Record], health: Health) -> bytes:
-    """The first page. ``categories`` counts the names of each."""
+    """The first page. ``categories`` has the number of packages in each category."""
     newest = history[-1]
     names = sum(categories.values())
     body = (
@@ -101,7 +102,7 @@ def category(site: str, name: str, names: Sequence[str]) -> bytes:
 
 
 def releases(site: str, channel: str, history: Sequence[Record]) -> bytes:
-    """The list of releases, the newest first, below charts."""
+    """The list of releases, newest first, below the charts."""
     rows = "".join(
         f'<tr><th scope="row"><a href="releases/{one.number}.html">{one.number}</a></th><td class="nw">'
         f'{markup.moment(one.created)}</td><td class="n">{number(one.packages)}</td><td class="n">{words.size(one.size)}</td>'

@@ -1,7 +1,7 @@
-"""The frame of every page, and the one way in which text becomes HTML.
+"""All text in pages is escaped here, and every page has the same frame with a strict content security policy.
 
-A page runs no script but ``search.js`` and takes no style but ``style.css``, both from beside it: the policy in its head says
-so, so that a browser refuses whatever else could get into a page.
+A page only uses the script ``search.js`` and the style ``style.css`` from the same server. The policy in its head says so, and
+a browser refuses anything else that might get into a page.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _PLACES: Final = (("index.html", "Packages"), ("releases.html", "Releases"), ("s
 
 @lru_cache(maxsize=1 << 15)
 def text(foreign: str) -> str:
-    """``foreign`` as text of a page or as the value of an attribute in double quotes."""
+    """Escape ``foreign`` for the text of a page or for the value of an attribute in double quotes."""
     return escape(foreign, quote=True)
 
 
 @lru_cache(maxsize=1 << 15)
 def address(name: str, up: str = "") -> str:
-    """The relative URL of the page of the package ``name`` (category/name); ``up`` leads to the folder of the pages."""
+    """The relative URL of the page of the package ``name`` (category/name); ``up`` is the way to the directory of the pages."""
     return f"{up}packages/{quote(name)}.html"
 
 
 def moment(seconds: int) -> str:
-    """A time that a script can tell as an age, and that reads well without one."""
+    """A time as HTML. A script can show it as an age; without the script, it is readable too."""
     if not seconds:
         return "unknown"
     return f'<time datetime="{_iso(seconds)}">{words.minute(seconds)}</time>'
@@ -49,7 +49,7 @@ def _iso(seconds: int) -> str:
 
 
 def number(count: int) -> str:
-    """A count with its thousands apart."""
+    """A number with separated thousands."""
     return f"{count:,}"
 
 
@@ -58,12 +58,13 @@ def counted(count: int, word: str = "package") -> str:
 
 
 def command(line: str) -> str:
-    """Lines to type or to write into a file."""
+    """A block of lines for people to type or to write to a file."""
     return f'<pre class="do" tabindex="0"><code>{text(line)}</code></pre>'
 
 
 def page(title: str, site: str, body: str, *, up: str = "", here: str = "", feed: str = "") -> bytes:
-    """A whole page. ``site`` names the binhost; ``here`` is the file of the page if the navigation leads to it."""
+    """A complete page. ``site`` is the name of the binhost; ``here`` is the file of this page if the navigation has a link to
+    it."""
     links = "".join(
         f'<a href="{up}{name}"{" aria-current=page" if name == here else ""}>{label}</a>' for name, label in _PLACES
     )

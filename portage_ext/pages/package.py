@@ -1,6 +1,6 @@
-"""The page of one package: its builds, the lines that let a client install it, its contract, and who needs it.
+"""The page of a package does not depend on its release, so the file is the same in the next release unless the package changes.
 
-It says nothing of the release that it is in, so that it is the same file in the next release unless the package changes.
+It shows the builds, the commands to install it, its contract, and the packages that need it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ENV_FILE: Final = "getbinpkg.conf"
 
 
 def page(name: str, site: str, builds: Sequence[Build], needed_by: Collection[str], known: Callable[[str], bool]) -> bytes:
-    """The page of ``name``. ``builds`` has the newest first; ``known`` tells whether another package has a page."""
+    """The page of ``name``. ``builds`` are newest first; ``known`` tells whether another package has a page."""
     newest = builds[0]
     category = name.partition("/")[0]
     body = (

@@ -1,8 +1,9 @@
-"""What the search loads: names at once, and what results show in files by prefix, each when a result needs it.
+"""The search loads all names at once, and loads the details of results from small files only when it needs them.
 
-``search/names.json`` has all names and the keys of the other files. A row file is named after the prefix that its package
-names have in common; where too many have it, it is divided by the next character, and the key of the names that are the prefix
-itself ends in a dot, which no package name contains. ``search/use-<two characters>.json`` has the packages by USE flag.
+``search/names.json`` has all names and the keys of the other files. A row file has the details of packages, and its key is the
+common prefix of their names. If too many packages have the same prefix, the file is split by the next character; the key for a
+name that equals the prefix ends with a dot, which no package name contains. ``search/use-<two characters>.json`` has the
+packages by USE flag.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ Row = list[Any]
 
 
 def row(name: str, builds: Sequence[Build]) -> Row:
-    """What a result shows of a package: name, description, licence, newest builds, flags of the newest, number of builds."""
+    """The details of a package in a search result: name, description, licence, newest builds, USE flags of the newest build,
+    and number of builds."""
     newest = builds[0]
     shown = [[one.version, one.slot, words.day(one.built) if one.built else "", one.size] for one in builds[:_BUILDS_SHOWN]]
     return [name, newest.description, newest.licence, shown, list(newest.use), len(builds)]
 
 
 def divided(names: Iterable[str]) -> dict[str, list[str]]:
-    """The packages (category/name) of each row file, by its key."""
+    """Assign the packages (category/name) to row files. Returns the packages of each file by its key."""
     by_name: dict[str, list[str]] = {}
     for full in names:
         by_name.setdefault(full.partition("/")[2], []).append(full)
@@ -58,7 +60,7 @@ def _divide(prefix: str, names: Sequence[str], by_name: Mapping[str, list[str]],
 
 
 def row_file(key: str) -> str:
-    """The file of the rows with ``key``."""
+    """The path of the row file with ``key``."""
     return f"{DIRECTORY}/rows-{key}.json"
 
 
@@ -78,5 +80,5 @@ def names_text(categories: Mapping[str, Sequence[str]], rows: Iterable[str], use
 
 
 def text(value: object) -> bytes:
-    """A file of JSON, as short as it can be."""
+    """The content of a JSON file without unnecessary white space."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"

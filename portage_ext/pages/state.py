@@ -1,6 +1,6 @@
-"""What the pages of a release leave for the next writer: a file beside them that no client asks for and no server serves.
+"""The writer of pages saves its state in a file of the release for the next run; clients do not use it and it is not served.
 
-It is worth as much as the release that it lies in: if it is missing or damaged, everything is written again.
+If the file is missing or damaged, all pages are written again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAME: Final = STATE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """``made_by`` is a digest of what decides how pages look; pages of another look are not carried on."""
+    """``made_by`` is a digest of everything that decides how pages look. If it differs, no old page is used again."""
 
     made_by: str
     catalogue: Catalogue
@@ -39,7 +39,7 @@ class State:
 
 
 def read(release: Path | None) -> State | None:
-    """The state in the directory of a release; None if there is none that can be used."""
+    """Read the state in the directory of a release; None if there is no usable one."""
     if release is None:
         return None
     try:

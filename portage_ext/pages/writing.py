@@ -1,4 +1,4 @@
-"""All pages of a release are written into it before it is signed; pages that the live release has too are linked from there.
+"""All pages are written before the release is signed; a page that has not changed is a hard link to that of the live release.
 
 ::
 
@@ -12,8 +12,9 @@
         search/…                what the search loads
       .pages.json               for the next writer (state)
 
-The index header PAGES has the size and digests of B2SUMS, and the Release binds the index, so whoever trusts the Release can
-check every page. A defect in here costs the pages, not the release: then PAGES says ``none``, and one line tells why.
+The index header PAGES has the size and digests of B2SUMS, and the Release has the digest of the index. So every page can be
+verified by anybody who trusts the Release. If an error happens here, only the pages are lost, not the release: PAGES is then
+``none``, and one line says why.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class About:
-    """What the pages say beside packages. ``url`` is that of the tree, or empty; ``fingerprints`` sign Releases.
+    """Values for the pages beside the packages. ``url`` is the URL of the tree or empty; ``fingerprints`` are the keys that
+    sign Releases.
 
-    ``times`` are the seconds that the builder took for a package, by name; ``runs`` the last unattended runs.
+    ``times`` are the build times of packages in seconds by name; ``runs`` are the last unattended runs.
     """
 
     title: str
@@ -62,13 +64,13 @@ class About:
 
 
 class Writer:
-    """Writes pages (releases/made.Pages)."""
+    """Writes the pages; implements releases/made.Pages."""
 
     def __init__(self, about: About) -> None:
         self._about = about
 
     def write(self, staged: Staged) -> str:
-        """Write the pages of ``staged``; returns the value of PAGES. Raises OSError."""
+        """Write the pages of ``staged``. Returns the value of the header PAGES. Raises OSError."""
         try:
             return _Writing(self._about, staged).write()
         except OSError:
@@ -82,7 +84,7 @@ class Writer:
 
 
 class _Writing:
-    """One run: the files so far, each with its digest."""
+    """One run. It collects the files written so far with their digests."""
 
     def __init__(self, about: About, staged: Staged) -> None:
         self._about = about
@@ -118,17 +120,17 @@ class _Writing:
         _write(str(staged.directory / state.NAME), State(self._made_by, of, records).emit())
         return binding(sums)
 
-    # --- what is known
+    # --- the catalogue
 
     def _catalogue(self, known: State | None, moved: Moved) -> tuple[Catalogue, Changes | None, Reader]:
-        """The catalogue of the new index and what differs; None if everything is to be written."""
+        """The catalogue of the new index and the changes; the changes are None if everything must be written."""
         staged = self._staged
         self._old = self._old_sums()
         if known is not None and known.made_by == self._made_by and self._old:
             of = known.catalogue
             try:
                 what, reader = catalogue.advance(of, staged.before, staged.contents, moved, self._signed)
-            except (KeyError, ValueError):  # the state of another index
+            except (KeyError, ValueError):  # the state does not belong to this index
                 pass
             else:
                 return of, what, reader
@@ -239,7 +241,7 @@ class _Writing:
     # --- the files
 
     def _keep(self, name: str) -> bool:
-        """Take a file over from the live release, if it is there."""
+        """Link a file from the live release. Returns whether it exists there."""
         digest = self._old.get(name)
         if digest is None:
             return False
@@ -267,19 +269,21 @@ class _Writing:
 
 
 def _only(contents: Contents, paths: Sequence[str]) -> Contents:
-    """The entries that differ: nothing else needs to be compared again."""
+    """Only the entries at ``paths``, so that nothing else is compared again."""
     return Contents(contents.header, {path: contents.entries[path] for path in paths}, b"")
 
 
 def carries_signature(path: Path) -> bool:
-    """Whether a package ends in a signed Manifest, as a signed gpkg does. The gate ``signatures`` finds out if it is valid."""
+    """Whether a package ends with a signed Manifest, as a signed gpkg does. The gate ``signatures`` checks whether it is
+    valid."""
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         return _SIGNATURE in os.pread(file.fileno(), limits.PAGES_SIGNATURE, max(0, size - limits.PAGES_SIGNATURE))
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a new file of the staged release. Nobody reads it yet; it is flushed with the rest."""
+    """Write a new file of the staged release. It is not flushed here, because the whole release is flushed before it is
+    used."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb", buffering=0) as file:
         file.write(data)
 
