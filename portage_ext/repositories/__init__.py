@@ -1,1 +1,1 @@
-"""Ebuild repositories that a sync makes: packages picked from an overlay, ebuilds made from what others release."""
+"""Ebuild repositories that a sync makes: packages picked from an overlay, and ebuilds made from published releases."""

@@ -1,6 +1,6 @@
-"""md5-cache: metadata of an ebuild counts while the ebuild and every eclass that it inherits have the digests in its entry.
+"""An md5-cache entry is valid while the ebuild and every eclass that it inherits have the digests in the entry.
 
-That is Portage's own rule (portage.cache.flat_hash, md5-dict). An entry that keeps it spares running the ebuild.
+This is Portage's own rule (portage.cache.flat_hash, md5-dict). With a valid entry, the ebuild need not be run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KEYS: Final = (
     "BDEPEND", "DEFINED_PHASES", "DEPEND", "DESCRIPTION", "EAPI", "HOMEPAGE", "IDEPEND", "INHERIT", "IUSE", "KEYWORDS",
     "LICENSE", "PDEPEND", "PROPERTIES", "RDEPEND", "REQUIRED_USE", "RESTRICT", "SLOT", "SRC_URI",
 )  # fmt: skip
-"""What an entry may say beside the digests."""
+"""The keys that an entry may have beside the digests."""
 DEPENDENCIES: Final = ("BDEPEND", "DEPEND", "IDEPEND", "PDEPEND", "RDEPEND")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _ECLASS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -23,7 +23,8 @@ _ECLASS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an ebuild says: its values, its digest, and the digest of each eclass, by name, that it inherits at any depth."""
+    """The metadata of an ebuild: its values, its digest, and the digests by name of all eclasses that it inherits directly or
+    indirectly."""
 
     values: Mapping[str, str]
     md5: str
@@ -34,17 +35,17 @@ class Metadata:
 
 
 def path(cpv: str) -> str:
-    """Where a repository has the entry of ``category/name-version``."""
+    """The path of the entry of ``category/name-version`` in a repository."""
     return f"metadata/md5-cache/{cpv}"
 
 
 def md5(data: bytes) -> str:
-    """The digest that md5-cache names."""
+    """The MD5 digest as in md5-cache."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def parse(text: str) -> Metadata | None:
-    """The entry in ``text``; None when it is none."""
+    """Parse an entry; None if it is not valid."""
     values: dict[str, str] = {}
     for line in text.splitlines():
         key, equals, value = line.partition("=")
@@ -71,7 +72,7 @@ def emit(entry: Metadata) -> bytes:
 
 
 def is_valid(entry: Metadata, ebuild: bytes, eclasses: Mapping[str, str]) -> bool:
-    """Whether ``entry`` is of this ``ebuild``; ``eclasses`` has the digest of every eclass that it could inherit."""
+    """Whether ``entry`` is valid for this ``ebuild``. ``eclasses`` has the digest of every eclass that it could inherit."""
     return entry.md5 == md5(ebuild) and all(eclasses.get(name) == digest for name, digest in entry.eclasses.items())
 
 

@@ -1,7 +1,7 @@
-"""Foreign code runs as the sync-user, apart from this system, and for a bounded time.
+"""Foreign code runs as the sync-user, isolated from this system, and for a limited time.
 
-Where the kernel gives no namespaces (a container without rights), it runs as the sync-user and with limits all the same, as
-Portage does when FEATURES=network-sandbox cannot be had; ``lacking`` says so, for the caller to tell.
+If the kernel does not allow namespaces (as in an unprivileged container), the code still runs as the sync-user and with limits,
+as Portage does if FEATURES=network-sandbox is not possible. ``lacking`` returns the reason, and the caller must tell the user.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ def started(
     errors: int = subprocess.DEVNULL,
     largest_file: int = limits.READER_FILE,
 ) -> subprocess.Popen[bytes]:
-    """Start ``words`` with pipes as its stdin and stdout, in the first of the directories ``writable``, which it may write to.
+    """Start ``words`` with pipes as stdin and stdout. It can only write to the directories ``writable`` and runs in the first
+    one.
 
-    Killing the process that is returned ends everything that it started. Raises ConfinementError, OSError.
+    Killing the returned process also kills everything that it started. Raises ConfinementError, OSError.
     """
     return subprocess.Popen(
         _command(words, user, writable, network, largest_file, apart=lacking() is None),
@@ -58,7 +59,7 @@ def run(
     network: bool = False,
     largest_file: int = limits.READER_FILE,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run ``words`` to its end; the result has what it printed. Raises ConfinementError after ``seconds``, OSError."""
+    """Run ``words`` and return its output. Raises ConfinementError if it takes more than ``seconds``, OSError."""
     with started(
         words,
         user=user,
@@ -73,7 +74,7 @@ def run(
         except subprocess.TimeoutExpired as error:
             process.kill()
             raise ConfinementError(f"{words[0]} was not done after {seconds:g} s") from error
-        except BaseException:  # also an interrupt ends it; it is raised again
+        except BaseException:  # kill it also after an interrupt; the exception is raised again
             process.kill()
             raise
     return subprocess.CompletedProcess(list(words), process.returncode, out, errors)
@@ -81,7 +82,7 @@ def run(
 
 @cache
 def lacking() -> str | None:
-    """Why nothing can be run apart from this system; None when it can."""
+    """Why code cannot be isolated on this system; None if it can."""
     words = _command(["true"], None, [], False, limits.READER_FILE, apart=True)
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False)

@@ -1,5 +1,4 @@
-"""The areas of `portage-ext check` for repositories that a sync makes: how old each is, what was refused, and what waits for a
-person."""
+"""`portage-ext check` reports for each made repository how old it is, what was refused, and what waits for a person."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from portage_ext.repositories.tree import Section
 
 
 def areas() -> dict[str, Callable[[], Area]]:
-    """An area for each such repository in repos.conf, by name. Raises SettingsError, UnknownPortageError."""
+    """Make an area for each such repository in repos.conf, by name. Raises SettingsError, UnknownPortageError."""
     host = here()
     found = [section for section in tree.sections() if section.sync_type in tree.MADE]
     return {called: partial(_area, called, one, host.config_root, host.eroot) for one in found if (called := _called(one))}
@@ -49,7 +48,7 @@ def _summary(made: Record | None, known: History, now: int) -> str:
 
 
 def findings(section: Section, made: Record | None, known: History, listed: Collection[str], now: int) -> Iterator[Finding]:
-    """What is wrong with a repository of which ``made`` is the record, and ``listed`` the packages on its list (pick)."""
+    """Yield the problems of a repository. ``made`` is its record and ``listed`` are the packages on its list (pick)."""
     name = section.name
     sync, show = f"emaint sync -r {name}", f"portage-ext pick list {name}"
     if section.sync_type == "pypi":

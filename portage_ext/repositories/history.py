@@ -1,5 +1,6 @@
-"""When a made repository was last synced, and why a later sync failed. The repository itself says nothing of time, so that it
-changes only when its packages do.
+"""The time of the last sync of a made repository, and why a later sync failed, are recorded outside of the repository.
+
+So the repository itself changes only if its packages change.
 
     EROOT/var/lib/portage-ext/repositories/NAME.json
 """
@@ -20,8 +21,8 @@ _NOBODY_KNOWS: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Seconds since 1970 (0: never, or nobody knows) of what the repository was made from, and of the last sync that failed
-    since then, with the reason."""
+    """When the source of the repository was fetched, and when a sync has failed since then, with the reason. Times are in
+    seconds since 1970 (0: never or unknown)."""
 
     succeeded: int = _NOBODY_KNOWS
     failed: int = _NOBODY_KNOWS
@@ -29,7 +30,7 @@ class History:
 
 
 def load(eroot: Path, name: str) -> History:
-    """What is known of the repository ``name``. A damaged file says nothing, and the next sync replaces it."""
+    """Load the history of the repository ``name``. A damaged file counts as empty, and the next sync replaces it."""
     try:
         with _path(eroot, name).open("rb") as file:
             values = json.loads(file.read(limits.RUN_LINE_SIZE))
@@ -39,12 +40,12 @@ def load(eroot: Path, name: str) -> History:
 
 
 def succeeded(eroot: Path, name: str, when: int) -> None:
-    """The repository is now what its source was at ``when``. Raises OSError."""
+    """Record that the repository has the state of its source at ``when`` (seconds since 1970). Raises OSError."""
     _write(eroot, name, History(when))
 
 
 def failed(eroot: Path, name: str, why: str) -> None:
-    """A sync failed now. Raises OSError."""
+    """Record that a sync failed now, and the reason. Raises OSError."""
     _write(eroot, name, History(load(eroot, name).succeeded, int(time.time()), shown.line(why)[: limits.CONFIG_LINE]))
 
 

@@ -1,8 +1,9 @@
-"""Run a program apart from this system: ``python -I jail.py SPECIFICATION PROGRAM ARGUMENT…``. Standard library only.
+"""Run a program isolated from this system: ``python -I jail.py SPECIFICATION PROGRAM ARGUMENT…``. Standard library only.
 
-The program sees the whole system and can write only into the directories of the specification. It has no network, sees no
-other process's IPC, runs as the given user, gains no rights by a setuid program, and has limits. When this process dies, all
-processes of the program die. The namespaces need root or user namespaces; exit status 125 says that they cannot be had.
+The program can read the whole system, but can write only to the directories in the specification. It has no network and no
+access to the IPC of other processes, runs as the given user, cannot gain privileges through setuid programs, and has limits.
+When this process dies, all processes of the program are killed. This needs root or user namespaces; the exit status is 125 if
+they are not available.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _done(result: int, what: str) -> None:
 
 
 def _separate(writable: list[str], network: bool) -> None:
-    """Namespaces of its own, with everything but ``writable`` read-only. Raises OSError."""
+    """Enter new namespaces in which everything except ``writable`` is read-only. Raises OSError."""
     uid, gid = os.geteuid(), os.getegid()
     flags = _NEWNS | _NEWIPC | _NEWPID | (0 if network else _NEWNET) | (_NEWUSER if uid else 0)
     _done(_libc.unshare(flags), "unshare")
@@ -62,7 +63,7 @@ def _set_attributes(path: str, attributes: _MountAttributes) -> None:
 
 
 def _become(specification: dict[str, Any]) -> None:
-    """The user and the limits of the program."""
+    """Set the user and the limits for the program."""
     for name, most in specification["limits"].items():
         number = getattr(resource, name)
         hard = resource.getrlimit(number)[1]
@@ -75,18 +76,18 @@ def _become(specification: dict[str, Any]) -> None:
         os.setuid(uid)
     os.umask(0o022)
     _done(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
-    # Changing the user clears it, so it comes last.
+    # Set this last, because changing the user clears it.
     _done(_libc.prctl(_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "prctl")
 
 
 def main() -> int:
-    """Exit status: the program's, or 125."""
+    """Run the program. Returns its exit status, or 125 if it cannot be isolated."""
     specification, words = json.loads(sys.argv[1]), sys.argv[2:]
     try:
         if specification["apart"]:
             _separate(specification["writable"], specification["network"])
         if specification["writable"]:
-            # Again after the mounts: the directory that was entered before is the read-only one.
+            # Enter the directory again after mounting, because the current directory is still the read-only one.
             os.chdir(specification["writable"][0])
         child = os.fork()
         if child == 0:
@@ -101,5 +102,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     status = main()
-    # A child that could not start must not run what is left of its parent.
+    # Exit here, because a child that failed to start must not continue with the code of its parent.
     os._exit(status)

@@ -1,6 +1,6 @@
-"""What every made repository has: its name, its masters, and nothing that acts on another repository.
+"""Every made repository has a name and masters of its own, and nothing in it can affect another repository.
 
-``aliases`` and ``repo-name`` of an overlay are not copied: with them it could take the name of another repository.
+``aliases`` and ``repo-name`` of an overlay are not copied, because the overlay could use them to take the name of another one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _COPIED: Final = (
     "allow-missing-manifest", "eapis-banned", "eapis-deprecated", "manifest-hashes", "manifest-required-hashes",
     "properties-allowed", "restrict-allowed",
 )  # fmt: skip
-"""Keys that say how packages of this repository are to be taken, and no more."""
+"""Keys that only concern the packages of this repository."""
 _VALUE: Final = re.compile(r"[A-Za-z0-9 ._+-]*")
 _FORMATS: Final = frozenset({"portage-1", "portage-2", "profile-repo-deps", "profile-license", "profile-default-eapi"})
 
 
 def parse(text: str) -> dict[str, str]:
-    """The keys of a layout.conf (``key = value``, comments); what is no such line is passed over."""
+    """Parse a layout.conf (``key = value`` lines and comments). Other lines are ignored."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, equals, value = line.partition("#")[0].partition("=")
@@ -42,8 +42,8 @@ def skeleton(
 ) -> dict[str, File]:
     """The files of an empty repository called ``name``: repo_name, categories, layout.conf.
 
-    ``thin``: Manifests name distfiles only. ``eapi``: the EAPI of the files below profiles/. ``overlay``: the layout.conf that
-    the packages come from, of which the keys that concern packages are copied.
+    With ``thin``, Manifests only list distfiles. ``eapi`` is the EAPI of the files below profiles/. ``overlay`` is the
+    layout.conf of the overlay, from which the keys that concern packages are copied.
     """
     source = overlay or {}
     lines = [f"masters = {' '.join(masters)}", f"thin-manifests = {str(thin).lower()}", "sign-manifests = false"]

@@ -1,6 +1,6 @@
-"""A made repository says of itself what is in it and why, in one file that is swapped with it: ``metadata/portage-ext.json``.
+"""A made repository records its content and the reasons in ``metadata/portage-ext.json``, which is replaced together with it.
 
-The record has neither a time nor a revision: it changes only when the repository does.
+The record has no time and no revision, so it changes only if the repository changes.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _FORMAT: Final = 1
 
 
 class Kind(StrEnum):
-    """What a remark tells."""
+    """The kind of a remark."""
 
     REFUSED = "refused"
-    """A package that is not taken, or a change of it."""
+    """A package, or a change of it, that was not accepted."""
     KEPT = "kept"
-    """A package as an earlier sync took it, because it is not to be had any more."""
+    """A package from an earlier sync that is kept, because the source no longer has it or it was refused."""
     UNREADABLE = "unreadable"
-    """An ebuild that is there, and whose metadata cannot be read."""
+    """An ebuild in the repository whose metadata cannot be read."""
     MISSING = "missing"
     """A dependency that no repository here has."""
     LEFT_OUT = "left out"
-    """A file, or lines of it, that would act on more than the packages of this repository."""
+    """A file, or lines of it, that would affect more than the packages of this repository."""
     MOVED = "moved"
-    """A package that has another name now."""
+    """A package that was renamed."""
     HELD = "held"
-    """Something that waits for a person's consent."""
+    """Something that a person must confirm first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,7 +49,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Remark:
-    """Something that a person may want to know: about ``name``, and why it is so."""
+    """Information for a person about ``name``, with the reason."""
 
     kind: Kind
     name: str
@@ -58,14 +58,14 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``made_by`` is the sync type, ``source`` what it was made from."""
+    """The record. ``made_by`` is the sync type, ``source`` is what the repository was made from."""
 
     made_by: str
     source: str
     items: tuple[Item, ...] = ()
     remarks: tuple[Remark, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
-    """What else the maker remembers."""
+    """Other values that the sync type stores."""
 
     def item(self, name: str) -> Item | None:
         return next((one for one in self.items if one.name == name), None)
@@ -78,12 +78,12 @@ class Record:
 
 
 def is_made(location: Path) -> bool:
-    """Whether a sync of ours made what is at ``location``."""
+    """Whether the directory ``location`` was made by one of our sync types."""
     return (location / RECORD).is_file()
 
 
 def load(location: Path) -> Record | None:
-    """The record of the repository at ``location``; None when it is not one that a sync made. Raises RepositoryError."""
+    """Read the record of the repository at ``location``; None if no sync of ours made it. Raises RepositoryError."""
     path = location / RECORD
     try:
         with path.open("rb") as file:

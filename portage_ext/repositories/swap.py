@@ -1,11 +1,11 @@
-"""A repository is replaced whole: a reader, and a run that is killed, find the old one or the new one.
+"""A repository is replaced as a whole: a reader sees the old or the new one, also if the run is killed.
 
-The new content is written beside the repository and exchanged with it by one rename (renameat2, RENAME_EXCHANGE). Content that
-is there already is not written again. A file that stays the same keeps its time, because Portage applies package moves again
-whenever a file of profiles/updates has another one.
+The new content is written to a directory beside the repository, and both are exchanged by one rename (renameat2,
+RENAME_EXCHANGE). Nothing is written if the content is the same. An unchanged file keeps its modification time, because Portage
+applies package moves again if the time of a file in profiles/updates changes.
 
-Where a file system cannot exchange two directories, two renames follow each other. A run that is killed between them leaves
-the repository under the name ``.NAME.portage-ext.old``, and the next run puts it back.
+If the file system cannot exchange two directories, two renames are done. A run that is killed between them leaves the
+repository as ``.NAME.portage-ext.old``, and the next run restores it.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ class File:
 
 
 Contents = Mapping[str, File]
-"""A whole repository: the path of each file, relative and with ``/``, and what is in it."""
+"""A whole repository: the relative path of each file, and its content."""
 
 
 def replace(location: Path, contents: Contents, user: User | None = None) -> bool:
-    """Make ``contents`` the repository at ``location``; False when it is there already, and then nothing is written.
+    """Replace the repository at ``location`` with ``contents``. Returns False and writes nothing if it already has this
+    content.
 
-    Raises RepositoryError when ``location`` cannot be exchanged, OSError when the new content cannot be written.
+    Raises RepositoryError if ``location`` cannot be replaced, OSError if the new content cannot be written.
     """
     recover(location)
     before = read(location)
@@ -63,7 +64,7 @@ def replace(location: Path, contents: Contents, user: User | None = None) -> boo
 
 
 def recover(location: Path) -> None:
-    """Put right what a run has left that was killed. Raises OSError."""
+    """Repair the state that a killed run has left. Raises OSError."""
     old = _beside(location, "old")
     if old.is_dir() and not old.is_symlink():
         if not location.exists() or (location.is_dir() and not any(location.iterdir())):
@@ -74,7 +75,7 @@ def recover(location: Path) -> None:
 
 
 def read(location: Path) -> dict[str, File] | None:
-    """All files at ``location``; None when there is no directory, or when there is something that no repository of ours has."""
+    """Read all files at ``location``; None if it is no directory, or has anything that our repositories never have."""
     found: dict[str, File] = {}
     left = limits.REPOSITORY_SIZE
     if not location.is_dir():
@@ -123,7 +124,7 @@ def _settle(path: Path, mode: int, user: User | None) -> None:
 
 
 def _take(staging: Path, location: Path) -> None:
-    """Give ``staging`` the name ``location``; what was there has the name ``staging`` afterwards, or is gone."""
+    """Rename ``staging`` to ``location``. The old directory is then at ``staging``, or removed."""
     try:
         if not location.exists() or not any(location.iterdir()):
             os.rename(staging, location)
@@ -142,7 +143,7 @@ def _take(staging: Path, location: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two directories in one step; False where this system cannot. Raises OSError."""
+    """Exchange two directories in one step. Returns False if this system cannot do that. Raises OSError."""
     library = ctypes.CDLL(None, use_errno=True)
     call = getattr(library, "renameat2", None)
     if call is None:

@@ -1,7 +1,9 @@
-"""All that made repositories ask of Portage: repos.conf, what other repositories have, Portage's own fetch, its reader.
+"""All use of Portage by made repositories is here: repos.conf, the content of other repositories, fetching, and reading
+ebuilds.
 
-This is the one module of the room that imports Portage. Run as a program, apart from this system, it is the reader: it has a
-repos.conf of its own (PORTAGE_REPOSITORIES) in which a view of an overlay takes the place of the repository that is made.
+This is the only module of the room that imports Portage. It is also run as a program, isolated from the system, to read
+ebuilds. It then has its own repos.conf (PORTAGE_REPOSITORIES), in which a view of the overlay replaces the repository that is
+being made.
 """
 
 from __future__ import annotations
@@ -49,16 +51,16 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 )
 LOSS: Final = "repositories with sync-type pick cannot be made"
 MADE: Final = ("pick", "pypi")
-"""Sync types whose repositories are made here."""
+"""The sync types whose repositories are made by this package."""
 CACHE: Final = "var/cache/portage-ext"
 STATE: Final = "var/lib/portage-ext"
 _KEPT: Final = ("location", "masters", "priority", "aliases", "eclass-overrides", "main-repo")
-"""What of repos.conf decides how an ebuild is read."""
+"""The keys of repos.conf that affect how an ebuild is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Another repository: where it is, and the only packages of it that count; None when all do."""
+    """Another repository: its location, and the packages of it that count (None: all)."""
 
     name: str
     location: Path
@@ -66,7 +68,8 @@ class Other:
 
 
 class Tree:
-    """What Portage says for the repository ``repo`` that a sync makes. ``settings`` and ``portdb`` are Portage's own."""
+    """Access to Portage for the repository ``repo``, which a sync makes. ``settings`` and ``portdb`` are Portage's own
+    objects."""
 
     def __init__(self, settings: Any, portdb: Any, repo: Any) -> None:
         """Raises UnknownPortageError, and RepositoryError for the damaged record of another repository."""
@@ -90,11 +93,11 @@ class Tree:
         return Path(self.settings["EROOT"], *names)
 
     def option(self, name: str) -> str:
-        """The value of an option of the sync module; empty when repos.conf does not set it."""
+        """The value of an option of the sync module; empty if repos.conf does not set it."""
         return (self.repo.module_specific_options.get(name) or "").strip()
 
     def masters(self, words: Iterable[str]) -> tuple[list[tuple[str, Path]], list[str]]:
-        """The repositories called ``words``, each with its location, and the names that repos.conf does not have."""
+        """The repositories named in ``words`` with their locations, and the names that repos.conf does not have."""
         known: list[tuple[str, Path]] = []
         missing: list[str] = []
         for word in words:
@@ -107,7 +110,7 @@ class Tree:
         return known, missing
 
     def configured_masters(self) -> list[str] | None:
-        """The masters that repos.conf sets for this repository; None when the overlay's own layout.conf decides."""
+        """The masters that repos.conf sets for this repository; None if the overlay's own layout.conf decides."""
         path = Path(self.repo.location, "metadata/layout.conf")
         names = [one.name for one in self.repo.masters or ()]
         main = self.settings.repositories.mainRepo()
@@ -117,7 +120,7 @@ class Tree:
         return None if names == usual else names
 
     def has(self, atom: str) -> bool:
-        """Whether another repository has an ebuild that matches ``atom``, whatever its USE flags, masks and keywords."""
+        """Whether another repository has an ebuild that matches ``atom``. USE flags, masks and keywords are ignored."""
         from portage.dep import Atom, match_from_list
         from portage.exception import InvalidAtom
 
@@ -147,7 +150,8 @@ class Tree:
                 continue
             only = None
             if repo.sync_type in MADE:
-                # What a made repository was brought for somebody's need may go with its next sync.
+                # In another made repository only listed packages count: those that are only dependencies may disappear with its
+                # next sync.
                 found = record.load(Path(repo.location))
                 only = frozenset(one.name for one in found.items if one.listed) if found is not None else frozenset()
             yield Other(repo.name, Path(repo.location), only)
@@ -155,10 +159,10 @@ class Tree:
     # --- the store
 
     def fetch(self, kind: str, store: Path, user: User, options: Mapping[str, Any], more: Sequence[str] = ()) -> int:
-        """Have Portage's own sync module ``kind`` fetch, and verify, the overlay into ``store``; its exit status.
+        """Fetch and verify the overlay into ``store`` with Portage's own sync module ``kind``. Returns its exit status.
 
-        ``options`` are those that Portage gave to our sync module, ``more`` options of `git clone`. A store that a first
-        fetch leaves without verification is removed. Raises OSError.
+        ``options`` are those that Portage gave to our sync module; ``more`` are additional options for `git clone`. If the
+        first fetch ends without verification, the store is removed. Raises OSError.
         """
         import portage.sync
 
@@ -172,7 +176,7 @@ class Tree:
         repo.location = repo.user_location = str(store)
         repo.sync_type = kind
         repo.sync_rcu = False
-        # Nobody but this sync changes the store, so what is in the way of an update goes.
+        # Only this sync changes the store. So Portage may discard local changes that prevent an update.
         repo.volatile = False
         given = dict(self.repo.module_specific_options)
         if more:
@@ -188,7 +192,7 @@ class Tree:
     # --- reading ebuilds
 
     def reader(self, view: Path, masters: Sequence[str], scratch: Path, user: User) -> subprocess.Popen[bytes]:
-        """Start the process that reads ebuilds of the overlay in ``view``. Raises OSError."""
+        """Start the process that reads the ebuilds of the overlay in ``view``. Raises OSError."""
         environment = {
             **os.environ,
             "PORTAGE_REPOSITORIES": self._configuration(view, masters),
@@ -203,7 +207,7 @@ class Tree:
         return confined.started(words, user=user, writable=[scratch], environment=environment, errors=subprocess.PIPE)
 
     def _configuration(self, view: Path, masters: Sequence[str]) -> str:
-        """repos.conf with ``view`` in the place of this repository, and nothing that only a sync asks for."""
+        """The text of repos.conf with ``view`` in place of this repository, and without keys that only a sync uses."""
         parser = configparser.RawConfigParser()
         parser.read_string(self.settings.repositories.config_string())
         made = configparser.RawConfigParser()
@@ -230,7 +234,7 @@ def opened(sync_type: str) -> list[Tree]:
     import portage
     from portage.exception import PortageException
 
-    # Else Portage leaves out a repository that has never been synced.
+    # Without this, Portage ignores a repository that was never synced.
     with patching.applied([Patch(portage, "_sync_mode", lambda before: True)]):
         try:
             settings, database = portage.settings, portage.db[portage.settings["EROOT"]]["porttree"].dbapi
@@ -241,7 +245,7 @@ def opened(sync_type: str) -> list[Tree]:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of repos.conf with a sync-type. ``options`` are those of the sync module."""
+    """A section of repos.conf with a sync-type. ``options`` are the options of the sync module."""
 
     name: str
     location: Path
@@ -250,14 +254,14 @@ class Section:
 
 
 def sections() -> list[Section]:
-    """The sections of repos.conf that are synced, also where nothing is at their location yet. Raises UnknownPortageError."""
+    """The sections of repos.conf with a sync-type, also if their location does not exist yet. Raises UnknownPortageError."""
     import portage
     from portage.const import USER_CONFIG_PATH
     from portage.repository.config import RepoConfigLoader
 
     probe.check("the sync types in repos.conf cannot be read", _SECTIONS)
     settings = portage.settings
-    # As load_repository_config, which in a program that has read it before leaves out what is not there yet.
+    # Read the same files as load_repository_config, which itself leaves out repositories whose location does not exist yet.
     places = (settings.global_config_path, os.path.join(settings["PORTAGE_CONFIGROOT"], USER_CONFIG_PATH))
     given = os.environ.get("PORTAGE_REPOSITORIES")
     paths = [os.path.join(one, "repos.conf") for one in places] if given is None else [io.StringIO(given)]
@@ -271,7 +275,7 @@ def sections() -> list[Section]:
 
 
 def sync_user(tree: Tree) -> User:
-    """As whom `emerge --sync` would work on this repository (SyncManager.pre_sync). Raises RepositoryError."""
+    """The user that `emerge --sync` would use for this repository (SyncManager.pre_sync). Raises RepositoryError."""
     import grp
     import pwd
 
@@ -294,7 +298,7 @@ def sync_user(tree: Tree) -> User:
 
 
 def sync_options(tree: Tree, user: User) -> dict[str, Any]:
-    """What Portage's sync modules are given, for a fetch that no emerge has begun. What they print goes to stderr."""
+    """The options for Portage's sync modules if we fetch without `emerge --sync`. Their output goes to stderr."""
     environment = tree.settings.environ()
     spawn: dict[str, Any] = {"env": environment, "fd_pipes": {0: 0, 1: 2, 2: 2}, "umask": user.umask}
     if user.is_other:
@@ -313,7 +317,7 @@ def sync_options(tree: Tree, user: User) -> dict[str, Any]:
 
 
 def matches(atom: str, slots: Mapping[str, str]) -> bool:
-    """Whether one of the versions matches ``atom``; ``slots`` has SLOT of each, which is empty when nobody knows it."""
+    """Whether one of the versions matches ``atom``. ``slots`` has the SLOT of each version; empty if it is unknown."""
     from portage.dep import Atom, match_from_list
     from portage.exception import InvalidAtom
     from portage.versions import _pkg_str
@@ -331,8 +335,8 @@ def matches(atom: str, slots: Mapping[str, str]) -> bool:
 
 
 def _read(store: str) -> int:
-    """Answer each line ``category/name-version`` with a line of JSON, until there is no more."""
-    # The pipe is this process's own: what an ebuild prints goes into a file.
+    """Answer each input line ``category/name-version`` with a line of JSON until the input ends."""
+    # Only this process writes to the pipe. The output of ebuilds goes to a file.
     answers = os.fdopen(os.dup(1), "wb")
     said = os.open("said", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(said, 1)
@@ -369,7 +373,7 @@ def _metadata(database: Any, cpv: str, store: str, said: int) -> dict[str, Any]:
 
 
 def _reason(said: str) -> str:
-    """The line of what Portage and bash printed that says why; the last one when none is marked."""
+    """The line in the output of Portage and bash that has the reason; the last line if none is marked as an error."""
     lines = [line.strip().lstrip("*! ").strip() for line in said.splitlines()]
     lines = [line for line in lines if line]
     for number, line in enumerate(lines[:-1]):

@@ -1,4 +1,4 @@
-"""As whom a sync works: Portage's sync-user (or FEATURES=usersync) decides, for the fetch, the reading and the files made."""
+"""A sync fetches, reads and writes files as the user that Portage's sync-user (or FEATURES=usersync) sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user to whom root changes; ``umask`` takes rights from the files that are made."""
+    """The user to which root switches. ``umask`` is applied to new files."""
 
     uid: int
     gid: int
@@ -20,12 +20,12 @@ class User:
 
     @property
     def is_other(self) -> bool:
-        """Whether this process can and must change to this user."""
+        """Whether this process can and must switch to this user."""
         return os.geteuid() == 0 and self.uid != 0
 
 
 def of_spawn(spawn_kwargs: Mapping[str, Any]) -> User:
-    """The user for whom Portage prepared the arguments of its own sync modules (SyncManager.pre_sync)."""
+    """The user in the arguments that Portage prepared for its own sync modules (SyncManager.pre_sync)."""
     uid, gid = spawn_kwargs.get("uid", os.geteuid()), spawn_kwargs.get("gid", os.getegid())
     env = spawn_kwargs.get("env", {})
     home = env.get("HOME", "/") if isinstance(env, Mapping) else "/"

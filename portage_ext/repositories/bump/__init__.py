@@ -1,1 +1,1 @@
-"""Newer releases of packages that there are, found by nvchecker, wherever they are published. A new package is never made."""
+"""Newer releases of existing packages, found by nvchecker wherever they are published. No new package is ever created."""

@@ -1,5 +1,6 @@
-"""nvchecker says which release is the newest. It runs as a process, by a configuration of its own in which each entry is called
-``category/name``; what it prints is read as one JSON object a line.
+"""nvchecker finds the newest release of each package. It runs as a separate process and prints one JSON object per line.
+
+It has its own configuration file, in which each entry has the name ``category/name``.
 
 ::
 
@@ -28,21 +29,21 @@ from portage_ext.errors.repositories import RepositoryError
 from portage_ext.repositories.pick.wanted import is_cp
 
 CONFIGURATION: Final = "etc/overlayman/nvchecker.toml"
-"""Below PORTAGE_CONFIGROOT."""
+"""The path of its configuration below PORTAGE_CONFIGROOT."""
 _OWN: Final = "__config__"
 _FOUND: Final = frozenset({"updated", "up-to-date"})
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The newest version of each package, as it is published, and why that of others is not known."""
+    """The newest version of each package as published, and for the other packages the reason why it is not known."""
 
     found: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
 def packages(configuration: Path) -> list[str]:
-    """The packages of which ``configuration`` has an entry; none when there is no such file. Raises SettingsError."""
+    """The packages with an entry in ``configuration``; none if the file does not exist. Raises SettingsError."""
     try:
         with configuration.open("rb") as file:
             data = file.read(limits.CONFIG_FILE_SIZE + 1)
@@ -64,7 +65,7 @@ def packages(configuration: Path) -> list[str]:
 
 
 def checked(configuration: Path, only: str | None = None) -> Checked:
-    """What nvchecker finds for all entries of ``configuration``, or for one. Raises RepositoryError."""
+    """Run nvchecker for all entries of ``configuration`` or only for the entry ``only``. Raises RepositoryError."""
     command = [*_program(), "--logger", "json", "--file", str(configuration), *(("--entry", only) if only else ())]
     try:
         done = subprocess.run(
@@ -80,7 +81,7 @@ def checked(configuration: Path, only: str | None = None) -> Checked:
 
 
 def _program() -> list[str]:
-    """nvchecker of this Python, or that in PATH. Raises RepositoryError."""
+    """The command line of nvchecker: that of this Python, or else that in PATH. Raises RepositoryError."""
     if find_spec("nvchecker") is not None:
         return [sys.executable, "-m", "nvchecker"]
     if (path := shutil.which("nvchecker")) is not None:
@@ -89,7 +90,7 @@ def _program() -> list[str]:
 
 
 def read(output: bytes) -> Checked:
-    """What the lines say that ``nvchecker --logger json`` has printed."""
+    """Parse the output of ``nvchecker --logger json``."""
     said = Checked()
     for line in output.splitlines():
         try:

@@ -1,6 +1,7 @@
-"""A newer version of a package: its newest ebuild copied, and the Manifest made by Portage's own `ebuild`, which fetches it.
+"""A newer version is made by copying the newest ebuild; Portage's own `ebuild` then fetches the distfiles and makes the
+Manifest.
 
-The text of the ebuild stays as it is but for KEYWORDS. When something fails, the overlay is left as it was.
+Only KEYWORDS changes in the text of the ebuild. If a step fails, the overlay is left as it was before.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from portage_ext.repositories.pypi import bumping
 from portage_ext.repositories.pypi.versions import order, pms
 
 _BESIDE: Final = ("metadata.xml", "files")
-"""What an ebuild needs beside itself in an overlay that does not have the package yet."""
+"""What is copied together with the ebuild if the overlay does not have the package yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """``category/name`` in its new version, the ebuild that was written, and how the two releases differ (lines)."""
+    """``category/name`` with its new version, the path of the new ebuild, and the differences of the two releases as lines."""
 
     package: str
     new: str
@@ -39,7 +40,7 @@ class Copied:
 
 
 def gentoo_version(version: str) -> str | None:
-    """A published version as PMS writes it; None when there is no such way."""
+    """Convert a published version to a PMS version; None if that is not possible."""
     text = version.strip()
     if len(text) > limits.PYPI_VERSION:
         return None
@@ -52,7 +53,7 @@ def gentoo_version(version: str) -> str | None:
 
 
 def is_newer(new: str, old: str) -> bool:
-    """Whether the version ``new`` is above ``old`` (PVR), by PMS 3.3."""
+    """Whether the version ``new`` is newer than ``old`` (PVR) by PMS 3.3."""
     one, other = order(new), order(old.partition("-r")[0])
     return one is not None and other is not None and one > other
 
@@ -120,7 +121,7 @@ def _ebuild(path: Path, phase: str) -> None:
 
 
 def _bring(source: Path, there: Path) -> None:
-    """Copy what belongs to the package beside its ebuilds: regular files, within the bounds of a package."""
+    """Copy the other files of the package: only regular files, and within the limits for a package."""
     left = limits.OVERLAY_PACKAGE_SIZE
     files.make_directory(there)
     for name in _BESIDE:
@@ -137,14 +138,14 @@ def _bring(source: Path, there: Path) -> None:
 
 @contextlib.contextmanager
 def _undone_on_error(there: Path) -> Iterator[None]:
-    """Take away whatever the block has added to the package directory ``there``, and put its Manifest back, if it fails."""
+    """If the block fails, remove everything that it added to the package directory ``there``, and restore its Manifest."""
     had = {path.relative_to(there) for path in there.rglob("*")}
     manifest = there / "Manifest"
     said = manifest.read_bytes() if manifest.is_file() else None
     existed = there.is_dir()
     try:
         yield
-    except BaseException:  # also an interrupt leaves the overlay as it was; it is raised again
+    except BaseException:  # restore the overlay also after an interrupt; the exception is raised again
         if not existed:
             shutil.rmtree(there, ignore_errors=True)
             raise

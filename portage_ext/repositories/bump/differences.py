@@ -1,6 +1,6 @@
-"""What differs between two releases in the files that say how they are built, what they need, and under which licence.
+"""Two releases are compared in the files that describe their build, their dependencies and their licence.
 
-Archives are walked through and never unpacked; each is foreign, and what is read of it has bounds.
+Archives are read but never unpacked. They are untrusted, so everything that is read has a limit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUILD: Final = re.compile(
 )
 _LICENCE: Final = re.compile(r"(?:COPYING|LICEN[CS]E)[A-Za-z0-9._-]*", re.I)
 _DEEP: Final = 2
-"""Directories below the top one in which build files are looked for; deeper ones are examples and bundled projects."""
+"""How many levels below the top directory are searched for build files; deeper files are examples and bundled projects."""
 _ERRORS: Final = (
     tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, OverflowError,
     RecursionError, RuntimeError, NotImplementedError, zstandard.ZstdError,
@@ -38,11 +38,11 @@ _ERRORS: Final = (
 
 
 class _UnreadableError(Exception):
-    """An archive cannot be read; its text says why."""
+    """An archive cannot be read; the message says why."""
 
 
 def between(old: Sequence[Path], new: Sequence[Path]) -> Iterator[str]:
-    """Lines for a person: ``-`` and ``+`` as in a diff, below the name of each file."""
+    """Yield lines for a person: the name of each file, then its ``-`` and ``+`` lines as in a diff."""
     try:
         before, now = _all(old), _all(new)
     except _UnreadableError as error:
@@ -83,7 +83,7 @@ def _all(archives: Sequence[Path]) -> dict[str, str]:
 
 
 def _wanted(path: str) -> str | None:
-    """The path below the top directory of an archive, when that file is one to compare."""
+    """The path below the top directory of an archive if that file is compared; else None."""
     below = path.removeprefix("./").partition("/")[2]
     name = below.rpartition("/")[2]
     depth = below.count("/")
@@ -108,7 +108,7 @@ def _tar(path: Path) -> dict[str, str]:
 
 
 def _stream(name: str, file: IO[bytes]) -> Any:
-    """The tar in a file of that name."""
+    """Open the decompressed tar stream of a file with that name."""
     if name.endswith((".gz", ".tgz")):
         return gzip.GzipFile(fileobj=file)
     if name.endswith((".bz2", ".tbz2")):
