@@ -8,8 +8,7 @@ delivered with the fence of its attempt, and only the newest fence is accepted. 
        |         '-> failed (package | builder | environment), or queued again when this host was to blame
        '-> cancelled
 
-``failed (package)`` is permanent, because the same key would fail in the same way. After a failure of this host, the job is
-tried again.
+``failed (package)`` is permanent: the same key would fail again. After a failure of this host, the job is tried again.
 """
 
 from __future__ import annotations
@@ -90,8 +89,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a job: its fence, its runner, and how it ended (``ended`` is None while it runs). ``failure`` says what
-    was to blame."""
+    """One attempt at a job: its fence, runner and end (``ended`` is None while it runs). ``failure`` is what was to blame."""
 
     key: str
     fence: int
