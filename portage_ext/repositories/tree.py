@@ -227,9 +227,9 @@ class Tree:
 
 
 def opened(sync_type: str) -> list[Tree]:
-    """The repositories of that sync type, as repos.conf has them, also where nothing is at their location yet.
+    """The repositories in repos.conf with this sync type, also if their location does not exist yet.
 
-    Raises SettingsError when Portage cannot read its configuration, UnknownPortageError, RepositoryError.
+    Raises SettingsError if Portage cannot read its configuration, UnknownPortageError, RepositoryError.
     """
     import portage
     from portage.exception import PortageException

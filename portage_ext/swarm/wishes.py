@@ -35,7 +35,7 @@ class Wishes:
         self._may_read = 0
 
     def waiting(self) -> list[Waiting]:
-        """Every queued job, but those of targets that are read at a later call: one capture takes a good part of a step.
+        """The queued jobs. Jobs of a new target may be left out until a later call, because reading its capture takes long.
 
         Raises LedgerError, OSError.
         """

@@ -1,1 +1,2 @@
-"""``sync-type = pick``: the packages of an overlay that an administrator has listed, and what they need."""
+"""``sync-type = pick``: a repository with the packages that an administrator has listed from an overlay, and their
+dependencies."""

@@ -1,4 +1,4 @@
-"""The picked repository as one value: every file of it, and the record that says why each package is there."""
+"""A picked repository is computed as one value: all its files, and the record with the reason for each package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portage_ext.repositories.swap import Contents, File
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where packages come from: the overlay's ``name`` and ``uri``, its masters that are here and that are not, layout.conf."""
+    """The source of the packages: the overlay's ``name`` and ``uri``, its present and missing masters, and its layout.conf."""
 
     name: str
     uri: str
@@ -30,7 +30,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a picked repository is to hold, what it holds now, and why."""
+    """The planned content of a picked repository, its current content, and the reasons."""
 
     contents: Contents
     before: Contents
@@ -89,10 +89,10 @@ def plan(
 
 
 def _packages(found: Closure, eclasses: Eclasses, remarks: list[Remark]) -> tuple[dict[str, File], dict[str, set[str]]]:
-    """The files of the packages, of their eclasses and of md5-cache; for each eclass who inherits it."""
+    """The files of the packages, of their eclasses and of md5-cache; and for each eclass the packages that inherit it."""
     contents: dict[str, File] = {}
     users: dict[str, set[str]] = {}
-    # What the overlay has now counts also for a package that was kept: there is one eclass of a name.
+    # A kept package also gets the current eclasses of the overlay, because a repository has only one eclass of each name.
     for package in sorted(found.packages.values(), key=lambda one: (one.kept == "", one.cp)):
         contents |= package.files
         for name, file in package.eclasses.items():

@@ -1,4 +1,4 @@
-"""What an exchange of a picked repository changes: packages by their versions, and everything else by its path."""
+"""The changes of a new picked repository are listed: packages with their versions, and all other files by path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portage_ext.repositories.swap import Contents
 
 @dataclass(frozen=True, slots=True, order=True)
 class Change:
-    """The versions of a package before and now. The same: other files of it change. None: it is not there."""
+    """The versions of a package before and after; None if it is not there. If they are equal, only other files of it change."""
 
     cp: str
     before: tuple[str, ...]
@@ -37,7 +37,7 @@ class Changes:
 
 
 def changes(plan: Plan) -> Changes:
-    """What taking ``plan`` changes."""
+    """The changes if ``plan`` is applied."""
     before, now = _packages(plan.before), _packages(plan.contents)
     found = [
         Change(cp, _versions(cp, before.get(cp, {})), _versions(cp, now.get(cp, {})))

@@ -1,6 +1,6 @@
-"""git in the store of an overlay: all names are known, and only the files that were asked for are there (sparse, partial).
+"""The git clone of an overlay is partial and sparse: all file names are known, and only the requested files are fetched.
 
-It runs as the user of the sync, who owns the store, and no hook of it runs.
+git runs as the sync-user, who owns the clone, and no git hook is run.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from portage_ext.errors.repositories import RepositoryError
 from portage_ext.repositories.user import User
 
 CLONE_OPTIONS: Final = ("--filter=blob:none", "--sparse")
-"""What makes a clone one in which the files come when they are asked for."""
+"""Options of `git clone` for a clone whose files are fetched only when they are needed."""
 _SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _SPECIAL: Final = re.compile(r"([\\*?\[\]!# ])")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The clone in ``store``."""
+    """The clone in the directory ``store``."""
 
     store: Path
     user: User
@@ -41,7 +41,7 @@ class Checkout:
         return [os.fsdecode(name) for name in data.split(b"\0") if name]
 
     def show(self, patterns: Iterable[str]) -> None:
-        """Have just the files in the work tree that are at, or below, the paths ``patterns``. Raises RepositoryError."""
+        """Check out only the files at or below the paths ``patterns``. Raises RepositoryError."""
         lines = sorted({"/" + _SPECIAL.sub(r"\\\1", one) for one in patterns})
         self._git("sparse-checkout", "set", "--no-cone", "--stdin", said=os.fsencode("".join(f"{one}\n" for one in lines)))
 

@@ -1,7 +1,7 @@
-"""The listed packages, and recursively what they need and no other repository here has.
+"""The listed packages are picked, and recursively all their dependencies that no other repository on this host has.
 
-"Has" does not ask for USE, and counts neither masks nor keywords, nor what an earlier sync has brought into a made repository:
-else packages would come and go with every sync.
+Whether a repository has a package does not depend on USE flags, masks or keywords. Dependencies that an earlier sync has added
+to another made repository do not count either. Otherwise packages would appear and disappear with each sync.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from portage_ext.repositories.pick.packages import Package
 
 
 class World(Protocol):
-    """What the closure asks."""
+    """The queries that the closure needs."""
 
     def has(self, cp: str) -> bool:
         """Whether the overlay has a package of that name."""
 
     def load(self, wanted: Iterable[str]) -> dict[str, Package]:
-        """Those packages that can be taken."""
+        """Load the packages; those that cannot be used are left out."""
 
     def elsewhere(self, atom: str) -> bool:
         """Whether another repository has something that matches ``atom``."""
@@ -34,7 +34,8 @@ class World(Protocol):
 
 @dataclass(slots=True)
 class Closure:
-    """``packages`` by name, and by whom each is needed. ``missing``: atoms that nobody has, and who asked."""
+    """``packages`` by name, and the packages that need each. ``missing`` has the atoms that no repository has, and who needs
+    them."""
 
     packages: dict[str, Package] = field(default_factory=dict)
     needed_by: dict[str, set[str]] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class Closure:
 
 
 def closure(listed: Iterable[str], world: World) -> Closure:
-    """What ``listed`` and their needs come to. Raises RepositoryError when it is more than the bound in limits."""
+    """Compute the closure of ``listed``. Raises RepositoryError if it has more packages than the limit."""
     found = Closure()
     elsewhere: dict[str, bool] = {}
     asked: dict[str, set[str]] = {}
@@ -65,14 +66,14 @@ def closure(listed: Iterable[str], world: World) -> Closure:
                     elsewhere[need.atom] = world.elsewhere(need.atom)
                 if not elsewhere[need.atom] and need.cp != cp:
                     asked.setdefault(need.cp, set()).add(need.atom)
-        # A package is taken for its name first; whether a version of it matches is known when it has been loaded.
+        # First select packages only by name. Whether a version matches is known only after the package is loaded.
         unloaded = {cp for cp in asked if world.has(cp)} - tried
     _settle(found, set(listed), needed, elsewhere, world)
     return found
 
 
 def _settle(found: Closure, listed: set[str], needed: dict[str, list[Need]], elsewhere: dict[str, bool], world: World) -> None:
-    """Keep what is reached from ``listed`` by atoms that match, and say what is missing."""
+    """Keep only packages that are reached from ``listed`` through matching atoms, and record what is missing."""
     loaded = found.packages
     reached: dict[str, Package] = {cp: loaded[cp] for cp in listed if cp in loaded}
     waiting = list(reached)

@@ -1,7 +1,7 @@
-"""Which eclass an ebuild of the overlay gets: the overlay's own before those of its masters, the last master first.
+"""An ebuild gets the eclass of its overlay, or else that of the overlay's masters, the last master first.
 
-An eclass of the overlay that a master has with another content *shadows* it. Ebuilds that inherit it are refused, unless the
-administrator has said that this overlay may.
+If a master has an eclass of the same name with other content, the overlay's eclass *shadows* it. Ebuilds that inherit it are
+refused unless the administrator has allowed this.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ ALL = "*"
 
 
 class Eclasses:
-    """``own``: the overlay's, or why one cannot be taken; ``masters``: name and directory of each, the most general first.
+    """``own`` are the overlay's eclasses, or the reason why one cannot be used. ``masters`` are the name and directory of each
+    master, the most general first.
 
-    ``allowed``: names of eclasses of the overlay that may shadow one of a master, or ``*``.
+    ``allowed`` are the names of eclasses that may shadow one of a master, or ``*`` for all.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Eclasses:
         self._found: dict[str, tuple[str, str] | None] = {}
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
-        """The md5 of each of these eclasses that is to be had."""
+        """The MD5 digest of each of these eclasses that exists."""
         found: dict[str, str] = {}
         for name in names:
             own = self._own.get(name)
@@ -46,7 +47,7 @@ class Eclasses:
         return found
 
     def needed(self, names: Iterable[str]) -> dict[str, File]:
-        """The overlay's own among these eclasses, those that a master has just so left out. Raises RefusedError."""
+        """Those of the eclasses that must be copied from the overlay, because no master has the same. Raises RefusedError."""
         needed: dict[str, File] = {}
         for name in names:
             own = self._own.get(name)
@@ -64,7 +65,7 @@ class Eclasses:
         return needed
 
     def _master(self, name: str) -> tuple[str, str] | None:
-        """The master that has an eclass of that name, and its md5."""
+        """The master that has an eclass of that name, and its MD5 digest; None if there is none."""
         if name not in self._found:
             self._found[name] = None
             for repository, location in reversed(self._masters):

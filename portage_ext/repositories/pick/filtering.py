@@ -1,8 +1,8 @@
-"""What an overlay says below profiles/ reaches as far as the packages that were picked from it, and no further.
+"""The files of an overlay below profiles/ are filtered so that they affect only the packages that were picked from it.
 
-Portage lets an overlay act on the whole system: moves rename installed packages, licence groups widen ACCEPT_LICENSE, mirrors
-and categories count for all repositories, and a package.unmask beats the user's own mask. What is kept here is what the picked
-packages themselves need; a package.unmask is never kept.
+In Portage, an overlay can affect the whole system: moves rename installed packages, licence groups extend ACCEPT_LICENSE,
+mirrors and categories apply to all repositories, and a package.unmask overrides the user's own mask. Only what the picked
+packages need is kept here. A package.unmask is never kept.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ BY_PACKAGE: Final = (
     "package.mask", "package.deprecated", "package.use", "package.use.force", "package.use.mask", "package.use.stable.force",
     "package.use.stable.mask",
 )  # fmt: skip
-"""Files whose lines begin with an atom."""
+"""Files in which each line begins with an atom."""
 BY_FLAG: Final = ("use.force", "use.mask", "use.stable.force", "use.stable.mask")
-"""Files with a flag a line; Portage applies them to packages of the repository that has them."""
+"""Files with one flag per line. Portage applies them to the packages of the same repository."""
 REFUSED: Final = ("package.unmask", "package.provided", "arch.list", "profiles.desc", "info_pkgs", "info_vars")
 """Files that are never copied."""
 _MIRROR: Final = re.compile(r"mirror://([^/\s]+)/")
@@ -30,7 +30,7 @@ _FLAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_@-]*")
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """What the picked packages need of profiles/: their names, USE flags, mirrors and licences."""
+    """What the picked packages need from profiles/: their names, USE flags, mirrors and licences."""
 
     packages: frozenset[str]
     flags: frozenset[str] = field(default_factory=frozenset)
@@ -39,7 +39,7 @@ class Picked:
 
 
 def picked(packages: Iterable[str], metadata: Iterable[Metadata]) -> Picked:
-    """The needs of ``packages``, whose ebuilds say ``metadata``."""
+    """What ``packages`` need; ``metadata`` is that of their ebuilds."""
     flags: set[str] = set()
     mirrors: set[str] = set()
     licences: set[str] = set()
@@ -51,7 +51,7 @@ def picked(packages: Iterable[str], metadata: Iterable[Metadata]) -> Picked:
 
 
 def by_package(text: str, packages: Collection[str]) -> str:
-    """The lines for ``packages``; the comments above a line stay with it. ``-atom`` takes back what a master says."""
+    """The lines for ``packages`` with the comments above them. A line ``-atom`` cancels a line of a master, and is kept too."""
     return _filtered(text, lambda words: Need(words[0].lstrip("-")).cp in packages)
 
 
@@ -71,12 +71,12 @@ def local_descriptions(text: str, packages: Collection[str]) -> str:
 
 
 def mirrors(text: str, used: Collection[str], others: Collection[str]) -> str:
-    """The mirrors that are ``used`` and that no other repository names."""
+    """The mirrors that are ``used`` and that no other repository defines."""
     return _filtered(text, lambda words: words[0] in used and words[0] not in others)
 
 
 def licence_groups(text: str, used: Collection[str], others: Collection[str]) -> str:
-    """The groups, each with those licences that are ``used`` and that no other repository has."""
+    """The licence groups, reduced to licences that are ``used`` and that no other repository has."""
     lines = []
     for line in _lines(text):
         words = line.split()
@@ -87,12 +87,14 @@ def licence_groups(text: str, used: Collection[str], others: Collection[str]) ->
 
 
 def moves(texts: Mapping[str, str], packages: Collection[str], elsewhere: Callable[[str], bool]) -> dict[str, str]:
-    """The files of profiles/updates, each with its moves to, and slot moves of, ``packages``.
+    """The files of profiles/updates, reduced to moves to ``packages`` and slot moves of ``packages``.
 
-    A move of a package that another repository has (``elsewhere``) is not kept: it would rename what is installed from there.
+    The move of a package that another repository has (``elsewhere``) is left out, because it would rename packages that were
+    installed from there.
     """
     kept: dict[str, list[str]] = {}
-    # Backwards, since a package may be moved twice: what was moved on to a picked one counts as picked.
+    # Read the files backwards, because a package may be moved twice: a name that was later moved to a picked package counts
+    # too.
     reached = set(packages)
     for name in sorted(texts, key=_quarter, reverse=True):
         for line in reversed(list(_lines(texts[name]))):
@@ -106,13 +108,13 @@ def moves(texts: Mapping[str, str], packages: Collection[str], elsewhere: Callab
 
 
 def taken_over(texts: Mapping[str, str], packages: Collection[str]) -> set[str]:
-    """The packages that a move would rename to one of ``packages``."""
+    """The old names of packages that a move would rename to one of ``packages``."""
     lines = (line.split() for text in texts.values() for line in _lines(text))
     return {words[1] for words in lines if words[0] == "move" and len(words) == 3 and words[2] in packages}
 
 
 def moved(texts: Mapping[str, str], cp: str) -> str:
-    """The name that ``cp`` has after all moves; ``cp`` itself when there are none."""
+    """The name of ``cp`` after all moves; ``cp`` itself if there are none."""
     for name in sorted(texts, key=_quarter):
         for line in _lines(texts[name]):
             words = line.split()
@@ -128,7 +130,7 @@ def flags_of(expand: str, flags: Iterable[str]) -> frozenset[str]:
 
 
 def _quarter(name: str) -> tuple[str, str]:
-    """Portage applies ``1Q-2024`` before ``2Q-2024``, and years in their order."""
+    """A sort key for files such as ``1Q-2024``: Portage applies them by year and then by quarter."""
     quarter, _, year = name.partition("-")
     return year, quarter
 
@@ -141,7 +143,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _filtered(text: str, keep: Callable[[list[str]], bool]) -> str:
-    """The lines that ``keep``, with the comments directly above them."""
+    """The lines for which ``keep`` returns True, with the comments directly above them."""
     kept: list[str] = []
     comments: list[str] = []
     for line in text.splitlines():

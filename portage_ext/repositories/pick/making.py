@@ -1,12 +1,12 @@
-"""A picked repository is made in three steps: fetch the overlay into a store, plan what the repository holds, exchange it.
+"""A picked repository is made in three steps: fetch the overlay into a store, plan the content, replace the repository.
 
-Only a store whose fetch Portage's own module has ended well is planned from, which includes what it verifies. A plan changes
-nothing, so the commands show it before they ask.
+A plan is made only if Portage's own sync module has fetched, and verified, the store successfully. A plan changes nothing, so
+commands can show it before they ask for confirmation.
 
-    EROOT/var/cache/portage-ext/pick/NAME        the store: a partial, sparse clone, or what rsync has fetched
-    EROOT/var/lib/portage-ext/pick/NAME.json     what the store is of, and when it was fetched
-    EROOT/var/lib/portage-ext/pick/NAME.lock     one run at a time
-    EROOT/var/lib/portage-ext/pick/NAME.busy     there while a run works; when it was killed, the store is fetched again
+    EROOT/var/cache/portage-ext/pick/NAME        the store: a partial, sparse git clone, or a copy made by rsync
+    EROOT/var/lib/portage-ext/pick/NAME.json     the source of the store, and when it was fetched
+    EROOT/var/lib/portage-ext/pick/NAME.lock     the lock that allows only one run at a time
+    EROOT/var/lib/portage-ext/pick/NAME.busy     exists during a run; if a run was killed, the store is fetched again
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PLACE: Final = "pick"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What the store is of (``uri``, by the sync module ``kind``), its commit where it has one, and when it was fetched."""
+    """The source of the store (``uri``, fetched by the sync module ``kind``), its commit, if any, and when it was fetched."""
 
     uri: str
     kind: str
@@ -53,7 +53,7 @@ class Fetched:
 
 
 class Picking:
-    """The picked repository that ``tree`` speaks for. ``user`` and ``environment`` are those of its sync."""
+    """The picked repository of ``tree``. ``user`` and ``environment`` are those of its sync."""
 
     def __init__(self, here: Tree, user: User, environment: Mapping[str, str]) -> None:
         self.tree = here
@@ -66,22 +66,22 @@ class Picking:
 
     @property
     def list_path(self) -> Path:
-        """The list of packages: a file or a directory."""
+        """The path of the list of packages: a file or a directory."""
         given = self.tree.option(wanted.OPTION)
         return Path(given) if given else self.tree.config_root / wanted.PACKAGES
 
     def listed(self) -> frozenset[str]:
-        """The packages of this overlay on the list. Raises SettingsError."""
+        """The packages on the list that are from this overlay. Raises SettingsError."""
         return frozenset(one.cp for one in wanted.read(self.list_path) if one.overlay == self.tree.name)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """One run at a time. Raises LockError, OSError."""
+        """Hold the lock, so that only one run works at a time. Raises LockError, OSError."""
         files.make_directory(self._state.parent)
         with locks.held(self._state.with_suffix(".lock"), limits.PICK_LOCK):
             busy = self._state.with_suffix(".busy")
             if busy.exists() and self.store.is_dir():
-                # A run was killed. What git had half done cannot be told from what is whole.
+                # An earlier run was killed. The state of the git clone is unknown, so it is fetched again.
                 shutil.rmtree(self.store)
             files.replace_file(busy, b"")
             try:
@@ -90,7 +90,7 @@ class Picking:
                 busy.unlink(missing_ok=True)
 
     def fetched(self) -> Fetched | None:
-        """What the store is of; None when there is no store, or nobody knows."""
+        """The source of the store; None if there is no store or its source is unknown."""
         try:
             values = json.loads(self._state.read_text())
             found = Fetched(str(values["uri"]), str(values["kind"]), str(values["revision"]), int(values["time"]))
@@ -99,7 +99,7 @@ class Picking:
         return found if self.store.is_dir() else None
 
     def fetch(self, options: Mapping[str, Any]) -> int:
-        """Bring the store up to date, and verify it, by Portage's own sync module; its exit status. Raises OSError."""
+        """Update and verify the store with Portage's own sync module. Returns its exit status. Raises OSError."""
         known = self.fetched()
         if self.store.exists() and (known is None or (known.uri, known.kind) != (self.source.uri, self.source.kind)):
             shutil.rmtree(self.store)
@@ -112,7 +112,7 @@ class Picking:
         return status
 
     def plan(self, listed: Iterable[str]) -> Plan:
-        """What the repository holds when ``listed`` are the packages on its list.
+        """Plan the content of the repository for the packages ``listed``.
 
         Raises RepositoryError, ConfinementError, OSError.
         """
@@ -150,7 +150,7 @@ class Picking:
                 return assembly.plan(names, source, packages, profiles, eclasses, self.tree.has, before)
 
     def take(self, plan: Plan) -> bool:
-        """Make the repository what ``plan`` says; False when it is that already. Raises RepositoryError, OSError."""
+        """Apply ``plan`` to the repository. Returns False if nothing changes. Raises RepositoryError, OSError."""
         files.make_directory(self.tree.location.parent)
         changed = swap.replace(self.tree.location, plan.contents, self.user)
         if (fetched := self.fetched()) is not None:
@@ -170,9 +170,10 @@ class Picking:
 
 
 def _view(view: Path, name: str, overlay: Overlay) -> Path:
-    """The overlay as its readers see it: its packages and eclasses, under the name of its section and without its layout.conf.
+    """Make the overlay's view for the processes that read ebuilds: its packages and eclasses under the name of its section in
+    repos.conf, and without its layout.conf.
 
-    An overlay that calls itself by the name of another repository, or an alias of it, would be read as that one.
+    Otherwise an overlay could use the name or an alias of another repository, and would be read as that one.
     """
     categories = {cp.partition("/")[0] for cp in overlay.packages}
     for path, file in layout.skeleton(name, (), categories).items():

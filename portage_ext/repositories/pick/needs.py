@@ -1,6 +1,6 @@
-"""Which packages a dependency expression (PMS 8.2) can ask for: every branch of it counts, whatever USE and ``||`` choose.
+"""All branches of a dependency expression (PMS 8.2) count as dependencies, independent of USE flags and of ``||`` choices.
 
-So what was picked does not change with USE, and a choice that the overlay gives stays one.
+So the picked packages do not depend on USE flags, and all alternatives that the overlay offers remain available.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _VERSION: Final = re.compile(r"-\d+(?:\.\d+)*[a-z]?(?:_(?:pre|p|beta|alpha|rc)\d
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One atom, without USE dependencies. Atoms of the same ``choice`` (above 0) stand for each other."""
+    """One atom without USE dependencies. Atoms with the same ``choice`` (greater than 0) are alternatives."""
 
     atom: str
     choice: int = 0
 
     @property
     def cp(self) -> str:
-        """``category/name`` of the atom; empty when it has none."""
+        """``category/name`` of the atom; empty if it has none."""
         text = self.atom.partition(":")[0]
         if text[:1] in "<>=~":
             text = _VERSION.sub("", text.rstrip("*").lstrip("<>=~"))
@@ -34,7 +34,7 @@ class Need:
 
 
 def needs(metadata: Metadata) -> Iterator[Need]:
-    """What an ebuild with this ``metadata`` can need, at build or at run time."""
+    """Yield everything that an ebuild with this ``metadata`` can need at build time or run time."""
     first = 0
     for key in DEPENDENCIES:
         for need in parse(metadata[key], first):
@@ -43,7 +43,7 @@ def needs(metadata: Metadata) -> Iterator[Need]:
 
 
 def parse(text: str, choices: int = 0) -> Iterator[Need]:
-    """The atoms of an expression, blockers left out; choices are numbered from ``choices`` on."""
+    """Yield the atoms of an expression without blockers. The choices are numbered after ``choices``."""
     groups: list[int] = []
     pending = False
     for token in text.split():

@@ -1,7 +1,7 @@
-"""The store of an overlay is read as what a stranger wrote: regular files inside it, bounded in size and number, nothing else.
+"""The store of an overlay is untrusted: only regular files inside it are read, and their size and number are limited.
 
-A symbolic link inside the overlay is read as the file that it names. Anything that leads out of the overlay, a pipe, a device,
-a name that is no text, or too much of anything refuses the package that has it, by name and reason.
+A symbolic link is replaced by the file that it points to, if that is in the overlay. A package with a link to the outside, a
+pipe, a device, a file name that is not text, or too many or too large files is refused, and the reason is reported.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ _NO_CATEGORY = frozenset({"profiles", "eclass", "metadata", "licenses", "scripts
 
 
 class RefusedError(Exception):
-    """Something in an overlay is not taken; its text is the reason."""
+    """Something in an overlay is refused; the message is the reason."""
 
 
 class Overlay:
-    """The files below ``root``; with ``checkout`` those that are asked for are fetched first."""
+    """The files below ``root``. With ``checkout``, requested files are fetched first."""
 
     def __init__(self, root: Path, checkout: Checkout | None = None, likely: Iterable[str] = ()) -> None:
-        """``likely``: packages and files that will be asked for; they are fetched at once. Raises RepositoryError, OSError."""
+        """``likely`` are packages and files that will probably be needed; they are fetched together at the start.
+
+        Raises RepositoryError, OSError.
+        """
         self.root = root
         self._checkout = checkout
         self._shown: set[str] = set()
@@ -50,18 +53,18 @@ class Overlay:
 
     @property
     def packages(self) -> Mapping[str, list[str]]:
-        """The packages, ``category/name``, each with the paths of its files."""
+        """The packages by ``category/name`` with the paths of their files."""
         return self._packages
 
     def show(self, paths: Iterable[str]) -> None:
-        """Have these files or directories (with ``/`` at their end) in the store. Raises RepositoryError."""
+        """Fetch these files or directories (with ``/`` at their end) into the store. Raises RepositoryError."""
         wanted = self._shown.union(paths, _ALWAYS)
         if self._checkout is not None and wanted != self._shown:
             self._checkout.show(wanted)
         self._shown = wanted
 
     def show_packages(self, packages: Iterable[str]) -> None:
-        """Have these packages in the store, with what the overlay's md5-cache says of them. Raises RepositoryError."""
+        """Fetch these packages and their entries in the overlay's md5-cache into the store. Raises RepositoryError."""
         self.show(self._of_packages(packages))
 
     def _of_packages(self, packages: Iterable[str]) -> list[str]:
@@ -72,11 +75,11 @@ class Overlay:
         return paths
 
     def ebuilds(self, cp: str) -> dict[str, str]:
-        """``category/name-version`` of each ebuild of a package, and its path."""
+        """The ebuilds of a package: ``category/name-version`` to path."""
         return ebuilds(cp, self._packages.get(cp, ()))
 
     def eclasses(self) -> dict[str, File | RefusedError]:
-        """The overlay's eclasses by name; one that cannot be taken as the reason."""
+        """The overlay's eclasses by name; for an eclass that is refused, the value is the reason."""
         found: dict[str, File | RefusedError] = {}
         for path in self.below("eclass"):
             if path.endswith(".eclass") and path.count("/") == 1:
@@ -105,18 +108,18 @@ class Overlay:
         return found
 
     def text(self, path: str) -> str:
-        """A text of the overlay; empty when there is none. Raises RefusedError."""
+        """The text of a file of the overlay; empty if it does not exist. Raises RefusedError."""
         if path not in self._names:
             return ""
         return self.file(path).data.decode("utf-8", "replace")
 
     def texts(self, path: str) -> str:
-        """The text of a file, or those of all files in a directory of that name, as Portage reads both. Raises RefusedError."""
+        """The text of a file, or of all files in a directory of that name; Portage reads both. Raises RefusedError."""
         parts = [self.text(path), *(self.text(one) for one in self.below(path) if "/." not in one and one[-1] != "~")]
         return "".join(part if part.endswith("\n") or not part else f"{part}\n" for part in parts)
 
     def file(self, path: str) -> File:
-        """A file of the overlay, by its path. Raises RefusedError."""
+        """Read the file of the overlay at ``path``. Raises RefusedError."""
         return self._file(path, path, 0)
 
     def _file(self, path: str, asked: str, links: int) -> File:
@@ -139,7 +142,7 @@ class Overlay:
         return File(data, bool(status.st_mode & stat.S_IXUSR))
 
     def _target(self, path: str, asked: str, links: int) -> str:
-        """The path in the overlay that a symbolic link names. Raises RefusedError."""
+        """The path in the overlay to which a symbolic link points. Raises RefusedError."""
         target = os.readlink(self.root / path)
         found = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
         if target.startswith("/") or found == ".." or found.startswith(("../", ".git/")):
@@ -166,7 +169,7 @@ def _is_ebuild(path: str) -> bool:
 
 
 def _walked(root: Path) -> list[str]:
-    """The path of all that is no directory below ``root``. Raises OSError."""
+    """The paths below ``root`` of everything that is not a directory. Raises OSError."""
     found: list[str] = []
 
     def failed(error: OSError) -> None:

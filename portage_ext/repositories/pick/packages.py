@@ -1,8 +1,8 @@
-"""A package is taken whole, from the overlay as it is now; where that is refused, as the sync before took it.
+"""A package is copied with all its files from the current overlay; if it is refused, the copy of the last sync is kept.
 
-Whole, because its Manifest verifies all of its files, and masks and keywords decide on versions. An ebuild whose metadata
-cannot be read is taken with it and told by name. One that does not come to an end refuses its package, for it would hold up
-every emerge that looks at it.
+All files are copied, because the Manifest covers all of them, and because masks and keywords decide between versions. An ebuild
+whose metadata cannot be read is copied too, and is reported. If an ebuild does not terminate, its package is refused, because
+it would block every emerge that reads it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from portage_ext.repositories.swap import Contents, File
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package: its files by path, and what each ebuild says, or why it says nothing (``unreadable``)."""
+    """A package: its files by path, and the metadata of each ebuild, or why it cannot be read (``unreadable``)."""
 
     cp: str
     files: Mapping[str, File]
     metadata: Mapping[str, Metadata]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     eclasses: Mapping[str, File] = field(default_factory=dict)
-    """The overlay's eclasses that it needs."""
+    """The eclasses of the overlay that it needs."""
     kept: str = ""
-    """Why it is the one that the sync before took; empty when it is the overlay's."""
+    """Why the copy of the last sync is used; empty if the package comes from the current overlay."""
 
 
 class Packages:
-    """The packages of ``overlay``, and of ``before``, which is what the sync before has made."""
+    """The packages of ``overlay``, and of ``before``, the repository that the last sync made."""
 
     def __init__(self, overlay: Overlay, eclasses: Eclasses, readers: Readers, before: Contents) -> None:
         self._overlay = overlay
@@ -45,7 +45,7 @@ class Packages:
             category, _, rest = path.partition("/")
             self._before_paths.setdefault(f"{category}/{rest.partition('/')[0]}", []).append(path)
         self.refused: dict[str, str] = {}
-        """Packages that were not taken, and why; with those that are kept."""
+        """The packages that were refused, and why. This includes packages of which the last copy is kept."""
 
     def has(self, cp: str) -> bool:
         """Whether the overlay has the package."""
@@ -56,7 +56,7 @@ class Packages:
         return self._overlay.packages
 
     def load(self, wanted: Iterable[str]) -> dict[str, Package]:
-        """The packages among ``wanted`` that can be taken. Raises RepositoryError, ConfinementError."""
+        """Load the packages in ``wanted``; refused ones are left out. Raises RepositoryError, ConfinementError."""
         names = sorted(set(wanted))
         here = [cp for cp in names if self.has(cp)]
         self._overlay.show_packages(here)
@@ -81,7 +81,7 @@ class Packages:
         return found
 
     def _said(self, packages: Mapping[str, Mapping[str, File]]) -> dict[str, Metadata | Unreadable]:
-        """What every ebuild of ``packages`` says: from md5-cache where an entry holds, else by reading it."""
+        """The metadata of every ebuild of ``packages``: from md5-cache if the entry is valid, or else by running the ebuild."""
         found: dict[str, Metadata | Unreadable] = {}
         unread: dict[str, File] = {}
         for cp, files in packages.items():
@@ -127,7 +127,7 @@ class Packages:
         return Package(cp, files, metadata, unreadable, self._eclasses.needed(inherited))
 
     def _kept(self, cp: str) -> Package | None:
-        """The package as the sync before took it; None when it did not."""
+        """The package as copied by the last sync; None if it was not there."""
         paths = self._before_paths.get(cp)
         if not paths:
             return None

@@ -1,4 +1,4 @@
-"""The files of profiles/, licenses/ and eclass/ that go with picked packages, and what was left out of them, by name."""
+"""Picked packages are accompanied by the files of profiles/ and licenses/ that they need; everything left out is reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USE: Final = re.compile(r'^\s*USE="(?P<flags>[^"$`\\]*)"', re.M)
 
 
 class Profiles:
-    """What ``overlay`` says below profiles/. ``others`` are the locations of the other repositories."""
+    """The files below profiles/ of ``overlay``. ``others`` are the locations of the other repositories."""
 
     def __init__(self, overlay: Overlay, others: Sequence[Path], elsewhere: Callable[[str], bool]) -> None:
         self._overlay = overlay
@@ -33,7 +33,7 @@ class Profiles:
         }
 
     def moved(self, cp: str) -> str:
-        """The name that the package has by now."""
+        """The current name of the package after all moves."""
         return filtering.moved(self._updates, cp)
 
     def eapi(self) -> str:
@@ -42,7 +42,7 @@ class Profiles:
         return text if re.fullmatch(r"[0-9]", text) else ""
 
     def files(self, picked: Picked) -> dict[str, File]:
-        """The files, by path, and in ``remarks`` what was left out."""
+        """The files by path. What was left out is added to ``remarks``."""
         made: dict[str, str] = {}
         for name in filtering.BY_PACKAGE:
             made[name] = filtering.by_package(self._texts(name), picked.packages)

@@ -1,7 +1,7 @@
-"""Metadata of ebuilds is read by processes apart from this system, one ebuild at a time in each, each for a bounded time.
+"""The metadata of ebuilds is read by isolated processes, each of which reads one ebuild at a time within a time limit.
 
-An ebuild that does not come to an end costs its reader, and another reader goes on with the next ebuild. What a reader answers
-is as foreign as the ebuild: one line of JSON of bounded length, of which only texts for known keys are taken.
+If an ebuild does not terminate, its reader is killed and another one continues with the next ebuild. The answer of a reader is
+as untrusted as the ebuild: it is one line of JSON with limited length, and only strings for known keys are used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ READY: Final = b"ready\n"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an ebuild says (``values``), and the names of all eclasses that it inherits."""
+    """The metadata of an ebuild (``values``), and the names of all eclasses that it inherits."""
 
     values: Mapping[str, str]
     eclasses: tuple[str, ...]
@@ -35,17 +35,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why an ebuild says nothing. ``endless``: it did not come to an end in time."""
+    """Why the metadata of an ebuild cannot be read. ``endless`` is True if the ebuild did not terminate in time."""
 
     why: str
     endless: bool = False
 
 
 class Readers:
-    """Reads ebuilds with processes that ``start`` starts; they are started when they are needed, at most ``most`` at a time.
+    """Reads ebuilds with processes that ``start`` starts when they are needed, at most ``most`` at a time.
 
-    As a context it ends them. Until then they wait for more: a closure is read step by step, and starting a reader takes longer
-    than reading a few ebuilds.
+    It is a context manager that ends the processes. Until then they wait for more work, because a closure is read step by step,
+    and starting a reader takes longer than reading a few ebuilds.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Readers:
             self._idle.pop().dismiss()
 
     def read(self, cpvs: Iterable[str]) -> dict[str, Answer | Unreadable]:
-        """The answer for each of ``cpvs`` of the overlay. Raises ConfinementError when no reader can be started."""
+        """The answer for each of ``cpvs`` of the overlay. Raises ConfinementError if no reader can be started."""
         waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
         count = 0
         for cpv in cpvs:
@@ -109,7 +109,7 @@ class Readers:
                     self._left -= 1
                     reader.end()
                     reader = None
-        except BaseException:  # Ctrl-C, too: a reader that is in the middle of an answer must not stay or be used again
+        except BaseException:  # also after Ctrl-C: a reader in the middle of an answer must not be used again
             if reader is not None:
                 reader.end()
             raise
@@ -152,7 +152,7 @@ class _Reader:
         return answer(line, cpv)
 
     def dismiss(self) -> None:
-        """Let the process end by itself, as it does when nobody asks any more, and end it if it does not."""
+        """Close the input, after which the process ends by itself; kill it if it does not."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             self._process.stdin.close()
@@ -170,7 +170,7 @@ class _Reader:
                     continue
 
     def _line(self, seconds: float) -> bytes | None:
-        """The next line; None when it does not come in time, is too long, or when there is no more."""
+        """The next line; None if it does not arrive in time, is too long, or the output has ended."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         end = time.monotonic() + seconds
@@ -189,7 +189,7 @@ class _Reader:
 
 
 def answer(line: bytes, cpv: str) -> Answer | Unreadable:
-    """What a reader said of ``cpv`` in ``line``."""
+    """Parse a reader's answer for ``cpv`` in ``line``."""
     try:
         said = json.loads(line)
         if said["cpv"] != cpv:

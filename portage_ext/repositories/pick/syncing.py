@@ -1,4 +1,4 @@
-"""`emerge --sync` of a picked repository: fetch, plan, exchange, and say in a few lines what has changed."""
+"""`emerge --sync` of a picked repository fetches the overlay, plans and replaces the repository, and prints a short summary."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from portage_ext.repositories.user import of_spawn
 
 
 def sync(options: Mapping[str, Any], say: Callable[..., None]) -> tuple[int, bool]:
-    """Sync as Portage asks for with ``options``: the exit status, and whether the repository has changed.
+    """Sync with the ``options`` from Portage. Returns the exit status and whether the repository has changed.
 
-    ``say`` is given lines for the person who syncs. Raises PortageExtError, OSError.
+    ``say`` is called with lines for the user. Raises PortageExtError, OSError.
     """
 
     def told(line: str) -> None:

@@ -1,4 +1,4 @@
-"""What a plan or a record comes to, in a few lines."""
+"""A plan or a record is summarised in a few lines of text."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _WORDS = {
 
 
 def lines(plan: Plan, *, changed: bool) -> Iterator[str]:
-    """What was picked, and every remark."""
+    """Yield lines with what was picked, and with every remark."""
     yield f"{count(plan.record)}; {'updated' if changed else 'nothing has changed'}"
     yield from remarks(plan.record.remarks)
 
 
 def count(record: Record) -> str:
-    """How many packages a repository has, by why they are there."""
+    """The number of packages in a repository, by the reason why they are there."""
     packages = [one for one in record.items if not one.name.startswith("eclass/")]
     listed = sum(one.listed for one in packages)
     return f"{counted(listed, 'listed package')}, {counted(len(packages) - listed, 'needed package')}"
 
 
 def remarks(found: Iterable[Remark]) -> Iterator[str]:
-    """A line for each remark."""
+    """Yield a line for each remark."""
     for remark in found:
         yield f"{_WORDS[remark.kind]} {remark.name}: {remark.why}"
 
 
 def chains(record: Record, name: str) -> list[tuple[str, ...]]:
-    """For each listed package that ``name`` is there for, the shortest way from it to ``name``."""
+    """The shortest dependency chain to ``name`` from each listed package that needs it."""
     items = {one.name: one for one in record.items}
     ways: dict[str, tuple[str, ...]] = {name: (name,)}
     waiting = [name]

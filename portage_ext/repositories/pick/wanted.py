@@ -1,6 +1,6 @@
-"""The list of an administrator: one ``category/name::overlay`` a line, in /etc/overlayman/packages or in packages/*.
+"""The list of packages has one ``category/name::overlay`` per line, in the file /etc/overlayman/packages or files in packages/.
 
-A line that is none of that is an error that names file and line; nothing is guessed in its place.
+Any other line is an error that names the file and the line. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from portage_ext import files, limits
 from portage_ext.errors import SettingsError
 
 PACKAGES: Final = "etc/overlayman/packages"
-"""Where the list is, below PORTAGE_CONFIGROOT; a file, or a directory of files."""
+"""The path of the list below PORTAGE_CONFIGROOT: a file or a directory of files."""
 OPTION: Final = "sync-pick-packages"
-"""The key of repos.conf that names another list."""
+"""The key of repos.conf that sets another path for the list."""
 OWN_FILE: Final = "portage-ext"
-"""The file of a directory to which lines are added."""
+"""If the list is a directory, new lines are added to this file in it."""
 
 CATEGORY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*", re.ASCII)
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_-]*", re.ASCII)
@@ -46,13 +46,13 @@ def is_cp(text: str) -> bool:
 
 
 def wanted(text: str) -> Wanted | None:
-    """The package that ``text`` names; None when it is no ``category/name::overlay``."""
+    """Parse ``category/name::overlay``; None if ``text`` is anything else."""
     cp, colons, overlay = text.partition("::")
     return Wanted(cp, overlay) if colons and is_cp(cp) and _OVERLAY.fullmatch(overlay) else None
 
 
 def parse(text: str, path: str) -> Iterator[Wanted]:
-    """The packages in the text of the file ``path``. Raises SettingsError."""
+    """Yield the packages in the text of the file ``path``. Raises SettingsError."""
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
@@ -64,12 +64,12 @@ def parse(text: str, path: str) -> Iterator[Wanted]:
 
 
 def read(path: Path) -> frozenset[Wanted]:
-    """The packages listed in the file or directory ``path``; none when it is not there. Raises SettingsError."""
+    """The packages listed in the file or directory ``path``; none if it does not exist. Raises SettingsError."""
     return frozenset(one for file in sources(path) for one in parse(_text(file), str(file)))
 
 
 def sources(path: Path) -> Sequence[Path]:
-    """The files of the list: ``path`` itself, or what a directory holds, without hidden files and backups."""
+    """The files of the list: ``path`` itself, or the files in the directory without hidden files and backups."""
     if not path.is_dir():
         return [path] if path.exists() else []
     return sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != "." and one.name[-1] != "~")
@@ -89,7 +89,7 @@ def _text(path: Path) -> str:
 
 
 def add(path: Path, new: Iterable[Wanted]) -> Path:
-    """Add lines to the list at ``path``; returns the file that was written. Raises SettingsError, OSError."""
+    """Add lines to the list at ``path``. Returns the file that was written. Raises SettingsError, OSError."""
     file = path / OWN_FILE if path.is_dir() else path
     text = _text(file) if file.exists() else ""
     if text and not text.endswith("\n"):
@@ -100,7 +100,7 @@ def add(path: Path, new: Iterable[Wanted]) -> Path:
 
 
 def remove(path: Path, gone: Iterable[Wanted]) -> list[Path]:
-    """Take the lines of ``gone`` from the files of the list; returns the files written. Raises SettingsError, OSError."""
+    """Remove the lines of ``gone`` from the files of the list. Returns the written files. Raises SettingsError, OSError."""
     names = set(gone)
     written = []
     for file in sources(path):
