@@ -1,1 +1,1 @@
-"""Ebuilds made from what a Python index publishes. Decisions are functions of values; nothing that was fetched is ever run."""
+"""Ebuilds are made from releases on a Python index. Decisions are pure functions, and nothing that was fetched is ever run."""

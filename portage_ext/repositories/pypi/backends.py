@@ -1,7 +1,7 @@
-"""What builds a source archive: DISTUTILS_USE_PEP517 from [build-system] of its pyproject.toml, which is what will build it.
+"""DISTUTILS_USE_PEP517 is taken from [build-system] in pyproject.toml of the source archive, which names the build backend.
 
-Without that table it is setuptools (PEP 517, "source trees without pyproject.toml"). A backend that lies in the archive
-itself is "standalone" for distutils-r1.eclass.
+Without this table, the backend is setuptools (PEP 517, "source trees without pyproject.toml"). A backend in the archive itself
+is "standalone" for distutils-r1.eclass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BACKENDS: Final[Mapping[str, str]] = {
     "scikit_build_core.setuptools.build_meta": "scikit-build-core", "setuptools.build_meta": "setuptools",
     "setuptools.build_meta:__legacy__": "setuptools", "sipbuild.api": "sip", "uv_build": "uv-build",
 }  # fmt: skip
-"""build-backend to the value that distutils-r1.eclass has for it."""
+"""The value for distutils-r1.eclass by build-backend."""
 _BROUGHT: Final[Mapping[str, frozenset[str]]] = {
     "flit": frozenset({"flit-core", "flit"}), "flit_scm": frozenset({"flit-core", "flit-scm"}),
     "hatchling": frozenset({"hatchling"}), "jupyter": frozenset({"jupyter-packaging"}),
@@ -34,18 +34,18 @@ _BROUGHT: Final[Mapping[str, frozenset[str]]] = {
     "poetry": frozenset({"poetry-core", "poetry"}), "scikit-build-core": frozenset({"scikit-build-core"}),
     "sip": frozenset({"sip"}), "uv-build": frozenset({"uv-build"}),
 }  # fmt: skip
-"""Build dependencies that the eclass adds by itself for a backend; for all of them also setuptools and wheel."""
+"""Build dependencies that the eclass adds itself, by backend. It adds setuptools and wheel for all of them."""
 _RUST: Final = frozenset({"maturin", "setuptools-rust"})
 COMPILING: Final = frozenset({"meson-python", "scikit-build-core", "sip"})
-"""Backends that are there to compile."""
+"""Backends whose purpose is to compile native code."""
 _COMPILERS: Final = frozenset({"cffi", "cython", "numpy", "pybind11", "nanobind", "scikit-build", "cmake", "ninja"})
-"""Build dependencies of projects with native code."""
+"""Build dependencies that show that a project has native code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """``backend`` is the value of DISTUTILS_USE_PEP517; ``requirements`` what it needs beside what the eclass adds;
-    ``compiling`` whether that tells of native code."""
+    """``backend`` is the value of DISTUTILS_USE_PEP517; ``requirements`` are build dependencies that the eclass does not add;
+    ``compiling`` is True if these show that the project has native code."""
 
     backend: str
     requirements: tuple[Requirement, ...] = ()
@@ -53,7 +53,7 @@ class Build:
 
 
 def build(pyproject: bytes | None, project: str) -> Build:
-    """How a source archive with this pyproject.toml is built; None: it has none.
+    """How a source archive with this pyproject.toml (None: it has none) is built.
 
     Raises CargoError, InvalidMetadataError, UnknownBackendError.
     """

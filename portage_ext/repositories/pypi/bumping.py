@@ -1,7 +1,7 @@
-"""A newer release of a package that there is: its newest ebuild copied, its Manifest made, and what has changed told.
+"""For a newer release of an existing package, its newest ebuild is copied, the Manifest is made, and the changes are shown.
 
-Only for a package whose metadata.xml names a project on the index, and whose ebuild takes its archive from there
-(``inherit pypi``). The text of the ebuild stays as it is but for KEYWORDS, which a new version begins with ``~``.
+This works only if metadata.xml names a project on the index and the ebuild fetches its archive from there (``inherit pypi``).
+Only KEYWORDS changes in the text of the ebuild: all keywords of a new version begin with ``~``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _PYPI: Final = re.compile(r"^\s*inherit\s(?:.*\s)?pypi(?:\s|$)", re.M)
 
 @dataclass(frozen=True, slots=True)
 class Bump:
-    """A newer release: the package and its versions, the text of the ebuild, the release, and how what is known of the two
-    releases differs (lines of a diff; empty: not at all)."""
+    """A newer release: the package and its versions, the text of the ebuild, the release, and the differences between the
+    metadata of both releases (lines of a diff; empty if there are none)."""
 
     package: str
     old: str
@@ -47,7 +47,7 @@ class Bump:
 
 
 def bump(package: str, index: Index, terms: Terms, provided: Provided) -> Bump | None:
-    """The newer release of ``package``; None when it has the newest. Raises ProjectError, OverlayError, MirrorError."""
+    """Find a newer release of ``package``; None if it has the newest. Raises ProjectError, OverlayError, MirrorError."""
     place = provided.place(package) if _PACKAGE.fullmatch(package) else None
     if place is None:
         raise OverlayError(package, "no repository here has an ebuild of it")
@@ -92,12 +92,12 @@ def put(made: Bump, overlay: Path) -> list[Path]:
 
 
 def testing(ebuild: str) -> str:
-    """The text of an ebuild with the KEYWORDS of a version that nobody has tested."""
+    """The text of an ebuild with testing KEYWORDS (``~arch``), because nobody has tested the new version."""
     return _KEYWORDS.sub(lambda match: match[1] + _WORD.sub("~", match[2]) + match[3], ebuild)
 
 
 def text(path: Path) -> str:
-    """The text of an ebuild. Raises OverlayError."""
+    """Read the text of an ebuild. Raises OverlayError."""
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(limits.PACKAGE_METADATA)
@@ -106,7 +106,7 @@ def text(path: Path) -> str:
 
 
 def _described(release: Release | None, index: Index, terms: Terms, project: str) -> list[str]:
-    """What is known of the release that there is; nothing where the index cannot tell any more."""
+    """The metadata of the current release as lines; empty if it is no longer on the index."""
     if release is None or release.sdist is None:
         return []
     try:
@@ -116,7 +116,7 @@ def _described(release: Release | None, index: Index, terms: Terms, project: str
 
 
 def _facts(found: Candidate, terms: Terms) -> list[str]:
-    """What an ebuild depends on, a line each."""
+    """The values that decide the content of an ebuild, one per line."""
     draft = candidates.draft(found, replace(terms, person=True), frozenset(), _Any(found).resolve)
     return [
         f"backend {draft.backend}",
@@ -128,7 +128,7 @@ def _facts(found: Candidate, terms: Terms) -> list[str]:
 
 
 class _Any:
-    """A package for each project, by rule: the two releases are compared with each other, and with no repository."""
+    """Gives each project a package name by rule. That is enough to compare two releases with each other."""
 
     def __init__(self, found: Candidate) -> None:
         needed = (*found.metadata.requirements, *found.build.requirements)

@@ -1,6 +1,6 @@
-"""One release of a project with all that an ebuild of it depends on, and the ebuild that follows from that.
+"""A candidate is one release of a project with everything that decides the text of its ebuild.
 
-A candidate can be kept as text and read back, so that a later sync asks the index only for what is new.
+It can be saved as text and read back, so that a later sync fetches only new releases from the index.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from portage_ext.repositories.pypi.versions import pms
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A release: its source archive ``file`` with size, BLAKE2B and SHA512; the fields of its METADATA; how it is built."""
+    """A release: its source archive ``file`` with size in bytes, BLAKE2B and SHA512, the fields of METADATA, and how it is
+    built."""
 
     project: str
     file: File
@@ -56,7 +57,7 @@ class Candidate:
         return self.file.name, self.size, self.blake2b, self.sha512
 
     def kept(self) -> dict[str, Any]:
-        """As JSON; see :func:`read_back`."""
+        """The candidate as a JSON value for :func:`read_back`."""
         return {
             "file": [self.file.name, self.file.url, self.file.sha256],
             "size": self.size,
@@ -71,7 +72,7 @@ class Candidate:
 
 
 def read_back(project: str, kept: Mapping[str, Any]) -> Candidate:
-    """What :meth:`Candidate.kept` wrote. Raises InvalidMetadataError where it is damaged."""
+    """Parse the value from :meth:`Candidate.kept`. Raises InvalidMetadataError if it is damaged."""
     try:
         head = kept["metadata"].encode()
         backend, requirements, compiling = kept["build"]
@@ -86,8 +87,8 @@ def read_back(project: str, kept: Mapping[str, Any]) -> Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What ebuilds are made by, beside the projects themselves. With ``person`` somebody looks at the result: what is not known
-    is a note there, where an unattended repository refuses."""
+    """Settings for making ebuilds. With ``person``, somebody will check the result, so an unknown value becomes a note in the
+    ebuild; without it, the project is refused."""
 
     targets: tuple[str, ...] = targets.DEFAULT
     licences: Mapping[str, str] = field(default_factory=lambda: licences.BUILT_IN)
@@ -99,7 +100,7 @@ class Terms:
 
 
 def compatible(candidate: Candidate, terms: Terms) -> tuple[str, ...]:
-    """PYTHON_COMPAT. Raises NoReleaseError."""
+    """The targets for PYTHON_COMPAT. Raises NoReleaseError."""
     found = targets.compatible(terms.targets, candidate.metadata.requires_python)
     if not found:
         raise NoReleaseError(
@@ -110,17 +111,17 @@ def compatible(candidate: Candidate, terms: Terms) -> tuple[str, ...]:
 
 
 def wanted(candidate: Candidate, terms: Terms, extras: frozenset[str]) -> Needs:
-    """What a release needs at run time, those of the asked ``extras`` apart. Raises ProjectError."""
+    """The runtime dependencies of a release, separately for the requested ``extras``. Raises ProjectError."""
     return needs(candidate.metadata.requirements, compatible(candidate, terms), extras, candidate.project)
 
 
 def wanted_to_build(candidate: Candidate, terms: Terms) -> tuple[Need, ...]:
-    """What it needs to be built, beside what distutils-r1.eclass adds. Raises ProjectError."""
+    """The build dependencies that distutils-r1.eclass does not add. Raises ProjectError."""
     return needs(candidate.build.requirements, compatible(candidate, terms), (), candidate.project).needs
 
 
 def draft(candidate: Candidate, terms: Terms, extras: frozenset[str], resolve: Resolve) -> ebuild.Draft:
-    """The ebuild of a release. Raises ProjectError with the reason why there can be none."""
+    """Make the ebuild of a release. Raises ProjectError with the reason if that is not possible."""
     native = candidate.native or candidate.build.compiling
     if candidate.cargo:
         raise CargoError(candidate.titled)
@@ -171,11 +172,11 @@ def _licence(candidate: Candidate, terms: Terms) -> Licence:
 
 
 def provider(candidate: Candidate, terms: Terms, extras: frozenset[str], repository: str) -> Provider:
-    """A candidate as what another one depends on."""
+    """The candidate as a package on which others can depend."""
     flags = {one: names.flag(candidate.project, one) for one in extras}
     return Provider(terms.names.package(candidate.project), (candidate.pv,), repository, flags)
 
 
 def as_text(kept: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """Candidates by project, as the file of a repository; the same candidates give the same bytes."""
+    """The file of a repository with the candidates by project. The same candidates give the same bytes."""
     return (json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()

@@ -1,6 +1,6 @@
-"""Which release of a project an ebuild is made of: the newest that fits, is not yanked, has a source archive and metadata.
+"""An ebuild is made from the newest release that fits, is not yanked, and has a source archive and metadata.
 
-Pre-releases count only where they are asked for by name, or there is nothing else (PEP 440, "Handling of pre-releases").
+Pre-releases are used only if they are requested explicitly or there is nothing else (PEP 440, "Handling of pre-releases").
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from portage_ext.repositories.pypi.published.page import Release
 
 
 def choose(releases: Mapping[Version, Release], specifiers: SpecifierSet, project: str) -> Release:
-    """The release of ``project`` to use. Raises NoReleaseError, NoSdistError, YankedError, each about the best that fits."""
+    """Choose the release of ``project``. Raises NoReleaseError, NoSdistError, YankedError, each about the best fitting
+    release."""
     usable = {version: one for version, one in releases.items() if not version.local and not version.epoch}
     fitting = sorted(specifiers.filter(usable), reverse=True)
     if not fitting:

@@ -1,13 +1,13 @@
-"""What a repository of listed projects holds: they, and all that they need and no other repository here provides.
+"""A repository contains the listed projects and all their dependencies that no other repository on this host provides.
 
-Versions are chosen without going back: the newest that all who need it admit. A release that cannot be used stays out
-with a reason, and with it whoever needs it; a project of which the repository has an earlier release stays at that.
-Rules, in order:
+Versions are chosen without backtracking: the newest one that all dependent projects allow. A release that cannot be used is
+left out with a reason, together with the projects that need it. If the repository already has an earlier release, the project
+stays at that one. The rules, in order:
 
-1. another repository here has it: never made
-2. its page, its archive or its metadata cannot be used, or the lock file knows its version with other bytes: refused
-3. nobody listed it, confirmed it, or had it before: held until somebody does
-4. no ebuild can be made of it (native code, cargo, licence, …), or something that it needs is in 2 to 4: refused
+1. if another repository on this host has the project, no ebuild is made
+2. if its page, archive or metadata cannot be used, or the lock file has its version with another digest, it is refused
+3. if it is not listed, confirmed or already in the repository, it is held until somebody confirms it
+4. if no ebuild can be made (native code, cargo, licence, …), or rules 2 to 4 exclude something that it needs, it is refused
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from portage_ext.repositories.pypi.names import normalised
 
 
 class Releases(Protocol):
-    """Where releases come from."""
+    """The source of releases."""
 
     def candidate(self, project: str, specifiers: SpecifierSet) -> Candidate:
         """The newest release that fits. Raises ProjectError, MirrorError."""
 
     def provider(self, project: str) -> Provider | None:
-        """The package of another repository that is the project."""
+        """The package for the project in another repository; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a closure is made from: the list, the names that a person confirmed or the lock file knows, and the releases
-    that the repository has now."""
+    """The input of a closure: the list, the names that a person confirmed or that are in the lock file, and the releases that
+    the repository has now."""
 
     listed: Mapping[str, Requirement]
     consented: frozenset[str]
@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Ebuilds by project, with their releases; who needs a project; why others are not there, and why some stay behind."""
+    """Ebuilds by project with their releases; who needs each project; why others are missing, and why some are not updated."""
 
     drafts: Mapping[str, Draft]
     candidates: Mapping[str, Candidate]
@@ -65,7 +65,7 @@ class Closure:
 
 @dataclass(slots=True)
 class _Walk:
-    """One way through all projects with the knowledge so far."""
+    """One pass through all projects with the present knowledge."""
 
     specifiers: dict[str, SpecifierSet] = field(default_factory=dict)
     extras: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -76,15 +76,16 @@ class _Walk:
 
 
 def closure(asked: Asked, releases: Releases, terms: Terms) -> Closure:
-    """Go through the list and all that it needs."""
+    """Compute the closure of the list and all dependencies."""
     behind: dict[str, PortageExtError] = {}
     held: dict[str, PortageExtError] = {}
     while True:
         walk = _walked(asked, releases, terms, behind)
         drafts, refused = _drafted(asked, walk, terms)
-        # What only a newer release needs waits, too, though the earlier one is taken until then.
+        # Dependencies that only the newer release has are held too, although the earlier release is used until they are
+        # confirmed.
         held |= {project: error for project, error in refused.items() if isinstance(error, UnconfirmedError)}
-        # Where the repository has an earlier release, the project goes back to it, and all is looked at again.
+        # If the repository has an earlier release of a refused project, use that one and start again.
         back = {
             project: error
             for project, error in refused.items()
@@ -127,7 +128,7 @@ def _walked(asked: Asked, releases: Releases, terms: Terms, behind: Mapping[str,
 def _visit(
     project: str, asked: Asked, releases: Releases, terms: Terms, behind: Mapping[str, PortageExtError], walk: _Walk
 ) -> Iterable[str]:
-    """Take the release of one project into the walk: what it needs and is to be visited, too."""
+    """Add the release of one project to the pass. Returns its dependencies, which must be visited too."""
     if (provider := releases.provider(project)) is not None:
         walk.provided[project] = provider
         return ()
@@ -147,12 +148,12 @@ def _visit(
 
 
 def _drafted(asked: Asked, walk: _Walk, terms: Terms) -> tuple[dict[str, Draft], dict[str, PortageExtError]]:
-    """The ebuilds that can be, and why others cannot: what is refused takes those with it who need it."""
+    """The ebuilds that can be made, and why others cannot. If a project is refused, all that need it are refused too."""
     refused = dict(walk.failed)
     for project in walk.found:
         if project not in asked.listed and project not in asked.consented:
             refused[project] = UnconfirmedError(project, ", ".join(sorted(walk.needed_by.get(project, ()))))
-    # Projects may need each other in a circle, so all count as there until one is not.
+    # Projects may have circular dependencies, so each is assumed to be available until it is refused.
     there = [project for project in walk.found if project not in refused]
 
     def resolve(project: str) -> Provider:
@@ -183,7 +184,7 @@ def _drafted(asked: Asked, walk: _Walk, terms: Terms) -> tuple[dict[str, Draft],
 
 
 def _absent(error: PortageExtError) -> str:
-    """Why a project is not there, to whoever needs it."""
+    """Why a project is missing, as the reason for the projects that need it."""
     if isinstance(error, UnconfirmedError):
         return "which waits for `portage-ext pypi confirm`"
     return f"which is not here: {error.why if isinstance(error, ProjectError) else error}"

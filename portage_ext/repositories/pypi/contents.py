@@ -1,5 +1,4 @@
-"""The files of a repository of ebuilds from an index, as values: the same closure gives the same bytes, so nothing
-new is written."""
+"""The files of a repository are a pure function of the closure, so an unchanged closure gives the same bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from portage_ext.repositories.swap import File
 
 MADE_BY: Final = "pypi"
 KEPT: Final = "metadata/pypi-releases.json"
-"""What the next sync need not ask the index again."""
+"""The file with data that the next sync need not fetch from the index again."""
 HEAD: Final = ("Made by portage-ext from what a Python index says. The next sync replaces it: change the list, not this file.",)
 
 
@@ -40,7 +39,7 @@ def contents(made: Closure, asked: Asked, lock: Lock, masters: Sequence[str], so
 
 
 def record(made: Closure, asked: Asked, source: str) -> Record:
-    """What is in the repository and why, and what is not."""
+    """The record of the repository: what is in it and why, and what was left out."""
 
     def package(project: str) -> str:
         draft = made.drafts.get(project)
@@ -70,14 +69,14 @@ def record(made: Closure, asked: Asked, source: str) -> Record:
 
 
 def reason(error: PortageExtError) -> str:
-    """Why, without the name in front."""
+    """The text of the error without the name at its start."""
     if not isinstance(error, ProjectError):
         return str(error)
     return error.why
 
 
 def read_kept(text: str) -> dict[str, Candidate]:
-    """What KEPT has; what is damaged in it is asked for again."""
+    """Read the candidates in KEPT. Damaged ones are left out and fetched again."""
     try:
         values: Mapping[str, Any] = json.loads(text)
         return {project: candidate.read_back(project, one) for project, one in values.items()}

@@ -1,5 +1,4 @@
-"""What a project needs as the lines of RDEPEND or BDEPEND: one atom a line, conditions of Python and of USE flags
-around them."""
+"""Dependencies become lines of RDEPEND or BDEPEND: one atom per line, inside conditions for Python versions and USE flags."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ USEDEP = "${PYTHON_USEDEP}"
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The package that is a project: ``versions`` are PVRs of its ebuilds (none: not known), ``repository`` where it is,
-    ``flags`` the USE flag of each extra that it has, ``python`` whether it is built for chosen Pythons (PYTHON_USEDEP)."""
+    """The package of a project. ``versions`` are the PVRs of its ebuilds (empty: unknown), ``repository`` is where it is,
+    ``flags`` are the USE flags of its extras, and ``python`` is True if it is built for selected Pythons (PYTHON_USEDEP)."""
 
     package: str
     versions: tuple[str, ...] = ()
@@ -27,11 +26,11 @@ class Provider:
 
 
 Resolve = Callable[[str], Provider]
-"""The provider of a normalised project; raises ProjectError."""
+"""A function that returns the provider of a normalised project; it raises ProjectError."""
 
 
 def lines(needs: Iterable[Need], targets: Sequence[str], resolve: Resolve) -> tuple[str, ...]:
-    """The lines between the quotes, each indented by a tabulator. Raises DependencyError, ProjectError."""
+    """The lines between the quotes, each indented by a tab. Raises DependencyError, ProjectError."""
     always: dict[str, None] = {}
     conditional: dict[tuple[str, ...], dict[str, None]] = {}
     flagged: dict[str, list[Need]] = {}

@@ -1,6 +1,6 @@
-"""The text of an ebuild and of its metadata.xml, in the order and the words that a Gentoo developer would use.
+"""The text of an ebuild and its metadata.xml is written in the order and form that Gentoo developers use.
 
-What came from the index passes through ``quoting`` on its way in, and the whole text once more at the end.
+Every text from the index is quoted with ``quoting``, which also checks the complete ebuild at the end.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from portage_ext.repositories.pypi.source import PROJECT_PAGE, Source
 
 _GITHUB: Final = re.compile(r"https?://(?:www\.)?github\.com/([A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}?)(?:\.git)?(?:[/#?].*)?")
 _LABELS: Final = ("source", "source code", "repository", "code", "github", "homepage", "home")
-"""Labels of project URLs, in the order in which HOMEPAGE wants them."""
+"""Labels of project URLs in the order of preference for HOMEPAGE."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """All that an ebuild says. Texts of the project are as it wrote them."""
+    """All values of an ebuild. Texts of the project are still unquoted."""
 
     package: str
     pv: str
@@ -38,16 +38,16 @@ class Draft:
     bdepend: tuple[str, ...]
     notes: tuple[str, ...]
     head: tuple[str, ...]
-    """The comment lines that it begins with."""
+    """The comment lines at the start of the ebuild."""
 
     @property
     def path(self) -> str:
-        """Where it is in a repository."""
+        """The path of the ebuild in a repository."""
         return f"{self.package}/{self.package.partition('/')[2]}-{self.pv}.ebuild"
 
 
 def text(draft: Draft) -> str:
-    """The ebuild."""
+    """The text of the ebuild."""
     lines = [f"# {quoting.comment(one)}" for one in draft.head]
     lines += ["", "EAPI=8", ""]
     lines += ["DISTUTILS_EXT=1"] if draft.native else []
@@ -70,7 +70,7 @@ def text(draft: Draft) -> str:
 
 
 def homepages(draft: Draft) -> list[str]:
-    """At most three addresses: of the source, of the project, of its page on PyPI."""
+    """At most three URLs: of the source code, of the project, and of its page on PyPI."""
     ranked = sorted(
         (url for label, text in draft.metadata.urls if label.lower() in _LABELS and (url := quoting.url(text)) is not None),
         key=lambda url: _rank(draft.metadata.urls, url),
@@ -86,7 +86,7 @@ def _rank(urls: Iterable[tuple[str, str]], wanted: str) -> int:
 
 
 def package_xml(draft: Draft, maintainer: str) -> str:
-    """metadata.xml; ``maintainer`` is an address, or empty for a package that nobody maintains."""
+    """The text of metadata.xml. ``maintainer`` is an e-mail address, or empty for a package without a maintainer."""
     who = (
         f'\t<maintainer type="person">\n\t\t<email>{quoting.xml(maintainer)}</email>\n\t</maintainer>'
         if maintainer

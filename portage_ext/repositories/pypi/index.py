@@ -1,5 +1,5 @@
-"""The index is asked here and nowhere else: pages, METADATA and source archives, each bounded, and held to the
-page's digests."""
+"""All fetches from the index are done here: pages, METADATA and source archives, each with a size limit and checked against the
+digests on the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from portage_ext.repositories.pypi.published.page import ACCEPT, File, Release, 
 
 
 class Index:
-    """The Python index at ``url``, which ends in a slash (PEP 503). One object is one run: a page is asked for once."""
+    """The Python index at ``url``, which ends with a slash (PEP 503). Use one object per run: it fetches each page only
+    once."""
 
     def __init__(self, url: str, patience: Patience = Patience()) -> None:  # noqa: B008 (frozen)
         self.url = url if url.endswith("/") else f"{url}/"
@@ -46,7 +47,7 @@ class Index:
         return self._pages[project]
 
     def candidate(self, release: Release, project: str) -> Candidate:
-        """All that an ebuild of ``release`` needs. Raises ProjectError, MirrorError."""
+        """Fetch everything that an ebuild of ``release`` needs. Raises ProjectError, MirrorError."""
         file = release.sdist
         titled = f"{project} {release.version}"
         if file is None:
@@ -78,7 +79,7 @@ class Index:
         )
 
     def _metadata(self, release: Release, project: str) -> bytes | None:
-        """METADATA of a wheel, the pure one if there is one; None where there is no wheel."""
+        """Fetch METADATA of a wheel, preferably a pure one; None if there is no wheel."""
         wheels = [one for one in (release.pure, *release.wheels) if one is not None]
         served = next((one for one in wheels if one.metadata), None)
         if served is not None:
@@ -95,7 +96,7 @@ class Index:
         return wheel.metadata(data, project)
 
     def _archive(self, file: File, archive: IO[bytes], titled: str) -> tuple[int, str, str]:
-        """Fetch a source archive: its size, BLAKE2B and SHA512, after its SHA-256 was right."""
+        """Fetch a source archive and check its SHA-256. Returns its size in bytes, BLAKE2B and SHA512."""
         digests = hashlib.sha256(), hashlib.blake2b(), hashlib.sha512()
 
         def take(block: bytes | memoryview) -> None:

@@ -1,7 +1,7 @@
-"""The licence of a project in Gentoo's words: by metadata/license-mapping.conf of the ebuild repository, else by a short list.
+"""A licence is translated to Gentoo's name with metadata/license-mapping.conf of the ebuild repository, or else a short list.
 
-What a project says is read in this order: License-Expression (SPDX), License where it is an SPDX expression or a common name,
-classifiers. A licence that has no name in Gentoo is never guessed.
+The metadata of the project is read in this order: License-Expression (SPDX), License if it is an SPDX expression or a common
+name, classifiers. A licence without a name in Gentoo is never guessed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "lgpl-3.0-or-later": "LGPL-3+", "mit": "MIT", "mit-0": "MIT-0", "mpl-2.0": "MPL-2.0", "psf-2.0": "PSF-2",
     "python-2.0": "PYTHON", "unlicense": "Unlicense", "zlib": "ZLIB", "zpl-2.1": "ZPL",
 }  # fmt: skip
-"""SPDX in lower case to Gentoo, for a system without license-mapping.conf."""
+"""Gentoo's names by SPDX name in lower case, for a system without license-mapping.conf."""
 _CLASSIFIERS: Final[Mapping[str, str]] = {
     "Apache Software License": "apache-2.0", "BSD License": "bsd-3-clause", "Boost Software License 1.0 (BSL-1.0)": "bsl-1.0",
     "GNU Affero General Public License v3": "agpl-3.0-only",
@@ -45,7 +45,7 @@ _CLASSIFIERS: Final[Mapping[str, str]] = {
     "Zope Public License": "zpl-2.1", "zlib/libpng License": "zlib", "Zero-Clause BSD (0BSD)": "0bsd",
     "CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "cc0-1.0", "Eclipse Public License 2.0 (EPL-2.0)": "epl-2.0",
 }  # fmt: skip
-"""The end of a classifier ``License :: …`` to SPDX."""
+"""SPDX names by the last part of a classifier ``License :: …``."""
 _COMMON: Final[Mapping[str, str]] = {
     "2-clause bsd": "bsd-2-clause", "3-clause bsd": "bsd-3-clause", "apache": "apache-2.0", "apache 2": "apache-2.0",
     "apache 2.0": "apache-2.0", "apache license 2.0": "apache-2.0", "apache license, version 2.0": "apache-2.0",
@@ -60,25 +60,26 @@ _COMMON: Final[Mapping[str, str]] = {
     "psf": "psf-2.0",
     "psf license": "psf-2.0", "the unlicense": "unlicense", "the unlicense (unlicense)": "unlicense", "zpl 2.1": "zpl-2.1",
 }  # fmt: skip
-"""What people write into License, in lower case, to SPDX."""
+"""SPDX names by common texts of License, in lower case."""
 _VAGUE: Final = frozenset(
     {"bsd", "bsd license", "apache", "BSD License", "GNU Lesser General Public License v2 or later (LGPLv2+)"}
 )
-"""Names of several licences; the most common of them is taken, and a person is told."""
+"""Ambiguous names of licences. The most common licence is used, and a note tells a person to check it."""
 _MAPPING_LINE: Final = re.compile(r"([A-Za-z0-9.+-]{1,64}(?: WITH [A-Za-z0-9.-]{1,64})?) = ([A-Za-z0-9_+.() |-]{1,200})")
 _TOKEN: Final = re.compile(r"\(|\)|\b(?:AND|OR)\b|[A-Za-z0-9.+-]+(?: WITH [A-Za-z0-9.-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """The value of LICENSE, and what a person should look at (may be empty)."""
+    """The value of LICENSE, and a note on what a person should check (may be empty)."""
 
     words: str
     note: str = ""
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """Section [spdx-to-ebuild] of license-mapping.conf: SPDX in lower case to Gentoo; other lines are passed over."""
+    """Parse section [spdx-to-ebuild] of license-mapping.conf: Gentoo's names by SPDX name in lower case. Other lines are
+    ignored."""
     section, found = "", {}
     for line in text.splitlines():
         line = line.strip()
@@ -90,7 +91,7 @@ def parse_mapping(text: str) -> dict[str, str]:
 
 
 def of(mapping: str | None) -> Mapping[str, str]:
-    """What the text of license-mapping.conf says; the short list where there is none."""
+    """The mapping in the text of license-mapping.conf, or the short list if there is none."""
     return (parse_mapping(mapping) if mapping is not None else {}) or BUILT_IN
 
 
@@ -133,7 +134,7 @@ def _classified(metadata: CoreMetadata, mapping: Mapping[str, str]) -> Iterator[
 
 
 def _one(spdx: str, mapping: Mapping[str, str], project: str) -> str:
-    """Gentoo's words for one SPDX licence, with or without an exception."""
+    """Gentoo's name for one SPDX licence, with or without an exception."""
     key = spdx.lower()
     # "The + operator prefers the exact match but falls back to the one without" (license-mapping.conf).
     words = mapping.get(key) or mapping.get(key.replace("+", "", 1) if "+" in key else key)
@@ -157,7 +158,8 @@ def _expression(text: str, mapping: Mapping[str, str], project: str) -> str:
 
 
 def _either(tokens: list[str], mapping: Mapping[str, str], project: str) -> list[str]:
-    """The alternatives at the head of ``tokens``, up to a closing parenthesis; takes them off the list. AND binds closer."""
+    """Parse the alternatives at the start of ``tokens`` up to a closing parenthesis, and remove them from the list. AND has
+    precedence over OR."""
     alternatives: list[list[str]] = [[]]
     while tokens:
         token = tokens.pop(0)

@@ -1,8 +1,8 @@
-"""The lock file: each version that was ever made an ebuild of, with the SHA-256 of its source archive. A line is never
-rewritten.
+"""The lock file has every version for which an ebuild was ever made, with the SHA-256 of its source archive; lines never
+change.
 
-It is text that a person reviews, one line a version, and lies in the repository (``metadata/pypi.lock``), so that the
-two change together::
+It is text for people to review, with one line per version. It is part of the repository (``metadata/pypi.lock``), so that both
+change together::
 
     requests 2.31.0 sha256:942c5a758f98d790eaed1a29cb6eefc7ffb0d1cf7af05c3d2791656dbd6ad1e1
 """
@@ -33,13 +33,13 @@ class Lock:
     entries: dict[tuple[str, Version], str] = field(default_factory=dict)
 
     def check(self, project: str, version: Version, sha256: str) -> None:
-        """Raises ChangedFileError when the version had another archive before."""
+        """Raise ChangedFileError if the version had another archive before."""
         before = self.entries.get((project, version), sha256)
         if before != sha256:
             raise ChangedFileError(f"{project} {version}", f"SHA-256 {sha256[:16]}…, before {before[:16]}…")
 
     def having(self, more: Iterable[tuple[str, Version, str]]) -> Lock:
-        """This lock and further versions; what it has stays."""
+        """This lock with more versions added. Existing lines do not change."""
         return Lock({**{(name, version): sha256 for name, version, sha256 in more}, **self.entries})
 
     def text(self) -> str:
@@ -50,7 +50,7 @@ class Lock:
 
 
 def parse(text: str, path: str) -> Lock:
-    """Read a lock file. Raises SettingsError: a lock that is damaged protects nothing, so nothing is made by it."""
+    """Parse a lock file. Raises SettingsError, because a damaged lock file would protect nothing."""
     found: dict[tuple[str, Version], str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):

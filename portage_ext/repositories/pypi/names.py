@@ -25,13 +25,13 @@ CATEGORY: Final = "dev-python"
 _PROJECT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PACKAGE: Final = re.compile(r"([a-z0-9][a-z0-9+_.-]*/[A-Za-z0-9_][A-Za-z0-9+_-]*)(?:\[([a-z0-9][a-z0-9+_@-]*)\])?")
 _VERSION_LIKE: Final = re.compile(r"-[0-9]+(\.[0-9]+)*[a-z]?(_(alpha|beta|pre|rc|p)[0-9]*)*(-r[0-9]+)?\Z")
-"""PMS 3.1.2: no package name ends in a hyphen and something that reads as a version."""
+"""A package name must not end with a hyphen and something that looks like a version (PMS 3.1.2)."""
 RESERVED_FLAGS: Final = frozenset({"debug", "doc", "test", "verify-provenance"})
-"""USE flags to which Portage or an eclass gives a meaning of its own."""
+"""USE flags with a special meaning in Portage or an eclass."""
 
 
 def normalised(name: str) -> str:
-    """The name as indexes and lists compare it. Raises InvalidNameError."""
+    """The normalised form of a name, which is used for comparison (PEP 503). Raises InvalidNameError."""
     if len(name) > limits.PYPI_NAME or not name.isascii() or not _PROJECT.fullmatch(name):
         raise InvalidNameError(name[: limits.PYPI_NAME], "it is no name of a project (PEP 508)")
     return str(canonicalize_name(name))
@@ -46,7 +46,7 @@ def flag(project: str, extra: str) -> str:
 
 
 def package(project: str) -> str:
-    """``category/name`` of the package that would be made of the normalised ``project``. Raises InvalidNameError."""
+    """``category/name`` of the package for the normalised ``project`` by rule. Raises InvalidNameError."""
     if _VERSION_LIKE.search(project):
         raise InvalidNameError(project, "no package can have a name that ends like a version; give it one in the file `names`")
     return f"{CATEGORY}/{project}"
@@ -54,20 +54,20 @@ def package(project: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the file ``names`` says: packages by project, (package, USE flag) by (project, extra), build dependencies of native
-    code by project."""
+    """The content of the file ``names``: packages by project, (package, USE flag) by (project, extra), and build dependencies
+    of native code by project."""
 
     packages: Mapping[str, str] = field(default_factory=dict)
     extras: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     native: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def package(self, project: str) -> str:
-        """``category/name`` of ``project``, by the file or by rule. Raises InvalidNameError."""
+        """``category/name`` of ``project`` from the file, or else by rule. Raises InvalidNameError."""
         return self.packages.get(project) or package(project)
 
 
 def parse_names(text: str, path: str) -> Names:
-    """Read the file. Raises SettingsError, which names the line."""
+    """Parse the file ``names``. Raises SettingsError, which names the line."""
     packages: dict[str, str] = {}
     extras: dict[tuple[str, str], tuple[str, str]] = {}
     native: dict[str, tuple[str, ...]] = {}
@@ -110,7 +110,7 @@ def parse_list(text: str, path: str) -> dict[str, Requirement]:
 
 
 def requested(text: str, where: str) -> Requirement:
-    """``NAME[EXTRA]…==V`` as a person writes it. Raises SettingsError."""
+    """Parse ``NAME[EXTRA]…==V`` as written by a person. Raises SettingsError."""
     try:
         one = Requirement(text[: limits.PYPI_REQUIREMENT])
         normalised(one.name)

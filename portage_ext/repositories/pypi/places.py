@@ -1,10 +1,10 @@
-"""Where an administrator says what a repository of this kind holds: one directory, ``/etc/overlayman/pypi`` by default.
+"""The administrator configures the content of such a repository in one directory, by default ``/etc/overlayman/pypi``.
 
 ::
 
-    packages         the list, or a directory of lists:  NAME[EXTRA] with an optional ==V or <V, one a line
-    names            packages of projects whose names differ, what extras are called, what native code needs (names.py)
-    confirmed        names that are no surprise any more; `portage-ext pypi confirm` adds to it
+    packages         the list, or a directory of lists: NAME[EXTRA] with an optional ==V or <V, one per line
+    names            packages with a name that differs from the project's, names of extras, needs of native code (names.py)
+    confirmed        names that a person has confirmed; `portage-ext pypi confirm` adds to it
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from portage_ext.repositories.pypi.names import Names, normalised, parse_list, p
 
 DIRECTORY: Final = "etc/overlayman/pypi"
 OPTION: Final = "sync-pypi-config"
-"""The key of repos.conf that names another directory."""
+"""The key of repos.conf that sets another directory."""
 _CONFIRMED_HEAD: Final = "# Projects that may come in because another one needs them. `portage-ext pypi confirm` adds lines.\n"
 
 
 def listed(directory: Path) -> dict[str, Requirement]:
-    """The list. Raises SettingsError, also where there is none: an empty repository is nobody's wish."""
+    """Read the list. Raises SettingsError, also if it does not exist, because nobody wants an empty repository."""
     path = directory / "packages"
     parts = sorted(one for one in path.iterdir() if not one.name.startswith(".")) if path.is_dir() else [path]
     found: dict[str, Requirement] = {}
@@ -38,12 +38,12 @@ def listed(directory: Path) -> dict[str, Requirement]:
 
 
 def names(directory: Path) -> Names:
-    """The file ``names``. Raises SettingsError."""
+    """Read the file ``names``. Raises SettingsError."""
     return parse_names(_text(directory / "names", optional=True), str(directory / "names"))
 
 
 def confirmed(directory: Path) -> frozenset[str]:
-    """The file ``confirmed``. Raises SettingsError."""
+    """Read the file ``confirmed``. Raises SettingsError."""
     path = directory / "confirmed"
     found = set()
     for number, line in enumerate(_text(path, optional=True).splitlines(), 1):
@@ -56,7 +56,7 @@ def confirmed(directory: Path) -> frozenset[str]:
 
 
 def confirm(directory: Path, more: dict[str, str]) -> None:
-    """Add names to ``confirmed``, each with a word on why. Raises OSError, SettingsError."""
+    """Add names to ``confirmed``, each with its reason. Raises OSError, SettingsError."""
     path = directory / "confirmed"
     files.make_directory(directory)
     text = _text(path, optional=True) or _CONFIRMED_HEAD

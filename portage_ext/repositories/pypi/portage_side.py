@@ -1,5 +1,7 @@
-"""From what Portage hands to a sync module to a job, and from its outcome to lines and an exit status. Portage is
-not imported."""
+"""The arguments that Portage gives to a sync module are converted to a Job, and its result to messages and an exit status.
+
+Portage is not imported here.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,9 @@ from portage_ext.repositories.user import of_spawn
 
 
 def job(repo: Any, settings: Any) -> Job:
-    """The job for ``repo`` (RepoConfig) with ``settings`` (config)."""
+    """Make the job for ``repo`` (RepoConfig) with ``settings`` (config)."""
     main = settings.repositories.mainRepo()
-    # The main repository first: where several have a package, its versions are the ones that most would get.
+    # The main repository comes first. If several repositories have a package, most users get the version of this one.
     there = [one for one in (main, *settings.repositories) if one is not None and one.location and one.name != repo.name]
     others = {one.name: one.location for one in there}
     named = repo.module_specific_options.get(places.OPTION)
@@ -39,7 +41,7 @@ def job(repo: Any, settings: Any) -> Job:
 
 
 def sync(repo: Any, settings: Any, spawn_kwargs: Mapping[str, Any] | None) -> tuple[int, bool]:
-    """What a sync module returns: exit status, and whether the repository changed."""
+    """Do the sync. Returns what Portage expects of a sync module: the exit status, and whether the repository changed."""
     eroot, begun = Path(settings["EROOT"]), int(time.time())
     try:
         changed, said = run(job(repo, settings), of_spawn(spawn_kwargs or {}))

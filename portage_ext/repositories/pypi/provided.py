@@ -1,7 +1,7 @@
-"""What the ebuild repositories here already have: a project that one of them has is never made again, whatever its version.
+"""No ebuild is made for a project that another ebuild repository on this host already has, whatever the version.
 
-A package is a project when the file ``names`` says so, when its name in dev-python is the project's, or when its
-metadata.xml says so (remote-id of type pypi), in this order.
+The package of a project is found in this order: by the file ``names``, by its name in dev-python, or by its metadata.xml
+(remote-id of type pypi).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PYTHONS: Final = re.compile(r"\bpython_targets_python3_[0-9]+|^\s*inherit\s.*\b
 
 
 class Provided:
-    """The repositories of this host by name, the most important first."""
+    """The repositories of this host by name, in order of preference."""
 
     def __init__(self, repositories: Mapping[str, Path], names: Names) -> None:
         self._repositories = dict(repositories)
@@ -32,7 +32,7 @@ class Provided:
         self._by_remote_id: dict[str, tuple[str, str]] | None = None
 
     def provider(self, project: str) -> Provider | None:
-        """The package that is the normalised ``project``; None where no repository has it."""
+        """The package of the normalised ``project``; None if no repository has it."""
         mapped = self._names.packages.get(project)
         if mapped is not None:
             places = [(name, mapped) for name, root in self._repositories.items() if _pvrs(root / mapped)]
@@ -42,14 +42,15 @@ class Provided:
         return self._described(project, *found) if found is not None else None
 
     def place(self, package: str) -> tuple[Path, str] | None:
-        """Directory and newest PVR of ``category/name`` in the first repository that has an ebuild of it."""
+        """The directory and newest PVR of ``category/name`` in the first repository with an ebuild of it; None if there is
+        none."""
         for root in self._repositories.values():
             if versions := _pvrs(root / package):
                 return root / package, versions[-1]
         return None
 
     def text(self, relative: str, limit: int) -> str | None:
-        """A file of the first repository that has it, such as an eclass; None where none has."""
+        """The text of a file (for example an eclass) from the first repository that has it; None if none has it."""
         for root in self._repositories.values():
             try:
                 with (root / relative).open("rb") as file:
@@ -76,7 +77,8 @@ class Provided:
         return self._in_category
 
     def _remote_ids(self) -> dict[str, tuple[str, str]]:
-        """All packages are looked through once, for the first project that has no package of its name."""
+        """The packages by remote-id. All packages are searched once, when the first project has no package with its own
+        name."""
         if self._by_remote_id is None:
             self._by_remote_id = {}
             for name, root in self._repositories.items():
@@ -86,7 +88,7 @@ class Provided:
 
 
 def projects_of(metadata_xml: Path) -> tuple[str, ...]:
-    """The projects that a metadata.xml names (remote-id of type pypi), normalised; none where it cannot be read."""
+    """The normalised projects that a metadata.xml names (remote-id of type pypi); none if it cannot be read."""
     try:
         with metadata_xml.open("rb") as file:
             data = file.read(limits.PACKAGE_METADATA)
@@ -113,7 +115,7 @@ def _remote_ids(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _pvrs(path: Path) -> tuple[str, ...]:
-    """The versions of a package's ebuilds but live ones, oldest first (PMS 3.3)."""
+    """The versions of a package's ebuilds without live ebuilds, oldest first (PMS 3.3)."""
     beginning = f"{path.name}-"
     found: Iterable[str] = (
         name.removesuffix(".ebuild").removeprefix(beginning)
@@ -125,7 +127,8 @@ def _pvrs(path: Path) -> tuple[str, ...]:
 
 
 def _for_pythons(root: Path, package: str, versions: tuple[str, ...]) -> bool:
-    """Whether the package is built for chosen Pythons, by the metadata cache or the ebuild of its newest version."""
+    """Whether the package is built for selected Pythons, according to the metadata cache or the ebuild of its newest
+    version."""
     category, name = package.split("/")
     newest = f"{name}-{versions[-1]}" if versions else name
     for path in (root / "metadata/md5-cache" / category / newest, root / package / f"{newest}.ebuild"):

@@ -1,6 +1,7 @@
-"""Foreign text in an ebuild is shell. Only listed characters come in, and the finished text is held to its grammar once more.
+"""Foreign text in an ebuild would be run by the shell: only listed characters are allowed, and the finished ebuild is checked
+again.
 
-The two do not know of each other: what gets past the first is stopped by the second, which is a defect and says so.
+The two checks are independent. If the first one misses something, the second one stops it and reports a defect of this program.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from xml.sax.saxutils import escape
 _DESCRIBING: Final = re.compile(r"[^A-Za-z0-9 .,:;()/+_'&%@#?=<>*|~^{}\[\]-]")
 _URL: Final = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/?#@&+,;=%-]*)?")
 _LONGEST: Final = 80
-"""pkgcheck's bound on DESCRIPTION."""
+"""The maximum length of DESCRIPTION according to pkgcheck."""
 _PLAIN: Final = r"[A-Za-z0-9 \t.,:;()/+_'&%@#?=<>*|~^{}\[\]!-]"
-"""Inside double quotes none of these does anything in bash."""
+"""Characters without a special meaning in bash inside double quotes."""
 _SUBSTITUTED: Final = r"\$\{PYTHON_USEDEP\}"
 _ATOM: Final = r"[!~<>=]*[a-z0-9][a-z0-9+_.-]*/[A-Za-z0-9+_.*-]+(?:\[[a-z0-9@_+-]*(?:,?" + _SUBSTITUTED + r")?\])?"
 _LINES: Final = re.compile(
@@ -46,35 +47,35 @@ _LINES: Final = re.compile(
 
 
 def description(summary: str, name: str) -> str:
-    """DESCRIPTION: one line of at most 80 listed characters, without a full stop; by rule where nothing is left of it."""
+    """DESCRIPTION: one line of at most 80 allowed characters without a full stop; a standard text if nothing is left."""
     plain = unicodedata.normalize("NFKD", summary[:2000].replace('"', "'").replace("`", "'").replace("!", "."))
     text = " ".join(_DESCRIBING.sub("", plain).split())
     if len(text) > _LONGEST:
         text = text[:_LONGEST].rpartition(" ")[0] or text[:_LONGEST]
     text = text.rstrip(" .,;:(-").strip()
-    # pkgcheck asks for more than the name, and for ten characters.
+    # pkgcheck requires at least ten characters and more than the name.
     return text if len(text) >= 10 and text.lower() != name.lower() else f"The Python project {name}"
 
 
 def url(text: str) -> str | None:
-    """``text`` where it is a plain address of the web, else None."""
+    """Return ``text`` if it is a plain web URL, else None."""
     text = text.strip()
     return text if len(text) <= 300 and _URL.fullmatch(text) else None
 
 
 def comment(text: str) -> str:
-    """``text`` as what follows ``# `` on one line: printable ASCII, of bounded length."""
+    """``text`` for a comment on one line: printable ASCII with limited length."""
     plain = unicodedata.normalize("NFKD", text[:2000])
     return " ".join("".join(one if " " <= one <= "~" else " " for one in plain).split())[:400]
 
 
 def xml(text: str) -> str:
-    """``text`` for metadata.xml."""
+    """``text`` escaped for metadata.xml."""
     return escape(comment(text), {'"': "&quot;"})
 
 
 def held(text: str) -> str:
-    """``text`` of an ebuild, every line of which has one of the forms that are written here. Raises AssertionError."""
+    """Return the ``text`` of an ebuild after checking that every line has one of the known forms. Raises AssertionError."""
     for line in text.split("\n"):
         if not _LINES.fullmatch(line):
             raise AssertionError(f"this line is none that may be in an ebuild: {line!r}")

@@ -1,7 +1,6 @@
-"""Which dependencies hold for which Python: markers are evaluated once for each target, on Linux with CPython, never guessed.
+"""Dependency markers are evaluated for each Python target (Linux, CPython), so each dependency is known for which it applies.
 
-A marker that depends on something else of the machine (its processor, its kernel) counts as true where it could be, and
-is told.
+A marker that depends on another property of the machine (processor, kernel) counts as true if it can be true, and is reported.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ _KERNEL: Final = ("6.12.0", "#1 SMP")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A dependency: ``project`` (normalised), the ``extras`` of it, its ``specifiers``, the ``targets`` for which it holds, and
-    the USE flag under which it does (the normalised extra; empty: always)."""
+    """A dependency: ``project`` (normalised), its ``extras`` and ``specifiers``, the ``targets`` for which it applies, and the
+    USE flag that enables it (the normalised extra; empty: always)."""
 
     project: str
     extras: frozenset[str]
@@ -42,7 +41,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a project needs, in a stable order, and what a person should look at."""
+    """The dependencies of a project in a stable order, and notes on what a person should check."""
 
     needs: tuple[Need, ...]
     notes: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""One project as the ebuild that a person begins with, and that ebuild put into an overlay beside its Manifest.
+"""An ebuild for one project is made as a starting point for a person, and is put into an overlay with its Manifest.
 
-Here somebody looks at the result, so what is not known is a comment in the ebuild and no refusal.
+Because a person checks the result, unknown values become comments in the ebuild and are not refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DIST: Final = re.compile(r"DIST (\S+) ([0-9]{1,18}) .*\bBLAKE2B ([0-9a-f]{128})
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An ebuild with its release, and the projects that it needs and no repository here has."""
+    """An ebuild with its release, and the projects that it needs but that no repository on this host has."""
 
     draft: Draft
     candidate: Candidate
@@ -38,7 +38,7 @@ class Made:
 
 
 def make(index: Index, asked: Requirement, terms: Terms, provided: Provided) -> Made:
-    """The ebuild of what ``asked`` names. Raises ProjectError, MirrorError."""
+    """Make the ebuild of the project in ``asked``. Raises ProjectError, MirrorError."""
     project = normalised(asked.name)
     release = choose(index.releases(project), asked.specifier, project)
     found = index.candidate(release, project)
@@ -52,7 +52,7 @@ def make(index: Index, asked: Requirement, terms: Terms, provided: Provided) -> 
 
 
 class _Guessing:
-    """Names a package for each project; what it had to guess is a note."""
+    """Finds a package name for each project. A guessed name is recorded in a note."""
 
     def __init__(self, provided: Provided, terms: Terms, found: Candidate) -> None:
         self._provided = provided
@@ -72,7 +72,7 @@ class _Guessing:
             if extra not in flags:
                 flags[extra] = extra
                 self.notes[f"its dependency {found.package} is wanted with the extra {extra}: look for the USE flag"] = None
-        # Somebody will see what the repository has; a version that is missing there is no reason to stop.
+        # A missing version in the repository is no reason to stop, because a person will check the result.
         versions = tuple(found.versions)
         return replace(found, flags=flags, versions=versions)
 
@@ -83,7 +83,7 @@ class _Guessing:
 
 
 def put(made: Made, overlay: Path, maintainer: str) -> list[Path]:
-    """Write the ebuild, its Manifest, and metadata.xml where there is none, into ``overlay``: what was written.
+    """Write the ebuild, its Manifest, and metadata.xml if it does not exist, into ``overlay``. Returns the written files.
 
     Raises OverlayError, OSError.
     """
@@ -97,7 +97,7 @@ def put(made: Made, overlay: Path, maintainer: str) -> list[Path]:
     files.make_directory(path.parent)
     manifest = path.parent / "Manifest"
     written = [manifest, path]
-    # The Manifest first: an ebuild without one would stop emerge.
+    # Write the Manifest first, because emerge fails on an ebuild without one.
     write_manifest(manifest, made.candidate.distfile)
     files.replace_file(path, ebuild.text(made.draft).encode())
     description = path.parent / "metadata.xml"
@@ -108,14 +108,14 @@ def put(made: Made, overlay: Path, maintainer: str) -> list[Path]:
 
 
 def write_manifest(manifest: Path, distfile: tuple[str, int, str, str]) -> None:
-    """Add a distfile to a Manifest, or replace what it says of one of that name. Raises OSError."""
+    """Add a distfile to a Manifest, or replace its entry. Raises OSError."""
     others, kept = _entries(manifest)
     kept[distfile[0]] = distfile
     files.replace_file(manifest, (others + ebuild.manifest(list(kept.values()))).encode())
 
 
 def _entries(manifest: Path) -> tuple[str, dict[str, tuple[str, int, str, str]]]:
-    """What a Manifest has: lines that are not rewritten, and distfiles by name."""
+    """Parse a Manifest: the lines that are not changed, and the distfiles by name."""
     try:
         text = manifest.read_bytes()[: limits.PACKAGE_METADATA].decode("utf-8", "replace")
     except FileNotFoundError:

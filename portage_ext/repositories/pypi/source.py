@@ -1,7 +1,8 @@
-"""Where the source archive comes from, in the words of pypi.eclass where its rules name the file, else as a plain address.
+"""The ebuild uses pypi.eclass for its source archive if the file name follows the rules of the eclass, and else a plain
+SRC_URI.
 
-The rules (pypi.eclass): the file is called like the normalised PYPI_PN, or like PYPI_PN itself with PYPI_NO_NORMALIZE, then the
-translated PV, then .tar.gz, and unpacks to a directory of that name.
+The rules of pypi.eclass: the file name is the normalised PYPI_PN (with PYPI_NO_NORMALIZE: PYPI_PN itself), a hyphen, the
+translated PV, and .tar.gz; and it unpacks to a directory with the same name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from portage_ext.repositories.pypi.published.page import File
 from portage_ext.repositories.pypi.versions import translated
 
 DEFAULT_INDEX: Final = "https://pypi.org/simple/"
-"""Where projects are looked for, and the only index whose files pypi.eclass finds."""
+"""The default index, and the only one that pypi.eclass supports."""
 PROJECT_PAGE: Final = "https://pypi.org/project/{}/"
 _ENDING: Final = ".tar.gz"
 
@@ -32,7 +33,7 @@ class Source:
 
 
 def source(file: File, directory: str, package: str, pv: str, *, default_index: bool) -> Source:
-    """How the ebuild ``package``-``pv`` names the archive ``file``, which unpacks to ``directory``."""
+    """How the ebuild ``package``-``pv`` refers to the archive ``file``, which unpacks to ``directory``."""
     name = package.partition("/")[2]
     if not default_index:
         ending = f" -> {file.name}" if file.url.rpartition("/")[2] != file.name else ""
@@ -58,5 +59,5 @@ def source(file: File, directory: str, package: str, pv: str, *, default_index: 
 
 
 def _underscored(name: str) -> str:
-    """As pypi.eclass normalises a name for the file."""
+    """Normalise a name for the file name, as pypi.eclass does."""
     return re.sub(r"[._-]+", "_", name).lower()

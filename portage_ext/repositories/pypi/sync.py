@@ -1,5 +1,4 @@
-"""``sync-type = pypi``: let the worker make the files as the sync-user, hold them to their bounds, and swap the
-repository whole."""
+"""``sync-type = pypi``: the worker makes the files as the sync-user; they are checked and then replace the whole repository."""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ _ENVIRONMENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a sync is about: the repository's name and location, the index, the directory of places.py, the main repository, the
-    other repositories by name with the most important first, and the word for KEYWORDS."""
+    """The input of a sync: the repository's name and location, the index, the directory of places.py, the main repository, the
+    other repositories by name in order of preference, and the value for KEYWORDS."""
 
     name: str
     location: str
@@ -43,9 +42,9 @@ class Job:
 
 
 def sync(job: Job, user: User | None) -> tuple[bool, Record]:
-    """Bring the repository up to date: whether something changed, and what it says of itself.
+    """Update the repository. Returns whether it changed, and its record.
 
-    Raises RepositoryError, ConfinementError, OSError; the repository is then as it was.
+    Raises RepositoryError, ConfinementError, OSError; the repository is then unchanged.
     """
     location = Path(job.location)
     if location.is_dir() and any(location.iterdir()) and not record.is_made(location):
@@ -61,7 +60,7 @@ def sync(job: Job, user: User | None) -> tuple[bool, Record]:
 
 
 def _made(job: Job, user: User | None) -> dict[str, File]:
-    """What the worker says. Raises RepositoryError, ConfinementError."""
+    """Run the worker and read the files that it prints. Raises RepositoryError, ConfinementError."""
     with tempfile.TemporaryDirectory(prefix="portage-ext.") as scratch:
         if user is not None and user.is_other:
             os.chown(scratch, user.uid, user.gid)
@@ -96,7 +95,7 @@ def _parsed(data: bytes, name: str) -> dict[str, File]:
 
 
 def told(said: Record) -> Iterator[str]:
-    """What a person should know after a sync, a line each."""
+    """Yield one line for everything that a person should know after a sync."""
     yield f"{len(said.items)} packages"
     for one in said.remarks:
         yield f"{one.name}: {one.kind.value}: {one.why}" if one.kind is not Kind.HELD else f"{one.name}: held: {one.why}"

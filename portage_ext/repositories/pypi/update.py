@@ -1,6 +1,6 @@
-"""A repository as it would be now: read what an administrator wrote and what the repository has, ask the index, make all files.
+"""The new content of a repository is computed from the configuration, its current content and the index; nothing is written.
 
-Nothing is written here. Everything foreign is read here, which is why a sync runs this as the sync-user (worker.py).
+All foreign data is read here, so a sync runs this as the sync-user (worker.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from portage_ext.repositories.swap import File
 
 
 def update(job: Job) -> dict[str, File]:
-    """All files of the repository. Raises SettingsError, MirrorError where the index cannot be reached at all."""
+    """Compute all files of the repository. Raises SettingsError; MirrorError if the index cannot be reached at all."""
     directory, location = Path(job.directory), Path(job.location)
     names = places.names(directory)
     provided = Provided({name: Path(path) for name, path in job.others.items()}, names)
@@ -59,7 +59,7 @@ def update(job: Job) -> dict[str, File]:
 
 
 def _here(path: Path) -> str:
-    """A file that an earlier sync made; empty where there is none."""
+    """The text of a file from an earlier sync; empty if it does not exist."""
     try:
         with path.open("rb") as file:
             return file.read(limits.PYPI_RECORD).decode("utf-8", "replace")
@@ -68,7 +68,7 @@ def _here(path: Path) -> str:
 
 
 class _Releases:
-    """Releases of the index, each asked for once; what the repository has already is not fetched again."""
+    """The releases on the index. Each is fetched once, and releases that the repository already has are not fetched again."""
 
     def __init__(self, index: Index, provided: Provided, known: Lock, kept: Mapping[str, Candidate]) -> None:
         self._index = index
@@ -113,6 +113,6 @@ class _Releases:
         return found
 
     def check_reached(self) -> None:
-        """Raises the MirrorError of an index that answered to nothing: that is no reason to change a repository."""
+        """Raise MirrorError if the index answered no request at all, so that the repository is not changed because of that."""
         if self._unreached and not self._reached:
             raise next(iter(self._unreached.values()))

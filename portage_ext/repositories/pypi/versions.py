@@ -1,7 +1,8 @@
-"""PEP 440 versions and specifiers as versions and atoms of PMS; where the two orders differ, the narrower reading wins.
+"""PEP 440 versions and specifiers are converted to PMS versions and atoms; if the two orders differ, the stricter meaning is
+used.
 
-They differ in trailing zeros (1.0 and 1.0.0 are one version of PEP 440 and two of PMS), which is why the versions that
-there are come in, and in development releases (before alphas there, after betas here).
+They differ in trailing zeros: 1.0 and 1.0.0 are the same version in PEP 440, but two versions in PMS. That is why the existing
+versions are passed in. They also differ in development releases, which sort before alphas in PEP 440 and after betas in PMS.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _ORDERED: Final = re.compile(
 _SUFFIX: Final = re.compile(r"_(alpha|beta|pre|rc|p)([0-9]*)")
 _RANKS: Final = {"alpha": -4, "beta": -3, "pre": -2, "rc": -1, "p": 1}
 _LAST_REVISION: Final = "-r9999"
-"""Behind every revision: ``<=x-1-r9999`` is how ebuilds include all revisions of a version."""
+"""A revision above all others: ebuilds write ``<=x-1-r9999`` to include all revisions of a version."""
 
 
 def pms(version: Version) -> str:
-    """PV for a version, which pypi.eclass translates back. Raises NoReleaseError where PMS has no such version."""
+    """The PV for a version, which pypi.eclass can translate back. Raises NoReleaseError if PMS has no such version."""
     if version.epoch or version.local:
         raise NoReleaseError(str(version), "a version with an epoch or a local part has no counterpart in Gentoo")
     text = ".".join(map(str, version.release))
@@ -43,14 +44,14 @@ def pms(version: Version) -> str:
 
 
 def translated(pv: str) -> str:
-    """What pypi.eclass makes of PV for the name of the archive (pypi_translate_version)."""
+    """The version in the archive's file name that pypi.eclass derives from PV (pypi_translate_version)."""
     for ours, theirs in (("_alpha", "a"), ("_beta", "b"), ("_pre", ".dev"), ("_rc", "rc"), ("_p", ".post")):
         pv = pv.replace(ours, theirs, 1)
     return pv
 
 
 def pep440(pvr: str) -> Version | None:
-    """The version that an ebuild's PVR is of; None where it is no version of PEP 440 (a letter, several suffixes)."""
+    """The PEP 440 version of an ebuild's PVR; None if there is none (because of a letter or several suffixes)."""
     pv = _REVISION.sub("", pvr)
     if len(pv) > limits.PYPI_VERSION or not _PMS.fullmatch(pv):
         return None
@@ -61,27 +62,27 @@ def pep440(pvr: str) -> Version | None:
 
 
 def order(pvr: str) -> tuple[object, ...] | None:
-    """A key that sorts versions as PMS 3.3 does; None for what is no version."""
+    """A key that sorts versions as in PMS 3.3; None if ``pvr`` is not a version."""
     match = _ORDERED.fullmatch(pvr)
     if match is None:
         return None
     first, *others = match["numbers"].split(".")
-    # A component that begins with a zero is compared as text, and so is whatever it is compared with.
+    # If one of two components begins with a zero, both are compared as text.
     numbers = (int(first), *((0, 0, one.rstrip("0")) if one[0] == "0" else (1, int(one), "") for one in others))
     suffixes = tuple((_RANKS[word], int(number or 0)) for word, number in _SUFFIX.findall(match["suffixes"]))
     return numbers, match["letter"], (*suffixes, (0, 0)), int(match["revision"] or 0)
 
 
 def satisfied(specifiers: SpecifierSet, known: Iterable[str]) -> bool:
-    """Whether one of the ebuild versions in ``known`` is good; one that PEP 440 cannot read is given the benefit of the
-    doubt."""
+    """Whether one of the ebuild versions in ``known`` satisfies ``specifiers``. A version without a PEP 440 form counts as
+    yes."""
     return any((version := pep440(one)) is None or specifiers.contains(version, prereleases=True) for one in known)
 
 
 def atoms(specifiers: SpecifierSet, package: str, use: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The atoms of a dependency on ``package``, each with the USE dependency ``use`` (with its brackets, or empty), sorted.
+    """The sorted atoms of a dependency on ``package``, each with the USE dependency ``use`` (including brackets, or empty).
 
-    ``known`` are the versions of ebuilds that there are. Raises NoReleaseError for a specifier that PMS cannot say.
+    ``known`` are the versions of existing ebuilds. Raises NoReleaseError for a specifier that cannot be expressed in PMS.
     """
     found: list[str] = []
     for one in sorted(specifiers, key=str):
@@ -115,8 +116,8 @@ def _atoms(one: Specifier, package: str, use: str, known: Sequence[str]) -> list
 
 
 def _prefix(one: Specifier, prefix: Version, package: str, use: str, known: Sequence[str], *, blocked: bool) -> list[str]:
-    """``==1.2.*``, or where ``blocked`` ``!=1.2.*``: by prefix, or as a range where a shorter version is meant, too (1
-    is 1.0)."""
+    """Convert ``==1.2.*`` (with ``blocked``: ``!=1.2.*``) to a prefix match, or to a range if a shorter version is included (1
+    is equal to 1.0)."""
     if prefix.epoch:
         raise NoReleaseError(f"{package} {one}", "a version with an epoch has no counterpart in Gentoo")
     series = Specifier(f"=={prefix}.*")
@@ -135,5 +136,5 @@ def _prefix(one: Specifier, prefix: Version, package: str, use: str, known: Sequ
 
 
 def _spelled(version: Version, known: Sequence[str]) -> str:
-    """PV as an ebuild that there is spells this version; else by rule."""
+    """The PV as written in an existing ebuild of this version, or else by rule."""
     return next((_REVISION.sub("", pvr) for pvr in known if pep440(pvr) == version), None) or pms(version)

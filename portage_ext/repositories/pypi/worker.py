@@ -1,6 +1,6 @@
-"""The part of a sync that reads foreign bytes, as a program: ``python -I -m … JOB`` prints the files of the repository as JSON.
+"""Foreign data is read by this program, which prints the files of the repository as JSON: ``python -I -m … JOB``.
 
-It runs as the sync-user and writes nothing; its parent holds what it prints to its bounds and puts it in place (sync.py).
+It runs as the sync-user and writes no files. Its parent checks the output and replaces the repository (sync.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from portage_ext.repositories.pypi.update import update
 
 
 def main() -> int:
-    """Exit status: 0, or 1 with the reason on stderr."""
+    """Print the files. Returns exit status 0, or 1 with the reason on stderr."""
     try:
         found = update(Job(**json.loads(sys.argv[1])))
     except (PortageExtError, OSError) as error:

@@ -1,1 +1,1 @@
-"""What an index publishes, read within bounds and never run: pages, wheels, source archives, metadata."""
+"""Everything that an index publishes is read with limits and never run: pages, wheels, source archives, metadata."""

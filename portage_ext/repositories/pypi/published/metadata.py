@@ -1,8 +1,7 @@
-"""METADATA of a wheel, or PKG-INFO of a source archive, as a value: the fields that an ebuild needs, each bounded and
-parsed once.
+"""From METADATA of a wheel or PKG-INFO of a source archive, only the fields that an ebuild needs are read, each with a limit.
 
-Core metadata (packaging.python.org, "Core metadata specifications"): header fields as in mail, then the description,
-which is not read. A source archive's dependencies count only where it says that they are fixed (metadata 2.2 and no ``Dynamic``
+Core metadata (packaging.python.org, "Core metadata specifications") has header fields as in e-mail, then the description, which
+is not read. The dependencies in a source archive are used only if it declares them as fixed (metadata 2.2 and no ``Dynamic``
 field, PEP 643).
 """
 
@@ -24,35 +23,35 @@ from portage_ext.repositories.pypi.names import normalised
 
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,40}):(.*)", re.S)
 _LONG: Final = frozenset({"description", "license"})
-"""Fields that some put a whole document into: of these the beginning is read, the others refused."""
+"""Fields in which some projects put a whole document. Only their start is read; any other field that is too long is refused."""
 _EMAIL: Final = frozenset({"author-email", "maintainer-email"})
 _DEPENDING: Final = frozenset({"requires-dist", "requires-python", "provides-extra"})
 
 
 @dataclass(frozen=True, slots=True)
 class CoreMetadata:
-    """What a built file says of its project. ``urls`` are (label, URL) as they stand there, unchecked, like all texts."""
+    """The metadata of a project. ``urls`` are pairs (label, URL). All texts are unchecked."""
 
     name: str
-    """As the project writes it."""
+    """The name as the project writes it."""
     version: Version
     summary: str
     urls: tuple[tuple[str, str], ...]
     expression: str
-    """License-Expression."""
+    """The field License-Expression."""
     licence: str
-    """License: free text."""
+    """The field License, which is free text."""
     classifiers: tuple[str, ...]
     requires_python: SpecifierSet
     requirements: tuple[Requirement, ...]
     extras: frozenset[str]
-    """Normalised."""
+    """The normalised names of the extras."""
     fixed: bool
-    """Whether dependencies that stand in a source archive hold for every build of it."""
+    """Whether the dependencies in a source archive are valid for every build of it."""
 
 
 def parse(data: bytes, project: str) -> CoreMetadata:
-    """Read METADATA or PKG-INFO of the normalised ``project``. Raises InvalidMetadataError."""
+    """Parse METADATA or PKG-INFO of the normalised ``project``. Raises InvalidMetadataError."""
     fields: dict[str, list[str]] = {}
     for name, value in _fields(data, project):
         fields.setdefault(name, []).append(value)
@@ -91,12 +90,12 @@ def parse(data: bytes, project: str) -> CoreMetadata:
 
 
 def head(data: bytes) -> bytes:
-    """The fields of METADATA without the description: what is worth keeping."""
+    """The header fields of METADATA without the description, to be saved."""
     return data[: match.start()] + b"\n" if (match := re.search(rb"\r?\n\r?\n", data)) else data
 
 
 def _fields(data: bytes, project: str) -> Iterator[tuple[str, str]]:
-    """The header fields, names in lower case. Raises InvalidMetadataError."""
+    """Yield the header fields with names in lower case. Raises InvalidMetadataError."""
     if len(data) > limits.PYPI_METADATA:
         raise InvalidMetadataError(project, f"it has more than {limits.PYPI_METADATA} bytes")
     texts: list[list[str]] = []
@@ -134,7 +133,7 @@ def _requirements(texts: list[str], project: str) -> Iterator[Requirement]:
 
 def _extras(texts: list[str]) -> Iterator[str]:
     for text in texts:
-        # Old ones hold conditions and the like; nobody can ask for such an extra.
+        # Old metadata has conditions and other text here. Such an extra cannot be requested, so it is ignored.
         with contextlib.suppress(InvalidNameError):
             yield normalised(text)
 

@@ -1,7 +1,7 @@
-"""What an index says of one project: its files with their digests, and which are yanked (PEP 691 JSON, PEP 503 HTML).
+"""The page of a project on the index lists its files with digests, and which are yanked (PEP 691 JSON, PEP 503 HTML).
 
-Every name, version and digest is parsed here, once; a file that cannot be read is passed over, since old projects have
-many such.
+Every name, version and digest is parsed here once. A file with invalid values is ignored, because old projects have many of
+them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _FILENAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _ANCHOR: Final = re.compile(r"<a\s([^<>]{1,8192})>", re.I)
 _ATTRIBUTE: Final = re.compile(r"([a-z-]{1,40})(?:=\"([^\"]{0,4096})\")?", re.I)
-"""Links as PEP 503 has them, in time that grows with the page; Python's parser of HTML can be made to take hours."""
+"""The attributes of links (PEP 503). This takes time in proportion to the page; Python's HTML parser can be made to take
+hours."""
 _WHOLE: Final = re.compile(r"(https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[A-Za-z0-9._~:/+,;=%-]*)(?:#.*)?")
-"""A whole address without anything out of the ordinary, as nearly all are; it need not be taken apart."""
+"""An ordinary absolute URL, as almost all are. Such a URL need not be parsed further."""
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!&+,;=%-]+")
 
 
@@ -54,18 +55,18 @@ class Release:
 
     @property
     def yanked(self) -> str | None:
-        """Why it is yanked; None where a file is left that is not."""
+        """Why the release is yanked; None if at least one file is not yanked."""
         files = [one for one in (self.sdist, *self.wheels) if one is not None]
         return next((one.yanked for one in files), None) if all(one.yanked is not None for one in files) else None
 
     @property
     def pure(self) -> File | None:
-        """A wheel that runs everywhere."""
+        """A wheel for all platforms; None if there is none."""
         return next((one for one in self.wheels if one.name.endswith("-none-any.whl")), None)
 
     @property
     def native(self) -> bool:
-        """Whether there are wheels, and each is for one kind of machine."""
+        """Whether there are wheels and all of them are for specific platforms."""
         return bool(self.wheels) and self.pure is None
 
 
@@ -96,7 +97,7 @@ def parse(data: bytes, where: str, project: str) -> dict[Version, Release]:
 
 
 def _file(name: object, url: object, where: str, sha256: object, size: object, yanked: object, metadata: object) -> File | None:
-    """A file of the page; None for one that is of no use: no digest, a name or an address out of the ordinary."""
+    """A file on the page; None if it cannot be used, because it has no digest or an unusual name or URL."""
     if not isinstance(name, str) or not isinstance(url, str) or len(url) > limits.PYPI_URL or not _FILENAME.fullmatch(name):
         return None
     full = _address(where, url)
@@ -114,7 +115,7 @@ def _file(name: object, url: object, where: str, sha256: object, size: object, y
 
 
 def _address(where: str, url: str) -> str | None:
-    """``url`` on the page ``where`` as a whole address without a fragment; None for one that is out of the ordinary."""
+    """``url`` on the page ``where`` as an absolute URL without fragment; None if it is unusual."""
     if (match := _WHOLE.fullmatch(url)) is not None:
         return match[1]
     try:

@@ -1,7 +1,6 @@
-"""A source archive is walked through and never unpacked: pyproject.toml and PKG-INFO of its one directory, and whether
-cargo is in it.
+"""A source archive is never unpacked; only pyproject.toml, PKG-INFO and the file names in its single directory are read.
 
-Every read, seek and count is bounded, so that neither a header that announces gigabytes nor a bomb costs more than its bound.
+Every read, seek and count has a limit, so a header that announces gigabytes or a decompression bomb does no harm.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ _WANTED: Final = {"pyproject.toml": limits.PYPI_PYPROJECT, "PKG-INFO": limits.PY
 
 @dataclass(frozen=True, slots=True)
 class Sdist:
-    """What is in a source archive: the name of its directory, the two files where they are there, whether cargo builds it, and
-    whether there are sources in a language that is compiled."""
+    """The content of a source archive: the name of its directory, the two files if they exist, whether it is built with cargo,
+    and whether it has source files in a compiled language."""
 
     directory: str
     pyproject: bytes | None
@@ -34,14 +33,15 @@ class Sdist:
 
 
 class Bounded:
-    """A decompressed stream as tarfile reads it: forward, in small pieces, up to a bound."""
+    """A decompressed stream for tarfile, which can only be read forward, in small pieces, and up to a limit."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.begin()
 
     def begin(self) -> None:
-        """A member was read; the next one may take as much again. The list of holes in a sparse file has no end by itself."""
+        """Reset the limit for the next member. Without a limit per member, the list of holes in a sparse file could be
+        endless."""
         self._left = 2 * limits.PYPI_TAR_READ
 
     def read(self, size: int = -1) -> bytes:
@@ -61,7 +61,7 @@ class Bounded:
 
 
 def read(file: IO[bytes], project: str) -> Sdist:
-    """Walk through a .tar.gz. Raises InvalidArchiveError."""
+    """Read the relevant content of a .tar.gz. Raises InvalidArchiveError."""
     tops: set[str] = set()
     found: dict[str, bytes] = {}
     cargo = compiled = False
@@ -78,7 +78,7 @@ def read(file: IO[bytes], project: str) -> Sdist:
                 if top in ("", "."):
                     continue
                 tops.add(top)
-                # Deeper ones are examples and data of tests.
+                # Deeper Cargo.toml files are examples and test data.
                 cargo = cargo or (below.rpartition("/")[2] == "Cargo.toml" and below.count("/") < 3)
                 compiled = compiled or below.endswith(_COMPILED)
                 if below in _WANTED and below not in found and member.isreg():

@@ -1,7 +1,7 @@
-"""METADATA out of a wheel, for indexes that do not serve it by itself: one member of a zip, found by its directory and
-held to it.
+"""METADATA is read from a wheel if the index does not serve it separately: one member of the zip file, checked against the
+central directory.
 
-zipfile would first make an object of every name in a directory of any length; here sizes come first (APPNOTE.TXT 4.3).
+zipfile would make an object for every name in a directory of any length. This reader checks the sizes first (APPNOTE.TXT 4.3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _METADATA: Final = re.compile(rb"[A-Za-z0-9._+!-]{1,200}\.dist-info/METADATA")
 
 
 def metadata(data: bytes, project: str) -> bytes:
-    """METADATA of the wheel ``data``. Raises InvalidArchiveError."""
+    """Read METADATA of the wheel ``data``. Raises InvalidArchiveError."""
     try:
         return _metadata(data, project)
     except (struct.error, zlib.error, IndexError) as error:
