@@ -105,7 +105,7 @@ class InstalledWorld:
     def private(self, cpv: str) -> dict[Placed, frozenset[str]]:
         """The libraries of an installed package in private directories, read from its files."""
         found = {}
-        for path, library in self.objects(cpv):
+        for path, library, *_ in self.objects(cpv):
             if library[1] == posixpath.basename(path) and not is_library(library[1]):
                 continue  # a plugin, which nobody is linked to
             directory = self.system.canonical(posixpath.dirname(path))
@@ -185,7 +185,19 @@ class InstalledWorld:
         for cpv in self._requires.get(library, ()):
             for need, search in needs_of(self.contract(cpv)):
                 if need.library == library:
-                    yield User(cpv, need, search)
+                    yield User(cpv, need, search, self._ordered(cpv, need, search))
+
+    def _ordered(self, cpv: str, need: Need, search: tuple[str, ...]) -> bool:
+        """Whether only programs of ``cpv`` need the library, and each of them searches ``search`` in this order.
+
+        A library need not search at all: what it needs may have been loaded for the program.
+        """
+        if len(search) < 2:
+            return False
+        users = [one for one in self.objects(cpv) if one.library[0] == need.category and need.soname in one.needed]
+        return bool(users) and all(
+            one.program and tuple(dict.fromkeys(map(self.system.canonical, one.search))) == search for one in users
+        )
 
 
 def libraries(text: str) -> Iterator[Library]:

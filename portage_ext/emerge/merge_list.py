@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from portage.versions import vercmp
@@ -13,7 +14,7 @@ from portage_ext.emerge.strictness import Modes
 from portage_ext.host import contracts
 from portage_ext.model.contract import Library, Need, SymbolContract
 from portage_ext.toolchain.plan import Problem, Step, Verdict
-from portage_ext.toolchain.refusal import Ways, breaks, unmet
+from portage_ext.toolchain.refusal import Ways, breaks, covers, unmet
 from portage_ext.toolchain.walk import check
 
 
@@ -48,7 +49,7 @@ class Plan:
             steps = [self._step(packages[place], trees[root], world) for place in places]
             verdict = check(steps, world)
             edges += [type(e)(places[e.earlier], places[e.later], e.need) for e in verdict.edges]
-            problems += [Problem(places[p.step], p.need, p.missing, p.found, p.victim) for p in verdict.problems]
+            problems += [replace(problem, step=places[problem.step]) for problem in verdict.problems]
         return packages, Verdict(tuple(edges), tuple(problems))
 
     def forget(self) -> None:
@@ -83,6 +84,8 @@ class Plan:
         """The message for ``problem`` of ``package``."""
         name, cp = str(package.cpv), str(package.cp)
         if problem.victim is not None:
+            if problem.hides:
+                return covers(name, problem.victim, problem.need, problem.missing)
             return breaks(name, problem.victim, problem.need, problem.missing, found=problem.found)
         tree = trees[package.root]
         world = self.world(package.root, trees)

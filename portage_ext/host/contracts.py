@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from portage.util import grabfile
 
+from portage_ext.elf.places import expand
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_files
 from portage_ext.errors import InvalidContractError, PackageError
@@ -87,10 +88,16 @@ def recorded(database: Any, cpv: str, eprefix: str) -> SymbolContract | None:
 
 
 class InstalledObject(NamedTuple):
-    """``path`` is absolute within the root; ``library`` is the name by which other objects need it."""
+    """``path`` is absolute within the root; ``library`` is the name by which other objects need it.
+
+    ``search`` is its RUNPATH, as directories, and ``needed`` the libraries that it needs.
+    """
 
     path: str
     library: Library
+    program: bool
+    search: tuple[str, ...]
+    needed: frozenset[str]
 
 
 def installed_objects(database: Any, cpv: str) -> Iterator[InstalledObject]:
@@ -100,7 +107,11 @@ def installed_objects(database: Any, cpv: str) -> Iterator[InstalledObject]:
         words = line.split(";")
         if len(words) > 4:
             category = words[5] if len(words) > 5 else ""
-            yield InstalledObject(words[1], (category, words[2] or words[1].rpartition("/")[2]))
+            directory, _, name = words[1].rpartition("/")
+            # scanelf says nothing of the kind of an object: without a soname, and not called like a library, it is a program.
+            program = not words[2] and ".so" not in name
+            search = tuple(expand(tuple(filter(None, words[3].split(":"))), directory, category))
+            yield InstalledObject(words[1], (category, words[2] or name), program, search, frozenset(words[4].split(",")))
 
 
 def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContract:

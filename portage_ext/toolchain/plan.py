@@ -43,6 +43,10 @@ class User(NamedTuple):
     name: str
     need: Need
     search: tuple[str, ...] = ()
+    ordered: bool = False
+    """Only programs need it, and all search these directories in this order: the loader takes the first library of the name,
+    whatever versions that has. Otherwise ``search`` is of several objects, and any library that is found there may do.
+    """
 
 
 class Installed(Seen, Protocol):
@@ -99,7 +103,8 @@ class Edge:
 class Problem:
     """A need that nothing meets: of the step ``step`` itself, or, with ``victim``, of a package that the step would break.
 
-    ``found`` is false when there is no such library at all; ``missing`` are the versions that it lacks.
+    ``found`` is false when there is no such library at all; ``missing`` are the versions that it lacks. ``hides``: the step
+    takes nothing away, but its own library is found before the one that the victim needs.
     """
 
     step: int
@@ -107,6 +112,7 @@ class Problem:
     missing: frozenset[str]
     found: bool
     victim: str | None = None
+    hides: bool = False
 
 
 @dataclass(frozen=True, slots=True)

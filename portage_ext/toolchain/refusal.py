@@ -46,11 +46,22 @@ def elsewhere_only(name: str, cp: str, need: Need, directory: str, search: Seque
     )
 
 
+def covers(step: str, victim: str, need: Need, missing: frozenset[str]) -> str:
+    """Why the step ``step`` must not run: ``victim`` would find its library instead of the one that it needs."""
+    what = versions_text(need, missing, found=True)
+    return (
+        f"{victim} needs {what}, but would find the {need.soname} of {step} first, which does not provide it.\n"
+        f"{_remedies(step, victim)}"
+    )
+
+
 def breaks(step: str, victim: str, need: Need, missing: frozenset[str], *, found: bool) -> str:
     """Why the step ``step`` must not run: ``victim`` would no longer run."""
-    what = versions_text(need, missing, found=found)
+    return f"{step} would remove {versions_text(need, missing, found=found)}, which {victim} needs.\n{_remedies(step, victim)}"
+
+
+def _remedies(step: str, victim: str) -> str:
     return (
-        f"{step} would remove {what}, which {victim} needs.\n"
         f"    rebuild {victim} in the same run: emerge --oneshot {_atom(victim)} ...\n"
         f"    or keep the installed version: add ={step} to package.mask, or leave it out of this run"
     )

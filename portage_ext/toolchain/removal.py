@@ -37,7 +37,7 @@ def broken(
     dependency of a package, other than those in its third argument, has the needed library where only a script leads.
     """
     for name, library in dict.fromkeys(goes):
-        for victim, need, search in world.users(library):
+        for victim, need, search, _ in world.users(library):
             if victim in removed or not world.judges(library[0]):
                 continue
             led = not holds(need, world.candidates(library, search)) and elsewhere(victim, need, ())

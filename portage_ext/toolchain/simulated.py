@@ -48,9 +48,13 @@ class Simulated:
         self.public: dict[Library, Provided] = {}
         self.private: dict[Placed, Provided] = {}
 
-    def options(self, need: Need, search: tuple[str, ...]) -> list[Provided]:
-        """Everything that the loader may take for ``need``; what it finds by ``search`` comes first."""
-        return [one for one in self._options(need, search) if one.there]
+    def options(self, need: Need, search: tuple[str, ...], *, ordered: bool = False) -> list[Provided]:
+        """Everything that the loader may take for ``need``; what it finds by ``search`` comes first.
+
+        ``ordered``: ``search`` is what the loader searches, in that order, so that it takes the first library and no other.
+        """
+        found = [one for one in self._options(need, search) if one.there]
+        return found[:1] if ordered else found
 
     def _options(self, need: Need, search: tuple[str, ...]) -> Iterator[Provided]:
         for directory in search:
@@ -75,19 +79,19 @@ class Simulated:
             return _now(next(iter(self._system.candidates(library)), None))
         return changed
 
-    def met(self, need: Need, search: tuple[str, ...]) -> Provided | None:
+    def met(self, need: Need, search: tuple[str, ...], *, ordered: bool = False) -> Provided | None:
         """What meets ``need``: known matches before possible ones, and installed libraries before those of the list."""
-        options = [one for one in self.options(need, search) if one.meets(need)]
+        options = [one for one in self.options(need, search, ordered=ordered) if one.meets(need)]
         return min(options, key=lambda one: (one.versions is None, one.by), default=None)
 
-    def holds(self, need: Need, search: tuple[str, ...]) -> bool:
+    def holds(self, need: Need, search: tuple[str, ...], *, ordered: bool = False) -> bool:
         """Whether the loader accepts this. A library that only a plugin misses does not count."""
-        options = self.options(need, search)
+        options = self.options(need, search, ordered=ordered)
         return any(one.meets(need) for one in options) if options else need.plugin
 
-    def lacking(self, need: Need, search: tuple[str, ...]) -> frozenset[str]:
+    def lacking(self, need: Need, search: tuple[str, ...], *, ordered: bool = False) -> frozenset[str]:
         """The versions that the best existing library lacks; all of them if there is none."""
-        options = self.options(need, search)
+        options = self.options(need, search, ordered=ordered)
         return min((need.versions - (one.versions or frozenset()) for one in options), key=len, default=need.versions)
 
 

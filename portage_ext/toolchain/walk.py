@@ -220,13 +220,11 @@ class _Walk:
     def _change(self, place: int, library: Library, directory: str | None, provided: Provided, before: frozenset[str]) -> None:
         """Replace what defined ``before`` by ``provided``, in ``directory`` or in the public directories."""
         harmless = provided.versions is None or (provided.there and (not provided.versions or before <= provided.versions))
-        users = (
-            []
-            if harmless and provided.by == place
-            else [one for one in self._users(library) if self._now.holds(one[0].need, one[0].search)]
-        )
+        nothing_goes = harmless and provided.by == place
+        users = [] if nothing_goes and directory is None else [one for one in self._users(library) if self._runs(one[0])]
         if directory is not None:
-            users = [one for one in users if directory in one[0].search]
+            # A library that is new in a directory may hide another one, further on in the order of a program's search.
+            users = [one for one in users if directory in one[0].search and (one[0].ordered or not nothing_goes)]
             if not harmless:
                 users += self._led_to(directory, library)
         first = {by for _, by in users if by != NOW and self._goes_first(place, by)}
@@ -235,19 +233,21 @@ class _Walk:
         else:
             self._now.private[directory, library] = provided
         for user, successor in users:
-            if self._now.holds(user.need, user.search):
-                met = self._now.met(user.need, user.search)
+            if self._runs(user):
+                met = self._now.met(user.need, user.search, ordered=user.ordered)
                 if successor == NOW and met is not None and met.by not in (NOW, place):
                     self._edge(met.by, place, user.need)
                 continue
             found = bool(self._now.options(user.need, user.search))
-            problem = Problem(place, user.need, self._now.lacking(user.need, user.search), found, user.name)
+            lacking = self._now.lacking(user.need, user.search, ordered=user.ordered)
+            hides = user.ordered and self._now.holds(user.need, user.search)
+            problem = Problem(place, user.need, lacking, found, user.name, hides)
             if successor != NOW:
                 # It is replaced later. If its replacement needs this step first, no order helps.
                 if successor in first:
                     self._edge(successor, place, user.need)
                 self.excused.append((successor, problem))
-            elif not self._relieved(place, user):
+            elif not (self._covered(place, user, directory) if hides else self._relieved(place, user)):
                 self.problems.append(problem)
 
     def _led_to(self, directory: str, library: Library) -> Iterator[tuple[User, int]]:
@@ -277,6 +277,16 @@ class _Walk:
         if later is not None:
             self._edge(later, place, user.need)
         return later is not None
+
+    def _covered(self, place: int, user: User, directory: str | None) -> bool:
+        """Whether a step after ``place`` provides what it hides, in ``directory`` or in one that is searched earlier."""
+        until = user.search.index(directory) + 1 if directory is not None else 0
+        found = self._privately(user.need, user.need.library)
+        return any(later > place and where in user.search[:until] for later, where in found)
+
+    def _runs(self, user: User) -> bool:
+        """Whether the loader finds what ``user`` needs."""
+        return self._now.holds(user.need, user.search, ordered=user.ordered)
 
     def _users(self, library: Library) -> Iterator[tuple[User, int]]:
         """Installed packages, with the step that replaces them or NOW, and binaries merged so far."""

@@ -120,7 +120,10 @@ class Run:
 def _run(case: Case, root: Root) -> Run:
     if case.stumbles:
         (root.path / "etc/fail-stumble").touch()
-    found = Run([root.emerge(*command) for command in case.commands])
+    found, ends = Run(), []
+    for command in case.commands:
+        found.outcomes.append(root.emerge(*command))
+        ends.append(len(root.merged()))
     seen = falls(root)
     there = root.installed()
     merged = list(root.merged().items())
@@ -129,7 +132,9 @@ def _run(case: Case, root: Root) -> Run:
         # The step before the one at which it was seen first.
         first = next(one for one in seen if one.owner == fall.owner)
         place = order.index(first.before) if first.before in order else len(order)
-        if fall.owner not in there:
+        end = next((end for end in ends if place <= end), len(order))
+        same_run = {cpv.rpartition("-")[0] for cpv in order[place:end]}
+        if fall.owner not in there or fall.owner.rpartition("-")[0] in same_run:
             found.passing.append(fall)
         elif (place > 0 and merged[place - 1][1] == "ebuild") or _warned(found.outcomes, fall.owner):
             found.told.append(fall)

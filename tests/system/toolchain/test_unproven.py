@@ -102,6 +102,15 @@ def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> Non
     assert "no such library is installed" in root.emerge("-1k", "--nodeps", "=app-misc/pwrap-1").failed().text
 
 
+def test_library_that_hides_the_one_that_a_program_needs(system: Callable[..., Root]) -> None:
+    """Portage preserves the newer one, but RUNPATH leads to the directory of the older one first."""
+    root = system("dev-libs/priv-4", "app-misc/ppriv-2")
+    refused = root.emerge("-1k", "=dev-libs/priv-1").failed()
+    assert "app-misc/ppriv-2 needs libpriv.so (P_2) [x86_64], but would find the libpriv.so of dev-libs/priv-1" in refused.text
+    root.emerge("-1k", "=dev-libs/priv-2").ok()
+    assert falls(root) == []
+
+
 def test_library_of_a_dependency_where_runpath_does_not_lead(system: Callable[..., Root]) -> None:
     """It is not proven that nothing else leads there, so that emerge merges and warns; where RUNPATH leads, it is silent."""
     root = system("dev-libs/priv-4")

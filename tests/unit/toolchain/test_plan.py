@@ -247,6 +247,20 @@ def seeing(*directories: str, **private: dict[Library, frozenset[str]]) -> Fake:
     return Fake(private=PRIVATE.private | {f"/opt/{name}": has for name, has in private.items()}, needed={OWN: [user]})
 
 
+def test_library_that_hides_the_one_that_a_program_needs() -> None:
+    """/opt/q comes before /opt/p in the RUNPATH of the only program, whose loader therefore takes what is new there."""
+    for ordered, versions, problems in ((True, ("O_0",), 1), (False, ("O_0",), 0), (True, ("O_1",), 0), (True, (), 0)):
+        user = User("a/user-1", need("libown.so.1", "O_1"), ("/opt/q", "/opt/p"), ordered)
+        world = Fake(private=PRIVATE.private, needed={OWN: [user]})
+        brings = Step("l/other-1", "l/other", "binary", SymbolContract((), {}, {}, {("/opt/q", OWN): frozenset(versions)}))
+        found = check([brings], world).problems
+        assert len(found) == problems, (ordered, versions)
+        assert all((one.victim, one.missing, one.found, one.hides) == ("a/user-1", {"O_1"}, True, True) for one in found)
+        # A later step that puts what is needed in front of it comes first.
+        better = Step("l/third-1", "l/third", "binary", SymbolContract((), {}, {}, {("/opt/q", OWN): frozenset({"O_1"})}))
+        assert check([brings, better], world).problems == ()
+
+
 @pytest.mark.parametrize("kind", ["binary", "uninstall"])
 def test_private_library_that_goes_is_missed_by_whoever_finds_it_by_runpath(kind: str) -> None:
     (problem,) = check([hiding(kind)], PRIVATE).problems
