@@ -1,4 +1,4 @@
-"""portage-ext clean: say what policy no longer keeps in PKGDIR, by reason and by category; remove it only when told to."""
+"""portage-ext clean: say what in PKGDIR is no longer needed, by reason and by category; remove it only when told to."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "setup": "set up this host as a client or a binhost, or undo it",
         "snapshot": "list snapshots of the system, and what changed since",
         "reindex": "update the package index to match PKGDIR",
-        "clean": "remove from PKGDIR what policy no longer keeps",
+        "clean": "remove from PKGDIR what is no longer needed",
         "prune": "remove releases that nothing keeps",
         "completion": "print what a shell needs to complete these commands",
     },

@@ -22,9 +22,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0, 1 if a part could not be read; the others are told all the same."""
+    """Exit status: 0, or 1 if a part could not be read. The figures of all other parts are printed in any case."""
     if options.textfile is not None and options.textfile.suffix != ".prom":
         raise UsageError(f"{options.textfile}: the name must end in .prom, because node_exporter reads no other files")
+    if options.textfile is not None and not options.textfile.parent.is_dir():
+        raise UsageError(f"{options.textfile}: its folder does not exist; create it, and let node_exporter read files there")
     found = metrics.metrics(places.site(options))
     text = "".join(lines(found.metrics))
     if options.textfile is not None:

@@ -31,7 +31,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         server = make_server(root, options.bind, options.port)
     except OSError as error:
-        raise TreeError(f"{options.bind}:{options.port}", f"cannot be served on: {error.strerror}") from error
+        raise TreeError(
+            f"{options.bind}:{options.port}", f"cannot listen there: {error.strerror}; choose another --port or --bind"
+        ) from error
     if not _loopback(options.bind):
         print(
             f"portage-ext serve: {options.bind} is reachable by others. There is no TLS, no limit and no log here: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from typing import Final
 
 from portage_ext import shown
 from portage_ext.cli import objects, places
@@ -12,6 +13,8 @@ from portage_ext.errors import RequestError
 from portage_ext.snapshots import keeping
 from portage_ext.snapshots.keeping import Snapshot
 from portage_ext.words import minute
+
+_NONE: Final = "no snapshot was made yet; to have emerge make them, set policy in [snapshot] of portage-ext.toml"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     known = keeping.load(options.root)
     if options.what == "list":
         return _listed(known, as_json=options.json)
-    one = _chosen(known, options.number)
+    one = chosen(known, options.number)
     added, removed = keeping.difference(one, keeping.installed(options.root))
     if options.json:
         objects.show({"number": one.number, "added": list(added), "removed": list(removed)})
@@ -46,16 +49,17 @@ def _listed(known: list[Snapshot], *, as_json: bool) -> int:
         kept = ("number", "maker", "made", "when", "why", "missing")
         objects.show({"snapshots": [{name: asdict(one)[name] for name in kept} for one in known]})
     elif not known:
-        print("no snapshot was made yet; `policy` in [snapshot] of portage-ext.toml has emerge make one")
+        print(_NONE)
     else:
         rows = [(str(one.number), minute(one.when), one.maker, shown.line(one.made), shown.line(one.why)) for one in known]
         Screen().table(rows, ("blue",))
     return 0
 
 
-def _chosen(known: list[Snapshot], number: int | None) -> Snapshot:
+def chosen(known: list[Snapshot], number: int | None) -> Snapshot:
+    """The snapshot with ``number``, or the newest (None). Raises RequestError."""
     found = known[-1:] if number is None else [one for one in known if one.number == number]
     if not found:
-        have = ", ".join(str(one.number) for one in known) or "none"
-        raise RequestError(f"there is no snapshot {'' if number is None else number} (snapshots: {have})")
+        have = ", ".join(str(one.number) for one in known)
+        raise RequestError(f"there is no snapshot {number}; there are {have}" if known else _NONE)
     return found[0]

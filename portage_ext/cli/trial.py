@@ -8,13 +8,15 @@ import sys
 
 from portage_ext import shown
 from portage_ext.cli import objects, places
-from portage_ext.tasks.trial import trial
+from portage_ext.tasks.trial import Tried, trial
 from portage_ext.words import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     places.tree(parser)
-    parser.add_argument("--against", metavar="CHANNEL", help="only what this channel has otherwise (default: everything)")
+    parser.add_argument(
+        "--against", metavar="CHANNEL", help="install only packages that this channel does not have (default: all)"
+    )
     parser.add_argument("--most", type=int, default=50, metavar="N", help="install at most so many packages (default: 50)")
     objects.option(parser)
     parser.add_argument("channel", metavar="CHANNEL", help="the channel with the release, such as staging")
@@ -36,7 +38,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         for one in done.findings:
             print(shown.text(str(one)), file=sys.stderr)
-        failed = f", {len(done.findings)} could not be" if done.findings else ""
-        what = counted(done.changed, "changed package") if options.against else counted(done.changed)
-        print(shown.line(f"release {done.number} of {done.channel}: {done.tried} of {what} tried in a scratch root{failed}"))
+        print(shown.line(f"release {done.number} of {done.channel}: {summary(done, options.against)}"))
     return 1 if done.findings else 0
+
+
+def summary(done: Tried, against: str | None) -> str:
+    """The result in a few words; ``against`` is the channel that the release was compared with, if any."""
+    if against is not None and not done.changed:
+        return f"no package differs from {against}; nothing was installed"
+    what = counted(done.changed, "changed package") if against else counted(done.changed)
+    if done.findings:
+        return f"tried to install {done.tried} of {what} in a scratch root; {len(done.findings)} could not be installed"
+    return f"{done.tried} of {what} installed in a scratch root"

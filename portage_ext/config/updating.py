@@ -10,7 +10,7 @@
     depclean = false
     report = "always"           # to Portage's elog; or "problems", "never"
 
-    clean = true                # a binhost: remove from PKGDIR what policy no longer keeps
+    clean = true                # a binhost: remove from PKGDIR what is no longer needed
     staging = "staging"         # the channel of new releases, and
     production = "production"   # the channel that clients follow
     trial = 50                  # how many changed packages a scratch client installs; 0: none

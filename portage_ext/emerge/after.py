@@ -32,7 +32,8 @@ _PASSED_ON: Final = (
 """The variables that the work inherits: locations only. PKGDIR and FEATURES of a single run do not describe the binhost."""
 
 LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
-"""``later`` in the environment: whoever started this run (`portage-ext update`) does the work after it."""
+"""A variable in the environment. With the value ``later``, the caller of this run (`portage-ext update`) does the work after
+emerge itself."""
 
 _marks: dict[tuple[int, str, str], HeldMark | None] = {}
 """Marks by process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves its own mark."""

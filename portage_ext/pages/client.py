@@ -28,7 +28,7 @@ def page(
         f"{command(_setup(place, fingerprints, root))}"
         "<p>The command fetches the keys from here, and from then on believes only them for this binhost. "
         "<strong>Compare the fingerprints with those that you got in another way</strong>, for example from the administrator: "
-        "whoever could change this page could also change the keys on it.</p>"
+        "somebody who can change this page can also change the keys on it.</p>"
         f"{_keys(fingerprints, root)}"
         '<section aria-labelledby="without"><h2 id="without">Without portage-ext</h2><p>Portage alone can also use this '
         "channel. It then does not check that the index is complete and current. In "

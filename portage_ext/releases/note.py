@@ -21,7 +21,7 @@ from portage_ext.errors.releases import TreeError
 from portage_ext.words import minute
 
 NOTE_NAME: Final = ".release.json"
-UNTIL: Final = "until portage-ext publish or promote"
+UNTIL: Final = "until you run portage-ext publish or promote for it"
 """What ends a hold."""
 
 

@@ -142,7 +142,8 @@ def _asked(site: Site, name: str, uri: str) -> Told:
     except ExpiredReleaseError as error:
         return Told(f"has EXPIRED: {error}", ok=False)
     except AllMirrorsFailedError as error:
-        return Told(f"cannot be reached: {error}. {_known(StateDirectory(site.eroot, name), now)}", ok=False)
+        why = "; ".join(str(one).removesuffix(".") for one in error.reasons)
+        return Told(f"cannot be reached: {why}. {_known(StateDirectory(site.eroot, name), now)}", ok=False)
     except (PortageExtError, OSError) as error:
         return Told(f"is refused: {error}", ok=False)
 

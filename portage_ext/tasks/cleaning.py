@@ -1,4 +1,4 @@
-"""Remove what policy no longer keeps from PKGDIR, under its lock and with an updated index; or only list it."""
+"""Remove from PKGDIR what is no longer needed, under its lock and with an updated index; or only list it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Figures of this host for a monitoring system: releases and their expiry, what is left out, the last runs, bytes served.
 
-A part that cannot be read is named, and the others are told all the same: a monitoring system must not lose sight of the
-expiry because a log was rotated.
+If a part cannot be read, it is named, and all other figures are still reported: a monitoring system must not lose sight of
+the expiry because a log was rotated.
 """
 
 from __future__ import annotations

@@ -68,7 +68,11 @@ class Publishing:
             return Result(Outcome.DONE, f"{channel} is {held}; nothing was published", held=(Held(channel, str(held)),))
         if not answer["published"]:
             return nothing(f"{channel}: no difference to release {number}")
-        change = f"{answer['added']} added, {answer['removed']} removed, {answer['rebuilt']} rebuilt"
+        counts = {name: answer[name] for name in ("added", "removed", "rebuilt")}
+        change = ", ".join(f"{count} {name}" for name, count in counts.items())
+        if answer["beside"]:
+            # As publish itself says it.
+            change = f"{change if any(counts.values()) else 'no package differs'}; new: {', '.join(answer['beside'])}"
         return Result(Outcome.DONE, f"release {number} of {channel}: {change}", numbers={"release": number})
 
     def trial(self, journal: Journal) -> Result:
@@ -83,7 +87,10 @@ class Publishing:
         if answer["findings"]:
             line = f"release {answer['release']} did not pass its trial installation"
             return Result(Outcome.PARTLY, line, held=tuple(_findings(answer["findings"])))
-        line = f"release {answer['release']}: {answer['tried']} of {counted(answer['changed'], 'changed package')} installed"
+        tried = f"{answer['tried']} of {counted(answer['changed'], 'changed package')} installed"
+        line = (
+            f"release {answer['release']}: {tried if answer['changed'] else f'no package differs from {settings.production}'}"
+        )
         return Result(Outcome.DONE, line, numbers={"passed": int(answer["content"])})
 
     def promote(self, journal: Journal) -> Result:
@@ -91,7 +98,7 @@ class Publishing:
         choice = promotion.choose(tree, settings, journal.passed, int(self.clock()))
         held = (Held(settings.production, choice.why),) if choice.why else ()
         if choice.number is None:
-            line = f"nothing was promoted: {choice.why}" if choice.why else f"{settings.production} has everything"
+            line = f"nothing was promoted: {choice.why}" if choice.why else f"there is nothing new for {settings.production}"
             return Result(Outcome.NOTHING, line, held=held)
         before = tree.channels().get(settings.production)
         rules = self.site.settings.publishing.of(settings.production)
@@ -118,7 +125,7 @@ class Publishing:
     def steps(self) -> list[Step]:
         """The steps that follow those of ``Emerging``, according to the settings."""
         settings = self.settings
-        found = [Step("clean", "remove from PKGDIR what policy no longer keeps", self.clean)] if settings.clean else []
+        found = [Step("clean", "remove from PKGDIR what is no longer needed", self.clean)] if settings.clean else []
         found.append(Step("publish", f"sign, index, check and publish into {settings.staging}", self.publish))
         if settings.staging != settings.production:
             if settings.trial:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from portage_ext.words import counted, spell
 
 _FAILED: Final = re.compile(r"^ \*\s+\((?P<cpv>[^:,\s]+)(?::[^,]*)?, .*?\)(?P<what> \(postinst failed\))?(?:, Log file:)?\s*$")
 _ERROR: Final = " * ERROR: "
+_ERROR_TEXT: Final = " *   "
+"""What a line begins with that has the words of ``die``; the call stack after it begins otherwise."""
 _LOG: Final = re.compile(r"^ \*\s+'(?P<path>/[^']+)'\s*$")
 
 
@@ -105,9 +108,10 @@ def _end(path: Path) -> tuple[str, ...]:
 
 
 def last_words(lines: Sequence[str]) -> tuple[str, ...]:
-    """The useful end of a build log: the last output of the build and the error, without Portage's advice after it."""
+    """The useful end of a build log: the last output of the build and the error with its text, without Portage's advice."""
     end = next((number for number, line in enumerate(lines) if line.startswith(_ERROR)), len(lines))
-    return (*lines[max(0, end - limits.UPDATE_LINES) : end], *lines[end : end + 1])
+    text = takewhile(lambda line: line.startswith(_ERROR_TEXT), lines[end + 1 : end + 1 + limits.UPDATE_LINES])
+    return (*lines[max(0, end - limits.UPDATE_LINES) : end], *lines[end : end + 1], *text)
 
 
 def _installed(eroot: Path, cpv: str, since: int) -> bool:

@@ -50,7 +50,7 @@ def choose(tree: Tree, settings: Updating, passed: Collection[int], now: int) ->
             return Choice(None, f"{channel} is {held}, {UNTIL}")
     if settings.promote == BY_HAND:
         return Choice(
-            None, f"release {newest.number} waits for you: portage-ext promote {settings.staging} {settings.production}"
+            None, f"release {newest.number} waits until you run portage-ext promote {settings.staging} {settings.production}"
         )
     why = ""
     for one in reversed(waiting):

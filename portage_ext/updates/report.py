@@ -87,7 +87,7 @@ class Report:
             yield f"  {name}: {_MARKS.get(result.outcome, '')}{result.line}"
             yield from (f"    {line}" for line in result.told)
         if self.came:
-            yield f"came: {counted(len(self.came))}"
+            yield f"{'new for clients' if self.role == 'binhost' else 'merged'}: {counted(len(self.came))}"
             yield from (f"  {one}" for one in self.came[:_LISTED])
             if len(self.came) > _LISTED:
                 yield f"  and {len(self.came) - _LISTED} more"

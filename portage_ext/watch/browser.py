@@ -15,7 +15,7 @@ from portage_ext.graph.picture import Picture
 from portage_ext.graph.plan import Kind, Plan
 from portage_ext.watch.sources import Emerge
 
-HELP = "up/down move  / find  n next  Return log  Tab next emerge  q end"
+HELP = "up/down move  / find  n next  f follow  Return log  Tab next emerge  q end"
 
 
 @dataclass(slots=True)

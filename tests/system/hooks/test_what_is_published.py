@@ -20,7 +20,7 @@ from tests.testkit.keys import SigningKey
 
 OFF = '\n[binhost]\nafter-emerge = "off"\n'
 HELD = re.compile(
-    r"staging is held at release 1 \(rolled back \d{4}-\d\d-\d\d \d\d:\d\d UTC by \w+\), until portage-ext publish"
+    r"staging is held at release 1 \(rolled back \d{4}-\d\d-\d\d \d\d:\d\d UTC by \w+\), until you run portage-ext publish"
 )
 
 
@@ -58,9 +58,8 @@ def test_a_rollback_is_held_until_a_person_publishes(host: Host) -> None:
         assert HELD.search(told) or told == "portage-ext: nothing new in PKGDIR", (command, told)
     status = host.run("status").ok().stdout
     assert "held at release 1 (rolled back" in " ".join(status.split()), status
-    assert HELD.search(
-        f"staging is {json.loads(host.run('status', '--json').ok().stdout)['channels'][0]['held']}, until portage-ext publish"
-    )
+    held = json.loads(host.run("status", "--json").ok().stdout)["channels"][0]["held"]
+    assert HELD.search(f"staging is {held}, until you run portage-ext publish")
     assert published(host) == {"flags-2.0-1"}
     host.run("publish").ok()
     assert published(host) == {"flags-2.0-1", "hello-1.1-1", "slotted-1.5-1"}

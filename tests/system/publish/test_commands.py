@@ -88,6 +88,8 @@ def test_metrics_tell_releases_left_out_packages_runs_and_served_bytes(work: Pat
     assert samples["portage_ext_pkgdir_left_out_packages", frozenset({("repository", "")})] == 1
     assert samples["portage_ext_last_run_success", frozenset({("run", "after-emerge")})] == 1
     assert host.run("metrics", "--textfile", str(work / "figures.txt")).failed().status == 2
+    nowhere = host.run("metrics", "--textfile", str(work / "nowhere/figures.prom")).failed()
+    assert (nowhere.status, "nowhere/figures.prom: its folder does not exist" in nowhere.stderr) == (2, True)
 
 
 def parsed(file: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

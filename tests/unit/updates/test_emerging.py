@@ -33,7 +33,12 @@ def test_failures_have_the_last_words_of_their_logs(tmp_path: Path) -> None:
     )
     first, second = failures(LIST.format(log=log).splitlines())
     assert first.what == "app-misc/two-2.0"
-    assert first.lines == ("one", "two \\x1b[31mred", " * ERROR: app-misc/two-2.0::fleet failed (compile phase):")
+    assert first.lines == (
+        "one",
+        "two \\x1b[31mred",
+        " * ERROR: app-misc/two-2.0::fleet failed (compile phase):",
+        " *   it breaks",
+    )
     assert (second.what, second.why, second.log) == ("dev-libs/lib-1.0-3", "its phase postinst failed", "")
 
 

@@ -55,7 +55,7 @@ def test_a_renewal_does_not_make_a_release_young_again(tree: Site) -> None:
 
 def test_by_hand_nothing_and_the_command_is_named(tree: Site) -> None:
     found = chosen(tree, Updating(promote="by-hand"))
-    assert found == Choice(None, "release 4 waits for you: portage-ext promote staging production")
+    assert found == Choice(None, "release 4 waits until you run portage-ext promote staging production")
 
 
 def test_what_was_rolled_back_in_staging_goes_no_further(tree: Site) -> None:

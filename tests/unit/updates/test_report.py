@@ -24,7 +24,7 @@ def test_a_day_in_words() -> None:
         "  emerge: NOT OK: 1 merged, 1 failed, 1 held back",
         "  publish: release 1",
         "  promote: release 2",
-        "came: 1 package",
+        "new for clients: 1 package",
         "  a/b-1-1",
         "failed: a/c-1: broke (log: /log)",
         "    word",
