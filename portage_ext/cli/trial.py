@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def summary(done: Tried, against: str | None) -> str:
     """The result in a few words; ``against`` is the channel that the release was compared with, if any."""
     if against is not None and not done.changed:
-        return f"no package differs from {against}; nothing was installed"
+        return f"{against} has all of its packages already; nothing was installed"
     what = counted(done.changed, "changed package") if against else counted(done.changed)
     if done.findings:
         return f"tried to install {done.tried} of {what} in a scratch root; {len(done.findings)} could not be installed"

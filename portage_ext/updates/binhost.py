@@ -88,9 +88,7 @@ class Publishing:
             line = f"release {answer['release']} did not pass its trial installation"
             return Result(Outcome.PARTLY, line, held=tuple(_findings(answer["findings"])))
         tried = f"{answer['tried']} of {counted(answer['changed'], 'changed package')} installed"
-        line = (
-            f"release {answer['release']}: {tried if answer['changed'] else f'no package differs from {settings.production}'}"
-        )
+        line = f"release {answer['release']}: {tried if answer['changed'] else f'{settings.production} has all of its packages already'}"
         return Result(Outcome.DONE, line, numbers={"passed": int(answer["content"])})
 
     def promote(self, journal: Journal) -> Result:

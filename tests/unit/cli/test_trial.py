@@ -12,7 +12,7 @@ def tried(changed: int, installed: int, *findings: Finding) -> Tried:
 
 
 def test_nothing_to_install() -> None:
-    assert summary(tried(0, 0), "production") == "no package differs from production; nothing was installed"
+    assert summary(tried(0, 0), "production") == "production has all of its packages already; nothing was installed"
 
 
 def test_all_could_be_installed() -> None:
