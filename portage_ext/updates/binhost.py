@@ -87,8 +87,10 @@ class Publishing:
         if answer["findings"]:
             line = f"release {answer['release']} did not pass its trial installation"
             return Result(Outcome.PARTLY, line, held=tuple(_findings(answer["findings"])))
-        tried = f"{answer['tried']} of {counted(answer['changed'], 'changed package')} installed"
-        line = f"release {answer['release']}: {tried if answer['changed'] else f'{settings.production} has all of its packages already'}"
+        said = f"{answer['tried']} of {counted(answer['changed'], 'changed package')} installed"
+        if not answer["changed"]:
+            said = f"{settings.production} has all of its packages already"
+        line = f"release {answer['release']}: {said}"
         return Result(Outcome.DONE, line, numbers={"passed": int(answer["content"])})
 
     def promote(self, journal: Journal) -> Result:
