@@ -20,7 +20,8 @@ HELP = "up/down move  / find  n next  f follow  Return log  Tab next emerge  q e
 
 @dataclass(slots=True)
 class Browser:
-    """The state of the view. ``log`` is the path of the open build log, empty if none is open."""
+    """The state of the view. ``log`` is the path of the open build log, empty if none is open; ``missed`` is what the last
+    search did not find, until the next key."""
 
     number: int = 0
     place: int = 0
@@ -28,12 +29,14 @@ class Browser:
     typing: bool = False
     sought: str = ""
     log: str = ""
+    missed: str = ""
     ended: bool = False
     _plan: Plan | None = field(default=None, repr=False)
     _picture: Picture | None = field(default=None, repr=False)
 
     def press(self, key: str, emerges: Sequence[Emerge]) -> None:
         """Apply ``key``: a character or one of up, down, page-up, page-down, home, end, return, tab, escape, back."""
+        self.missed = ""
         if self.typing:
             self._type(key, emerges)
         elif self.log:
@@ -79,6 +82,8 @@ class Browser:
         found = next((place for place in order if self.sought.lower() in nodes[place].cpv.lower()), None)
         if found is not None:
             self.place, self.follows = found, False
+        else:
+            self.missed = self.sought
 
     # --- the screen
 
@@ -102,7 +107,11 @@ class Browser:
         made += self._picture.lines(emerge.moment, width, max(1, (height - 2) // 2), sign)
         rows = height - len(made) - 1
         made += self._list(emerge, width, rows, sign)
-        foot = f"/{self.sought}" if self.typing else HELP
+        foot = HELP
+        if self.typing:
+            foot = f"/{self.sought}"
+        elif self.missed:
+            foot = f"no package in this list has {self.missed} in its name"
         made += [Line() for _ in range(height - len(made) - 1)]
         return [*made[: height - 1], Line().add(cut(foot, width, sign), "faint")]
 

@@ -57,6 +57,8 @@ def test_a_package_is_found_from_where_one_is_and_around() -> None:
     assert press(browser, "end", "/", *"p00", "return", of=of).place == 0
     assert press(browser, "n", of=of).place == 1
     assert press(browser, "/", *"nowhere", "return", of=of).place == 1
+    assert seen(browser, of)[-1] == "no package in this list has nowhere in its name"
+    assert seen(press(browser, "up", of=of), of)[-1] == HELP
 
 
 def test_return_opens_the_log_of_a_running_package_and_nothing_else() -> None:
