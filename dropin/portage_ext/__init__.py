@@ -15,6 +15,7 @@ try:
 
     seam.install()
 except BaseException as error:  # any exception would end emerge, and an ImportError portageq; SystemExit even with its status
+    import contextlib
     import os
     import sys
 
@@ -22,4 +23,8 @@ except BaseException as error:  # any exception would end emerge, and an ImportE
         raise
     # Child processes must not print it again.
     if os.environ.setdefault("PORTAGE_EXT_SAID", str(os.getpid())) == str(os.getpid()):
-        print(f"portage-ext: not active: {type(error).__name__}: {error}", file=sys.stderr)
+        line = f"portage-ext: not active: {type(error).__name__}: {error}\n"
+        # There may be no stderr, or one that is full or broken. What print could not write would fail again when Python
+        # ends, which then exits with 120.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            os.write(sys.stderr.fileno(), line.encode("utf-8", "backslashreplace"))

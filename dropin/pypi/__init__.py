@@ -29,6 +29,7 @@ try:
         }
     }
 except BaseException as error:  # an error that escapes would end every program of Portage
+    import contextlib
     import os
     import sys
 
@@ -36,4 +37,8 @@ except BaseException as error:  # an error that escapes would end every program 
         raise
     # Child processes of this one would say it again.
     if os.environ.setdefault("PORTAGE_EXT_PYPI_SAID", str(os.getpid())) == str(os.getpid()):
-        print(f"portage-ext: sync-type pypi is off: {type(error).__name__}: {error}", file=sys.stderr)
+        line = f"portage-ext: sync-type pypi is off: {type(error).__name__}: {error}\n"
+        # There may be no stderr, or one that is full or broken. What print could not write would fail again when Python
+        # ends, which then exits with 120.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            os.write(sys.stderr.fileno(), line.encode("utf-8", "backslashreplace"))

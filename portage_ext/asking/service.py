@@ -6,6 +6,7 @@ service is down. Later answers must arrive within ASK_ANSWER seconds. ssh never 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -153,7 +154,9 @@ class Service:
     def _lost(self) -> ServiceError:
         """The error for a program that has ended, with its last message as the reason."""
         if self._process is not None:
-            self._process.wait()
+            # It may close its output and live on. It has a moment to say why it ends.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(limits.ASK_LOOK)
         text = ""
         if self._said is not None:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - limits.ASK_REASON))

@@ -65,7 +65,7 @@ class Filter:
         try:
             accepted = self._whitelist.accepts(cpv, self.binrepo)
         except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
-            messages.failed(f"choosing {cpv}", error)
+            messages.failed("choosing", error, str(cpv))
             return self.everything
         if accepted:
             return True

@@ -56,7 +56,7 @@ class Session:
             wanted = whitelist.wants(name)
             self.filter = Filter(whitelist, name, tree, self._held_back if self._explains else None)
         except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
-            messages.failed(f"choosing packages of [{name}]", error)
+            messages.failed("choosing packages of", error, f"[{name}]")
         try:
             yield wanted
         finally:
@@ -73,7 +73,7 @@ class Session:
         try:
             return self.whitelist(package.root_config.settings).is_on(package.cpv)
         except Exception as error:  # noqa: BLE001 - an emerge without binaries is what would have been
-            messages.failed(f"choosing {package.cpv}", error)
+            messages.failed("choosing", error, str(package.cpv))
             return False
 
     def explain(self, atom: Any) -> None:
@@ -86,7 +86,7 @@ class Session:
             for text in sorted(said):
                 messages.line(text)
         except Exception as error:  # noqa: BLE001 - only words are lost
-            messages.failed(f"explaining {atom}", error)
+            messages.failed("explaining", error, str(atom))
 
 
 def _reasons(cpv: Any, binrepo: str, whitelist: Whitelist) -> Iterator[str]:

@@ -52,11 +52,13 @@ class Footer:
                 setattr(sys, name, guard)
             yield
         finally:
-            self.hide()
             for name, guard in guards.items():
                 # Who has put something of its own there since keeps it.
                 if getattr(sys, name) is guard:
                     setattr(sys, name, streams[name])
+            # A terminal that was closed must not end an emerge that has finished its work.
+            with contextlib.suppress(OSError, ValueError):
+                self.hide()
 
     def room(self) -> tuple[int, int]:
         """Columns and lines that there are for the footer."""

@@ -71,7 +71,7 @@ def objects(entry: Path) -> Iterator[tuple[str, Library]]:
     """The ELF objects of a vdb entry and what they are known by (NEEDED.ELF.2: ``arch;path;soname;rpath;needed;category``)."""
     for line in _text(entry / "NEEDED.ELF.2", NEEDED_SIZE).splitlines():
         words = line.split(";")
-        if len(words) > 4:
+        if len(words) > 4 and "\0" not in line:
             yield words[1], (words[5] if len(words) > 5 else "", words[2] or posixpath.basename(words[1]))
 
 

@@ -101,11 +101,11 @@ class InstalledObject(NamedTuple):
 
 
 def installed_objects(database: Any, cpv: str) -> Iterator[InstalledObject]:
-    """The ELF objects of an installed package."""
+    """The ELF objects of an installed package. Damaged lines, also those with NUL, are left out."""
     # ``arch;path;soname;rpath;needed;category``: what Portage found by scanelf when it was built.
     for line in grabfile(database.getpath(cpv, filename="NEEDED.ELF.2")):
         words = line.split(";")
-        if len(words) > 4:
+        if len(words) > 4 and "\0" not in line:
             category = words[5] if len(words) > 5 else ""
             directory, _, name = words[1].rpartition("/")
             # scanelf says nothing of the kind of an object: without a soname, and not called like a library, it is a program.

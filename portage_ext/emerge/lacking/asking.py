@@ -135,10 +135,11 @@ class Asker:
             messages.line(f"waiting for {packages} before anything is merged; Ctrl-C leaves the request standing")
             found = follow(self._asking, cpvs, told, deadline=self._asking.deadline)
         except (KeyboardInterrupt, SystemExit):
-            messages.progress("")
+            messages.progress("")  # before the line, not after it
             messages.line("the request stands. Run emerge again when it is built; to wait for that: portage-ext request --wait")
             raise
-        messages.progress("")
+        finally:
+            messages.progress("")
         late = [one.cpv for one in found if not one.has_ended]
         if late:
             deadline = words.spell(self._asking.deadline)

@@ -76,19 +76,26 @@ class Waiting:
         return InternalPackageSet(initial_atoms=_atoms(self._config.opts.get("--usepkg-exclude")), allow_wildcard=True)
 
     def waits(self, package: Any) -> bool:
-        """Whether ``package`` (an ``_emerge.Package``) may not be compiled."""
+        """Whether ``package`` (an ``_emerge.Package``) may not be compiled. If that cannot be told, it may."""
         key = (package.root, package.cpv, package.slot, package.repo)
         if key not in self._known:
-            settings = package.root_config.settings
-            root = settings["PORTAGE_CONFIGROOT"]
-            if root not in self._variables:
-                self._variables[root] = PackageVariable(settings, ONLY)
-            value = self._variables[root].of(package.cpv)
-            if value not in ("", "no", WAIT) and value not in self._wrong:
-                self._wrong.add(value)
-                messages.line(f'{ONLY}="{value}" is neither "{WAIT}" nor "no", and counts as "no" ({package.cp})')
-            self._known[key] = value == WAIT and not self._forced.findAtomForPackage(package)
+            try:
+                self._known[key] = self._asked_to_wait(package)
+            except Exception as error:  # noqa: BLE001 - Portage's own behaviour instead
+                messages.failed(f'{ONLY}="{WAIT}" for', error, str(package.cpv))
+                self._known[key] = False
         return self._known[key]
+
+    def _asked_to_wait(self, package: Any) -> bool:
+        settings = package.root_config.settings
+        root = settings["PORTAGE_CONFIGROOT"]
+        if root not in self._variables:
+            self._variables[root] = PackageVariable(settings, ONLY)
+        value = self._variables[root].of(package.cpv)
+        if value not in ("", "no", WAIT) and value not in self._wrong:
+            self._wrong.add(value)
+            messages.line(f'{ONLY}="{value}" is neither "{WAIT}" nor "no", and counts as "no" ({package.cp})')
+        return bool(value == WAIT and not self._forced.findAtomForPackage(package))
 
     def seen(self, packages: Iterator[Any]) -> Iterator[Any]:
         """Those of the ebuilds ``packages`` that emerge may compile."""
@@ -215,9 +222,12 @@ def _equiv_ebuild_visible(original: Function) -> Function:
 def _get_mask_info(original: Function) -> Function:
     def get_mask_info(root_config: Any, cpv: Any, *args: Any, **kwargs: Any) -> Any:
         metadata, reasons = original(root_config, cpv, *args, **kwargs)
-        hidden = current.hidden.get((root_config.root, cpv.cp), ()) if current is not None else ()
-        if not reasons and any(one.cpv == cpv for one in hidden):
-            reasons = [f'{ONLY}="{WAIT}"']
+        try:
+            hidden = current.hidden.get((root_config.root, cpv.cp), ()) if current is not None else ()
+            if not reasons and any(one.cpv == cpv for one in hidden):
+                reasons = [f'{ONLY}="{WAIT}"']
+        except Exception as error:  # noqa: BLE001 - only words are lost
+            messages.failed("the reason why a package is masked", error)
         return metadata, reasons
 
     return get_mask_info

@@ -71,13 +71,14 @@ def _taken(settings: Snapshotting, scheduler: Any) -> bool:
         if not names:
             return True
         found = keeping.take(Path(scheduler.settings["EROOT"]), settings, described(names), warn=messages.line)
-    except (PortageExtError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever broke, the policy says what emerge does without a snapshot
+        why = str(error) if isinstance(error, PortageExtError | OSError) else f"{type(error).__name__}: {error}"
         if settings.policy == REFUSE:
             messages.line(
-                f"no snapshot could be made, so emerge merges nothing (policy of [snapshot] in portage-ext.toml): {error}"
+                f"no snapshot could be made, so emerge merges nothing (policy of [snapshot] in portage-ext.toml): {why}"
             )
             return False
-        messages.line(f"no snapshot could be made; emerge goes on without one: {error}")
+        messages.line(f"no snapshot could be made; emerge goes on without one: {why}")
         return True
     lacking = f"; it does not hold {', '.join(found.missing)}" if found.missing else ""
     messages.line(f"snapshot {found.number} made by {found.maker}: {found.made}{lacking}")

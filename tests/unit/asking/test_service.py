@@ -55,6 +55,7 @@ def test_a_request_is_answered_and_a_refusal_is_an_error_of_its_own() -> None:
         ("print('Welcome!'); import time; time.sleep(600)", MessageError, "not JSON"),
         ("print('x' * 5_000_000)", MessageError, "longer than"),
         ("import os; os.close(1); input()", ServiceError, "has closed the connection"),
+        ("import os, time; os.close(1); time.sleep(600)", ServiceError, "has closed the connection"),
     ],
 )
 def test_a_service_that_is_none(program: str, error: type[Exception], why: str) -> None:

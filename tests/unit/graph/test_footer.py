@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import pty
@@ -112,6 +113,20 @@ def test_what_is_left_is_what_emerge_wrote(steps: list[Any]) -> None:
         assert sys.stdout is out
     plain = on_screen("start\n" + "".join(step for step in steps if isinstance(step, str)))
     assert with_footer.whole() == plain.whole()
+
+
+def test_a_terminal_that_is_gone_at_the_end_does_not_end_emerge(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hung_up(data: Any) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with terminal() as out:
+        footer = Footer(lambda: None)
+        before = sys.stdout, sys.stderr
+        with footer.below():
+            footer.show(["one", "two"])
+            monkeypatch.setattr(out.raw, "write", hung_up)
+        assert (sys.stdout, sys.stderr) == before
+        monkeypatch.undo()
 
 
 def test_the_footer_is_below_the_status_line_and_the_cursor_on_it() -> None:
