@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,13 +17,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 from portage_ext import limits, shown
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Standing, Wanted
 from portage_ext.config.asking import LOCAL, Asking
 from portage_ext.errors.asking import MessageError, RefusedRequestError, ServiceError
+
+_UNKNOWN_HOST: Final = "Host key verification failed"
 
 
 def words(asking: Asking) -> list[str]:
@@ -161,5 +164,9 @@ class Service:
         if self._said is not None:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - limits.ASK_REASON))
             text = self._said.read().decode("utf-8", "replace")
-        lines = [shown.line(one) for one in text.split("\n") if one.strip()]
+        lines = [shown.line(one.strip()) for one in text.split("\n") if one.strip()]
+        if lines and lines[-1].startswith(_UNKNOWN_HOST):
+            todo = "connect once by hand, so that ssh knows the key of this host"
+            port = f"-p {self.asking.port} " if self.asking.port is not None else ""
+            lines[-1] += f" To fix it, {todo}: {shlex.join(('ssh', *self.asking.options))} {port}{self.asking.host}"
         return ServiceError(self.asking.where, f"cannot be reached: {lines[-1]}" if lines else "has closed the connection")

@@ -46,7 +46,7 @@ def changes(before: Sequence[Standing], now: Sequence[Standing]) -> Iterator[str
         elif one.state == "running":
             yield f"{one.cpv} is being built{_estimate([one])}"
         elif one.has_ended:
-            yield f"{one.cpv} is {one.state}: {one.reason or 'the service does not say why'}"
+            yield _not_built(one)
         elif one.state == "queued":
             place = f", {words.counted(one.ahead, 'job')} ahead" if one.ahead else ""
             yield f"{one.cpv} is in the queue{place}{_estimate([one])}"
@@ -62,11 +62,12 @@ def about(one: Standing) -> str:
 
 def in_vain(found: Sequence[Standing]) -> list[str]:
     """The reasons why packages are not built, one text for each package."""
-    return [
-        f"{one.cpv} is {one.state}: {one.reason or 'the service does not say why'}"
-        for one in found
-        if one.has_ended and one.state != "published"
-    ]
+    return [_not_built(one) for one in found if one.has_ended and one.state != "published"]
+
+
+def _not_built(one: Standing) -> str:
+    state = "has failed" if one.state == "failed" else f"is {one.state}"
+    return f"{one.cpv} {state}: {one.reason or 'the service does not say why'}"
 
 
 def _running(one: Standing) -> str:

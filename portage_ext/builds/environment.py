@@ -31,10 +31,12 @@ DISTDIR: Final = "/run/portage-ext/distfiles"
 PKGDIR: Final = "/run/portage-ext/binpkgs"
 _FEATURES: Final = (
     "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
-    "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance"
+    "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance "
+    "binpkg-ignore-signature"
 )
 """FEATURES for the builds. The network, PID, IPC and mount sandboxes are off, because the cage already isolates all of these
-and Portage could not set up its own inside it."""
+and Portage could not set up its own inside it. Signatures are ignored, because the cage has no keyring: a package
+that is merged there is checked by its digest before, or is the unsigned result of the build."""
 _EMPTY: Final = ("/tmp", "/run")
 _PRIVATE: Final = (
     "/boot",

@@ -169,7 +169,7 @@ class Local:
         with build.held:
             if not (build.directory / "out" / performing.REPORT).exists():
                 reason = f"the build was killed, or ended without a report (exit status {build.process.returncode})"
-                self.means.ledger.end(build.attempt, "failed", failure="builder", reason=f"{reason}; see {build.attempt.log}")
+                self.means.ledger.end(build.attempt, "failed", failure="builder", reason=f"{reason}; {build.attempt.advice}")
                 return self.means.ledger.get(build.attempt.key)
             return accept(self.means, build.attempt, build.directory / "out")
 

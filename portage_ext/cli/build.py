@@ -124,6 +124,9 @@ def _ended(screen: Screen, entries: list[Entry]) -> None:
         if entry.state == "published":
             screen.line(f"published {entry.job.cpv} as {os.path.basename(entry.place)}", "green")
             continue
+        if entry.state == "checked":
+            screen.text(f"{entry.job.cpv} is built, but not published yet; `portage-ext builds run` publishes it", colour="red")
+            continue
         why = entry.reason or ("no jobs are taken now" if entry.state == "queued" else "another run works on it")
         screen.text(f"{entry.job.cpv} is {entry.state}: {why}", indent="  ", colour="red")
         if entry.failure == "package":

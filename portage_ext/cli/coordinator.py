@@ -63,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(token.emit())
         else:
             files.replace_file(options.token_file, token.emit().encode(), mode=0o600)
-            screen.line(f"The token of {options.name} is in {options.token_file}. Copy it there by a way that you trust.")
+            screen.line(
+                f"The token of {options.name} is in {options.token_file}. Copy it to the builder in a way that you trust."
+            )
     elif options.action == "remove":
         register.remove(options.name)
         screen.line(f"{options.name} is no builder any more")
@@ -80,7 +82,7 @@ def _set_up(site: Site, register: Register, screen: Screen) -> None:
     screen.text(
         "Tokens of builders name this fingerprint, so a builder believes this coordinator alone. Next: set "
         'engine = "buildbot" in [build] of '
-        " portage-ext.toml, start `portage-ext coordinator run` as a service, and run "
+        "portage-ext.toml, start `portage-ext coordinator run` as a service, and run "
         "`portage-ext coordinator add NAME` for each builder."
     )
 

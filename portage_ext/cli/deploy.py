@@ -67,7 +67,9 @@ def _deployed(shop: Workshop, host: DeployHost, atoms: tuple[str, ...], screen: 
 def _published(host: DeployHost, entries: list[Entry]) -> None:
     for entry in entries:
         if entry.state != "published":
-            raise DeployError(host.name, f"{entry.job.cpv} is {entry.state}: {entry.reason or 'another run works on it'}")
+            not_published = "it is not published yet; `portage-ext builds run` publishes it"
+            other = not_published if entry.state == "checked" else "another run works on it"
+            raise DeployError(host.name, f"{entry.job.cpv} is {entry.state}: {entry.reason or other}")
 
 
 def _show(host: DeployHost, plan: Plan, there: list[Step], screen: Screen) -> None:

@@ -62,13 +62,11 @@ def _requested(asking: Asking, wanted: Sequence[Wanted], options: argparse.Names
             hurry = protocol.HURRIES[2 if options.wait else 0]
             found += service.request(wanted[begin : begin + protocol.BATCH], hurry)
     screen.text(f"asked {asking.where} for {words.counted(len(wanted))}: {telling.summary(found)}", indent="  ")
-    return _followed(asking, found, screen) if options.wait else found
+    return _followed(asking, found, screen) if options.wait and not all(one.has_ended for one in found) else found
 
 
 def _followed(asking: Asking, found: list[Standing], screen: Screen) -> list[Standing]:
     """Wait for all of ``found``."""
-    if all(one.has_ended for one in found):
-        return found
     before: list[Standing] = []
 
     def told(now: Sequence[Standing]) -> None:
@@ -90,7 +88,7 @@ def _standing(options: argparse.Namespace, asking: Asking, names: Sequence[str],
             if not chosen:
                 raise UsageError(f"this host has asked for none of {' '.join(names)}")
             found = service.cancel(chosen)
-    if options.wait:
+    if options.wait and found:
         return _ended(options, asking, _followed(asking, found, screen), screen)
     if not options.json:
         screen.table([(one.cpv, one.state, telling.about(one)) for one in found], ("bold",))

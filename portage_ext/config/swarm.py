@@ -20,7 +20,7 @@ from portage_ext.config.table import Table
 from portage_ext.limits import GIB, MIB
 
 FREE_DISK: Final = 2 * GIB
-"""A builder with less free disk takes no job, unless it is told otherwise."""
+"""The default of free-disk-mib in bytes: a builder with less free disk takes no job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,6 @@ _PASSED_ON: Final = (
 )
 """The variables that the work inherits: locations only. PKGDIR and FEATURES of a single run do not describe the binhost."""
 
-LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
-"""A variable in the environment. With the value ``later``, the caller of this run (`portage-ext update`) does the work after
-emerge itself."""
-
 _marks: dict[tuple[int, str, str], HeldMark | None] = {}
 """Marks by process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves its own mark."""
 
@@ -74,7 +70,7 @@ def finish(root: str, settings: Any = None) -> int:
         held = _marks.pop(key)
         if held is not None:
             held.release()
-    if os.environ.get(LATER) == "later" or not marks.free(Path(root)):
+    if os.environ.get(marks.LATER) == "later" or not marks.free(Path(root)):
         return 0
     environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
     words = [sys.executable, "-P", "-m", "portage_ext.cli.main", "after-emerge", "--pending", "--config-root", root]

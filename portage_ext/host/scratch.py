@@ -23,6 +23,7 @@ from portage_ext.host import probe
 from portage_ext.host.probe import Expectation, Function
 from portage_ext.model import IndexEntry
 from portage_ext.releases.linking import place_all
+from portage_ext.unattended import marks
 
 _DATABASE: Final = "portage.dbapi.vartree:vardbapi"
 EXPECTED: Final[tuple[Expectation, ...]] = (
@@ -135,6 +136,8 @@ def _scratch(what: str, directory: Path, index: bytes, entries: Sequence[IndexEn
         environment = {
             **os.environ,
             "EMERGE_LOG_DIR": str(logs),
+            # The run that publishes holds the lock of after-emerge, and this emerge would wait for it.
+            marks.LATER: "later",
             "FEATURES": f"{os.environ.get('FEATURES', '')} {_FEATURES}".strip(),
             "PKGDIR": str(pkgdir),
             "PORTAGE_BINHOST": "",

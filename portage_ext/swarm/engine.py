@@ -1,6 +1,6 @@
 """With the engine ``buildbot``, jobs stay in the queue of the ledger until the coordinator takes them.
 
-The coordinator is a service on this host. If it does not run, jobs stay queued, and a person who waits for them is told why.
+The coordinator is a service on this host. If it does not run, jobs stay queued, and a command that waits for them says why.
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ from typing import Final
 
 from portage_ext import files, locks
 
+LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
+"""A variable in the environment of emerge. With the value ``later``, emerge leaves the work after it to the caller."""
 MARKS_DIRECTORY: Final = "var/lib/portage-ext/after-emerge"
 _LOCK: Final = "lock"
 _PREFIX: Final = "run."

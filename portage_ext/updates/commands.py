@@ -20,11 +20,9 @@ from typing import Any, Final
 
 from portage_ext import files, limits, shown
 from portage_ext.errors.updates import StepError
+from portage_ext.unattended import marks
 from portage_ext.unattended.log import LOG_DIRECTORY
 
-LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
-"""A variable in the environment of emerge. With the value ``later``, emerge/after leaves the work after emerge to the
-caller."""
 _OWN: Final = ("-P", "-m", "portage_ext.cli.main")
 _EMERGE: Final = ("--ask=n", "--color=n", "--quiet-build=y", "--nospinner")
 
@@ -105,7 +103,7 @@ class Commands:
         shutil.rmtree(self.root / LOG_DIRECTORY / "update", ignore_errors=True)
 
     def _environment(self) -> Mapping[str, str]:
-        return {**os.environ, LATER: "later", "NOCOLOR": "true", "NO_COLOR": "1"}
+        return {**os.environ, marks.LATER: "later", "NOCOLOR": "true", "NO_COLOR": "1"}
 
 
 def tail(path: Path, begin: int = 0) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def test_a_failed_build_a_deadline_and_an_interrupt(lab: Asking) -> None:
     fails = 'src_install() { [[ ${EPREFIX} != */v2 ]] || die "only here"; echo x > x; insinto /usr/share; doins x; }\n'
     lab.lab.repository.ebuild(f"{USER}-1", fails)
     failed = lab.client.emerge("--oneshot", USER).ok()
-    assert [line for line in said(failed) if line.startswith(f"{USER}-1 is failed: its build failed")], str(failed)
+    assert [line for line in said(failed) if line.startswith(f"{USER}-1 has failed: its build failed")], str(failed)
     assert lab.client.merged() == {f"{USER}-1": "ebuild"}
 
     lab.lab.run("builds", "drain").ok()

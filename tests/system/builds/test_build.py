@@ -6,6 +6,7 @@ import json
 import os
 
 from tests.system.builds.lab import Lab, left_behind
+from tests.testkit import keys
 
 
 def test_each_target_gets_its_own_and_no_other(lab: Lab) -> None:
@@ -93,6 +94,15 @@ def test_an_environment_that_differs_is_blocked_by_name(lab: Lab) -> None:
 
 
 def test_what_is_missing_is_built_first_and_merged_over_the_environment(lab: Lab) -> None:
+    # The builder signs; the environment of the target does not know the key, and need not.
+    key = keys.new_key(lab.work / "key")
+    gnupg = lab.builder.path / "etc/portage/gnupg"
+    keys.trust(gnupg, key)
+    verifies = {"BINPKG_GPG_VERIFY_GPG_HOME": str(gnupg)}
+    lab.builder.settings |= verifies
+    lab.builder.write_settings()
+    settings = lab.builder.path / "etc/portage/portage-ext.toml"
+    settings.write_text(f'{settings.read_text()}\n[sign]\nkey = "{key.fingerprint}"\nhomedir = "{key.home}"\n')
     lab.targets["v2"].emerge("--unmerge", "dev-libs/libtiny").ok()
     lab.capture("v2").ok()
     plan = json.loads(lab.run("build", "v2", "app-misc/thing", "-p", "--json").ok().stdout)["jobs"]
@@ -105,7 +115,10 @@ def test_what_is_missing_is_built_first_and_merged_over_the_environment(lab: Lab
     assert "dev-libs/libtiny-2: >>> Emerging (1 of 1) dev-libs/libtiny-2" in done.stdout  # what the build says
     # The environment is as it was, and the client gets both.
     assert lab.targets["v2"].installed() == set()
+    lab.targets["v2"].settings |= verifies
+    lab.targets["v2"].write_settings()
     lab.client("v2", "v2").ok()
+    keys.kill_agents(key.home)
     assert lab.targets["v2"].installed() == {"app-misc/thing-1.0", "dev-libs/libtiny-2"}
     # Once it has both, its own library is the same ingredient: nothing is built again.
     lab.capture("v2").ok()

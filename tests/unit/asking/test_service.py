@@ -51,6 +51,7 @@ def test_a_request_is_answered_and_a_refusal_is_an_error_of_its_own() -> None:
     ("program", "error", "why"),
     [
         ("import sys; sys.exit('no route to host')", ServiceError, "cannot be reached: no route to host"),
+        ("import sys; sys.exit('Host key verification failed.\\r\\n')", ServiceError, "once by hand, .*: ssh .*"),
         ("import time; time.sleep(600)", ServiceError, "did not answer within"),
         ("print('Welcome!'); import time; time.sleep(600)", MessageError, "not JSON"),
         ("print('x' * 5_000_000)", MessageError, "longer than"),

@@ -14,7 +14,7 @@ FAILED = Standing("a/failed-1", "failed", "its build failed")
 def test_a_summary_counts_and_names_what_will_not_come() -> None:
     assert telling.summary([THERE]) == "1 is there already"
     said = telling.summary([THERE, QUEUED, RUNNING, FAILED])
-    assert said == "1 is there already; 2 will be built (about 14 min); a/failed-1 is failed: its build failed"
+    assert said == "1 is there already; 2 will be built (about 14 min); a/failed-1 has failed: its build failed"
     assert telling.summary([Standing("a/b-1", "queued"), QUEUED]) == "2 will be built (about 10 min or more)"
 
 
@@ -32,5 +32,5 @@ def test_changes_name_only_what_has_changed() -> None:
     ]
     built = Standing("a/queued-1", "published")
     assert list(telling.changes([THERE, QUEUED], [THERE, built])) == ["a/queued-1 is built and published"]
-    assert list(telling.changes([QUEUED], [FAILED])) == ["a/failed-1 is failed: its build failed"]
+    assert list(telling.changes([QUEUED], [FAILED])) == ["a/failed-1 has failed: its build failed"]
     assert telling.about(THERE) == "there-1-1.gpkg.tar"

@@ -91,7 +91,7 @@ def test_a_trial_that_was_killed_is_tried_again(its: Means, tmp_path: Path) -> N
 def test_a_failure_is_whose_the_report_says(its: Means, tmp_path: Path, failure: str) -> None:
     entry = accept(its, take(its), brought(tmp_path, report=Report(failure, "it broke")))  # type: ignore[arg-type]
     assert (entry.state, entry.failure) == ("failed", failure)
-    assert entry.reason.startswith("it broke; see ")
+    assert entry.reason == f"it broke; see `portage-ext builds log {entry.key[:12]}` on the build host"
 
 
 def no_report(directory: Path) -> None:
