@@ -40,18 +40,18 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
     try:
         said = _report(directory / performing.REPORT, entry)
         if said.failure:
-            reason = f"{said.reason}; {attempt.advice}"
+            reason = f"{said.reason}; {advice(attempt)}"
             ledger.end(attempt, "failed", failure=said.failure, reason=reason)
             return ledger.get(attempt.key)
         result = incoming.accepted(directory / performing.PACKAGES, entry.job)
         (trial or _merged)(means, attempt, result)
     except PortageExtError as error:
         refused = isinstance(error, RefusedResultError | JobError)
-        reason = f"{error}; {attempt.advice}" if refused else str(error)
+        reason = f"{error}; {advice(attempt)}" if refused else str(error)
         ledger.end(attempt, "failed", failure="checks" if refused else "environment", reason=reason)
         return ledger.get(attempt.key)
     except OSError as error:
-        ledger.end(attempt, "failed", failure="builder", reason=f"{error}; {attempt.advice}")
+        ledger.end(attempt, "failed", failure="builder", reason=f"{error}; {advice(attempt)}")
         return ledger.get(attempt.key)
     kept = means.places.incoming / f"{entry.key[:16]}.{attempt.fence}" / result.name
     files.make_directory(kept.parent, 0o700)
@@ -60,6 +60,11 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
     if not ledger.end(attempt, "checked", result=str(kept)):
         shutil.rmtree(kept.parent)
     return ledger.get(attempt.key)
+
+
+def advice(attempt: Attempt) -> str:
+    """Where to read why ``attempt`` failed; clients on other hosts read this, too."""
+    return f"see `portage-ext builds log {attempt.key[:12]}` on the build host"
 
 
 def _merged(means: Means, attempt: Attempt, result: Path) -> None:

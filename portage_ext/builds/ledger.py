@@ -100,11 +100,6 @@ class Attempt:
     log: str
     failure: str = ""
 
-    @property
-    def advice(self) -> str:
-        """Where to read why it failed; clients on other hosts read this, too."""
-        return f"see `portage-ext builds log {self.key[:12]}` on the build host"
-
 
 @dataclass(frozen=True, slots=True)
 class Waits:

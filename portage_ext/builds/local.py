@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits, locks
-from portage_ext.builds import performing
-from portage_ext.builds.accepting import accept
+from portage_ext.builds import accepting, performing
 from portage_ext.builds.engines import LOCAL, Builder, Engine
 from portage_ext.builds.isolation import die_with_parent
 from portage_ext.builds.issuing import ORDER, issue
@@ -169,9 +168,11 @@ class Local:
         with build.held:
             if not (build.directory / "out" / performing.REPORT).exists():
                 reason = f"the build was killed, or ended without a report (exit status {build.process.returncode})"
-                self.means.ledger.end(build.attempt, "failed", failure="builder", reason=f"{reason}; {build.attempt.advice}")
+                self.means.ledger.end(
+                    build.attempt, "failed", failure="builder", reason=f"{reason}; {accepting.advice(build.attempt)}"
+                )
                 return self.means.ledger.get(build.attempt.key)
-            return accept(self.means, build.attempt, build.directory / "out")
+            return accepting.accept(self.means, build.attempt, build.directory / "out")
 
     def _stop(self, build: _Build) -> None:
         """Kill a process; its cage is killed with it."""
