@@ -17,13 +17,13 @@ import tracemalloc
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from portage_ext import limits
 from portage_ext.config.watching import Watching
 from portage_ext.emerge import graph as inside
 from portage_ext.graph import record
 from portage_ext.graph.line import UNICODE
 from portage_ext.graph.picture import Picture
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
+from portage_ext.limits import views as limits
 
 RUNS = 7
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from portage_ext import limits
 from portage_ext.asking.protocol import Standing
 from portage_ext.asking.service import Service
 from portage_ext.config.asking import Asking
 from portage_ext.errors.asking import ServiceError
+from portage_ext.limits import builds as limits
 
 
 def follow(

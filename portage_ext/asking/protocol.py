@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from portage_ext import limits, shown
+from portage_ext import shown
 from portage_ext.errors import InvalidCpvError
 from portage_ext.errors.asking import MessageError
+from portage_ext.limits import builds as limits
 from portage_ext.model.cpv import Cpv
 
 FORMAT: Final = "portage-ext-ask-1"

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from portage_ext import limits, shown
+from portage_ext import shown
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Standing, Wanted
 from portage_ext.config.asking import LOCAL, Asking
 from portage_ext.errors.asking import MessageError, RefusedRequestError, ServiceError
+from portage_ext.limits import builds as limits
 
 _UNKNOWN_HOST: Final = "Host key verification failed"
 

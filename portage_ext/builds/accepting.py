@@ -13,14 +13,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.builds import incoming, orders, performing
+from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.issuing import ADDITIONS, issue
-from portage_ext.builds.ledger import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.builds.orders import Report
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import JobError, RefusedResultError
+from portage_ext.limits import builds as limits
 
 Trial = Callable[[Means, Attempt, Path], None]
 """A function that merges a result on trial. It raises RefusedResultError if the result cannot be merged."""

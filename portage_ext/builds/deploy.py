@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.builds.ledger import Entry
+from portage_ext.builds.entries import Entry
 from portage_ext.config.building import DeployHost
 from portage_ext.errors.builds import DeployError
+from portage_ext.limits import builds as bounds
 from portage_ext.model import GPKG_SUFFIX
 
 _LINE: Final = re.compile(r"^\[(?P<kind>ebuild|binary)[^\]]{0,40}\] +(?P<cpv>[^\s:]{1,300})", re.M)
@@ -62,16 +63,16 @@ class Client:
                 self._words(command),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=limits.DEPLOY_SECONDS,
+                timeout=bounds.DEPLOY_SECONDS,
                 check=False,
             )
         except OSError as error:
             raise DeployError(self.host.name, f"cannot run ssh ({error.strerror})") from error
         except subprocess.TimeoutExpired as error:
-            raise DeployError(self.host.name, f"it did not answer within {limits.DEPLOY_SECONDS:.0f} s") from error
+            raise DeployError(self.host.name, f"it did not answer within {bounds.DEPLOY_SECONDS:.0f} s") from error
         text = done.stdout[: limits.SPOKEN_SIZE].decode("utf-8", "replace")
         if done.returncode:
-            said = " ".join((text + done.stderr[-limits.CAPTURE_SAID :].decode("utf-8", "replace")).split())[-600:]
+            said = " ".join((text + done.stderr[-bounds.CAPTURE_SAID :].decode("utf-8", "replace")).split())[-600:]
             raise DeployError(
                 self.host.name, f"{command[0]} there ended with status {done.returncode}: {said or 'it said nothing'}"
             )

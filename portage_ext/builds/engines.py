@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from portage_ext.builds.ledger import Entry
+from portage_ext.builds.entries import Entry
 from portage_ext.builds.means import Means
 from portage_ext.errors import UsageError
 

@@ -13,12 +13,12 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
 from portage_ext.builds.key import Job
 from portage_ext.errors import PackageError
 from portage_ext.errors.builds import RefusedResultError
 from portage_ext.gpkg import describe
 from portage_ext.gpkg.identity import identity_of
+from portage_ext.limits import builds as limits
 from portage_ext.model import GPKG_SUFFIX, Cpv
 
 _VARIABLES: Final = ("CHOST", "CFLAGS", "CXXFLAGS", "LDFLAGS")

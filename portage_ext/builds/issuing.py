@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files
-from portage_ext.builds.ledger import Attempt, Entry
+from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.builds.orders import Addition, Order
 from portage_ext.errors.builds import JobError

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 from portage_ext import limits
 from portage_ext.errors import InvalidCpvError
 from portage_ext.errors.builds import JobError
+from portage_ext.limits import builds as builds_limits
 from portage_ext.model.cpv import Cpv
 
 FORMAT: Final = "portage-ext-job-1"
@@ -108,13 +109,13 @@ def parse(data: bytes, where: str) -> list[Planned]:
     Ebuilds of the target have run there, so every value is untrusted: it is limited and checked.
     """
     try:
-        document = json.loads(data) if len(data) <= limits.PLAN_SIZE else None
+        document = json.loads(data) if len(data) <= builds_limits.PLAN_SIZE else None
     except (ValueError, RecursionError) as error:
         raise JobError(where, f"its plan is no JSON ({error})") from error
     if not isinstance(document, dict):
-        raise JobError(where, f"its plan is no table within {limits.PLAN_SIZE} bytes")
+        raise JobError(where, f"its plan is no table within {builds_limits.PLAN_SIZE} bytes")
     if "error" in document:
-        raise JobError(where, str(document["error"])[: limits.CAPTURE_TEXT])
+        raise JobError(where, str(document["error"])[: builds_limits.CAPTURE_TEXT])
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or len(jobs) > limits.DEPENDENCIES:
         raise JobError(where, "its plan has no list within bounds")
@@ -212,6 +213,6 @@ def _texts(value: object, where: str) -> Texts:
     if not isinstance(value, dict) or len(value) > limits.DEPENDENCIES:
         raise JobError(where, "a part of a job is no table within bounds")
     for name, text in value.items():
-        if not isinstance(text, str) or len(name) + len(text) > limits.CAPTURE_TEXT or not (name + text).isprintable():
+        if not isinstance(text, str) or len(name) + len(text) > builds_limits.CAPTURE_TEXT or not (name + text).isprintable():
             raise JobError(where, f"a part of a job has a value at {str(name)[:80]!r} that is no printable text within bounds")
     return {str(name): str(text) for name, text in value.items()}

@@ -20,17 +20,16 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from portage_ext import files, limits
+from portage_ext import files
+from portage_ext.builds.entries import Attempt, Entry, State, Waits
 from portage_ext.builds.key import Job, job
 from portage_ext.builds.orders import Failure
 from portage_ext.errors.builds import LedgerError
+from portage_ext.limits import builds as limits
 from portage_ext.model import Cpv
-
-State = Literal["queued", "running", "checked", "published", "failed", "cancelled"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS job (
@@ -59,58 +58,6 @@ PERSON: Final = 2
 _TIMED: Final = 4096
 """How many of the last attempts are used for estimates; ``_KEPT`` is how many of them count for one package."""
 _KEPT: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A job in the ledger. ``result`` is the path of the accepted package, ``place`` its destination in PKGDIR.
-
-    Times are seconds since the epoch."""
-
-    key: str
-    target: str
-    job: Job
-    state: State
-    reason: str
-    failure: Failure
-    fence: int
-    tries: int
-    result: str
-    place: str
-    created: int
-    changed: int
-    priority: int = 0
-
-    @property
-    def cp(self) -> str:
-        """category/name of the package."""
-        return Cpv.parse(self.job.cpv).cp
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at a job: its fence, runner and end (``ended`` is None while it runs). ``failure`` is what was to blame."""
-
-    key: str
-    fence: int
-    runner: str
-    started: int
-    ended: int | None
-    outcome: str
-    log: str
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """A summary of a queued job. ``lacks`` names what must be published first; ``fence`` is that of its last attempt, or 0."""
-
-    key: str
-    target: str
-    priority: int
-    created: int
-    fence: int
-    lacks: str
 
 
 class Ledger:

@@ -20,14 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits, locks
+from portage_ext import files, locks
 from portage_ext.builds import accepting, performing
+from portage_ext.builds.cages.isolation import die_with_parent
 from portage_ext.builds.engines import LOCAL, Builder, Engine
-from portage_ext.builds.isolation import die_with_parent
+from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.issuing import ORDER, issue
-from portage_ext.builds.ledger import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.errors import PortageExtError
+from portage_ext.limits import builds as limits
 from portage_ext.words import size
 
 _DRAINED: Final = "drained"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext.builds.cage import Bounds
+from portage_ext.builds.cages.cage import Bounds
 from portage_ext.builds.ledger import Ledger
 from portage_ext.config.building import Building
 from portage_ext.targets.store import Store

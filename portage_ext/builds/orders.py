@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, cast
 from portage_ext import limits
 from portage_ext.builds.key import Job, checked_cpv, job
 from portage_ext.errors.builds import JobError
+from portage_ext.limits import builds as builds_limits
 
 ORDER: Final = "portage-ext-order-1"
 REPORT: Final = "portage-ext-report-1"
@@ -90,7 +91,7 @@ def report(data: bytes, where: str) -> Report:
     """Parse the report of a builder in ``data``. Raises JobError, which names ``where``."""
     document = _document(data, REPORT, where)
     failure, reason, seconds = document.get("failure"), document.get("reason"), document.get("seconds")
-    if failure not in FAILURES or not isinstance(reason, str) or len(reason) > limits.CAPTURE_TEXT:
+    if failure not in FAILURES or not isinstance(reason, str) or len(reason) > builds_limits.CAPTURE_TEXT:
         raise JobError(where, "the report does not say how the build ended")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 2**31:
         raise JobError(where, "the report has no number of seconds")
@@ -99,7 +100,7 @@ def report(data: bytes, where: str) -> Report:
 
 def _document(data: bytes, kind: str, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(data) if len(data) <= limits.JOB_SIZE else None
+        document = json.loads(data) if len(data) <= builds_limits.JOB_SIZE else None
     except (ValueError, RecursionError) as error:
         raise JobError(where, f"it is no JSON ({error})") from error
     if not isinstance(document, dict) or document.get("format") != kind:

@@ -21,18 +21,19 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from portage_ext import files, limits, locks
-from portage_ext.builds import isolation
-from portage_ext.builds.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
+from portage_ext import files, locks
+from portage_ext.builds.cages import isolation
+from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
+from portage_ext.builds.cages.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
+from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.distfiles import Distfiles
-from portage_ext.builds.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
 from portage_ext.builds.issuing import digest
 from portage_ext.builds.key import Job, Planned, parse
-from portage_ext.builds.layers import Layers
 from portage_ext.builds.means import Places
 from portage_ext.builds.orders import Failure, Order, Report
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
+from portage_ext.limits import builds as limits
 from portage_ext.model import GPKG_SUFFIX, Cpv
 from portage_ext.targets.store import Store
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.builds import performing
-from portage_ext.builds.layers import Layers
+from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.means import Means
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import cast
 
 from portage_ext.builds.engines import Engine, engine
+from portage_ext.builds.entries import Entry
 from portage_ext.builds.key import Grade, Job, keyed
-from portage_ext.builds.ledger import Entry, Ledger
+from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.performing import Performer
 from portage_ext.builds.publishing import inject, pkgdir_of

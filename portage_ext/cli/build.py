@@ -8,7 +8,8 @@ import sys
 from dataclasses import replace
 from typing import Final
 
-from portage_ext.builds.ledger import PERSON, Entry
+from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger import PERSON
 from portage_ext.builds.workshop import Plan, Wanted, workshop
 from portage_ext.cli import live, objects, places
 from portage_ext.cli.builds import tell, told

@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits, shown
+from portage_ext import files, shown
 from portage_ext.builds import issuing, means, orders, performing
 from portage_ext.builds.performing import Performer
 from portage_ext.cli import objects, places
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import PortageExtError, UsageError
+from portage_ext.limits import builds as limits
 from portage_ext.swarm import tokens
 from portage_ext.swarm.builder import Joined, address
 from portage_ext.swarm.coordinator import REFUSED

@@ -10,14 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from portage_ext import limits
 from portage_ext.builds import accepting, issuing, means, orders, performing, sweeping
+from portage_ext.builds.entries import Entry
 from portage_ext.builds.key import DEFAULT, GRADES, explain
-from portage_ext.builds.ledger import Entry, Ledger
+from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.performing import Performer
 from portage_ext.builds.workshop import Workshop, workshop
 from portage_ext.cli import live, objects, places
 from portage_ext.cli.screen import Screen
+from portage_ext.limits import builds as limits
 from portage_ext.targets.store import Store
 from portage_ext.tasks.upkeep import Upkeep
 from portage_ext.words import counted

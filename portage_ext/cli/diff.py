@@ -8,7 +8,7 @@ import dataclasses
 from portage_ext import shown
 from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
-from portage_ext.tasks import releases
+from portage_ext.tasks.releasing import releases
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,15 +17,17 @@ from portage_ext.errors.repositories import RepositoryError
 from portage_ext.errors.trust import MirrorError
 from portage_ext.fetch.transfer import Patience
 from portage_ext.host import here
+from portage_ext.limits import repositories as bounds
 from portage_ext.repositories.bump import checker, copying
 from portage_ext.repositories.bump.checker import Checked
-from portage_ext.repositories.pypi import bumping, licences, single, targets
+from portage_ext.repositories.pypi import bumping, single
 from portage_ext.repositories.pypi.candidate import Terms
-from portage_ext.repositories.pypi.ebuild import text
 from portage_ext.repositories.pypi.index import Index
 from portage_ext.repositories.pypi.names import Names, parse_names, requested
 from portage_ext.repositories.pypi.provided import Provided
-from portage_ext.repositories.pypi.source import DEFAULT_INDEX
+from portage_ext.repositories.pypi.written import licences, targets
+from portage_ext.repositories.pypi.written.ebuild import text
+from portage_ext.repositories.pypi.written.source import DEFAULT_INDEX
 
 _LICENCE = "Distributed under the terms of the GNU General Public License v2"
 
@@ -79,10 +81,10 @@ def _names(options: argparse.Namespace) -> Names:
 
 
 def _terms(options: argparse.Namespace, provided: Provided, names: Names, keywords: str) -> Terms:
-    eclass = provided.text("eclass/python-utils-r1.eclass", limits.ECLASS_SIZE)
+    eclass = provided.text("eclass/python-utils-r1.eclass", bounds.ECLASS_SIZE)
     return Terms(
         targets=targets.known(eclass or ""),
-        licences=licences.of(provided.text("metadata/license-mapping.conf", limits.ECLASS_SIZE)),
+        licences=licences.of(provided.text("metadata/license-mapping.conf", bounds.ECLASS_SIZE)),
         names=names,
         keywords=keywords,
         default_index=options.index.rstrip("/") == DEFAULT_INDEX.rstrip("/"),

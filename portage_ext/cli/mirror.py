@@ -8,8 +8,8 @@ import sys
 
 from portage_ext import shown
 from portage_ext.cli import objects, places
-from portage_ext.tasks import mirroring
-from portage_ext.tasks.mirroring import Mirrored
+from portage_ext.tasks.releasing import mirroring
+from portage_ext.tasks.releasing.mirroring import Mirrored
 from portage_ext.words import counted, spell
 
 

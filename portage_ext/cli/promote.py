@@ -8,7 +8,7 @@ import time
 from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
-from portage_ext.tasks import publishing
+from portage_ext.tasks.releasing import publishing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from portage_ext.cli import objects, places
-from portage_ext.tasks import publishing
-from portage_ext.tasks.publishing import Overrides
+from portage_ext.tasks.releasing import publishing
+from portage_ext.tasks.releasing.publishing import Overrides
 from portage_ext.words import counted
 
 

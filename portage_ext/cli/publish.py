@@ -11,8 +11,8 @@ from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
 from portage_ext.folding import fold
-from portage_ext.tasks import publishing
-from portage_ext.tasks.publishing import LeftOut
+from portage_ext.tasks.releasing import publishing
+from portage_ext.tasks.releasing.publishing import LeftOut
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from portage_ext.cli import objects, places
 from portage_ext.model.release import Release
-from portage_ext.tasks import in_place
+from portage_ext.tasks.releasing import in_place
 from portage_ext.words import minute
 
 

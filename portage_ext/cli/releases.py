@@ -7,8 +7,8 @@ import dataclasses
 
 from portage_ext.cli import objects, places
 from portage_ext.releases.note import UNTIL
-from portage_ext.tasks import releases
-from portage_ext.tasks.releases import Listed
+from portage_ext.tasks.releasing import releases
+from portage_ext.tasks.releasing.releases import Listed
 from portage_ext.words import counted, minute
 
 

@@ -15,7 +15,7 @@ from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
 from portage_ext.releases.made import Published
 from portage_ext.releases.note import UNTIL
-from portage_ext.tasks.publishing import Outcome, Overrides
+from portage_ext.tasks.releasing.publishing import Outcome, Overrides
 from portage_ext.words import counted, size
 
 

@@ -8,7 +8,7 @@ import sys
 
 from portage_ext import shown
 from portage_ext.cli import objects, places
-from portage_ext.tasks.trial import Tried, trial
+from portage_ext.tasks.releasing.trial import Tried, trial
 from portage_ext.words import counted
 
 

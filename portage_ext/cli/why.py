@@ -13,8 +13,8 @@ from portage_ext.cli import objects
 from portage_ext.cli.main import EXIT_FAILED, EXIT_OK
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
+from portage_ext.explain.fetched.troubles import CONFIGURATION
 from portage_ext.explain.kinds import stops, word
-from portage_ext.explain.troubles import CONFIGURATION
 from portage_ext.explain.verdict import BINHOST, HERE, Reason, Verdict, day
 from portage_ext.explain.why import Explained, Explanation, explain
 from portage_ext.explain.winning import Win, best_change, top_reasons

@@ -30,7 +30,8 @@ from urllib.parse import urlsplit
 
 from portage_ext.config.table import Table
 from portage_ext.errors import SettingsError
-from portage_ext.limits import ASK_BATCH, MIB
+from portage_ext.limits import MIB
+from portage_ext.limits.builds import ASK_BATCH
 
 LOCAL: Final = "local"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}")

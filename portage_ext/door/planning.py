@@ -11,13 +11,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from portage_ext import limits, locks
+from portage_ext import locks
 from portage_ext.builds.key import Job
 from portage_ext.builds.workshop import Workshop
 from portage_ext.config.asking import Client
 from portage_ext.door.background import LOCK
 from portage_ext.door.requests import ACCEPTED, PLANNED, Request, Requests
 from portage_ext.errors import PortageExtError
+from portage_ext.limits import builds as limits
 
 
 def work(

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from portage_ext import limits
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Wanted
 from portage_ext.door.quotas import Usage
 from portage_ext.errors.builds import LedgerError
+from portage_ext.limits import builds as limits
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS request (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from portage_ext import limits, shown
+from portage_ext import shown
 from portage_ext.asking import protocol
 from portage_ext.door.desk import Desk, Refusal
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.asking import MessageError
+from portage_ext.limits import builds as limits
 
 
 def talk(desk: Desk, incoming: IO[bytes], outgoing: IO[bytes]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from _emerge.Scheduler import Scheduler
 from portage import output
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.config import watching
 from portage_ext.config.watching import Watching
 from portage_ext.emerge import messages, patching
@@ -32,6 +32,7 @@ from portage_ext.host import running
 from portage_ext.host.buildtimes import MergeTimes, log_path, merge_times
 from portage_ext.host.probe import Attribute, Expectation, Names
 from portage_ext.host.probe import Function as Expected
+from portage_ext.limits import views as limits
 
 _SCHEDULER: Final = "_emerge.Scheduler:Scheduler"
 EXPECTED: Final[tuple[Expectation, ...]] = (

@@ -113,11 +113,11 @@ PARTS: tuple[Part, ...] = (
         relevance.binaries_possible,
         before=Before("portage.dbapi.bintree", "binarytree", ("_pkgindex_write",), "before_write"),
     ),
-    Part("ordering", "toolchain order is off", relevance.binaries_possible),
+    Part("plan.ordering", "toolchain order is off", relevance.binaries_possible),
     Part("hint", "packages that are compiled against expectation are not named", relevance.binaries_possible),
     Part("graph", "the graph of the running emerge is off", relevance.merges_packages),
     Part("safety.snapshot", "no snapshot is made before emerge changes the system", relevance.makes_snapshots),
-    Part("removal", "the check of removals is off", relevance.removes_packages),
+    Part("plan.removal", "the check of removals is off", relevance.removes_packages),
     Part(
         "marking",
         "nothing is published after emerge",

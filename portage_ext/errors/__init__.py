@@ -147,7 +147,7 @@ class TruncatedPackageError(PackageError):
 
 
 class OversizedPackageError(PackageError):
-    """Something in the file is larger than the bound in limits.py."""
+    """Something in the file is larger than its bound in limits/."""
 
 
 class MalformedPackageError(PackageError):

@@ -82,7 +82,7 @@ class InvalidMetadataError(ProjectError):
 
 
 class InvalidArchiveError(ProjectError):
-    """A wheel or a source archive is damaged, or larger than the bounds in limits.py."""
+    """A wheel or a source archive is damaged, or larger than its bounds in limits/."""
 
     @property
     def why(self) -> str:

@@ -67,9 +67,10 @@ def resolve(words: Sequence[str], *, without_index: bool = False) -> Resolution:
     from _emerge.depgraph import backtrack_depgraph
     from portage.exception import PortageException
 
-    from portage_ext.emerge import ordering, patching, session
+    from portage_ext.emerge import patching, session
     from portage_ext.emerge.lacking import waiting
     from portage_ext.emerge.patching import Patch
+    from portage_ext.emerge.plan import ordering
 
     asked = understood(words)
     config = asked.config

@@ -43,7 +43,7 @@ COMMANDS: Final = (
     Command("the gates for dependencies and licences cannot judge a release", ("host.closure", "host.licences")),
     Command("`portage-ext clean` cannot tell which packages still have an ebuild", ("host.ebuilds",)),
     Command("`portage-ext why` cannot work", ("explain.why",)),
-    Command("`portage-ext why --fetch` cannot fetch on trial", ("explain.trial",)),
+    Command("`portage-ext why --fetch` cannot fetch on trial", ("explain.fetched.trial",)),
     Command("`portage-ext graph` cannot work", ("tasks.planned",)),
     Command("`portage-ext compare` cannot work", ("host.builder", "host.offered", "host.use_origin")),
     Command("`portage-ext trial` cannot work", ("host.scratch",)),

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from portage_ext.config.toolchain import Mode
-from portage_ext.emerge import strictness
-from portage_ext.emerge.merge_list import Plan
+from portage_ext.emerge.plan import strictness
+from portage_ext.emerge.plan.merge_list import Plan
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.resolution import Resolution
 from portage_ext.host import contracts

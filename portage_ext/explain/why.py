@@ -11,29 +11,18 @@ from typing import Any, Final
 
 from portage_ext.config import settings as configuration
 from portage_ext.errors import PortageExtError, ResolutionError
-from portage_ext.explain import (
-    candidates,
-    demands,
-    facts,
-    kinds,
-    listing,
-    local,
-    objections,
-    profiles,
-    resolution,
-    troubles,
-    unresolved,
-)
+from portage_ext.explain import candidates, demands, facts, kinds, listing, local, objections, profiles, resolution, unresolved
 from portage_ext.explain import symbols as plan_check
 from portage_ext.explain.binhosts import Binhosts
 from portage_ext.explain.candidates import CandidateTree
 from portage_ext.explain.command_line import overheard
 from portage_ext.explain.facts import Gatherer
+from portage_ext.explain.fetched import troubles
+from portage_ext.explain.fetched.trial import Trials
 from portage_ext.explain.looks import Fits, Looks
 from portage_ext.explain.reasons import elsewhere, judge, kept
 from portage_ext.explain.resolution import Resolution, resolve
 from portage_ext.explain.symbols import Symbols
-from portage_ext.explain.trial import Trials
 from portage_ext.explain.verdict import Reason, Verdict, Wanted, closeness
 from portage_ext.host import probe
 from portage_ext.host.buildtimes import build_seconds, log_path

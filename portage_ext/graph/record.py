@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 from portage_ext import limits
 from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
+from portage_ext.limits import views as bounds
 
 FORMAT: Final = 1
 _NAME: Final = re.compile(r"portage-ext-([1-9]\d{0,9})\.json")
@@ -88,9 +89,9 @@ def _text(value: dict[str, Any]) -> bytes:
 def plan_of(data: bytes, path: str) -> tuple[Plan, int, int, str]:
     """The plan, and pid, start and word as they were written. Raises WatchFileError."""
     reader = _Reader(data, path)
-    rows, needs = reader.array("packages", limits.WATCHED_PACKAGES), reader.array("needs", limits.WATCHED_PACKAGES)
+    rows, needs = reader.array("packages", bounds.WATCHED_PACKAGES), reader.array("needs", bounds.WATCHED_PACKAGES)
     nodes = tuple(reader.each(rows, _node))
-    if len(needs) != len(nodes) or sum(len(one) if isinstance(one, list) else 0 for one in needs) > limits.WATCHED_EDGES:
+    if len(needs) != len(nodes) or sum(len(one) if isinstance(one, list) else 0 for one in needs) > bounds.WATCHED_EDGES:
         raise WatchFileError(path, "it does not say for each package what it needs")
     edges = tuple(tuple(reader.places(below, len(nodes))) for below in needs)
     return Plan(nodes, edges), reader.number("pid"), reader.number("start"), reader.word("plan")

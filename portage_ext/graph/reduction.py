@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from portage_ext.limits import GRAPH_REDUCED
+from portage_ext.limits.views import GRAPH_REDUCED
 
 
 def reduced(needs: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from portage_ext import limits, shown, words
+from portage_ext import shown, words
+from portage_ext.limits import views as limits
 from portage_ext.model import IndexEntry
 from portage_ext.pages import facts, markup
 from portage_ext.pages.history import Record

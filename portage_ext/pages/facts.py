@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from portage_ext import limits, shown
+from portage_ext import shown
 from portage_ext.errors import InvalidCpvError
 from portage_ext.index import keys
+from portage_ext.limits import views as limits
 from portage_ext.model import Cpv
 from portage_ext.model.contract import KEY as CONTRACT
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from portage_ext import limits, words
+from portage_ext import words
+from portage_ext.limits import views as limits
 from portage_ext.pages.history import Record, told
 from portage_ext.pages.markup import text
 

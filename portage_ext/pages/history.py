@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from portage_ext import limits, shown
+from portage_ext import shown
+from portage_ext.limits import views as limits
 
 
 @dataclass(frozen=True, slots=True)

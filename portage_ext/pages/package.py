@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
-from portage_ext import limits, words
+from portage_ext import words
 from portage_ext.errors import InvalidContractError
+from portage_ext.limits import views as limits
 from portage_ext.model.contract import SymbolContract
 from portage_ext.pages import facts, markup
 from portage_ext.pages.facts import Build

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from portage_ext import limits, words
+from portage_ext import words
+from portage_ext.limits import views as limits
 from portage_ext.pages.facts import Build
 
 DIRECTORY: Final = "search"

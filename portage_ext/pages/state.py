@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
+from portage_ext.limits import views as limits
 from portage_ext.pages import history
 from portage_ext.pages.catalogue import Catalogue
 from portage_ext.pages.history import Record

@@ -29,7 +29,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits, shown
+from portage_ext import shown
+from portage_ext.limits import views as limits
 from portage_ext.model.root import Root
 from portage_ext.pages import catalogue, changes, client, feed, lists, package, search, state
 from portage_ext.pages.catalogue import Catalogue, Changes, Moved, Reader

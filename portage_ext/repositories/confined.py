@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
 from portage_ext.errors.repositories import ConfinementError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories import jail
 from portage_ext.repositories.user import User
 

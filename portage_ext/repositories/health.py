@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from portage_ext import limits, words
+from portage_ext import words
 from portage_ext.host.here import here
+from portage_ext.limits import repositories as limits
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Finding
 from portage_ext.repositories import history, record, tree

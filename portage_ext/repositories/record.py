@@ -11,8 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 
 RECORD: Final = "metadata/portage-ext.json"
 _FORMAT: Final = 1

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.user import User
 
 _AT_FDCWD: Final = -100

@@ -22,13 +22,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.emerge import patching
 from portage_ext.emerge.patching import Patch
 from portage_ext.errors import SettingsError
 from portage_ext.errors.repositories import RepositoryError
 from portage_ext.host import probe
 from portage_ext.host.probe import Attribute, Expectation, Function, Names
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories import cache, confined, record
 from portage_ext.repositories.user import User
 

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits, locks
+from portage_ext import files, locks
 from portage_ext.errors import PortageExtError, UsageError
 from portage_ext.errors.swarm import SwarmError
 from portage_ext.host import cpu
-from portage_ext.swarm import bounds, certificate
+from portage_ext.limits import builds as limits
+from portage_ext.limits import swarm as bounds
+from portage_ext.swarm import certificate
 from portage_ext.swarm.labels import Labels
 from portage_ext.swarm.master import die_with_parent, environment, program
 from portage_ext.swarm.tokens import Token

@@ -15,7 +15,7 @@ from typing import Final
 
 from portage_ext import files
 from portage_ext.errors.swarm import CertificateError, SwarmError
-from portage_ext.swarm import bounds
+from portage_ext.limits import swarm as bounds
 
 NAME: Final = "coordinator.portage-ext"
 """The name in the certificate, which builders expect. It does not exist in DNS."""

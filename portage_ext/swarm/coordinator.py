@@ -18,13 +18,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from portage_ext import files, limits, locks
+from portage_ext import files, locks
+from portage_ext.builds.entries import Attempt
 from portage_ext.builds.issuing import issue
-from portage_ext.builds.ledger import Attempt, Ledger
+from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.means import Means
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.swarm import LabelsError, SwarmError
-from portage_ext.swarm import bounds, labels, scheduling, wishes
+from portage_ext.limits import builds as limits
+from portage_ext.limits import swarm as bounds
+from portage_ext.swarm import labels, scheduling, wishes
 from portage_ext.swarm.finishing import Finished, Finisher
 from portage_ext.swarm.link import Link
 from portage_ext.swarm.master import Master

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from portage_ext.errors.swarm import LabelsError
-from portage_ext.swarm import bounds
+from portage_ext.limits import swarm as bounds
 
 FORMAT: Final = "portage-ext-labels-1"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}")

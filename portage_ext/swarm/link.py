@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from portage_ext.errors.swarm import SwarmError
-from portage_ext.swarm import bounds
+from portage_ext.limits import swarm as bounds
 
 _BLOCK: Final = 1 << 16
 

@@ -22,7 +22,7 @@ from typing import Final
 from portage_ext import files
 from portage_ext.config.swarm import Swarm
 from portage_ext.errors.swarm import SwarmError
-from portage_ext.swarm import bounds
+from portage_ext.limits import swarm as bounds
 
 _SIDE: Final = Path(__file__).with_name("in_buildbot")
 _PR_SET_PDEATHSIG: Final = 1

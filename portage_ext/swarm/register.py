@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits, locks
+from portage_ext import files, locks
 from portage_ext.errors.swarm import SwarmError
-from portage_ext.swarm import bounds, certificate
+from portage_ext.limits import builds as limits
+from portage_ext.limits import swarm as bounds
+from portage_ext.swarm import certificate
 from portage_ext.swarm.tokens import Token, checked_name, new_secret
 
 DIRECTORY: Final = "var/lib/portage-ext/swarm"

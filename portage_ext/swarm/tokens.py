@@ -17,7 +17,7 @@ from typing import Final
 
 from portage_ext.errors import UsageError
 from portage_ext.errors.swarm import TokenError
-from portage_ext.swarm import bounds
+from portage_ext.limits import swarm as bounds
 
 FORMAT: Final = "portage-ext-builder-1"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

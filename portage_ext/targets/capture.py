@@ -12,6 +12,7 @@ from typing import Any, Final
 from portage_ext import limits
 from portage_ext.errors import InvalidCpvError
 from portage_ext.errors.builds import CaptureError
+from portage_ext.limits import builds as builds_limits
 from portage_ext.model import builder
 from portage_ext.model.builder import Builder
 from portage_ext.model.cpv import Cpv
@@ -100,8 +101,8 @@ class Target:
 
 def parse(data: bytes, where: str) -> Target:
     """Parse a capture. ``where`` is the host or file to name in errors. Raises CaptureError, InvalidBuilderError."""
-    if len(data) > limits.CAPTURE_SIZE:
-        raise CaptureError(where, f"what it sent is larger than {limits.CAPTURE_SIZE} bytes")
+    if len(data) > builds_limits.CAPTURE_SIZE:
+        raise CaptureError(where, f"what it sent is larger than {builds_limits.CAPTURE_SIZE} bytes")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -111,20 +112,20 @@ def parse(data: bytes, where: str) -> Target:
     if "error" in document:
         raise CaptureError(where, _text(document["error"], where, "error"))
     read = _Reader(document, where)
-    use_expand = read.texts("use_expand", allowed.is_use_expand, limits.CAPTURE_LIST)
+    use_expand = read.texts("use_expand", allowed.is_use_expand, builds_limits.CAPTURE_LIST)
     return Target(
         builder=builder.parse(json.dumps(document.get("builder")).encode(), where),
         taken=read.number("taken", limits.MAX_TIME),
         use_expand=use_expand,
-        make_conf=_variables(read.table("make_conf", limits.CAPTURE_LIST), use_expand, where),
+        make_conf=_variables(read.table("make_conf", builds_limits.CAPTURE_LIST), use_expand, where),
         env_files={
             _matching(_ENV_NAME, name, where, "env_files"): _variables(values, use_expand, where)
-            for name, values in read.table("env_files", limits.CAPTURE_FILES).items()
+            for name, values in read.table("env_files", builds_limits.CAPTURE_FILES).items()
         },
         profiles=read.texts("profiles", lambda text: _PROFILE.fullmatch(text) is not None and ".." not in text, 256),
         repositories=tuple(_repository(one, where) for one in read.items("repositories", 256)),
-        files=_files(read.table("files", limits.CAPTURE_FILES), where),
-        installed=tuple(_installed(one, where) for one in read.items("installed", limits.CAPTURE_PACKAGES)),
+        files=_files(read.table("files", builds_limits.CAPTURE_FILES), where),
+        installed=tuple(_installed(one, where) for one in read.items("installed", builds_limits.CAPTURE_PACKAGES)),
         source=_text(document.get("source", ""), where, "source"),
         eprefix=_place(document.get("eprefix"), where, "eprefix", empty=True),
         emerge=tuple(_place(one, where, "emerge") for one in read.items("emerge", 2)),
@@ -185,8 +186,8 @@ def _files(values: Mapping[str, object], where: str) -> dict[str, bytes]:
     above = {path.rsplit("/", count)[0] for path in found for count in range(1, path.count("/"))}
     if both := sorted(above & found.keys()):
         raise CaptureError(where, f"{both[0]} is a file and a directory")
-    if sum(map(len, found.values())) > limits.CAPTURE_BYTES:
-        raise CaptureError(where, f"its files are larger than {limits.CAPTURE_BYTES} bytes")
+    if sum(map(len, found.values())) > builds_limits.CAPTURE_BYTES:
+        raise CaptureError(where, f"its files are larger than {builds_limits.CAPTURE_BYTES} bytes")
     return found
 
 
@@ -247,7 +248,7 @@ def _matching(pattern: re.Pattern[str], value: object, where: str, what: str) ->
 
 
 def _text(value: object, where: str, what: str, *, lines: bool = False) -> str:
-    fits = isinstance(value, str) and len(value) <= limits.CAPTURE_TEXT
+    fits = isinstance(value, str) and len(value) <= builds_limits.CAPTURE_TEXT
     if not fits or not (value.translate({9: " ", 10: " "}) if lines else value).isprintable():  # type: ignore[union-attr, attr-defined]
         raise CaptureError(where, f"{what} is no printable text within bounds")
     assert isinstance(value, str)

@@ -23,6 +23,7 @@ from portage_ext import limits
 from portage_ext.config.package_env import read_package_env
 from portage_ext.errors.builds import CaptureError
 from portage_ext.host.builder import builder_of
+from portage_ext.limits import builds as bounds
 from portage_ext.shown import line
 from portage_ext.targets import allowed
 from portage_ext.targets.capture import FORMAT
@@ -86,8 +87,8 @@ def _files(config: Path, eroot: Path) -> Iterator[tuple[str, str]]:
                 continue
             data = path.read_bytes()
             total, count = total + len(data), count + 1
-            if total > limits.CAPTURE_BYTES or count > limits.CAPTURE_FILES:
-                raise CaptureError(str(top), f"its files are more than {limits.CAPTURE_FILES}, or {limits.CAPTURE_BYTES} bytes")
+            if total > bounds.CAPTURE_BYTES or count > bounds.CAPTURE_FILES:
+                raise CaptureError(str(top), f"its files are more than {bounds.CAPTURE_FILES}, or {bounds.CAPTURE_BYTES} bytes")
             yield name, base64.b64encode(data).decode("ascii")
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 import portage_ext
-from portage_ext import limits
 from portage_ext.errors.builds import CaptureError
+from portage_ext.limits import builds as limits
 from portage_ext.targets import capture
 from portage_ext.targets.capture import Target
 

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.errors import UsageError
 from portage_ext.errors.builds import CaptureError, TargetError
+from portage_ext.limits import builds as limits
 from portage_ext.targets import capture
 from portage_ext.targets.capture import Target
 

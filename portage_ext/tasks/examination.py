@@ -17,7 +17,7 @@ from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Severity
 from portage_ext.tasks import health as areas
-from portage_ext.tasks.gates import check_configured
+from portage_ext.tasks.releasing.gates import check_configured
 from portage_ext.tasks.site import Site
 from portage_ext.trust.defeats import BinrepoValues
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from portage_ext.emerge.installed_world import InstalledWorld
+from portage_ext.emerge.plan.installed_world import InstalledWorld
 from portage_ext.errors import NoSuchPackageError
 from portage_ext.host.installed import every_package, installed, vdb
 from portage_ext.model.contract import Library, Need

@@ -26,7 +26,7 @@ from portage_ext.pkgdir.reindex import Reindexer
 from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
 from portage_ext.releases.made import Published, Source
 from portage_ext.releases.note import UNTIL
-from portage_ext.tasks.publishing import NONE, LeftOut, Overrides, expended, left_out_of, publisher_with
+from portage_ext.tasks.releasing.publishing import NONE, LeftOut, Overrides, expended, left_out_of, publisher_with
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.unattended import log, marks

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits
+from portage_ext import files
+from portage_ext.limits import builds as limits
 
 STATE: Final = "var/lib/portage-ext/waiting.json"
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from portage_ext import files, limits, shown
 from portage_ext.errors.updates import StepError
+from portage_ext.limits import views as bounds
 from portage_ext.unattended import marks
 from portage_ext.unattended.log import LOG_DIRECTORY
 
@@ -110,7 +111,7 @@ def tail(path: Path, begin: int = 0) -> tuple[str, ...]:
     """The last lines of a file from the byte offset ``begin`` on, made safe to show. Raises OSError."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
-        file.seek(max(begin, end - limits.LOG_TAIL))
+        file.seek(max(begin, end - bounds.LOG_TAIL))
         return tuple(shown.line(line) for line in file.read().decode("utf-8", "replace").splitlines())
 
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from portage_ext import limits
 from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph.line import signs
+from portage_ext.limits import views as limits
 from portage_ext.watch.browser import Browser
 from portage_ext.watch.sources import Emerge, Watched, bounded
 

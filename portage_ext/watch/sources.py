@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from portage_ext import limits
 from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph import record
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
+from portage_ext.limits import views as limits
 
 _PORTAGES: Final = re.compile(r"emerge-([1-9]\d{0,9})\.json")
 _CPV: Final = re.compile(r"[A-Za-z0-9+_.-]{1,128}/[A-Za-z0-9+_.-]{1,256}")

@@ -26,7 +26,7 @@ def test_every_module_opens_with_its_rule_and_has_one_idea() -> None:
 
 SPEAKING = {
     "builds/describe.py": "a program that runs in a cage: its stdout is the plan, which builds/key reads",
-    "builds/inside.py": "the first process of a cage: its stderr goes to the attempt's log, its status says how that ended",
+    "builds/cages/inside.py": "the first process of a cage: its stderr goes to the attempt's log, its status says how it ended",
     "targets/collect.py": "a program that runs on the host that is captured: its stdout is the capture",
     "hooks/guard.py": "a program that a phase hook starts: its stderr is what the phase shows, its status refuses the merge",
     "hooks/losses.py": "a program that a phase hook starts: the hook passes its stdout on as a warning of the phase",
@@ -79,7 +79,7 @@ def test_the_search_for_speech_finds_each_kind(tmp_path: Path) -> None:
 
 def test_no_room_has_more_modules_than_a_newcomer_can_hold() -> None:
     rooms = Counter(path.parent.relative_to(CHECKOUT / "portage_ext") for path in MODULES if path.name != "__init__.py")
-    assert not {str(room): count for room, count in rooms.items() if count > 24 and room != Path("cli")}
+    assert not {str(room): count for room, count in rooms.items() if count > 22 and room != Path("cli")}
 
 
 def test_every_room_is_on_the_architecture_page() -> None:

@@ -9,7 +9,7 @@ import json
 import tempfile
 from typing import Any
 
-from portage_ext import limits
+from portage_ext.limits import builds as limits
 
 
 class Note:

@@ -26,6 +26,7 @@ from typing import Final
 from portage_ext import limits, shown
 from portage_ext.errors import SettingsError
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as bounds
 from portage_ext.repositories.pick.wanted import is_cp
 
 CONFIGURATION: Final = "etc/overlayman/nvchecker.toml"
@@ -69,11 +70,11 @@ def checked(configuration: Path, only: str | None = None) -> Checked:
     command = [*_program(), "--logger", "json", "--file", str(configuration), *(("--entry", only) if only else ())]
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limits.NVCHECKER_SECONDS, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=bounds.NVCHECKER_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RepositoryError("nvchecker", str(error), "See what it does: nvchecker -c " + str(configuration)) from error
-    found = read(done.stdout[: limits.NVCHECKER_OUTPUT])
+    found = read(done.stdout[: bounds.NVCHECKER_OUTPUT])
     if done.returncode and not found.found and not found.failed:
         said = shown.line(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])
         raise RepositoryError(str(configuration), f"nvchecker: {said}", "Correct the file")

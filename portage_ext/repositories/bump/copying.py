@@ -18,12 +18,13 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from portage_ext import files, limits, shown
+from portage_ext import files, shown
 from portage_ext.errors.pypi import NoReleaseError, OverlayError
 from portage_ext.host.distfiles import distdir, distfiles
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.bump import differences
 from portage_ext.repositories.pypi import bumping
-from portage_ext.repositories.pypi.versions import order, pms
+from portage_ext.repositories.pypi.written.versions import order, pms
 
 _BESIDE: Final = ("metadata.xml", "files")
 """What is copied together with the ebuild if the overlay does not have the package yet."""

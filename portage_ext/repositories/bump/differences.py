@@ -21,6 +21,7 @@ from typing import IO, Any, Final
 import zstandard
 
 from portage_ext import limits, shown
+from portage_ext.limits import repositories as bounds
 from portage_ext.repositories.pypi.published.sdist import Bounded
 
 _BUILD: Final = re.compile(
@@ -49,9 +50,9 @@ def between(old: Sequence[Path], new: Sequence[Path]) -> Iterator[str]:
         yield f"the releases cannot be compared: {error}"
         return
     lines = list(_differences(before, now))
-    yield from lines[: limits.BUMP_LINES]
-    if len(lines) > limits.BUMP_LINES:
-        yield f"and {len(lines) - limits.BUMP_LINES} more lines"
+    yield from lines[: bounds.BUMP_LINES]
+    if len(lines) > bounds.BUMP_LINES:
+        yield f"and {len(lines) - bounds.BUMP_LINES} more lines"
     if not lines:
         yield "no build file and no licence has changed"
 
@@ -69,7 +70,7 @@ def _differences(before: dict[str, str], now: dict[str, str]) -> Iterator[str]:
             changed = difflib.unified_diff(before.get(name, "").splitlines(), now[name].splitlines(), lineterm="", n=0)
             for line in changed:
                 if not line.startswith(("---", "+++", "@@")) and line[1:].strip():
-                    yield f"  {shown.line(line)[: limits.BUMP_WIDTH]}"
+                    yield f"  {shown.line(line)[: bounds.BUMP_WIDTH]}"
 
 
 def _all(archives: Sequence[Path]) -> dict[str, str]:
@@ -98,10 +99,10 @@ def _tar(path: Path) -> dict[str, str]:
         for number, member in enumerate(archive):
             bounded.begin()
             archive.members = []  # tarfile would keep every header that it has read
-            if number > limits.PYPI_MEMBERS:
-                raise ValueError(f"it has more than {limits.PYPI_MEMBERS} files")
+            if number > bounds.PYPI_MEMBERS:
+                raise ValueError(f"it has more than {bounds.PYPI_MEMBERS} files")
             name = _wanted(member.name)
-            if name is not None and member.isreg() and member.size <= limits.PYPI_PYPROJECT and len(found) < limits.BUMP_FILES:
+            if name is not None and member.isreg() and member.size <= bounds.PYPI_PYPROJECT and len(found) < bounds.BUMP_FILES:
                 extracted = archive.extractfile(member)
                 found[name] = extracted.read(member.size).decode("utf-8", "replace") if extracted is not None else ""
     return found
@@ -124,10 +125,10 @@ def _zip(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     with zipfile.ZipFile(path) as archive:
         for number, member in enumerate(archive.infolist()):
-            if number > limits.PYPI_MEMBERS:
-                raise ValueError(f"it has more than {limits.PYPI_MEMBERS} files")
+            if number > bounds.PYPI_MEMBERS:
+                raise ValueError(f"it has more than {bounds.PYPI_MEMBERS} files")
             name = _wanted(member.filename)
-            if name is not None and member.file_size <= limits.PYPI_PYPROJECT and len(found) < limits.BUMP_FILES:
+            if name is not None and member.file_size <= bounds.PYPI_PYPROJECT and len(found) < bounds.BUMP_FILES:
                 with archive.open(member) as file:
-                    found[name] = file.read(limits.PYPI_PYPROJECT).decode("utf-8", "replace")
+                    found[name] = file.read(bounds.PYPI_PYPROJECT).decode("utf-8", "replace")
     return found

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.user import User
 
 CLONE_OPTIONS: Final = ("--filter=blob:none", "--sparse")

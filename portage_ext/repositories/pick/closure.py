@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from portage_ext import limits
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pick.needs import Need, needs
 from portage_ext.repositories.pick.packages import Package
 

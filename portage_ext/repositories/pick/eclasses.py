@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from portage_ext import limits
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories import cache
 from portage_ext.repositories.pick.overlay import RefusedError
 from portage_ext.repositories.swap import File

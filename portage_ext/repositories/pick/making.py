@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from portage_ext import files, limits, locks
+from portage_ext import files, locks
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories import history, layout, record, swap, tree
 from portage_ext.repositories.pick import assembly, checkout, wanted
 from portage_ext.repositories.pick.assembly import Plan

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from portage_ext import limits
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as bounds
 from portage_ext.repositories.pick.checkout import Checkout
 from portage_ext.repositories.pick.wanted import is_cp
 from portage_ext.repositories.swap import File
@@ -39,8 +40,8 @@ class Overlay:
         self._checkout = checkout
         self._shown: set[str] = set()
         names = checkout.names() if checkout is not None else _walked(root)
-        if len(names) > limits.OVERLAY_FILES:
-            raise RepositoryError(str(root), f"the overlay has more than {limits.OVERLAY_FILES} files", "Ask its maintainers")
+        if len(names) > bounds.OVERLAY_FILES:
+            raise RepositoryError(str(root), f"the overlay has more than {bounds.OVERLAY_FILES} files", "Ask its maintainers")
         self._names = frozenset(names)
         packages: dict[str, list[str]] = {}
         for name in names:
@@ -96,15 +97,15 @@ class Overlay:
     def package(self, cp: str) -> dict[str, File]:
         """All files of a package by their path in the overlay. Raises RefusedError, RepositoryError."""
         paths = self._packages[cp]
-        if len(paths) > limits.OVERLAY_PACKAGE_FILES:
-            raise RefusedError(f"it has more than {limits.OVERLAY_PACKAGE_FILES} files")
+        if len(paths) > bounds.OVERLAY_PACKAGE_FILES:
+            raise RefusedError(f"it has more than {bounds.OVERLAY_PACKAGE_FILES} files")
         found: dict[str, File] = {}
-        left = limits.OVERLAY_PACKAGE_SIZE
+        left = bounds.OVERLAY_PACKAGE_SIZE
         for path in paths:
             found[path] = self.file(path)
             left -= len(found[path].data)
             if left < 0:
-                raise RefusedError(f"its files have more than {limits.OVERLAY_PACKAGE_SIZE >> 20} MiB")
+                raise RefusedError(f"its files have more than {bounds.OVERLAY_PACKAGE_SIZE >> 20} MiB")
         return found
 
     def text(self, path: str) -> str:
@@ -136,9 +137,9 @@ class Overlay:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise RefusedError(f"{asked} is no regular file")
-            data = file.read(limits.OVERLAY_FILE_SIZE + 1)
-        if len(data) > limits.OVERLAY_FILE_SIZE:
-            raise RefusedError(f"{asked} is larger than {limits.OVERLAY_FILE_SIZE >> 20} MiB")
+            data = file.read(bounds.OVERLAY_FILE_SIZE + 1)
+        if len(data) > bounds.OVERLAY_FILE_SIZE:
+            raise RefusedError(f"{asked} is larger than {bounds.OVERLAY_FILE_SIZE >> 20} MiB")
         return File(data, bool(status.st_mode & stat.S_IXUSR))
 
     def _target(self, path: str, asked: str, links: int) -> str:
@@ -181,6 +182,6 @@ def _walked(root: Path) -> list[str]:
         start = "" if directory == str(root) else os.path.relpath(directory, root) + "/"
         found += [start + name for name in names]
         found += [start + name for name in below if os.path.islink(os.path.join(directory, name))]
-        if len(found) > limits.OVERLAY_FILES:
+        if len(found) > bounds.OVERLAY_FILES:
             break
     return found

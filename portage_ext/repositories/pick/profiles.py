@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pick import filtering
 from portage_ext.repositories.pick.filtering import Picked
 from portage_ext.repositories.pick.overlay import Overlay, RefusedError

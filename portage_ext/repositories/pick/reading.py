@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from portage_ext import limits
 from portage_ext.errors.repositories import ConfinementError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories import cache
 
 READY: Final = b"ready\n"

@@ -15,17 +15,18 @@ from typing import Final
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.errors.pypi import NoReleaseError, OverlayError, ProjectError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi import candidate as candidates
 from portage_ext.repositories.pypi import single
 from portage_ext.repositories.pypi.candidate import Candidate, Terms
 from portage_ext.repositories.pypi.choice import choose
-from portage_ext.repositories.pypi.dependencies import Provider
 from portage_ext.repositories.pypi.index import Index
 from portage_ext.repositories.pypi.provided import Provided, projects_of
 from portage_ext.repositories.pypi.published.page import Release
-from portage_ext.repositories.pypi.versions import pep440
+from portage_ext.repositories.pypi.written.dependencies import Provider
+from portage_ext.repositories.pypi.written.versions import pep440
 
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*/[A-Za-z0-9_][A-Za-z0-9+_-]*")
 _KEYWORDS: Final = re.compile(r'^(KEYWORDS=")([^"\n]*)(")$', re.M)

@@ -13,17 +13,18 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from portage_ext.errors.pypi import CargoError, InvalidMetadataError, NativeCodeError, NoReleaseError, UnknownLicenceError
-from portage_ext.repositories.pypi import ebuild, licences, names, targets
-from portage_ext.repositories.pypi.backends import Build
-from portage_ext.repositories.pypi.dependencies import Provider, Resolve, lines
-from portage_ext.repositories.pypi.licences import Licence
+from portage_ext.repositories.pypi import names
 from portage_ext.repositories.pypi.names import Names
 from portage_ext.repositories.pypi.published import metadata
 from portage_ext.repositories.pypi.published.metadata import CoreMetadata
 from portage_ext.repositories.pypi.published.page import File
-from portage_ext.repositories.pypi.requirements import Need, Needs, needs
-from portage_ext.repositories.pypi.source import source
-from portage_ext.repositories.pypi.versions import pms
+from portage_ext.repositories.pypi.written import ebuild, licences, targets
+from portage_ext.repositories.pypi.written.backends import Build
+from portage_ext.repositories.pypi.written.dependencies import Provider, Resolve, lines
+from portage_ext.repositories.pypi.written.licences import Licence
+from portage_ext.repositories.pypi.written.requirements import Need, Needs, needs
+from portage_ext.repositories.pypi.written.source import source
+from portage_ext.repositories.pypi.written.versions import pms
 
 
 @dataclass(frozen=True, slots=True)

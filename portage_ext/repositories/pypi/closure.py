@@ -19,15 +19,15 @@ from typing import Protocol
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from portage_ext import limits
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.pypi import DependencyError, ProjectError, UnconfirmedError, YankedError
 from portage_ext.errors.trust import MirrorError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi import candidate as candidates
 from portage_ext.repositories.pypi.candidate import Candidate, Terms
-from portage_ext.repositories.pypi.dependencies import Provider
-from portage_ext.repositories.pypi.ebuild import Draft
 from portage_ext.repositories.pypi.names import normalised
+from portage_ext.repositories.pypi.written.dependencies import Provider
+from portage_ext.repositories.pypi.written.ebuild import Draft
 
 
 class Releases(Protocol):

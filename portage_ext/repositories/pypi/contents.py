@@ -9,10 +9,11 @@ from typing import Any, Final
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.pypi import ProjectError, UnconfirmedError
 from portage_ext.repositories import layout
-from portage_ext.repositories.pypi import candidate, ebuild
+from portage_ext.repositories.pypi import candidate
 from portage_ext.repositories.pypi.candidate import Candidate
 from portage_ext.repositories.pypi.closure import Asked, Closure
 from portage_ext.repositories.pypi.lock import LOCK, Lock
+from portage_ext.repositories.pypi.written import ebuild
 from portage_ext.repositories.record import RECORD, Item, Kind, Record, Remark
 from portage_ext.repositories.swap import File
 

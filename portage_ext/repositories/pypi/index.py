@@ -11,15 +11,15 @@ from urllib.parse import urljoin
 
 from packaging.version import Version
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidArchiveError, InvalidMetadataError, NoMetadataError, NoSdistError, NoSuchProjectError
 from portage_ext.errors.trust import MirrorError, NotFoundError
 from portage_ext.fetch.http import HttpTransport
 from portage_ext.fetch.transfer import Patience, Transfer
-from portage_ext.repositories.pypi import backends
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi.candidate import Candidate
 from portage_ext.repositories.pypi.published import metadata, sdist, wheel
 from portage_ext.repositories.pypi.published.page import ACCEPT, File, Release, parse
+from portage_ext.repositories.pypi.written import backends
 
 
 class Index:

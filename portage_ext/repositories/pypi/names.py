@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from portage_ext import limits
 from portage_ext.errors import SettingsError
 from portage_ext.errors.pypi import InvalidNameError
+from portage_ext.limits import repositories as bounds
 
 CATEGORY: Final = "dev-python"
 _PROJECT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -32,8 +33,8 @@ RESERVED_FLAGS: Final = frozenset({"debug", "doc", "test", "verify-provenance"})
 
 def normalised(name: str) -> str:
     """The normalised form of a name, which is used for comparison (PEP 503). Raises InvalidNameError."""
-    if len(name) > limits.PYPI_NAME or not name.isascii() or not _PROJECT.fullmatch(name):
-        raise InvalidNameError(name[: limits.PYPI_NAME], "it is no name of a project (PEP 508)")
+    if len(name) > bounds.PYPI_NAME or not name.isascii() or not _PROJECT.fullmatch(name):
+        raise InvalidNameError(name[: bounds.PYPI_NAME], "it is no name of a project (PEP 508)")
     return str(canonicalize_name(name))
 
 
@@ -112,7 +113,7 @@ def parse_list(text: str, path: str) -> dict[str, Requirement]:
 def requested(text: str, where: str) -> Requirement:
     """Parse ``NAME[EXTRA]…==V`` as written by a person. Raises SettingsError."""
     try:
-        one = Requirement(text[: limits.PYPI_REQUIREMENT])
+        one = Requirement(text[: bounds.PYPI_REQUIREMENT])
         normalised(one.name)
     except (InvalidRequirement, RecursionError, ValueError) as error:
         raise SettingsError(

@@ -13,10 +13,10 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from portage_ext import limits
-from portage_ext.repositories.pypi.dependencies import Provider
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi.names import CATEGORY, Names
-from portage_ext.repositories.pypi.versions import order
+from portage_ext.repositories.pypi.written.dependencies import Provider
+from portage_ext.repositories.pypi.written.versions import order
 
 _REMOTE: Final = re.compile(rb"<remote-id\s+type=\"pypi\"\s*>\s*([A-Za-z0-9._-]{1,100})\s*</remote-id>")
 _PYTHONS: Final = re.compile(r"\bpython_targets_python3_[0-9]+|^\s*inherit\s.*\b(?:distutils-r1|python-r1)\b", re.M)

@@ -13,17 +13,18 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from portage_ext import files, limits
+from portage_ext import files
 from portage_ext.errors.pypi import OverlayError, ProjectError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi import candidate as candidates
-from portage_ext.repositories.pypi import ebuild
 from portage_ext.repositories.pypi.candidate import Candidate, Terms
 from portage_ext.repositories.pypi.choice import choose
-from portage_ext.repositories.pypi.dependencies import Provider
-from portage_ext.repositories.pypi.ebuild import Draft
 from portage_ext.repositories.pypi.index import Index
 from portage_ext.repositories.pypi.names import normalised
 from portage_ext.repositories.pypi.provided import Provided
+from portage_ext.repositories.pypi.written import ebuild
+from portage_ext.repositories.pypi.written.dependencies import Provider
+from portage_ext.repositories.pypi.written.ebuild import Draft
 
 _DIST: Final = re.compile(r"DIST (\S+) ([0-9]{1,18}) .*\bBLAKE2B ([0-9a-f]{128}) SHA512 ([0-9a-f]{128})\b.*")
 

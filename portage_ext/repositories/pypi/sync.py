@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories import confined, record, swap
 from portage_ext.repositories.record import Kind, Record
 from portage_ext.repositories.swap import File

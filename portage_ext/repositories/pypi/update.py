@@ -12,22 +12,23 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from portage_ext import limits
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.pypi import ProjectError
 from portage_ext.errors.trust import MirrorError
 from portage_ext.fetch.transfer import Patience
-from portage_ext.repositories.pypi import licences, lock, places, targets
+from portage_ext.limits import repositories as limits
+from portage_ext.repositories.pypi import lock, places
 from portage_ext.repositories.pypi.candidate import Candidate, Terms
 from portage_ext.repositories.pypi.choice import choose
 from portage_ext.repositories.pypi.closure import Asked, closure
 from portage_ext.repositories.pypi.contents import HEAD, KEPT, contents, read_kept
-from portage_ext.repositories.pypi.dependencies import Provider
 from portage_ext.repositories.pypi.index import Index
 from portage_ext.repositories.pypi.lock import LOCK, Lock
 from portage_ext.repositories.pypi.provided import Provided
-from portage_ext.repositories.pypi.source import DEFAULT_INDEX
 from portage_ext.repositories.pypi.sync import Job
+from portage_ext.repositories.pypi.written import licences, targets
+from portage_ext.repositories.pypi.written.dependencies import Provider
+from portage_ext.repositories.pypi.written.source import DEFAULT_INDEX
 from portage_ext.repositories.swap import File
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from portage_ext.repositories.pypi import backends, ebuild, licences, lock, names
 from portage_ext.repositories.pypi import candidate as candidates
+from portage_ext.repositories.pypi import lock, names
 from portage_ext.repositories.pypi.candidate import Candidate, Terms
 from portage_ext.repositories.pypi.choice import choose
 from portage_ext.repositories.pypi.contents import read_kept
-from portage_ext.repositories.pypi.dependencies import Provider
 from portage_ext.repositories.pypi.published import metadata, page, sdist, wheel
 from portage_ext.repositories.pypi.published.page import File
+from portage_ext.repositories.pypi.written import backends, ebuild, licences
+from portage_ext.repositories.pypi.written.dependencies import Provider
 from tests.system.fuzz.judging import Target
 from tests.testkit.pypi import BACKENDS, PythonIndex, archive, tarball
 

@@ -17,7 +17,8 @@ from _emerge.depgraph import depgraph
 from portage.const import GLOBAL_CONFIG_PATH
 from portage.tests.resolver.ResolverPlayground import ResolverPlayground
 
-from portage_ext.emerge import ordering, patching
+from portage_ext.emerge import patching
+from portage_ext.emerge.plan import ordering
 from portage_ext.model.contract import KEY, Need, SymbolContract
 
 CATEGORY = "x86_64"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.explain import arrival
+from portage_ext.explain.fetched import arrival
 from portage_ext.explain.verdict import Offer
 from tests.system.attacks.conftest import address, lab, portage, server, trusted
 from tests.system.attacks.lab import Lab, TrustedBinhost, flip

@@ -8,12 +8,12 @@ from typing import Any, Self, cast
 
 import pytest
 
-from portage_ext import limits
 from portage_ext.asking.following import follow
 from portage_ext.asking.protocol import Standing
 from portage_ext.asking.service import Service
 from portage_ext.config.asking import Asking
 from portage_ext.errors.asking import ServiceError
+from portage_ext.limits import builds as limits
 
 ASKING = Asking("ssh://far", "laptop", "laptop", "far")
 LOST = ServiceError("ssh://far", "is gone")

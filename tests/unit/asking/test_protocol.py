@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from portage_ext import limits
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Standing, Wanted
 from portage_ext.errors.asking import MessageError
+from portage_ext.limits import builds as limits
 
 WANTED = Wanted("app-misc/note-1.0", "0/1", "tiny", {"bar": "off", "foo": "on"})
 STANDING = Standing("app-misc/note-1.0", "running", "", 2, 12.5, 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext.builds import accepting
-from portage_ext.builds.ledger import Attempt, Entry
+from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.orders import Report
 from portage_ext.errors.builds import RefusedResultError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext import limits
 from portage_ext.builds.incoming import accepted
 from portage_ext.errors.builds import RefusedResultError
+from portage_ext.limits import builds as limits
 from tests.testkit.binpkgs import gpkg, metadata, put, xpak
 from tests.unit.builds.examples import job
 

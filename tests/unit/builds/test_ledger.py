@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext import limits
-from portage_ext.builds.ledger import Attempt, Ledger
+from portage_ext.builds.entries import Attempt
+from portage_ext.builds.ledger import Ledger
 from portage_ext.errors.builds import LedgerError
+from portage_ext.limits import builds as limits
 from tests.unit.builds.examples import job
 
 KEY = "ab" * 32

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.ledger import Attempt, Ledger
+from portage_ext.builds.entries import Attempt
+from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.standing import follow, look
 from tests.unit.builds.examples import job
 

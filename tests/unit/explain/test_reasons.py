@@ -10,7 +10,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from portage_ext.explain import reasons, troubles
+from portage_ext.explain import reasons
+from portage_ext.explain.fetched import troubles
 from portage_ext.explain.reasons import judge
 from portage_ext.explain.verdict import (
     BINHOST,

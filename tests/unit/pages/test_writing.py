@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from portage_ext import limits
+from portage_ext.limits import views as limits
 from portage_ext.pages import package, search, writing
 from portage_ext.pages.writing import About, Writer
 from portage_ext.releases import beside, pages

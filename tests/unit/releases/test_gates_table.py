@@ -15,7 +15,7 @@ from portage_ext.errors import SettingsError, UsageError
 from portage_ext.errors.releases import Finding
 from portage_ext.releases import gates
 from portage_ext.releases.gates import GATES, Candidate, Context, Install, Missing, Unsatisfied
-from portage_ext.tasks.gates import check_configured, gates_of
+from portage_ext.tasks.releasing.gates import check_configured, gates_of
 from portage_ext.tasks.site import Site
 
 

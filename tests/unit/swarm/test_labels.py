@@ -7,7 +7,7 @@ import json
 import pytest
 
 from portage_ext.errors.swarm import LabelsError
-from portage_ext.swarm import bounds
+from portage_ext.limits import swarm as bounds
 from portage_ext.swarm.labels import Labels, parse
 
 WHOLE = Labels(

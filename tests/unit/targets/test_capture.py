@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from portage_ext import limits
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import CaptureError
+from portage_ext.limits import builds as limits
 from portage_ext.targets import capture
 from tests.unit.targets.examples import document, target
 

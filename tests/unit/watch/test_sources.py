@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext import limits
 from portage_ext.errors.watching import WatchFileError
 from portage_ext.graph import record
 from portage_ext.graph.plan import Kind, Moment, Node, Plan, Running
+from portage_ext.limits import views as limits
 from portage_ext.watch.sources import Emerge, Watched
 
 PLAN = Plan((Node("dev-libs/a-1", Kind.BINARY), Node("dev-libs/b-1")), ((), (0,)))

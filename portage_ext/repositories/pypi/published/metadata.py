@@ -17,8 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidMetadataError, InvalidNameError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi.names import normalised
 
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,40}):(.*)", re.S)

@@ -17,8 +17,8 @@ from urllib.parse import urljoin, urlsplit
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidPageError
+from portage_ext.limits import repositories as limits
 
 ACCEPT: Final = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 _FILENAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}")

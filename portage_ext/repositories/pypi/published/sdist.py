@@ -12,8 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidArchiveError
+from portage_ext.limits import repositories as limits
 
 _TOP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
 _COMPILED: Final = (".c", ".cc", ".cpp", ".cxx", ".f", ".f90", ".pyx", ".rs")

@@ -11,8 +11,8 @@ import struct
 import zlib
 from typing import Final
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidArchiveError
+from portage_ext.limits import repositories as limits
 
 _END: Final = struct.Struct("<4s4H2LH")
 _ENTRY: Final = struct.Struct("<4s6H3L5H2L")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from portage_ext import limits
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.bump.differences import between
 
 OLD = {"configure.ac": "AC_INIT([x], [1])\nPKG_CHECK_MODULES(A, a)\n", "gone/meson.build": "x\n", "src/main.c": "int x;\n"}

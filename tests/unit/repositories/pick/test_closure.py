@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from portage_ext import limits
 from portage_ext.errors.repositories import RepositoryError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.cache import Metadata
 from portage_ext.repositories.pick.closure import closure
 from portage_ext.repositories.pick.needs import Need

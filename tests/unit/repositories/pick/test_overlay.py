@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext import limits
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pick.overlay import Overlay, RefusedError
 
 CP = "app-misc/keyd"

@@ -11,15 +11,15 @@ from packaging.version import Version
 
 from portage_ext.errors.pypi import NoReleaseError, NoSuchProjectError, ProjectError, YankedError
 from portage_ext.repositories.pypi import contents
-from portage_ext.repositories.pypi.backends import Build
 from portage_ext.repositories.pypi.candidate import Candidate, Terms
 from portage_ext.repositories.pypi.closure import Asked, Closure, closure
 from portage_ext.repositories.pypi.contents import KEPT, read_kept
-from portage_ext.repositories.pypi.dependencies import Provider
 from portage_ext.repositories.pypi.lock import LOCK, Lock, parse
 from portage_ext.repositories.pypi.names import normalised, parse_names
 from portage_ext.repositories.pypi.published import metadata
 from portage_ext.repositories.pypi.published.page import File
+from portage_ext.repositories.pypi.written.backends import Build
+from portage_ext.repositories.pypi.written.dependencies import Provider
 from portage_ext.repositories.record import RECORD
 
 SHA = "0" * 64

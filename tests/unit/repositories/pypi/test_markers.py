@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-from portage_ext.repositories.pypi.dependencies import Provider, lines
-from portage_ext.repositories.pypi.requirements import needs
-from portage_ext.repositories.pypi.targets import DEFAULT
+from portage_ext.repositories.pypi.written.dependencies import Provider, lines
+from portage_ext.repositories.pypi.written.requirements import needs
+from portage_ext.repositories.pypi.written.targets import DEFAULT
 
 MACHINES = ("x86_64", "aarch64", "i686", "riscv64", "ppc64le")
 COMPARED = st.sampled_from(["<", "<=", ">", ">=", "==", "!=", "~="])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from portage_ext import limits
 from portage_ext.errors.pypi import CargoError, InvalidMetadataError, UnknownBackendError, UnknownLicenceError
-from portage_ext.repositories.pypi import backends, licences, requirements, targets
-from portage_ext.repositories.pypi.dependencies import Provider, lines
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi.published import metadata
+from portage_ext.repositories.pypi.written import backends, licences, requirements, targets
+from portage_ext.repositories.pypi.written.dependencies import Provider, lines
 
 TARGETS = ("python3_11", "python3_12", "python3_13")
 

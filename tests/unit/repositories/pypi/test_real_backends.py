@@ -8,7 +8,7 @@ import json
 import pytest
 
 from portage_ext.errors.pypi import CargoError
-from portage_ext.repositories.pypi import backends
+from portage_ext.repositories.pypi.written import backends
 
 REAL = [
     ("flask", "flit_core.buildapi", ["flit_core<4"], "flit", [], False),

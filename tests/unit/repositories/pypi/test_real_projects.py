@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from portage_ext.errors.pypi import UnknownLicenceError
-from portage_ext.repositories.pypi import licences, requirements, targets
-from portage_ext.repositories.pypi.dependencies import Provider, lines
 from portage_ext.repositories.pypi.published import metadata
+from portage_ext.repositories.pypi.written import licences, requirements, targets
+from portage_ext.repositories.pypi.written.dependencies import Provider, lines
 
 REAL: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("real_projects.json").read_text())
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidArchiveError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi.published import sdist, wheel
 from tests.testkit.pypi import archive, tarball
 

@@ -11,8 +11,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from portage_ext import limits
 from portage_ext.errors.pypi import InvalidPageError, NoReleaseError, NoSdistError, YankedError
+from portage_ext.limits import repositories as limits
 from portage_ext.repositories.pypi.choice import choose
 from portage_ext.repositories.pypi.published.page import Release, parse
 from tests.testkit.pypi import PythonIndex

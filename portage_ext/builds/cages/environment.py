@@ -1,0 +1,210 @@
+"""Builds for a target run in an environment that must be identical to the target; if it differs, nothing is built in it.
+
+Today an environment is a chroot or a Gentoo Prefix on this host. It is used in place as the bottom layer, and no build writes
+to it. Before each run it is captured again and compared with the target. If they differ in anything but the time, the run is
+*blocked* and the differences are named. ``-march=native`` would mean the CPU of this host, so configuration files with it are
+covered by a layer in which it is replaced by the flags that the target's compiler chose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import portage_ext
+from portage_ext.builds.cages.cage import Bind, Bounds, Cage, Over
+from portage_ext.errors.builds import BlockedError, TargetError
+from portage_ext.targets import reach
+from portage_ext.targets.capture import Target
+from portage_ext.targets.differences import differences
+
+PACKAGE: Final = "/run/portage-ext/package"
+"""The path in the cage where the code of portage-ext is mounted read-only."""
+DISTDIR: Final = "/run/portage-ext/distfiles"
+PKGDIR: Final = "/run/portage-ext/binpkgs"
+_FEATURES: Final = (
+    "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
+    "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance "
+    "binpkg-ignore-signature"
+)
+"""FEATURES for the builds. The network, PID, IPC and mount sandboxes are off, because the cage already isolates all of these
+and Portage could not set up its own inside it. Signatures are ignored, because the cage has no keyring: a package
+that is merged there is checked by its digest before, or is the unsigned result of the build."""
+_EMPTY: Final = ("/tmp", "/run")
+_PRIVATE: Final = (
+    "/boot",
+    "/etc/portage",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/home",
+    "/mnt",
+    "/root",
+    "/srv",
+    "/var/lib/portage-ext",
+)
+"""Directories that are empty for a build in a Prefix, which sees this host's root file system, because it must not read
+them."""
+_SECRET_FILES: Final = ("/etc/gshadow", "/etc/shadow")
+_NATIVE: Final = re.compile(rb"-m(?:arch|cpu|tune)=native(?![\w-])")
+_SHOWN: Final = 5
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment. ``top`` is the root of the chroot or prefix; ``binds`` are other files of this host that it needs."""
+
+    name: str
+    target: Target
+    top: Path
+    is_prefix: bool
+    binds: tuple[Bind, ...]
+
+    def cage(
+        self,
+        over: Sequence[Path],
+        scratch: Path,
+        words: tuple[str, ...],
+        bounds: Bounds,
+        *,
+        binds: tuple[Bind, ...] = (),
+        network: bool = False,
+    ) -> Cage:
+        """Make a cage in this environment that runs ``words``. ``over`` are layers above it, the top one first, for example
+        that of :func:`write_layer`."""
+        lower = (*map(str, over), str(self.top))
+        layers = (Over(("/",), "/"), Over(lower, str(self.top))) if self.is_prefix else (Over(lower, "/"),)
+        hidden = tuple(Bind("/dev/null", path) for path in _SECRET_FILES if self.is_prefix and os.path.exists(path))
+        empty = (*_EMPTY, *(path for path in _PRIVATE if os.path.isdir(path))) if self.is_prefix else _EMPTY
+        every = (*hidden, *self.binds, *binds)
+        return Cage(layers, str(scratch), words, self.variables(), bounds, every, network, self.name, empty=empty)
+
+    def digest(self) -> str:
+        """A digest of everything that a layer above this environment depends on."""
+        values = json.loads(replace(self.target, taken=0, source="").emit())
+        values["files"] = {path: data for path, data in values["files"].items() if not path.startswith("var/lib/portage/world")}
+        values["builder"] = {name: value for name, value in values["builder"].items() if name not in ("world", "sets")}
+        return hashlib.blake2b(json.dumps([self.is_prefix, str(self.top), values]).encode(), digest_size=32).hexdigest()
+
+    def emerge(self, *arguments: str) -> tuple[str, ...]:
+        """The command line of emerge in this environment."""
+        return (*self.target.emerge, *arguments)
+
+    def describe(self, *atoms: str) -> tuple[str, ...]:
+        """The command that prints the plan for ``atoms``."""
+        return (self.target.emerge[0], "-m", "portage_ext.builds.describe", *atoms)
+
+    def variables(self) -> dict[str, str]:
+        """All environment variables for a command in it. No variable of this process is passed on."""
+        values = {
+            "DISTDIR": DISTDIR,
+            "EMERGE_DEFAULT_OPTS": "",
+            "FEATURES": _FEATURES,
+            "HOME": "/tmp",
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "NOCOLOR": "true",
+            "PATH": self._path(),
+            "PKGDIR": PKGDIR,
+            "PORTAGE_OVERRIDE_EPREFIX": self.target.eprefix or "/",
+            "PORTAGE_TMPDIR": f"{self.target.eprefix}/var/tmp",
+            "PYTHONPATH": PACKAGE,
+            "TERM": "dumb",
+        }
+        if not self._has_portage_user():
+            values |= {"PORTAGE_USERNAME": "root", "PORTAGE_GRPNAME": "root"}
+        return values
+
+    def _path(self) -> str:
+        """The value of PATH: in a prefix its own directories come first, then those of this host."""
+        own = [f"{self.target.eprefix}{path}" for path in _PATH.split(":")] if self.is_prefix else []
+        return ":".join((*own, os.path.dirname(self.target.emerge[0]), _PATH))
+
+    def _has_portage_user(self) -> bool:
+        """Whether builds can switch to the portage user. In a prefix, builds run as its owner."""
+        try:
+            text = (self.top / "etc/passwd").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return not self.is_prefix and any(line.startswith("portage:") for line in text.split("\n"))
+
+
+def environment(name: str, target: Target) -> Environment:
+    """Return the environment of ``target`` after checking that it equals the target. Raises TargetError, BlockedError,
+    CaptureError."""
+    kind, _, place = target.source.partition(":")
+    if kind == "chroot":
+        now = reach.directory(Path(place))
+    elif kind == "prefix":
+        now = reach.prefix(Path(place))
+    else:
+        raise TargetError(
+            name,
+            f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: make a chroot of it (a "
+            "stage3 with the target's profile, configuration and packages), and run "
+            f"`portage-ext target capture {name} --root DIR`",
+        )
+    # The world file decides what is installed, not how it is built.
+    found = [one for one in differences(target, now) if not one.name.startswith("var/lib/portage/world")]
+    if found or now.emerge != target.emerge:
+        named = [f"{one.area} {one.name}: {one.first or 'nothing'} -> {one.second or 'nothing'}" for one in found[:_SHOWN]]
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise BlockedError(
+            name,
+            f"differs from the target: {'; '.join(named) or 'another Portage'}{more}",
+            f"bring the environment back to what the target is, or run `portage-ext target capture {name}` again",
+        )
+    outside = {one.location for one in target.repositories} if kind == "prefix" else set()
+    binds = [
+        Bind(path, path) for path in sorted(outside | (_python(target) if kind == "prefix" else set())) if os.path.exists(path)
+    ]
+    binds.append(Bind(str(Path(portage_ext.__file__).parent), f"{PACKAGE}/portage_ext"))
+    return Environment(name, target, Path(place), kind == "prefix", tuple(binds))
+
+
+def _python(target: Target) -> set[str]:
+    """The directories of Portage for a prefix that uses this host's Python; empty for a prefix with its own Python."""
+    return (
+        set()
+        if target.emerge[0].startswith(f"{target.eprefix}/")
+        else {sys.prefix, os.path.dirname(os.path.dirname(target.emerge[1]))}
+    )
+
+
+def write_layer(place: Environment, directory: Path) -> None:
+    """Write configuration files that replace those of the environment into ``directory``. Raises BlockedError, OSError."""
+    flags = " ".join(place.target.builder.march).encode()
+    config = place.top / "etc/portage"
+    for path in (config / "make.conf", *sorted((config / "env").rglob("*")), *sorted((config / "make.conf").rglob("*"))):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        if not _NATIVE.search(data):
+            continue
+        if not flags or b"native" in flags:
+            raise BlockedError(
+                place.name,
+                f"says {_found(data)} in {path}, and nobody resolved that on the target",
+                "capture it where a compiler is installed",
+            )
+        covered = directory / path.relative_to(place.top)
+        covered.parent.mkdir(parents=True, exist_ok=True)
+        # Each match is replaced by all flags that the target's compiler reported. Repeating them has no effect.
+        covered.write_bytes(_NATIVE.sub(lambda found: flags, data))
+
+
+def _found(data: bytes) -> str:
+    found = _NATIVE.search(data)
+    return found[0].decode() if found else ""
+
+
+def resolved(variables: Mapping[str, str]) -> bool:
+    """Whether no variable of a job lets the compiler detect the CPU of this host (as ``-march=native`` would)."""
+    return not any(_NATIVE.search(value.encode()) for value in variables.values())

@@ -1,0 +1,214 @@
+"""A cage leaves no running process and no mount behind, no matter how this process or the build ends.
+
+unshare(1) makes the namespaces. With ``--kill-child``, the kernel kills process 1 of the cage, and so the whole cage, when this
+process dies. A control group limits memory and the number of processes if the system lets us create one (cgroup version 1 or
+2). docs/threat-model.md says what this isolates and what it does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from portage_ext import limits
+from portage_ext.builds.cages.cage import Bounds, Cage
+from portage_ext.errors.builds import IsolationError
+from portage_ext.limits import builds as builds_limits
+
+_PROGRAMS: Final = ("unshare", "mount", "umount", "pivot_root", "setpriv")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+KILLED: Final = 128 + signal.SIGKILL
+"""The exit status of a command or cage that was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the command ended: its exit status (128 or more: a signal), and the limit that it exceeded (empty: none)."""
+
+    status: int
+    bound: str = ""
+
+
+def check() -> None:
+    """Check that this system can isolate a build. Raises IsolationError, which says what is missing."""
+    if os.geteuid() != 0:
+        raise IsolationError("it needs root: mounts and namespaces of a build that chowns files")
+    if missing := [name for name in _PROGRAMS if shutil.which(name) is None]:
+        raise IsolationError(f"it needs {', '.join(missing)} (sys-apps/util-linux)")
+
+
+def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: False) -> Ended:
+    """Run the command of the cage until it ends, exceeds a limit, or ``cancelled`` returns True. Raises IsolationError,
+    OSError."""
+    check()
+    words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
+    words += ["--propagation", "private", "--", sys.executable, "-m", "portage_ext.builds.cages.inside"]
+    words.append(cage.scratch)  # not used; it identifies the cage in the list of processes
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "LC_ALL": "C",
+    }
+    parent = os.getpid()
+    with _control_group(cage.bounds, cage.name) as group:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: _begin(group, parent),
+        )
+        copying = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
+        copying.start()
+        try:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(cage.emit())
+                process.stdin.close()
+            bound = _wait(process, cage.bounds, cancelled)
+        finally:
+            if process.poll() is None:
+                # When unshare dies, the kernel kills process 1 of the cage, and so the whole cage.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            group.kill()
+            copying.join()
+        return Ended(128 - process.returncode if process.returncode < 0 else process.returncode, bound or group.bound())
+
+
+def _copy(said: IO[bytes], log: IO[bytes]) -> None:
+    """Copy the output of the cage to ``log`` up to its size limit. The rest is read and discarded, so that the build never
+    blocks."""
+    left = builds_limits.BUILD_LOG
+    while block := os.read(said.fileno(), limits.READ_BLOCK):
+        if left > 0:
+            log.write(block[:left])
+            log.flush()
+            if len(block) >= left:
+                log.write(b"\nportage-ext: the log is longer than its bound; the rest is not kept\n")
+                log.flush()
+        left -= len(block)
+    said.close()
+
+
+def _wait(process: subprocess.Popen[bytes], bounds: Bounds, cancelled: Callable[[], bool]) -> str:
+    until = time.monotonic() + bounds.seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(builds_limits.BUILD_LOOK, max(0.01, until - time.monotonic())))
+            return ""
+        if cancelled():
+            return "cancelled"
+    return "time"
+
+
+def die_with_parent(parent: int) -> Callable[[], None]:
+    """Return a function for a child process to call before exec. The kernel then kills the child when ``parent`` dies."""
+
+    def ask() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # the parent died before prctl was called
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask
+
+
+def _begin(group: _Group, parent: int) -> None:
+    """Prepare the child before it runs unshare(1): put it into the control group, and let it die with this process."""
+    group.enter()
+    die_with_parent(parent)()
+
+
+def clear() -> None:
+    """Remove the control groups of runs that were killed. Raises OSError."""
+    for top in (_CGROUPS, _CGROUPS / "memory", _CGROUPS / "pids"):
+        for path in (top / "portage-ext").glob("*-*"):
+            if not Path("/proc", path.name.rpartition("-")[2]).exists():
+                _Group({"": path}).kill()
+                path.rmdir()
+
+
+class _Group:
+    """A control group. If the system has none that we may use, all methods do nothing."""
+
+    def __init__(self, paths: dict[str, Path]) -> None:
+        self._paths = paths
+
+    def enter(self) -> None:
+        """Move the calling process into the group. Called between fork and exec."""
+        for path in self._paths.values():
+            (path / "cgroup.procs").write_text("0")
+
+    def kill(self) -> None:
+        """Kill all processes in the group and wait until it is empty."""
+        for path in self._paths.values():
+            until = time.monotonic() + builds_limits.BUILD_END
+            while (left := (path / "cgroup.procs").read_text().split()) and time.monotonic() < until:
+                for one in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(one), signal.SIGKILL)
+                time.sleep(0.01)
+
+    def bound(self) -> str:
+        """The limit that the group reached: "memory", "processes", or empty."""
+        for name, file, key in (
+            ("memory", "memory.events", "oom_kill"),
+            ("memory", "memory.oom_control", "oom_kill"),
+            ("processes", "pids.events", "max"),
+        ):
+            for path in self._paths.values():
+                with contextlib.suppress(OSError):
+                    values = dict(line.split() for line in (path / file).read_text().splitlines())
+                    if int(values.get(key, 0)):
+                        return name
+        return ""
+
+
+@contextlib.contextmanager
+def _control_group(bounds: Bounds, name: str) -> Iterator[_Group]:
+    made: dict[str, Path] = {}
+    try:
+        with contextlib.suppress(OSError):
+            for kind, parent, values in _places(bounds):
+                path = parent / "portage-ext" / f"{name}-{os.getpid()}"
+                path.mkdir(parents=True)
+                made[kind] = path
+                for file, value in values.items():
+                    if (path / file).exists():
+                        (path / file).write_text(value)
+        yield _Group(made)
+    finally:
+        for path in made.values():
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _places(bounds: Bounds) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """Yield the hierarchies in which to create a group, and the settings to write there (cgroups(7))."""
+    if (_CGROUPS / "cgroup.controllers").exists():
+        top = _CGROUPS / "portage-ext"
+        top.mkdir(exist_ok=True)
+        for place in (_CGROUPS, top):
+            (place / "cgroup.subtree_control").write_text("+memory +pids")
+        limit = {"memory.max": str(bounds.memory), "memory.swap.max": "0", "pids.max": str(bounds.processes)}
+        yield "both", _CGROUPS, limit | {"memory.oom.group": "1"}
+        return
+    if (_CGROUPS / "memory/cgroup.procs").exists():
+        yield "memory", _CGROUPS / "memory", {"memory.limit_in_bytes": str(bounds.memory)}
+    if (_CGROUPS / "pids/cgroup.procs").exists():
+        yield "pids", _CGROUPS / "pids", {"pids.max": str(bounds.processes)}

@@ -1,0 +1,131 @@
+"""Layers are named by a digest of their ingredients; each is made once, shared by builds, and checked before every use.
+
+A layer has the files that were written when published packages were merged over an environment. Its name is the digest of its
+*recipe*: the digests of the environment and of the packages, in order. A list of its files is stored beside it and compared
+before each use. If a layer differs from its list, it is removed and made again from its recipe. ::
+
+    layers/3f…/recipe.json      what it is made of
+    layers/3f…/files            a digest of path, type, mode, owner, size and time of each file in tree/
+    layers/3f…/tree/            the layer
+    layers/3f…/used             users hold a shared lock on it; its modification time is the time of the last use
+
+``keep_within`` removes the least recently used layers until the rest fits. A layer that is in use, or has a file ``pinned`` in
+its directory, is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from portage_ext import files, locks
+from portage_ext.limits import builds as limits
+
+_PARTIAL: Final = ".partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The layers below ``directory``."""
+
+    directory: Path
+
+    @contextlib.contextmanager
+    def layer(self, recipe: dict[str, Any], make: Callable[[Path], None]) -> Iterator[Path]:
+        """Give the tree of the layer for ``recipe``. It is not removed while the block runs.
+
+        If it does not exist, ``make`` is called to fill an empty directory. Raises the errors of ``make``, OSError.
+        """
+        text = json.dumps(recipe, sort_keys=True).encode()
+        place = self.directory / hashlib.blake2b(text, digest_size=32).hexdigest()
+        files.make_directory(self.directory, 0o700)
+        with locks.held(self.directory / f"{place.name}.lock", limits.LAYER_WAIT):
+            if not _is_whole(place):
+                shutil.rmtree(place, ignore_errors=True)
+                partial = self.directory / f"{place.name}{_PARTIAL}"
+                shutil.rmtree(partial, ignore_errors=True)
+                (partial / "tree").mkdir(parents=True, mode=0o755)
+                try:
+                    make(partial / "tree")
+                except BaseException:  # clean up also after an interrupt; the exception is raised again
+                    shutil.rmtree(partial, ignore_errors=True)
+                    raise
+                (partial / "recipe.json").write_bytes(text)
+                (partial / "used").touch(0o600)
+                (partial / "files").write_text(listed(partial / "tree"))
+                files.sync_filesystem(partial)
+                os.rename(partial, place)
+            used = os.open(place / "used", os.O_RDWR | os.O_CLOEXEC)
+            fcntl.flock(used, fcntl.LOCK_SH)
+        try:
+            os.utime(used)
+            yield place / "tree"
+        finally:
+            os.close(used)
+
+    def keep_within(self, most: int) -> list[str]:
+        """Remove the least recently used layers until the rest has at most ``most`` bytes. Returns the names of those
+        removed."""
+        removed: list[str] = []
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.directory.glob(f"*{_PARTIAL}"):
+                with locks.tried(self.directory / f"{path.name.removesuffix(_PARTIAL)}.lock") as free:
+                    if free is not None:
+                        shutil.rmtree(path, ignore_errors=True)
+            there = [path for path in self.directory.iterdir() if (path / "used").exists()]
+            sizes = {path: size(path) for path in there}
+            left = sum(sizes.values())
+            for path in sorted(there, key=lambda one: (one / "used").stat().st_mtime_ns):
+                if left <= most:
+                    break
+                if not (path / "pinned").exists() and self._remove(path):
+                    removed.append(path.name)
+                    left -= sizes[path]
+        return removed
+
+    def _remove(self, place: Path) -> bool:
+        """Remove a layer unless it is in use. Returns whether it was removed."""
+        with locks.tried(self.directory / f"{place.name}.lock") as free:
+            if free is None:
+                return False
+            with locks.tried(place / "used") as unused:
+                if unused is not None:
+                    shutil.rmtree(place)
+                return unused is not None
+
+
+def listed(tree: Path) -> str:
+    """A digest of the names, types, modes, owners, sizes and times of everything in ``tree``."""
+    digest = hashlib.blake2b(digest_size=32)
+    for top, directories, names in os.walk(tree):
+        directories.sort()
+        for name in sorted((*names, *directories)):
+            path = os.path.join(top, name)
+            found = os.lstat(path)
+            time = 0 if stat.S_ISDIR(found.st_mode) else found.st_mtime_ns
+            target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
+            length = found.st_size if stat.S_ISREG(found.st_mode) else 0
+            values = (os.path.relpath(path, tree), found.st_mode, found.st_uid, found.st_gid, length, time, target)
+            digest.update(repr(values).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def size(place: Path) -> int:
+    """The total size of all files below ``place``, in bytes."""
+    return sum(os.lstat(os.path.join(top, name)).st_blocks * 512 for top, _, names in os.walk(place) for name in (*names, "."))
+
+
+def _is_whole(place: Path) -> bool:
+    try:
+        return (place / "files").read_text() == listed(place / "tree")
+    except OSError:
+        return False

@@ -1,0 +1,64 @@
+"""What the ledger says of a job, of an attempt at it, and of a job that waits, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from portage_ext.builds.key import Job
+from portage_ext.builds.orders import Failure
+from portage_ext.model import Cpv
+
+State = Literal["queued", "running", "checked", "published", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job in the ledger. ``result`` is the path of the accepted package, ``place`` its destination in PKGDIR.
+
+    Times are seconds since the epoch."""
+
+    key: str
+    target: str
+    job: Job
+    state: State
+    reason: str
+    failure: Failure
+    fence: int
+    tries: int
+    result: str
+    place: str
+    created: int
+    changed: int
+    priority: int = 0
+
+    @property
+    def cp(self) -> str:
+        """category/name of the package."""
+        return Cpv.parse(self.job.cpv).cp
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a job: its fence, runner and end (``ended`` is None while it runs). ``failure`` is what was to blame."""
+
+    key: str
+    fence: int
+    runner: str
+    started: int
+    ended: int | None
+    outcome: str
+    log: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A summary of a queued job. ``lacks`` names what must be published first; ``fence`` is that of its last attempt, or 0."""
+
+    key: str
+    target: str
+    priority: int
+    created: int
+    fence: int
+    lacks: str

@@ -1,0 +1,1 @@
+"""Releases of a binhost: made, passed through gates, tried out, mirrored and listed."""
