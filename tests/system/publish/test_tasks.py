@@ -12,7 +12,8 @@ from pathlib import Path
 from portage_ext.cli.main import main
 from portage_ext.config import settings as configuration
 from portage_ext.errors import UsageError
-from portage_ext.tasks import indexing, publishing, releases, signing, status, upkeep
+from portage_ext.tasks import indexing, signing, status, upkeep
+from portage_ext.tasks.releasing import publishing, releases
 from portage_ext.tasks.releasing.publishing import Overrides
 from portage_ext.tasks.site import Site
 

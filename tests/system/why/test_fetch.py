@@ -351,7 +351,7 @@ def test_with_every_supported_portage(work: Path, binhost: Binhost, version: str
 ONE = """
 import sys
 from portage_ext.cli import main
-from portage_ext.explain import trial
+from portage_ext.explain.fetched import trial
 trial.TRIAL_PACKAGES = 1
 sys.exit(main.main())
 """
@@ -370,7 +370,7 @@ def test_what_is_beyond_the_bounds_is_said(site: Site) -> None:
 
 SCRIPT = """
 import json, os, pathlib, sys, tempfile
-from portage_ext.explain import fetchcommand
+from portage_ext.explain.fetched import fetchcommand
 entry = {"BASE_URI": "http://127.0.0.1:1", "PATH": "a/a.gpkg.tar", "FETCHCOMMAND": sys.argv[1]}
 with tempfile.TemporaryDirectory() as name:
     ended = fetchcommand.fetch(dict(os.environ), entry, pathlib.Path(name), size=1024, seconds=float(sys.argv[2]))
