@@ -67,7 +67,7 @@ def replacing(path: Path, *, mode: int = 0o644, group: int | None = None, lastin
     ``mode`` is set whatever the umask; ``group`` is a gid and is set when this user may. What is not ``lasting`` is worth
     nothing after a crash of the machine, and is not flushed to the disk. Raises OSError.
     """
-    import tempfile  # here and below: whoever only reads does without, as the process that fetches a package
+    import tempfile  # here and below: processes that only read files, such as the fetchcommand, start faster without
 
     fd, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}.", dir=path.parent)
     try:

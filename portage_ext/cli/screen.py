@@ -1,7 +1,7 @@
 """What commands print for people: within 80 columns, and coloured on a terminal (not with NO_COLOR or TERM=dumb;
 FORCE_COLOR colours what goes into a pipe, too).
 
-Of what is printed a terminal obeys nothing but these colours, whoever wrote it (shown.py).
+A terminal obeys nothing that is printed except these colours: foreign text is made harmless first (shown.py).
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class Asker:
             messages.progress(telling.progress(found))
 
         try:
-            # Whoever reads this line may press Ctrl-C before print returns.
+            # A person who sees this line may press Ctrl-C before print returns.
             packages = words.counted(len(cpvs))
             messages.line(f"waiting for {packages} before anything is merged; Ctrl-C leaves the request standing")
             found = follow(self._asking, cpvs, told, deadline=self._asking.deadline)

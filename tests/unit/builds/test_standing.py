@@ -1,4 +1,4 @@
-"""Whoever waits sees where a job stands, why it waits, and how long it takes by past builds."""
+"""A person who waits sees where a job stands, why it waits, and how long it takes by past builds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The register of builders: secrets for root alone, and whoever fails twice in a row is set aside by name."""
+"""The register of builders: secrets for root alone, and a builder that fails twice in a row is set aside and named."""
 
 from __future__ import annotations
 
