@@ -7,6 +7,7 @@ contract, so that the same rules apply to packages of every binhost and with ``-
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -68,6 +69,9 @@ def main() -> int:
     refusals, warnings = examine(phase)
     for text in refusals:
         print(f"portage-ext: {shown.text(text)}", file=sys.stderr)
+    # A path that this locale cannot write must not turn a refusal into a guard that failed.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     for text in warnings:
         print(f"portage-ext: {shown.text(text)}")
     return EXIT_REFUSED if refusals and strictness is Mode.ENFORCE else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portage_ext.cli.trial import summary
 from portage_ext.errors.releases import Finding
-from portage_ext.tasks.trial import Tried
+from portage_ext.tasks.releasing.trial import Tried
 
 
 def tried(changed: int, installed: int, *findings: Finding) -> Tried:
