@@ -10,12 +10,13 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-builds test-setup test-toolchain \
-	test-attacks test-compat test-swarm test-unknown test-days test-portage test-differential fuzz bench \
+	test-attacks test-compat test-swarm test-unknown test-days test-slow test-portage test-differential fuzz bench \
 	bench-each pictures clean
 
 help:
 	@echo "make demo            what portage-ext does, shown by real emerge in a sandbox; make demo-play: a shell in it"
-	@echo "make test            every test"
+	@echo "make test            every unit, and each behaviour by real emerge"
+	@echo "make test-slow       further cases by real emerge, which take longer"
 	@echo "make test-unit       the tests that need no emerge, in seconds: the inner loop"
 	@echo "make lint            ruff, mypy --strict, import contracts, shellcheck"
 	@echo "make test-crash      a publish killed at every system call that changes a file"
@@ -72,38 +73,44 @@ lint: $(VENV)/complete
 	@if [ -n "$(SHELL_FILES)" ]; then shellcheck -x $(SHELL_FILES); fi
 
 # The slow proofs, each with a quick part in make test.
+PROVE := $(RUN) -m pytest -m ""
+
+test-slow: check-programs $(VENV)/complete
+	$(PYTHON) -m tests.testkit.environments
+	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS) -m slow tests
+
 test-crash: check-programs $(VENV)/complete
-	CRASH_POINTS=all $(RUN) -m pytest -q tests/system/crash
+	CRASH_POINTS=all $(PROVE) -q tests/system/crash
 
 test-loop: check-programs $(VENV)/complete
-	LOOP_RELEASES=200 $(RUN) -m pytest -q -s tests/system/publish/test_loop.py
+	LOOP_RELEASES=200 $(PROVE) -q -s tests/system/publish/test_loop.py
 
 test-hooks: check-programs $(VENV)/complete
-	HOOK_EMERGES=20 $(RUN) -m pytest -q -s tests/system/hooks/test_at_once.py
+	HOOK_EMERGES=20 $(PROVE) -q -s tests/system/hooks/test_at_once.py
 
 test-builds: check-programs $(VENV)/complete
-	BUILD_KILLS=30 $(RUN) -m pytest -q -s tests/system/builds/test_killed.py
+	BUILD_KILLS=30 $(PROVE) -q -s tests/system/builds/test_killed.py
 
 test-setup: check-programs $(VENV)/complete
-	$(SCRATCH) SETUP_STRIDE=1 $(RUN) -m pytest -q -n $(WORKERS) -k interrupted tests/system/shell
+	$(SCRATCH) SETUP_STRIDE=1 $(PROVE) -q -n $(WORKERS) -k interrupted tests/system/shell
 
 test-toolchain: check-programs $(VENV)/complete
-	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(RUN) -m pytest -q -n $(WORKERS) tests/system/toolchain
+	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(PROVE) -q -n $(WORKERS) tests/system/toolchain
 
 test-attacks: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
-	$(SCRATCH) ATTACK_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/attacks
+	$(SCRATCH) ATTACK_PORTAGES=all $(PROVE) -q -n $(WORKERS) tests/system/attacks
 
 # What make test plays with the oldest and the newest.
 test-compat: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
-	$(SCRATCH) COMPAT_PORTAGES=all $(RUN) -m pytest -q -n $(WORKERS) \
+	$(SCRATCH) COMPAT_PORTAGES=all $(PROVE) -q -n $(WORKERS) \
 		-k "every_supported or every_portage or every_combination or nested_groups or diamond or another_process or is_ended" \
 		tests/system/hooks tests/system/why tests/system/index tests/system/check tests/system/watch tests/system/repositories
 
 test-swarm: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
-	SWARM_LOSSES=all $(RUN) -m pytest -q -s tests/system/swarm
+	SWARM_LOSSES=all $(PROVE) -q -s tests/system/swarm
 
 # Every reader for so many seconds, a reader a CPU; READERS names some of them.
 SECONDS ?= 180
@@ -111,18 +118,18 @@ fuzz: check-programs $(VENV)/complete
 	$(SCRATCH) $(RUN) -m tests.system.fuzz.run $(SECONDS) $(READERS)
 
 test-unknown: check-programs $(VENV)/complete
-	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/compat/test_unknown.py \
+	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(PROVE) -q -n $(WORKERS) tests/system/compat/test_unknown.py \
 		tests/system/seam/test_spoilt.py
 
 test-days: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.testkit.environments
-	$(SCRATCH) UPDATE_DAYS=all $(RUN) -m pytest -q -n $(WORKERS) tests/system/updates
+	$(SCRATCH) UPDATE_DAYS=all $(PROVE) -q -n $(WORKERS) tests/system/updates
 
 test-portage: check-programs $(VENV)/complete
 	$(PYTHON) -m tests.system.compat.portage_own
 
 test-differential: check-programs $(VENV)/complete
-	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -q -n $(WORKERS) -k differential tests
+	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(PROVE) -q -n $(WORKERS) -k differential tests
 
 # BENCH keeps generated packages between runs; bench.reindex also wants createrepo_c and rpmbuild.
 BENCH ?= .sandbox-bench
