@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 WORKERS ?= $(shell expr $$(nproc) + 1)
 # Where Python may keep no bytecode, each worker and each of thousands of processes compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
-SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only etc/completion/portage-ext \
+SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only etc/completion/portage-ext etc/completion/olm \
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-builds test-setup test-toolchain \

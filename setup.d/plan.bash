@@ -93,7 +93,8 @@ make_plan() {
 # is a package's: it stays as it is.
 plan_completion() {
     local path target
-    for path in bash-completion/completions/portage-ext zsh/site-functions/_portage-ext fish/vendor_completions.d/portage-ext.fish; do
+    for path in bash-completion/completions/{portage-ext,olm} zsh/site-functions/_portage-ext \
+        fish/vendor_completions.d/{portage-ext,olm}.fish; do
         target=$root/usr/share/$path
         [[ -w ${target%/*/*} || (-d ${target%/*/*} && $dry_run) ]] || continue
         if [[ ! -e $target ]] || says file "$(digest <"$target")" "usr/share/$path"; then

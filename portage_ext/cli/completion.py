@@ -1,13 +1,21 @@
-"""portage-ext completion: what bash, zsh and fish need to complete its commands, made from the very parsers that read them."""
+"""portage-ext completion: what bash, zsh and fish need to complete its commands, made from the very parsers that read them.
+
+``olm`` is completed as what it is short for, ``portage-ext pick``.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from portage_ext.cli.commands import GROUPS, INTERNAL
 from portage_ext.cli.setup import installer_options
+
+SHORT: Final = "olm"
+FOR: Final = "pick"
+"""The command for which ``olm`` is short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,10 @@ def _bash(words: list[Words]) -> list[str]:
     lines = [
         "# bash completion of portage-ext; made by `portage-ext completion bash`",
         "_portage_ext() {",
-        "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=",
-        '    case "${COMP_WORDS[*]:1:COMP_CWORD-1} " in',
+        "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words='' line=''",
+        f"    [[ ${{COMP_WORDS[0]##*/}} != {SHORT} ]] || line={FOR}",
+        '    (( COMP_CWORD == 1 )) || line+="${line:+ }${COMP_WORDS[*]:1:COMP_CWORD-1}"',
+        '    case "$line " in',
     ]
     # The longest beginning first: the first pattern that fits decides.
     for one in sorted(words, key=lambda one: -len(one.path)):
@@ -94,14 +104,22 @@ def _bash(words: list[Words]) -> list[str]:
     return [*lines, "    esac", '    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")', "}", _BASH_END]
 
 
-_BASH_END = "complete -o bashdefault -o default -F _portage_ext portage-ext"
+_BASH_END = f"complete -o bashdefault -o default -F _portage_ext portage-ext {SHORT}"
 
 
 _ZSH_PLAIN = str.maketrans("[]:", "();")
 
 
 def _zsh(words: list[Words]) -> list[str]:
-    lines = ["#compdef portage-ext", "# made by `portage-ext completion zsh`", 'case "${words[2,CURRENT-1]} " in']
+    lines = [
+        f"#compdef portage-ext {SHORT}",
+        "# made by `portage-ext completion zsh`",
+        f"if [[ ${{words[1]:t}} == {SHORT} ]]; then",
+        f'    words=(portage-ext {FOR} "${{(@)words[2,-1]}}")',
+        "    (( ++CURRENT ))",
+        "fi",
+        'case "${words[2,CURRENT-1]} " in',
+    ]
     for one in sorted(words, key=lambda one: -len(one.path)):
         lines.append(f"    {_quoted(' '.join(one.path) + ' ') if one.path else ''}*)")
         if one.commands:
@@ -119,19 +137,22 @@ def _zsh(words: list[Words]) -> list[str]:
 
 
 def _fish(words: list[Words]) -> list[str]:
-    lines = ["# made by `portage-ext completion fish`"]
+    lines = ["# made by `portage-ext completion fish`", *_fish_of("portage-ext", words)]
+    return lines + list(_fish_of(SHORT, [replace(one, path=one.path[1:]) for one in words if one.path[:1] == (FOR,)]))
+
+
+def _fish_of(program: str, words: list[Words]) -> Iterator[str]:
     for one in words:
         seen = [f"__fish_seen_subcommand_from {name}" for name in one.path]
         seen += [f"not __fish_seen_subcommand_from {' '.join(one.commands)}"] if one.commands else []
         condition = _quoted("; and ".join(seen) or "true")
         for name, text in one.commands.items():
-            lines.append(f"complete -c portage-ext -n {condition} -f -a {name} -d {_quoted(text)}")
+            yield f"complete -c {program} -n {condition} -f -a {name} -d {_quoted(text)}"
         where = _quoted("; and ".join(f"__fish_seen_subcommand_from {name}" for name in one.path) or "__fish_use_subcommand")
         for option in one.options:
             names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
             value = f" -x -a {_quoted(' '.join(option.choices))}" if option.choices else " -r" if option.takes_value else ""
-            lines.append(f"complete -c portage-ext -n {where} {names}{value} -d {_quoted(option.help)}")
-    return lines
+            yield f"complete -c {program} -n {where} {names}{value} -d {_quoted(option.help)}"
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -82,8 +83,13 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> Non
     run = subprocess.Popen(words, env=small.builder.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while "IT IS IN SRC_COMPILE" not in small.logs():
         assert run.poll() is None, small.logs()
+    (seen,) = json.loads(small.run("watch", "--json").ok().stdout)["emerges"]
+    (package,) = seen["packages"]
+    assert (seen["target"], package["cpv"], package["state"]) == ("v2", "app-misc/slow-1", "running")
+    assert "IT IS IN SRC_COMPILE" in Path(package["log"]).read_text()
     run.send_signal(signal.SIGKILL)
     run.wait()
+    assert "no emerge that reports" in small.run("watch", "--once").failed().stderr
     (small.targets["v2"].path / "go-on").write_text("")
     done = small.run("builds", "run").ok()
     assert "the run that built it was killed; it is queued" in " ".join(done.stdout.split())

@@ -40,6 +40,8 @@ def test_bash_completes_commands_options_and_what_follows_them(script: Path) -> 
     assert in_bash(script, "portage-ext", "trust", "add", "lab", "--fing") == ["--fingerprint"]
     assert in_bash(script, "portage-ext", "publish", "--pkgdir", "") == []
     assert in_bash(script, "portage-ext", "releases", "--at") == []
+    assert set(in_bash(script, "/usr/bin/olm", "")) == {"add", "remove", "list", "why", "diff", "-h", "--help"}
+    assert in_bash(script, "olm", "diff", "--off") == ["--offline"]
 
 
 def test_bash_script_is_clean(script: Path) -> None:
@@ -59,6 +61,8 @@ def test_fish_completes_commands_and_options(script: Path) -> None:
     assert "--renew" in complete("portage-ext publish --")
     assert {"add", "list"} <= complete("portage-ext trust ")
     assert "--fingerprint" in complete("portage-ext trust add --")
+    assert {"add", "why"} <= complete("olm ")
+    assert "--offline" in complete("olm diff --")
 
 
 def test_zsh_reads_the_script(script: Path) -> None:

@@ -61,9 +61,10 @@ def test_emerge_installs_it(work: Path, overlay: EbuildRepository) -> None:
     assert (site / "portage/sync/modules/portage_ext/__init__.py").is_file()
     assert (site / "portage_ext/cli/main.py").is_file()
     share = root.path / "usr/share"
-    assert "COMPREPLY" in (share / "bash-completion/completions/portage-ext").read_text()
+    for name in ("portage-ext", "olm"):
+        assert "COMPREPLY" in (share / f"bash-completion/completions/{name}").read_text()
+        assert f"complete -c {name}" in (share / f"fish/vendor_completions.d/{name}.fish").read_text()
     assert (share / "zsh/site-functions/_portage-ext").read_text().startswith("#compdef")
-    assert "complete -c portage-ext" in (share / "fish/vendor_completions.d/portage-ext.fish").read_text()
     for name in ("builder", "coordinator"):
         assert "ExecStart=" in (root.path / f"usr/lib/systemd/system/portage-ext-{name}.service").read_text()
         assert "supervise-daemon" in (root.path / f"etc/init.d/portage-ext-{name}").read_text()

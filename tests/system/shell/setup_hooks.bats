@@ -622,6 +622,8 @@ END
     hooks --role client "${client[@]}"
     cmp "$CHECKOUT/etc/completion/portage-ext" "$root/usr/share/bash-completion/completions/portage-ext"
     cmp "$CHECKOUT/etc/completion/portage-ext.fish" "$root/usr/share/fish/vendor_completions.d/portage-ext.fish"
+    cmp "$CHECKOUT/etc/completion/olm" "$root/usr/share/bash-completion/completions/olm"
+    cmp "$CHECKOUT/etc/completion/olm.fish" "$root/usr/share/fish/vendor_completions.d/olm.fish"
     [[ $(<"$root/usr/share/zsh/site-functions/_portage-ext") == 'of a package' ]]
     # the program itself lists the words
     run -0 env PATH="$PORTAGE_BIN:$PATH" bash -c "source '$root/usr/share/bash-completion/completions/portage-ext'

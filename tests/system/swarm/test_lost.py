@@ -66,6 +66,9 @@ def test_the_job_of_a_builder_that_is_killed_is_built_elsewhere(swarm: Swarm) ->
 
 def test_a_coordinator_that_is_killed_goes_on_where_it_was(swarm: Swarm) -> None:
     begin(swarm, builders=1)
+    watched = swarm.coordinator.run("watch", "--once").ok().stdout
+    assert "builds for v2" in watched
+    assert "▶ slow-1 build" in watched
     swarm.coordinator.kill()
     # Buildbot dies with it, and the builder ends what nobody waits for any more.
     swarm.until_true(lambda: swarm.cages() == [])

@@ -52,8 +52,10 @@ python_install_all() {
 	systemd_dounit etc/systemd/system/portage-ext-{builder,coordinator}.service
 	doinitd etc/init.d/portage-ext-{builder,coordinator}
 	newbashcomp "${T}"/completion/bash portage-ext
+	newbashcomp "${T}"/completion/bash olm
 	newzshcomp "${T}"/completion/zsh _portage-ext
 	newfishcomp "${T}"/completion/fish portage-ext.fish
+	newfishcomp "${T}"/completion/fish olm.fish
 }
 
 pkg_postinst() {
