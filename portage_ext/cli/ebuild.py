@@ -18,7 +18,7 @@ from portage_ext.errors.trust import MirrorError
 from portage_ext.fetch.transfer import Patience
 from portage_ext.host import here
 from portage_ext.limits import repositories as bounds
-from portage_ext.repositories.bump import checker, copying
+from portage_ext.repositories.bump import building, checker, copying
 from portage_ext.repositories.bump.checker import Checked
 from portage_ext.repositories.pypi import bumping, single
 from portage_ext.repositories.pypi.candidate import Terms
@@ -57,6 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     bump.add_argument(
         "--into", type=Path, metavar="OVERLAY", help="copy the ebuild to the new version there, with its Manifest"
     )
+    bump.add_argument("--build", action="store_true", help="build the copy once, isolated; nothing is copied if that fails")
     for one in (pypi, bump):
         one.add_argument("--index", metavar="URL", default=DEFAULT_INDEX, help="the index (default: %(default)s)")
         one.add_argument("--names", type=Path, metavar="FILE", help="packages of projects whose names differ; see the manual")
@@ -111,6 +112,8 @@ def _bump(options: argparse.Namespace) -> int:
     entries = checker.packages(configuration)
     if bool(options.packages) == options.listed:
         raise UsageError("name packages, or pass --listed for all in nvchecker's configuration")
+    if options.build and options.into is None:
+        raise UsageError("--build builds the copy: name an overlay for it with --into")
     if options.listed and not entries:
         raise SettingsError(str(configuration), "it lists no package")
     repositories = here.repository_locations()
@@ -123,7 +126,7 @@ def _bump(options: argparse.Namespace) -> int:
     for package in packages:
         try:
             if package in entries:
-                _released(package, checked, provided, options.into)
+                _released(package, checked, provided, options)
             else:
                 _on_pypi(package, options, names, provided)
         except (OverlayError, ProjectError, RepositoryError, MirrorError) as error:
@@ -141,7 +144,7 @@ def _checked(configuration: Path, packages: Sequence[str]) -> Checked:
     return checker.checked(configuration, packages[0] if len(packages) == 1 else None)
 
 
-def _released(package: str, checked: Checked, provided: Provided, overlay: Path | None) -> None:
+def _released(package: str, checked: Checked, provided: Provided, options: argparse.Namespace) -> None:
     """A package with an entry in nvchecker's configuration."""
     screen = Screen()
     if (version := checked.found.get(package)) is None:
@@ -160,11 +163,19 @@ def _released(package: str, checked: Checked, provided: Provided, overlay: Path 
         screen.line(f"{package} has the newest release ({old})")
         return
     screen.line(f"{package} {old}: there is {new}", "bold")
-    if overlay is not None:
-        made = copying.copy(directory, old, new, overlay)
-        for line in made.differences:
-            screen.line(f"  {line}")
+    if options.into is not None:
+        with copying.undone_on_error(options.into / package):
+            made = copying.copy(directory, old, new, options.into)
+            for line in made.differences:
+                screen.line(f"  {line}")
+            _build(made.path, options, screen)
         screen.line(f"wrote {made.path}, and its Manifest")
+
+
+def _build(path: Path, options: argparse.Namespace, screen: Screen) -> None:
+    """The trial build, if it is asked for."""
+    for line in building.built(path) if options.build else ():
+        screen.line(f"  {line}")
 
 
 def _on_pypi(package: str, options: argparse.Namespace, names: Names, provided: Provided) -> None:
@@ -182,7 +193,10 @@ def _on_pypi(package: str, options: argparse.Namespace, names: Names, provided: 
     for line in found.differences or ("nothing that an ebuild depends on has changed",):
         screen.line(f"  {line}")
     if options.into is not None:
-        for path in bumping.put(found, options.into):
+        with copying.undone_on_error(options.into / package):
+            written = bumping.put(found, options.into)
+            _build(written[-1], options, screen)
+        for path in written:
             screen.line(f"wrote {path}")
 
 

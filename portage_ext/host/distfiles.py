@@ -1,4 +1,4 @@
-"""Which files an ebuild fetches, and where Portage keeps them."""
+"""Which files an ebuild fetches, where Portage keeps them, and where it builds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def distdir() -> Path:
     import portage
 
     return Path(portage.settings["DISTDIR"])
+
+
+def building_directory() -> Path:
+    """PORTAGE_TMPDIR."""
+    import portage
+
+    return Path(portage.settings["PORTAGE_TMPDIR"])
 
 
 def distfiles(cpv: str, repository: Path) -> frozenset[str] | None:

@@ -32,6 +32,7 @@ def started(
     network: bool = False,
     errors: int = subprocess.DEVNULL,
     largest_file: int = limits.READER_FILE,
+    memory: int = limits.READER_MEMORY,
 ) -> subprocess.Popen[bytes]:
     """Start ``words`` with pipes as stdin and stdout. It can only write to the directories ``writable`` and runs in the first
     one.
@@ -39,7 +40,7 @@ def started(
     Killing the returned process also kills everything that it started. Raises ConfinementError, OSError.
     """
     return subprocess.Popen(
-        _command(words, user, writable, network, largest_file, apart=lacking() is None),
+        _command(words, user, writable, network, largest_file, memory, apart=lacking() is None),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
@@ -58,6 +59,7 @@ def run(
     seconds: float,
     network: bool = False,
     largest_file: int = limits.READER_FILE,
+    memory: int = limits.READER_MEMORY,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``words`` and return its output. Raises ConfinementError if it takes more than ``seconds``, OSError."""
     with started(
@@ -68,6 +70,7 @@ def run(
         network=network,
         errors=subprocess.PIPE,
         largest_file=largest_file,
+        memory=memory,
     ) as process:
         try:
             out, errors = process.communicate(timeout=seconds)
@@ -83,7 +86,7 @@ def run(
 @cache
 def lacking() -> str | None:
     """Why code cannot be isolated on this system; None if it can."""
-    words = _command(["true"], None, [], False, limits.READER_FILE, apart=True)
+    words = _command(["true"], None, [], False, limits.READER_FILE, limits.READER_MEMORY, apart=True)
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -92,7 +95,14 @@ def lacking() -> str | None:
 
 
 def _command(
-    words: Sequence[str], user: User | None, writable: Sequence[Path], network: bool, largest_file: int, *, apart: bool
+    words: Sequence[str],
+    user: User | None,
+    writable: Sequence[Path],
+    network: bool,
+    largest_file: int,
+    memory: int,
+    *,
+    apart: bool,
 ) -> list[str]:
     specification = {
         "apart": apart,
@@ -100,7 +110,7 @@ def _command(
         "user": [user.uid, user.gid, list(user.groups)] if user is not None and user.is_other else None,
         "writable": [os.fspath(path) for path in writable],
         "limits": {
-            "RLIMIT_AS": limits.READER_MEMORY,
+            "RLIMIT_AS": memory,
             "RLIMIT_CORE": 0,
             "RLIMIT_FSIZE": largest_file,
             "RLIMIT_NOFILE": 1024,

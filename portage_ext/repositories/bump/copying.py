@@ -69,7 +69,7 @@ def copy(directory: Path, old: str, new: str, overlay: Path) -> Copied:
         raise OverlayError(str(path), "it is there already, and was not changed")
     source = directory / f"{name}-{old}.ebuild"
     before = distfiles(f"{package}-{old}", directory.parent.parent)
-    with _undone_on_error(there):
+    with undone_on_error(there):
         if not (there / "metadata.xml").exists() and there != directory:
             _bring(directory, there)
         files.make_directory(there)
@@ -82,7 +82,7 @@ def copy(directory: Path, old: str, new: str, overlay: Path) -> Copied:
                 str(source),
                 "what it fetches does not change with its version (a commit or a name in its text?); make it by hand",
             )
-        _ebuild(path, "manifest")
+        ebuild(path, "manifest")
     return Copied(package, new, path, tuple(_compared(source, before or frozenset(), now)))
 
 
@@ -91,14 +91,14 @@ def _compared(source: Path, before: frozenset[str], now: frozenset[str]) -> Iter
     gone, new = sorted(before - now), sorted(now - before)
     if not all((place / one).exists() for one in gone):
         try:
-            _ebuild(source, "fetch")
+            ebuild(source, "fetch")
         except OverlayError as error:
             yield f"the releases cannot be compared: {error.detail}"
             return
     yield from differences.between([place / one for one in gone], [place / one for one in new])
 
 
-def _ebuild(path: Path, phase: str) -> None:
+def ebuild(path: Path, phase: str) -> None:
     """Run a phase of Portage's `ebuild`. Raises OverlayError with the last line that says why it failed."""
     program = shutil.which("ebuild")
     if program is None:
@@ -138,7 +138,7 @@ def _bring(source: Path, there: Path) -> None:
 
 
 @contextlib.contextmanager
-def _undone_on_error(there: Path) -> Iterator[None]:
+def undone_on_error(there: Path) -> Iterator[None]:
     """If the block fails, remove everything that it added to the package directory ``there``, and restore its Manifest."""
     had = {path.relative_to(there) for path in there.rglob("*")}
     manifest = there / "Manifest"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.repositories import overlays
+from portage_ext.repositories import confined
+from tests.system.repositories import github, overlays
 from tests.testkit import environments, httpd
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.outcome import Outcome
@@ -40,9 +41,9 @@ class Desk:
     url: str
     configuration: Path
 
-    def bump(self, *words: str) -> Outcome:
+    def bump(self, *words: str, **variables: str) -> Outcome:
         path = f"{self.root.variables()['PATH']}:{environments.programs('nvchecker', ['nvchecker==2.22'])}/bin"
-        return self.root.run("portage-ext", "ebuild", "bump", *words, PATH=path)
+        return self.root.run("portage-ext", "ebuild", "bump", *words, PATH=path, **variables)
 
     def package(self, cpv: str, source: str, body: str = "") -> None:
         name = cpv.partition("/")[2].rpartition("-")[0]
@@ -50,6 +51,19 @@ class Desk:
         self.overlay.ebuild(cpv, install + body, SRC_URI=source, KEYWORDS="amd64", S="${WORKDIR}/" + f"{name}-${{PV}}")
         path = self.overlay.location / cpv.partition("/")[0] / name / f"{cpv.partition('/')[2]}.ebuild"
         self.root.run("ebuild", str(path), "manifest").ok()
+
+
+def broken(desk: Desk) -> str:
+    """A phase that fails, after it has tried to reach out, if this kernel can isolate it."""
+    tries = (
+        ""
+        if confined.lacking()
+        else (
+            f"touch {desk.overlay.location}/x && die 'it wrote into the overlay'\n"
+            f": 3<>/dev/tcp/{desk.url[7:].replace(':', '/')} && die 'it has a network'\n"
+        )
+    )
+    return f"src_compile() {{\n{tries}die 'it does not build'\n}}\n"
 
 
 @pytest.fixture
@@ -83,9 +97,20 @@ def test_releases_of_a_web_page_and_of_git(desk: Desk, work: Path) -> None:
     publish(desk.web, "tool-1.10", {"meson.build": "dependency('zstd')\n", "COPYING": "new", "README": "y"})
     publish(desk.web, "gitty-2.1", {"meson.build": "", "sub/CMakeLists.txt": "find_package(A)\nfind_package(B)\n"})
     before = set(desk.overlay.location.rglob("*"))
+    entry = '["app-misc/{name}"]\nsource = "github"\ngithub = "larry/{name}"\nuse_max_tag = true\nprefix = "v"\n'
+    hub = desk.configuration.with_name("hub.toml")
+    hub.write_text("".join(entry.format(name=name) for name in ("tool", "gitty")))
+    with github.answering(work, {"larry/tool": ("v1.8", "v1.10", "v1.9")}) as variables:
+        said = desk.bump("app-misc/tool", "app-misc/gitty", "--nvchecker", str(hub), **variables).failed()
+    assert "app-misc/tool 1.9: there is 1.10" in said.stdout
+    assert "app-misc/gitty: nvchecker finds no release: " in said.stderr
+    assert "404" in said.stderr
     assert "app-misc/tool 1.9: there is 1.10" in desk.bump("app-misc/tool").ok().stdout
     assert set(desk.overlay.location.rglob("*")) == before
-    said = desk.bump("--listed", "--into", str(desk.overlay.location)).failed()
+    said = desk.bump("--listed", "--into", str(desk.overlay.location), "--build").failed()
+    assert said.stdout.count("built once on trial: it installs 1 file") == 2
+    assert not list((desk.root.path / "var/tmp").glob("portage-ext-*"))
+    assert desk.root.installed() == set()
     assert "app-misc/nothere: no repository here has an ebuild of it; bump never makes a new package" in said.stderr
     assert "app-misc/failing: nvchecker finds no release: command exited with error" in said.stderr
     for line in ("-dependency('zlib')", "+dependency('zstd')", "COPYING has changed: read it", "+find_package(B)"):
@@ -113,7 +138,20 @@ def test_a_copy_that_cannot_be_leaves_nothing(desk: Desk) -> None:
     state = {path: path.read_bytes() for path in desk.overlay.location.rglob("*") if path.is_file()}
     into = ("--into", str(desk.overlay.location))
     assert "`ebuild tool-1.1.ebuild manifest` failed" in desk.bump("app-misc/tool", *into).failed().stderr
+    assert "name an overlay for it with --into" in desk.bump("app-misc/tool", "--build").failed().stderr
     assert "does not change with its version" in desk.bump("app-misc/pinned", *into).failed().stderr
+    assert {path: path.read_bytes() for path in desk.overlay.location.rglob("*") if path.is_file()} == state
+    # Its copy is fetched, and does not build: neither network nor the overlay is there for it.
+    publish(desk.web, "broken-1.0", {"meson.build": ""})
+    publish(desk.web, "broken-1.1", {"meson.build": ""})
+    desk.package("app-misc/broken-1.0", f"{desk.url}/${{P}}.tar.xz", broken(desk))
+    broken_only = desk.configuration.with_name("other.toml")
+    broken_only.write_text('["app-misc/broken"]\nsource = "manual"\nmanual = "1.1"\n')
+    state = {path: path.read_bytes() for path in desk.overlay.location.rglob("*") if path.is_file()}
+    said = desk.bump("app-misc/broken", *into, "--build", "--nvchecker", str(broken_only)).failed().stderr
+    assert "its trial build failed: it does not build (src_compile); the log is " in " ".join(said.split())
+    (log,) = (desk.root.path / "var/tmp").glob("portage-ext-bump-*/*")
+    assert "it does not build" in log.read_text()
     assert {path: path.read_bytes() for path in desk.overlay.location.rglob("*") if path.is_file()} == state
     # In an overlay that lacks the package, its files come along; without nvchecker the way out is named.
     publish(desk.web, "tool-1.1", {"meson.build": ""})
