@@ -8,21 +8,31 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 	if [[ -r ${PORTAGE_BUILDDIR}/build-info/SYMBOL_CONTRACT ]]; then
 		IFS= read -r __portage_ext_new <"${PORTAGE_BUILDDIR}/build-info/SYMBOL_CONTRACT" || :
 	fi
+	# What it defines are groups at its end, each a line here: "@ CATEGORY DIRECTORY
+	# SONAME:VERSION ..." in a directory of its own, "< CATEGORY SONAME:VERSION ..." else.
+	__portage_ext_new=${__portage_ext_new// @ /$'\n@ '}
+	__portage_ext_new=${__portage_ext_new// < /$'\n< '}
 	IFS=' ' read -ra __portage_ext_versions <<<"${REPLACING_VERSIONS}" || :
 	for __portage_ext_old in "${__portage_ext_versions[@]/#/${EROOT%/}/var/db/pkg/${CATEGORY}/${PN}-}"; do
 		[[ -r ${__portage_ext_old}/SYMBOL_CONTRACT ]] || continue
 		IFS= read -r __portage_ext_old <"${__portage_ext_old}/SYMBOL_CONTRACT" || :
-		# What it defines is last: " < CATEGORY SONAME:VERSION ..."
-		[[ ${__portage_ext_old} == *' < '* ]] || continue
-		IFS='<' read -ra __portage_ext_groups <<<"${__portage_ext_old#* < }" || :
-		for __portage_ext_group in "${__portage_ext_groups[@]}"; do
-			IFS=' ' read -ra __portage_ext_words <<<"${__portage_ext_group}" || :
-			__portage_ext_there=${__portage_ext_new#*" < ${__portage_ext_words[0]-} "}
+		__portage_ext_old=${__portage_ext_old// @ /$'\n@ '}
+		while IFS=' ' read -ra __portage_ext_words; do
+			__portage_ext_group="${__portage_ext_words[0]-} ${__portage_ext_words[1]-} "
+			case ${__portage_ext_words[0]-} in
+			'<') __portage_ext_words=("${__portage_ext_words[@]:2}") ;;
+			'@')
+				__portage_ext_group+="${__portage_ext_words[2]-} "
+				__portage_ext_words=("${__portage_ext_words[@]:3}")
+				;;
+			*) continue ;;
+			esac
+			__portage_ext_there=${__portage_ext_new#*$'\n'"${__portage_ext_group}"}
 			[[ ${__portage_ext_there} == "${__portage_ext_new}" ]] && __portage_ext_there=''
-			for __portage_ext_word in "${__portage_ext_words[@]:1}"; do
-				[[ " ${__portage_ext_there%% < *} " == *" ${__portage_ext_word} "* ]] || __portage_ext_lost=1
+			for __portage_ext_word in "${__portage_ext_words[@]}"; do
+				[[ " ${__portage_ext_there%%$'\n'*} " == *" ${__portage_ext_word} "* ]] || __portage_ext_lost=1
 			done
-		done
+		done <<<"${__portage_ext_old// < /$'\n< '}"
 	done
 	if [[ -n ${__portage_ext_lost} ]]; then
 		if __portage_ext_said=$(PYTHONPATH="${PORTAGE_PYTHONPATH:-${PORTAGE_PYM_PATH-}}" \
@@ -34,5 +44,5 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 			ewarn "portage-ext: could not check whether an installed package needs what ${CATEGORY}/${PF} removes; the merge goes on"
 		fi
 	fi
-	unset -v __portage_ext_{new,lost,versions,old,groups,group,words,there,word,said}
+	unset -v __portage_ext_{new,lost,versions,old,group,words,there,word,said}
 fi

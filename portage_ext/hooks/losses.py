@@ -1,7 +1,8 @@
 """Which installed packages need what a package built from source no longer defines. Started by ``60-lost-versions.bash``.
 
 It only warns, because Portage may rebuild these packages later in the same run. It ignores libraries that preserve-libs keeps
-and packages that do not run today. It uses recorded contracts, so packages without a contract are not named.
+and packages that do not run today. It uses recorded contracts, so packages without a contract are not named. Libraries in
+private directories count for programs that find them by RUNPATH, or in a dependency, where a script may lead.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from portage_ext import shown
@@ -17,13 +19,14 @@ from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
 from portage_ext.errors import InvalidContractError
 from portage_ext.hooks.guard import mode
-from portage_ext.hooks.owners import objects
+from portage_ext.hooks.owners import Owners, objects
 from portage_ext.hooks.phase import Phase, phase_of
 from portage_ext.limits import CONTRACT_SIZE
-from portage_ext.model.contract import KEY, Library, SymbolContract
+from portage_ext.model.contract import ANY, KEY, Library, Need, Placed, SymbolContract
 from portage_ext.toolchain.plan import User, needs_of
 from portage_ext.toolchain.refusal import source_breaks
 from portage_ext.toolchain.removal import Broken, broken
+from portage_ext.toolchain.simulated import meets
 
 
 class _Installed(System):
@@ -48,10 +51,22 @@ class _After(System):
     def __init__(self, phase: Phase, gone: list[Path], contract: SymbolContract) -> None:
         super().__init__(phase.root, phase.eprefix, without=[path for entry in gone for path, _ in objects(entry)])
         self._defines = contract.defines
+        self.private = _private(self, contract, [])
 
     def candidates(self, library: Library, search: tuple[str, ...] = ()) -> tuple[frozenset[str], ...]:
-        new = (self._defines[library],) if library in self._defines else ()
+        category, soname = library
+        directory, slash, name = soname.rpartition("/")
+        places = {directory} if slash else {*map(self.canonical, search), *self.everybodys}
+        names = ((category, name), (category, ANY))
+        new = [defined for (place, one), defined in self.private.items() if place in places and one in names]
+        if library in self._defines:
+            new.append(self._defines[library])
         return *super().candidates(library, search), *new
+
+    def privately(self, need: Need) -> bool:
+        """Whether the new package has in a directory of its own what may meet ``need``."""
+        names = (need.library, (need.category, ANY))
+        return any(one in names and meets(need, defined) for (_, one), defined in self.private.items())
 
 
 def losses(phase: Phase, versions: list[str], *, preserves: bool) -> list[Broken]:
@@ -59,24 +74,59 @@ def losses(phase: Phase, versions: list[str], *, preserves: bool) -> list[Broken
     vdb = Path(f"{phase.root}{phase.eprefix}/var/db/pkg")
     gone = [vdb / f"{phase.cp}-{version}" for version in versions]
     contract = _contract(phase)
-    lost = [
-        (phase.name, library)
-        for entry in gone
-        for library, defined in (_recorded(entry / KEY, phase.eprefix) or SymbolContract()).defines.items()
-        if library not in contract.defines or (contract.defines[library] and not defined <= contract.defines[library])
-    ]
+    after = _After(phase, gone, contract)
+    lost = [(phase.name, library) for entry in gone for library in _lost(phase, entry, contract, after)]
     if not lost:
         return []
     installed = _Installed(phase, vdb, frozenset(library for _, library in lost))
     names = {f"{entry.parent.name}/{entry.name}" for entry in gone}
+    owners = Owners(phase)
 
     def kept(library: Library) -> bool:
         # As far as Portage's map of libraries knows where they are looked for.
         known = {*installed.announced, *(place for user in installed.users(library) for place in user.search)}
         places = {posixpath.dirname(path) for entry in gone for path, other in objects(entry) if other == library}
-        return preserves and not known.isdisjoint(places)
+        return preserves and not {*map(installed.canonical, known)}.isdisjoint(map(installed.canonical, places))
 
-    return list(broken(lost, names, installed, _After(phase, gone, contract), preserves=kept))
+    def elsewhere(victim: str, need: Need, without: Collection[str]) -> bool:
+        needed = owners.needed_by(vdb / victim)
+        if owners.having(installed, need, needed, without) is not None:
+            return True
+        return bool(without) and phase.cp in needed and after.privately(need)
+
+    return list(broken(lost, names, installed, after, preserves=kept, elsewhere=elsewhere))
+
+
+def _lost(phase: Phase, entry: Path, contract: SymbolContract, after: _After) -> Iterator[Library]:
+    """What the installed package of ``entry`` defines and ``contract`` does not, or not all of it; some more than once."""
+    old = _recorded(entry / KEY, phase.eprefix) or SymbolContract()
+    for library, defined in old.defines.items():
+        if library not in contract.defines or not _covers(contract.defines[library], defined):
+            yield library
+    if contract.private is None:
+        return
+    for (place, library), defined in _private(System(phase.root, phase.eprefix), old, [entry]).items():
+        new = after.private.get((place, library))
+        if (place, (library[0], ANY)) not in after.private and (new is None or not _covers(new, defined)):
+            yield library
+            yield library[0], f"{place}/{library[1]}"
+
+
+def _covers(new: frozenset[str], old: frozenset[str]) -> bool:
+    return not new or old <= new
+
+
+def _private(system: System, contract: SymbolContract, entries: list[Path]) -> dict[Placed, frozenset[str]]:
+    """The private libraries of ``contract`` with each directory by its one name; those it does not list, from ``entries``."""
+    found = {}
+    for (directory, library), defined in (contract.private or {}).items():
+        found[system.canonical(directory), library] = defined
+        for path, other in (one for entry in entries if library[1] == ANY for one in objects(entry)):
+            if posixpath.dirname(path) == directory and other[0] == library[0]:
+                defines = system.at((other[0], posixpath.basename(path)), directory)
+                if defines is not None:
+                    found[system.canonical(directory), other] = defines
+    return found
 
 
 def _contract(phase: Phase) -> SymbolContract:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -47,12 +47,17 @@ class Owners:
         return sorted(found)
 
     def privately(self, system: System, need: Need) -> str | None:
-        """The private directory in which a dependency of the merged package has a library that may meet ``need``.
+        """The private directory in which a dependency of the merged package has a library that may meet ``need``."""
+        return self.having(system, need, self.needed_by(self._phase.build_info))
+
+    def having(self, system: System, need: Need, owners: Collection[str], without: Collection[str] = ()) -> str | None:
+        """The private directory in which a package of ``owners`` that is none of ``without`` has what may meet ``need``.
 
         A script with LD_LIBRARY_PATH may lead there, so the library is not proven to be missing.
         """
-        owners = closure(_declared(self._phase.build_info), lambda cp: self._needed(cp))
         for entry in (entry for cp in owners for entry in self._entries.get(cp, ())):
+            if f"{entry.parent.name}/{entry.name}" in without:
+                continue
             for path, library in objects(entry):
                 directory = posixpath.dirname(path)
                 if library != need.library or directory in system.directories or is_public(directory, self._phase.eprefix):
@@ -61,6 +66,10 @@ class Owners:
                 if defines is not None and meets(need, defines):
                     return directory
         return None
+
+    def needed_by(self, entry: Path) -> frozenset[str]:
+        """The packages (category/name) that the package of ``entry`` needs at run time, directly or not."""
+        return closure(_declared(entry), self._needed)
 
     def _needed(self, cp: str) -> Iterator[str]:
         for entry in self._entries.get(cp, ()):

@@ -14,7 +14,7 @@ import pwd
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,9 +34,19 @@ DIRECTORIES = (
     "var/cache/distfiles", "var/cache/edb", "var/db/pkg", "var/lib/portage", "var/log", "var/tmp/portage",
 )  # fmt: skip
 _MERGING = re.compile(r"=== \(\d+ of \d+\) Merging (?P<binary>Binary )?\((?P<cpv>[^:)]+)::")
+_MERGED = re.compile(r"::: completed emerge \(\d+ of \d+\) (?P<cpv>\S+) to ")
 PROGRAMS = ("ebuild", "egencache", "emaint", "emerge", "portageq", "quickpkg")
 TIMEOUT = 900
 """Seconds after which a command in a test counts as hung. The largest build takes 30 s of CPU time: 300 on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A merge that emerge began; ``done`` is false if it failed, as in preinst."""
+
+    cpv: str
+    kind: str
+    done: bool = False
 
 
 @dataclass(slots=True)
@@ -178,6 +188,18 @@ class Root:
         log = self.home / "var/log/emerge.log"
         text = log.read_text() if log.exists() else ""
         return {match["cpv"]: "binary" if match["binary"] else "ebuild" for match in _MERGING.finditer(text)}
+
+    def merges(self) -> list[Merge]:
+        """Every merge that emerge began, from emerge.log, in order."""
+        log = self.home / "var/log/emerge.log"
+        found: list[Merge] = []
+        for line in log.read_text().splitlines() if log.exists() else ():
+            if begun := _MERGING.search(line):
+                found.append(Merge(begun["cpv"], "binary" if begun["binary"] else "ebuild"))
+            elif ended := _MERGED.search(line):
+                place = max(place for place, one in enumerate(found) if one.cpv == ended["cpv"])
+                found[place] = replace(found[place], done=True)
+        return found
 
     def installed(self) -> set[str]:
         """The packages that the vdb holds."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.testkit import pool as kit
 from tests.testkit.outcome import Outcome
 from tests.testkit.pool import Fall, Pool, falls
-from tests.testkit.roots import Root
+from tests.testkit.roots import Merge, Root
 
 STATES: dict[str, list[tuple[str, ...]]] = {
     "ver": [(), ("dev-libs/ver-1", "app-misc/pver-1"), ("dev-libs/ver-2", "app-misc/pver-1"),
@@ -110,7 +110,7 @@ class Run:
     passing: list[Fall] = field(default_factory=list)
     """Of programs that the same commands have replaced since: the new one needs the new library, or --nodeps says the order."""
     told: list[Fall] = field(default_factory=list)
-    """By what was compiled, or with a library where its RUNPATH does not lead: not proven before, and told (ADR 0501)."""
+    """By what was compiled, or with a library where its RUNPATH does not lead: not proven before, and emerge warned of it."""
 
     @property
     def refused(self) -> bool:
@@ -120,32 +120,35 @@ class Run:
 def _run(case: Case, root: Root) -> Run:
     if case.stumbles:
         (root.path / "etc/fail-stumble").touch()
-    found, ends = Run(), []
-    for command in case.commands:
+    found, seen = Run(), dict[str, tuple[Fall, int, list[Merge]]]()
+    for number, command in enumerate(case.commands):
+        before = len(root.merges())
         found.outcomes.append(root.emerge(*command))
-        ends.append(len(root.merged()))
-    seen = falls(root)
+        for fall in falls(root):
+            seen.setdefault(fall.owner, (fall, number, root.merges()[before:]))
     there = root.installed()
-    merged = list(root.merged().items())
-    order = [cpv for cpv, _ in merged]
-    for fall in seen:
-        # The step before the one at which it was seen first.
-        first = next(one for one in seen if one.owner == fall.owner)
-        place = order.index(first.before) if first.before in order else len(order)
-        end = next((end for end in ends if place <= end), len(order))
-        same_run = {cpv.rpartition("-")[0] for cpv in order[place:end]}
+    for fall, number, merges in seen.values():
+        place = next((place for place, one in enumerate(merges) if one.cpv == fall.before), len(merges))
+        # The step after which it was seen first; what failed before it was merged did nothing.
+        cause = next((one for one in reversed(merges[:place]) if one.done), None)
+        same_run = {one.cpv.rpartition("-")[0] for one in merges[place:] if one.done}
         if fall.owner not in there or fall.owner.rpartition("-")[0] in same_run:
             found.passing.append(fall)
-        elif (place > 0 and merged[place - 1][1] == "ebuild") or _warned(found.outcomes, fall.owner):
+        elif _warned(found.outcomes[number], fall.owner, cause):
             found.told.append(fall)
         else:
             found.falls.append(fall)
     return found
 
 
-def _warned(outcomes: list[Outcome], owner: str) -> bool:
-    """Whether emerge warned that the program may not find its library."""
-    return any(f"but {owner} looks only in" in run.text for run in outcomes)
+def _warned(run: Outcome, owner: str, cause: Merge | None) -> bool:
+    """Whether emerge warned that the program may not find its library, or that what was compiled takes it away."""
+    if f"but {owner} looks only in" in run.text:
+        return True
+    if cause is None or cause.kind != "ebuild":
+        return False
+    _, line, victims = run.text.partition(f"portage-ext: {cause.cpv} removes symbols that installed packages need.")
+    return bool(line) and f" {owner} needs " in victims.partition("emerge --oneshot")[0]
 
 
 @dataclass(frozen=True, slots=True)
