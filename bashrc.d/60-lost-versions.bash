@@ -17,6 +17,8 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 		[[ -r ${__portage_ext_old}/SYMBOL_CONTRACT ]] || continue
 		IFS= read -r __portage_ext_old <"${__portage_ext_old}/SYMBOL_CONTRACT" || :
 		__portage_ext_old=${__portage_ext_old// @ /$'\n@ '}
+		__portage_ext_old=${__portage_ext_old// < /$'\n< '}
+		[[ ${__portage_ext_old} != "${__portage_ext_new}" ]] || continue
 		while IFS=' ' read -ra __portage_ext_words; do
 			__portage_ext_group="${__portage_ext_words[0]-} ${__portage_ext_words[1]-} "
 			case ${__portage_ext_words[0]-} in
@@ -29,10 +31,11 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 			esac
 			__portage_ext_there=${__portage_ext_new#*$'\n'"${__portage_ext_group}"}
 			[[ ${__portage_ext_there} == "${__portage_ext_new}" ]] && __portage_ext_there=''
+			__portage_ext_there=" ${__portage_ext_there%%$'\n'*} "
 			for __portage_ext_word in "${__portage_ext_words[@]}"; do
-				[[ " ${__portage_ext_there%%$'\n'*} " == *" ${__portage_ext_word} "* ]] || __portage_ext_lost=1
+				[[ ${__portage_ext_there} == *" ${__portage_ext_word} "* ]] || __portage_ext_lost=1
 			done
-		done <<<"${__portage_ext_old// < /$'\n< '}"
+		done <<<"${__portage_ext_old}"
 	done
 	if [[ -n ${__portage_ext_lost} ]]; then
 		if __portage_ext_said=$(PYTHONPATH="${PORTAGE_PYTHONPATH:-${PORTAGE_PYM_PATH-}}" \

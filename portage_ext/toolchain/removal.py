@@ -44,7 +44,7 @@ def broken(
             if not led and not holds(need, world.candidates(library, search)):
                 continue
             rest = left.candidates(library, search)
-            if elsewhere(victim, need, removed) if led else holds(need, rest) or (not rest and preserves(library)):
+            if holds(need, rest) or (elsewhere(victim, need, removed) if led else not rest and preserves(library)):
                 continue
             missing = min((need.versions - defined for defined in rest), key=len, default=need.versions)
             yield Broken(name, victim, need, missing, bool(rest))

@@ -9,6 +9,7 @@ import pytest
 
 from portage_ext.model.contract import KEY
 from tests.system.hooks.test_guard import phase
+from tests.testkit import pool
 from tests.unit.elf.objects import library
 
 BOTH, ONE = "libv.so.1:V_1,V_2", "libv.so.1:V_1"
@@ -105,3 +106,26 @@ def test_program_that_does_not_run_today_or_finds_another_copy_loses_nothing(hos
     library(host / "root/usr/lib64/libv.so.1", ["V_1", "V_2"])
     library(host / "root/usr/lib/libv.so.1", ["V_1", "V_2"])
     assert merge(host).stdout == "end\n"
+
+
+def test_private_library_that_a_compiled_package_takes_away(work: Path) -> None:
+    """Where only a script leads to it: Portage keeps nothing for it, and emerge says so before it merges."""
+    root = pool.system(work, pool.built(), ("dev-libs/wrap-2", "app-misc/pwrap-2"))
+    run = root.emerge("-1", "--nodeps", "=dev-libs/wrap-1").ok()
+    assert root.merged() == {"dev-libs/wrap-1": "ebuild"}
+    assert [fall.owner for fall in pool.falls(root)] == ["app-misc/pwrap-2"]
+    assert "portage-ext: dev-libs/wrap-1 removes symbols that installed packages need." in run.text
+    assert "app-misc/pwrap-2 needs libwrap.so (W_2) [x86_64]" in run.text
+    assert "emerge --oneshot =app-misc/pwrap-2" in run.text
+    assert "removes symbols" not in root.emerge("-1", "--nodeps", "=dev-libs/wrap-2").ok().text
+
+
+def test_private_libraries_are_compared_before_a_program_is_started(host: Path) -> None:
+    entry = host / f"root/var/db/pkg/app-misc/tool-0/{KEY}"
+    group = "@ x86_64 /opt/a@b liba.so:A libp.so:P_1,P_2"
+    entry.write_text(f"2 / x86_64 /opt/p {group} < x86_64 {BOTH}\n")
+    nothing = {"PORTAGE_PYTHON": "/nonexistent"}
+    same = f"2 > x86_64 libc.so.6 / x86_64 /opt/p @ x86_64 /opt/z libz.so {group} libq.so < x86_64 {BOTH}"
+    assert merge(host, same, **nothing).stdout == "end\n"
+    for gone in (same.replace("P_1,P_2", "P_1"), same.replace("/opt/a@b", "/opt/b"), f"2 < x86_64 {BOTH}", same[:-4]):
+        assert "needs what app-misc/tool-1 removes; the merge goes on" in merge(host, gone, **nothing).stdout, gone
