@@ -8,8 +8,9 @@ if [[ ${EBUILD_PHASE-} == preinst && ${MERGE_TYPE-} == source && -n ${REPLACING_
 	if [[ -r ${PORTAGE_BUILDDIR}/build-info/SYMBOL_CONTRACT ]]; then
 		IFS= read -r __portage_ext_new <"${PORTAGE_BUILDDIR}/build-info/SYMBOL_CONTRACT" || :
 	fi
-	# What it defines are groups at its end, each a line here: "@ CATEGORY DIRECTORY
-	# SONAME:VERSION ..." in a directory of its own, "< CATEGORY SONAME:VERSION ..." else.
+	# What a package defines becomes one line for each group:
+	# "@ CATEGORY DIRECTORY SONAME:VERSION ..." for a private directory,
+	# "< CATEGORY SONAME:VERSION ..." for the public ones.
 	__portage_ext_new=${__portage_ext_new// @ /$'\n@ '}
 	__portage_ext_new=${__portage_ext_new// < /$'\n< '}
 	IFS=' ' read -ra __portage_ext_versions <<<"${REPLACING_VERSIONS}" || :
