@@ -105,7 +105,7 @@ def answer(work: Path, count: int) -> float:
 
 def plan(work: Path, count: int) -> tuple[float, float]:
     """Seconds of `emerge -p` for ``count`` packages in a chain of libraries, and of `build --pretend` for them."""
-    lab = kit.make(work, small=True)
+    lab = kit.make(work, "v2", libraries=False)
     needs = chain(lab.repository, count)
     root: Root = lab.targets["v2"]
     plain = median(lambda: root.emerge("--pretend", "--usepkg=n", needs).ok(), 2)
@@ -184,7 +184,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-builds.") as name:
         work = Path(name)
         answered = answer(work, count)
-        lab = kit.make(work / "lab", small=True)
+        lab = kit.make(work / "lab", "v2", libraries=False)
         caged = cage(lab, work)
         alone, whole, planned = job(lab)
         plain, ours = plan(work / "plan", count)

@@ -104,7 +104,7 @@ def memory(work: Path) -> None:
     from tests.system.builds import lab
     from tests.system.swarm import kit
 
-    with kit.running(lab.make(work, small=True)) as swarm:
+    with kit.running(lab.make(work, "v2", libraries=False)) as swarm:
         swarm.join("b1", "v2")
         time.sleep(5)
         process, builder = swarm.coordinator.process, swarm.builders["b1"]

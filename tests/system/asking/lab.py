@@ -60,7 +60,7 @@ class Asking:
 @contextmanager
 def running(work: Path) -> Iterator[Asking]:
     """The lab below ``work``, with an sshd, until the block ends."""
-    lab = builds.make(work, small=True)
+    lab = builds.make(work, "v2", libraries=False)
     target = lab.targets["v2"]
     client = Root.create(work / "client", target.environment, [lab.repository], CFLAGS=target.settings["CFLAGS"], USE="foo")
     for tool in client.environment.tools.iterdir():

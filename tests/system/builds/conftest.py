@@ -1,4 +1,4 @@
-"""The lab of each test, and a smaller one."""
+"""The lab of each test, and smaller ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.system.builds.lab import Lab
 def lab(work: Path) -> Lab:
     if not kit.CAN:
         pytest.skip(kit.REASON)
-    return kit.make(work)
+    return kit.make(work, "v2", "v3")
 
 
 @pytest.fixture
 def small(work: Path) -> Lab:
     if not kit.CAN:
         pytest.skip(kit.REASON)
-    return kit.make(work, small=True)
+    return kit.make(work, "v2", libraries=False)

@@ -75,26 +75,22 @@ class Lab:
         return self.targets[name].emerge("--usepkgonly", "--oneshot", "app-misc/thing", PKGDIR=pkgdir)
 
 
-def make(work: Path, *, small: bool = False) -> Lab:
-    """The lab below ``work``, targets captured; a ``small`` one has one target, in which nothing is installed."""
+def make(work: Path, *names: str, libraries: bool = True) -> Lab:
+    """The lab below ``work`` with the targets ``names``, captured; without ``libraries`` nothing is installed in them."""
     repository = EbuildRepository.create(work / "tiny")
     for version in ("1", "2"):
         source = "int tiny(void) { return 0; }\n"
         repository.c_library(f"dev-libs/libtiny-{version}", source, f"libtiny.so.{version}", SLOT=f"0/{version}")
     needs = {"DEPEND": "dev-libs/libtiny:=", "RDEPEND": "dev-libs/libtiny:="}
     repository.c_program("app-misc/thing-1.0", PROGRAM, libraries="-ltiny", IUSE="foo", **needs)
-    targets = {
-        "v2": Root.create(work / "v2", environments.environment(), [repository], CFLAGS="-O2 -march=x86-64-v2", USE="foo"),
-        "v3": Root.create(work / "v3", environments.environment(), [repository], CFLAGS="-O3 -march=x86-64-v3"),
-    }
-    for version, root in zip(("1", "2"), targets.values(), strict=True):
+    settings = {"v2": {"CFLAGS": "-O2 -march=x86-64-v2", "USE": "foo"}, "v3": {"CFLAGS": "-O3 -march=x86-64-v3"}}
+    targets = {name: Root.create(work / name, environments.environment(), [repository], **settings[name]) for name in names}
+    for version, root in zip(("1", "2"), targets.values(), strict=False):
         # A prefix has its compiler in it; here the test kit's is linked there.
         for tool in root.environment.tools.iterdir():
             (root.path / "usr/bin" / tool.name).symlink_to(tool)
-        if not small:
+        if libraries:
             root.emerge(f"=dev-libs/libtiny-{version}").ok()
-    if small:
-        del targets["v3"]
     builder = Root.create(work / "builder", environments.environment(), [repository])
     text = '[binhost]\nafter-emerge = "index"\n\n[build]\nmemory-mib = 400\ndisk-mib = 200\nprocesses = 300\nfree-mib = 16\n'
     for name in targets:

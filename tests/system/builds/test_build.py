@@ -83,51 +83,52 @@ def test_the_same_is_not_built_again_and_a_change_is(small: Lab) -> None:
     }
 
 
-def test_an_environment_that_differs_is_blocked_by_name(lab: Lab) -> None:
-    lab.targets["v2"].emerge("--unmerge", "dev-libs/libtiny").ok()
-    blocked = lab.run("build", "v2", "app-misc/thing").failed()
+def test_an_environment_that_differs_is_blocked_by_name(small: Lab) -> None:
+    small.targets["v2"].emerge("=dev-libs/libtiny-1").ok()
+    blocked = small.run("build", "v2", "app-misc/thing").failed()
     assert "blocked: the environment of target v2 differs from the target: installed dev-libs/libtiny:0" in blocked.stderr
 
-    assert lab.jobs() == []
-    assert lab.packages("v2") == []
-    assert left_behind(lab) == []
+    assert small.jobs() == []
+    assert small.packages("v2") == []
+    assert left_behind(small) == []
 
 
-def test_what_is_missing_is_built_first_and_merged_over_the_environment(lab: Lab) -> None:
+def test_what_is_missing_is_built_first_and_merged_over_the_environment(small: Lab) -> None:
     # The builder signs; the environment of the target does not know the key, and need not.
-    key = keys.new_key(lab.work / "key")
-    gnupg = lab.builder.path / "etc/portage/gnupg"
+    key = keys.new_key(small.work / "key")
+    gnupg = small.builder.path / "etc/portage/gnupg"
     keys.trust(gnupg, key)
     verifies = {"BINPKG_GPG_VERIFY_GPG_HOME": str(gnupg)}
-    lab.builder.settings |= verifies
-    lab.builder.write_settings()
-    settings = lab.builder.path / "etc/portage/portage-ext.toml"
+    small.builder.settings |= verifies
+    small.builder.write_settings()
+    settings = small.builder.path / "etc/portage/portage-ext.toml"
     settings.write_text(f'{settings.read_text()}\n[sign]\nkey = "{key.fingerprint}"\nhomedir = "{key.home}"\n')
-    lab.targets["v2"].emerge("--unmerge", "dev-libs/libtiny").ok()
-    lab.capture("v2").ok()
-    plan = json.loads(lab.run("build", "v2", "app-misc/thing", "-p", "--json").ok().stdout)["jobs"]
+    small.targets["v2"].emerge("=dev-libs/libtiny-1").ok()
+    small.targets["v2"].emerge("--unmerge", "dev-libs/libtiny").ok()
+    small.capture("v2").ok()
+    plan = json.loads(small.run("build", "v2", "app-misc/thing", "-p", "--json").ok().stdout)["jobs"]
     assert [(job["cpv"], job["state"]) for job in plan] == [("dev-libs/libtiny-2", "new"), ("app-misc/thing-1.0", "new")]
     assert plan[1]["needs"] == [plan[0]["key"]]
-    done = lab.run("build", "v2", "app-misc/thing", "--wait", "--jobs", "2").ok()
+    done = small.run("build", "v2", "app-misc/thing", "--wait", "--jobs", "2").ok()
     assert "published app-misc/thing-1.0" in done.stdout
     # The environment has built the library once, for itself.
     assert "1 of them was never built here" in done.stdout
     assert "dev-libs/libtiny-2: >>> Emerging (1 of 1) dev-libs/libtiny-2" in done.stdout  # what the build says
     # The environment is as it was, and the client gets both.
-    assert lab.targets["v2"].installed() == set()
-    lab.targets["v2"].settings |= verifies
-    lab.targets["v2"].write_settings()
-    lab.client("v2", "v2").ok()
+    assert small.targets["v2"].installed() == set()
+    small.targets["v2"].settings |= verifies
+    small.targets["v2"].write_settings()
+    small.client("v2", "v2").ok()
     keys.kill_agents(key.home)
-    assert lab.targets["v2"].installed() == {"app-misc/thing-1.0", "dev-libs/libtiny-2"}
+    assert small.targets["v2"].installed() == {"app-misc/thing-1.0", "dev-libs/libtiny-2"}
     # Once it has both, its own library is the same ingredient: nothing is built again.
-    lab.capture("v2").ok()
-    again = lab.run("build", "v2", "app-misc/thing").ok()
+    small.capture("v2").ok()
+    again = small.run("build", "v2", "app-misc/thing").ok()
     assert "exists" in again.stdout
-    assert len(lab.jobs()) == 2
-    (layer,) = lab.state.glob("layers/*/tree")
+    assert len(small.jobs()) == 2
+    (layer,) = small.state.glob("layers/*/tree")
     assert list(layer.rglob("libtiny.so.2"))
-    assert left_behind(lab) == []
+    assert left_behind(small) == []
 
 
 def test_a_target_without_a_place_or_a_system_is_told_what_to_do(small: Lab) -> None:

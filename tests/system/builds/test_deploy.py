@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.system.builds import lab as kit
 from tests.system.builds.lab import Lab
 from tests.testkit import sshd
 
@@ -15,8 +17,12 @@ pytestmark = pytest.mark.skipif(sshd.SSHD is None, reason="sshd is not installed
 
 
 @pytest.fixture
-def hosts(lab: Lab) -> Iterator[Lab]:
+def hosts(work: Path) -> Iterator[Lab]:
     """Both targets are reached by an sshd each, whose every command runs in that target."""
+    if not kit.CAN:
+        pytest.skip(kit.REASON)
+    lab = kit.make(work, "v2", "v3", libraries=False)
+    lab.repository.data("app-misc/note-1.0")
     text = (lab.builder.path / "etc/portage/portage-ext.toml").read_text()
     with ExitStack() as stack:
         for name, root in lab.targets.items():
@@ -36,17 +42,17 @@ def hosts(lab: Lab) -> Iterator[Lab]:
 
 
 def test_two_hosts_of_which_one_fails_in_the_middle(hosts: Lab) -> None:
-    plan = hosts.run("deploy", "v2", "v3", "app-misc/thing", "--pretend").ok()
+    plan = hosts.run("deploy", "v2", "v3", "app-misc/note", "--pretend").ok()
     assert "to build  source" in plan.stdout
     assert hosts.packages("v2") == hosts.packages("v3") == []
     # The second host does not see its binhost any more: its half must not begin.
     (hosts.targets["v2"].path / "etc/portage/binrepos.conf").unlink()
-    done = hosts.run("deploy", "v2", "v3", "app-misc/thing").failed()
+    done = hosts.run("deploy", "v2", "v3", "app-misc/note").failed()
     assert "v2  failed: emerge there ended with status" in done.stdout
-    assert "v3  has app-misc/thing-1.0" in done.stdout
-    assert "app-misc/thing-1.0" not in hosts.targets["v2"].installed()
-    assert "app-misc/thing-1.0" in hosts.targets["v3"].installed()
-    assert hosts.targets["v3"].merged()["app-misc/thing-1.0"] == "binary"
+    assert "v3  has app-misc/note-1.0" in done.stdout
+    assert "app-misc/note-1.0" not in hosts.targets["v2"].installed()
+    assert "app-misc/note-1.0" in hosts.targets["v3"].installed()
+    assert hosts.targets["v3"].merged()["app-misc/note-1.0"] == "binary"
 
 
 def test_hosts_and_packages_are_told_apart(small: Lab) -> None:

@@ -13,6 +13,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.system.builds.lab import Lab, left_behind
 
 KILLS = int(os.environ.get("BUILD_KILLS", "3"))
@@ -50,6 +52,7 @@ def begin(lab: Lab, package: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, env=lab.builder.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_whatever_is_killed_there_is_one_publication_and_nothing_left(small: Lab) -> None:
     chance = random.Random(KILLS)
     for number in range(KILLS + 1):

@@ -31,7 +31,11 @@ def asked(root: Root, as_user: int | None = None) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("version", "layout"),
-    [*((version, "prefix") for version in portages.several("COMPAT_PORTAGES")), (environments.NEWEST, "root")],
+    [
+        *((version, "prefix") for version in portages.several("COMPAT_PORTAGES") if version != environments.NEWEST),
+        (environments.NEWEST, "root"),
+        pytest.param(environments.NEWEST, "prefix", marks=pytest.mark.slow),
+    ],
 )
 def test_every_supported_portage_answers(work: Path, binhost: Binhost, server: Server, version: str, layout: Layout) -> None:
     root = kit.client(work / "client", binhost, {"tinybin": server.url}, version=version, layout=layout)

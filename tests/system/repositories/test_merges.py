@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.system.repositories import overlays
 from tests.system.repositories.conftest import inherit
@@ -52,7 +55,17 @@ def merged(client: Client) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_a_merge_is_that_of_the_whole_overlays(work: Path, client: Client) -> None:
+@dataclass(frozen=True)
+class Pair:
+    """A client that picks the listed packages, and one that has the whole overlays."""
+
+    picking: Client
+    whole: Client
+    atoms: list[str]
+
+
+@pytest.fixture
+def pair(work: Path, client: Client) -> Pair:
     whole = overlays.client(work / "whole")
     atoms = [f"{cp}::{name}" for name, packages in LISTED.items() for cp in packages]
     client.list(*atoms)
@@ -61,9 +74,26 @@ def test_a_merge_is_that_of_the_whole_overlays(work: Path, client: Client) -> No
         whole.configure(one, one.name, sync_type="git")
         client.sync(one.name).ok()
         whole.sync(one.name).ok()
-    for one in (client, whole):
-        one.root.emerge("-1", *atoms, USE="extra deep").ok()
-    assert merged(client) == merged(whole)
+    return Pair(client, whole, atoms)
+
+
+def test_a_plan_and_a_merge_are_those_of_the_whole_overlays(pair: Pair) -> None:
+    plans = [one.root.emerge("-pv", *pair.atoms, USE="extra deep").ok().plan() for one in (pair.picking, pair.whole)]
+    assert plans[0] == plans[1]
+    assert {"acct-user/owner-0", "app-misc/masked-1.0", "app-misc/neighbour-1.0"} <= plans[0].keys()
+    for one in (pair.picking, pair.whole):
+        one.root.emerge("-1", "app-misc/lonely::third", USE="deep").ok()
+    assert merged(pair.picking) == merged(pair.whole)
+    assert pair.picking.root.installed() == {"app-misc/lonely-1.0", "dev-libs/tool-1.0"}
+    assert merged(pair.picking)["app-misc/lonely-1.0"]["USE"].split().count("deep") == 1
+
+
+@pytest.mark.slow
+def test_a_merge_of_all_is_that_of_the_whole_overlays(pair: Pair) -> None:
+    client = pair.picking
+    for one in (client, pair.whole):
+        one.root.emerge("-1", *pair.atoms, USE="extra deep").ok()
+    assert merged(client) == merged(pair.whole)
     assert client.root.installed() >= {
         "acct-group/owner-0", "acct-user/owner-0", "app-misc/masked-1.0", "app-misc/provider-1.0", "dev-libs/extra-1.0",
         "dev-libs/multi-2.0", "dev-libs/tool-1.0",

@@ -76,7 +76,7 @@ interrupted() {
         killed=$((killed + 1))
     done
     echo "killed at $killed steps of $((step - 1))" >&3
-    ((killed > 3))
+    ((killed > 2))
 }
 
 nothing_more() { :; }
@@ -94,17 +94,17 @@ put_in_first() {
 
 @test "interrupted at any step, and taken out" {
     stepping
-    interrupted 1 "${SETUP_STRIDE:-31}" nothing_more --role both "${client[@]}" "${binhost[@]}"
+    interrupted 1 "${SETUP_STRIDE:-53}" nothing_more --role both "${client[@]}" "${binhost[@]}"
 }
 
 @test "interrupted at any step, and continued" {
     stepping
-    interrupted 2 "${SETUP_STRIDE:-31}" continued --role both "${client[@]}" "${binhost[@]}"
+    interrupted 2 "${SETUP_STRIDE:-53}" continued --role both "${client[@]}" "${binhost[@]}"
 }
 
 @test "interrupted while it is taken out, and taken out again" {
     stepping
-    interrupted 1 "${SETUP_STRIDE:-23}" put_in_first --uninstall --purge
+    interrupted 1 "${SETUP_STRIDE:-31}" put_in_first --uninstall --purge
 }
 
 put_in_first_and_continued() {

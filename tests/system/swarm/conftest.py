@@ -17,5 +17,5 @@ def swarm(work: Path) -> Iterator[Swarm]:
     """One target, in which nothing is installed, and a coordinator without builders."""
     if not kit.CAN:
         pytest.skip(kit.REASON)
-    with kit.running(labs.make(work, small=True)) as found:
+    with kit.running(labs.make(work, "v2", libraries=False)) as found:
         yield found

@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.means import LEDGER
 from tests.system.builds import lab as labs
 from tests.system.builds.lab import Lab
 from tests.testkit import environments
@@ -162,9 +165,9 @@ class Swarm:
     def waiting(self, atom: str) -> str:
         """Ask for a package that nobody can build now; why it waits, in the words of `builds show`."""
         with self.build(atom) as asking:
-            self.until(lambda: any(job["cpv"] == atom and job["reason"] for job in self.lab.jobs()))
+            self.until(lambda: any(one.job.cpv == atom and one.reason for one in self.entries()))
             asking.terminate()
-        key = next(job["key"] for job in self.lab.jobs() if job["cpv"] == atom)
+        key = next(one.key for one in self.entries() if one.job.cpv == atom)
         return self.lab.run("builds", "show", key).ok().stdout
 
     def cages(self) -> list[str]:
@@ -195,8 +198,13 @@ class Swarm:
                         return event
         raise AssertionError("Buildbot has ended")
 
+    def entries(self) -> list[Entry]:
+        """The jobs of the ledger, without a process for each look."""
+        with contextlib.closing(Ledger(self.lab.state / LEDGER)) as ledger:
+            return ledger.entries()
+
     def states(self) -> dict[str, str]:
-        return {job["cpv"]: job["state"] for job in self.lab.jobs()}
+        return {one.job.cpv: one.state for one in self.entries()}
 
 
 @contextmanager

@@ -72,10 +72,11 @@ def inside(name: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def apart(work: Path, net: Net) -> Iterator[Swarm]:
-    with kit.running(labs.make(work, small=True), place="10.77.1.1", before=inside(net.coordinator)) as found:
+    with kit.running(labs.make(work, "v2", libraries=False), place="10.77.1.1", before=inside(net.coordinator)) as found:
         yield found
 
 
+@pytest.mark.slow
 def test_a_builder_behind_nat_builds(apart: Swarm, net: Net) -> None:
     route = ["ip", "-n", net.coordinator, "route", "get", "10.77.2.2"]
     assert "unreachable" in subprocess.run(route, capture_output=True, text=True, check=False).stderr

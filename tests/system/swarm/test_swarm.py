@@ -18,7 +18,7 @@ def test_a_machine_joins_builds_drains_and_leaves(swarm: Swarm) -> None:
     swarm.make("b1")
     assert "there is no builder" in swarm.waiting("app-misc/note-1")
     machine = swarm.join("b1")
-    swarm.until(lambda: lab.jobs()[0]["reason"] == "no builder can run it: b1: it has no environment of v2")
+    swarm.until(lambda: swarm.entries()[0].reason == "no builder can run it: b1: it has no environment of v2")
     machine.run("target", "capture", "v2", "--prefix", str(lab.targets["v2"].path)).ok()
     swarm.until(lambda: swarm.states() == {"app-misc/note-1": "published"})
     assert [path.name for path in lab.packages("v2")] == ["note-1-1.gpkg.tar"]

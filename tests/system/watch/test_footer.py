@@ -85,11 +85,18 @@ def stays(terminal: Terminal) -> list[str]:
     return [_PLACE.sub("(N of ", _TOOK.sub("took", _LOAD.sub("", line))) for line in terminal.screen.whole()]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [("dev-libs/c", "dev-libs/f"), pytest.param((ALL,), marks=pytest.mark.slow)],
+    ids=["five packages", "twelve packages"],
+)
 @pytest.mark.parametrize("version", portages.played("COMPAT_PORTAGES"))
-def test_a_diamond_is_shown_truly_and_leaves_what_emerge_leaves(work: Path, terminals: list[Terminal], version: str) -> None:
+def test_a_diamond_is_shown_truly_and_leaves_what_emerge_leaves(
+    work: Path, terminals: list[Terminal], version: str, asked: tuple[str, ...]
+) -> None:
     root = diamond(work, version)
     frames = Frames()
-    with_graph = emerge(root, ALL, "--jobs=3")
+    with_graph = emerge(root, *asked, "--jobs=3")
     terminals.append(with_graph)
     with_graph._frame = frames
     with_graph.until(lambda screen: running(footer(screen)) == {"a"})
@@ -107,7 +114,7 @@ def test_a_diamond_is_shown_truly_and_leaves_what_emerge_leaves(work: Path, term
     if version != NEWEST:
         return
     shutil.rmtree(root.path / "var/db/pkg")
-    plain = emerge(root, ALL, "--jobs=3", graph="0")
+    plain = emerge(root, *asked, "--jobs=3", graph="0")
     terminals.append(plain)
     assert plain.finish() == 0
     # Which of two that run at once is done first differs from run to run; each line is there as often.

@@ -109,19 +109,14 @@ def test_a_file_that_the_server_does_not_have(site: Site) -> None:
     assert reason["blocks"]
     assert reason["details"][0] == f"{site.server.url}/app-misc/a/a-1-1.gpkg.tar"
     assert "404" in reason["details"][-1]
-    assert answer.follow(A, binhost=site.builder) == ["portage-ext reindex"]
-    assert asked(site).kinds(A) == []
-    taken(site)
-
-
-def test_text_and_status_say_that_emerge_stops(site: Site) -> None:
-    site.both(A)
     site.both("app-misc/b-1")
-    stale_index(site)
     done = site.client.run("portage-ext", "why", "--fetch", "app-misc/a", "app-misc/b")
     assert done.status == 3
     assert f"{A}:0 stops emerge\n" in done.stdout
     assert "2 packages: 0 as binaries, 1 compiled, 1 at which emerge stops\n" in done.stdout
+    assert answer.follow(A, binhost=site.builder) == ["portage-ext reindex"]
+    assert asked(site).kinds(A) == []
+    taken(site)
 
 
 def test_a_truncated_file_is_to_be_built_anew(site: Site) -> None:
@@ -258,7 +253,10 @@ def test_a_download_of_before_that_was_changed(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "text"),
-    [(Path.unlink, "the index lists it, the server does not have it"), (flip, "cannot be fetched")],
+    [
+        (Path.unlink, "the index lists it, the server does not have it"),
+        pytest.param(flip, "cannot be fetched", marks=pytest.mark.slow),
+    ],
     ids=["gone", "changed"],
 )
 def test_a_pinned_binrepo_is_tried_by_the_verifying_fetcher(lab: Lab, harm: Callable[[Path], None], text: str) -> None:
@@ -273,7 +271,7 @@ def test_a_pinned_binrepo_is_tried_by_the_verifying_fetcher(lab: Lab, harm: Call
     assert why(lab.client, "--fetch", "app-misc/flags").kinds(FLAGS) == []
 
 
-@pytest.mark.parametrize("fetcher", [True, False], ids=["verifying", "plain"])
+@pytest.mark.parametrize("fetcher", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["verifying", "plain"])
 def test_a_published_tree_gets_its_file_back(work: Path, host: Host, web: Server, *, fetcher: bool) -> None:
     host.run("publish").ok()
     client = publishing.client(work, host, f"{web.url}/staging", fetcher=fetcher)

@@ -21,7 +21,7 @@ def fallen(client: Root) -> Root:
     return client
 
 
-@pytest.mark.parametrize("option", ["-p", "-pv", "-pt"])
+@pytest.mark.parametrize("option", ["-p", *(pytest.param(one, marks=pytest.mark.slow) for one in ("-pv", "-pt"))])
 def test_before_the_list(fallen: Root, option: str) -> None:
     run = fallen.emerge(option, "app-misc/hello", "app-misc/flags", "net-libs/webkit").ok()
     assert run.stderr.splitlines().count(LINE) == 1

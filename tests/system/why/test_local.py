@@ -29,7 +29,7 @@ def test_an_unsigned_package_where_signatures_are_asked_for(work: Path, site: Si
     client = site.client
     client.features("buildpkg binpkg-multi-instance")
     for _ in range(2):
-        client.emerge("-1", "--usepkg-exclude=app-misc/a", "app-misc/a").ok()
+        client.emerge("--buildpkgonly", "--usepkg-exclude=app-misc/a", "app-misc/a").ok()
     key = keys.new_key(work / "key")
     try:
         keys.trust(work / "gnupg", key)

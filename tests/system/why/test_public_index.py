@@ -44,7 +44,10 @@ def test_two_and_more_dependencies_of_one_key_have_changed(work: Path, url: str)
     assert answer.kinds(NEWER) == ["version"]
 
 
-@pytest.mark.parametrize("version", environments.SUPPORTED)
+@pytest.mark.parametrize(
+    "version",
+    [environments.SUPPORTED[0], *(pytest.param(one, marks=pytest.mark.slow) for one in environments.SUPPORTED[1:])],
+)
 def test_packages_that_cannot_be_signed_are_told_where_a_signature_is_asked_for(work: Path, url: str, version: str) -> None:
     client = host(work, url, verify=True, version=version)
     # Portage before 3.0.81 heeds FEATURES only.

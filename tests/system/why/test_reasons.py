@@ -72,36 +72,40 @@ def test_use_differs_with_where_each_side_gets_it_from(client: Root) -> None:
     assert client.emerge("-p", "app-misc/flags").ok().binaries() == {FLAGS}
 
 
-@pytest.mark.parametrize("where", ["make.conf", "the profile", "a package of the profile", "the environment"])
-def test_use_from_a_wider_place(site: Site, where: str) -> None:
+def test_use_from_a_wider_place(site: Site) -> None:
     site.both(A, IUSE="foo")
-    site.build(A.rpartition("-")[0])
-    variables = {}
-    profile = site.here.location / "profiles/default/linux/amd64"
-    if where == "make.conf":
-        site.client.settings["USE"] = "foo"
-        site.client.write_settings()
-        number = list(site.client.settings).index("USE") + 1
-        place = f"{site.client.path}/etc/portage/make.conf:{number}"
-    elif where == "the profile":
-        with open(profile / "make.defaults", "a") as file:
-            file.write('USE="foo"\n')
-        place = f"{profile}/make.defaults:{len((profile / 'make.defaults').read_text().splitlines())}"
-    elif where == "a package of the profile":
-        (profile / "package.use").write_text("app-misc/a foo\n")
-        place = f"{profile}/package.use:1"
-    else:
-        variables = {"USE": "foo"}
-        place = "the environment"
-    answer = why(site.client, "app-misc/a", **variables)
-    assert answer.kinds(A) == ["use"]
-    assert answer.reason(A, "use")["details"][0].startswith(f"foo: on here ({place})")
-    if where != "the environment":
-        answer.follow(A)
+    site.build("app-misc/a")
+
+    def asked(place: str, **variables: str) -> Answer:
+        answer = why(site.client, "app-misc/a", **variables)
+        assert answer.kinds(A) == ["use"], place
+        assert answer.reason(A, "use")["details"][0].startswith(f"foo: on here ({place})")
+        return answer
+
+    def followed(place: str) -> None:
+        before = {path for path in (site.client.path / "etc/portage").rglob("*") if path.is_file()}
+        asked(place).follow(A)
         assert site.binaries("app-misc/a") == {A}
+        (made,) = {path for path in (site.client.path / "etc/portage").rglob("*") if path.is_file()} - before
+        made.unlink()
+
+    asked("the environment", USE="foo")
+    site.client.settings["USE"] = "foo"
+    site.client.write_settings()
+    followed(f"{site.client.path}/etc/portage/make.conf:{list(site.client.settings).index('USE') + 1}")
+    del site.client.settings["USE"]
+    site.client.write_settings()
+    defaults = site.here.location / PROFILE
+    before = defaults.read_text()
+    defaults.write_text(f'{before}USE="foo"\n')
+    followed(f"{defaults}:{len(before.splitlines()) + 1}")
+    defaults.write_text(before)
+    of_packages = defaults.with_name("package.use")
+    of_packages.write_text("app-misc/a foo\n")
+    followed(f"{of_packages}:1")
 
 
-@pytest.mark.parametrize("how", ["force", "mask"])
+@pytest.mark.parametrize("how", ["force", pytest.param("mask", marks=pytest.mark.slow)])
 def test_use_that_the_profile_fixes(site: Site, how: str) -> None:
     site.both(A, IUSE="foo bar")
     site.build("app-misc/a", USE="foo" if how == "mask" else "")
@@ -159,9 +163,14 @@ def test_iuse_differs(site: Site) -> None:
         assert answer.kinds(cpv) == ["iuse-implicit"], cpv
         text = answer.reason(cpv, "iuse-implicit")["text"]
         assert text.partition(": ")[2].partition(";")[0].split(", ") == sorted(iuse.split())
-    site.sync()
     for cpv in (A, *implicit):
-        answer.follow(cpv, binhost=site.builder)
+        remedies = {
+            one["command"] for reason in answer.best(cpv)["reasons"] for one in reason["remedies"] if not one["instead"]
+        }
+        assert remedies == {f"emerge --oneshot --buildpkg ={cpv}"}
+    site.sync()
+    # All of them at once, which is what the remedies do one after the other.
+    site.build(*names)
     assert site.binaries(*names) == {A, *implicit}
 
 
@@ -238,7 +247,7 @@ def test_getbinpkg_is_off_by_an_option(client: Root) -> None:
     assert client.merged() == {HELLO: "binary"}
 
 
-@pytest.mark.parametrize("features", ["-getbinpkg", "parallel-fetch -getbinpkg"])
+@pytest.mark.parametrize("features", [pytest.param("-getbinpkg", marks=pytest.mark.slow), "parallel-fetch -getbinpkg"])
 def test_getbinpkg_is_off_by_the_environment(client: Root, features: str) -> None:
     whitelist(client, "app-misc/hello on")
     answer = why(client, "app-misc/hello", FEATURES=features)
@@ -248,39 +257,26 @@ def test_getbinpkg_is_off_by_the_environment(client: Root, features: str) -> Non
     assert client.merged() == {HELLO: "binary"}
 
 
-def masked(site: Site, kind: str) -> Answer:
-    """Ask about a package of which a newer version would come as a binary, if it were not masked."""
-    site.build("app-misc/a")
-    assert site.binaries("app-misc/a") == set()
-    answer = why(site.client, "app-misc/a")
-    assert answer.kinds(A) == [kind]
-    answer.follow(A)
-    assert site.binaries("app-misc/a") == {A2}
-    return answer
-
-
-def test_keywords(site: Site) -> None:
-    site.both(A)
-    site.both(A2, KEYWORDS="~amd64")
+def test_a_newer_version_is_masked(site: Site) -> None:
+    """Each in its way; it would come as a binary if it were not."""
+    names = {kind: f"app-misc/{kind}" for kind in ("keywords", "mask", "license", "masked")}
+    variables = {"keywords": {"KEYWORDS": "~amd64"}, "license": {"LICENSE": "EULA"}, "masked": {"PROPERTIES": "interactive"}}
+    for kind, name in names.items():
+        site.both(f"{name}-1")
+        site.both(f"{name}-2", **variables.get(kind, {}))
     site.builder.settings["ACCEPT_KEYWORDS"] = "~amd64"
     site.builder.write_settings()
-    masked(site, "keywords")
-
-
-def test_mask(site: Site) -> None:
-    site.both(A)
-    site.both(A2)
-    file = site.client.etc("package.mask", "# breaks the boot\n=app-misc/a-2\n")
-    answer = masked(site, "mask")
-    assert answer.reason(A, "mask")["text"] == f"masked: {file}: breaks the boot"
-
-
-def test_licence(site: Site) -> None:
-    site.both(A)
-    site.both(A2, LICENSE="EULA")
-    site.client.settings["ACCEPT_LICENSE"] = "GPL-2"
+    site.client.settings |= {"ACCEPT_LICENSE": "GPL-2", "ACCEPT_PROPERTIES": "-interactive"}
     site.client.write_settings()
-    masked(site, "license")
+    file = site.client.etc("package.mask", "# breaks the boot\n=app-misc/mask-2\n")
+    site.build(*names.values())
+    assert site.binaries(*names.values()) == set()
+    answer = why(site.client, *names.values())
+    assert answer.reason("app-misc/mask-1", "mask")["text"] == f"masked: {file}: breaks the boot"
+    for kind, name in names.items():
+        assert answer.kinds(f"{name}-1") == [kind]
+        answer.follow(f"{name}-1")
+    assert site.binaries(*names.values()) == {f"{name}-2" for name in names.values()}
 
 
 def test_chost(site: Site) -> None:
@@ -343,7 +339,7 @@ def test_not_included_in_binrepos_conf(client: Root) -> None:
     assert client.emerge("-p", "app-misc/hello").ok().binaries() == {HELLO}
 
 
-@pytest.mark.parametrize("option", ["--usepkg-exclude", "--getbinpkg-exclude"])
+@pytest.mark.parametrize("option", ["--usepkg-exclude", pytest.param("--getbinpkg-exclude", marks=pytest.mark.slow)])
 def test_excluded_by_an_option(client: Root, option: str) -> None:
     whitelist(client, "app-misc/hello on")
     answer = why(client, "app-misc/hello", "--", f"{option}=app-misc/hello")
@@ -367,7 +363,7 @@ def test_user_patches(site: Site) -> None:
     assert site.client.merged() == {A: "binary"}
 
 
-@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("listed", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_symbol_versions(work: Path, chain: Chain, system: Callable[..., Root], listed: bool) -> None:
     ours = system()
     lvm = "sys-fs/lvm2-2.04"
@@ -419,11 +415,3 @@ def test_live_package(site: Site) -> None:
     assert answer.kinds("app-misc/a-9999") == ["live"]
     answer.follow("app-misc/a-9999")
     assert site.client.merged() == {"app-misc/a-9999": "binary"}
-
-
-def test_properties_that_are_not_accepted(site: Site) -> None:
-    site.both(A)
-    site.both(A2, PROPERTIES="interactive")
-    site.client.settings["ACCEPT_PROPERTIES"] = "-interactive"
-    site.client.write_settings()
-    masked(site, "masked")

@@ -50,7 +50,7 @@ def test_the_change_that_wins_most_wins_what_it_says(world: Root) -> None:
 
 
 def test_a_group_of_flags_can_be_the_change_that_wins_most(site: Site) -> None:
-    names = [f"app-misc/{name}" for name in "abc"]
+    names = [f"app-misc/{name}" for name in "ab"]
     for name in names:
         site.both(f"{name}-1", IUSE="python_targets_python3_12 python_targets_python3_13")
     site.build(*names, PYTHON_TARGETS="python3_13")
@@ -58,7 +58,7 @@ def test_a_group_of_flags_can_be_the_change_that_wins_most(site: Site) -> None:
     site.client.write_settings()
     change = why(site.client, *names).value["summary"]["change"]
     assert change["key"].startswith("PYTHON_TARGETS=")
-    assert len(change["packages"]) == 3
+    assert len(change["packages"]) == 2
     site.client.run("sh", "-c", change["command"]).ok()
     assert site.binaries(*names) == {f"{name}-1" for name in names}
 

@@ -20,7 +20,7 @@ def ask(site: Site, *words: str) -> Answer:
     return Answer(site.client, json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("kind", ["mask", "keywords", "license"])
+@pytest.mark.parametrize("kind", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("keywords", "license"))])
 def test_every_version_is_masked(site: Site, kind: str) -> None:
     variables = {"mask": {}, "keywords": {"KEYWORDS": "~amd64"}, "license": {"LICENSE": "EULA"}}[kind]
     site.both(A, **variables)
