@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from tests.system.builds.lab import Lab, left_behind
@@ -83,6 +84,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> Non
     run = subprocess.Popen(words, env=small.builder.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while "IT IS IN SRC_COMPILE" not in small.logs():
         assert run.poll() is None, small.logs()
+        time.sleep(0.05)
     (seen,) = json.loads(small.run("watch", "--json").ok().stdout)["emerges"]
     (package,) = seen["packages"]
     assert (seen["target"], package["cpv"], package["state"]) == ("v2", "app-misc/slow-1", "running")

@@ -40,8 +40,8 @@ def pair(work: Path, served: Server) -> tuple[Machine, Machine, str]:
     return binhost, client, url
 
 
-def new_key(home: Path) -> str:
-    keys.gpg(home, "--passphrase", "", "--quick-generate-key", "binhost 2027", "ed25519", "sign", "never")
+def new_key(home: Path, name: str = "binhost 2027") -> str:
+    keys.gpg(home, "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never")
     listing = keys.gpg(home, "--with-colons", "--list-secret-keys").decode()
     keys.kill_agents(home)
     return [line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")][-1]
@@ -63,7 +63,7 @@ def test_key_rotates_and_clients_follow_and_a_lost_one_is_replaced_by_hand(pair:
     client.root.emerge("-C", "app-misc/hello").ok()
 
     # Lost: nothing that clients trust can name the next one.
-    newer = new_key(home)
+    newer = new_key(home, "binhost 2028")
     binhost.setup("--role", "binhost", "--signing-key", newer).ok()
     binhost.root.run("portage-ext", "sign").ok()
     binhost.root.run("portage-ext", "publish").ok()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.system.setup.machines import Machine
 from tests.testkit import ebuilds, httpd
 
@@ -40,6 +42,7 @@ def test_setup_build_install_and_no_trace(work: Path) -> None:
         assert one.differences() == set()
 
 
+@pytest.mark.slow
 def test_nothing_but_the_installer_no_difference_at_all(work: Path) -> None:
     machine = Machine.fresh(work / "a", ebuilds.standard(work / "repo"))
     machine.setup("--role", "both", "--binhost", "http://127.0.0.1:9/production").ok()

@@ -92,9 +92,10 @@ put_in_first() {
     programs='' hooks --role both "${client[@]}" "${binhost[@]}"
 }
 
+# bats test_tags=slow
 @test "interrupted at any step, and taken out" {
     stepping
-    interrupted 1 "${SETUP_STRIDE:-53}" nothing_more --role both "${client[@]}" "${binhost[@]}"
+    interrupted 1 "${SETUP_STRIDE:-31}" nothing_more --role both "${client[@]}" "${binhost[@]}"
 }
 
 @test "interrupted at any step, and continued" {
@@ -361,6 +362,7 @@ believed_keys() {
     done
 }
 
+# bats test_tags=slow
 @test "what a binhost made stays when it becomes a mere client, until --purge" {
     hooks --role both --binhost http://127.0.0.1:9/production --key "$KEYS/public.asc"
     echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
@@ -396,6 +398,7 @@ believed_keys() {
     same_as_before
 }
 
+# bats test_tags=slow
 @test "the timer of an offset system works on that system, whatever its path" {
     mkdir "$work/a %path"
     root="$work/a %path/it's"

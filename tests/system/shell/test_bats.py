@@ -14,10 +14,11 @@ import pytest
 from tests.testkit import environments, keys, requirements
 
 HERE = Path(__file__).parent
+# A line of bats' own marks what make test-slow runs.
 TESTS = [
-    (file.name, name)
+    pytest.param(file.name, name, id=f"{file.name}: {name}", marks=[pytest.mark.slow] if tag else [])
     for file in sorted(HERE.glob("*.bats"))
-    for name in re.findall(r'^@test "(.*)" \{$', file.read_text(), re.M)
+    for tag, name in re.findall(r'^(# bats test_tags=slow\n)?@test "(.*)" \{$', file.read_text(), re.M)
 ]
 
 
@@ -32,7 +33,7 @@ def signing() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.skipif(requirements.find("bats") is None, reason="bats is not installed")
-@pytest.mark.parametrize(("file", "name"), TESTS, ids=[f"{file}: {name}" for file, name in TESTS])
+@pytest.mark.parametrize(("file", "name"), TESTS)
 def test_bats(file: str, name: str, signing: dict[str, str]) -> None:
     more = {
         "CHECKOUT": str(environments.CHECKOUT),

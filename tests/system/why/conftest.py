@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ class Site:
     builder: Root
     client: Root
     server: Server
+    ready: Path
+    """A PKGDIR with app-misc/a-1, which a binhost like this one has built for all tests."""
 
     @property
     def there(self) -> EbuildRepository:
@@ -46,6 +49,11 @@ class Site:
         """Build on the binhost; to ``merge`` as well takes half as long again, and only what others bind to needs it."""
         self.builder.emerge("--oneshot" if merge else "--buildpkgonly", "--quiet", *atoms, **variables).ok()
         self.client.forget_downloads()
+
+    def have_a(self) -> None:
+        """app-misc/a-1 in both trees, and in the binhost's PKGDIR as if it had built it just now."""
+        self.both("app-misc/a-1")
+        shutil.copytree(self.ready, self.builder.pkgdir, dirs_exist_ok=True)
 
     def sync(self) -> None:
         """The binhost gets the client's tree."""
@@ -70,11 +78,26 @@ def tree(location: Path) -> EbuildRepository:
     return made
 
 
+def binhost_of(work: Path) -> Root:
+    return Root.create(
+        work / "b", environments.environment(), [tree(work / "there")], features="buildpkg binpkg-multi-instance"
+    )
+
+
+@pytest.fixture(scope="session")
+def ready() -> Iterator[Path]:
+    """Read only."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        builder = binhost_of(Path(name))
+        builder.repositories[0].data("app-misc/a-1")
+        builder.emerge("--buildpkgonly", "--quiet", "app-misc/a").ok()
+        yield builder.pkgdir
+
+
 @pytest.fixture
-def site(work: Path) -> Iterator[Site]:
+def site(work: Path, ready: Path) -> Iterator[Site]:
     environment = environments.environment()
-    features = "buildpkg binpkg-multi-instance"
-    builder = Root.create(work / "b", environment, [tree(work / "there")], features=features)
+    builder = binhost_of(work)
     client = Root.create(work / "c", environment, [tree(work / "here")])
     client.etc("env/on", 'FEATURES="getbinpkg"\n')
     client.etc("package.env", "*/* on\n")
@@ -82,4 +105,4 @@ def site(work: Path) -> Iterator[Site]:
         server = stack.enter_context(httpd.serve(builder.pkgdir))
         conf = f"[lab]\nsync-uri = {server.url}\nlocation = {client.path}/var/cache/binhost/lab\nverify-signature = false\n"
         client.etc("binrepos.conf", conf)
-        yield Site(builder, client, server)
+        yield Site(builder, client, server, ready)

@@ -47,6 +47,7 @@ def test_a_binhost_that_builds_for_another_cpu(work: Path, host: Host, web: Serv
     assert client.emerge("-p", "app-misc/flags").ok().binaries() == {FLAGS}
 
 
+@pytest.mark.slow
 def test_a_local_package_that_was_built_for_another_cpu(site: Site) -> None:
     site.both(A)
     client = site.client

@@ -54,7 +54,7 @@ def package(site: Site, build: int = 1) -> Path:
 
 def stale_index(site: Site) -> None:
     """A binhost whose index names a build that is there no more, and not the one that took its place."""
-    site.build("app-misc/a")
+    site.have_a()
     index = {path: path.read_bytes() for path in site.builder.pkgdir.glob("Packages*")}
     site.build("app-misc/a")
     package(site).unlink()
@@ -86,8 +86,7 @@ def signing(work: Path, site: Site) -> Iterator[Keys]:
     site.builder.settings["BINPKG_GPG_VERIFY_GPG_HOME"] = str(work / "there")
     site.builder.write_settings()
     signs(site.builder, ours)
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     yield Keys(ours, foreign, work / "gnupg")
     for key in (ours, foreign):
         keys.kill_agents(key.home)
@@ -98,7 +97,6 @@ def signs(root: Root, key: SigningKey) -> None:
 
 
 def test_a_file_that_the_server_does_not_have(site: Site) -> None:
-    site.both(A)
     stale_index(site)
     site.client.emerge("-1", "app-misc/a").failed()
     site.client.forget_downloads()
@@ -120,8 +118,7 @@ def test_a_file_that_the_server_does_not_have(site: Site) -> None:
 
 
 def test_a_truncated_file_is_to_be_built_anew(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     os.truncate(package(site), package(site).stat().st_size // 2)
     answer = asked(site)
     assert answer.kinds(A) == ["fetch"]
@@ -141,8 +138,7 @@ def test_a_package_that_was_changed_without_its_index(site: Site, signing: Keys)
 
 
 def test_a_server_that_answers_no_more(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     conf = site.client.path / "etc/portage/binrepos.conf"
     command = 'sh -c "case ${URI} in *Packages*) exec wget -q -O ${DISTDIR}/${FILE} ${URI};; esac; echo no route; exit 4"'
     conf.write_text(f"{conf.read_text()}fetchcommand = {command}\n")
@@ -155,6 +151,12 @@ def test_a_server_that_answers_no_more(site: Site) -> None:
 
 def test_an_unsigned_package_where_signatures_are_asked_for(site: Site, signing: Keys) -> None:
     site.client.emerge("-1", "app-misc/a").failed()
+    # What cannot be tried is a line, and the rest is told.
+    site.client.forget_downloads()
+    done = site.client.run("portage-ext", "why", "--fetch", "--json", "app-misc/a", GPG_VERIFY_USER_DROP="no-such-user")
+    (line,) = [line for line in done.stderr.split("\n") if A in line]
+    assert line.startswith(f"portage-ext: {A} cannot be tried: KeyError: ")
+    assert Answer(site.client, json.loads(done.stdout)).kinds(A) == []
     answer = asked(site)
     assert answer.kinds(A) == ["signature"]
     assert answer.reason(A, "signature")["text"] == "is not signed, and a signature is asked for of [lab]"
@@ -235,8 +237,7 @@ def test_an_ordinary_user_and_a_pinned_binrepo(work: Path, lab: Lab) -> None:
 
 
 def test_a_download_of_before_that_was_changed(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     site.client.emerge("--fetchonly", "-1", "app-misc/a").ok()
     (file,) = (site.client.path / "var/cache/binhost/lab").rglob("*.gpkg.tar")
     stamp = file.stat()
@@ -295,14 +296,6 @@ def test_our_own_fetcher_refuses_a_package_of_an_unknown_key(lab: Lab, trusted: 
     reason = why(lab.client, "--fetch", "app-misc/flags").reason(FLAGS, "signature")
     assert reason["text"] == "its signature is refused [unknown-key]"
     assert reason["remedies"][0]["command"] == "portage-ext trust list"
-
-
-def test_what_cannot_be_tried_is_a_line_and_the_rest_is_told(site: Site, signing: Keys) -> None:
-    site.client.forget_downloads()
-    done = site.client.run("portage-ext", "why", "--fetch", "--json", "app-misc/a", GPG_VERIFY_USER_DROP="no-such-user")
-    (line,) = [line for line in done.stderr.split("\n") if A in line]
-    assert line.startswith(f"portage-ext: {A} cannot be tried: KeyError: ")
-    assert Answer(site.client, json.loads(done.stdout)).kinds(A) == []
 
 
 @pytest.mark.parametrize(

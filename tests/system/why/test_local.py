@@ -13,8 +13,7 @@ A = "app-misc/a-1"
 
 
 def test_a_file_that_the_index_lacks(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     client = site.client
     client.etc("binrepos.conf", "")
     shutil.copytree(site.builder.pkgdir / "app-misc", client.pkgdir / "app-misc")

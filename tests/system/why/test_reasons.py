@@ -188,8 +188,7 @@ def test_tree_ahead_of_the_binhost(client: Root) -> None:
 
 
 def test_tree_ahead_and_the_binhost_builds_it(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     site.here.data(A2)
     answer = why(site.client, "app-misc/a")
     assert answer.kinds(A2) == ["version"]
@@ -353,8 +352,7 @@ def test_excluded_by_an_option(client: Root, option: str) -> None:
 
 
 def test_user_patches(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     site.client.etc("patches/app-misc/a/fix.patch", "--- a\n+++ b\n")
     answer = why(site.client, "app-misc/a")
     assert answer.kinds(A) == ["patches"]

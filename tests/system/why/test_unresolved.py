@@ -49,8 +49,7 @@ def test_every_version_is_masked(site: Site, kind: str) -> None:
 
 
 def test_binaries_alone_are_asked_for_and_none_is_listed(site: Site) -> None:
-    site.both(A)
-    site.build("app-misc/a")
+    site.have_a()
     site.client.etc("package.env", "")
     site.client.emerge("-pK", "app-misc/a").failed()
     answer = ask(site, "app-misc/a", "--", "-K")
