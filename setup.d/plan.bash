@@ -149,11 +149,21 @@ plan_service() {
     esac
 }
 
-# The file $1 of ours, in which our command works on these roots, as a file in the stage; prints its name. Where they are /, as
+# The program that units and cron start: that which runs this, as it was started, or that of a system with a Portage of its own.
+our_program() {
+    local program=${PORTAGE_EXT_PROGRAM-}
+    if [[ -z $program || ${inside[*]} ]]; then
+        program=$("${inside[@]}" sh -c 'command -v portage-ext') || program=''
+    fi
+    [[ $program == /* ]] || program=/usr/bin/portage-ext
+    printf '%s' "$program"
+}
+
+# The file $1 of ours, in which our program works on these roots, as a file in the stage; prints its name. Where they are /, as
 # Portage sees them, it needs no words about them.
 for_these_roots() {
-    local config own text name variables=() made=$stage/${1##*/}
-    config=$(seen "$config_root")/ own=$(seen "$root")/
+    local config own text name program variables=() made=$stage/${1##*/}
+    config=$(seen "$config_root")/ own=$(seen "$root")/ program=$(our_program)
     text=$(<"$here/$1")
     if [[ $config != / || $own != / ]]; then
         variables=("PORTAGE_CONFIGROOT=$config")
@@ -172,6 +182,14 @@ for_these_roots() {
         text=${text//--pending/"--pending --config-root $config"}
         text=${text//--renew/"--renew --config-root $config"}
     fi
+    if [[ $program != *[^a-zA-Z0-9/._+-]* ]]; then
+        :
+    elif [[ $1 == *.service ]]; then
+        program=$(systemd_word "$program")
+    else
+        program=${program@Q} program=${program//%/\\%}
+    fi
+    text=${text//'/usr/bin/portage-ext '/"$program "}
     printf '%s\n' "$text" >"$made"
     printf '%s' "$made"
 }

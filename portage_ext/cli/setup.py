@@ -34,7 +34,17 @@ def run(options: argparse.Namespace) -> int:
     if script is None:
         raise InstallerMissingError(SCRIPT, str(_checkout().parent))
     sys.stdout.flush()
-    os.execvp("bash", ["bash", str(script), *options.words])
+    os.execvpe("bash", ["bash", str(script), *options.words], {**os.environ, **_own_program()})
+
+
+def _own_program() -> dict[str, str]:
+    """The variable that tells the installer how this command was started, for units and cron; the installer can search, too.
+
+    A program of python-exec(1) is of one Python, and goes with it: the one that calls it is meant.
+    """
+    path = os.path.abspath(sys.argv[0])
+    ours = os.path.basename(path) == "portage-ext" and "/python-exec/" not in path
+    return {"PORTAGE_EXT_PROGRAM": path} if ours else {}
 
 
 def installer() -> Path | None:

@@ -23,9 +23,16 @@ class NoMakerError(PortageExtError):
     wanted: str
 
     def __str__(self) -> str:
+        return f"{self.why}. {self.todo}"
+
+    @property
+    def why(self) -> str:
         asked = "" if self.wanted == "auto" else f' as with = "{self.wanted}" in [snapshot] asks'
         return (
             f"there is no way to make a snapshot of {self.root}{asked}: it is on {self.kind}. Snapshots need snapper with a "
-            "configuration named root, a subvolume of btrfs, ZFS, or LVM. "
-            'Set policy = "off" in [snapshot] if you do not want snapshots'
+            "configuration named root, a subvolume of btrfs, ZFS, or LVM"
         )
+
+    @property
+    def todo(self) -> str:
+        return 'Set policy = "off" in [snapshot] if you do not want snapshots'

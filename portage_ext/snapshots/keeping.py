@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -66,14 +68,16 @@ def take(
 ) -> Snapshot:
     """Make a snapshot of the system ``root``, record it with the reason ``why``, and remove snapshots beyond the retention.
 
-    ``warn`` is called for old snapshots that could not be removed. Raises SnapshotError, NoMakerError, LockError, OSError.
+    ``warn`` is called for old snapshots that could not be removed, and when a program takes long. Raises SnapshotError,
+    NoMakerError, LockError, OSError.
     """
     record = root / RECORD
     files.make_directory(record.parent)
     with locks.held(record.with_suffix(".lock"), limits.SNAPSHOT_SECONDS):
         known, by = load(root), maker(root, settings.maker)
         number, now = max((one.number for one in known), default=0) + 1, int(clock())
-        made = by.make(f"{number}-{time.strftime('%Y-%m-%d', time.gmtime(now))}", why)
+        with _announced(f"making a snapshot of {root} with {by.name} …", warn):
+            made = by.make(f"{number}-{time.strftime('%Y-%m-%d', time.gmtime(now))}", why)
         missing = tuple(map(str, apart(root, mounts())))
         found = Snapshot(number, by.name, made, now, why[: limits.SNAPSHOT_WHY], installed(root), missing)
         known.append(found)
@@ -91,13 +95,26 @@ def _pruned(known: list[Snapshot], by: Maker, keep: int, warn: Callable[[str], N
     for one in own[:-keep]:
         try:
             if not by.prunes:
-                by.remove(one.made)
+                with _announced(f"removing the old snapshot {one.number} with {by.name} …", warn):
+                    by.remove(one.made)
             gone.add(one.number)
         except SnapshotError as error:
             warn(f"cannot remove the old snapshot {one.number}: {error}")
             if not os.path.lexists(one.made) and by.name == "btrfs":
                 gone.add(one.number)  # somebody has removed it by hand
     return [one for one in known if one.number not in gone]
+
+
+@contextmanager
+def _announced(text: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Call ``tell`` with ``text`` if what follows takes longer than a wait that needs no announcement."""
+    timer = threading.Timer(limits.LOCK_SILENT, tell, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def installed(root: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from queue import Empty, Queue
 from threading import Thread
 
 from portage_ext import limits
+from portage_ext.config import snapshotting
 from portage_ext.errors import SettingsError
 from portage_ext.explain import traps
 from portage_ext.host.here import Here, binrepos, here
@@ -106,6 +107,9 @@ def _configured(site: Site, repos: Sequence[BinrepoValues]) -> dict[str, Callabl
     published = site.settings.publishing
     waiting = areas.binhosts(repos, site)
     waiting["keys"] = partial(areas.keys, site)
+    snapshots = snapshotting.configured(site.config_root)
+    if snapshots.policy != snapshotting.OFF:
+        waiting["snapshots"] = partial(areas.snapshots, site.eroot, snapshots)
     if published.own is not None or published.repositories:
         waiting["releases"] = partial(areas.releases, published)
     return waiting | areas.mirrors(published)

@@ -15,8 +15,10 @@ from typing import Final
 from portage_ext import __version__, limits, shown, words
 from portage_ext.config import publishing
 from portage_ext.config.settings import FetchSettings
+from portage_ext.config.snapshotting import REFUSE, Snapshotting
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.releases import MirrorPushError
+from portage_ext.errors.snapshots import NoMakerError
 from portage_ext.errors.trust import GpgError, MirrorError, NotFoundError, TrustError
 from portage_ext.fetch.mirrors import bases as bases_of
 from portage_ext.fetch.reach import release_at
@@ -27,6 +29,7 @@ from portage_ext.policy.health import Area, Finding, KeyState, Space
 from portage_ext.releases import roots
 from portage_ext.releases.mirror import Mirror
 from portage_ext.releases.tree import Tree
+from portage_ext.snapshots import keeping
 from portage_ext.tasks.site import Site
 from portage_ext.trust import kept_root, manage
 from portage_ext.trust.defeats import BinrepoValues
@@ -229,6 +232,19 @@ def disk(places: list[tuple[str, str]]) -> Area:
         seen.setdefault(there.stat().st_dev, space)
     told = ", ".join(f"{words.size(one.free)} free ({one.what})" for one in seen.values())
     return Area("disk", told, tuple(finding for one in seen.values() for finding in health.room(one)))
+
+
+def snapshots(eroot: Path, settings: Snapshotting) -> Area:
+    """Whether the snapshots that [snapshot] asks for can be made; nothing is made."""
+    try:
+        maker = keeping.maker_of(eroot, settings.maker)
+    except NoMakerError as error:
+        if settings.policy == REFUSE:
+            found = health.error(f"emerge refuses every merge, because no snapshot can be made: {error.why}", error.todo)
+        else:
+            found = health.warning(f"emerge merges without a snapshot, because none can be made: {error.why}", error.todo)
+        return Area("snapshots", "cannot be made", (found,))
+    return Area("snapshots", f"made by {maker.name} before emerge changes the system")
 
 
 def hooks(root: Path, config_root: Path) -> Area:

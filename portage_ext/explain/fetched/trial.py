@@ -32,6 +32,7 @@ from portage_ext.host.probe import Expectation, Function
 from portage_ext.limits import TRIAL_BYTES, TRIAL_FETCH_SECONDS, TRIAL_PACKAGES, TRIAL_SECONDS
 from portage_ext.model import GPKG_SUFFIX, builder
 from portage_ext.trust import gpg
+from portage_ext.words import counted
 
 _TREE: Final = "portage.dbapi.bintree:binarytree"
 EXPECTED: Final[tuple[Expectation, ...]] = (
@@ -66,7 +67,7 @@ class Trials:
         said = tuple(dict.fromkeys(self._said))
         if not self._left_out:
             return said
-        bounds = f"{TRIAL_PACKAGES} packages, {TRIAL_BYTES >> 30} GiB and {TRIAL_SECONDS:.0f} s"
+        bounds = f"{counted(TRIAL_PACKAGES)}, {TRIAL_BYTES >> 30} GiB and {TRIAL_SECONDS:.0f} s"
         names = " ".join(self._left_out[:6]) + (" ..." if len(self._left_out) > 6 else "")
         return (*said, f"portage-ext: not fetched, beyond {bounds} at a time ({len(self._left_out)}): {names}")
 
@@ -80,7 +81,7 @@ class Trials:
         except UnknownPortageError as error:
             self._said.append(f"portage-ext: {error}")
             return None
-        except Exception as error:  # noqa: BLE001 - the other reasons are told all the same
+        except Exception as error:  # noqa: BLE001 - the other reasons must still be printed
             self._said.append(f"portage-ext: {offer.cpv} cannot be tried: {type(error).__name__}: {error}")
             return None
 

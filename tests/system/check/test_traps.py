@@ -54,6 +54,18 @@ def test_signatures_that_are_ignored(pair: Pair) -> None:
     assert "getbinpkg" in pair.client.run("portageq", "envvar", "FEATURES").stdout.split()
 
 
+def test_snapshots_that_cannot_be_made(pair: Pair) -> None:
+    """Asked for of a maker that this machine does not have, so that emerge would refuse every merge."""
+    path = pair.client.path / "etc/portage/portage-ext.toml"
+    before = path.read_text() if path.exists() else ""
+    path.write_text(f'{before}\n[snapshot]\npolicy = "refuse"\nwith = "zfs"\n')
+    found = one(pair.client, "snapshots", "emerge refuses every merge")
+    assert found["severity"] == "error"
+    assert found["remedy"].startswith('Set policy = "off" in [snapshot]')
+    path.write_text(before)
+    healthy(pair.client)
+
+
 def test_a_binhost_in_the_variable_beside_the_file(pair: Pair) -> None:
     pair.client.settings["PORTAGE_BINHOST"] = f"{pair.url}/staging"
     pair.client.write_settings()

@@ -392,7 +392,7 @@ believed_keys() {
     hooks --uninstall --purge
     same_as_before
     hooks --role binhost "${binhost[@]}" --timer cron --nginx none
-    grep -q '^17 4 \* \* \*  root  env .*/usr/bin/portage-ext' "$root/etc/cron.d/portage-ext"
+    grep -q "^17 4 \* \* \*  root  env .*$PORTAGE_BIN/portage-ext" "$root/etc/cron.d/portage-ext"
     [ ! -e "$root/etc/nginx/conf.d/portage-ext.conf" ]
     hooks --uninstall --purge
     same_as_before
@@ -407,7 +407,7 @@ believed_keys() {
     printf '#!/bin/sh\nprintf "%%s|" "$PORTAGE_CONFIGROOT" "$ROOT" "$SYSROOT" "$@" >>"%s/ran"; echo >>"%s/ran"\n' "$work" "$work" >"$work/portage-ext"
     chmod +x "$work/portage-ext"
     # as cron takes it: \% is %
-    sed -n 's/^17 4 \* \* \*  root  //p' "$root/etc/cron.d/portage-ext" | sed "s|/usr/bin/portage-ext|$work/portage-ext|g; s/\\\\%/%/g" >"$work/line"
+    sed -n 's/^17 4 \* \* \*  root  //p' "$root/etc/cron.d/portage-ext" | sed "s|$PORTAGE_BIN/portage-ext|$work/portage-ext|g; s/\\\\%/%/g" >"$work/line"
     env -i PATH="$PATH" sh "$work/line"
     where="$root/|$root/|$root/|"
     [[ $(<"$work/ran") == "${where}after-emerge|--pending|--config-root|$root/|"$'\n'"${where}publish|--renew|--config-root|$root/|" ]]
@@ -418,8 +418,23 @@ believed_keys() {
     hooks --role binhost "${binhost[@]}" --timer systemd --nginx none
     unit=$root/etc/systemd/system/portage-ext-publish.service
     grep -qxF "Environment=\"ROOT=${root//%/%%}/\"" "$unit"
-    grep -qxF "ExecStart=/usr/bin/portage-ext after-emerge --pending --config-root \"${root//%/%%}/\"" "$unit"
-    grep -qxF "ExecStopPost=/usr/bin/portage-ext publish --renew --config-root \"${root//%/%%}/\"" "$unit"
+    grep -qxF "ExecStart=$PORTAGE_BIN/portage-ext after-emerge --pending --config-root \"${root//%/%%}/\"" "$unit"
+    grep -qxF "ExecStopPost=$PORTAGE_BIN/portage-ext publish --renew --config-root \"${root//%/%%}/\"" "$unit"
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "what runs unattended is the program that ran the installer, wherever it is" {
+    mkdir -p "$work/it's a %"
+    printf '#!/bin/sh\necho "$@" >>"%s/ran"\n' "$work" >"$work/it's a %/portage-ext"
+    chmod +x "$work/it's a %/portage-ext"
+    programs="$work/it's a %:$PORTAGE_BIN:$PATH"
+    hooks --role binhost "${binhost[@]}" --timer systemd --nginx none
+    grep -qF "ExecStart=\"$work/it's a %%/portage-ext\" after-emerge" "$root/etc/systemd/system/portage-ext-publish.service"
+    hooks --role binhost --timer cron
+    sed -n 's/^17 4 \* \* \*  root  //p' "$root/etc/cron.d/portage-ext" | sed 's/\\%/%/g' >"$work/line"
+    env -i PATH="$PATH" sh "$work/line"
+    [[ $(<"$work/ran") == "after-emerge --pending"*$'\n'"publish --renew"* ]]
     hooks --uninstall --purge
     same_as_before
 }

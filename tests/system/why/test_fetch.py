@@ -355,7 +355,7 @@ def test_what_is_beyond_the_bounds_is_said(site: Site) -> None:
     python = str(site.client.environment.python)
     done = site.client.run(python, "-c", ONE, "why", "--fetch", "app-misc/a", "app-misc/b").ok()
     (line,) = [line for line in done.stderr.split("\n") if "not fetched" in line]
-    assert line == "portage-ext: not fetched, beyond 1 packages, 8 GiB and 1800 s at a time (1): app-misc/b-1"
+    assert line == "portage-ext: not fetched, beyond 1 package, 8 GiB and 1800 s at a time (1): app-misc/b-1"
     assert len(site.server.packages()) == 1
 
 

@@ -39,6 +39,24 @@ def test_the_installer_of_the_installed_files_gets_every_word_and_its_status_cou
     assert (done.stdout, done.returncode) == ("<--role><client><--yes><--><-h><a b><--version>", 3)
 
 
+def test_the_installer_is_told_which_program_was_started(tmp_path: Path) -> None:
+    site = installed(tmp_path, record="../../share/portage-ext/setup_hooks.sh")
+    script = tmp_path / "share/portage-ext/setup_hooks.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text('printf "<%s>" "${PORTAGE_EXT_PROGRAM-}"\n')
+    said = {}
+    for where in ("a b/bin", "usr/lib/python-exec/python3.12"):
+        program = tmp_path / where / "portage-ext"
+        program.parent.mkdir(parents=True)
+        program.write_text("import sys\nfrom portage_ext.cli.main import main\nsys.exit(main())\n")
+        environment = {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin"}
+        command = [sys.executable, "-P", "./portage-ext", "setup"]
+        done = subprocess.run(command, cwd=program.parent, env=environment, capture_output=True, text=True, check=False)
+        said[where] = done.stdout
+    assert said == {"a b/bin": f"<{tmp_path}/a b/bin/portage-ext>", "usr/lib/python-exec/python3.12": "<>"}
+    assert setup(site).stdout == "<>"
+
+
 def test_without_an_installer_one_line_says_so(tmp_path: Path) -> None:
     for site in (installed(tmp_path / "a"), installed(tmp_path / "b", record="../../share/portage-ext/setup_hooks.sh")):
         done = setup(site, "--status")

@@ -6,10 +6,12 @@ would change the volumes of the machine. btrfs is played for real (tests/system/
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from portage_ext import limits
 from portage_ext.config.snapshotting import Snapshotting
 from portage_ext.errors.snapshots import NoMakerError, SnapshotError
 from portage_ext.snapshots import keeping
@@ -130,6 +132,35 @@ class Counting:
         if made in self.stuck:
             raise SnapshotError("zfs", "busy")
         self.removed.append(made)
+
+
+class Slow(Counting):
+    """A maker that ends when somebody has been told that it takes long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, threading.Event] = {"making": threading.Event(), "removing": threading.Event()}
+        self.lines: list[str] = []
+
+    def tell(self, line: str) -> None:
+        self.lines.append(line)
+        self.told[line.split()[0]].set()
+
+    def make(self, name: str, description: str) -> str:
+        assert self.told["making"].wait(60)
+        return name
+
+    def remove(self, made: str) -> None:
+        assert self.told["removing"].wait(60)
+
+
+def test_a_program_that_takes_long_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, maker = Snapshotting("warn", keep=1), Slow()
+    take(tmp_path, settings, "why", maker=lambda *_: Counting(), warn=maker.tell)
+    assert maker.lines == []
+    monkeypatch.setattr(limits, "LOCK_SILENT", 0.01)
+    take(tmp_path, settings, "why", maker=lambda *_: maker, warn=maker.tell)
+    assert maker.lines == [f"making a snapshot of {tmp_path} with zfs …", "removing the old snapshot 1 with zfs …"]
 
 
 def test_old_ones_go_and_one_that_cannot_go_is_told_and_stays_in_the_record(tmp_path: Path) -> None:
