@@ -4,7 +4,7 @@
 
 The ledger has as many published jobs. ``open`` asks again on a connection that is open, as emerge does while it waits; ``warm``
 begins a new door on an ssh connection that is kept (ControlMaster), as one emerge after the other does; ``cold`` connects.
-Medians, and the highest of all runs.
+Each has ssh alone (`ssh host true`) beside it, which is no part of ours. Medians, and the highest of all runs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import getpass
 import shlex
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -89,10 +90,13 @@ def main() -> None:
         door = (
             f"env -i PATH=/usr/bin:/bin PORTAGE_CONFIGROOT={root} ROOT={root} {environments.environment().bin}/portage-ext door"
         )
-        (root / "ssh/authorized").write_text(f'restrict,command="{door} --client laptop" {key}')
+        other = sshd.new_ssh_key(root / "ssh/other")
+        (root / "ssh/authorized").write_text(f'restrict,command="{door} --client laptop" {key}restrict {other}')
         with sshd.running(root / "ssh") as port:
             cold = (*shlex.split(sshd.client_options(root / "ssh/user")),)
-            warm = (*cold, "-oControlMaster=auto", f"-oControlPath={root}/ssh/control", "-oControlPersist=60")
+            kept = ("-oControlMaster=auto", f"-oControlPath={root}/ssh/control", "-oControlPersist=60")
+            warm = (*cold, *kept)
+            alone = (*shlex.split(sshd.client_options(root / "ssh/other")),)
             host = f"{getpass.getuser()}@127.0.0.1"
 
             def service(words: tuple[str, ...]) -> Service:
@@ -114,6 +118,14 @@ def main() -> None:
                 print(f"open  {measured(options.runs, lambda number: check(one, number))}")
                 print(f"warm  {measured(options.runs, ask_once(warm))}")
             print(f"cold  {measured(options.runs, ask_once(cold))}")
+
+            def nothing(words: tuple[str, ...]) -> Callable[[int], None]:
+                command = ["ssh", "-T", "-oBatchMode=yes", "-p", str(port), *words, host, "true"]
+                return lambda number: subprocess.run(command, stdin=subprocess.DEVNULL, check=True) and None
+
+            kept = ("-oControlMaster=auto", f"-oControlPath={root}/ssh/alone", "-oControlPersist=60")
+            print(f"warm, ssh alone  {measured(options.runs, nothing((*alone, *kept)))}")
+            print(f"cold, ssh alone  {measured(options.runs, nothing(alone))}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from portage_ext.builds.key import Job
-from portage_ext.builds.orders import Failure
 from portage_ext.model import Cpv
+
+if TYPE_CHECKING:
+    from portage_ext.builds.orders import Failure
 
 State = Literal["queued", "running", "checked", "published", "failed", "cancelled"]
 

@@ -17,19 +17,20 @@ import contextlib
 import json
 import os
 import sqlite3
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from portage_ext import files
 from portage_ext.builds.entries import Attempt, Entry, State, Waits
 from portage_ext.builds.key import Job, job
-from portage_ext.builds.orders import Failure
 from portage_ext.errors.builds import LedgerError
 from portage_ext.limits import builds as limits
 from portage_ext.model import Cpv
+
+if TYPE_CHECKING:
+    from portage_ext.builds.orders import Failure
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS job (
@@ -274,6 +275,10 @@ class Ledger:
             f" WHERE attempt.outcome = 'checked' ORDER BY attempt.ended DESC LIMIT {_TIMED}",
             (),
         )
+        if not rows:
+            return {}
+        import statistics  # takes as long to import as to answer a request
+
         found: dict[str, list[int]] = {}
         for cpv, seconds in rows:
             found.setdefault(Cpv.parse(str(cpv)).cp, []).append(int(seconds))

@@ -6,48 +6,13 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from portage_ext.builds.cages.cage import Bounds
 from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.places import Places
 from portage_ext.config.building import Building
 from portage_ext.targets.store import Store
 from portage_ext.tasks.site import Site
-
-STATE: Final = "var/lib/portage-ext/builds"
-LEDGER: Final = "ledger.sqlite"
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The directories of builds: ``state`` has the ledger, logs and results; ``scratch`` has temporary files of attempts."""
-
-    state: Path
-    scratch: Path
-    distfiles: Path
-
-    @property
-    def ledger(self) -> Path:
-        return self.state / LEDGER
-
-    @property
-    def incoming(self) -> Path:
-        return self.state / "incoming"
-
-    @property
-    def layers(self) -> Path:
-        return self.state / "layers"
-
-    def log(self, key: str, fence: int) -> str:
-        """The path of the log of an attempt, to which every engine appends."""
-        return str(self.state / "log" / f"{key[:16]}.{fence}.log")
-
-
-def places(site: Site) -> Places:
-    """The directories for builds of ``site``."""
-    state = site.eroot / STATE
-    return Places(state, state / "scratch", state / "distfiles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +29,7 @@ class Means:
 @contextlib.contextmanager
 def means(site: Site) -> Iterator[Means]:
     """Open the ledger of ``site`` and give the shared objects while the block runs. Raises LedgerError."""
-    where = places(site)
+    where = Places.below(site.eroot)
     ledger = Ledger(where.ledger)
     try:
         yield Means(site, where, ledger, Store(site.eroot), bounds(site.settings.building))

@@ -29,8 +29,8 @@ from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.distfiles import Distfiles
 from portage_ext.builds.issuing import digest
 from portage_ext.builds.key import Job, Planned, parse
-from portage_ext.builds.means import Places
 from portage_ext.builds.orders import Failure, Order, Report
+from portage_ext.builds.places import Places
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
 from portage_ext.limits import builds as limits

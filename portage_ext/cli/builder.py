@@ -13,6 +13,7 @@ from typing import Final
 from portage_ext import files, shown
 from portage_ext.builds import issuing, means, orders, performing
 from portage_ext.builds.performing import Performer
+from portage_ext.builds.places import Places
 from portage_ext.cli import objects, places
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import PortageExtError, UsageError
@@ -93,7 +94,7 @@ def _perform(site: Site, joined: Joined, directory: Path) -> int:
     out.mkdir()
     with (directory / issuing.ORDER).open("rb") as file:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), "order.json")
-    performer = Performer(means.places(site), Store(site.eroot), means.bounds(site.settings.building))
+    performer = Performer(Places.below(site.eroot), Store(site.eroot), means.bounds(site.settings.building))
     performing.clear(performer.places)
     said = performer.perform(order, directory / issuing.ADDITIONS, out, sys.stdout.buffer)
     if said.failure:

@@ -15,6 +15,7 @@ from portage_ext.builds.entries import Entry
 from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.performing import Performer
+from portage_ext.builds.places import Places
 from portage_ext.builds.workshop import Workshop, workshop
 from portage_ext.cli import live, objects, places
 from portage_ext.cli.screen import Screen
@@ -129,7 +130,7 @@ def _perform(options: argparse.Namespace) -> int:
     site = places.site(options)
     with options.order.open("rb") as file:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), str(options.order))
-    performer = Performer(means.places(site), Store(site.eroot), means.bounds(site.settings.building))
+    performer = Performer(Places.below(site.eroot), Store(site.eroot), means.bounds(site.settings.building))
     performing.clear(performer.places)
     said = performer.perform(order, options.order.parent / issuing.ADDITIONS, options.out, sys.stdout.buffer)
     if said.failure:

@@ -1,4 +1,7 @@
-"""portage-ext door: serve one client that asks for builds, on standard input and output; its ssh key starts this."""
+"""portage-ext door: serve one client that asks for builds, on standard input and output; its ssh key starts this.
+
+A client waits while this starts, so it imports and reads only what an answer needs.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,15 @@ import sys
 from pathlib import Path
 
 from portage_ext import limits
-from portage_ext.builds import means
 from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.places import Places
 from portage_ext.cli import places
-from portage_ext.cli.screen import Screen
-from portage_ext.door import background
+from portage_ext.config import asking
 from portage_ext.door.desk import Desk
 from portage_ext.door.requests import Requests
 from portage_ext.door.talk import talk
 from portage_ext.errors import UsageError
 from portage_ext.targets.store import Store
-from portage_ext.tasks.site import Site
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,20 +33,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when the client has said all."""
-    site = places.site(options)
     if options.plan:
-        return _plan(site)
-    client = site.settings.clients.get(options.client)
+        return _plan(options)
+    client = asking.client(options.config_root, options.client)
     if client is None:
         raise UsageError(f"portage-ext.toml has no [client.{options.client}]")
     if options.authorize:
+        from portage_ext.cli.screen import Screen
+
         Screen().line(f'restrict,command="portage-ext door --client {client.name}" {_public(options.authorize)}')
         return 0
-    where = means.places(site)
+    where = Places.below(places.eroot())
     ledger = Ledger(where.ledger)
     requests = Requests(where.ledger)
     try:
-        desk = Desk(client, requests, ledger, Store(site.eroot), lambda: background.start(where, site.config_root))
+        desk = Desk(client, requests, ledger, Store(places.eroot()), lambda: _start(options, where))
         talk(desk, sys.stdin.buffer, sys.stdout.buffer)
     finally:
         requests.close()
@@ -53,11 +55,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(site: Site) -> int:
+def _start(options: argparse.Namespace, where: Places) -> None:
+    """Have planned what was accepted. Raises PortageExtError, OSError."""
+    from portage_ext.door import background
+
+    places.site(options)  # nobody sees what the process in the background says of a mistake in the file; the client does
+    background.start(where, options.config_root)
+
+
+def _plan(options: argparse.Namespace) -> int:
     """Plan what was accepted. A process of its own, which may load the whole workshop."""
     from portage_ext.builds.workshop import workshop
     from portage_ext.door import planning
 
+    site = places.site(options)
     with workshop(site) as shop:
         requests = Requests(shop.means.places.ledger)
         try:

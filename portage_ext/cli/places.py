@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from portage_ext.tasks.site import Site
+# What emerge or a client waits for starts without reading the whole of portage-ext.toml.
+if TYPE_CHECKING:
+    from portage_ext.tasks.site import Site
 
 
 def config_root(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,7 @@ def roots(parser: argparse.ArgumentParser) -> None:
     """``--config-root``, and ``--root``: where the state is kept."""
     config_root(parser)
     parser.add_argument(
-        "--root", type=Path, default=_eroot(), metavar="DIR", help="EROOT, where the state is kept (default: %(default)s)"
+        "--root", type=Path, default=eroot(), metavar="DIR", help="EROOT, where the state is kept (default: %(default)s)"
     )
 
 
@@ -39,19 +42,24 @@ def key(parser: argparse.ArgumentParser) -> None:
 
 def site(options: argparse.Namespace, *, client_only: bool = False) -> Site:
     """The system that ``options`` name. Raises SettingsError, ToolchainModeError."""
-    return Site.read(options.config_root, getattr(options, "root", None) or _eroot(), client_only=client_only)
+    from portage_ext.tasks.site import Site
+
+    return Site.read(options.config_root, getattr(options, "root", None) or eroot(), client_only=client_only)
 
 
 def here() -> Site:
     """The system that the environment names. Raises SettingsError, ToolchainModeError."""
-    return Site.read(_config_root(), _eroot())
+    from portage_ext.tasks.site import Site
+
+    return Site.read(_config_root(), eroot())
 
 
 def _config_root() -> Path:
     return Path(os.environ.get("PORTAGE_CONFIGROOT") or f"{_eprefix()}/")
 
 
-def _eroot() -> Path:
+def eroot() -> Path:
+    """EROOT of the environment."""
     prefix = os.environ.get("EPREFIX", _eprefix())
     return Path(os.environ.get("EROOT") or f"{os.environ.get('ROOT', '').rstrip('/')}{prefix}/")
 

@@ -25,10 +25,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from portage_ext.config.table import Table
+from portage_ext.config.table import Table, whole
 from portage_ext.errors import SettingsError
 from portage_ext.limits import MIB
 from portage_ext.limits.builds import ASK_BATCH
@@ -108,6 +109,12 @@ def read_clients(top: Table) -> Mapping[str, Client]:
     """The tables [client.NAME]. Raises SettingsError."""
     tables = top.table("client")
     return {name: _client(name, tables.table(name)) for name in tables.names()}
+
+
+def client(config_root: Path, name: str) -> Client | None:
+    """[client.NAME] of the file below ``config_root``, without a look at its other tables. Raises SettingsError."""
+    top = whole(config_root)
+    return None if top is None else read_clients(top).get(name)
 
 
 def _client(name: str, table: Table) -> Client:

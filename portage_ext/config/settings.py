@@ -42,10 +42,10 @@ from portage_ext.config import building, publishing, swarm, toolchain, unattende
 from portage_ext.config.building import Building, DeployHost
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.swarm import Swarm
-from portage_ext.config.table import SETTINGS_FILE, Table, document
+from portage_ext.config.table import Table, document, whole
 from portage_ext.config.unattended import Unattended
 from portage_ext.config.watching import Metrics, Watching
-from portage_ext.errors import SettingsError, UnreadableSettingsError
+from portage_ext.errors import SettingsError
 
 if TYPE_CHECKING:
     from portage_ext.config.asking import Asking, Client
@@ -127,22 +127,17 @@ def load(config_root: Path, *, client_only: bool = False) -> Settings:
     ``client_only`` reads only what fetching needs, so that a mistake in [publish] does not stop emerge from fetching
     packages. Raises SettingsError, ToolchainModeError.
     """
-    path = config_root / SETTINGS_FILE
     home = config_root / "etc/portage/gnupg"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Settings(portage_home=home)
-    except OSError as error:
-        raise UnreadableSettingsError(str(path), error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(str(path), f"it is not UTF-8 ({error.reason} at byte {error.start})") from error
-    return parse(text, path=path, portage_home=home, client_only=client_only)
+    top = whole(config_root)
+    return Settings(portage_home=home) if top is None else _settings(top, home, client_only=client_only)
 
 
 def parse(text: str, *, path: Path, portage_home: Path = Path("/etc/portage/gnupg"), client_only: bool = False) -> Settings:
     """Read the file's text; ``path`` is named in errors. See :func:`load`."""
-    top = Table(document(text, str(path)), "", str(path))
+    return _settings(Table(document(text, str(path)), "", str(path)), portage_home, client_only=client_only)
+
+
+def _settings(top: Table, portage_home: Path, *, client_only: bool) -> Settings:
     fetch, sign, release, trust = (top.table(name) for name in ("fetch", "sign", "release", "trust"))
     binrepos = top.table("binrepo")
     homedir = sign.text("homedir")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.errors import SettingsError
+from portage_ext.errors import SettingsError, UnreadableSettingsError
 
 SETTINGS_FILE: Final = "etc/portage/portage-ext.toml"
 """Where the file is, below PORTAGE_CONFIGROOT."""
@@ -28,6 +29,20 @@ def document(text: str, path: str) -> dict[str, object]:
         raise SettingsError(path, "it is nested too deeply") from None
     except ValueError as error:  # also a number of thousands of digits
         raise SettingsError(path, str(error)) from error
+
+
+def whole(config_root: Path) -> Table | None:
+    """The whole file below ``config_root``; None without a file. Raises SettingsError, UnreadableSettingsError."""
+    path = config_root / SETTINGS_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableSettingsError(str(path), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(str(path), f"it is not UTF-8 ({error.reason} at byte {error.start})") from error
+    return Table(document(text, str(path)), "", str(path))
 
 
 class Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files, locks
-from portage_ext.builds.means import Places
+from portage_ext.builds.places import Places
 
 LOCK: Final = "door.lock"
 """The lock file below ``Places.state`` that the planning process holds."""

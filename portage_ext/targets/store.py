@@ -17,14 +17,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
 from portage_ext.errors import UsageError
 from portage_ext.errors.builds import CaptureError, TargetError
 from portage_ext.limits import builds as limits
-from portage_ext.targets import capture
-from portage_ext.targets.capture import Target
+
+# The service side of requests starts for each client, and only asks which capture is the current one.
+if TYPE_CHECKING:
+    from portage_ext.targets.capture import Target
 
 DIRECTORY: Final = "var/lib/portage-ext/targets"
 DOCUMENT: Final = "target.json"
@@ -94,6 +96,8 @@ class Store:
         shutil.rmtree(self.directory / f"{name}.d", ignore_errors=True)
 
     def _read(self, place: Path, name: str) -> Target:
+        from portage_ext.targets import capture
+
         try:
             with (place / DOCUMENT).open("rb") as file:
                 return capture.parse(file.read(limits.CAPTURE_SIZE + 1), str(place / DOCUMENT))

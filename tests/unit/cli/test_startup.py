@@ -17,7 +17,7 @@ from portage_ext.cli.main import whole_parser
 whole_parser([sys.argv[1]])
 print(*sys.modules)
 """
-BUDGETS = {"fetch": 44, "reindex": 53, "after-emerge": 123, "postsync": 70}
+BUDGETS = {"fetch": 44, "reindex": 53, "after-emerge": 123, "postsync": 70, "door": 38}
 """Command, and modules of portage_ext."""
 _LARGE = frozenset(
     ("requests", "urllib.request", "http.client", "rich", "gnupg", "asyncio", "ssl", "portage", "multiprocessing")
@@ -25,6 +25,7 @@ _LARGE = frozenset(
 """What none of them needs before it has work."""
 _NOT_FOR = {
     "fetch": frozenset(("zstandard", "sqlite3", "tarfile", "json", "subprocess", "tomllib")),
+    "door": frozenset(("portage_ext.config.settings", "portage_ext.builds.cages", "statistics", "subprocess")),
     "reindex": frozenset(("tarfile", "portage_ext.elf.reader", "portage_ext.gpkg.image", "portage_ext.errors.releases")),
 }
 
