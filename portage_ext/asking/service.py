@@ -1,7 +1,9 @@
 """A client talks to its build service line by line through a program: ssh, or `portage-ext door` on this host.
 
-Every wait has a limit. The first answer must arrive within the time set in [ask], so emerge loses no more time than that if the
-service is down. Later answers must arrive within ASK_ANSWER seconds. ssh never asks for a password and refuses unknown hosts.
+Every wait has a limit. The first answer must arrive within the time set in [ask] (``patience``), later answers within
+ASK_ANSWER seconds. A ``hasty`` client is emerge: it gives the answer to its request what is left of patience, and ASK_EACH
+seconds for each package, so it loses no more time than that if the service is down or hangs. ssh never asks for a password and
+refuses unknown hosts.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class Service:
 
     asking: Asking
     program: Sequence[str] = ()
+    hasty: bool = False
+    _until: float = 0.0
     _process: subprocess.Popen[bytes] | None = None
     _said: IO[bytes] | None = None
     _unread: bytearray = field(default_factory=bytearray)
@@ -53,6 +57,7 @@ class Service:
 
     def __enter__(self) -> Self:
         """Connect. Raises ServiceError, RefusedRequestError, MessageError."""
+        self._until = time.monotonic() + self.asking.patience
         self._said = tempfile.TemporaryFile(prefix="portage-ext.")
         try:
             # Start it in its own session, so that Ctrl-C only ends our waiting and does not kill the program.
@@ -93,7 +98,10 @@ class Service:
     def request(self, packages: Sequence[Wanted], hurry: str) -> list[Standing]:
         """Request builds of ``packages`` and return their states. Raises ServiceError, RefusedRequestError, MessageError."""
         asked = [protocol.plain(one) for one in packages]
-        return protocol.standings(self.do(protocol.REQUEST, target=self.asking.target, packages=asked, hurry=hurry))
+        patience = limits.ASK_ANSWER
+        if self.hasty:
+            patience = max(0.0, self._until - time.monotonic()) + len(packages) * limits.ASK_EACH
+        return protocol.standings(self.do(protocol.REQUEST, patience, target=self.asking.target, packages=asked, hurry=hurry))
 
     def state(self, cpvs: Sequence[str] = ()) -> list[Standing]:
         """The states of this client's newest requests, for ``cpvs`` or for all packages. Raises the errors of
@@ -144,7 +152,7 @@ class Service:
             raise ServiceError(self.asking.where, "is not connected")
         while b"\n" not in self._unread:
             if not select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
-                raise ServiceError(self.asking.where, f"did not answer within {patience:g} s")
+                raise ServiceError(self.asking.where, f"did not answer within {patience:.2g} s")
             data = os.read(process.stdout.fileno(), 65536)
             if not data:
                 raise self._lost()

@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         joined.join(address(options.url), tokens.read(options.token_file), _command(site))
         screen.line(f"{joined.name} has joined {options.url}")
         if options.no_run:
+            screen.text("It connects when `portage-ext builder run` is started, as a service. Until then it builds nothing.")
             return 0
     if options.action in ("join", "run"):
         return _run(joined)

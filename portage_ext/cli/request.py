@@ -33,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0; 1 when something was refused or failed, or with --wait is not built by the deadline."""
+    """Exit status: 0; 1 when something was refused or failed, or with --wait is not built by the deadline. Without
+    a name, ``--wait`` counts only what had not ended when it began."""
     asking = places.site(options).settings.asking
     if asking is None:
         raise UsageError("portage-ext.toml has no [ask] with where and target, which say whom to ask")
@@ -89,7 +90,7 @@ def _standing(options: argparse.Namespace, asking: Asking, names: Sequence[str],
                 raise UsageError(f"this host has asked for none of {' '.join(names)}")
             found = service.cancel(chosen)
     if options.wait and found:
-        return _ended(options, asking, _followed(asking, found, screen), screen)
+        return _waited(options, asking, found, screen)
     if not options.json:
         screen.table([(one.cpv, one.state, telling.about(one)) for one in found], ("bold",))
     if not found:
@@ -99,8 +100,21 @@ def _standing(options: argparse.Namespace, asking: Asking, names: Sequence[str],
     return 0
 
 
-def _ended(options: argparse.Namespace, asking: Asking, found: Sequence[Standing], screen: Screen) -> int:
+def _waited(options: argparse.Namespace, asking: Asking, found: Sequence[Standing], screen: Screen) -> int:
+    """Wait for what has not ended yet. What had ended before is told, and has no part in the exit status."""
+    going = {one.cpv for one in found if not one.has_ended}
+    every = _followed(asking, list(found), screen)
+    if before := [one.cpv for one in every if one.cpv not in going and one.state != "published"]:
+        screen.text(f"Not waited for, because it ended before: {' '.join(before)}. `--cancel` takes it off the list.")
     if options.json:
+        _show(asking, every)
+    return _ended(options, asking, [one for one in every if one.cpv in going], screen, shown=True)
+
+
+def _ended(
+    options: argparse.Namespace, asking: Asking, found: Sequence[Standing], screen: Screen, *, shown: bool = False
+) -> int:
+    if options.json and not shown:
         _show(asking, found)
     late = [one.cpv for one in found if not one.has_ended]
     if options.wait and late:

@@ -80,7 +80,7 @@ def _show(found: Status, its: Means, screen: Screen) -> None:
 
 def _builder(one: Seen) -> tuple[str, ...]:
     level = f" v{one.level}" if one.level else ""
-    what = f"{one.machine}{level}, {one.cpus} CPUs, {size(one.memory)}" if one.machine else "has never joined"
+    what = f"{one.machine}{level}, {one.cpus} CPUs, {size(one.memory)}" if one.machine else "not connected yet"
     return one.name, what, one.closed or (f"builds {counted(len(one.running), 'job')}" if one.running else "is free")
 
 

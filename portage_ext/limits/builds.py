@@ -25,6 +25,8 @@ ASK_LINE: Final = 4 * MIB
 ASK_BATCH: Final = 2000  # packages of a request, and USE flags of a package
 ASK_REASON: Final = 4096
 ASK_ANSWER: Final = 30.0
+ASK_EACH: Final = 0.01
+"""What emerge waits for the answer about each package of its request, after the patience of [ask]."""
 ASK_LOOK: Final = 1.0
 ASK_AGAIN: Final = 60.0  # how long a client that waits tries to reach a service that was lost
 # Builds (builds/).

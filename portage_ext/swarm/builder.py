@@ -165,7 +165,7 @@ class Joined:
         with locks.held(self.directory / ".lock", 0):
             files.replace_file(self.directory / "builder.tac", (_SIDE / "worker.py").read_bytes(), mode=0o600)
             (self.directory / _CONNECTION).unlink(missing_ok=True)
-            known = self._write_labels("")
+            known, closed = self._write_labels(""), self.closed()
             written = time.monotonic()
             worker = self._start(twistd)
             say(f"builder {name} runs")
@@ -180,7 +180,8 @@ class Joined:
                     if (trouble := self.trouble()) != told:
                         say(trouble or "connected to the coordinator")
                         told = trouble
-                    if time.monotonic() - written > _LABELS:
+                    before, closed = closed, self.closed()
+                    if bool(before) != bool(closed) or time.monotonic() - written > _LABELS:
                         known, written = self._write_labels(known), time.monotonic()
                 self._end(worker, say)
             finally:

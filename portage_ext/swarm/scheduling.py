@@ -55,7 +55,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The state of a builder. ``labels`` is None until it connects for the first time; ``closed`` says why it takes no jobs."""
+    """The state of a builder. ``labels`` is None until it has connected; ``closed`` says why it takes no jobs."""
 
     name: str
     labels: Labels | None
@@ -77,7 +77,7 @@ def misfit(wish: Wish, machine: Machine) -> str:
     """Why ``machine`` cannot run a job with these requirements at all; empty if it can."""
     labels = machine.labels
     if labels is None:
-        return "it has never connected"
+        return "it has not connected since the coordinator started"
     if wish.target not in labels.targets:
         return f"it has no environment of {wish.target}"
     if labels.targets[wish.target] != wish.environment:

@@ -107,7 +107,7 @@ class Asker:
 
     def _request(self, wanted: Sequence[Wanted], waits: bool) -> list[Standing]:
         """Ask, and say what became of it; where each package stands."""
-        with Service(self._asking) as service:
+        with Service(self._asking, hasty=True) as service:
             found: list[Standing] = []
             for begin in range(0, len(wanted), protocol.BATCH):
                 batch = wanted[begin : begin + protocol.BATCH]

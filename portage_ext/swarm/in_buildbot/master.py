@@ -79,6 +79,11 @@ class Builder(worker.Worker):
             self.labels = info.get("labels", "")
             changed(self.master)
 
+    def messageReceivedFromWorker(self):
+        """Called at a keepalive, which our worker sends when it takes jobs again or no more."""
+        super().messageReceivedFromWorker()
+        self.ask()
+
     def shutdownRequested(self):
         super().shutdownRequested()
         changed(self.master)

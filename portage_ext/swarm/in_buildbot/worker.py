@@ -3,7 +3,8 @@
 It reads ``builder.json`` in the same directory. The coordinator can only run the one command in this file, and can only
 transfer files in the directory of the attempt. All other requests that a Buildbot master can send are refused. The server must
 have the certificate in ``coordinator/``; certificate authorities are ignored. The coordinator asks for the labels every few
-seconds. If it has not asked for ``lost`` seconds, the connection is closed and opened again.
+seconds, and at once after a message that this machine takes jobs again or no more. If it has not asked for ``lost`` seconds,
+the connection is closed and opened again.
 """
 
 import json
@@ -73,6 +74,7 @@ class Watched(Worker):
         self.heard = time.monotonic()
         self.bot.remote_getWorkerInfo = self.describe
         self.watch = task.LoopingCall(self.look)
+        self.closed, self.news = "", task.LoopingCall(self.look_for_news)
         attached = self.bf.gotPerspective
 
         def got(perspective):
@@ -83,11 +85,8 @@ class Watched(Worker):
 
     def describe(self):
         self.heard = time.monotonic()
-        try:
-            with open(os.path.join(TOP, "labels.json"), encoding="utf-8") as text:
-                labels = text.read()
-        except OSError:
-            labels = ""
+        labels = read_labels()
+        self.closed = why_closed(labels)
         return {
             "labels": labels, "version": self.bot.remote_getVersion(), "system": os.name, "basedir": self.basedir,
             "environ": {}, "worker_commands": self.bot.remote_getCommands(), "numcpus": 1,
@@ -96,6 +95,14 @@ class Watched(Worker):
     def startService(self):
         super().startService()
         self.watch.start(5, now=False)
+        self.news.start(0.5, now=False)
+
+    def look_for_news(self):
+        """Send a message if this machine takes jobs again or no more. The coordinator then asks for the labels."""
+        perspective = self.bf.perspective
+        if perspective is not None and why_closed(read_labels()) != self.closed:
+            # The coordinator overrides what Buildbot does at this message (messageReceivedFromWorker).
+            perspective.callRemote("keepalive").addErrback(lambda failure: None)
 
     def look(self):
         perspective = self.bf.perspective
@@ -103,6 +110,18 @@ class Watched(Worker):
             log.msg("the coordinator is silent: the connection is cut")
             self.heard = time.monotonic()
             perspective.broker.transport.abortConnection()
+
+
+def read_labels():
+    try:
+        with open(os.path.join(TOP, "labels.json"), encoding="utf-8") as text:
+            return text.read()
+    except OSError:
+        return ""
+
+
+def why_closed(labels):
+    return json.loads(labels)["closed"] if labels else ""
 
 
 class Told:

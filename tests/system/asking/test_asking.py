@@ -111,6 +111,8 @@ def test_a_failed_build_a_deadline_and_an_interrupt(lab: Asking) -> None:
     failed = lab.client.emerge("--oneshot", USER).ok()
     assert [line for line in said(failed) if line.startswith(f"{USER}-1 has failed: its build failed")], str(failed)
     assert lab.client.merged() == {f"{USER}-1": "ebuild"}
+    # What has failed before is named, and does not keep the status at 1 until it is withdrawn.
+    assert f"it ended before: {USER}-1" in " ".join(lab.request("--wait").ok().stdout.split())
 
     lab.lab.run("builds", "drain").ok()
     lab.lab.repository.data(f"{NOTE}-1")

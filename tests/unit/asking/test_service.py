@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -62,6 +63,17 @@ def test_a_request_is_answered_and_a_refusal_is_an_error_of_its_own() -> None:
 def test_a_service_that_is_none(program: str, error: type[Exception], why: str) -> None:
     with pytest.raises(error, match=why), service(program, replace(ASKING, patience=1.0 if "sleep" in program else 20.0)):
         pass
+
+
+def test_emerge_waits_for_a_service_that_hangs_after_its_greeting_no_longer_than_for_one_that_is_down() -> None:
+    hangs = HONEST.replace("    print(", "    if asked['do'] == 'request': import time; time.sleep(600)\n    print(")
+    wanted = Wanted("app-misc/note-1", "0/0", "tiny", {})
+    hasty = Service(replace(ASKING, patience=1.5), (sys.executable, "-c", hangs), hasty=True)
+    began = time.monotonic()
+    with hasty as open_service, pytest.raises(ServiceError, match=r"did not answer within [\d.]+ s"):
+        open_service.request([wanted], "ask")
+    # ASK_ANSWER is twenty times as long.
+    assert time.monotonic() - began < 15
 
 
 def test_a_program_that_does_not_exist() -> None:

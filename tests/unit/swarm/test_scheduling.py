@@ -31,7 +31,7 @@ def decided(jobs: list[Waiting], machines: list[Machine], running: dict[str, int
 @pytest.mark.parametrize(
     ("labels", "why"),
     [
-        (None, "it has never connected"),
+        (None, "it has not connected since the coordinator started"),
         (replace(LABELS, targets={}), "it has no environment of laptop"),
         (replace(LABELS, targets={"laptop": "cd" * 32}), "its environment of laptop differs from the target"),
         (replace(LABELS, machine="aarch64"), "it is aarch64, not x86_64"),
