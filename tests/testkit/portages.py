@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
 
 from tests.testkit.environments import NEWEST, SUPPORTED
 
@@ -20,3 +23,14 @@ def played(variable: str) -> tuple[str, ...]:
 def several(variable: str) -> tuple[str, ...]:
     """For what goes through code of Portage that has changed most: the oldest and the newest at least."""
     return SUPPORTED if every(variable) else (SUPPORTED[0], NEWEST)
+
+
+def oldest(variable: str) -> list[Any]:
+    """As ``several``, for what other tests play with the newest: of these two make test takes the oldest."""
+    return list(SUPPORTED) if every(variable) else [SUPPORTED[0], pytest.param(NEWEST, marks=pytest.mark.slow)]
+
+
+def outermost() -> list[Any]:
+    """All that are supported; make test takes the oldest and the newest."""
+    between = [pytest.param(version, marks=pytest.mark.slow) for version in SUPPORTED[1:-1]]
+    return [SUPPORTED[0], *between, NEWEST]

@@ -1,10 +1,11 @@
 """Each thing that portage-ext relies on in Portage, spoilt in turn: what is told of it, and which parts begin all the same.
 
-    python -m tests.testkit.spoiling DIRECTORY NAME
+    python -m tests.testkit.spoiling DIRECTORY SHARE OF
 
-runs in a process of its own, with an empty system in DIRECTORY, and spoils every expectation of the part or command NAME, each
-in a fork: Portage's functions are changed in place. Prints as JSON what each fork saw. Most expectations can be spoilt in
-several ways; one of them is played, another one for each expectation, or with ``SPOILT=all`` (make test-unknown) all.
+runs in a process of its own, with an empty system in DIRECTORY, and spoils every expectation of SHARE (0 is the first) of as
+many shares as OF says, each in a fork: Portage's functions are changed in place. Prints as JSON what each fork saw, and which
+parts and commands rely on what it spoilt. Most expectations can be spoilt in several ways; one of them is played, another one
+for each expectation, or with ``SPOILT=all`` (make test-unknown) all.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _in_fork(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return dict(json.loads(text or '{"failed": "no answer"}'))
 
 
-def main(directory: str, name: str) -> None:
+def main(directory: str, share: int, of: int) -> None:
     etc = Path(directory, "etc/portage")
     (etc / "portage-ext/trust").mkdir(parents=True)
     (etc / "env").mkdir()
@@ -153,8 +154,12 @@ def main(directory: str, name: str) -> None:
     # Every module is imported once and not in every fork, and no fork goes through what they all share.
     list(supported.losses())
     gc.freeze()
-    seen = {"nothing": _in_fork(_seen)}
-    for number, expected in enumerate(dict.fromkeys(NAMED[name].expected)):
+    relying: dict[Expectation, list[str]] = {}
+    for name, one in NAMED.items():
+        for expected in dict.fromkeys(one.expected):
+            relying.setdefault(expected, []).append(name)
+    seen = [{"what": "nothing", "relying": []} | _in_fork(_seen)]
+    for number, (expected, names) in list(enumerate(relying.items()))[share::of]:
         ways = list(spoilings(expected))
         for what, spoil in ways if os.environ.get("SPOILT") == "all" else [ways[number % len(ways)]]:
 
@@ -162,9 +167,9 @@ def main(directory: str, name: str) -> None:
                 spoil()
                 return _seen()
 
-            seen[what] = _in_fork(work)
+            seen.append({"what": what, "relying": names} | _in_fork(work))
     print(json.dumps(seen))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -28,17 +28,16 @@ def trusted(binhost: Binhost) -> Iterator[TrustedBinhost]:
         keys.kill_agents(made.key.home)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of an attack in many forms make test plays the first and the last: unit tests have each of them without emerge."""
-    if portages.every(laboratory.VARIABLE):
-        return
-    forms: dict[str, list[pytest.Item]] = {}
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of an attack in many forms make test plays the first: unit tests have each of them without emerge."""
+    played: set[str] = set()
     for item in items:
         if item.path.parent == Path(__file__).parent:
-            forms.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    spared = {id(item) for several in forms.values() for item in several[1:-1]}
-    config.hook.pytest_deselected(items=[item for item in items if id(item) in spared])
-    items[:] = [item for item in items if id(item) not in spared]
+            attack = item.nodeid.partition("[")[0]
+            if attack in played:
+                item.add_marker(pytest.mark.slow)
+            played.add(attack)
 
 
 @pytest.fixture(params=portages.played(laboratory.VARIABLE))

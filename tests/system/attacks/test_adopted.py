@@ -80,6 +80,7 @@ def test_trust_add_does_not_take_it_for_the_key_asked_for(
     only_portage_decides(lab, plain)
 
 
+@pytest.mark.slow
 def test_an_announced_key_is_not_replaced_by_it(lab: Lab, plain: Lab, other_key: SigningKey, stranger: Stranger) -> None:
     served = lab.directory / "keys" / f"{other_key.fingerprint}.asc"
     served.write_bytes(adopting(stranger, other_key))

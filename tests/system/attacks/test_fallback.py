@@ -91,6 +91,7 @@ def test_the_index_before_serves_until_its_own_release_expires(lab: Lab, server:
     assert f"{REPO}: no mirror can be reached; the index of Release 1 {AGAIN}" in outcome.text
 
 
+@pytest.mark.slow
 def test_a_stale_mirror_does_not_make_good_a_missing_index(lab: Lab, server: Hostile, work: Path) -> None:
     shutil.copytree(lab.directory, work / "stale")
     release_two(lab)
@@ -133,6 +134,7 @@ def test_the_index_of_a_key_that_was_taken_out_is_not_used_for_want_of_a_mirror(
     assert AGAIN not in lab.refused("MirrorError", "app-misc/hello").text
 
 
+@pytest.mark.slow
 def test_the_index_of_a_key_that_was_taken_out_is_not_used_although_another_key_signed_what_came_later(
     lab: Lab, server: Hostile, other_key: SigningKey
 ) -> None:
@@ -148,6 +150,7 @@ def test_the_index_of_a_key_that_was_taken_out_is_not_used_although_another_key_
     assert AGAIN not in lab.refused("MirrorError", "app-misc/hello").text
 
 
+@pytest.mark.slow
 def test_a_mirror_whose_address_is_none_is_a_mirror_that_cannot_be_reached(lab: Lab, server: Hostile) -> None:
     lab.settings(more='mirrors = ["http://[::1", "ssh://h:99999"]\n')
     unreachable(server)

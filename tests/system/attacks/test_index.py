@@ -95,6 +95,7 @@ def test_a_package_that_is_too_long(lab: Lab) -> None:
     lab.refused("OversizedFileError")
 
 
+@pytest.mark.slow
 def test_a_package_that_is_too_short(lab: Lab) -> None:
     path = lab.package(FLAGS)
     path.write_bytes(path.read_bytes()[:-512])
@@ -114,12 +115,14 @@ def test_package_a_served_as_b(open_lab: Lab) -> None:
     open_lab.refused("WrongPackageError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_an_old_package_served_as_the_new_one(open_lab: Lab) -> None:
     shutil.copy(open_lab.package("app-misc/flags-1.0"), open_lab.package(FLAGS))
     reindexed(open_lab, FLAGS)
     open_lab.refused("WrongPackageError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_an_old_package_under_the_name_of_the_new_one_with_a_release(lab: Lab) -> None:
     shutil.copy(lab.package("app-misc/flags-1.0"), lab.package(FLAGS))
     outcome = lab.emerge(f"={FLAGS}").failed()
@@ -135,6 +138,7 @@ def test_another_build_id(open_lab: Lab) -> None:
     open_lab.refused("WrongPackageError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_a_path_of_another_build_than_the_entry_says(open_lab: Lab) -> None:
     """A number in the path binds nothing, since quickpkg gives any; what is in the package does."""
     open_lab.edit(r"^BUILD_ID: 1$", "BUILD_ID: 7", package=FLAGS)
@@ -175,6 +179,7 @@ def test_only_md5_and_sha1_beside_a_release(lab: Lab) -> None:
     lab.refused("WeakDigestError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_no_digest_at_all(open_lab: Lab) -> None:
     for name in ("BLAKE2B", "MD5", "SHA1"):
         open_lab.edit(rf"^{name}: .*\n", "", package=FLAGS)

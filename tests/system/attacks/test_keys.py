@@ -77,6 +77,7 @@ def test_a_pinned_key_that_expired_after_signing(lab: Lab, home: Path) -> None:
     lab.refused("ExpiredKeyError")
 
 
+@pytest.mark.slow
 def test_a_pinned_key_that_expired_before_signing(lab: Lab, home: Path) -> None:
     # gpg refuses to sign with an expired key, so the expiry is set afterwards to a day before the signature.
     key = generate(home, "never", "--faked-system-time", days_ago(10))

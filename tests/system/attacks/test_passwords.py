@@ -119,6 +119,7 @@ def test_an_address_that_portage_cannot_take_apart(lab: Lab, url: str) -> None:
     assert "[unsupported-url]" in outcome.text
 
 
+@pytest.mark.slow
 def test_mirrors_of_the_settings(lab: Lab, server: Hostile) -> None:
     mirrors = [f"http://me:{SECRET}@127.0.0.1:1", f"http://me:{SECRET}@[::1", f"ftp://me:{SECRET}@h"]
     lab.settings(more=f"mirrors = {json.dumps(mirrors)}\n")

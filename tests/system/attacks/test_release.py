@@ -33,6 +33,7 @@ def test_a_flipped_byte_in_each_form_of_the_index(lab: Lab, form: str) -> None:
     lab.refused("IndexMismatchError")
 
 
+@pytest.mark.slow
 def test_bytes_behind_the_signed_text(lab: Lab) -> None:
     release = lab.directory / "Release"
     release.write_bytes(release.read_bytes() + b"Index: Packages 1 BLAKE2B 0 SHA512 0\n")
@@ -44,6 +45,7 @@ def test_no_signature(lab: Lab) -> None:
     lab.refused("UnsignedError")
 
 
+@pytest.mark.slow
 def test_garbage_for_a_signature(lab: Lab) -> None:
     (lab.directory / "Release.asc").write_bytes(b"-----BEGIN PGP SIGNATURE-----\n\ngarbage\n-----END PGP SIGNATURE-----\n")
     lab.refused("UnsignedError")
@@ -95,10 +97,15 @@ def test_a_clock_far_off(lab: Lab) -> None:
     assert "clock" in lab.refused("ClockError").text
 
 
-def test_a_far_future_version_and_the_recovery_from_it(lab: Lab, other_key: SigningKey) -> None:
+def test_a_far_future_version(lab: Lab) -> None:
     lab.accepted()
     lab.publish(version=limits.MAX_RELEASE_VERSION)
     lab.refused("FarFutureVersionError", "app-misc/hello")
+
+
+@pytest.mark.slow
+def test_the_recovery_from_a_far_future_version(lab: Lab, other_key: SigningKey) -> None:
+    lab.publish(version=limits.MAX_RELEASE_VERSION)
     # A host that meets such a version first believes it; the way back is to forget it …
     lab.client.run("portage-ext", "trust", "forget", REPO).ok()
     lab.accepted("app-misc/hello")
@@ -133,6 +140,7 @@ def test_another_repository_behind_the_same_address(lab: Lab) -> None:
     lab.refused("ForeignRepositoryError", "app-misc/hello")
 
 
+@pytest.mark.slow
 def test_another_channel(lab: Lab) -> None:
     lab.accepted()
     lab.publish(channel="staging")

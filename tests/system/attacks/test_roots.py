@@ -180,6 +180,7 @@ def test_what_a_stolen_key_made_clients_see_does_not_keep_them_from_coming_back(
     rooted.accepted("app-misc/slotted")
 
 
+@pytest.mark.slow
 def test_an_old_release_by_a_key_that_is_still_good_stays_refused(rooted: Lab, offline: Offline, second: SigningKey) -> None:
     offline.next(released=(rooted.key, second))
     offline.give(rooted.directory)
@@ -204,6 +205,7 @@ def test_a_root_that_too_few_have_signed(rooted: Lab, offline: Offline, second: 
     rooted.accepted("app-misc/hello")
 
 
+@pytest.mark.slow
 def test_a_root_that_was_changed_and_one_without_signatures(rooted: Lab, offline: Offline, second: SigningKey) -> None:
     offline.next(released=(second,))
     offline.give(rooted.directory)
@@ -213,6 +215,7 @@ def test_a_root_that_was_changed_and_one_without_signatures(rooted: Lab, offline
     rooted.refused("UnsignedError", "app-misc/hello")
 
 
+@pytest.mark.slow
 def test_a_client_that_was_away_for_two_rotations_follows(
     rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
@@ -229,6 +232,7 @@ def test_a_client_that_was_away_for_two_rotations_follows(
     assert kept.believed.root.version == 3
 
 
+@pytest.mark.slow
 def test_one_of_two_rotations_is_missing(rooted: Lab, offline: Offline) -> None:
     for name in ("dan", "eve"):
         offline.another(name)
@@ -291,6 +295,7 @@ def test_the_index_seen_last_is_not_used_once_its_key_was_revoked(rooted: Lab, o
     assert "app-misc/hello" not in rooted.client.merged()
 
 
+@pytest.mark.slow
 def test_the_index_of_a_revoked_key_is_not_used_although_a_release_of_the_new_key_came_without_its_own(
     rooted: Lab, server: Hostile, offline: Offline, second: SigningKey
 ) -> None:
@@ -307,6 +312,7 @@ def test_the_index_of_a_revoked_key_is_not_used_although_a_release_of_the_new_ke
     assert "is used again" not in rooted.refused("MirrorError", "app-misc/hello").text
 
 
+@pytest.mark.slow
 def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_names(
     rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
@@ -324,6 +330,7 @@ def test_a_root_of_stolen_root_keys_is_not_believed_for_the_honest_ones_that_it_
     rooted.refused("UnknownKeyError", "app-misc/slotted")
 
 
+@pytest.mark.slow
 def test_an_old_root_does_not_lead_to_the_next_one_that_stolen_root_keys_sign(
     lab: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
@@ -370,6 +377,7 @@ def test_a_release_that_two_must_sign(lab: Lab, offline: Offline, host: Host, se
     lab.accepted()
 
 
+@pytest.mark.slow
 def test_a_root_of_another_binhost_by_the_same_root_keys(rooted: Lab, offline: Offline, second: SigningKey) -> None:
     offline.knows(second)
     offline.forge(replace(offline.last(), version=2, repository="elsewhere", release_keys=(second.fingerprint,)), "ann bob")
@@ -384,6 +392,7 @@ def test_root_keys_are_pinned_and_there_is_no_root(lab: Lab, offline: Offline) -
     lab.refused("MissingRootError")
 
 
+@pytest.mark.slow
 def test_a_new_client_pins_the_root_keys_of_today_and_one_that_pins_those_of_yesterday_follows(
     lab: Lab, offline: Offline
 ) -> None:

@@ -51,6 +51,7 @@ def remove(lab: Lab, key: SigningKey) -> str:
     return lab.client.run("portage-ext", "trust", "remove", REPO, "--fingerprint", key.fingerprint).ok().text
 
 
+@pytest.mark.slow
 def test_what_a_removed_key_announced_goes_with_it(stolen: Lab, other_key: SigningKey, new_key: SigningKey, work: Path) -> None:
     state = StateDirectory(stolen.client.path, REPO)
     assert state.keyring_file.exists()
@@ -82,6 +83,7 @@ def test_what_a_removed_key_announced_goes_with_it(stolen: Lab, other_key: Signi
         assert FLAGS not in stolen.client.installed(), outcome
 
 
+@pytest.mark.slow
 def test_pins_that_are_changed_by_hand_mean_the_same(stolen: Lab, other_key: SigningKey, new_key: SigningKey) -> None:
     stolen.pin(new_key)
     TrustDirectory(stolen.client.path).pins_file(REPO).write_text(f"{new_key.fingerprint}\n")
@@ -115,6 +117,7 @@ def test_a_key_that_another_binrepo_believes_stays_with_portage(stolen: Lab, oth
     assert stolen.key.fingerprint not in in_portage(stolen)
 
 
+@pytest.mark.slow
 def test_a_rotated_key_that_is_pinned_stays(stolen: Lab, other_key: SigningKey) -> None:
     stolen.pin(other_key)
     assert "by rotation" not in remove(stolen, stolen.key)

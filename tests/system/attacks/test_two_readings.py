@@ -108,6 +108,7 @@ def built(open_lab: Lab, work: Path, trusted: TrustedBinhost) -> Lab:
     return open_lab
 
 
+@pytest.mark.slow
 def test_two_dependencies_that_became_any_of_them(built: Lab) -> None:
     assert entry(built, BOTH)["RDEPEND"] == "kde-apps/alpha app-misc/slotted"
     built.edit(r"^RDEPEND: (.*)$", r"RDEPEND: || ( \1 )", package=BOTH)
@@ -129,6 +130,7 @@ def test_a_contract_for_a_package_that_has_nothing_to_promise(open_lab: Lab) -> 
     open_lab.refused("ChangedMetadataError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_another_contract_than_the_package_records(built: Lab) -> None:
     assert entry(built, PROMISES)["SYMBOL_CONTRACT"] == "1 < x86_64 libown.so.1:OWN_1"
     built.edit(r"^SYMBOL_CONTRACT: .*$", r"\g<0>,OWN_2", package=PROMISES)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.system.whitelist.whitelisting import CXX, EVERYTHING, FLAGS, HELLO, binaries, whitelist
+from tests.testkit import portages
 from tests.testkit.binhost import Binhost
-from tests.testkit.environments import SUPPORTED
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
 
-@pytest.fixture(params=SUPPORTED)
+@pytest.fixture(params=portages.outermost())
 def old_client(request: pytest.FixtureRequest, new_client: Callable[..., Root]) -> Root:
     return new_client(version=request.param)
 

@@ -1,7 +1,7 @@
 """Killed, or failed by the disk, at the system calls of a publish: the old release or the new one, whole, never a mixture.
 
-The calls are enumerated by strace, not by luck. Here each kind of call is taken at its first and last occurrence;
-``CRASH_POINTS=all`` takes every one (make test-crash).
+The calls are enumerated by strace, not by luck. A publish is killed here at the first and last occurrence of each kind of call,
+and the other two at those that decide what is live; ``CRASH_POINTS=all`` takes every one (make test-crash).
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     return Ground(start, old, new, points)
 
 
-def chosen(points: Sequence[Point]) -> list[Point]:
+def chosen(points: Sequence[Point], *, deciding: bool = False) -> list[Point]:
     if os.environ.get("CRASH_POINTS") == "all":
         return list(points)
     first = {one.name: one for one in reversed(points)}
     last = {one.name: one for one in points}
     renames = [one for one in points if one.name.startswith("rename")]
+    if deciding:
+        return [first["mkdir"], *renames, last["fsync"]]
     return list(dict.fromkeys([*first.values(), *renames, last["fsync"], last["unlink" if "unlink" in last else "unlinkat"]]))
 
 
@@ -68,7 +70,7 @@ def test_killed_at_a_call_that_changes_a_file(ground: Ground, tmp_path: Path) ->
 
 
 def test_a_call_fails_with_an_input_output_error(ground: Ground, tmp_path: Path) -> None:
-    for point in chosen(ground.points):
+    for point in chosen(ground.points, deciding=True):
         work = copy(ground.work, tmp_path / str(point))
         failed = inject(work, point, "error=EIO")
         assert "Traceback" not in failed.stderr, (point, failed.stderr)
@@ -82,7 +84,7 @@ def test_a_call_fails_with_an_input_output_error(ground: Ground, tmp_path: Path)
 def test_a_rollback_that_is_killed_holds_the_channel_exactly_when_it_is_live(ground: Ground, tmp_path: Path) -> None:
     points = enumerate_points(copy(ground.work, tmp_path / "run"), tmp_path / "log", "rollback")
     seen = set()
-    for point in chosen(points):
+    for point in chosen(points, deciding=True):
         work = copy(ground.work, tmp_path / str(point))
         assert inject(work, point, "signal=KILL", "rollback").returncode in (-9, 137), point
         tree = Tree(work / "tree")

@@ -65,6 +65,7 @@ def build(host: Host, name: str, begin: float, kill_after: float | None) -> tupl
     return name, process.returncode, output
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_and_nothing_half_is_seen_while_emerges_die(work: Path, host: Host) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     chance = random.Random(seed)

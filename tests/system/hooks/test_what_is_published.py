@@ -94,6 +94,7 @@ def test_a_pkgdir_that_somebody_emptied_is_not_published_unless_it_is_meant(host
     assert published(host) == {"slotted-1.5-1"}
 
 
+@pytest.mark.slow
 def test_one_package_of_three_may_go(host: Host) -> None:
     host.root.emerge("-B", "app-misc/flags", "app-misc/hello", "app-misc/slotted:1").ok()
     host.remove("app-misc/hello/*.gpkg.tar")
@@ -166,6 +167,7 @@ def test_what_was_indexed_unsigned_is_signed_by_the_next_emerge(host: Host) -> N
     assert not unsigned(host)
 
 
+@pytest.mark.slow
 def test_a_new_key_signs_everything_at_the_next_emerge(work: Path, host: Host) -> None:
     host.root.emerge("-B", "app-misc/flags").ok()
     old, host.key = host.key, keys.new_key(work / "new")
@@ -221,6 +223,7 @@ def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
     assert set(client.merged().values()) == {"binary"}
 
 
+@pytest.mark.slow
 def test_a_few_packages_of_the_old_format_do_not_keep_back_the_others(host: Host) -> None:
     host.root.emerge("-B", "app-misc/hello", "app-misc/slotted:1").ok()
     run = host.root.emerge("-B", "app-misc/flags", BINPKG_FORMAT="xpak").failed()

@@ -94,7 +94,9 @@ def package(draw: st.DrawFn) -> dict[str, Any]:
     return {"path": path, "metadata": metadata, "compression": draw(st.sampled_from(COMPRESSIONS))}
 
 
-@pytest.fixture(scope="module", params=["", "-binpkg-multi-instance"], ids=["multi", "single"])
+@pytest.fixture(
+    scope="module", params=["", pytest.param("-binpkg-multi-instance", marks=pytest.mark.slow)], ids=["multi", "single"]
+)
 def root(request: pytest.FixtureRequest) -> Iterator[Root]:
     place = Path(tempfile.mkdtemp(prefix="pe-"))
     place.chmod(0o755)
@@ -120,7 +122,7 @@ def shadowed(root: Root, ours: dict[str, Any]) -> int:
     return len(files - listed - left)
 
 
-@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
+@pytest.mark.parametrize("version", portages.oldest("COMPAT_PORTAGES"))
 def test_every_supported_portage_agrees(work: Path, version: str, binhost: Binhost) -> None:
     root = sandbox.make_root(work, version=version, BINPKG_GPG_VERIFY_GPG_HOME=str(binhost.gnupg))
     sandbox.copy_binhost(root, binhost.pkgdir)

@@ -8,8 +8,7 @@ import pytest
 
 from portage_ext.trust.expressions import normal
 from tests.system.index import sandbox
-from tests.testkit import differential
-from tests.testkit.environments import SUPPORTED
+from tests.testkit import differential, portages
 from tests.testkit.expressions import CASES
 
 SCRIPT = """
@@ -31,7 +30,7 @@ print(json.dumps([stages(*case) for case in json.load(open(sys.argv[1]))]))
 """
 
 
-@pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.parametrize("version", portages.outermost())
 def test_differential_with_portages_use_reduce(work: Path, version: str) -> None:
     """What Portage makes of a text once (as its index has it), twice (as it has others), or until nothing changes."""
     cases = differential.drawn(CASES)

@@ -35,7 +35,7 @@ NESTED = (
 )
 
 
-@pytest.mark.parametrize("version", portages.several("COMPAT_PORTAGES"))
+@pytest.mark.parametrize("version", portages.oldest("COMPAT_PORTAGES"))
 def test_nested_groups_indexed_by_portage_or_by_us_are_never_called_changed(work: Path, version: str) -> None:
     """As in the ebuild inside the package; evaluated, once or twice, in the index."""
     root = sandbox.make_root(work, version=version)

@@ -18,8 +18,7 @@ from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.trust.entries import sanitise
 from portage_ext.trust.known_index import find_entry
 from tests.system.index import sandbox
-from tests.testkit import differential
-from tests.testkit.environments import SUPPORTED
+from tests.testkit import differential, portages
 
 GOOD = {
     "BUILD_ID": "3", "CPV": "app-misc/foo-1.0-r1", "PATH": "app-misc/foo/foo-1.0-r1-{}.gpkg.tar", "SIZE": "100",
@@ -99,7 +98,7 @@ def in_text(values: Mapping[str, str]) -> dict[str, str]:
     return {keys.IN_TEXT.get(key, key): value for key, value in values.items()}
 
 
-@pytest.mark.parametrize("version", SUPPORTED)
+@pytest.mark.parametrize("version", portages.outermost())
 def test_differential_with_portages_reader(work: Path, version: str) -> None:
     raw: list[bytes] = []
     read: list[Any] = []
@@ -116,22 +115,22 @@ def test_differential_with_portages_reader(work: Path, version: str) -> None:
     root = sandbox.make_root(work, version=version)
     theirs = differential.answers(root, SCRIPT, [[one.decode("latin-1") for one in texts] for texts in (raw, handed)])
     known = set(in_text(dict.fromkeys(theirs["allowed"], "")))
-    for data, (header, entries), portages in zip(raw, read, theirs["raw"], strict=True):
-        assert header == in_text(portages["header"]), data
+    for data, (header, entries), told in zip(raw, read, theirs["raw"], strict=True):
+        assert header == in_text(told["header"]), data
         ours = [{key: value for key, value in one.values.items() if key in known} for one in entries]
-        assert ours == [in_text(one) for one in portages["entries"]], data
+        assert ours == [in_text(one) for one in told["entries"]], data
     several = 0
-    for text, portages in zip(handed, theirs["handed"], strict=True):
-        entries = [in_text(one) for one in portages["entries"]]
+    for text, told in zip(handed, theirs["handed"], strict=True):
+        entries = [in_text(one) for one in told["entries"]]
         by_path = {one["PATH"]: one for one in entries}
-        assert len(by_path) == len(entries) == int(portages["header"]["PACKAGES"]), text
+        assert len(by_path) == len(entries) == int(told["header"]["PACKAGES"]), text
         for path, entry in by_path.items():
             mine = find_entry(text, path)
             assert mine is not None, text
             # What Portage knows of ours is up to the plugin; what it fills in where nothing is said, to Portage.
             ours = {key: value for key, value in mine.values.items() if key in known - {*STRONG, CONTRACT}}
             assert {**in_text(theirs["defaults"]), **ours} == entry, text
-        assert {one["PATH"]: one for one in map(in_text, portages["cached"])} == by_path, text
-        assert portages["cached header"] == portages["header"], text
+        assert {one["PATH"]: one for one in map(in_text, told["cached"])} == by_path, text
+        assert told["cached header"] == told["header"], text
         several += len(entries) > 1
     assert several > len(handed) / 8

@@ -106,10 +106,15 @@ def test_python_targets_end_when_the_printed_line_is_written(published: tuple[Ho
 @pytest.mark.parametrize(
     ("name", "there", "here"),
     [
-        ("keywords", "ACCEPT_KEYWORDS='amd64 ~amd64'", ""),
-        ("licence", "ACCEPT_LICENSE='*'", "ACCEPT_LICENSE='@FREE'"),
+        pytest.param("keywords", "ACCEPT_KEYWORDS='amd64 ~amd64'", "", marks=pytest.mark.slow),
+        pytest.param("licence", "ACCEPT_LICENSE='*'", "ACCEPT_LICENSE='@FREE'", marks=pytest.mark.slow),
         ("USE", "USE='gtk -foo both'", "USE='foo both'"),
-        ("L10N", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'\nL10N='de'", "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'"),
+        pytest.param(
+            "L10N",
+            "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'\nL10N='de'",
+            "USE_EXPAND='L10N VIDEO_CARDS PYTHON_TARGETS'",
+            marks=pytest.mark.slow,
+        ),
         ("CHOST", "CHOST='x86_64-other-linux-gnu'", ""),
     ],
 )
@@ -162,6 +167,7 @@ def test_a_binhost_for_another_cpu_is_unusable_until_it_builds_for_this_one(publ
     assert findings(client).keys() == native.keys() - {"march"}
 
 
+@pytest.mark.slow
 def test_a_binhost_for_another_machine_is_unusable_until_its_setting_or_its_place_is_changed(
     published: tuple[Host, Root, Server],
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.system.publish import site
 from tests.system.publish.site import Host
 from tests.testkit import environments, keys
@@ -12,6 +14,7 @@ from tests.testkit.httpd import serve
 from tests.testkit.roots import Root
 
 
+@pytest.mark.slow
 def test_clients_choose_by_use_and_by_repository(work: Path, binhost: Binhost) -> None:
     key = keys.new_key(work / "key")
     gnupg = work / "host/etc/portage/gnupg"

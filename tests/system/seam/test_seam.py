@@ -33,13 +33,17 @@ def said(run: Outcome) -> list[str]:
     return [line for line in run.stderr.splitlines() if line.startswith("portage-ext")]
 
 
+# With its bytecode, but for what another worker writes just now: what is compiled again costs more than the test.
+COMPILING = shutil.ignore_patterns("*.pyc.*", "tests")
+
+
 @pytest.fixture
 def broken(work: Path) -> Callable[[str], str]:
     """A copy of portage_ext with one broken file; goes first on PYTHONPATH."""
 
     def make(name: str) -> str:
         copy = work / name.replace(" ", "-") / "portage_ext"
-        shutil.copytree(CHECKOUT / "portage_ext", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(CHECKOUT / "portage_ext", copy, ignore=COMPILING)
         file, text = BROKEN[name]
         (copy / file).write_text(text)
         return str(copy.parent)
@@ -99,9 +103,7 @@ def other_portage(work: Path, client: Root) -> Callable[[str, str, str], str]:
     def make(file: str, old: str, new: str) -> str:
         copy = work / "portage"
         for name in ("portage", "_emerge"):
-            shutil.copytree(
-                client.environment.site_packages / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "tests")
-            )
+            shutil.copytree(client.environment.site_packages / name, copy / name, ignore=COMPILING)
         text = (copy / file).read_text()
         assert old in text
         (copy / file).write_text(text.replace(old, new))

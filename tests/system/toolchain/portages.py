@@ -10,7 +10,8 @@ from tests.testkit import portages
 
 _VARIABLE = "TOOLCHAIN_PORTAGES"
 PLAYED = portages.played(_VARIABLE)
-SEVERAL = portages.several(_VARIABLE)
+OLDEST = portages.oldest(_VARIABLE)
+"""For what goes through code of Portage that has changed most."""
 ALONE = portages.every(_VARIABLE)
 """Whether scenarios are played with Portage alone, too."""
 SIDES = ("plain", "ours") if ALONE else ("ours",)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.system.toolchain.portages import ALONE, SEVERAL, SIDES
+from tests.system.toolchain.portages import ALONE, OLDEST, SIDES
 from tests.testkit.chain import bashrc, broken, run_program
 from tests.testkit.roots import Root
 
@@ -52,6 +52,7 @@ def test_gcc_newer_on_the_binhost(system: Callable[..., Root]) -> None:
     assert runs(ours)
 
 
+@pytest.mark.slow
 def test_icu_sqlite_gpg_chain_runs_after_every_step(system: Callable[..., Root]) -> None:
     """Bug 920097: ICU came first, and gpg could verify nothing any more."""
     packages = ("-g", "dev-libs/icu", "dev-db/sqlite", "app-crypt/gnupg", "sys-devel/gcc:13")
@@ -68,6 +69,7 @@ def test_icu_sqlite_gpg_chain_runs_after_every_step(system: Callable[..., Root])
     assert runs(ours)
 
 
+@pytest.mark.slow
 def test_glibc_and_coreutils_in_one_update_of_world(system: Callable[..., Root]) -> None:
     """Bug 753500. The binaries name no version of glibc, as those that were built without ``virtual/libc`` do not."""
     for name in SIDES:
@@ -100,6 +102,7 @@ def test_versioned_libblkid(system: Callable[..., Root]) -> None:
     assert runs(ours)
 
 
+@pytest.mark.slow
 def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
     """Portage's list has glibc before coreutils by chance, and gcc after cxxtool; neither waits for the other."""
     packages = ("-g", "--jobs", "4", "sys-libs/glibc", "sys-apps/coreutils", "app-misc/cxxtool", "sys-devel/gcc:13")
@@ -123,7 +126,7 @@ def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
     assert runs(ours, *EVERY, "cxxtool")
 
 
-@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
+@pytest.mark.parametrize("portage", OLDEST, indirect=True)
 def test_keep_going_after_a_failure_in_the_toolchain(system: Callable[..., Root]) -> None:
     """The list is made again in the same process (of Portage before 3.0.83), on a system that has changed since."""
     packages = ("app-misc/cxxtool", "sys-devel/gcc:13", "sys-fs/lvm2", "sys-apps/util-linux")
@@ -140,6 +143,7 @@ def test_keep_going_after_a_failure_in_the_toolchain(system: Callable[..., Root]
             assert "version `GLIBCXX_3.4.32' not found" in run_program(root, "cxxtool").failed().stderr
 
 
+@pytest.mark.slow
 def test_resume_keeps_the_order(system: Callable[..., Root]) -> None:
     for name in SIDES:
         root = system(name, plugin=name == "ours")
@@ -170,6 +174,7 @@ def test_resume_without_the_toolchain_drops_what_needs_it(system: Callable[..., 
             assert "version `GLIBCXX_3.4.32' not found" in run_program(root, "cxxtool").failed().stderr
 
 
+@pytest.mark.slow
 def test_dependency_cycle_through_libstdcxx(system: Callable[..., Root]) -> None:
     """gcc 13.2 depends on ring, whose new binary needs the libstdc++ of gcc 13.2."""
     packages = ("-g", "dev-libs/ring", "sys-devel/gcc:13")

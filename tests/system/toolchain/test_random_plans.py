@@ -19,10 +19,12 @@ from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
 
 PLANS = int(os.environ.get("RANDOM_PLANS", "24"))
+FURTHER = pytest.mark.slow
 SEEDS = 12
 """How many of them one process resolves."""
-MERGES = PLANS if "RANDOM_PLANS" in os.environ else 1
+MERGES = PLANS if "RANDOM_PLANS" in os.environ else 2
 """How many are merged: each takes about four seconds, and the first, of which something is refused, twelve."""
+AT_ONCE = 4 if "RANDOM_PLANS" in os.environ else 1
 
 
 def reaches(edges: set[tuple[str, str]], start: str, end: str) -> bool:
@@ -38,7 +40,7 @@ def reaches(edges: set[tuple[str, str]], start: str, end: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("first", range(0, PLANS, SEEDS))
+@pytest.mark.parametrize("first", [pytest.param(one, marks=FURTHER if one else []) for one in range(0, PLANS, SEEDS)])
 def test_plan_differs_only_by_edges_that_a_contract_asks_for(work: Path, first: int) -> None:
     script = Path(__file__).with_name("random_plans.py")
     # Portage's playground wants a system to start from, and tar by its name on BSD.
@@ -64,13 +66,13 @@ def test_plan_differs_only_by_edges_that_a_contract_asks_for(work: Path, first: 
                 assert ours.index(earlier) < ours.index(later), (run, earlier, later)
 
 
-@pytest.mark.parametrize("first", range(0, MERGES, 4))
+@pytest.mark.parametrize("first", [pytest.param(one, marks=[] if one else FURTHER) for one in range(0, MERGES, AT_ONCE)])
 def test_nothing_harmless_is_refused_and_no_program_breaks(
     work: Path, first: int, record_property: Callable[[str, object], None]
 ) -> None:
     made = pool.built()
     played = []
-    for seed in range(first, min(first + 4, MERGES)):
+    for seed in range(first, min(first + AT_ONCE, MERGES)):
         played.append(random_merges.play(seed, made, work / str(seed)))
         shutil.rmtree(work / str(seed))
     record_property("random merges", [(one.seed, one.false_alarm, one.breaks, one.ours.refused) for one in played])

@@ -87,6 +87,7 @@ def test_binhost_without_contracts_is_held_by_the_guard(system: Callable[..., Ro
         assert broken(ours) == []
 
 
+@pytest.mark.slow
 def test_installed_toolchain_is_no_longer_refused(system: Callable[..., Root]) -> None:
     ours = system()
     ours.emerge("-1g", "sys-devel/gcc:13").ok()
@@ -94,6 +95,7 @@ def test_installed_toolchain_is_no_longer_refused(system: Callable[..., Root]) -
     assert run_program(ours, "cxxtool").ok().stdout == "cxxtool-1\n"
 
 
+@pytest.mark.slow
 def test_32_bit_and_64_bit_side_by_side(system: Callable[..., Root]) -> None:
     """The 64-bit library has what the 32-bit program needs, and that helps nobody."""
     ours = system()
@@ -122,7 +124,10 @@ def test_32_bit_program_runs_with_its_own_library_only(system: Callable[..., Roo
     assert broken(ours) == []
 
 
-@pytest.mark.parametrize(("mode", "ordered", "merged"), [("order", True, True), ("warn", False, True), ("off", False, True)])
+@pytest.mark.parametrize(
+    ("mode", "ordered", "merged"),
+    [("order", True, True), pytest.param("warn", False, True, marks=pytest.mark.slow), ("off", False, True)],
+)
 def test_modes(system: Callable[..., Root], mode: str, ordered: bool, merged: bool) -> None:
     ours = system()
     both = ("-p1g", "app-misc/cxxtool", "sys-devel/gcc:13")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.system.toolchain.portages import ALONE, SEVERAL
+from tests.system.toolchain.portages import ALONE, OLDEST
 from tests.testkit.chain import broken, run_program
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
@@ -21,7 +21,7 @@ def refused(run: Outcome, *words: str) -> None:
         assert word in run.text, str(run)
 
 
-@pytest.mark.parametrize("portage", SEVERAL, indirect=True)
+@pytest.mark.parametrize("portage", OLDEST, indirect=True)
 def test_unmerge_of_a_library_that_a_program_needs(system: Callable[..., Root]) -> None:
     plain = system("plain", plugin=False, features=NOT_KEPT)
     plain.emerge("--unmerge", "dev-libs/foo").ok()
@@ -51,6 +51,7 @@ def test_library_that_portage_preserves_may_be_unmerged(system: Callable[..., Ro
     assert broken(ours) == []
 
 
+@pytest.mark.slow
 def test_library_of_the_same_name_elsewhere_keeps_portage_from_preserving(system: Callable[..., Root]) -> None:
     """foo-compat has the soname and not the version: Portage finds a provider, preserves nothing, and usesfoo breaks."""
     if ALONE:

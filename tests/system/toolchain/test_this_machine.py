@@ -11,6 +11,7 @@ from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_files
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/var/lib/dpkg/info").is_dir(), reason="groups files by Debian's packages")
 def test_no_false_alarm_over_every_package_of_this_machine() -> None:
     system = System(Path("/"))

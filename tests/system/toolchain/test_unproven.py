@@ -40,7 +40,9 @@ def compiled(*names: str) -> tuple[str, ...]:
     return tuple(word for name in names for word in ("--usepkg-exclude", name))
 
 
-@pytest.mark.parametrize("program", ["=app-misc/ppriv-1", "=app-misc/ppriv-2"], ids=["RUNPATH", "ORIGIN"])
+@pytest.mark.parametrize(
+    "program", ["=app-misc/ppriv-1", pytest.param("=app-misc/ppriv-2", marks=pytest.mark.slow)], ids=["RUNPATH", "ORIGIN"]
+)
 def test_library_in_a_directory_of_another_package(system: Callable[..., Root], program: str) -> None:
     """Both in one list, as media-libs/libpulse and media-sound/pulseaudio-daemon come."""
     root = system()
@@ -60,6 +62,7 @@ def test_private_library_that_has_not_the_version_is_refused(system: Callable[..
     assert root.merged() == {}
 
 
+@pytest.mark.slow
 def test_private_library_that_moves_away_from_who_looks_there(system: Callable[..., Root]) -> None:
     """Portage preserves it, by RUNPATH; without preserve-libs the program would be broken."""
     for features in ("", "-preserve-libs"):
@@ -88,6 +91,7 @@ def test_contract_of_the_first_format_is_no_proof(system: Callable[..., Root], p
     assert plan(root, "=app-misc/ppriv-2", "=dev-libs/priv-2") == ["dev-libs/priv-2", "app-misc/ppriv-2"]
 
 
+@pytest.mark.slow
 def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> None:
     for name, installed in (("together", ()), ("after", ("dev-libs/wrap-1",))):
         root = system(*installed, name=name)
@@ -120,6 +124,7 @@ def test_library_of_a_dependency_where_runpath_does_not_lead(system: Callable[..
     assert "looks only in" not in root.emerge("-1k", "--nodeps", "=app-misc/ppriv-2").ok().text
 
 
+@pytest.mark.slow
 def test_compiled_provider_of_a_library_that_nobody_owns(system: Callable[..., Root]) -> None:
     """An older libown.so.1 lies there; dev-libs/own is to be compiled, whether a binary of it is known or not."""
     for sparse in (False, True):
@@ -131,7 +136,7 @@ def test_compiled_provider_of_a_library_that_nobody_owns(system: Callable[..., R
         assert falls(root) == []
 
 
-@pytest.mark.parametrize("sparse", [False, True], ids=["known", "never built"])
+@pytest.mark.parametrize("sparse", [pytest.param(False, marks=pytest.mark.slow), True], ids=["known", "never built"])
 def test_library_that_moves_to_a_newly_compiled_package(system: Callable[..., Root], sparse: bool) -> None:
     """The old owner gives it up and the new one is slow: the program waits for both."""
     arguments = ("-1k", "--jobs", "4", *compiled("dev-libs/old", "dev-libs/new"))
