@@ -62,6 +62,7 @@ def test_an_endless_release_is_no_mirror_that_cannot_be_reached(lab: Lab, server
     assert AGAIN not in lab.refused("OversizedFileError", "app-misc/hello").text
 
 
+@pytest.mark.slow
 def test_a_release_counts_from_the_moment_in_which_it_is_believed(lab: Lab, server: Hostile) -> None:
     before = {path.name: path.read_bytes() for path in lab.directory.iterdir() if path.is_file()}
     release_two(lab)

@@ -70,12 +70,14 @@ def test_a_ttl_that_would_freeze_the_host(lab: Lab) -> None:
     lab.refused("IndexClockError")
 
 
+@pytest.mark.slow
 def test_a_timestamp_in_the_future(lab: Lab) -> None:
     lab.edit(r"^TIMESTAMP: \d+$", f"TIMESTAMP: {int(time.time()) + 10 * 365 * 86400}")
     lab.publish()
     lab.refused("IndexClockError")
 
 
+@pytest.mark.slow
 def test_a_modest_ttl_does_not_keep_emerge_from_looking(lab: Lab) -> None:
     lab.write_index(f"TTL: 3600\n{lab.index()}")
     lab.publish()
@@ -102,6 +104,7 @@ def test_a_package_that_is_too_short(lab: Lab) -> None:
     lab.refused("ShortFileError")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "error"), [(+512, "ShortFileError"), (-512, "OversizedFileError")])
 def test_a_size_in_the_index_that_is_wrong(open_lab: Lab, change: int, error: str) -> None:
     size = open_lab.package(FLAGS).stat().st_size
@@ -130,6 +133,7 @@ def test_an_old_package_under_the_name_of_the_new_one_with_a_release(lab: Lab) -
     assert not lab.client.installed()
 
 
+@pytest.mark.slow
 def test_another_build_id(open_lab: Lab) -> None:
     path = open_lab.package(FLAGS)
     shutil.copy(path, path.with_name("flags-2.0-7.gpkg.tar"))
@@ -145,12 +149,14 @@ def test_a_path_of_another_build_than_the_entry_says(open_lab: Lab) -> None:
     open_lab.refused("WrongPackageError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_two_entries_with_one_path(open_lab: Lab) -> None:
     block = next(one for one in open_lab.index().split("\n\n") if f"CPV: {FLAGS}\n" in one)
     open_lab.write_index(f"{open_lab.index().rstrip()}\n\n{block}\n\n")
     assert "[entry-identity]" in open_lab.emerge("--pretend", f"={FLAGS}").text
 
 
+@pytest.mark.slow
 def test_another_slot(open_lab: Lab) -> None:
     open_lab.edit(r"^SLOT: 2/5$", "SLOT: 1/5", package="app-misc/slotted-2.5")
     open_lab.refused("WrongPackageError", "=app-misc/slotted-2.5")
@@ -173,6 +179,7 @@ def test_changed_metadata(open_lab: Lab, package: str, pattern: str, new: str) -
     open_lab.refused("ChangedMetadataError", "--nodeps", f"={package}", FEATURES="-binpkg-respect-use")
 
 
+@pytest.mark.slow
 def test_only_md5_and_sha1_beside_a_release(lab: Lab) -> None:
     lab.edit(r"^BLAKE2B: .*\n", "", package=FLAGS)
     lab.publish()

@@ -79,6 +79,7 @@ def test_a_lower_version(lab: Lab) -> None:
     lab.refused("RollbackError", "app-misc/hello")
 
 
+@pytest.mark.slow
 def test_an_equal_version_with_other_content(lab: Lab) -> None:
     lab.accepted()
     lab.publish(version=lab.release().version)

@@ -165,6 +165,7 @@ def test_a_stolen_key_is_revoked_by_a_new_root_without_a_visit(
     rooted.refused("UntrustedKeyError", "app-misc/slotted")
 
 
+@pytest.mark.slow
 def test_what_a_stolen_key_made_clients_see_does_not_keep_them_from_coming_back(
     rooted: Lab, offline: Offline, host: Host, second: SigningKey
 ) -> None:
@@ -260,6 +261,7 @@ def test_an_old_root_is_replayed(rooted: Lab, offline: Offline, host: Host, seco
     rooted.refused("UnknownKeyError", "app-misc/slotted")
 
 
+@pytest.mark.slow
 def test_a_delegation_that_expired(rooted: Lab, offline: Offline) -> None:
     now = int(time.time())
     root = replace(offline.last(), version=2, created=now - 7200, expires=now - 3600)
@@ -409,6 +411,7 @@ def test_a_new_client_pins_the_root_keys_of_today_and_one_that_pins_those_of_yes
     lab.accepted("app-misc/hello")
 
 
+@pytest.mark.slow
 def test_from_one_pinned_key_to_a_root_and_back(lab: Lab, offline: Offline, host: Host, second: SigningKey) -> None:
     lab.publish()
     lab.accepted("app-misc/flags")

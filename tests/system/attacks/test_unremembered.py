@@ -53,6 +53,7 @@ def test_a_release_that_cannot_be_remembered_is_said_once(lab: Lab) -> None:
     assert SAID not in lab.emerge("--pretend", "app-misc/flags").ok().text
 
 
+@pytest.mark.slow
 def test_a_memory_that_cannot_be_is_refused(lab: Lab) -> None:
     lab.accepted("app-misc/hello")
     state = StateDirectory(lab.client.path, REPO)

@@ -271,6 +271,7 @@ def test_a_failure_is_the_exit_status_of_quickpkg_too(host: Host) -> None:
     assert "flags-2.0" in run.stdout, "what quickpkg says is complete"
 
 
+@pytest.mark.slow
 def test_an_objection_of_a_gate_leaves_the_channel_and_is_told(host: Host) -> None:
     host.root.emerge("-B", "app-misc/flags").ok()
     host.configure(more=afterwards.PUBLISH + 'channel = "production"\n[publish.channel.production]\ngates = ["closure"]\n')

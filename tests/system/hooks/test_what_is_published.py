@@ -70,6 +70,7 @@ def test_a_rollback_is_held_until_a_person_publishes(host: Host) -> None:
 # --- losses
 
 
+@pytest.mark.slow
 def test_a_pkgdir_that_is_not_mounted_is_not_published(host: Host) -> None:
     host.root.emerge("-1", "app-misc/flags", "app-misc/hello").ok()
     aside = host.root.pkgdir.with_name("mounted")
@@ -117,6 +118,7 @@ def doubt(host: Host) -> None:
         path.chmod(0o644)
 
 
+@pytest.mark.slow
 def test_a_first_release_without_the_packages_that_gpg_does_not_trust_is_refused(work: Path, host: Host) -> None:
     host.configure(more=OFF)
     host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
@@ -156,6 +158,7 @@ def test_an_empty_release_goes_live_only_where_it_is_meant(host: Host) -> None:
     assert published(host) == set()
 
 
+@pytest.mark.slow
 def test_what_was_indexed_unsigned_is_signed_by_the_next_emerge(host: Host) -> None:
     host.configure(more=OFF)
     host.root.emerge("-B", "app-misc/flags").ok()
@@ -182,6 +185,7 @@ def test_a_new_key_signs_everything_at_the_next_emerge(work: Path, host: Host) -
         host.key = old
 
 
+@pytest.mark.slow
 def test_the_gate_tells_a_publisher_what_a_publisher_can_do(host: Host) -> None:
     host.configure(more=OFF)
     host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
