@@ -7,6 +7,7 @@ import sys
 
 from portage_ext import shown
 from portage_ext.cli import places
+from portage_ext.fleet.following import refreshed
 from portage_ext.tasks.after_sync import after_sync
 
 
@@ -17,7 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 when the job could not be started; a sync has not failed because a binhost is stale."""
-    done = after_sync(places.site(options), now=options.now)
+    site = places.site(options)
+    done = after_sync(site, now=options.now)
     for one in done.told:
         print(f"portage-ext: {shown.line(one.line)}", file=sys.stdout if one.ok else sys.stderr, flush=True)
+    for line, ok in refreshed(site):
+        print(f"portage-ext: {shown.line(line)}", file=sys.stdout if ok else sys.stderr, flush=True)
     return int(done.failed)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from portage_ext import limits
 from portage_ext.errors import NoBuilderError
-from portage_ext.errors.trust import CorruptFileError
 from portage_ext.fetch import index
+from portage_ext.fetch.attached import BoundSink
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.index.text import read_header
@@ -25,18 +25,6 @@ class Described:
     builder: Builder
     index: bytes | None
     verified: bool
-
-
-class _BoundSink(MemorySink):
-    """Receives a small file that must match the digest in the index."""
-
-    def __init__(self, bound: str) -> None:
-        super().__init__()
-        self._bound = bound
-
-    def finish(self, where: str) -> None:
-        if builder.binding(self.data) != self._bound:
-            raise CorruptFileError(where, "it is not the one that the index binds")
 
 
 def verified(binrepo: Binrepo, now: int) -> Described:
@@ -57,7 +45,7 @@ def bound_by(binrepo: Binrepo, header: Mapping[str, str]) -> Builder:
     bound = header.get(builder.HEADER, "")
     if not bound:
         raise NoBuilderError(binrepo.name)
-    sink = _BoundSink(bound)
+    sink = BoundSink(builder.NAME, bound)
     binrepo.mirrors().fetch(builder.NAME, builder.bound_size(bound, binrepo.name), sink)
     return builder.parse(sink.data, f"{binrepo.name}: {builder.NAME}")
 

@@ -119,7 +119,22 @@ def _expanded(settings: Any) -> dict[str, Texts]:
 
 def profile_name(settings: Any) -> str:
     """The profile of this host, as builder.json has it."""
-    path = os.path.realpath(settings.profile_path) if settings.profile_path else ""
+    return _profile_at(settings, os.path.realpath(settings.profile_path) if settings.profile_path else "")
+
+
+def inherited() -> tuple[tuple[str, ...], dict[str, Texts]]:
+    """The profiles that this host's profile inherits, parents first, and what their package.use says."""
+    import portage
+    from portage.util import grabdict_package
+
+    use: dict[str, Texts] = {}
+    for path in portage.settings.profiles:
+        lines = grabdict_package(os.path.join(path, "package.use"), recursive=1, allow_wildcard=True, allow_repo=True)
+        use |= {str(atom): tuple(flags) for atom, flags in lines.items()}
+    return tuple(_profile_at(portage.settings, os.path.realpath(path)) for path in portage.settings.profiles), use
+
+
+def _profile_at(settings: Any, path: str) -> str:
     for repository in settings.repositories:
         profiles = os.path.join(os.path.realpath(repository.location), "profiles", "")
         if path.startswith(profiles):

@@ -6,7 +6,6 @@ characters are refused, so that every text can be printed. Two hosts with the sa
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import InvalidBuilderError, UnreadableBuilderError
+from portage_ext.model import attached
 
 NAME: Final = "builder.json"
 HEADER: Final = "BUILDER"
@@ -83,7 +83,7 @@ def _plain(value: object) -> object:
 
 def binding(data: bytes) -> str:
     """The value of the index header for a builder.json with these bytes."""
-    return f"{NAME} {len(data)} BLAKE2B {hashlib.blake2b(data).hexdigest()} SHA512 {hashlib.sha512(data).hexdigest()}"
+    return attached.binding(NAME, data)
 
 
 def bound_size(text: str, where: str) -> int:

@@ -78,6 +78,10 @@ class Known:
     """Where this host sets a variable: ``file:line``."""
     behind: Mapping[str, bool] = field(default_factory=dict)
     """The packages of the toolchain whose newest version differs. True: the binhost has the newer version."""
+    profiles: Sequence[str] = ()
+    """The profiles that this host's profile inherits, and itself."""
+    profile_use: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What package.use of these profiles says."""
 
 
 def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
@@ -86,12 +90,12 @@ def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
         remedy = "eselect profile list; then eselect profile set NUMBER"
         return [Finding(Grade.UNUSABLE, "profile", "this host has no profile, so Portage has no ARCH and no CHOST", remedy)]
     found = [
-        *_machine(ours, theirs),
+        *_machine(ours, theirs, known.profiles),
         *_cpu(theirs, known),
         *_keywords(ours, theirs),
         *_licences(ours, theirs, known.licences),
         *_groups(ours, theirs),
-        *_use(ours, theirs),
+        *_use(ours, theirs, known.profile_use),
         *_packages(known.packages),
         *_world(theirs, known.unbuilt),
         *_toolchain(ours, theirs, known.behind),
@@ -100,7 +104,7 @@ def compare(ours: Builder, theirs: Builder, known: Known) -> list[Finding]:
     return sorted(placed, key=lambda one: list(Grade).index(one.grade))
 
 
-def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
+def _machine(ours: Builder, theirs: Builder, profiles: Sequence[str]) -> Iterator[Finding]:
     if not _accepts_chost(ours, theirs.chost):
         yield Finding(
             Grade.UNUSABLE,
@@ -117,7 +121,7 @@ def _machine(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             f"add a section for a binhost for {ours.arch} to binrepos.conf; then run: "
             "portage-ext trust add NAME --fingerprint FPR",
         )
-    elif ours.profile != theirs.profile:
+    elif ours.profile != theirs.profile and theirs.profile not in profiles:
         yield Finding(
             Grade.DIFFERENT,
             "profile",
@@ -256,7 +260,7 @@ def _setting(name: str, values: Iterable[str]) -> str:
     return f'{name}="{" ".join(values)}"'
 
 
-def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
+def _use(ours: Builder, theirs: Builder, inherited: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
     here = [flag for flag in ours.use if flag not in theirs.use]
     there = [flag for flag in theirs.use if flag not in ours.use]
     if here or there:
@@ -270,7 +274,7 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
             f"set {line} in make.conf, or set the flags per package",
         )
     items = sorted(theirs.package_use.items())
-    lines = [f"{atom} {' '.join(flags)}" for atom, flags in items if ours.package_use.get(atom) != flags]
+    lines = [f"{atom} {' '.join(flags)}" for atom, flags in items if not _alike(atom, flags, ours.package_use, inherited)]
     if lines:
         yield Finding(
             Grade.DIFFERENT,
@@ -281,6 +285,24 @@ def _use(ours: Builder, theirs: Builder) -> Iterator[Finding]:
 
 
 _SHOWN: Final = 5
+
+
+def _alike(atom: str, flags: tuple[str, ...], own: Mapping[str, Sequence[str]], inherited: Mapping[str, Sequence[str]]) -> bool:
+    """Whether this host has the line: in its own file, else from its profile, where ``*/*`` became variables."""
+    if atom in own:
+        return own[atom] == flags
+    return bool(inherited) and (atom == "*/*" or inherited.get(atom) == _expanded(flags))
+
+
+def _expanded(flags: Sequence[str]) -> tuple[str, ...]:
+    """The flags of a line with ``NAME:`` written out, as a profile has them."""
+    found, prefix = [], ""
+    for flag in flags:
+        if flag.endswith(":"):
+            prefix = f"{flag[:-1].lower()}_"
+        else:
+            found.append(f"-{prefix}{flag[1:]}" if flag.startswith("-") else f"{prefix}{flag}")
+    return tuple(found)
 
 
 def _are(things: Sequence[object]) -> str:

@@ -35,7 +35,7 @@ from portage_ext.errors.releases import (
 )
 from portage_ext.index.forms import FORMS
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
-from portage_ext.model import builder
+from portage_ext.model import attached, builder
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.policy.losses import check_release
 from portage_ext.releases import beside, pages, roots
@@ -65,6 +65,7 @@ class _Staged:
     carried: Mapping[str, int]
     placed: Placed
     beside: tuple[str, ...]
+    attached: Mapping[str, bytes]
 
 
 class _ChangedError(Exception):
@@ -163,7 +164,12 @@ class Publisher:
         described = b""
         with contextlib.suppress(FileNotFoundError):
             described = (directory / builder.NAME).read_bytes()
-        return Source(directory, origin, self.tree.note(number).content, builder=described)
+        documents: dict[str, bytes] = {}
+        for name in attached.HEADERS:
+            with contextlib.suppress(FileNotFoundError):
+                documents[name] = (directory / name).read_bytes()
+        content = self.tree.note(number).content
+        return Source(directory, origin, content, builder=described, attached=lambda new: documents)
 
     def _renewed(self, number: int) -> Source:
         """The content of release ``number`` again, including its hold."""
@@ -240,7 +246,11 @@ class Publisher:
         forms = _read_forms(source.directory)
         new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
         described = builder.binding(source.builder) if source.builder else ""
-        new = replace(new, header={**new.header, builder.HEADER: described, pages.HEADER: ""})
+        documents = source.attached(new)
+        bound = {
+            key: attached.binding(name, documents[name]) if name in documents else "" for name, key in attached.HEADERS.items()
+        }
+        new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: ""})
         before = _NOTHING if live is None else self.tree.contents(live)
         now = int(self._clock())
         lost: frozenset[str] = frozenset()
@@ -270,7 +280,7 @@ class Publisher:
             raise _ChangedError(str(error.filename)) from error
         if source.content is None:
             self._same_files(new, fresh)
-        return _Staged(new, forms, source.builder, before, fresh, carried, placed, tuple(also))
+        return _Staged(new, forms, source.builder, before, fresh, carried, placed, tuple(also), documents)
 
     def _stamped(self, channel: str, number: int, staged: _Staged, source: Source, repository: str) -> _Staged:
         """With its pages, if it is to have some, and its TIMESTAMP: the index names both."""
@@ -341,6 +351,8 @@ class Publisher:
             self._put(name, data)
         if staged.builder:
             self._put(builder.NAME, staged.builder)
+        for name, data in staged.attached.items():
+            self._put(name, data)
         self._put(NOTE_NAME, note.emit())
 
     def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str) -> Release:

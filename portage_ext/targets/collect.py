@@ -81,7 +81,7 @@ def _files(config: Path, eroot: Path) -> Iterator[tuple[str, str]]:
     """Yield the path below the root and the content in base64 of each file that may be sent."""
     total = count = 0
     for top, prefix in ((config, "etc/portage"), (eroot / "var/lib/portage", "var/lib/portage")):
-        for path in _walk(top):
+        for path in walk(top):
             name = f"{prefix}/{path.relative_to(top)}"
             if not allowed.is_allowed(name):
                 continue
@@ -92,7 +92,7 @@ def _files(config: Path, eroot: Path) -> Iterator[tuple[str, str]]:
             yield name, base64.b64encode(data).decode("ascii")
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def walk(top: Path) -> Iterator[Path]:
     """Yield the regular files below ``top``. Links to files are followed, as in Portage, and links to directories within
     limits."""
     for directory, names, files in os.walk(top, followlinks=True):

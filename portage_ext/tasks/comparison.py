@@ -13,7 +13,7 @@ from portage_ext.errors import NoBuilderError, RequestError
 from portage_ext.fetch import builder as fetching
 from portage_ext.fetch.builder import Described
 from portage_ext.host import cpu as asking
-from portage_ext.host.builder import assigned, behind
+from portage_ext.host.builder import assigned, behind, inherited
 from portage_ext.host.builder import builder as own_builder
 from portage_ext.host.here import binrepos, here
 from portage_ext.host.licences import groups
@@ -112,12 +112,15 @@ class _Once:
 
 def _known(ours: Builder, described: Described) -> Known:
     theirs = described.builder
+    profiles, profile_use = inherited()
     known = Known(
         asking.judge_builder(theirs),
         asking.here().level,
         licences=groups((*ours.accept_license, *theirs.accept_license)),
         behind=behind(ours, theirs),
         places=assigned((*_VARIABLES, *ours.use_expand, *theirs.use_expand)),
+        profiles=profiles,
+        profile_use=profile_use,
     )
     if described.index is None:
         return known

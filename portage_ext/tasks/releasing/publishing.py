@@ -25,6 +25,7 @@ from portage_ext.releases.made import Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
+from portage_ext.tasks.releasing import documents
 from portage_ext.tasks.releasing.gates import gates_of
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
@@ -105,7 +106,10 @@ def publish(
 
         # It is not known how packages in another PKGDIR were built.
         described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
-        source = Source(settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, without)
+        ours = documents.of(site, overrides.repository)
+        source = Source(
+            settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, ours, without
+        )
         try:
             done = made.publish(channel, source, gates, unattended=unless_held, may_lose=may_lose)
         finally:

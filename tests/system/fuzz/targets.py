@@ -17,6 +17,8 @@ from portage_ext import limits
 from portage_ext.config import binrepos, package_env, settings, toolchain, unattended
 from portage_ext.elf.system import System
 from portage_ext.errors import PortageExtError
+from portage_ext.fleet import document
+from portage_ext.fleet.document import Document, Profile
 from portage_ext.index.blocks import Row, make_block
 from portage_ext.index.expand import expand
 from portage_ext.index.stamp import parse_timestamp
@@ -225,6 +227,7 @@ TRUST = "var/lib/portage-ext/trust/lab.json"
 RUN = log.Run(1, "publish", True, "release 4", 4, 1.5).emit()
 NOTE = note.Note(4, "pkgdir", {"a/b-1.gpkg.tar": 1_700_000_000}).emit()
 BUILDER = builder.Builder(arch="amd64", cflags=("-O2",), use_expand={"x": ("y",)}, cpu_level=3).emit()
+CONFIG = Document({"desk": Profile("gentoo:x", {"parent": "gentoo:x\n", "package.use": "a/b c\n"})}).emit()
 BINREPOS = b"[DEFAULT]\npriority = 1\n[lab]\nsync-uri = http://h/b\nlocation = %(EROOT)s/x\nverify-signature = true\n"
 CONTRACT = (
     b"1 > x86_64 libc.so.6:GLIBC_2.2.5,GLIBC_2.34 ?libhost.so.2 / x86_64 /usr/lib64/app < x86_64 libfoo%20.so.1:FOO_1",
@@ -298,6 +301,7 @@ TARGETS = (
         words=(*JSON_WORDS, *(name.encode() for name in examples.target().__slots__)),
     ),
     Target("builder", lambda: [BUILDER], lambda data: builder.parse(data, "x"), words=JSON_WORDS),
+    Target("config", lambda: [CONFIG], lambda data: document.parse(data, "x"), words=JSON_WORDS),
     Target(
         "builder-binding",
         lambda: [builder.binding(BUILDER).encode()],

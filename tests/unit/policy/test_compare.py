@@ -177,3 +177,17 @@ def test_installed_packages_are_named_with_the_line_that_takes_the_binary() -> N
 def test_the_worst_comes_first() -> None:
     found = compare(HERE, replace(HERE, chost="other", use=(), use_expand=groups(PYTHON_TARGETS=())), RUNS)
     assert [one.grade for one in found] == [Grade.UNUSABLE, Grade.TRAP, Grade.DIFFERENT]
+
+
+def test_a_line_of_the_binhosts_profile_counts_until_this_host_says_otherwise() -> None:
+    theirs = replace(HERE, package_use={"a/b": ("x", "PYTHON_TARGETS:", "-y"), "*/*": ("z",)})
+    follows = replace(RUNS, profile_use={"a/b": ("x", "-python_targets_y")})
+    assert compare(HERE, theirs, follows) == []
+    assert [one.name for one in compare(replace(HERE, package_use={"a/b": ("-x",)}), theirs, follows)] == ["package.use"]
+    assert [one.name for one in compare(HERE, theirs, RUNS)] == ["package.use"]
+
+
+def test_a_profile_on_top_of_the_binhosts_is_not_another_profile() -> None:
+    ours = replace(HERE, profile="fleet:fleet/desk")
+    assert compare(ours, HERE, replace(RUNS, profiles=("gentoo:x", HERE.profile, "fleet:fleet/desk"))) == []
+    assert [one.name for one in compare(ours, HERE, RUNS)] == ["profile"]
