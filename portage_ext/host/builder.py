@@ -14,7 +14,7 @@ from portage_ext.model.builder import Builder, Texts
 from portage_ext.policy import cpu
 
 EXPECTED: Final[tuple[Expectation, ...]] = (
-    Names("portage.package.ebuild.config:config.__init__", ("features", "profile_path", "repositories")),
+    Names("portage.package.ebuild.config:config.__init__", ("features", "profile_path", "profiles", "repositories")),
     Function("portage.repository.config:RepoConfigLoader.__iter__", ("self",)),
     Attribute("portage.repository.config:RepoConfig.location"),
     Function("portage.dbapi.vartree:vardbapi.match", ("self", "origdep")),
