@@ -62,7 +62,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Maintain": {
         "update": "the daily update of a binhost or client, in one command",
-        "config": "publish this host's configuration as a profile; follow a binhost's",
+        "config": "publish a configuration as a profile, or follow one",
         "setup": "set up this host as a client or a binhost, or undo it",
         "snapshot": "list snapshots of the system, and what changed since",
         "reindex": "update the package index to match PKGDIR",

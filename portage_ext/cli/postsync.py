@@ -7,8 +7,7 @@ import sys
 
 from portage_ext import shown
 from portage_ext.cli import places
-from portage_ext.fleet.following import refreshed
-from portage_ext.tasks.after_sync import after_sync
+from portage_ext.tasks.after_sync import FOLLOWED, after_sync
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +21,10 @@ def run(options: argparse.Namespace) -> int:
     done = after_sync(site, now=options.now)
     for one in done.told:
         print(f"portage-ext: {shown.line(one.line)}", file=sys.stdout if one.ok else sys.stderr, flush=True)
-    for line, ok in refreshed(site):
-        print(f"portage-ext: {shown.line(line)}", file=sys.stdout if ok else sys.stderr, flush=True)
+    if (site.eroot / FOLLOWED).is_file():
+        # Only hosts that follow a configuration pay for this import.
+        from portage_ext.fleet.following import refreshed
+
+        for line, ok in refreshed(site):
+            print(f"portage-ext: {shown.line(line)}", file=sys.stdout if ok else sys.stderr, flush=True)
     return int(done.failed)

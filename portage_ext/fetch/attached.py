@@ -11,7 +11,7 @@ from portage_ext.fetch import index
 from portage_ext.fetch.binrepo import Binrepo
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.index.text import read_header
-from portage_ext.model import attached
+from portage_ext.model import release
 
 
 class BoundSink(MemorySink):
@@ -22,7 +22,7 @@ class BoundSink(MemorySink):
         self._name, self._bound = name, bound
 
     def finish(self, where: str) -> None:
-        if attached.binding(self._name, self.data) != self._bound:
+        if release.binding(self._name, self.data) != self._bound:
             raise CorruptFileError(where, "it is not the one that the index binds")
 
 
@@ -33,8 +33,8 @@ def verified(binrepo: Binrepo, name: str, most: int, now: int) -> bytes:
     Raises NoDocumentError, TrustError, AllMirrorsFailedError.
     """
     obtained = index.obtain(binrepo, now)
-    bound = read_header(io.BytesIO(obtained.text), binrepo.name).get(attached.HEADERS[name], "")
-    size = attached.bound_size(name, bound)
+    bound = read_header(io.BytesIO(obtained.text), binrepo.name).get(release.DOCUMENTS[name], "")
+    size = release.bound_size(name, bound)
     if not obtained.bound:
         raise NoDocumentError(binrepo.name, name, "no signed Release proves it")
     if size is None:

@@ -21,11 +21,11 @@ from portage_ext.fleet import document
 from portage_ext.fleet.document import Document
 from portage_ext.host.here import binrepos
 from portage_ext.limits import fleet as bounds
-from portage_ext.model import attached
+from portage_ext.model.release import CONFIG
 from portage_ext.repositories import swap
+from portage_ext.tasks.after_sync import FOLLOWED
 from portage_ext.tasks.site import Site
 
-STATE: Final = "var/lib/portage-ext/followed.json"
 REPOSITORIES: Final = "var/db/repos"
 REPOS_CONF: Final = "etc/portage/repos.conf"
 
@@ -46,7 +46,7 @@ class Followed:
 
 def followed(eroot: Path) -> list[Followed]:
     """What this host follows. Raises ConfigError."""
-    path = eroot / STATE
+    path = eroot / FOLLOWED
     try:
         return [Followed(**one) for one in json.loads(path.read_bytes())] if path.is_file() else []
     except (OSError, ValueError, TypeError) as error:
@@ -64,8 +64,8 @@ def follow(site: Site, one: Followed, warn: Callable[[str], None]) -> tuple[Docu
     if found is None:
         raise ConfigError(one.binhost, "it is not a section of binrepos.conf", "Add it, and run `portage-ext trust add`")
     with site.binrepo(found.name, found.sync_uri, warn=warn) as binrepo:
-        data = fetching.verified(binrepo, attached.CONFIG, bounds.CONFIG_SIZE, int(time.time()))
-    parsed = document.parse(data, f"{one.binhost}: {attached.CONFIG}")
+        data = fetching.verified(binrepo, CONFIG, bounds.CONFIG_SIZE, int(time.time()))
+    parsed = document.parse(data, f"{one.binhost}: {CONFIG}")
     location = Path(one.location)
     if location.exists() and not (location / document.DIRECTORY).is_dir() and any(location.iterdir()):
         raise ConfigError(str(location), "it has something else than a followed configuration", "Name another --location")
@@ -73,8 +73,8 @@ def follow(site: Site, one: Followed, warn: Callable[[str], None]) -> tuple[Docu
     texts = {path: swap.File(data) for path, data in parsed.repository(one.name).items()}
     changed = swap.replace(location, texts)
     others = [known for known in followed(site.eroot) if known.name != one.name]
-    files.make_directory((site.eroot / STATE).parent)
-    files.replace_file(site.eroot / STATE, json.dumps([asdict(known) for known in (*others, one)]).encode())
+    files.make_directory((site.eroot / FOLLOWED).parent)
+    files.replace_file(site.eroot / FOLLOWED, json.dumps([asdict(known) for known in (*others, one)]).encode())
     return parsed, changed
 
 
@@ -105,7 +105,7 @@ def unfollow(site: Site, name: str) -> Followed:
     if found is None:
         raise ConfigError(name, "this host follows no such repository", "See `portage-ext config show`")
     rest = [asdict(one) for one in known if one.name != name]
-    files.replace_file(site.eroot / STATE, json.dumps(rest).encode())
+    files.replace_file(site.eroot / FOLLOWED, json.dumps(rest).encode())
     return found
 
 

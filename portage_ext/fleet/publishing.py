@@ -9,7 +9,7 @@ from portage_ext.errors.fleet import ConfigError
 from portage_ext.fleet import document, hosts, own, profile
 from portage_ext.fleet.configuration import read
 from portage_ext.fleet.document import Document, Profile
-from portage_ext.tasks.releasing.documents import saved
+from portage_ext.tasks.releasing.publishing import saved
 from portage_ext.tasks.site import Site
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import InvalidBuilderError, UnreadableBuilderError
-from portage_ext.model import attached
+from portage_ext.model import release
 
 NAME: Final = "builder.json"
 HEADER: Final = "BUILDER"
@@ -83,7 +83,7 @@ def _plain(value: object) -> object:
 
 def binding(data: bytes) -> str:
     """The value of the index header for a builder.json with these bytes."""
-    return attached.binding(NAME, data)
+    return release.binding(NAME, data)
 
 
 def bound_size(text: str, where: str) -> int:

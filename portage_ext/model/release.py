@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -53,3 +54,21 @@ class Release:
             if file.name == name:
                 return file
         raise KeyError(name)
+
+
+CONFIG: Final = "config.json"
+DOCUMENTS: Final = {CONFIG: "CONFIG"}
+"""The documents that belong to a release as a whole, and for each the key in the index header that binds it. The signed Release
+binds the index."""
+_BOUND: Final = re.compile(r"([a-z.]+) (0|[1-9][0-9]{0,9}) BLAKE2B [0-9a-f]{128} SHA512 [0-9a-f]{128}")
+
+
+def binding(name: str, data: bytes) -> str:
+    """The value of the index header for the document ``name`` with these bytes."""
+    return f"{name} {len(data)} BLAKE2B {hashlib.blake2b(data).hexdigest()} SHA512 {hashlib.sha512(data).hexdigest()}"
+
+
+def bound_size(name: str, text: str) -> int | None:
+    """The size in bytes that a header announces for ``name``; None if the header is not a binding of it."""
+    match = _BOUND.fullmatch(text)
+    return int(match[2]) if match is not None and match[1] == name else None

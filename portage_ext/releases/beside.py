@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import InvalidBuilderError
-from portage_ext.model import attached, builder
+from portage_ext.model import builder
+from portage_ext.model.release import CONFIG, DOCUMENTS
 from portage_ext.releases import pages
 from portage_ext.releases.contents import Contents
 
-_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER, pages.HEADER, *attached.HEADERS.values()})
+_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER, pages.HEADER, *DOCUMENTS.values()})
 ANNOUNCED: Final = "the keys that are announced"
 LATER_EXPIRY: Final = "a later expiry"
 RELEASED: Final = "the channel is no longer held"
 PAGES: Final = "the pages for people"
 NO_PAGES: Final = "no pages for people any more"
-_DOCUMENTS: Final = {attached.CONFIG: "the configuration that clients can follow as a profile"}
+_TOLD: Final = {CONFIG: "the configuration that clients can follow as a profile"}
 
 
 def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) -> list[str]:
@@ -32,8 +33,8 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
         found.append(f"the header of the index ({', '.join(other)})")
     if before.header.get(builder.HEADER, "") != new.header.get(builder.HEADER, ""):
         found.append(f"the builder's configuration{_changed(live, described)}")
-    for name, words in _DOCUMENTS.items():
-        key = attached.HEADERS[name]
+    for name, words in _TOLD.items():
+        key = DOCUMENTS[name]
         if before.header.get(key, "") != new.header.get(key, ""):
             found.append(words)
     if before.entries == new.entries and before.body != new.body:

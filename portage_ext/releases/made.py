@@ -37,7 +37,7 @@ class Source:
     builder: bytes = b""
     """Its builder.json, if one is to be published."""
     attached: Callable[[Contents], Mapping[str, bytes]] = lambda new: {}
-    """After ``refresh``: its documents (model/attached) by name, for the index that is published."""
+    """After ``refresh``: its documents (model/release) by name, for the index that is published."""
     left_out: Callable[[], Mapping[str, str]] = dict
     """After ``refresh``: the packages of the PKGDIR that are not in its index, by path, with the reasons."""
     holds: Hold | None = None

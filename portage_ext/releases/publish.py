@@ -35,8 +35,8 @@ from portage_ext.errors.releases import (
 )
 from portage_ext.index.forms import FORMS
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
-from portage_ext.model import attached, builder
-from portage_ext.model.release import PLAIN_FORM, Release
+from portage_ext.model import builder
+from portage_ext.model.release import DOCUMENTS, PLAIN_FORM, Release, binding
 from portage_ext.policy.losses import check_release
 from portage_ext.releases import beside, pages, roots
 from portage_ext.releases import contents as indices
@@ -165,7 +165,7 @@ class Publisher:
         with contextlib.suppress(FileNotFoundError):
             described = (directory / builder.NAME).read_bytes()
         documents: dict[str, bytes] = {}
-        for name in attached.HEADERS:
+        for name in DOCUMENTS:
             with contextlib.suppress(FileNotFoundError):
                 documents[name] = (directory / name).read_bytes()
         content = self.tree.note(number).content
@@ -247,9 +247,7 @@ class Publisher:
         new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
         described = builder.binding(source.builder) if source.builder else ""
         documents = source.attached(new)
-        bound = {
-            key: attached.binding(name, documents[name]) if name in documents else "" for name, key in attached.HEADERS.items()
-        }
+        bound = {key: binding(name, documents[name]) if name in documents else "" for name, key in DOCUMENTS.items()}
         new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: ""})
         before = _NOTHING if live is None else self.tree.contents(live)
         now = int(self._clock())

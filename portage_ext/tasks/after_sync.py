@@ -31,6 +31,8 @@ from portage_ext.unattended.log import LOG_DIRECTORY, Run
 from portage_ext.words import minute, second
 
 WHAT: Final = "postsync"
+FOLLOWED: Final = "var/lib/portage-ext/followed.json"
+"""The configurations of binhosts that this host follows; portage_ext/fleet refreshes them after a sync."""
 STATE: Final = "var/lib/portage-ext/postsync"
 JOB_LOG: Final = f"{LOG_DIRECTORY}/postsync-job.log"
 _STALE: Final = 4

@@ -26,8 +26,7 @@ from portage_ext.pkgdir.reindex import Reindexer
 from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
 from portage_ext.releases.made import Published, Source
 from portage_ext.releases.note import UNTIL
-from portage_ext.tasks.releasing import documents
-from portage_ext.tasks.releasing.publishing import NONE, LeftOut, Overrides, expended, left_out_of, publisher_with
+from portage_ext.tasks.releasing.publishing import NONE, LeftOut, Overrides, documents, expended, left_out_of, publisher_with
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.unattended import log, marks
@@ -195,7 +194,7 @@ def _published(
             return {**left_out_of([kept[-1].report]), **({} if unsigned is None else unsigned.why)}
 
         described = builder(remember=True).emit() if rules.builder else b""
-        ours = documents.of(site, overrides.repository)
+        ours = documents(site, overrides.repository)
         source = Source(pkgdir, "published", None, lambda: lock.held(pkgdir), refresh, described, ours, left_out)
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with publisher.tree.locked():

@@ -18,14 +18,15 @@ from portage_ext.fetch.keys import key_path
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
+from portage_ext.model.release import CONFIG
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases import roots
+from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Gate
 from portage_ext.releases.made import Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
-from portage_ext.tasks.releasing import documents
 from portage_ext.tasks.releasing.gates import gates_of
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
@@ -34,6 +35,7 @@ from portage_ext.trust.signer import SigningKey, public_key
 from portage_ext.unattended import log
 
 _DAY: Final = 86400
+_SAVED: Final = "var/lib/portage-ext/published"
 LeftOut = Mapping[str, str]
 """What is in a PKGDIR and not in its index, by path, with the reasons."""
 
@@ -106,7 +108,7 @@ def publish(
 
         # It is not known how packages in another PKGDIR were built.
         described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
-        ours = documents.of(site, overrides.repository)
+        ours = documents(site, overrides.repository)
         source = Source(
             settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, ours, without
         )
@@ -244,6 +246,27 @@ def expended(tree: Tree, settings: Publishing, now: int, *, dry_run: bool = Fals
         for number in gone:
             tree.remove(number)
     return gone
+
+
+def saved(eroot: Path) -> Path:
+    """Where `portage-ext config publish` saves what releases carry from then on."""
+    return eroot / _SAVED / CONFIG
+
+
+def documents(site: Site, repository: str | None) -> Callable[[Contents], Mapping[str, bytes]]:
+    """What makes the documents of a release: the saved configuration, so that an unattended run publishes no half-edited one.
+
+    It goes with the packages of [publish] only.
+    """
+
+    def made(new: Contents) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        if repository is None:
+            with contextlib.suppress(FileNotFoundError):
+                found[CONFIG] = saved(site.eroot).read_bytes()
+        return found
+
+    return made
 
 
 def left_out_of(reports: Iterable[Report]) -> LeftOut:
