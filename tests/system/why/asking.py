@@ -31,6 +31,18 @@ class Answer:
     def reason(self, cpv: str, kind: str) -> dict[str, Any]:
         return next(reason for reason in self.best(cpv)["reasons"] if reason["kind"] == kind)
 
+    def planned(self, cpv: str) -> set[str]:
+        """The binaries in the plan of emerge as the remedy of the closest candidate runs it; a merge would show no more."""
+        commands = {
+            remedy["command"]
+            for reason in self.best(cpv)["reasons"]
+            for remedy in reason["remedies"]
+            if not remedy["instead"] and remedy["where"] == "here"
+        }
+        (command,) = commands
+        assert command.startswith("emerge "), command
+        return self.root.run("sh", "-c", command, EMERGE_DEFAULT_OPTS="--pretend").ok().binaries()
+
     def follow(self, cpv: str, *, binhost: Root | None = None) -> list[str]:
         """Run every remedy of the closest candidate in a shell, where it says; returns the commands."""
         done = []

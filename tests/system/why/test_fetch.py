@@ -128,6 +128,7 @@ def test_a_truncated_file_is_to_be_built_anew(site: Site) -> None:
     taken(site)
 
 
+@pytest.mark.slow
 def test_a_package_that_was_changed_without_its_index(site: Site, signing: Keys) -> None:
     site.builder.run("portage-ext", "sign", "--no-index").ok()
     answer = asked(site)
