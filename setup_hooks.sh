@@ -28,6 +28,8 @@ usage: portage-ext setup --role client|binhost|both [OPTION]...
   --dry-run           only show what would be done
   --status            say of each file whether it is in place, edited, missing or outdated
   --uninstall         remove everything that was put in place; with --role only that role
+  --daily-update      run portage-ext update every day, by a systemd timer or cron
+  --timer WHICH       systemd, cron or none (default: what the system has)
   --purge             with --uninstall: also remove edited files, the published tree, and a signing key made here
   --yes               do not ask for confirmation
 
@@ -44,7 +46,6 @@ for a binhost
   --signing-home DIR  gpg's home with that key (default: gpg's own)
   --tree DIR          where releases are published (default: /srv/binhost/packages)
   --channel NAME      the channel that clients follow (default: production)
-  --timer WHICH       systemd, cron or none (default: what the system has)
   --nginx FILE|none   the site file (default: /etc/nginx/conf.d/portage-ext.conf where there is an nginx)
   --server-name NAME  its server_name (default: this host's name)
 
@@ -87,6 +88,7 @@ read_options() {
                 --root-keys | --root-threshold)
                 given[${1#--}]=$2
                 ;;
+            --daily-update) given[daily-update]=yes ;;
             --dry-run) dry_run=yes ;;
             --status) action=status ;;
             --uninstall) action=uninstall ;;
@@ -100,7 +102,7 @@ read_options() {
             *) wrong_use "there is no option $1" ;;
         esac
         case $1 in
-            --dry-run | --status | --uninstall | --yes | --purge | --no-fetch) shift ;;
+            --daily-update | --dry-run | --status | --uninstall | --yes | --purge | --no-fetch) shift ;;
             *) shift 2 ;;
         esac
     done
@@ -152,6 +154,8 @@ choose() {
         choice[role]=both
     fi
     : "${choice[name]:=binhost}" "${choice[channel]:=production}" "${choice[timer]:=$(suitable_timer)}"
+    [[ -z ${choice[daily-update]-} || ${choice[timer]} != none ]] ||
+        wrong_use "--daily-update needs --timer systemd or --timer cron"
     if has_role binhost; then
         : "${choice[tree]:=/srv/binhost/packages}" "${choice[server-name]:=${HOSTNAME:-localhost}}"
         if [[ -z ${choice[nginx]-} && -d $root/etc/nginx ]]; then

@@ -74,8 +74,11 @@ make_plan() {
         plan_binrepo "$etc"
     fi
     if has_role binhost; then
-        plan_service
+        plan_service portage-ext-publish portage-ext
         plan_nginx
+    fi
+    if [[ ${choice[daily-update]-} ]]; then
+        plan_service portage-ext-update portage-ext-update
     fi
     # Last, and first to be taken away: the lines that make Portage read all of this.
     part=$(seen "$etc/portage-ext/bashrc.d/portage-ext.bashrc")
@@ -137,15 +140,16 @@ plan_binrepo() {
     fi
 }
 
+# The units $1.service and $1.timer, or the file $2 of cron.
 plan_service() {
     local units=etc/systemd/system
     case ${choice[timer]} in
         systemd)
-            want file "$units/portage-ext-publish.service" "$(for_these_roots "$units/portage-ext-publish.service")"
-            want file "$units/portage-ext-publish.timer" "$here/$units/portage-ext-publish.timer"
-            want link "$units/timers.target.wants/portage-ext-publish.timer" ../portage-ext-publish.timer
+            want file "$units/$1.service" "$(for_these_roots "$units/$1.service")"
+            want file "$units/$1.timer" "$here/$units/$1.timer"
+            want link "$units/timers.target.wants/$1.timer" "../$1.timer"
             ;;
-        cron) want file etc/cron.d/portage-ext "$(for_these_roots etc/cron.d/portage-ext)" ;;
+        cron) want file "etc/cron.d/$2" "$(for_these_roots "etc/cron.d/$2")" ;;
     esac
 }
 

@@ -439,6 +439,26 @@ believed_keys() {
     same_as_before
 }
 
+@test "the daily update of a client or a binhost, where it is asked for" {
+    hooks --role client "${client[@]}" --timer systemd --daily-update
+    [ "$(readlink "$root/etc/systemd/system/timers.target.wants/portage-ext-update.timer")" = ../portage-ext-update.timer ]
+    grep -qxF "ExecStart=$PORTAGE_BIN/portage-ext update" "$root/etc/systemd/system/portage-ext-update.service"
+    grep -qxF "Environment=\"ROOT=$root/\"" "$root/etc/systemd/system/portage-ext-update.service"
+    [ ! -e "$root/etc/systemd/system/portage-ext-publish.timer" ]
+    hooks --role client
+    hooks --status
+    hooks --uninstall --purge
+    same_as_before
+    hooks --role binhost "${binhost[@]}" --timer cron --daily-update --nginx none
+    grep -q "^47 2 \* \* \*  root  report=.*$PORTAGE_BIN/portage-ext update" "$root/etc/cron.d/portage-ext-update"
+    [ -e "$root/etc/cron.d/portage-ext" ]
+    hooks --uninstall --purge
+    same_as_before
+    run -2 hooks --role client "${client[@]}" --timer none --daily-update
+    [[ $output == *"--daily-update needs --timer systemd or --timer cron"* ]]
+    same_as_before
+}
+
 @test "a key that was made, and what was published, stay until --purge" {
     hooks --role binhost
     key=$(sed -n 's/^signing-key\t//p' "$root/var/lib/portage-ext/setup/choices")

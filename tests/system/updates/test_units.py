@@ -11,8 +11,10 @@ import pytest
 
 from tests.testkit.environments import CHECKOUT
 
-UNITS = sorted((CHECKOUT / "etc/systemd/system").iterdir())
-CRON = sorted((CHECKOUT / "etc/cron.d").iterdir())
+EXAMPLES = CHECKOUT / "etc/examples"
+UNITS = sorted([*(CHECKOUT / "etc/systemd/system").iterdir(), *EXAMPLES.glob("*.service"), *EXAMPLES.glob("*.timer")])
+CRON = sorted([*(CHECKOUT / "etc/cron.d").iterdir(), *EXAMPLES.glob("*.cron")])
+SERVICES = sorted([*(CHECKOUT / "etc/init.d").iterdir(), *EXAMPLES.glob("*.initd")])
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here, which alone can judge its units")
@@ -44,15 +46,34 @@ def test_cron_starts_a_command_that_the_shell_reads(file: Path) -> None:
     lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
     assert lines
     for line in lines:
-        match = re.fullmatch(r"\d+ \d+ \* \* \*  root  (?P<command>.*)", line)
+        match = re.fullmatch(r"(?:\d+ \d+|\*/\d+ \*) \* \* \* +root  (?P<command>.*)", line)
         assert match, line
         assert "%" not in match["command"], "cron takes it for a line break"
         subprocess.run(["sh", "-n", "-c", match["command"]], check=True)
 
 
+@pytest.mark.parametrize("file", SERVICES, ids=lambda one: one.name)
+def test_openrc_reads_every_service(file: Path) -> None:
+    """As openrc-run(8) does, which sources it in sh and then calls its functions; what OpenRC gives them is a stand-in here."""
+    assert file.read_text().startswith("#!/sbin/openrc-run\n")
+    script = """
+    for word in need use want after before provide keyword; do eval "$word() { echo $word \"\\$@\"; }"; done
+    . "$1" && depend && echo "$supervisor|$command|$command_args"
+    """
+    done = subprocess.run(["sh", "-euc", script, "sh", str(file)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    *depends, started = done.stdout.splitlines()
+    assert depends
+    wanted = r"supervise-daemon\|(/usr/bin/portage-ext\|\w.*|/bin/sh\|-c '.*/usr/bin/portage-ext .*')"
+    assert re.fullmatch(wanted, started), started
+
+
 def test_the_page_names_every_unit_and_every_line_of_cron() -> None:
-    page = (CHECKOUT / "docs/administration.md").read_text().partition("### What runs when")[2]
+    page = (CHECKOUT / "docs/administration.md").read_text().partition("### What runs when")[2].partition("\n### ")[0]
+    timed = {unit.stem for unit in UNITS if unit.suffix == ".timer"}
     for unit in UNITS:
-        assert unit.suffix != ".timer" or unit.name in page, unit.name
+        assert f"`{unit.name}`" in page or (unit.suffix == ".service" and unit.stem in timed), unit.name
     for file in CRON:
-        assert f"/etc/cron.d/{file.name}" in page, file.name
+        assert f"/etc/cron.d/{file.stem}`" in page, file.name
+    for file in SERVICES:
+        assert f"/etc/init.d/{file.stem}`" in page, file.name
