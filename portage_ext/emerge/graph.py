@@ -43,7 +43,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Names(f"{_SCHEDULER}.__init__", ("_status_display", "myopts", "settings")),
     Names(f"{_SCHEDULER}._set_max_jobs", ("_max_jobs",)),
     Names(f"{_SCHEDULER}.merge", ("_background",)),
-    Names("_emerge.PollScheduler:PollScheduler.__init__", ("_event_loop",)),
+    Names("_emerge.PollScheduler:PollScheduler.__init__", ("_event_loop", "_terminated")),
     Names("_emerge.JobStatusDisplay:JobStatusDisplay.__init__", ("_isatty",)),
     Names("_emerge.SequentialTaskQueue:SequentialTaskQueue.__init__", ("_task_queue", "running_tasks")),
     Attribute("_emerge.CompositeTask:CompositeTask._current_task"),
@@ -223,7 +223,10 @@ class _Run:
         moment = self._moment()
         if self._chosen.publish:
             self._publish(moment)
-        if self._footer is not None:
+        if self._footer is not None and self._scheduler._terminated.is_set():
+            # After Ctrl-C, the programs that it killed write past emerge, which must not go through a picture.
+            self._footer.hide()
+        elif self._footer is not None:
             if self._picture is None:
                 self._picture = Picture(self._known())
             sign = signs(os.environ)

@@ -150,6 +150,7 @@ def test_an_emerge_that_is_ended_leaves_the_terminal_usable(
     directory = root.path / "run/portage"
     if number is signal.SIGINT:
         assert status == 130
+        assert "of 2 done" not in terminal.raw.partition("Exiting on signal")[2]
         assert not any("▶" in line for line in stays(terminal))
         assert not list(directory.iterdir())
     else:

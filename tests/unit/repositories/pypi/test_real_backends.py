@@ -1,9 +1,9 @@
 """[build-system] of real projects (facts of their pyproject.toml), and what follows: DISTUTILS_USE_PEP517, what it needs beside
 what the eclass adds, whether it compiles; cargo is refused.
 
-Of the 64 frozen projects, 14 are below, and 39 have ``pyproject`` and ``backend`` in real_projects.json. For these 39 it is what one
-commit of the project's repository has, which need not be that of the frozen release (None: it has no such file). The backends of the
-other 11 are not known.
+Of the 64 frozen projects, 14 are below, and 39 have ``pyproject`` and ``backend`` in real_projects.json. For these 39 it is
+what one commit of the project's repository has, which need not be that of the frozen release (None: it has no such file). The
+backends of the other 11 are not known.
 """
 
 from __future__ import annotations
