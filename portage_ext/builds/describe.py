@@ -50,20 +50,21 @@ _OF_INSTALLED: Final = ("SLOT", "BUILD_ID", "USE", "RDEPEND", "IDEPEND")
 def main() -> int:
     """Print the plan for the atoms on the command line, as ``builds/key.parse`` reads it."""
     atoms = sys.argv[1:]
-    answer = sys.stdout
     try:
         plan = planned(atoms)
     except (PortageExtError, OSError) as error:
         # Report this in the output and exit normally, because results are copied out of the cage only after success.
         plan = {"error": line(str(error).replace("\n", "; "))}
-    json.dump(plan, answer)
+    # Unlike json.dump, this uses the encoder in C. A plan of hundreds of packages has megabytes.
+    sys.stdout.write(json.dumps(plan))
     return 0
 
 
 def planned(atoms: list[str]) -> dict[str, Any]:
     """Return ``jobs`` in the order of emerge's list. Each one ``needs`` the listed packages of the list to be built first.
 
-    Raises PortageExtError, OSError.
+    ``packages`` are the installed and listed packages that jobs depend on; a job has their places in this list. Raises
+    PortageExtError, OSError.
     """
     import portage
 
@@ -75,70 +76,138 @@ def planned(atoms: list[str]) -> dict[str, Any]:
     state = _State(portage.db[system["EROOT"]]["vartree"].dbapi)
     settings = portage.config(clone=system)
     repositories = portage.db[system["EROOT"]]["porttree"].dbapi
-    toolchain = dict(_toolchain(state))
+    toolchain = list(_toolchain(state))
     jobs: list[dict[str, Any]] = []
     for package in resolution.packages:
         settings.setcpv(package)
         jobs.append(_job(package, settings, repositories, state, toolchain))
         # Packages later in the list are not yet installed when this package is built.
-        state.planned.append(package)
-    return {"jobs": jobs}
+        state.add(package)
+    return {"packages": state.packages, "jobs": jobs}
 
 
 @dataclass(slots=True)
 class _State:
-    """What is available when a package is built: the packages before it in the list, and installed packages in other slots."""
+    """What is available when a package is built: the packages before it in the list, and installed packages in other slots.
+
+    Each of these packages has a place in ``packages``, where its name, slot and ingredient are. The places of what it needs to
+    run are kept until a package is added that could change them, because the jobs of a long list need mostly the same packages.
+    """
 
     installed: Any
-    planned: list[Any] = field(default_factory=list)
-    _known: dict[str, tuple[dict[str, str], list[str]]] = field(default_factory=dict)
+    packages: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    _planned: dict[str, dict[Any, int]] = field(default_factory=dict)
+    """The packages of the list so far with their places, by category/name."""
+    _recorded: dict[str, int] = field(default_factory=dict)
+    """The places of installed packages by CPV."""
+    _runtime: list[list[str]] = field(default_factory=list)
+    """The tokens of the runtime dependencies of each package in ``packages``."""
+    _to_run: dict[int, list[int]] = field(default_factory=dict)
+    _depend_on: dict[str, set[int]] = field(default_factory=dict)
+    """By category/name: the places in ``_to_run`` that have an atom for it."""
 
-    def record(self, cpv: str) -> tuple[dict[str, str], list[str]]:
-        """The ingredient for an installed package, and the tokens of its runtime dependencies."""
+    def add(self, package: Any) -> None:
+        """Add the next package of the list."""
+        # The value of SLOT that the vdb will have. Its files are not known yet, so the key of its job is inserted later.
+        ingredient = {"cpv": str(package.cpv), "slot": str(package._metadata["SLOT"]), "build_id": "", "contents": ""}
+        place = self._placed(f"{package.cp}:{package.slot}", ingredient, _tokens(package, "RDEPEND", "IDEPEND"))
+        self._planned.setdefault(package.cp, {})[package] = place
+        for dependent in self._depend_on.pop(package.cp, ()):
+            self._to_run.pop(dependent, None)
+
+    def record(self, cpv: str) -> int:
+        """The place of an installed package."""
         from portage.dep import use_reduce
+        from portage.versions import cpv_getkey
 
-        if cpv not in self._known:
+        if cpv not in self._recorded:
             slot, build_id, use, *texts = self.installed.aux_get(cpv, list(_OF_INSTALLED))
             contents = _digest(Path(self.installed.getpath(cpv, filename="CONTENTS")))
             ingredient = {"cpv": cpv, "slot": slot, "build_id": build_id, "contents": contents}
-            self._known[cpv] = ingredient, use_reduce(" ".join(texts), uselist=use.split(), flat=True)
-        return self._known[cpv]
+            tokens = use_reduce(" ".join(texts), uselist=use.split(), flat=True)
+            self._recorded[cpv] = self._placed(f"{cpv_getkey(cpv)}:{slot.partition('/')[0]}", ingredient, tokens)
+        return self._recorded[cpv]
 
-    def matches(self, tokens: list[str]) -> list[Any]:
-        """The packages of the list and the CPVs of installed packages that match any atom in ``tokens``."""
-        from portage.dep import Atom, match_from_list
-        from portage.exception import InvalidAtom
+    def needed(self, package: Any) -> list[int]:
+        """The places of the available packages that are needed to build ``package``, and of everything that those need to
+        run. Raises OSError."""
+        waiting = self._matches(_atoms(_tokens(package, "DEPEND", "BDEPEND")))
+        seen: set[int] = set()
+        while waiting:
+            place = waiting.pop()
+            if place not in seen:
+                seen.add(place)
+                waiting += self._needed_to_run(place)
+        if len(seen) > limits.DEPENDENCIES:
+            raise OSError(f"{package.cpv} needs more than {limits.DEPENDENCIES} packages")
+        return sorted(seen)
 
-        found: list[Any] = []
-        slots = {(package.cp, package.slot) for package in self.planned}
-        for token in tokens:
-            try:
-                atom = Atom(token, allow_repo=True).without_use
-            except InvalidAtom:
-                continue  # an operator such as ||
-            if atom.blocker:
-                continue
-            found += match_from_list(atom, self.planned)
-            for cpv in self.installed.match(atom):
-                if (cpv.cp, cpv.slot) not in slots:
-                    found.append(str(cpv))
+    def planned(self, places: list[int]) -> list[str]:
+        """The CPVs of those packages at ``places`` that are of the list: they have no CONTENTS yet."""
+        return [self.packages[place][1]["cpv"] for place in places if not self.packages[place][1]["contents"]]
+
+    def _needed_to_run(self, place: int) -> list[int]:
+        if place not in self._to_run:
+            atoms = _atoms(self._runtime[place])
+            self._to_run[place] = self._matches(atoms)
+            for atom in atoms:
+                self._depend_on.setdefault(atom.cp, set()).add(place)
+        return self._to_run[place]
+
+    def _placed(self, name: str, ingredient: dict[str, str], tokens: list[str]) -> int:
+        self.packages.append((name, ingredient))
+        self._runtime.append(tokens)
+        return len(self.packages) - 1
+
+    def _matches(self, atoms: list[Any]) -> list[int]:
+        from portage.dep import match_from_list
+
+        found: list[int] = []
+        for atom in atoms:
+            planned = self._planned.get(atom.cp, {})
+            slots = {package.slot for package in planned}
+            found += (planned[package] for package in match_from_list(atom, list(planned)))
+            found += (self.record(str(cpv)) for cpv in self.installed.match(atom) if cpv.slot not in slots)
         return found
 
 
-def _job(package: Any, settings: Any, repositories: Any, state: _State, toolchain: dict[str, dict[str, str]]) -> dict[str, Any]:
+def _tokens(package: Any, *keys: str) -> list[str]:
+    from portage.dep import use_reduce
+
+    tokens: list[str] = use_reduce(" ".join(package._metadata[key] for key in keys), uselist=package.use.enabled, flat=True)
+    return tokens
+
+
+def _atoms(tokens: list[str]) -> list[Any]:
+    """The atoms among ``tokens`` of dependencies; blockers are left out."""
+    from portage.dep import Atom
+    from portage.exception import InvalidAtom
+
+    found: list[Any] = []
+    for token in tokens:
+        try:
+            atom = Atom(token, allow_repo=True).without_use
+        except InvalidAtom:
+            continue  # an operator such as ||
+        if not atom.blocker:
+            found.append(atom)
+    return found
+
+
+def _job(package: Any, settings: Any, repositories: Any, state: _State, toolchain: list[int]) -> dict[str, Any]:
     ebuild = Path(repositories.findname(package.cpv, myrepo=package.repo))
     enabled = package.use.enabled
-    needs: list[str] = []
+    needed = state.needed(package)
     job = {
         "cpv": str(package.cpv),
         "ebuild": dict(_ebuild(package, ebuild, settings)),
         "use": {flag: "on" if flag in enabled else "off" for flag in sorted(package.iuse.all)},
         "variables": dict(_variables(settings)),
-        "dependencies": dict(_dependencies(package, state, needs)),
+        "dependencies": needed,
         "toolchain": toolchain,
         "distfiles": dict(_distfiles(package, repositories, ebuild, enabled)),
     }
-    return {"job": job, "needs": needs}
+    return {"job": job, "needs": state.planned(needed)}
 
 
 def _ebuild(package: Any, ebuild: Path, settings: Any) -> Iterator[tuple[str, str]]:
@@ -202,49 +271,10 @@ def _variables(settings: Any) -> Iterator[tuple[str, str]]:
         yield "FEATURES", " ".join(features)
 
 
-def _dependencies(package: Any, state: _State, needs: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the available packages that are needed to build, and everything that those need to run.
-
-    Packages of the list are added to ``needs``. Their files are not known yet, so the keys of their jobs are inserted later.
-    """
-    from portage.dep import use_reduce
-
-    def needed(of: Any, *keys: str) -> list[Any]:
-        text = " ".join(of._metadata[key] for key in keys)
-        return state.matches(use_reduce(text, uselist=of.use.enabled, flat=True))
-
-    waiting = needed(package, "DEPEND", "BDEPEND")
-    seen: set[str] = set()
-    while waiting:
-        one = waiting.pop()
-        cpv = str(one if isinstance(one, str) else one.cpv)
-        if cpv in seen:
-            continue
-        seen.add(cpv)
-        if len(seen) > limits.DEPENDENCIES:
-            raise OSError(f"{package.cpv} needs more than {limits.DEPENDENCIES} packages")
-        if isinstance(one, str):
-            ingredient, tokens = state.record(cpv)
-            yield f"{_cp(cpv)}:{ingredient['slot'].partition('/')[0]}", ingredient
-            waiting += state.matches(tokens)
-        else:
-            needs.append(cpv)
-            # The value of SLOT that the vdb will have.
-            yield f"{one.cp}:{one.slot}", {"cpv": cpv, "slot": str(one._metadata["SLOT"]), "build_id": "", "contents": ""}
-            waiting += needed(one, "RDEPEND", "IDEPEND")
-
-
-def _toolchain(state: _State) -> Iterator[tuple[str, dict[str, str]]]:
+def _toolchain(state: _State) -> Iterator[int]:
     for name in _TOOLCHAIN:
-        for cpv in map(str, state.installed.match(name)):
-            ingredient, _ = state.record(cpv)
-            yield f"{name}:{ingredient['slot'].partition('/')[0]}", ingredient
-
-
-def _cp(cpv: str) -> str:
-    from portage.versions import cpv_getkey
-
-    return str(cpv_getkey(cpv))
+        for cpv in state.installed.match(name):
+            yield state.record(str(cpv))
 
 
 def _distfiles(package: Any, repositories: Any, ebuild: Path, enabled: Any) -> Iterator[tuple[str, str]]:

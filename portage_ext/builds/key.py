@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final, Literal
 
 from portage_ext import limits
@@ -106,6 +107,7 @@ class Planned:
 def parse(data: bytes, where: str) -> list[Planned]:
     """Parse the plan that ``builds/describe`` printed in a cage. Each job comes after those that it needs. Raises JobError.
 
+    The ``packages`` of a plan are listed once, because its jobs share most of them; a job has their places in that list.
     Ebuilds of the target have run there, so every value is untrusted: it is limited and checked.
     """
     try:
@@ -116,12 +118,15 @@ def parse(data: bytes, where: str) -> list[Planned]:
         raise JobError(where, f"its plan is no table within {builds_limits.PLAN_SIZE} bytes")
     if "error" in document:
         raise JobError(where, str(document["error"])[: builds_limits.CAPTURE_TEXT])
-    jobs = document.get("jobs")
+    jobs, listed = document.get("jobs"), document.get("packages")
     if not isinstance(jobs, list) or len(jobs) > limits.DEPENDENCIES:
-        raise JobError(where, "its plan has no list within bounds")
+        raise JobError(where, "its plan has no list of jobs within bounds")
+    if not isinstance(listed, list) or len(listed) > builds_limits.CAPTURE_PACKAGES:
+        raise JobError(where, "its plan has no list of packages within bounds")
+    packages = [_package(one, where) for one in listed]
     found: dict[str, Planned] = {}
     for one in jobs:
-        planned = _planned(one, where)
+        planned = _planned(one, where, packages)
         if planned.job.cpv in found or not found.keys() >= set(planned.needs):
             raise JobError(where, f"its plan has {planned.job.cpv} twice, or before what that needs")
         found[planned.job.cpv] = planned
@@ -137,8 +142,9 @@ def keyed(plan: Sequence[Planned], grade: Grade) -> list[tuple[str, Planned]]:
     keys: dict[str, str] = {}
     found: list[tuple[str, Planned]] = []
     for one in plan:
+        needs = frozenset(one.needs)
         needed = {
-            name: {**values, "contents": keys[values["cpv"]]} if values.get("cpv") in one.needs else values
+            name: {**values, "contents": keys[values["cpv"]]} if values.get("cpv") in needs else values
             for name, values in one.job.dependencies.items()
         }
         planned = replace(one, job=replace(one.job, dependencies=needed))
@@ -147,23 +153,25 @@ def keyed(plan: Sequence[Planned], grade: Grade) -> list[tuple[str, Planned]]:
     return found
 
 
-def _planned(value: object, where: str) -> Planned:
+def _planned(value: object, where: str, packages: Sequence[tuple[str, Texts]]) -> Planned:
+    """Parse a job of a plan. The caller checks that what it needs is in the plan."""
     if not isinstance(value, dict) or value.keys() != {"job", "needs"} or not isinstance(value["needs"], list):
         raise JobError(where, "a job of its plan has other keys than a job has")
-    return Planned(job(value["job"], where), tuple(checked_cpv(one, where) for one in value["needs"]))
+    return Planned(job(value["job"], where, partial(_listed, packages)), tuple(map(str, value["needs"])))
 
 
-def job(value: object, where: str) -> Job:
-    """Parse a job from its JSON value. Raises JobError."""
+def job(value: object, where: str, packages: Callable[[object, str], dict[str, Texts]] | None = None) -> Job:
+    """Parse a job from its JSON value. ``packages`` parses its dependencies (default: from a table). Raises JobError."""
     if not isinstance(value, dict) or value.keys() != {one.name for one in fields(Job)}:
         raise JobError(where, "a job has other keys than a job has")
+    parsed = packages or _packages
     return Job(
         cpv=checked_cpv(value["cpv"], where),
         ebuild=_texts(value["ebuild"], where),
         use=_texts(value["use"], where),
         variables=_texts(value["variables"], where),
-        dependencies=_packages(value["dependencies"], where),
-        toolchain=_packages(value["toolchain"], where),
+        dependencies=parsed(value["dependencies"], where),
+        toolchain=parsed(value["toolchain"], where),
         distfiles=_texts(value["distfiles"], where),
     )
 
@@ -201,6 +209,21 @@ def checked_cpv(value: object, where: str) -> str:
         return str(Cpv.parse(str(value)))
     except InvalidCpvError as error:
         raise JobError(where, str(error)) from error
+
+
+def _listed(packages: Sequence[tuple[str, Texts]], value: object, where: str) -> dict[str, Texts]:
+    """The packages of a plan at the places in ``value``."""
+    if not isinstance(value, list) or not all(type(place) is int and 0 <= place < len(packages) for place in value):
+        raise JobError(where, "the dependencies of a job of its plan are not in its list of packages")
+    return dict(packages[place] for place in value)
+
+
+def _package(value: object, where: str) -> tuple[str, Texts]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise JobError(where, "a package of its plan is no pair")
+    name, values = value
+    ((checked, texts),) = _packages({str(name): values}, where).items()
+    return checked, texts
 
 
 def _packages(value: object, where: str) -> dict[str, Texts]:

@@ -307,6 +307,11 @@ class Ledger:
         rows = self._read(f"SELECT {_COLUMNS} FROM job{where} ORDER BY created, rowid", () if state is None else (state,))
         return [self._made(row) for row in rows]
 
+    def having(self, keys: Sequence[str]) -> list[Entry]:
+        """The jobs with one of ``keys``."""
+        statement = f"SELECT {_COLUMNS} FROM job WHERE key IN (SELECT value FROM json_each(?))"
+        return [self._made(row) for row in self._read(statement, (json.dumps(list(keys)),))]
+
     def get(self, key: str) -> Entry:
         """The job with this key. Raises LedgerError."""
         return self._entry(self._connection, key)

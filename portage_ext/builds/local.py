@@ -22,6 +22,7 @@ from typing import Final
 
 from portage_ext import files, locks
 from portage_ext.builds import accepting, performing
+from portage_ext.builds.cages import ending
 from portage_ext.builds.cages.isolation import die_with_parent
 from portage_ext.builds.engines import LOCAL, Builder, Engine
 from portage_ext.builds.entries import Attempt, Entry
@@ -71,7 +72,7 @@ class Local:
                     self._begin(keys, scratch)
                     if not self._running and self._is_over(keys):
                         return
-                    time.sleep(limits.BUILD_LOOK / 5)
+                    ending.wait([build.process.pid for build in self._running], limits.BUILD_LOOK / 5)
                     if time.monotonic() - looked > limits.BUILD_LOST:
                         # Queue jobs of other processes that died, because otherwise we would wait for them forever.
                         self.recover()

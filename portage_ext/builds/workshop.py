@@ -75,7 +75,7 @@ class Workshop:
         plan = Performer(self.means.places, self.means.targets, self.means.bounds).plan(target, atoms)
         pairs = keyed(plan, cast(Grade, self.site.settings.building.grade))
         keys = {one.job.cpv: key for key, one in pairs}
-        known = {entry.key: entry for entry in self.ledger.entries()}
+        known = {entry.key: entry for entry in self.ledger.having([key for key, _ in pairs])}
         seconds = self._seconds(target)
         return Plan(
             tuple(

@@ -2,7 +2,7 @@
 
 ``isolation`` starts it with unshare(1) as process 1 of a new PID namespace. When it ends, the kernel kills everything
 that the command has started, also daemons. This module uses only the standard library and writes only to file systems that it
-has mounted. mount(8), pivot_root(8) and setpriv(1) are part of util-linux, which is in Gentoo's @system.
+has mounted. pivot_root(8) and setpriv(1) are part of util-linux, which is in Gentoo's @system.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from portage_ext.builds.cages import mounts
 from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Cage, Over, parse
 from portage_ext.builds.cages.upper import Copying
 
@@ -111,18 +112,18 @@ def _mount_root(cage: Cage) -> int:
     """
     scratch = Path(cage.scratch)
     # Make all mounts private, so that mounts made here are not visible on the host.
-    _call("mount", "--make-rprivate", "/")
-    _call("mount", "-t", "tmpfs", "-o", f"size={cage.bounds.disk},mode=0755,nosuid,nodev", "cage", cage.scratch)
+    mounts.make_private("/")
+    mounts.mount("tmpfs", cage.scratch, f"size={cage.bounds.disk}", "mode=0755", "nosuid", "nodev", source="cage")
     root = scratch / "root"
     root.mkdir()
     upper = _mount_over(scratch, root, cage.layers[0], "0")
     for name in cage.empty:
         _directory(root, name)
-        _call("mount", "-t", "tmpfs", "-o", "mode=1777,nosuid,nodev", "tmpfs", str(root) + name)
+        mounts.mount("tmpfs", str(root) + name, "mode=1777", "nosuid", "nodev")
     _mount_dev(root)
     _mount_proc(root)
     _directory(root, "/sys")
-    _call("mount", "-t", "tmpfs", "-o", "size=0,mode=0555,ro", "tmpfs", f"{root}/sys")
+    mounts.mount("tmpfs", f"{root}/sys", "size=0", "mode=0555", "ro")
     # Mount these last, so that no other mount covers them: a Prefix can be at any path.
     for number, over in enumerate(cage.layers[1:], 1):
         upper = _mount_over(scratch, root, over, str(number))
@@ -135,7 +136,7 @@ def _mount_root(cage: Cage) -> int:
     _call("pivot_root", ".", ".old-root")
     os.chroot(".")
     os.chdir("/")
-    _call("umount", "-l", "/.old-root")
+    mounts.detach("/.old-root")
     os.rmdir("/.old-root")
     return written
 
@@ -147,21 +148,21 @@ def _mount_over(scratch: Path, root: Path, over: Over, name: str) -> Path:
     _directory(root, over.inside)
     # Escape commas and colons, because overlayfs uses them to separate options and layers.
     lower = ":".join(re.sub(r"[\\:,]", lambda found: "\\" + found[0], path) for path in over.lower)
-    options = f"lowerdir={lower},upperdir={upper},workdir={work},nosuid,nodev"
-    _call("mount", "-t", "overlay", "-o", options, "overlay", f"{root}{over.inside}")
+    options = f"lowerdir={lower}", f"upperdir={upper}", f"workdir={work}"
+    mounts.mount("overlay", f"{root}{over.inside}", *options, "nosuid", "nodev")
     return upper
 
 
 def _mount_dev(root: Path) -> None:
     _directory(root, "/dev")
-    _call("mount", "-t", "tmpfs", "-o", "mode=0755,nosuid,size=64k", "dev", f"{root}/dev")
+    mounts.mount("tmpfs", f"{root}/dev", "mode=0755", "nosuid", "size=64k", source="dev")
     for name in _DEVICES:
         (root / "dev" / name).touch()
-        _call("mount", "--bind", f"/dev/{name}", f"{root}/dev/{name}")
+        mounts.bind(f"/dev/{name}", f"{root}/dev/{name}")
     for name in ("shm", "pts"):
         (root / "dev" / name).mkdir()
-    _call("mount", "-t", "tmpfs", "-o", "mode=1777,nosuid,nodev", "shm", f"{root}/dev/shm")
-    _call("mount", "-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=0620,nosuid,noexec", "devpts", f"{root}/dev/pts")
+    mounts.mount("tmpfs", f"{root}/dev/shm", "mode=1777", "nosuid", "nodev", source="shm")
+    mounts.mount("devpts", f"{root}/dev/pts", "newinstance", "ptmxmode=0666", "mode=0620", "nosuid", "noexec")
     for name, target in (
         ("ptmx", "pts/ptmx"),
         ("fd", "/proc/self/fd"),
@@ -174,14 +175,13 @@ def _mount_dev(root: Path) -> None:
 
 def _mount_proc(root: Path) -> None:
     _directory(root, "/proc")
-    _call("mount", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", f"{root}/proc")
+    mounts.mount("proc", f"{root}/proc", "nosuid", "nodev", "noexec")
     for name in _HIDDEN:
         if (root / "proc" / name).exists():
-            _call("mount", "--bind", "/dev/null", f"{root}/proc/{name}")
+            mounts.bind("/dev/null", f"{root}/proc/{name}")
     for name in _READ_ONLY:
         if (root / "proc" / name).exists():
-            _call("mount", "--bind", f"{root}/proc/{name}", f"{root}/proc/{name}")
-            _call("mount", "-o", "remount,bind,ro,nosuid,nodev,noexec", f"{root}/proc/{name}")
+            mounts.bind(f"{root}/proc/{name}", f"{root}/proc/{name}", "ro", "nosuid", "nodev", "noexec")
 
 
 def _bind(root: Path, bind: Bind) -> None:
@@ -191,8 +191,7 @@ def _bind(root: Path, bind: Bind) -> None:
     else:
         _directory(root, os.path.dirname(bind.inside))
         inside.touch()
-    _call("mount", "--bind", str(source), str(inside))
-    _call("mount", "-o", f"remount,bind,nosuid,nodev{'' if bind.writable else ',ro'}", str(inside))
+    mounts.bind(str(source), str(inside), "nosuid", "nodev", *([] if bind.writable else ["ro"]))
 
 
 def _directory(root: Path, inside: str) -> None:

@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import IO, Final
 
 from portage_ext import limits
+from portage_ext.builds.cages import ending
 from portage_ext.builds.cages.cage import Bounds, Cage
 from portage_ext.errors.builds import IsolationError
 from portage_ext.limits import builds as builds_limits
 
-_PROGRAMS: Final = ("unshare", "mount", "umount", "pivot_root", "setpriv")
+_PROGRAMS: Final = ("unshare", "pivot_root", "setpriv")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_INSIDE: Final = "portage_ext.builds.cages.inside"
+"""The module that sets up the cage. It runs without site (-S), because it needs only the standard library."""
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 KILLED: Final = 128 + signal.SIGKILL
@@ -55,7 +58,7 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
     OSError."""
     check()
     words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
-    words += ["--propagation", "private", "--", sys.executable, "-m", "portage_ext.builds.cages.inside"]
+    words += ["--propagation", "private", "--", sys.executable, "-S", "-m", _INSIDE]
     words.append(cage.scratch)  # not used; it identifies the cage in the list of processes
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -109,8 +112,8 @@ def _copy(said: IO[bytes], log: IO[bytes]) -> None:
 def _wait(process: subprocess.Popen[bytes], bounds: Bounds, cancelled: Callable[[], bool]) -> str:
     until = time.monotonic() + bounds.seconds
     while time.monotonic() < until:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(min(builds_limits.BUILD_LOOK, max(0.01, until - time.monotonic())))
+        ending.wait((process.pid,), min(builds_limits.BUILD_LOOK, until - time.monotonic()))
+        if process.poll() is not None:
             return ""
         if cancelled():
             return "cancelled"

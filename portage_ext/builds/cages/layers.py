@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import operator
 import os
 import shutil
 import stat
@@ -31,6 +32,7 @@ from portage_ext import files, locks
 from portage_ext.limits import builds as limits
 
 _PARTIAL: Final = ".partial"
+_name: Final = operator.attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +108,26 @@ class Layers:
 def listed(tree: Path) -> str:
     """A digest of the names, types, modes, owners, sizes and times of everything in ``tree``."""
     digest = hashlib.blake2b(digest_size=32)
-    for top, directories, names in os.walk(tree):
-        directories.sort()
-        for name in sorted((*names, *directories)):
-            path = os.path.join(top, name)
-            found = os.lstat(path)
-            time = 0 if stat.S_ISDIR(found.st_mode) else found.st_mtime_ns
-            target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
-            length = found.st_size if stat.S_ISREG(found.st_mode) else 0
-            values = (os.path.relpath(path, tree), found.st_mode, found.st_uid, found.st_gid, length, time, target)
-            digest.update(repr(values).encode("utf-8", "surrogateescape"))
+    waiting = [("", str(tree))]
+    while waiting:
+        below, directory = waiting.pop()
+        with os.scandir(directory) as entries:
+            found = sorted(entries, key=_name)
+        for entry in found:
+            values = entry.stat(follow_symlinks=False)
+            mode = values.st_mode
+            path = f"{below}{entry.name}"
+            length, time, target = 0, values.st_mtime_ns, ""
+            if stat.S_ISDIR(mode):
+                time = 0
+                waiting.append((f"{path}/", entry.path))
+            elif stat.S_ISREG(mode):
+                length = values.st_size
+            elif stat.S_ISLNK(mode):
+                target = os.readlink(entry.path)
+            # A name cannot contain NUL.
+            line = f"{path}\0{mode} {values.st_uid} {values.st_gid} {length} {time} {target}\0"
+            digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -70,8 +70,18 @@ def test_a_job_comes_back_from_its_text() -> None:
 
 
 def plan(*changed: dict[str, Any], needs: Sequence[str] = ()) -> bytes:
-    jobs = [{"job": json.loads(job().emit()) | one, "needs": list(needs)} for one in changed]
-    return json.dumps({"jobs": jobs}).encode()
+    named = [(name, dict(values)) for name, values in (*job().dependencies.items(), *job().toolchain.items())]
+    bare = json.loads(job().emit()) | {"dependencies": [0], "toolchain": [1]}
+    packages = [one.pop("packages") for one in changed if "packages" in one]
+    jobs = [{"job": bare | one, "needs": list(needs)} for one in changed]
+    return json.dumps({"packages": [*named, *packages], "jobs": jobs}).encode()
+
+
+def test_a_plan_has_each_package_once_and_its_jobs_have_all() -> None:
+    first, second = key.parse(plan({"cpv": "app-misc/first-1"}, {}), "laptop")
+    assert second.job == job()
+    assert first.job == job(cpv="app-misc/first-1")
+    assert first.job.dependencies["dev-libs/libtiny:0"] is second.job.dependencies["dev-libs/libtiny:0"]
 
 
 def test_what_another_job_brings_counts_by_the_key_of_that_job() -> None:
@@ -95,15 +105,21 @@ def test_what_another_job_brings_counts_by_the_key_of_that_job() -> None:
         (b"[" * 100_000, "no JSON"),
         (b"[]", "no table"),
         (b'{"error": "emerge could not resolve the request"}', "could not resolve"),
-        (b'{"jobs": {}}', "no list"),
-        (b'{"jobs": [{}]}', "other keys"),
+        (b'{"jobs": {}, "packages": []}', "no list of"),
+        (b'{"jobs": []}', "no list of"),
+        (b'{"jobs": [{}], "packages": []}', "other keys"),
+        (b'{"jobs": [], "packages": [["dev-libs/libtiny:0"]]}', "no pair"),
         (plan({"cpv": "../x-1"}), "x-1"),
         (plan({"use": {"a": "\x1b[2J"}}), "printable"),
         (plan({"use": {"a": 1}}), "printable"),
-        (plan({"toolchain": {"../x": {}}}), "dependencies"),
+        (plan({"packages": ["../x", {}]}), "dependencies"),
+        (plan({"packages": ["dev-libs/libtiny:0", {"slot": "\n"}]}), "printable"),
+        (plan({"dependencies": [2]}), "not in its list"),
+        (plan({"dependencies": [-1]}), "not in its list"),
+        (plan({"toolchain": {"dev-libs/libtiny:0": {}}}), "not in its list"),
         (plan({}, {}), "twice"),
         (plan({}, needs=["app-misc/other-1"]), "before what that needs"),
-        (plan({}, needs=["../x"]), "x"),
+        (plan({}, needs=["../x"]), "before what that needs"),
     ],
 )
 def test_a_plan_that_is_none_is_refused(document: bytes, why: str) -> None:
