@@ -50,10 +50,12 @@ _OF_INSTALLED: Final = ("SLOT", "BUILD_ID", "USE", "RDEPEND", "IDEPEND")
 def main() -> int:
     """Print the plan for the atoms on the command line, as ``builds/key.parse`` reads it."""
     atoms = sys.argv[1:]
+    # Errors are part of the output, and the exit status is 0, because results are copied out of the cage only after success.
     try:
         plan = planned(atoms)
+    except ResolutionError as error:
+        plan = {"unresolved": error.said}
     except (PortageExtError, OSError) as error:
-        # Report this in the output and exit normally, because results are copied out of the cage only after success.
         plan = {"error": line(str(error).replace("\n", "; "))}
     # Unlike json.dump, this uses the encoder in C. A plan of hundreds of packages has megabytes.
     sys.stdout.write(json.dumps(plan))

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 from portage_ext import limits
 from portage_ext.errors import InvalidCpvError
-from portage_ext.errors.builds import JobError
+from portage_ext.errors.builds import JobError, UnresolvedError
 from portage_ext.limits import builds as builds_limits
 from portage_ext.model.cpv import Cpv
 
@@ -105,7 +105,8 @@ class Planned:
 
 
 def parse(data: bytes, where: str) -> list[Planned]:
-    """Parse the plan that ``builds/describe`` printed in a cage. Each job comes after those that it needs. Raises JobError.
+    """Parse the plan that ``builds/describe`` printed in a cage. Each job comes after those that it needs. Raises JobError,
+    UnresolvedError.
 
     The ``packages`` of a plan are listed once, because its jobs share most of them; a job has their places in that list.
     Ebuilds of the target have run there, so every value is untrusted: it is limited and checked.
@@ -118,6 +119,9 @@ def parse(data: bytes, where: str) -> list[Planned]:
         raise JobError(where, f"its plan is no table within {builds_limits.PLAN_SIZE} bytes")
     if "error" in document:
         raise JobError(where, str(document["error"])[: builds_limits.CAPTURE_TEXT])
+    if "unresolved" in document:
+        said = str(document["unresolved"])[: builds_limits.CAPTURE_TEXT].split("\n")
+        raise UnresolvedError(where, "\n".join(words for words in said if words.strip()) or "it does not say why")
     jobs, listed = document.get("jobs"), document.get("packages")
     if not isinstance(jobs, list) or len(jobs) > limits.DEPENDENCIES:
         raise JobError(where, "its plan has no list of jobs within bounds")

@@ -95,8 +95,9 @@ def show(plan: Plan, screen: Screen) -> None:
     known = [one.seconds for one in build if one.seconds is not None]
     if build:
         unknown = len(build) - len(known)
-        never = f"; {unknown} of them {'was' if unknown == 1 else 'were'} never built here" if unknown and known else ""
-        about = f", about {spell(sum(known))} by past builds{never}" if known else ", none of them was built here before"
+        never = f"; no build of {unknown} of them has succeeded here yet" if unknown and known else ""
+        none = f"; no build of {'it' if len(build) == 1 else 'them'} has succeeded here yet"
+        about = f", about {spell(sum(known))} by past builds{never}" if known else none
         screen.line(f"{counted(len(build))} to build{about}")
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from portage_ext.builds.key import DEFAULT, GRADES, explain
 from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.performing import Performer
 from portage_ext.builds.places import Places
+from portage_ext.builds.standing import look
 from portage_ext.builds.workshop import Workshop, workshop
 from portage_ext.cli import live, objects, places
 from portage_ext.cli.screen import Screen
@@ -158,6 +160,9 @@ def _run(shop: Workshop, screen: Screen) -> int:
 
 def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
     entries = ledger.entries()
+    waiting = [entry.key for entry in entries if entry.state in ("queued", "checked")]
+    reasons = {one.entry.key: one.reason for one in look(ledger, waiting)}
+    entries = [replace(entry, reason=reasons.get(entry.key, entry.reason)) for entry in entries]
     if as_json:
         objects.show({"jobs": [told(entry) for entry in entries]})
         return 0
@@ -165,6 +170,8 @@ def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
         screen.line("Nothing was built for another machine yet; `portage-ext build TARGET ATOM` begins.")
     rows = [(one.key[:12], one.target, one.job.cpv, f"{one.state}{one.reason and f': {one.reason}'}") for one in entries]
     screen.table(rows, ("bold",))
+    if any(one.state == "checked" for one in entries):
+        screen.line("Checked packages are built, but not published yet; `portage-ext builds run` publishes them.")
     return 0
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from textwrap import indent
+from typing import ClassVar
+
 from portage_ext.errors import PortageExtError
 
 
@@ -42,6 +45,17 @@ class JobError(PortageExtError):
 
     def __str__(self) -> str:
         return f"target {self.where}: {self.why}"
+
+
+class UnresolvedError(PortageExtError):
+    """The emerge of an environment cannot resolve a request. ``said`` are its own words."""
+
+    has_lines: ClassVar[bool] = True
+    where: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"target {self.where}: emerge could not resolve the request:\n{indent(self.said, '  ')}"
 
 
 class BlockedError(PortageExtError):

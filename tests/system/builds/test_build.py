@@ -112,7 +112,7 @@ def test_what_is_missing_is_built_first_and_merged_over_the_environment(small: L
     done = small.run("build", "v2", "app-misc/thing", "--wait", "--jobs", "2").ok()
     assert "published app-misc/thing-1.0" in done.stdout
     # The environment has built the library once, for itself.
-    assert "1 of them was never built here" in done.stdout
+    assert "no build of 1 of them has succeeded here yet" in done.stdout
     assert "dev-libs/libtiny-2: >>> Emerging (1 of 1) dev-libs/libtiny-2" in done.stdout  # what the build says
     # The environment is as it was, and the client gets both.
     assert small.targets["v2"].installed() == set()

@@ -11,7 +11,7 @@ import pytest
 
 from portage_ext.builds import key
 from portage_ext.builds.key import GRADES, Ingredient, Planned, explain
-from portage_ext.errors.builds import JobError
+from portage_ext.errors.builds import JobError, UnresolvedError
 from tests.unit.builds.examples import job
 
 
@@ -104,6 +104,8 @@ def test_what_another_job_brings_counts_by_the_key_of_that_job() -> None:
         (b"", "no JSON"),
         (b"[" * 100_000, "no JSON"),
         (b"[]", "no table"),
+        (b'{"unresolved": "\\n\\nno ebuilds\\n\\u001b[2J"}', "could not resolve the request:\n  no ebuilds\n  \\x1b[2J"),
+        (b'{"unresolved": ""}', "does not say why"),
         (b'{"error": "emerge could not resolve the request"}', "could not resolve"),
         (b'{"jobs": {}, "packages": []}', "no list of"),
         (b'{"jobs": []}', "no list of"),
@@ -123,7 +125,7 @@ def test_what_another_job_brings_counts_by_the_key_of_that_job() -> None:
     ],
 )
 def test_a_plan_that_is_none_is_refused(document: bytes, why: str) -> None:
-    with pytest.raises(JobError) as refused:
+    with pytest.raises((JobError, UnresolvedError)) as refused:
         key.parse(document, "laptop")
     assert "target laptop" in str(refused.value)
     assert why in str(refused.value)
