@@ -132,6 +132,9 @@ def test_what_is_missing_is_built_first_and_merged_over_the_environment(small: L
 
 
 def test_a_target_without_a_place_or_a_system_is_told_what_to_do(small: Lab) -> None:
+    unresolved = small.run("build", "v2", "app-misc/none").failed()
+    assert "target v2: emerge could not resolve the request:\n  " in unresolved.stderr
+    assert '\n  emerge: there are no ebuilds to satisfy "app-misc/none".\n' in unresolved.stderr
     small.builder.etc("portage-ext.toml", '[binhost]\nafter-emerge = "index"\n')
     unplaced = small.run("build", "v2", "app-misc/thing").failed()
     assert "add to portage-ext.toml: [repository.v2] with tree and pkgdir" in unplaced.stderr
