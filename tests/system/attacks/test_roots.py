@@ -246,6 +246,7 @@ def test_one_of_two_rotations_is_missing(rooted: Lab, offline: Offline) -> None:
     rooted.refused("ThresholdError", "app-misc/hello")
 
 
+@pytest.mark.slow
 def test_an_old_root_is_replayed(rooted: Lab, offline: Offline, host: Host, second: SigningKey) -> None:
     offline.next(released=(second,))
     offline.give(rooted.directory)
@@ -273,6 +274,7 @@ def test_a_delegation_that_expired(rooted: Lab, offline: Offline) -> None:
     rooted.accepted("app-misc/hello")
 
 
+@pytest.mark.slow
 def test_a_mirror_that_fails_for_the_next_root_is_not_one_that_has_none(rooted: Lab) -> None:
     with hostile.serve(rooted.directory) as server:
         rooted.client.etc("binrepos.conf/lab.conf", binrepo(rooted.client, REPO, server.url))

@@ -137,6 +137,7 @@ def test_another_contract_than_the_package_records(built: Lab) -> None:
     built.refused("ChangedMetadataError", f"={PROMISES}")
 
 
+@pytest.mark.slow
 def test_honest_contracts_worked_out_recorded_and_left_out(built: Lab) -> None:
     built.accepted(f"={HELLO}", f"={PROMISES}", f"={BOTH}")
     built.write_index(re.sub(r"^SYMBOL_CONTRACT: .*\n", "", built.index(), flags=re.M))

@@ -15,7 +15,7 @@ import pytest
 
 from portage_ext.unattended.marks import HeldMark
 from tests.system.hooks import afterwards
-from tests.system.hooks.afterwards import last, open_marks, published, said, unsigned, until
+from tests.system.hooks.afterwards import arrive, last, open_marks, published, said, unsigned, until
 from tests.system.publish import site
 from tests.system.publish.site import Host
 from tests.testkit import environments, httpd, keys, portages
@@ -190,7 +190,7 @@ def test_two_emerges_at_once_lose_nothing(host: Host) -> None:
 
 
 def test_a_key_that_cannot_sign_fails_loudly_and_harms_nothing(work: Path, host: Host) -> None:
-    host.root.emerge("-1", "app-misc/flags").ok()
+    arrive(host, "flags-2.0-1")
     locked = keys.new_key(work / "locked", passphrase="nobody knows")
     keys.kill_agents(locked.home)
     good, host.key = host.key, locked
@@ -230,7 +230,7 @@ def damaged(host: Host, name: str, *, signed: bool) -> Path:
 
 def test_packages_that_cannot_be_signed_are_named_and_left_out_until_they_are_mended(host: Host) -> None:
     """The others go on; each run says it, fails, and tries again, also one that changes nothing."""
-    host.root.emerge("-1", "app-misc/flags").ok()
+    arrive(host, "flags-2.0-1")
     tampered = damaged(host, "flags-2.0-7.gpkg.tar", signed=True)
     broken = damaged(host, "flags-2.0-8.gpkg.tar", signed=False)
     run = host.root.emerge("-1", "app-misc/hello").failed()
@@ -306,7 +306,7 @@ def test_index_signs_and_indexes_and_publishes_nothing(host: Host) -> None:
 
 
 def test_a_pkgdir_of_one_run_is_not_the_binhosts(work: Path, host: Host) -> None:
-    host.root.emerge("-B", "app-misc/flags").ok()
+    arrive(host, "flags-2.0-1")
     run = host.root.emerge("-B", "app-misc/hello", PKGDIR=str(work / "elsewhere")).ok()
     assert said(run) == []
     assert published(host) == {"flags-2.0-1"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.hooks import afterwards
-from tests.system.hooks.afterwards import published, said, unsigned
+from tests.system.hooks.afterwards import arrive, published, said, unsigned
 from tests.system.publish import site
 from tests.system.publish.site import Host
 from tests.testkit import httpd, keys
@@ -42,8 +42,8 @@ def host(work: Path, binhost: Binhost, key: SigningKey) -> Host:
 
 
 def test_a_rollback_is_held_until_a_person_publishes(host: Host) -> None:
-    host.root.emerge("-B", "app-misc/flags").ok()
-    host.root.emerge("-B", "app-misc/hello").ok()
+    arrive(host, "flags-2.0-1")
+    arrive(host, "hello-1.1-1")
     back = json.loads(host.run("rollback", "staging", "--json").ok().stdout)
     assert (back["channel"], back["published"]) == ("staging", True)
     run = host.root.emerge("-B", "app-misc/slotted:1").ok()
@@ -86,7 +86,7 @@ def test_a_pkgdir_that_is_not_mounted_is_not_published(host: Host) -> None:
 
 
 def test_a_pkgdir_that_somebody_emptied_is_not_published_unless_it_is_meant(host: Host) -> None:
-    host.root.emerge("-B", "app-misc/flags", "app-misc/hello").ok()
+    arrive(host, "flags-2.0-1", "hello-1.1-1")
     host.remove("app-misc/*/*.gpkg.tar")
     run = host.root.emerge("-B", "app-misc/slotted:1").failed()
     assert "lists 2 packages, but the new index would list 1" in said(run)[0], run
@@ -199,6 +199,7 @@ def test_the_gate_tells_a_publisher_what_a_publisher_can_do(host: Host) -> None:
 # --- xpak
 
 
+@pytest.mark.slow
 def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
     """docs/xpak-to-gpkg.md, followed: packages of before are one line, and become gpkgs without a compiler."""
     host.configure(more=OFF)
@@ -227,9 +228,8 @@ def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
     assert set(client.merged().values()) == {"binary"}
 
 
-@pytest.mark.slow
 def test_a_few_packages_of_the_old_format_do_not_keep_back_the_others(host: Host) -> None:
-    host.root.emerge("-B", "app-misc/hello", "app-misc/slotted:1").ok()
+    arrive(host, "hello-1.1-1", "slotted-1.5-1")
     run = host.root.emerge("-B", "app-misc/flags", BINPKG_FORMAT="xpak").failed()
     assert "1 package of " in said(run)[0], run
     run = host.root.emerge("-B", "app-misc/slotted:2").failed()

@@ -136,6 +136,7 @@ def test_uninstall_within_a_merge_list(system: Callable[..., Root]) -> None:
     assert broken(ours) == []
 
 
+@pytest.mark.slow
 def test_update_that_changes_the_soname_in_its_slot(system: Callable[..., Root]) -> None:
     if ALONE:
         plain = system("plain", plugin=False, features=NOT_KEPT)

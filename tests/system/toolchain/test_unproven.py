@@ -106,6 +106,7 @@ def test_library_that_only_a_script_leads_to(system: Callable[..., Root]) -> Non
     assert "no such library is installed" in root.emerge("-1k", "--nodeps", "=app-misc/pwrap-1").failed().text
 
 
+@pytest.mark.slow
 def test_library_that_hides_the_one_that_a_program_needs(system: Callable[..., Root]) -> None:
     """Portage preserves the newer one, but RUNPATH leads to the directory of the older one first."""
     root = system("dev-libs/priv-4", "app-misc/ppriv-2")
@@ -136,7 +137,8 @@ def test_compiled_provider_of_a_library_that_nobody_owns(system: Callable[..., R
         assert falls(root) == []
 
 
-@pytest.mark.parametrize("sparse", [pytest.param(False, marks=pytest.mark.slow), True], ids=["known", "never built"])
+@pytest.mark.slow
+@pytest.mark.parametrize("sparse", [False, True], ids=["known", "never built"])
 def test_library_that_moves_to_a_newly_compiled_package(system: Callable[..., Root], sparse: bool) -> None:
     """The old owner gives it up and the new one is slow: the program waits for both."""
     arguments = ("-1k", "--jobs", "4", *compiled("dev-libs/old", "dev-libs/new"))
