@@ -16,6 +16,7 @@
     provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (default: all that no package defines)
     may-be-empty = false            # publish a release even if it offers few packages or none
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
+    bill-of-materials = false       # publish sbom.cdx.json: the packages of the release in CycloneDX's format
     site = false                    # write pages for people with each release
     title = "amd64"                 # the name of the binhost on them (default: that of the tree's directory)
     url = "https://binhost.example.org/amd64"       # where the tree is served
@@ -98,6 +99,7 @@ class Publishing:
     builder: bool = True
     may_be_empty: bool = False
     site: bool = False
+    bill: bool = False
 
     def of(self, channel: str) -> ChannelRules:
         return self.channels.get(channel, self.rules)
@@ -130,6 +132,7 @@ def read(top: Table) -> Publishing:
         builder=publish.flag("builder", True),
         may_be_empty=publish.flag("may-be-empty", False),
         site=publish.flag("site", False),
+        bill=publish.flag("bill-of-materials", False),
     )
     publish.nothing_left()
     return settings

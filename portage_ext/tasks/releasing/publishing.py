@@ -18,7 +18,7 @@ from portage_ext.fetch.keys import key_path
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
-from portage_ext.model.release import CONFIG
+from portage_ext.model.release import BILL, CONFIG
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases import roots
 from portage_ext.releases.contents import Contents
@@ -254,9 +254,8 @@ def saved(eroot: Path) -> Path:
 
 
 def documents(site: Site, repository: str | None) -> Callable[[Contents], Mapping[str, bytes]]:
-    """What makes the documents of a release: the saved configuration, so that an unattended run publishes no half-edited one.
-
-    It goes with the packages of [publish] only.
+    """What makes the documents of a release: the bill of materials, if one is wanted, and the saved configuration, so that an
+    unattended run publishes no half-edited one. The configuration goes with the packages of [publish] only.
     """
 
     def made(new: Contents) -> dict[str, bytes]:
@@ -264,6 +263,10 @@ def documents(site: Site, repository: str | None) -> Callable[[Contents], Mappin
         if repository is None:
             with contextlib.suppress(FileNotFoundError):
                 found[CONFIG] = saved(site.eroot).read_bytes()
+        if site.settings.publishing.bill:
+            from portage_ext.releases.bill import bill  # only binhosts that publish one pay for it
+
+            found[BILL] = bill(new)
         return found
 
     return made

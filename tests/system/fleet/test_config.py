@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.model import release
 from tests.system.publish import site
 from tests.system.publish.site import Host
 from tests.testkit import httpd, keys
@@ -61,6 +62,8 @@ def host(work: Path, signed: Host) -> Iterator[Host]:
 
 
 def test_a_profile_is_published_followed_selected_and_rolled_back(work: Path, host: Host) -> None:
+    settings = host.root.path / "etc/portage/portage-ext.toml"
+    host.root.etc("portage-ext.toml", settings.read_text().replace("[publish]\n", "[publish]\nbill-of-materials = true\n"))
     told = host.run("config", "publish", "--name", "host", "--channel", "production").ok().stdout
     assert "package.env: Portage reads package.env and env files only from /etc/portage" in told
     live = host.tree / "production"
@@ -68,6 +71,10 @@ def test_a_profile_is_published_followed_selected_and_rolled_back(work: Path, ho
     assert "hunter2" not in text
     assert "not theirs" not in text
     assert "\nCONFIG: config.json " in (live / "Packages").read_text()
+    bill = (live / "sbom.cdx.json").read_bytes()
+    assert f"\nSBOM: {release.binding('sbom.cdx.json', bill)}\n" in (live / "Packages").read_text()
+    listed = {one["bom-ref"] for one in json.loads(bill)["components"]}
+    assert listed == {str(path.relative_to(f"{live}")) for path in live.glob("*/*/*.gpkg.tar")}
     with httpd.serve(host.tree) as web:
         client = site.client(work, host, f"{web.url}/production")
         client.settings |= EXPAND
