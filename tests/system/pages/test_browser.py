@@ -161,6 +161,10 @@ def test_nothing_is_asked_of_other_hosts_and_a_first_view_is_small(browser: Brow
     loaded = browser.script("return performance.getEntriesByType('resource').map((one) => one.name)")
     assert all(one.startswith(binhost.base) for one in loaded)
     assert not any("/search/" in one for one in loaded)
+    sizes = "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)).map((one) => one.decodedBodySize)"
+    seen = browser.script(f"return {sizes}")
+    assert len(seen) > 1
+    assert 0 < sum(seen) < 200_000
 
 
 def test_lists_work_without_scripts(browser: Browser, binhost: Binhost) -> None:
