@@ -20,7 +20,7 @@ from typing import Any
 
 from portage_ext.builds.entries import Entry
 from portage_ext.builds.ledger import Ledger
-from portage_ext.builds.means import LEDGER
+from portage_ext.builds.places import LEDGER
 from tests.system.builds import lab as labs
 from tests.system.builds.lab import Lab
 from tests.testkit import environments
