@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -46,6 +47,8 @@ exist."""
 _BUILD: Final = ("--buildpkgonly", *_OPTIONS)
 _FETCH: Final = ("--fetchonly", *_OPTIONS)
 _MERGE: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkgonly", "--getbinpkg=n", "--color=n")
+_PHASE_KILLED: Final = re.compile(rb"The ebuild phase '[a-z_]+' has been killed by signal 9\.")
+"""What emerge says then (_emerge/AbstractEbuildProcess.py); its exit status is 1, as after any failure."""
 _ADDITIONS: Final = "/run/portage-ext/additions"
 
 
@@ -270,9 +273,13 @@ def _failed(ended: isolation.Ended, what: str, failure: Failure) -> Report:
 
 
 def _was_killed(ended: isolation.Ended) -> bool:
-    """Whether it was killed from outside, which says nothing about the package. Exceeding a limit is a failure of the
-    package."""
-    return ended.status == isolation.KILLED and not ended.bound
+    """Whether it, or a phase of it, was killed from outside, which says nothing about the package. Exceeding a limit is a
+    failure of the package.
+
+    An ebuild can print the same words. Then it is tried again as often as after a failure of this host, which is bounded.
+    """
+    killed = ended.status == isolation.KILLED or (ended.status != 0 and _PHASE_KILLED.search(ended.said) is not None)
+    return killed and not ended.bound
 
 
 def _met(ended: isolation.Ended) -> str:

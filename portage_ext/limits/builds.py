@@ -44,6 +44,8 @@ LAYER_WAIT: Final = 7200.0
 """Another run makes the same layer."""
 BUILD_LOG: Final = 64 * MIB
 """The log of one attempt. Further output is dropped."""
+BUILD_TAIL: Final = 64 * KIB
+"""The end of the output of a build, where emerge says whether a phase was killed."""
 BUILD_RESULT: Final = 8 * GIB
 BUILD_TRIES: Final = 3
 """Attempts of one job that ended because this host, not the package, failed."""

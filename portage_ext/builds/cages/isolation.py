@@ -39,10 +39,12 @@ KILLED: Final = 128 + signal.SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the command ended: its exit status (128 or more: a signal), and the limit that it exceeded (empty: none)."""
+    """How the command ended: its exit status (128 or more: a signal), the limit that it exceeded (empty: none), and the end of
+    its output."""
 
     status: int
     bound: str = ""
+    said: bytes = b""
 
 
 def check() -> None:
@@ -76,7 +78,8 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
             start_new_session=True,
             preexec_fn=lambda: _begin(group, parent),
         )
-        copying = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
+        tail = bytearray()
+        copying = threading.Thread(target=_copy, args=(process.stdout, log, tail), daemon=True)
         copying.start()
         try:
             assert process.stdin is not None
@@ -91,14 +94,17 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
                 process.wait()
             group.kill()
             copying.join()
-        return Ended(128 - process.returncode if process.returncode < 0 else process.returncode, bound or group.bound())
+        status = 128 - process.returncode if process.returncode < 0 else process.returncode
+        return Ended(status, bound or group.bound(), bytes(tail))
 
 
-def _copy(said: IO[bytes], log: IO[bytes]) -> None:
-    """Copy the output of the cage to ``log`` up to its size limit. The rest is read and discarded, so that the build never
-    blocks."""
+def _copy(said: IO[bytes], log: IO[bytes], tail: bytearray) -> None:
+    """Copy the output of the cage to ``log`` up to its size limit, and its end to ``tail``. The rest is read and discarded, so
+    that the build never blocks."""
     left = builds_limits.BUILD_LOG
     while block := os.read(said.fileno(), limits.READ_BLOCK):
+        tail += block
+        del tail[: -builds_limits.BUILD_TAIL]
         if left > 0:
             log.write(block[:left])
             log.flush()
