@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext import errors, shown
-from portage_ext.errors import PortageExtError, here, releases, trust  # noqa: F401 - all classes of errors
+from portage_ext.errors import PortageExtError, releases, trust
+from portage_ext.errors.builds import UnresolvedError
 from portage_ext.errors.repositories import NotPickedError
 from portage_ext.errors.trust import AllMirrorsFailedError, MirrorError, TrustError
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\u202e\u2028http://me:s3cret@host/\x00\x7f"
+for module in pkgutil.iter_modules(errors.__path__):
+    importlib.import_module(f"{errors.__name__}.{module.name}")
 
 
 def classes(root: type[PortageExtError]) -> list[type[PortageExtError]]:
@@ -92,7 +97,7 @@ def test_no_error_shows_what_a_terminal_obeys(kind: type[PortageExtError]) -> No
 
 def test_only_few_errors_have_more_than_one_line() -> None:
     several = {kind for kind in classes(PortageExtError) if kind.has_lines}
-    assert several == {AllMirrorsFailedError, errors.ResolutionError, NotPickedError}
+    assert several == {AllMirrorsFailedError, errors.ResolutionError, NotPickedError, UnresolvedError}
 
 
 def test_what_is_refused_is_fit_to_be_shown_in_its_parts_too() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from portage_ext.cli import main
 from portage_ext.config import settings
+from portage_ext.config.table import Table
 from portage_ext.errors import RequestError, SettingsError, UsageError
 from portage_ext.tasks.site import Site
 
@@ -70,15 +71,15 @@ def test_a_mistake_in_publish_keeps_no_client_from_fetching(root: Path) -> None:
 )
 def test_a_command_reads_the_configuration_once(root: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    parse = settings.parse
+    whole = settings.whole
 
-    def counted(text: str, **named: Any) -> settings.Settings:
-        read.append(named["path"])
-        return parse(text, **named)
+    def counted(config_root: Path) -> Table | None:
+        read.append(config_root)
+        return whole(config_root)
 
     # A mock that passes everything on, and counts.
-    monkeypatch.setattr(settings, "parse", counted)
+    monkeypatch.setattr(settings, "whole", counted)
     monkeypatch.setenv("PORTAGE_CONFIGROOT", str(root))
     monkeypatch.setenv("EROOT", str(root))
     main.main(words)
-    assert read == [root / "etc/portage/portage-ext.toml"]
+    assert read == [root]
