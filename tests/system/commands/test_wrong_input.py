@@ -20,6 +20,7 @@ WITHOUT_RESULT = {
     ("builds", "accept"), ("builds", "drain"), ("builds", "gc"), ("builds", "perform"), ("builds", "resume"),
     ("coordinator", "add"), ("coordinator", "drain"), ("coordinator", "remove"), ("coordinator", "resume"),
     ("coordinator", "run"), ("coordinator", "setup"), ("door",), ("metrics",),
+    ("config", "publish"), ("config", "withdraw"), ("config", "follow"), ("config", "unfollow"),
 }  # fmt: skip
 """Commands without a result for programs: they say what they did, print a file, or run until they are stopped. `graph` has a
 format of its own for JSON, `door` speaks JSON alone, and `metrics` prints what Prometheus reads."""
