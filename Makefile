@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# One more than there are CPUs: many a test waits for a server, an agent or a clock.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+# Two more than there are CPUs: many a test waits for a server, an agent or a clock.
+WORKERS ?= $(shell expr $$(nproc) + 2)
 # Where Python may keep no bytecode, each worker and each of thousands of processes compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh-read-only etc/completion/portage-ext etc/completion/olm \

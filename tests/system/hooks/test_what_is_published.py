@@ -228,6 +228,7 @@ def test_the_guide_from_xpak_to_gpkg(work: Path, host: Host) -> None:
     assert set(client.merged().values()) == {"binary"}
 
 
+@pytest.mark.slow
 def test_a_few_packages_of_the_old_format_do_not_keep_back_the_others(host: Host) -> None:
     arrive(host, "hello-1.1-1", "slotted-1.5-1")
     run = host.root.emerge("-B", "app-misc/flags", BINPKG_FORMAT="xpak").failed()

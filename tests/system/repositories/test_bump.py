@@ -127,6 +127,7 @@ def test_releases_of_a_web_page_and_of_git(desk: Desk, work: Path) -> None:
     assert "has the newest release (1.10)" in desk.bump("app-misc/tool").ok().stdout
 
 
+@pytest.mark.slow
 def test_a_copy_that_cannot_be_leaves_nothing(desk: Desk) -> None:
     publish(desk.web, "tool-1.0", {"meson.build": ""})
     publish(desk.web, "pinned-abc", {"meson.build": ""})

@@ -153,6 +153,7 @@ def test_an_offline_root_replaces_a_stolen_key_and_every_client_follows(
     assert not (work / "srv/amd64/root").exists()
 
 
+@pytest.mark.slow
 def test_binhost_moves_and_clients_go_on(pair: tuple[Machine, Machine, str], work: Path) -> None:
     binhost, client, _ = pair
     client.root.emerge("-p", "app-misc/hello").ok()

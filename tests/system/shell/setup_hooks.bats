@@ -103,6 +103,7 @@ put_in_first() {
     interrupted 2 "${SETUP_STRIDE:-53}" continued --role both "${client[@]}" "${binhost[@]}"
 }
 
+# bats test_tags=slow
 @test "interrupted while it is taken out, and taken out again" {
     stepping
     interrupted 1 "${SETUP_STRIDE:-31}" put_in_first --uninstall --purge

@@ -64,6 +64,7 @@ def test_the_job_of_a_builder_that_is_killed_is_built_elsewhere(swarm: Swarm) ->
     assert swarm.seen(name)["failures"] == 1
 
 
+@pytest.mark.slow
 def test_a_coordinator_that_is_killed_goes_on_where_it_was(swarm: Swarm) -> None:
     begin(swarm, builders=1)
     watched = swarm.coordinator.run("watch", "--once").ok().stdout

@@ -126,6 +126,7 @@ def test_parallel_merges_keep_the_order(system: Callable[..., Root]) -> None:
     assert runs(ours, *EVERY, "cxxtool")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("portage", OLDEST, indirect=True)
 def test_keep_going_after_a_failure_in_the_toolchain(system: Callable[..., Root]) -> None:
     """The list is made again in the same process (of Portage before 3.0.83), on a system that has changed since."""

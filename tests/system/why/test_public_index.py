@@ -64,6 +64,7 @@ def test_packages_that_cannot_be_signed_are_told_where_a_signature_is_asked_for(
     assert "Portage leaves it out: xpak, which cannot be" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_package_that_is_built_again_as_gpkg_can_be_signed(work: Path, site: Site) -> None:
     site.both("app-misc/a-1")
     site.builder.settings["BINPKG_FORMAT"] = "xpak"

@@ -118,6 +118,7 @@ def test_use_that_the_profile_fixes(site: Site, how: str) -> None:
     assert site.binaries("app-misc/a") == {A}
 
 
+@pytest.mark.slow
 def test_use_expand_groups(site: Site) -> None:
     groups = {
         "CPU_FLAGS_X86": ("avx2", "sse4_2"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
+
 from tests.system.why.asking import why
 from tests.system.why.conftest import Site
 from tests.testkit import portages
@@ -11,6 +13,7 @@ from tests.testkit import portages
 LISTED, FLAG, KEYWORD, LICENCE = "listed", "flag", "keyword", "licence"
 
 
+@pytest.mark.slow
 def test_every_combination_of_what_configuration_can_change(site: Site) -> None:
     # One alone is what test_reasons has; make test plays a pair, the other two of them, and all four.
     whole = portages.every("COMPAT_PORTAGES")
