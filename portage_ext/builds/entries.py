@@ -56,7 +56,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A summary of a queued job. ``lacks`` names what must be published first; ``fence`` is that of its last attempt, or 0."""
+    """A summary of a queued job. ``lacks`` names what must be published first; ``fence`` is that of its last attempt, or 0.
+
+    ``client`` is the client for which it is built, empty if it is for this host."""
 
     key: str
     target: str
@@ -64,3 +66,4 @@ class Waits:
     created: int
     fence: int
     lacks: str
+    client: str = ""

@@ -45,7 +45,11 @@ CREATE TABLE IF NOT EXISTS attempt (
 CREATE TABLE IF NOT EXISTS need (key TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL, PRIMARY KEY (key, needs)) STRICT;
 CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
 """
-_ADDED: Final = (("job", "priority", "INTEGER NOT NULL DEFAULT 0"), ("attempt", "failure", "TEXT NOT NULL DEFAULT ''"))
+_ADDED: Final = (
+    ("job", "priority", "INTEGER NOT NULL DEFAULT 0"),
+    ("attempt", "failure", "TEXT NOT NULL DEFAULT ''"),
+    ("job", "client", "TEXT NOT NULL DEFAULT ''"),
+)
 """Columns that are missing in older ledgers."""
 _COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed, priority"
 _ORDER: Final = "ORDER BY priority DESC, created, rowid"
@@ -102,18 +106,21 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerError(str(self._path), str(error)) from error
 
-    def request(self, key: str, target: str, wanted: Job, *, needs: Sequence[str] = (), priority: int = 0) -> Entry:
+    def request(
+        self, key: str, target: str, wanted: Job, *, needs: Sequence[str] = (), priority: int = 0, client: str = ""
+    ) -> Entry:
         """Return the job with this key, and queue it if it is new or was cancelled. Equal requests share one job.
 
         It can be taken when all jobs in ``needs`` are published. It keeps the highest ``priority`` of all its requests.
+        The build counts for the ``client`` for which it is queued; empty if it is for this host.
         """
         now = int(self._clock())
         with self._change() as database:
             database.execute(
-                "INSERT INTO job (key, target, job, state, created, changed) VALUES (?, ?, ?, 'queued', ?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET state = 'queued', reason = '', failure = '', tries = 0, changed = ?"
-                " WHERE state = 'cancelled' OR (state = 'failed' AND failure != 'package')",
-                (key, target, wanted.emit(), now, now, now),
+                "INSERT INTO job (key, target, job, state, created, changed, client) VALUES (?, ?, ?, 'queued', ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET state = 'queued', reason = '', failure = '', tries = 0, changed = ?,"
+                " client = excluded.client WHERE state = 'cancelled' OR (state = 'failed' AND failure != 'package')",
+                (key, target, wanted.emit(), now, now, client, now),
             )
             database.execute("UPDATE job SET priority = max(priority, ?) WHERE key = ?", (priority, key))
             database.executemany("INSERT OR IGNORE INTO need VALUES (?, ?)", [(key, one) for one in needs])
@@ -253,7 +260,7 @@ class Ledger:
             "SELECT group_concat(json_extract(other.job, '$.cpv'), ', ') FROM need JOIN job AS other ON other.key = need.needs"
             " WHERE need.key = job.key AND other.state != 'published'"
         )
-        columns = f"key, target, priority, created, fence, coalesce(({lacks}), '')"
+        columns = f"key, target, priority, created, fence, coalesce(({lacks}), ''), client"
         return [Waits(*row) for row in self._read(f"SELECT {columns} FROM job WHERE state = 'queued' {_ORDER}", ())]
 
     def needs(self, key: str) -> list[Entry]:

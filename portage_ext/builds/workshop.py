@@ -9,9 +9,10 @@ The methods return values: the plan, the result of each job, and the result of p
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from portage_ext.builds.engines import Engine, engine
@@ -84,14 +85,17 @@ class Workshop:
             )
         )
 
-    def request(self, target: str, plan: Plan, *, priority: int = 0) -> list[Entry]:
+    def request(
+        self, target: str, plan: Plan, *, priority: int = 0, clients: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Entry]:
         """Add the jobs of ``plan`` to the ledger and return them. Existing and permanently failed jobs are not queued again.
 
+        ``clients`` has the client for which each job is built, by key.
         A job that was published is queued again if its package no longer exists. Raises LedgerError.
         """
         lost = [one.key for one in plan.jobs if one.entry is not None and one.entry.state == "published" and not one.exists]
         for one in plan.jobs:
-            self.ledger.request(one.key, target, one.job, needs=one.needs, priority=priority)
+            self.ledger.request(one.key, target, one.job, needs=one.needs, priority=priority, client=clients.get(one.key, ""))
         for key in lost:
             self.ledger.retry(key)
         return [self.ledger.get(one.key) for one in plan.jobs]

@@ -36,9 +36,15 @@ CREATE TABLE IF NOT EXISTS claim (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS bucket (client TEXT PRIMARY KEY, tokens REAL NOT NULL, at REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS request_state ON request (state);
+CREATE INDEX IF NOT EXISTS request_key ON request (key);
 """
 _COLUMNS: Final = "id, target, cpv, wanted, state, reason, key, capture"
 _OPEN: Final = "(request.state = 'accepted' OR (request.state = 'planned' AND job.state IN ('queued', 'running', 'checked')))"
+_FOR: Final = (
+    "(job.client = ? OR (job.client = '' AND EXISTS (SELECT 1 FROM request JOIN claim ON claim.request = request.id"
+    " WHERE request.key = job.key AND claim.client = ? AND claim.first)))"
+)
+"""SQL condition: the job is built for the client. Jobs of an older ledger name no client; who requested them first counts."""
 PLANNED: Final = "planned"
 ACCEPTED: Final = "accepted"
 DAY: Final = 86400
@@ -112,7 +118,10 @@ class Requests:
         return True
 
     def usage(self, client: str) -> Usage:
-        """How much of its quotas ``client`` uses now. Builds and bytes count for the client that requested them first."""
+        """How much of its quotas ``client`` uses now. Builds and bytes count for the client that requested them first.
+
+        What its packages need, and what is built for that reason, counts too.
+        """
         now = int(self._clock())
         one = self._connection.execute
         (queued,) = one(
@@ -120,18 +129,22 @@ class Requests:
             f" WHERE client = ? AND {_OPEN}",
             (client,),
         ).fetchone()
+        (needed,) = one(
+            "SELECT count(*) FROM job WHERE client = ? AND state IN ('queued', 'running', 'checked') AND NOT EXISTS"
+            " (SELECT 1 FROM request JOIN claim ON claim.request = request.id"
+            " WHERE request.key = job.key AND claim.client = ?)",
+            (client, client),
+        ).fetchone()
         (seconds,) = one(
-            "SELECT coalesce(sum(coalesce(attempt.ended, ?) - max(attempt.started, ?)), 0) FROM claim"
-            " JOIN request ON request.id = claim.request JOIN attempt USING (key)"
-            " WHERE client = ? AND first AND coalesce(attempt.ended, ?) > ?",
-            (now, now - DAY, client, now, now - DAY),
+            "SELECT coalesce(sum(coalesce(attempt.ended, ?) - max(attempt.started, ?)), 0) FROM attempt JOIN job USING (key)"
+            f" WHERE {_FOR} AND coalesce(attempt.ended, ?) > ?",
+            (now, now - DAY, client, client, now, now - DAY),
         ).fetchone()
         places = one(
-            "SELECT DISTINCT job.place FROM claim JOIN request ON request.id = claim.request JOIN job USING (key)"
-            " WHERE client = ? AND first AND job.state = 'published' AND job.changed > ?",
-            (client, now - DAY),
+            f"SELECT DISTINCT place FROM job WHERE {_FOR} AND state = 'published' AND changed > ?",
+            (client, client, now - DAY),
         ).fetchall()
-        return Usage(int(queued), float(seconds), sum(_size(str(place)) for (place,) in places))
+        return Usage(int(queued) + int(needed), float(seconds), sum(_size(str(place)) for (place,) in places))
 
     def find(self, target: str, wanted: Wanted) -> Request | None:
         """The request for this package and target by any client; None if there is none."""
@@ -199,11 +212,9 @@ class Requests:
         return [(_made(row[:-2]), str(row[-2]), int(row[-1])) for row in rows]
 
     def at_work(self, client: str) -> int:
-        """How many jobs that ``client`` requested first are queued or being built."""
+        """How many jobs that are built for ``client`` are queued or being built."""
         (count,) = self._connection.execute(
-            "SELECT count(DISTINCT key) FROM claim JOIN request ON request.id = claim.request JOIN job USING (key)"
-            " WHERE client = ? AND first AND job.state IN ('queued', 'running')",
-            (client,),
+            f"SELECT count(*) FROM job WHERE {_FOR} AND state IN ('queued', 'running')", (client, client)
         ).fetchone()
         return int(count)
 

@@ -12,7 +12,6 @@ import itertools
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -215,7 +214,7 @@ class Coordinator:
         if not waiting:
             self._reasons.clear()
             return False
-        running = Counter(self._wishes.targets(attempt.key for attempt, _ in self._attempts.values()))
+        running = self._wishes.whose(attempt.key for attempt, _ in self._attempts.values())
         decision = scheduling.decide(waiting, self.machines(), running, self.ledger.now())
         self._explain(decision.reasons)
         began = time.monotonic()

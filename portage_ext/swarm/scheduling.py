@@ -2,8 +2,9 @@
 
 Hard constraints always apply: the environment of the target, the CPU, memory, disk space, and builders that failed at the job
 before. Jobs are then considered by *standing*: the priority of the request, plus one for each ``AGEING`` seconds of waiting, so
-that no job waits forever. With equal standing, the target with the fewest running jobs comes first, then the oldest request. Of
-the builders that fit, the one with the fewest recent failures and the lowest load is chosen.
+that no job waits forever. With equal standing, the client with the fewest running jobs comes first, then the target with the
+fewest, then the oldest request. Of the builders that fit, the one with the fewest recent failures and the lowest load is
+chosen.
 """
 
 from __future__ import annotations
@@ -44,13 +45,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued job. ``blocked`` says why no builder can build it yet. ``created`` is in seconds since the epoch."""
+    """A queued job. ``blocked`` says why no builder can build it yet. ``created`` is in seconds since the epoch.
+
+    ``client`` is the client for which it is built, empty if it is for the coordinator itself."""
 
     key: str
     wish: Wish
     priority: int = 0
     created: float = 0.0
     blocked: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,12 @@ def _runs(wanted: str, machine: str) -> bool:
     return wanted == machine or (machine == "x86_64" and _X86.fullmatch(wanted) is not None)
 
 
-def decide(jobs: Sequence[Waiting], machines: Sequence[Machine], running: Mapping[str, int], now: float) -> Decision:
-    """Decide which jobs start now. ``running`` is the number of running jobs by target; ``now`` is in seconds since the
-    epoch."""
+def decide(jobs: Sequence[Waiting], machines: Sequence[Machine], running: Iterable[tuple[str, str]], now: float) -> Decision:
+    """Decide which jobs start now. ``running`` has the client and the target of each running job; ``now`` is in seconds since
+    the epoch."""
     fitting = _Fitting(machines)
     free = {one.name: one.slots - len(one.running) for one in machines}
-    share: dict[str, int] = defaultdict(int, running)
+    share = _Share(running)
     assigned: list[tuple[str, str]] = []
     reasons = {one.key: one.blocked for one in jobs if one.blocked}
     passed = 0
@@ -115,7 +119,7 @@ def decide(jobs: Sequence[Waiting], machines: Sequence[Machine], running: Mappin
             passed += bool(candidates)
             continue
         free[builder.name] -= 1
-        share[job.wish.target] += 1
+        share.add(job.client, job.wish.target)
         assigned.append((job.key, builder.name))
     return Decision(tuple(assigned), reasons)
 
@@ -176,24 +180,44 @@ def _burden(one: Machine) -> tuple[int, int, float, str]:
     return one.failures, len(one.running), one.labels.load if one.labels else 0.0, one.name
 
 
-def _by_standing(jobs: Sequence[Waiting], share: Mapping[str, int], now: float) -> Iterable[Waiting]:
+class _Share:
+    """How many running jobs each client and each target has."""
+
+    def __init__(self, running: Iterable[tuple[str, str]]) -> None:
+        self._clients: dict[str, int] = defaultdict(int)
+        self._targets: dict[str, int] = defaultdict(int)
+        for client, target in running:
+            self.add(client, target)
+
+    def add(self, client: str, target: str) -> None:
+        self._clients[client] += 1
+        self._targets[target] += 1
+
+    def of(self, client: str, target: str) -> tuple[int, int]:
+        return self._clients[client], self._targets[target]
+
+
+def _by_standing(jobs: Sequence[Waiting], share: _Share, now: float) -> Iterable[Waiting]:
     """Yield the jobs in the order in which they are considered. ``share`` is read for each job, because it grows meanwhile."""
-    queues: dict[tuple[int, str], list[Waiting]] = defaultdict(list)
+    queues: dict[tuple[int, str, str], list[Waiting]] = defaultdict(list)
     for job in jobs:
-        queues[-standing(job, now), job.wish.target].append(job)
+        queues[-standing(job, now), job.client, job.wish.target].append(job)
     for queue in queues.values():
         queue.sort(key=lambda one: (-one.created, one.key), reverse=False)
-    heads = [(level, share[target], queue[-1].created, target) for (level, target), queue in queues.items()]
+    heads = [
+        (level, share.of(client, target), queue[-1].created, client, target)
+        for (level, client, target), queue in queues.items()
+    ]
     heapq.heapify(heads)
     while heads:
-        level, had, created, target = heapq.heappop(heads)
-        if had != share[target]:
-            heapq.heappush(heads, (level, share[target], created, target))
+        level, had, created, client, target = heapq.heappop(heads)
+        if had != (has := share.of(client, target)):
+            heapq.heappush(heads, (level, has, created, client, target))
             continue
-        queue = queues[level, target]
+        queue = queues[level, client, target]
         yield queue.pop()
         if queue:
-            heapq.heappush(heads, (level, share[target], queue[-1].created, target))
+            heapq.heappush(heads, (level, share.of(client, target), queue[-1].created, client, target))
 
 
 def standing(job: Waiting, now: float) -> int:

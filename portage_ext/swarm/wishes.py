@@ -31,7 +31,7 @@ class Wishes:
         self._of_target: dict[str, tuple[str, Wish | str]] = {}
         self._avoided: dict[tuple[str, int], frozenset[str]] = {}
         self._estimates: tuple[float, dict[str, float]] = (0.0, {})
-        self._targets: dict[str, str] = {}
+        self._whose: dict[str, tuple[str, str]] = {}
         self._may_read = 0
 
     def waiting(self) -> list[Waiting]:
@@ -43,24 +43,24 @@ class Wishes:
         wishes: dict[str, Wish | str | None] = {}
         self._may_read = 1
         for one in self._means.ledger.waiting():
-            self._targets[one.key] = one.target
+            self._whose[one.key] = (one.client, one.target)
             if one.target not in wishes:
                 wishes[one.target] = self._wish(one.target)
             wish = wishes[one.target]
             if wish is None:
                 continue
             if isinstance(wish, str):
-                found.append(Waiting(one.key, _NOTHING, one.priority, one.created, wish))
+                found.append(Waiting(one.key, _NOTHING, one.priority, one.created, wish, one.client))
                 continue
             blocked = f"waits for {one.lacks} before it" if one.lacks else ""
             if one.fence:
                 wish = self._without(wish, one)
-            found.append(Waiting(one.key, wish, one.priority, one.created, blocked))
+            found.append(Waiting(one.key, wish, one.priority, one.created, blocked, one.client))
         return found
 
-    def targets(self, keys: Iterable[str]) -> list[str]:
-        """The targets of jobs that :meth:`waiting` has returned before."""
-        return [self._targets.get(key, "") for key in keys]
+    def whose(self, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """The clients and targets of jobs that :meth:`waiting` has returned before."""
+        return [self._whose.get(key, ("", "")) for key in keys]
 
     def durations(self) -> dict[str, float]:
         """Estimated build times in seconds by job key, for jobs whose package was built before. Raises LedgerError."""

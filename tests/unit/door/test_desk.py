@@ -159,6 +159,24 @@ def test_a_day_of_builds_and_bytes_is_bounded_and_over_after_a_day(service: Serv
     assert "ok" in service.ask(OTHER, client=large)
 
 
+def test_what_a_package_needs_counts_for_the_client_that_asked_for_the_package(service: Service) -> None:
+    service.ask(OTHER)
+    needed = Job("dev-libs/needed-1", {"slot": "0/0"}, {}, {}, {}, {}, {})
+    service.ledger.request(needed.key(), "laptop", needed, client="laptop")
+    usage = service.requests.usage("laptop")
+    assert usage.queued == 2
+    assert service.requests.at_work("laptop") == 1
+    attempt = service.ledger.take("somebody", lambda key, fence: "log", [needed.key()])
+    assert attempt is not None
+    service.now += 7200
+    service.ledger.end(attempt, "checked", result="somewhere")
+    slow = replace(LAPTOP, seconds=7200.0)
+    assert "builds for client laptop took 2 h within a day" in service.ask(NOTE, client=slow)["why"]
+    # Another client that asks for it later has not caused the build.
+    service.plan(NOTE)
+    assert service.requests.usage("desktop").seconds == 0
+
+
 def test_too_many_requests_in_a_minute(service: Service) -> None:
     client = replace(LAPTOP, requests=3.0)
     assert ["refused" in service.ask(NOTE, client=client) for _ in range(4)] == [False, False, False, True]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from portage_ext.asking.protocol import Wanted
 from portage_ext.builds.key import Job
-from portage_ext.door.planning import differs
+from portage_ext.builds.workshop import Plan
+from portage_ext.builds.workshop import Wanted as Planned
+from portage_ext.door.planning import differs, owners
 from portage_ext.door.requests import Request
 
 JOB = Job("app-misc/note-1", {"slot": "0/1"}, {"foo": "on", "bar": "off"}, {}, {}, {}, {})
@@ -30,3 +34,16 @@ def request(slot: str = "0/1", **use: str) -> Request:
 def test_differences_are_named(wanted: Request, job: Job | None, why: str) -> None:
     said = differs(wanted, job)
     assert (why in said) if why else said == ""
+
+
+def test_a_job_counts_for_the_client_whose_package_it_is_or_else_for_the_first_that_needs_it() -> None:
+    def wanted(name: str, *needs: str) -> Planned:
+        return Planned(replace(JOB, cpv=f"app-misc/{name}-1"), name, needs, None)
+
+    plan = Plan((wanted("base"), wanted("common", "base"), wanted("one", "base", "common"), wanted("two", "base", "common")))
+
+    def asks(name: str, client: str) -> tuple[Request, str, int]:
+        return replace(request(), cpv=f"app-misc/{name}-1"), client, 0
+
+    found = owners(plan, [asks("one", "laptop"), asks("two", "desktop"), asks("common", "desktop")])
+    assert found == {"one": "laptop", "two": "desktop", "common": "desktop", "base": "laptop"}

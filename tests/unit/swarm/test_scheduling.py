@@ -24,8 +24,10 @@ def waiting(key: str, **changes: object) -> Waiting:
     return replace(Waiting(key, WISH), **changes)  # type: ignore[arg-type]
 
 
-def decided(jobs: list[Waiting], machines: list[Machine], running: dict[str, int] | None = None, now: float = 0) -> Decision:
-    return decide(jobs, machines, running or {}, now)
+def decided(
+    jobs: list[Waiting], machines: list[Machine], running: list[tuple[str, str]] | None = None, now: float = 0
+) -> Decision:
+    return decide(jobs, machines, running or [], now)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +69,18 @@ def test_targets_share_the_builders() -> None:
     machines = [Machine(f"b{n}", labels) for n in range(4)]
     started = [key[0] for key, _ in decided(jobs, machines).assigned]
     assert sorted(started) == ["d", "d", "l", "l"]
-    busy = decided(jobs, machines[:2], running={"laptop": 2})
+    busy = decided(jobs, machines[:2], running=[("", "laptop")] * 2)
     assert [key[0] for key, _ in busy.assigned] == ["d", "d"]
+
+
+def test_clients_share_the_builders_of_one_target_and_one_that_asks_for_more_gets_no_more() -> None:
+    many = [waiting(f"many{n}", client="many", created=float(n)) for n in range(9)]
+    few = [waiting(f"few{n}", client="few", created=50.0) for n in range(2)]
+    machines = [machine(f"b{n}") for n in range(4)]
+    started = [key.rstrip("0123456789") for key, _ in decided([*many, *few], machines).assigned]
+    assert sorted(started) == ["few", "few", "many", "many"]
+    # What runs for a client counts, whatever its target is.
+    assert decided([many[0], few[0]], machines[:1], running=[("many", "desk")]).assigned == (("few0", "b0"),)
 
 
 def test_who_failed_at_it_gets_it_only_when_nobody_else_can() -> None:

@@ -27,7 +27,7 @@ def its(tmp_path: Path) -> Iterator[Means]:
 
 
 def test_a_job_needs_what_its_target_is(its: Means) -> None:
-    its.ledger.request(KEYS[0], "laptop", job(), priority=2)
+    its.ledger.request(KEYS[0], "laptop", job(), priority=2, client="desk")
     its.ledger.request(KEYS[1], "laptop", job(cpv="app-misc/other-1"), needs=[KEYS[0]])
     its.ledger.request(KEYS[2], "gone", job(cpv="app-misc/third-1"))
     wishes = Wishes(its)
@@ -36,7 +36,8 @@ def test_a_job_needs_what_its_target_is(its: Means) -> None:
     assert (first.wish.machine, first.wish.features) == ("x86_64", {"avx2", "sse4_2"})
     assert second.blocked == "waits for app-misc/thing-1.0 before it"
     assert third.blocked == "there is no target gone any more"
-    assert wishes.targets([KEYS[0], KEYS[2]]) == ["laptop", "gone"]
+    assert wishes.whose([KEYS[0], KEYS[2]]) == [("desk", "laptop"), ("", "gone")]
+    assert (first.client, second.client) == ("desk", "")
 
 
 def test_a_new_capture_counts_at_once(its: Means) -> None:
