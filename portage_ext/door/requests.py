@@ -126,7 +126,7 @@ class Requests:
         one = self._connection.execute
         (queued,) = one(
             "SELECT count(*) FROM claim JOIN request ON request.id = claim.request LEFT JOIN job USING (key)"
-            f" WHERE client = ? AND {_OPEN}",
+            f" WHERE claim.client = ? AND {_OPEN}",
             (client,),
         ).fetchone()
         (needed,) = one(
