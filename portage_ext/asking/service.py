@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Service:
     hasty: bool = False
     _until: float = 0.0
     _process: subprocess.Popen[bytes] | None = None
+    _ours: socket.socket | None = None
     _said: IO[bytes] | None = None
     _unread: bytearray = field(default_factory=bytearray)
     _number: int = 0
@@ -60,17 +62,21 @@ class Service:
         self._until = time.monotonic() + self.asking.patience
         self._said = tempfile.TemporaryFile(prefix="portage-ext.")
         try:
-            # Start it in its own session, so that Ctrl-C only ends our waiting and does not kill the program.
-            self._process = subprocess.Popen(
-                list(self.program) or words(self.asking),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-                start_new_session=True,
-                bufsize=0,
-            )
+            # A socket and not a pipe: emerge would be killed by SIGPIPE when it writes to a program that has ended.
+            self._ours, theirs = socket.socketpair()
+            self._ours.setblocking(False)
+            with theirs:
+                # Start it in its own session, so that Ctrl-C only ends our waiting and does not kill the program.
+                self._process = subprocess.Popen(
+                    list(self.program) or words(self.asking),
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.PIPE,
+                    stderr=self._said,
+                    start_new_session=True,
+                    bufsize=0,
+                )
         except OSError as error:
-            self._said.close()
+            self.close()
             raise ServiceError(self.asking.where, f"cannot be reached: {error.strerror or error}") from error
         try:
             self.do(protocol.HELLO, self.asking.patience)
@@ -84,10 +90,12 @@ class Service:
 
     def close(self) -> None:
         """Close the connection. Requests remain queued at the service."""
+        if self._ours is not None:
+            self._ours.close()
+            self._ours = None
         if self._process is not None:
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -131,17 +139,15 @@ class Service:
         return dict(answer["ok"])
 
     def _send(self, line: bytes, until: float) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
+        if self._ours is None:
             raise ServiceError(self.asking.where, "is not connected")
         left = memoryview(line)
-        os.set_blocking(process.stdin.fileno(), False)
         while left:
-            if not select.select([], [process.stdin], [], max(0.0, until - time.monotonic()))[1]:
+            if not select.select([], [self._ours], [], max(0.0, until - time.monotonic()))[1]:
                 raise ServiceError(self.asking.where, "takes no request")
             try:
-                left = left[os.write(process.stdin.fileno(), left) :]
-            except BrokenPipeError as error:
+                left = left[self._ours.send(left, socket.MSG_NOSIGNAL) :]
+            except (BrokenPipeError, ConnectionResetError) as error:
                 raise self._lost() from error
             except BlockingIOError:
                 continue

@@ -163,6 +163,7 @@ def _xz(data: bytes) -> Iterator[bytes]:
 
 def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
     import shutil
+    import signal
     import subprocess
     import threading
 
@@ -174,7 +175,9 @@ def _tool(command: tuple[str, ...], data: bytes) -> Iterator[bytes]:
         stdin = process.stdin
 
         def feed() -> None:
-            # The program may stop reading early, because the data is damaged or the stream has ended.
+            # The program may stop reading early, because the data is damaged or the stream has ended. That must not end an
+            # emerge, which SIGPIPE kills.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGPIPE,))
             try:
                 stdin.write(data)
                 stdin.close()

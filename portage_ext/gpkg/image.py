@@ -14,6 +14,7 @@ import io
 import lzma
 import posixpath
 import shutil
+import signal
 import subprocess
 import tarfile
 import threading
@@ -181,7 +182,9 @@ def _through(name: str, command: tuple[str, ...], raw: IO[bytes]) -> Iterator[IO
         failures: list[PackageError] = []
 
         def feed() -> None:
-            # The program may stop reading early, because the data is damaged or the rest is not needed.
+            # The program may stop reading early, because the data is damaged or the rest is not needed. That must not end an
+            # emerge, which SIGPIPE kills.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGPIPE,))
             with contextlib.suppress(OSError):
                 try:
                     shutil.copyfileobj(raw, stdin, limits.READ_BLOCK)

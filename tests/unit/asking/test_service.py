@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -79,3 +80,28 @@ def test_emerge_waits_for_a_service_that_hangs_after_its_greeting_no_longer_than
 def test_a_program_that_does_not_exist() -> None:
     with pytest.raises(ServiceError, match="cannot be reached"), Service(ASKING, ("/does/not/exist",)):
         pass
+
+
+def test_a_program_that_has_ended_does_not_kill_emerge() -> None:
+    # As bin/emerge sets it. Whether the program ends before it is written to is otherwise left to chance.
+    emerge = """
+import signal
+from portage_ext.asking.service import Service
+from portage_ext.config.asking import Asking
+from portage_ext.errors.asking import ServiceError
+
+class Late(Service):
+    def _send(self, line, until):
+        self._process.wait()
+        super(Late, self)._send(line, until)
+
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+try:
+    with Late(Asking("ssh://far", "laptop", "laptop", "far"), ("sh", "-c", "echo no route to host >&2; exit 1")):
+        pass
+except ServiceError as error:
+    print(error)
+"""
+    ended = subprocess.run((sys.executable, "-c", emerge), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "cannot be reached: no route to host" in ended.stdout

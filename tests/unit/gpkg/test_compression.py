@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 import zstandard
@@ -62,3 +63,19 @@ def test_blocks_without_an_end_are_bounded() -> None:
     empty = b"\x28\xb5\x2f\xfd\x00\x58" + b"\x00\x00\x00" * (limits.ZSTD_BLOCKS + 1) + b"\x01\x00\x00"
     with pytest.raises(BadStreamError, match="blocks"):
         decompress(empty, "zstd")
+
+
+def test_a_tool_that_stops_reading_does_not_kill_emerge() -> None:
+    # As bin/emerge sets it.
+    emerge = """
+import signal
+from portage_ext.gpkg.compression import BadStreamError, _tool
+
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+try:
+    list(_tool(("sh", "-c", "exit 3"), bytes(10_000_000)))
+except BadStreamError as error:
+    print(error)
+"""
+    ended = subprocess.run((sys.executable, "-c", emerge), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "sh failed with status 3\n", "")
