@@ -18,23 +18,54 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
+from portage_ext.errors import UnknownPortageError
 from portage_ext.errors.releases import GateUnavailableError
 from portage_ext.host import probe
-from portage_ext.host.probe import Expectation, Function
+from portage_ext.host.probe import Attribute, Expectation, Function
 from portage_ext.model import IndexEntry
 from portage_ext.releases.linking import place_all
 from portage_ext.unattended import marks
 
+_MASKS: Final = "portage.package.ebuild.getmaskingstatus"
+_OF_THE_HOST: Final = frozenset(("package.mask", "KEYWORDS", "LICENSE", "PROPERTIES", "RESTRICT"))
+"""What Portage calls the masks that the configuration of a host decides; others are a fault of the package."""
 _DATABASE: Final = "portage.dbapi.vartree:vardbapi"
 EXPECTED: Final[tuple[Expectation, ...]] = (
     Function(f"{_DATABASE}.match", ("self", "origdep")),
     Function(f"{_DATABASE}.getpath", ("self", "mykey"), ("filename",)),
+    Function(f"{_MASKS}:_getmaskingstatus", ("mycpv", "settings", "portdb"), ("myrepo",)),
+    Attribute(f"{_MASKS}:_MaskReason.category"),
 )
 LOSS: Final = "`portage-ext trial` cannot work"
 _FEATURES: Final = "-getbinpkg -buildpkg -buildsyspkg -news -merge-sync pkgdir-index-trusted"
 _OPTIONS: Final = ("--ignore-default-opts", "--oneshot", "--usepkgonly", "--quiet", "--color=n")
 _TOLD: Final = 15
 """How many of emerge's last lines are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """What Portage's judgement of masks asks of a package."""
+
+    cpv: str
+    _metadata: Mapping[str, str]
+    installed: bool = False
+
+
+def masked_here(entry: IndexEntry) -> bool:
+    """Whether package.mask, keywords or ACCEPT_* of this host mask ``entry``, so that emerge would not merge a sound one."""
+    import portage
+    from portage.package.ebuild.getmaskingstatus import _getmaskingstatus
+
+    try:
+        probe.check(LOSS, EXPECTED)
+    except UnknownPortageError:
+        return False  # So it is tried: a Portage that we do not know only costs a false alarm here.
+    names = ("EAPI", "IUSE", "KEYWORDS", "LICENSE", "PROPERTIES", "RESTRICT", "USE")
+    values = {name: entry.get(name) for name in names} | {"SLOT": entry.get("SLOT", "0"), "repository": entry.get("REPO")}
+    values["EAPI"] = values["EAPI"] or "0"
+    found = _getmaskingstatus(_Package(str(entry.cpv), values), portage.settings, None)
+    return bool(found) and all(one.category in _OF_THE_HOST for one in found)
 
 
 def merge_into_scratch(directory: Path, index: bytes, entries: tuple[IndexEntry, ...]) -> Iterator[tuple[str, str]]:

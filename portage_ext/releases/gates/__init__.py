@@ -59,6 +59,8 @@ Missing = Callable[[IndexEntry], str | None]
 """The licence of the package that is not accepted for redistribution; None if all are."""
 Install = Callable[[Path, bytes, tuple[IndexEntry, ...]], Iterable[tuple[str, str]]]
 """Takes a directory with packages, its index, and entries; merges these into a scratch root and yields what failed."""
+Masked = Callable[[IndexEntry], bool]
+"""Whether the configuration of this host masks the package, so that its emerge cannot try it."""
 
 
 class Portage(Protocol):
@@ -73,6 +75,8 @@ class Portage(Protocol):
         ...
 
     def install(self) -> Install: ...
+
+    def masked(self) -> Masked: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

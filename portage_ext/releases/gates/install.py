@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 from portage_ext.errors.releases import Finding
 from portage_ext.index.text import emit_header
-from portage_ext.releases.gates import Candidate, Context, Install
+from portage_ext.releases.gates import Candidate, Context, Install, Masked
 
 
 @dataclass(frozen=True, slots=True)
 class InstallGate:
-    """A sample of the fresh packages is merged by real emerge into a scratch root. The same release gives the same sample."""
+    """A sample of the fresh packages is merged by real emerge into a scratch root. The same release gives the same sample.
+
+    A package that the host's own configuration masks says nothing about its clients, and its emerge would not take it: it is
+    not in the sample.
+    """
 
     install: Install
+    masked: Masked
     sample: int
     name: str = "install"
 
@@ -23,8 +28,11 @@ class InstallGate:
         texts = candidate.contents.entries
         chosen: dict[str, str] = {}
         for path in sorted(candidate.fresh, key=lambda path: hashlib.sha256(texts[path]).digest()):
-            if len(chosen) < self.sample:
-                chosen.setdefault(candidate.contents.entry(path).get("CPV"), path)
+            if len(chosen) == self.sample:
+                break
+            entry = candidate.contents.entry(path)
+            if entry.get("CPV") not in chosen and not self.masked(entry):
+                chosen[entry.get("CPV")] = path
         if not chosen:
             return
         header = emit_header({**candidate.contents.header, "PACKAGES": str(len(chosen))})
@@ -36,4 +44,4 @@ class InstallGate:
 
 def gate(context: Context) -> InstallGate:
     """The gate ``install``."""
-    return InstallGate(context.portage.install(), context.rules.sample)
+    return InstallGate(context.portage.install(), context.portage.masked(), context.rules.sample)

@@ -8,7 +8,7 @@ from portage_ext.config.table import SETTINGS_FILE
 from portage_ext.errors import SettingsError, UsageError
 from portage_ext.gpkg.verify import Judge
 from portage_ext.releases import gates
-from portage_ext.releases.gates import GATES, Context, Gate, Install, Missing, Unsatisfied
+from portage_ext.releases.gates import GATES, Context, Gate, Install, Masked, Missing, Unsatisfied
 from portage_ext.tasks.site import Site
 
 
@@ -29,6 +29,11 @@ class _Portage:
         from portage_ext.host.scratch import merge_into_scratch
 
         return merge_into_scratch
+
+    def masked(self) -> Masked:
+        from portage_ext.host.scratch import masked_here
+
+        return masked_here
 
 
 def check_configured(site: Site) -> None:

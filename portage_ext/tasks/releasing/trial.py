@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.errors.releases import Finding
-from portage_ext.host.scratch import merge_together
+from portage_ext.host.scratch import masked_here, merge_together
 from portage_ext.index.forms import PLAIN
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import difference
@@ -44,7 +44,7 @@ def trial(
     number = place.live(channel)
     contents = place.contents(number)
     changed = _changed(place, number, against)
-    wanted = _one_of_each_slot(changed)[:most]
+    wanted = _one_of_each_slot([one for one in changed if not masked_here(one)])[:most]
     findings: tuple[Finding, ...] = ()
     if wanted:
         entries = [contents.entry(path) for path in contents.entries]

@@ -124,10 +124,16 @@ def test_the_install_test_gets_its_sample_and_an_index_of_it(made: Site) -> None
         seen.append([entry.path for entry in entries])
         return [(entries[0].path, "died")]
 
+    def masked(entry: IndexEntry) -> bool:
+        return entry.path == seen[0][0]
+
     for _ in range(2):
-        assert [one.what for one in run_gates([InstallGate(install, 1)], candidate(made))] == ["died"]
+        assert [one.what for one in run_gates([InstallGate(install, lambda entry: False, 1)], candidate(made))] == ["died"]
     assert seen[0] == seen[1]
-    assert not run_gates([InstallGate(install, 1)], candidate(made, lambda path: False))
+    assert not run_gates([InstallGate(install, lambda entry: False, 1)], candidate(made, lambda path: False))
+    # What the host masks is not in the sample; another package is.
+    assert run_gates([InstallGate(install, masked, 1)], candidate(made))
+    assert seen[2] != seen[0]
 
 
 def test_the_size_that_counts_is_the_one_that_readers_take(made: Site) -> None:

@@ -14,7 +14,7 @@ from portage_ext.config.settings import Settings, load
 from portage_ext.errors import SettingsError, UsageError
 from portage_ext.errors.releases import Finding
 from portage_ext.releases import gates
-from portage_ext.releases.gates import GATES, Candidate, Context, Install, Missing, Unsatisfied
+from portage_ext.releases.gates import GATES, Candidate, Context, Install, Masked, Missing, Unsatisfied
 from portage_ext.tasks.releasing.gates import check_configured, gates_of
 from portage_ext.tasks.site import Site
 
@@ -30,6 +30,9 @@ class Portage:
 
     def install(self) -> Install:
         return lambda directory, index, entries: ()
+
+    def masked(self) -> Masked:
+        return lambda entry: False
 
 
 class Foreign:
