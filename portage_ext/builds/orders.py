@@ -16,6 +16,7 @@ from portage_ext import limits
 from portage_ext.builds.key import Job, checked_cpv, job
 from portage_ext.errors.builds import JobError
 from portage_ext.limits import builds as builds_limits
+from portage_ext.model.document import table
 
 ORDER: Final = "portage-ext-order-1"
 REPORT: Final = "portage-ext-report-1"
@@ -100,12 +101,9 @@ def report(data: bytes, where: str) -> Report:
 
 def _document(data: bytes, kind: str, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(data) if len(data) <= builds_limits.JOB_SIZE else None
-    except (ValueError, RecursionError) as error:
-        raise JobError(where, f"it is no JSON ({error})") from error
-    if not isinstance(document, dict) or document.get("format") != kind:
-        raise JobError(where, f"it is not of the format {kind}")
-    return document
+        return table(data, kind, builds_limits.JOB_SIZE)
+    except ValueError as error:
+        raise JobError(where, str(error)) from error
 
 
 def _addition(value: object, where: str) -> Addition:

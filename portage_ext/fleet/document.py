@@ -15,6 +15,7 @@ from portage_ext.errors.fleet import InvalidConfigError
 from portage_ext.fleet.configuration import Left
 from portage_ext.fleet.profile import FILES
 from portage_ext.limits import fleet as bounds
+from portage_ext.model.document import table
 
 FORMAT: Final = "portage-ext-config-1"
 DIRECTORY: Final = "profiles/fleet"
@@ -82,14 +83,10 @@ class Document:
 
 def parse(data: bytes, where: str) -> Document:
     """Read a config.json. Raises InvalidConfigError."""
-    if len(data) > bounds.CONFIG_SIZE:
-        raise InvalidConfigError(where, f"it is larger than {bounds.CONFIG_SIZE} bytes")
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InvalidConfigError(where, f"it is not valid JSON ({error})") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InvalidConfigError(where, f"its format is not {FORMAT}; use a newer portage-ext")
+        document = table(data, FORMAT, bounds.CONFIG_SIZE)
+    except ValueError as error:
+        raise InvalidConfigError(where, str(error)) from error
     profiles = _table(document.get("profiles"), where, "profiles", bounds.CONFIG_PROFILES)
     return Document({_fitting(NAME, name, where): _profile(value, where) for name, value in profiles.items()})
 

@@ -2,8 +2,7 @@
 
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import INDEXED, STRONG, WEAK, Digest, Hasher, hexdigests
-from portage_ext.model.entry import IndexEntry
-from portage_ext.model.suffixes import GPKG_SUFFIX, PACKAGE_SUFFIXES, XPAK_SUFFIXES
+from portage_ext.model.entry import GPKG_SUFFIX, PACKAGE_SUFFIXES, XPAK_SUFFIXES, IndexEntry
 
 __all__ = [
     "GPKG_SUFFIX",

@@ -16,6 +16,7 @@ from typing import Final
 from portage_ext import limits
 from portage_ext.errors import InvalidBuilderError, UnreadableBuilderError
 from portage_ext.model import release
+from portage_ext.model.document import table
 
 NAME: Final = "builder.json"
 HEADER: Final = "BUILDER"
@@ -96,14 +97,10 @@ def bound_size(text: str, where: str) -> int:
 
 def parse(data: bytes, where: str) -> Builder:
     """Read a builder.json. Unknown keys are ignored; missing values are empty. Raises InvalidBuilderError."""
-    if len(data) > limits.BUILDER_SIZE:
-        raise InvalidBuilderError(where, f"it is larger than {limits.BUILDER_SIZE} bytes")
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InvalidBuilderError(where, f"it is not valid JSON ({error})") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InvalidBuilderError(where, f"its format is not {FORMAT}; use a newer portage-ext")
+        document = table(data, FORMAT, limits.BUILDER_SIZE)
+    except ValueError as error:
+        raise InvalidBuilderError(where, str(error)) from error
     values: dict[str, object] = {}
     for one in fields(Builder):
         if one.name in document:

@@ -13,6 +13,11 @@ from portage_ext.model.digest import STRONG, Digest
 _DIGITS: Final = 20
 """A longer text is not accepted as a number: Python raises its own error for thousands of digits."""
 
+XPAK_SUFFIXES: Final = (".tbz2", ".xpak")
+GPKG_SUFFIX: Final = ".gpkg.tar"
+PACKAGE_SUFFIXES: Final = (*XPAK_SUFFIXES, GPKG_SUFFIX)
+"""The suffixes of package files, by which Portage recognises their format (portage.const, make.conf(5) BINPKG_FORMAT)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexEntry:

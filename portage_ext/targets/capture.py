@@ -16,6 +16,7 @@ from portage_ext.limits import builds as builds_limits
 from portage_ext.model import builder
 from portage_ext.model.builder import Builder
 from portage_ext.model.cpv import Cpv
+from portage_ext.model.document import table
 from portage_ext.targets import allowed
 
 FORMAT: Final = "portage-ext-target-1"
@@ -101,14 +102,10 @@ class Target:
 
 def parse(data: bytes, where: str) -> Target:
     """Parse a capture. ``where`` is the host or file to name in errors. Raises CaptureError, InvalidBuilderError."""
-    if len(data) > builds_limits.CAPTURE_SIZE:
-        raise CaptureError(where, f"what it sent is larger than {builds_limits.CAPTURE_SIZE} bytes")
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CaptureError(where, f"what it sent is no JSON ({error})") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise CaptureError(where, f"what it sent is not of the format {FORMAT}")
+        document = table(data, FORMAT, builds_limits.CAPTURE_SIZE)
+    except ValueError as error:
+        raise CaptureError(where, f"what it sent cannot be read: {error}") from error
     if "error" in document:
         raise CaptureError(where, _text(document["error"], where, "error"))
     read = _Reader(document, where)

@@ -126,7 +126,7 @@ def no_packages(directory: Path) -> None:
         (no_report, "no report that can be read"),
         (linked_report, "no report that can be read"),
         (fifo, "its report is no regular file"),
-        (garbage, "not of the format"),
+        (garbage, "format is not"),
         (other_job, "its CPV is 'app-misc/other-1.0'"),
         (no_packages, "there is no package"),
     ],

@@ -22,7 +22,7 @@ def test_an_order_comes_back() -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"format": "x"}, "not of the format"),
+        ({"format": "x"}, "format is not"),
         ({"key": "../../etc"}, "no key"),
         ({"target": "../laptop"}, "no target"),
         ({"fence": 0}, "no fence"),
