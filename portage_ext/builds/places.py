@@ -1,4 +1,4 @@
-"""The directories of builds; whoever only reads the ledger needs this module and not what a build needs."""
+"""The directories of builds. A command that only reads the ledger imports this module, and nothing that builds."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _standing(options: argparse.Namespace, asking: Asking, names: Sequence[str],
 
 
 def _waited(options: argparse.Namespace, asking: Asking, found: Sequence[Standing], screen: Screen) -> int:
-    """Wait for what has not ended yet. What had ended before is told, and has no part in the exit status."""
+    """Wait for what has not ended yet. What had ended before is named, and does not change the exit status."""
     going = {one.cpv for one in found if not one.has_ended}
     every = _followed(asking, list(found), screen)
     if before := [one.cpv for one in every if one.cpv not in going and one.state != "published"]:

@@ -35,7 +35,7 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
         found.append(f"the builder's configuration{_changed(live, described)}")
     for name, words in _TOLD.items():
         key = DOCUMENTS[name]
-        # The bill of materials follows the packages, which are told otherwise.
+        # A changed bill of materials says nothing new where packages changed: these are listed by themselves.
         told = name == BILL and before.entries != new.entries
         if before.header.get(key, "") != new.header.get(key, "") and not told:
             found.append(words)
