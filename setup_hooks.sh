@@ -282,6 +282,24 @@ verdict() {
     esac
 }
 
+# The lines of the manifest for units and cron files that this plan no longer has, because another timer was chosen: each as
+# remove or leave (a person has edited it), a space, and its number.
+of_another_timer() {
+    local index path target
+    for index in "${!m_path[@]}"; do
+        path=${m_path[index]} target=$(real "${m_path[index]}")
+        [[ ${m_kind[index]} == file && ($path == etc/systemd/system/* || $path == etc/cron.d/*) ]] || continue
+        [[ -e $target || -L $target ]] || continue
+        if wanted "$path"; then
+            continue
+        elif [[ -L $target ]] || says file "$(digest <"$target")" "$path"; then
+            printf 'remove %s\n' "$index"
+        else
+            printf 'leave %s\n' "$index"
+        fi
+    done
+}
+
 # Tell what will be done, with the difference where a person's file or one of an earlier version changes.
 show_plan() {
     local index target what
@@ -299,10 +317,13 @@ show_plan() {
                 ;;
         esac
     done
+    while read -r what index; do
+        printf '%-8s %s\n' "$what" "$(real "${m_path[index]}")"
+    done < <(of_another_timer)
 }
 
 apply_plan() {
-    local index path source
+    local index path source what
     for index in "${!want_path[@]}"; do
         path=${want_path[index]} source=${want_source[index]}
         case ${want_kind[index]}-$(verdict "$index") in
@@ -317,6 +338,15 @@ apply_plan() {
             part-*) lay_part "$path" "$source" ;;
         esac
     done
+    while read -r what index; do
+        path=${m_path[index]}
+        if [[ $what == leave ]]; then
+            printf '%s was edited and is left as it is\n' "$(real "$path")"
+        else
+            rm -f -- "$(real "$path")"
+            supersede "$path" gone
+        fi
+    done < <(of_another_timer | sort -rk2n)
 }
 
 confirm() {
@@ -376,6 +406,7 @@ nothing_to_do() {
     for index in "${!want_path[@]}"; do
         case $(verdict "$index") in keep | leave) ;; *) return 1 ;; esac
     done
+    [[ $(of_another_timer) != *remove* ]]
 }
 
 put_in_place() {

@@ -30,6 +30,7 @@ uninstall() {
     for ((index = ${#m_path[@]} - 1; index >= 0; index--)); do
         [[ ${m_path[index]} == var/lib/portage-ext* && ${m_kind[index]} == dir ]] || withdraw "$index"
     done
+    name_what_is_followed
     if ((${#left[@]} + ${#named[@]})); then
         name_what_is_left
         forget_what_is_gone
@@ -126,6 +127,15 @@ name_what_is_left() {
         printf 'kept, because package.env names it: %s\n' "$file"
         lines_that_name "${file##*/}" | sed 's/^/    /'
         printf '  take these lines out, then run --uninstall again\n'
+    done
+}
+
+# A followed configuration is `config follow`'s, and the profile of this host may be in it.
+name_what_is_followed() {
+    local file name
+    for file in "$config_root"/etc/portage/repos.conf/zz-portage-ext-*.conf; do
+        name=${file##*/zz-portage-ext-} name=${name%.conf}
+        [[ ! -e $file ]] || printf 'kept, because this host follows a published configuration: %s\n  to end it: portage-ext config unfollow --repository %s, select another profile, then remove that file\n' "$file" "$name"
     done
 }
 

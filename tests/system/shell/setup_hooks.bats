@@ -432,11 +432,24 @@ believed_keys() {
     programs="$work/it's a %:$PORTAGE_BIN:$PATH"
     hooks --role binhost "${binhost[@]}" --timer systemd --nginx none
     grep -qF "ExecStart=\"$work/it's a %%/portage-ext\" after-emerge" "$root/etc/systemd/system/portage-ext-publish.service"
-    hooks --role binhost --timer cron
+    echo '# mine' >>"$root/etc/systemd/system/portage-ext-publish.timer"
+    run -0 hooks --role binhost --timer cron
+    # The units of the other timer are gone, but for the edited one.
+    [[ $output == *"remove   $root/etc/systemd/system/portage-ext-publish.service"* ]]
+    [[ $output == *"$root/etc/systemd/system/portage-ext-publish.timer was edited and is left as it is"* ]]
+    [ "$(cd "$root/etc/systemd/system" && find . ! -type d)" = ./portage-ext-publish.timer ]
+    run -0 hooks --role binhost
+    [[ $output == *"everything is in place"* ]]
     sed -n 's/^17 4 \* \* \*  root  //p' "$root/etc/cron.d/portage-ext" | sed 's/\\%/%/g' >"$work/line"
     env -i PATH="$PATH" sh "$work/line"
     [[ $(<"$work/ran") == "after-emerge --pending"*$'\n'"publish --renew"* ]]
-    hooks --uninstall --purge
+    mkdir -p "$root/etc/portage/repos.conf"
+    touch "$root/etc/portage/repos.conf/zz-portage-ext-fleet.conf"
+    run -0 hooks --uninstall --purge
+    [[ $output == *"kept, because this host follows a published configuration: $root/etc/portage/repos.conf/zz-portage-ext-fleet.conf"* ]]
+    [[ $output == *"portage-ext config unfollow --repository fleet"* ]]
+    rm -r "$root/etc/portage/repos.conf/zz-portage-ext-fleet.conf"
+    rmdir --ignore-fail-on-non-empty "$root/etc/portage/repos.conf"
     same_as_before
 }
 
