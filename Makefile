@@ -59,7 +59,7 @@ $(VENV)/complete: requirements-dev.txt
 SCRATCH = TMPDIR=$$($(PYTHON) -m tests.testkit.scratch)
 
 test: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.testkit.environments
+	$(RUN) -m tests.testkit.environments
 	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS)
 
 test-unit: $(VENV)/complete
@@ -76,7 +76,7 @@ lint: $(VENV)/complete
 PROVE := $(RUN) -m pytest -m ""
 
 test-slow: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.testkit.environments
+	$(RUN) -m tests.testkit.environments
 	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS) -m slow tests
 
 test-crash: check-programs $(VENV)/complete
@@ -98,18 +98,18 @@ test-toolchain: check-programs $(VENV)/complete
 	$(SCRATCH) TOOLCHAIN_PORTAGES=all RANDOM_PLANS=200 $(PROVE) -q -n $(WORKERS) tests/system/toolchain
 
 test-attacks: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.testkit.environments
+	$(RUN) -m tests.testkit.environments
 	$(SCRATCH) ATTACK_PORTAGES=all $(PROVE) -q -n $(WORKERS) tests/system/attacks
 
 # What make test plays with the oldest and the newest.
 test-compat: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.testkit.environments
+	$(RUN) -m tests.testkit.environments
 	$(SCRATCH) COMPAT_PORTAGES=all $(PROVE) -q -n $(WORKERS) \
 		-k "every_supported or every_portage or every_combination or nested_groups or diamond or another_process or is_ended" \
 		tests/system/hooks tests/system/why tests/system/index tests/system/check tests/system/watch tests/system/repositories
 
 test-swarm: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.testkit.environments
+	$(RUN) -m tests.testkit.environments
 	SWARM_LOSSES=all $(PROVE) -q -s tests/system/swarm
 
 # Every reader for so many seconds, a reader a CPU; READERS names some of them.
@@ -122,11 +122,11 @@ test-unknown: check-programs $(VENV)/complete
 		tests/system/seam/test_spoilt.py
 
 test-days: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.testkit.environments
+	$(RUN) -m tests.testkit.environments
 	$(SCRATCH) UPDATE_DAYS=all $(PROVE) -q -n $(WORKERS) tests/system/updates
 
 test-portage: check-programs $(VENV)/complete
-	$(PYTHON) -m tests.system.compat.portage_own
+	$(RUN) -m tests.system.compat.portage_own
 
 test-differential: check-programs $(VENV)/complete
 	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(PROVE) -q -n $(WORKERS) -k differential tests
