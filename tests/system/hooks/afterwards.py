@@ -21,6 +21,7 @@ from tests.testkit.keys import SigningKey
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Layout, Root
 
+HOOK = environments.CHECKOUT / "etc/portage/postsync.d/portage-ext"
 PUBLISH = '\n[binhost]\nafter-emerge = "publish"\n'
 
 
@@ -111,3 +112,17 @@ def until(condition: Callable[[], bool], seconds: float = 300) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def hooked(root: Root, work: Path) -> Path:
+    """Put the hook where Portage looks for it, and have the repository synced by rsync. Returns where from."""
+    path = root.etc("postsync.d/portage-ext", HOOK.read_text())
+    path.chmod(0o755)
+    upstream, location = work / "upstream", work / f"{root.path.name}-repo"
+    original = root.repositories[0].location
+    shutil.copytree(original, upstream)
+    shutil.copytree(original, location)
+    conf = root.path / "etc/portage/repos.conf"
+    sync = f"sync-type = rsync\nsync-uri = file://{upstream}\nsync-rsync-verify-metamanifest = no\n"
+    conf.write_text(conf.read_text().replace(f"location = {original}\n", f"location = {location}\n{sync}"))
+    return upstream

@@ -16,30 +16,14 @@ from portage_ext.trust.memory import StateDirectory
 from portage_ext.trust.release import SIGNATURE_NAME
 from portage_ext.trust.signer import GpgSigner, SigningKey
 from portage_ext.unattended import heads, log
-from tests.system.hooks.afterwards import until
+from tests.system.hooks.afterwards import HOOK, hooked, until
 from tests.system.publish import site
 from tests.system.publish.site import Host
-from tests.testkit.environments import CHECKOUT
 from tests.testkit.httpd import Server
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
 DAY = 86400
-HOOK = CHECKOUT / "etc/portage/postsync.d/portage-ext"
-
-
-def hooked(root: Root, work: Path) -> Path:
-    """Put the hook where Portage looks for it, and have the repository synced by rsync. Returns where from."""
-    path = root.etc("postsync.d/portage-ext", HOOK.read_text())
-    path.chmod(0o755)
-    upstream, location = work / "upstream", work / f"{root.path.name}-repo"
-    original = root.repositories[0].location
-    shutil.copytree(original, upstream)
-    shutil.copytree(original, location)
-    conf = root.path / "etc/portage/repos.conf"
-    sync = f"sync-type = rsync\nsync-uri = file://{upstream}\nsync-rsync-verify-metamanifest = no\n"
-    conf.write_text(conf.read_text().replace(f"location = {original}\n", f"location = {location}\n{sync}"))
-    return upstream
 
 
 def lines(run: Outcome) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext.repositories import confined
+from tests.system.hooks.afterwards import hooked, until
 from tests.system.repositories import github, overlays
 from tests.testkit import environments, httpd
 from tests.testkit.ebuilds import EbuildRepository
@@ -41,9 +42,13 @@ class Desk:
     url: str
     configuration: Path
 
+    @property
+    def path(self) -> str:
+        """PATH with a real nvchecker in it."""
+        return f"{self.root.variables()['PATH']}:{environments.programs('nvchecker', ['nvchecker==2.22'])}/bin"
+
     def bump(self, *words: str, **variables: str) -> Outcome:
-        path = f"{self.root.variables()['PATH']}:{environments.programs('nvchecker', ['nvchecker==2.22'])}/bin"
-        return self.root.run("portage-ext", "ebuild", "bump", *words, PATH=path, **variables)
+        return self.root.run("portage-ext", "ebuild", "bump", *words, PATH=self.path, **variables)
 
     def package(self, cpv: str, source: str, body: str = "") -> None:
         name = cpv.partition("/")[2].rpartition("-")[0]
@@ -125,6 +130,28 @@ def test_releases_of_a_web_page_and_of_git(desk: Desk, work: Path) -> None:
     desk.root.emerge("-1", "app-misc/tool", "app-misc/gitty").ok()
     assert desk.root.installed() == {"app-misc/tool-1.10", "app-misc/gitty-2.1"}
     assert "has the newest release (1.10)" in desk.bump("app-misc/tool").ok().stdout
+
+
+@pytest.mark.slow
+def test_the_job_of_a_sync_copies_the_ebuilds_of_new_releases(desk: Desk, work: Path) -> None:
+    """As docs/repositories.md has it: a real sync brings a change, and the job goes through the list in the background."""
+    publish(desk.web, "tool-1.9", {"meson.build": ""})
+    publish(desk.web, "tool-1.10", {"meson.build": ""})
+    desk.package("app-misc/tool-1.9", f"{desk.url}/${{P}}.tar.xz")
+    desk.configuration.write_text(
+        f'["app-misc/tool"]\nsource = "regex"\nurl = "{desk.url}/"\nregex = "tool-([0-9.]+)\\\\.tar"\n'
+    )
+    job = f"portage-ext ebuild bump --listed --into {desk.overlay.location} --build"
+    desk.root.etc("portage-ext.toml", f'[postsync]\njob = "{job}"\n')
+    upstream = hooked(desk.root, work)
+    (upstream / "metadata").mkdir(exist_ok=True)
+    (upstream / "metadata/timestamp.chk").write_text("Fri, 27 Nov 2026 10:00:00 +0000\n")
+    assert "changed: started portage-ext" in desk.root.emerge("--sync", "tiny", PATH=desk.path).text
+    told = desk.root.path / "var/log/portage-ext/postsync-job.log"
+    until((desk.overlay.location / "app-misc/tool/tool-1.10.ebuild").exists)
+    until(lambda: "built once on trial: it installs 1 file" in told.read_text())
+    assert "app-misc/tool 1.9: there is 1.10" in told.read_text()
+    assert "app-misc/tool-1.10" in desk.root.emerge("-p", "app-misc/tool").ok().stdout
 
 
 @pytest.mark.slow
