@@ -47,6 +47,14 @@ def metadata(cpv: str = "app-misc/foo-1", **more: str) -> dict[str, bytes]:
     return {key: f"{value}\n".encode() for key, value in values.items()}
 
 
+def record_installed(root: Path, cpv: str, **more: str) -> None:
+    """An entry in the vdb below ``root`` of a package that is installed and has no files."""
+    entry = root / "var/db/pkg" / cpv
+    entry.mkdir(parents=True)
+    for name, data in (metadata(cpv, **more) | {"CONTENTS": b"", "COUNTER": b"1\n"}).items():
+        (entry / name).write_bytes(data)
+
+
 def tar_of(files: Mapping[str, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:

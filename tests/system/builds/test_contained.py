@@ -34,14 +34,26 @@ src_install() {{
 """
 
 
-def test_an_ebuild_that_reaches_out_reaches_nothing(small: Lab, port: int) -> None:
+EATER = "src_compile() {{ {} ; }}\nsrc_install() {{ insinto /usr/share; echo x > x; doins x; }}\n"
+STUBBORN = """
+src_install() { insinto /usr/share; echo x > x; doins x; }
+pkg_preinst() { die "it does not install"; }
+"""
+
+
+def test_builds_that_reach_out_eat_too_much_or_do_not_install(small: Lab, port: int) -> None:
+    """One run builds all four: each ends by itself, and what it did stays in its cage."""
     outside = small.work / "outside"
     outside.mkdir()
     reached = threading.Event()
     with socket.create_server(("127.0.0.1", port)) as server:
         threading.Thread(target=lambda: (server.accept(), reached.set()), daemon=True).start()
         small.repository.ebuild("app-misc/hostile-1", HOSTILE.format(port=port, outside=outside))
-        small.run("build", "v2", "app-misc/hostile").ok()
+        small.repository.ebuild("app-misc/memory-1", EATER.format('python3 -c "x = bytearray(900 * 2**20)" || die'))
+        small.repository.ebuild("app-misc/disk-1", EATER.format('head -c 900M /dev/zero > "${T}"/big || die'))
+        small.repository.ebuild("app-misc/stubborn-1", STUBBORN)
+        names = ("hostile", "memory", "disk", "stubborn")
+        ended = " ".join(small.run("build", "v2", *(f"app-misc/{name}" for name in names)).failed().stdout.split())
         assert not reached.is_set()
         socket.create_connection(("127.0.0.1", port)).close()  # the server would have been reached
     said = small.logs()
@@ -52,22 +64,25 @@ def test_an_ebuild_that_reaches_out_reaches_nothing(small: Lab, port: int) -> No
     ], said
     assert os.listdir(outside) == []
     assert not Path("/etc/portage-ext-was-here").exists()
+    # The bounds of memory and of disk end a build.
+    assert ended.count("its build failed") == 2
+    # What does not install is not published.
+    refused = "refused the build result for app-misc/stubborn-1: it cannot be installed in the environment of target v2"
+    assert refused in ended
+    assert "it does not install" in said
+    assert small.targets["v2"].installed() == set()
+    assert [path.name for path in small.packages("v2")] == ["hostile-1-1.gpkg.tar"]
+    assert {job["cpv"].removeprefix("app-misc/"): (job["state"], job["failure"]) for job in small.jobs()} == {
+        "hostile-1": ("published", ""),
+        "memory-1": ("failed", "package"),
+        "disk-1": ("failed", "package"),
+        "stubborn-1": ("failed", "checks"),
+    }
     assert left_behind(small) == []
-
-
-def test_bounds_of_memory_and_disk_end_the_build(small: Lab) -> None:
-    eater = "src_compile() {{ {} ; }}\nsrc_install() {{ insinto /usr/share; echo x > x; doins x; }}\n"
-    small.repository.ebuild("app-misc/memory-1", eater.format('python3 -c "x = bytearray(900 * 2**20)" || die'))
-    small.repository.ebuild("app-misc/disk-1", eater.format('head -c 900M /dev/zero > "${T}"/big || die'))
-    for name in ("memory", "disk"):
-        failed = small.run("build", "v2", f"app-misc/{name}").failed()
-        assert "its build failed" in " ".join(failed.stdout.split())
-        assert left_behind(small) == []
-    assert {(job["state"], job["failure"]) for job in small.jobs()} == {("failed", "package")}
     # It would fail in the same way: it is not tried again, until somebody says so.
     again = small.run("build", "v2", "app-misc/disk").failed()
     assert "failed before" in again.stdout
-    assert len(list(small.state.glob("log/*.log"))) == 2
+    assert len(list(small.state.glob("log/*.log"))) == 4
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> None:
@@ -98,20 +113,4 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> Non
     (job,) = small.jobs()
     assert job["state"] == "published"
     assert len(small.packages("v2")) == 1
-    assert left_behind(small) == []
-
-
-def test_what_does_not_install_is_not_published(small: Lab) -> None:
-    body = """
-    src_install() { insinto /usr/share; echo x > x; doins x; }
-    pkg_preinst() { die "it does not install"; }
-    """
-    small.repository.ebuild("app-misc/stubborn-1", body)
-    refused = small.run("build", "v2", "app-misc/stubborn").failed()
-    said = " ".join(refused.stdout.split())
-    assert "refused the build result for app-misc/stubborn-1: it cannot be installed in the environment of target v2" in said
-    assert [(job["state"], job["failure"]) for job in small.jobs()] == [("failed", "checks")]
-    assert small.packages("v2") == []
-    assert small.targets["v2"].installed() == set()
-    assert "it does not install" in small.logs()
     assert left_behind(small) == []

@@ -1,4 +1,7 @@
-"""`portage-ext deploy` over real ssh: two hosts get what was built for each; one that fails does not stop the other."""
+"""`portage-ext deploy` over real ssh: two hosts get what was built for each; one that fails does not stop the other.
+
+In make test both hosts take the builds of one target, so that one build serves; in the slow test each is a target of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from tests.testkit import sshd
 pytestmark = pytest.mark.skipif(sshd.SSHD is None, reason="sshd is not installed")
 
 
-@pytest.fixture
-def hosts(work: Path) -> Iterator[Lab]:
-    """Both targets are reached by an sshd each, whose every command runs in that target."""
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["one target", "a target each"])
+def hosts(work: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Both targets are reached by an sshd each, whose every command runs in that target. Host v3 may take v2's builds."""
     if not kit.CAN:
         pytest.skip(kit.REASON)
     lab = kit.make(work, "v2", "v3", libraries=False)
@@ -26,7 +29,8 @@ def hosts(work: Path) -> Iterator[Lab]:
     text = (lab.builder.path / "etc/portage/portage-ext.toml").read_text()
     with ExitStack() as stack:
         for name, root in lab.targets.items():
-            root.etc("binrepos.conf", f"[built]\nsync-uri = file://{lab.work}/binpkgs-{name}\nverify-signature = false\n")
+            target = name if request.param else "v2"
+            root.etc("binrepos.conf", f"[built]\nsync-uri = file://{lab.work}/binpkgs-{target}\nverify-signature = false\n")
             place = lab.work / f"ssh-{name}"
             place.mkdir()
             sshd.new_ssh_key(place / "host")
@@ -36,7 +40,7 @@ def hosts(work: Path) -> Iterator[Lab]:
             port = stack.enter_context(sshd.running(place))
             words = ["-p", str(port), *shlex.split(sshd.client_options(place / "user"))]
             quoted = ", ".join(f'"{word}"' for word in words)
-            text += f'\n[deploy.{name}]\nssh = "root@127.0.0.1"\noptions = [{quoted}]\n'
+            text += f'\n[deploy.{name}]\nssh = "root@127.0.0.1"\ntarget = "{target}"\noptions = [{quoted}]\n'
         lab.builder.etc("portage-ext.toml", text)
         yield lab
 
