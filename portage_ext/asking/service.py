@@ -1,4 +1,4 @@
-"""A client talks to its build service line by line through a program: ssh, or `portage-ext door` on this host.
+"""A client talks to its build service line by line through a program, which its transport names.
 
 Every wait has a limit. The first answer must arrive within the time set in [ask] (``patience``), later answers within
 ASK_ANSWER seconds. A ``hasty`` client is emerge: it gives the answer to its request what is left of patience, and ASK_EACH
@@ -14,7 +14,6 @@ import select
 import shlex
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,22 +24,12 @@ from typing import IO, Any, Final, Self
 from portage_ext import shown
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Standing, Wanted
-from portage_ext.config.asking import LOCAL, Asking
+from portage_ext.asking.transports import words
+from portage_ext.config.asking import Asking
 from portage_ext.errors.asking import MessageError, RefusedRequestError, ServiceError
 from portage_ext.limits import builds as limits
 
 _UNKNOWN_HOST: Final = "Host key verification failed"
-
-
-def words(asking: Asking) -> list[str]:
-    """The command line that connects to the service of ``asking``."""
-    if asking.where == LOCAL:
-        return [sys.executable, "-P", "-m", "portage_ext.cli.main", "door", "--client", asking.client]
-    patience = f"-oConnectTimeout={max(1, round(asking.patience))}"
-    alive = ("-oServerAliveInterval=15", "-oServerAliveCountMax=2")
-    port = () if asking.port is None else ("-p", str(asking.port))
-    # The service ignores this command: its authorized_keys has a fixed command for this client's key.
-    return ["ssh", "-T", "-oBatchMode=yes", patience, *alive, *port, *asking.options, "--", asking.host, "portage-ext door"]
 
 
 @dataclass(slots=True)
@@ -129,7 +118,8 @@ class Service:
         until = time.monotonic() + patience
         self._send(protocol.emit({"id": self._number, "do": what, **values}), until)
         answer = protocol.parse(self._line(until, patience))
-        if answer["id"] != self._number:
+        # A service that could not read the line does not know its number.
+        if answer["id"] != self._number and not ("refused" in answer and answer["id"] == 0):
             raise MessageError(f"the answer has the number {answer['id']}, and {self._number} was asked")
         if "refused" in answer:
             why = shown.line(str(answer.get("why", ""))[: limits.ASK_REASON])

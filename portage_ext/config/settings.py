@@ -27,8 +27,8 @@
     channel = "production"
 
 ``publishing`` describes [publish], [repository.NAME] and [mirror.NAME], ``unattended`` [binhost] and [postsync], ``building``
-[build], ``swarm`` [swarm], ``asking`` [ask] and [client.NAME], ``watching`` [watch], ``updating`` [update], ``snapshotting``
-[snapshot], ``toolchain`` the key of that name.
+[build], ``swarm`` [swarm], ``asking`` [ask], [client.NAME] and [door], ``watching`` [watch], ``updating`` [update],
+``snapshotting`` [snapshot], ``toolchain`` the key of that name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from portage_ext.config.watching import Metrics, Watching
 from portage_ext.errors import SettingsError
 
 if TYPE_CHECKING:
-    from portage_ext.config.asking import Asking, Client
+    from portage_ext.config.asking import Asking, Client, Door
     from portage_ext.config.updating import Updating
 
 
@@ -108,6 +108,7 @@ class Settings:
     update: Updating | None = None
     asking: Asking | None = None
     clients: Mapping[str, Client] = field(default_factory=dict)
+    door: Door | None = None
 
     @property
     def updating(self) -> Updating:
@@ -176,6 +177,7 @@ def _settings(top: Table, portage_home: Path, *, client_only: bool) -> Settings:
         metrics=watching.read_metrics(top),
         asking=asking.read(top),
         clients=asking.read_clients(top),
+        door=asking.read_door(top),
     )
     top.nothing_left()
     return settings

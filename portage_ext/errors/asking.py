@@ -33,3 +33,13 @@ class MessageError(PortageExtError):
 
     def __str__(self) -> str:
         return f"it is no message of this protocol: {self.why}"
+
+
+class DoorError(PortageExtError):
+    """The service cannot listen for clients over https. ``todo`` is what to do."""
+
+    why: str
+    todo: str
+
+    def __str__(self) -> str:
+        return f"{self.why}. {self.todo}"

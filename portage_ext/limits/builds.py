@@ -29,6 +29,16 @@ ASK_EACH: Final = 0.01
 """What emerge waits for the answer about each package of its request, after the patience of [ask]."""
 ASK_LOOK: Final = 1.0
 ASK_AGAIN: Final = 60.0  # how long a client that waits tries to reach a service that was lost
+# The service over https (door/).
+DOOR_CONNECTIONS: Final = 200
+DOOR_CLIENT: Final = 16  # connections of one client
+DOOR_HANDSHAKE: Final = 10.0
+"""Until somebody has shown a certificate that is known."""
+DOOR_REQUEST: Final = 60.0
+"""From the end of an answer until the next request has arrived whole; and for sending an answer."""
+DOOR_LINGER: Final = 1.0
+"""How long the rest of a request is read and dropped, so that the client can read why it was refused."""
+DOOR_CERTIFICATES: Final = 64 * KIB  # the file with the certificates of one client
 # Builds (builds/).
 BUILD_LOOK: Final = 0.5
 """How often a running build is checked for cancellation."""

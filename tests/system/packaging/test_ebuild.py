@@ -65,7 +65,7 @@ def test_emerge_installs_it(work: Path, overlay: EbuildRepository) -> None:
         assert "COMPREPLY" in (share / f"bash-completion/completions/{name}").read_text()
         assert f"complete -c {name}" in (share / f"fish/vendor_completions.d/{name}.fish").read_text()
     assert (share / "zsh/site-functions/_portage-ext").read_text().startswith("#compdef")
-    for name in ("builder", "coordinator"):
+    for name in ("builder", "coordinator", "door"):
         assert "ExecStart=" in (root.path / f"usr/lib/systemd/system/portage-ext-{name}.service").read_text()
         assert "supervise-daemon" in (root.path / f"etc/init.d/portage-ext-{name}").read_text()
     assert list((share / "man/man1").glob("portage-ext.1*"))

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from portage_ext.asking.protocol import Wanted
-from portage_ext.asking.service import Service, words
+from portage_ext.asking.service import Service
+from portage_ext.asking.transports import words
 from portage_ext.config.asking import Asking
 from portage_ext.errors.asking import MessageError, RefusedRequestError, ServiceError
 

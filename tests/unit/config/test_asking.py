@@ -30,12 +30,31 @@ def test_where_the_service_is(where: str, host: str, port: int | None) -> None:
     assert read("").asking is None
 
 
+def test_https_has_a_port_of_its_own_and_a_fingerprint_as_openssl_prints_it() -> None:
+    text = '[ask]\nwhere = "https://far"\ntarget = "laptop"\ncertificate = "a"\nkey = "b"\nserver = "{}"\n'
+    asking = read(text.format(":".join(["0F"] * 32))).asking
+    assert asking is not None
+    assert (asking.transport, asking.host, asking.port, asking.server) == ("https", "far", 8443, "0f" * 32)
+    found = read('[client.laptop]\ntargets = ["laptop"]\ncertificate = "/c.pem"\n[door]\nlisten = "[::]:1"\n')
+    assert found.clients["laptop"].certificate == Path("/c.pem")
+    assert found.door is not None
+    assert (found.door.address, found.door.port) == ("::", 1)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ('[ask]\ntarget = "laptop"\n', "ask.where"),
         ('[ask]\nwhere = "local"\n', "ask.target"),
-        ('[ask]\nwhere = "https://far"\ntarget = "laptop"\n', "ask.where"),
+        ('[ask]\nwhere = "http://far"\ntarget = "laptop"\n', "ask.where"),
+        ('[ask]\nwhere = "https://far"\ntarget = "laptop"\n', "ask.certificate"),
+        ('[ask]\nwhere = "https://far"\ntarget = "laptop"\ncertificate = "a"\n', "ask.key"),
+        ('[ask]\nwhere = "https://u@far"\ntarget = "laptop"\ncertificate = "a"\nkey = "b"\n', "ask.where"),
+        ('[ask]\nwhere = "https://far"\ntarget = "laptop"\ncertificate = "a"\nkey = "b"\nserver = "ab"\n', "ask.server"),
+        ('[ask]\nwhere = "https://f"\ntarget = "l"\ncertificate = "a"\nkey = "b"\noptions = ["-v"]\n', "ask.options"),
+        ('[ask]\nwhere = "ssh://far"\ntarget = "laptop"\nserver = "ab"\n', "ask.where"),
+        ('[door]\nlisten = "8443"\n', "door.listen"),
+        ('[door]\ncertificate = "a"\n', "door.key"),
         ('[ask]\nwhere = "ssh://-oProxyCommand=x"\ntarget = "laptop"\n', "ask.where"),
         ('[ask]\nwhere = "ssh://far:99999"\ntarget = "laptop"\n', "ask.where"),
         ('[ask]\nwhere = "ssh://u:secret@far"\ntarget = "laptop"\n', "ask.where"),
