@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,11 @@ def free_port() -> Iterator[int]:
 
 
 @contextmanager
-def running(words: Sequence[str], port: int, log: Path | None = None) -> Iterator[None]:
+def running(
+    words: Sequence[str], port: int, log: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``words``, which stays in the foreground and listens on ``port``. Raises RuntimeError with ``log`` if it does not."""
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env) as process:
         try:
             for _ in range(1200):
                 if process.poll() is not None:
@@ -39,6 +41,6 @@ def running(words: Sequence[str], port: int, log: Path | None = None) -> Iterato
             if process.poll() is not None:
                 said = log.read_text() if log and log.exists() else ""
                 raise RuntimeError(f"{words[0]} does not answer on port {port}: {said}")
-            yield
+            yield process
         finally:
             process.terminate()

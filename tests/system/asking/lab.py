@@ -1,9 +1,11 @@
-"""A coordinator that builds for a target, and a client that is like the target and asks over real ssh."""
+"""A coordinator that builds for a target, and a client that is like the target and asks over real ssh, or over https."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ from pathlib import Path
 
 from tests.system.builds import lab as builds
 from tests.system.builds.lab import Lab
-from tests.testkit import sshd
+from tests.testkit import daemon, sshd
+from tests.testkit.certificates import new_certificate
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
 
@@ -21,14 +24,20 @@ REASON = f"{builds.REASON}; and sshd is needed"
 DRIVER = 'FEATURES="getbinpkg"\nBUILD_ON_MISS="{}"\n'
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asking:
-    """``coordinator`` builds for the target ``v2`` in its environment; ``client`` is configured as that is."""
+    """``coordinator`` builds for the target ``v2`` in its environment; ``client`` is configured as that is.
+
+    ``reach`` says to [ask] how the client reaches the service; ``shown`` to [client.laptop] who it is there."""
 
     lab: Lab
     client: Root
     port: int
     options: tuple[str, ...]
+    reach: dict[str, str]
+    shown: str = ""
+    service: subprocess.Popen[bytes] | None = None
+    """The service over https."""
 
     @property
     def coordinator(self) -> Root:
@@ -37,8 +46,7 @@ class Asking:
     def ask(self, mode: str, *, only: str = "", **settings: object) -> None:
         """The client's BUILD_ON_MISS is ``mode``; ``settings`` go to [ask]."""
         self.client.etc("env/driver", DRIVER.format(mode) + (f'BINPKG_ONLY="{only}"\n' if only else ""))
-        options = ", ".join(f'"{word}"' for word in self.options)
-        values = {"where": f'"ssh://root@127.0.0.1:{self.port}"', "target": '"v2"', "options": f"[{options}]", "patience": 60}
+        values: dict[str, object] = {**self.reach, "target": '"v2"', "patience": 60}
         values |= {name.replace("_", "-"): value for name, value in settings.items()}
         self.client.etc("portage-ext.toml", "[ask]\n" + "".join(f"{name} = {value}\n" for name, value in values.items()))
 
@@ -46,7 +54,7 @@ class Asking:
         """Let the client ask, within ``quotas`` of [client.laptop]."""
         text = (self.coordinator.path / "etc/portage/portage-ext.toml").read_text().partition("\n[client.")[0]
         lines = "".join(f"{name.replace('_', '-')} = {value}\n" for name, value in quotas.items())
-        self.coordinator.etc("portage-ext.toml", f'{text}\n[client.laptop]\ntargets = ["v2"]\n{lines}')
+        self.coordinator.etc("portage-ext.toml", f'{text}\n[client.laptop]\ntargets = ["v2"]\n{self.shown}{lines}')
 
     def request(self, *words: str) -> Outcome:
         return self.client.run("portage-ext", "request", *words)
@@ -58,8 +66,8 @@ class Asking:
 
 
 @contextmanager
-def running(work: Path) -> Iterator[Asking]:
-    """The lab below ``work``, with an sshd, until the block ends."""
+def running(work: Path, transport: str = "ssh") -> Iterator[Asking]:
+    """The lab below ``work``, with a service that is reached by ``transport``, until the block ends."""
     lab = builds.make(work, "v2", libraries=False)
     target = lab.targets["v2"]
     client = Root.create(work / "client", target.environment, [lab.repository], CFLAGS=target.settings["CFLAGS"], USE="foo")
@@ -67,18 +75,9 @@ def running(work: Path) -> Iterator[Asking]:
         (client.path / "usr/bin" / tool.name).symlink_to(tool)
     client.etc("binrepos.conf", f"[built]\nsync-uri = file://{work}/binpkgs-v2\nverify-signature = false\n")
     client.etc("package.env", "*/* driver\n")
-    place = work / "ssh"
-    place.mkdir()
-    sshd.new_ssh_key(place / "host")
-    key = sshd.new_ssh_key(place / "laptop")
-    inside = " ".join(f"{name}={shlex.quote(value)}" for name, value in lab.builder.variables().items())
-    (place / "authorized").write_text(f'restrict,command="env -i {inside} portage-ext door --client laptop" {key}')
-    with sshd.running(place) as port:
-        made = Asking(lab, client, port, tuple(shlex.split(sshd.client_options(place / "laptop"))))
-        made.allow()
-        made.ask("wait")
+    with {"ssh": _over_ssh, "https": _over_https}[transport](lab, client) as made:
         yield made
-    # What works in the background must not outlive its files; it ends by itself. The sshd would count, too.
+    # What works in the background must not outlive its files; it ends by itself. The service would count, too.
     lab.run("builds", "drain")
     for _ in range(600):
         left = builds.left_behind(lab)
@@ -86,3 +85,36 @@ def running(work: Path) -> Iterator[Asking]:
             return
         time.sleep(0.1)
     raise AssertionError(left)
+
+
+@contextmanager
+def _over_ssh(lab: Lab, client: Root) -> Iterator[Asking]:
+    place = lab.work / "ssh"
+    place.mkdir()
+    sshd.new_ssh_key(place / "host")
+    key = sshd.new_ssh_key(place / "laptop")
+    inside = " ".join(f"{name}={shlex.quote(value)}" for name, value in lab.builder.variables().items())
+    (place / "authorized").write_text(f'restrict,command="env -i {inside} portage-ext door --client laptop" {key}')
+    with sshd.running(place) as port:
+        options = tuple(shlex.split(sshd.client_options(place / "laptop")))
+        said = ", ".join(f'"{word}"' for word in options)
+        made = Asking(lab, client, port, options, {"where": f'"ssh://root@127.0.0.1:{port}"', "options": f"[{said}]"})
+        made.allow()
+        made.ask("wait")
+        yield made
+
+
+@contextmanager
+def _over_https(lab: Lab, client: Root) -> Iterator[Asking]:
+    certificate, key = new_certificate(lab.work, "laptop")
+    server = re.findall(r"[0-9a-f]{64}", lab.run("door", "--setup").ok().stdout)[0]
+    with daemon.free_port() as port:
+        reach = {"where": f'"https://127.0.0.1:{port}"', "certificate": f'"{certificate}"', "key": f'"{key}"'}
+        made = Asking(lab, client, port, (), reach | {"server": f'"{server}"'}, f'certificate = "{certificate}"\n')
+        configuration = lab.builder.path / "etc/portage/portage-ext.toml"
+        configuration.write_text(f'{configuration.read_text()}\n[door]\nlisten = "127.0.0.1:{port}"\n')
+        made.allow()
+        made.ask("wait")
+        words = [str(lab.builder.environment.bin / "portage-ext"), "door", "--serve"]
+        with daemon.running(words, port, env=lab.builder.variables()) as made.service:
+            yield made
