@@ -1,13 +1,15 @@
 """Requests are followed until all have ended, the deadline is over, or the service stays unreachable; the requests remain
 queued.
 
-A broken connection is opened again, so nothing is lost if a laptop was asleep or the service was restarted.
+Nothing holds the caller beyond the deadline, also no service that takes a question and hangs. A broken connection is opened
+again, so nothing is lost if a laptop was asleep or the service was restarted.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from portage_ext.asking.protocol import Standing
 from portage_ext.asking.service import Service
@@ -18,7 +20,7 @@ from portage_ext.limits import builds as limits
 
 def follow(
     asking: Asking,
-    cpvs: Sequence[str],
+    known: Sequence[Standing],
     told: Callable[[Sequence[Standing]], None],
     *,
     deadline: float,
@@ -26,24 +28,29 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Standing]:
-    """Follow ``cpvs`` and return their last states. ``told`` is called with all states now and then once a second.
+    """Follow the packages of ``known``, which are their first states, and return their last states that are known.
 
-    ``deadline`` is in seconds from now. Raises ServiceError, RefusedRequestError, MessageError.
+    ``told`` is called with all states now and then once a second. ``deadline`` is in seconds from now. Raises ServiceError,
+    RefusedRequestError, MessageError before it.
     """
     until = clock() + deadline
+    cpvs = [one.cpv for one in known]
+    found = list(known)
     lost: float | None = None
-    while True:
+    while (left := until - clock()) > 0:
         try:
-            with connect(asking) as service:
-                while True:
-                    found = service.state(cpvs)
+            with connect(replace(asking, patience=min(asking.patience, left))) as service:
+                while (left := until - clock()) > 0:
+                    found = service.state(cpvs, min(limits.ASK_ANSWER, left))
                     lost = None
                     told(found)
-                    if all(one.has_ended for one in found) or clock() >= until:
+                    if all(one.has_ended for one in found):
                         return found
                     sleep(min(limits.ASK_LOOK, max(0.0, until - clock())))
         except ServiceError:
-            lost = clock() if lost is None else lost
-            if clock() - lost >= limits.ASK_AGAIN or clock() >= until:
+            now = clock()
+            lost = now if lost is None else lost
+            if now < until and now - lost >= limits.ASK_AGAIN:
                 raise
-            sleep(limits.ASK_LOOK)
+            sleep(min(limits.ASK_LOOK, max(0.0, until - now)))
+    return found

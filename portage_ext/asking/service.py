@@ -100,10 +100,10 @@ class Service:
             patience = max(0.0, self._until - time.monotonic()) + len(packages) * limits.ASK_EACH
         return protocol.standings(self.do(protocol.REQUEST, patience, target=self.asking.target, packages=asked, hurry=hurry))
 
-    def state(self, cpvs: Sequence[str] = ()) -> list[Standing]:
+    def state(self, cpvs: Sequence[str] = (), patience: float = limits.ASK_ANSWER) -> list[Standing]:
         """The states of this client's newest requests, for ``cpvs`` or for all packages. Raises the errors of
         :meth:`request`."""
-        return protocol.standings(self.do(protocol.STATE, target=self.asking.target, packages=list(cpvs)))
+        return protocol.standings(self.do(protocol.STATE, patience, target=self.asking.target, packages=list(cpvs)))
 
     def cancel(self, cpvs: Sequence[str]) -> list[Standing]:
         """Withdraw requests of this client. Raises the errors of :meth:`request`."""
@@ -138,7 +138,7 @@ class Service:
             try:
                 left = left[self._ours.send(left, socket.MSG_NOSIGNAL) :]
             except (BrokenPipeError, ConnectionResetError) as error:
-                raise self._lost() from error
+                raise self._lost(until) from error
             except BlockingIOError:
                 continue
 
@@ -151,7 +151,7 @@ class Service:
                 raise ServiceError(self.asking.where, f"did not answer within {patience:.2g} s")
             data = os.read(process.stdout.fileno(), 65536)
             if not data:
-                raise self._lost()
+                raise self._lost(until)
             self._unread += data
             if len(self._unread) > limits.ASK_LINE:
                 raise MessageError(f"an answer is longer than {limits.ASK_LINE} bytes")
@@ -159,12 +159,12 @@ class Service:
         self._unread = bytearray(rest)
         return line
 
-    def _lost(self) -> ServiceError:
+    def _lost(self, until: float) -> ServiceError:
         """The error for a program that has ended, with its last message as the reason."""
         if self._process is not None:
             # It may close its output and live on. It has a moment to say why it ends.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(limits.ASK_LOOK)
+                self._process.wait(min(limits.ASK_LOOK, max(0.0, until - time.monotonic())))
         text = ""
         if self._said is not None:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - limits.ASK_REASON))

@@ -75,7 +75,7 @@ def _followed(asking: Asking, found: list[Standing], screen: Screen) -> list[Sta
             screen.text(text, first="  ", indent="    ")
         before[:] = now
 
-    return follow(asking, [one.cpv for one in found], told, deadline=asking.deadline)
+    return follow(asking, found, told, deadline=asking.deadline)
 
 
 def _standing(options: argparse.Namespace, asking: Asking, names: Sequence[str], screen: Screen) -> int:

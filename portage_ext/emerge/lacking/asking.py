@@ -118,7 +118,6 @@ class Asker:
     def _wait(self, held: Sequence[Standing]) -> list[Standing]:
         """Hold until all have ended, or the deadline is over."""
         before: list[Standing] = []
-        cpvs = [one.cpv for one in held]
 
         def told(found: Sequence[Standing]) -> None:
             changed = list(telling.changes(before, found))
@@ -131,9 +130,9 @@ class Asker:
 
         try:
             # A person who sees this line may press Ctrl-C before print returns.
-            packages = words.counted(len(cpvs))
+            packages = words.counted(len(held))
             messages.line(f"waiting for {packages} before anything is merged; Ctrl-C leaves the request standing")
-            found = follow(self._asking, cpvs, told, deadline=self._asking.deadline)
+            found = follow(self._asking, held, told, deadline=self._asking.deadline)
         except (KeyboardInterrupt, SystemExit):
             messages.progress("")  # before the line, not after it
             messages.line("the request stands. Run emerge again when it is built; to wait for that: portage-ext request --wait")

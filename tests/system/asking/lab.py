@@ -66,8 +66,10 @@ class Asking:
 
 
 @contextmanager
-def running(work: Path, transport: str = "ssh") -> Iterator[Asking]:
-    """The lab below ``work``, with a service that is reached by ``transport``, until the block ends."""
+def running(work: Path, transport: str = "ssh", program: Path | None = None) -> Iterator[Asking]:
+    """The lab below ``work``, with a service that is reached by ``transport``, until the block ends.
+
+    ``program`` is run in place of portage-ext on the coordinator, with Python."""
     lab = builds.make(work, "v2", libraries=False)
     target = lab.targets["v2"]
     client = Root.create(work / "client", target.environment, [lab.repository], CFLAGS=target.settings["CFLAGS"], USE="foo")
@@ -75,7 +77,9 @@ def running(work: Path, transport: str = "ssh") -> Iterator[Asking]:
         (client.path / "usr/bin" / tool.name).symlink_to(tool)
     client.etc("binrepos.conf", f"[built]\nsync-uri = file://{work}/binpkgs-v2\nverify-signature = false\n")
     client.etc("package.env", "*/* driver\n")
-    with {"ssh": _over_ssh, "https": _over_https}[transport](lab, client) as made:
+    python = str(lab.builder.environment.python)
+    words = (str(lab.builder.environment.bin / "portage-ext"),) if program is None else (python, str(program))
+    with {"ssh": _over_ssh, "https": _over_https}[transport](lab, client, words) as made:
         yield made
     # What works in the background must not outlive its files; it ends by itself. The service would count, too.
     lab.run("builds", "drain")
@@ -88,13 +92,13 @@ def running(work: Path, transport: str = "ssh") -> Iterator[Asking]:
 
 
 @contextmanager
-def _over_ssh(lab: Lab, client: Root) -> Iterator[Asking]:
+def _over_ssh(lab: Lab, client: Root, program: tuple[str, ...]) -> Iterator[Asking]:
     place = lab.work / "ssh"
     place.mkdir()
     sshd.new_ssh_key(place / "host")
     key = sshd.new_ssh_key(place / "laptop")
     inside = " ".join(f"{name}={shlex.quote(value)}" for name, value in lab.builder.variables().items())
-    (place / "authorized").write_text(f'restrict,command="env -i {inside} portage-ext door --client laptop" {key}')
+    (place / "authorized").write_text(f'restrict,command="env -i {inside} {shlex.join(program)} door --client laptop" {key}')
     with sshd.running(place) as port:
         options = tuple(shlex.split(sshd.client_options(place / "laptop")))
         said = ", ".join(f'"{word}"' for word in options)
@@ -105,7 +109,7 @@ def _over_ssh(lab: Lab, client: Root) -> Iterator[Asking]:
 
 
 @contextmanager
-def _over_https(lab: Lab, client: Root) -> Iterator[Asking]:
+def _over_https(lab: Lab, client: Root, program: tuple[str, ...]) -> Iterator[Asking]:
     certificate, key = new_certificate(lab.work, "laptop")
     server = re.findall(r"[0-9a-f]{64}", lab.run("door", "--setup").ok().stdout)[0]
     with daemon.free_port() as port:
@@ -115,6 +119,5 @@ def _over_https(lab: Lab, client: Root) -> Iterator[Asking]:
         configuration.write_text(f'{configuration.read_text()}\n[door]\nlisten = "127.0.0.1:{port}"\n')
         made.allow()
         made.ask("wait")
-        words = [str(lab.builder.environment.bin / "portage-ext"), "door", "--serve"]
-        with daemon.running(words, port, env=lab.builder.variables()) as made.service:
+        with daemon.running([*program, "door", "--serve"], port, env=lab.builder.variables()) as made.service:
             yield made

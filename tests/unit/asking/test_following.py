@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -44,7 +48,7 @@ class Far:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
-    def state(self, cpvs: Sequence[str]) -> list[Standing]:
+    def state(self, cpvs: Sequence[str], patience: float) -> list[Standing]:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, ServiceError):
             raise answer
@@ -59,7 +63,9 @@ def followed(far: Far, deadline: float = 1000.0) -> tuple[list[str], list[str], 
         told.extend(one.state for one in found)
 
     connect: Any = lambda asking: cast(Service, far)  # noqa: E731
-    end = follow(ASKING, ["app-misc/a-1"], tell, deadline=deadline, connect=connect, sleep=clock.sleep, clock=clock)
+    end = follow(
+        ASKING, [Standing("app-misc/a-1", "accepted")], tell, deadline=deadline, connect=connect, sleep=clock.sleep, clock=clock
+    )
     return [one.state for one in end], told, clock.now
 
 
@@ -76,5 +82,27 @@ def test_a_lost_connection_is_made_again_and_a_service_that_stays_away_is_an_err
     assert followed(Far("queued", LOST, LOST, "failed"))[0] == ["failed"]
     with pytest.raises(ServiceError):
         followed(Far("queued", LOST))
-    with pytest.raises(ServiceError):
-        followed(Far(LOST), limits.ASK_AGAIN / 10)
+
+
+def test_a_service_that_is_lost_at_the_deadline_leaves_what_is_known() -> None:
+    assert followed(Far(LOST), limits.ASK_AGAIN / 10) == (["accepted"], [], limits.ASK_AGAIN / 10)
+    assert followed(Far("running", LOST), 2.5) == (["running"], ["running"], 2.5)
+
+
+def test_a_service_that_hangs_holds_nobody_beyond_the_deadline() -> None:
+    """A real program takes the question and never answers."""
+    hangs = """
+import json, sys, time
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["do"] == "state":
+        time.sleep(600)
+    print(json.dumps({"format": asked["format"], "id": asked["id"], "ok": {}}), flush=True)
+"""
+    asking = replace(ASKING, patience=60.0)
+    connect = functools.partial(Service, program=(sys.executable, "-c", hangs))
+    began = time.monotonic()
+    known = [Standing("app-misc/a-1", "queued")]
+    assert follow(asking, known, lambda found: None, deadline=1.5, connect=connect) == known
+    # It has 60 s to connect, an answer 30 s, and the service as long to come back.
+    assert time.monotonic() - began < 20

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from portage_ext.asking import over_https, protocol
+from portage_ext.asking.following import follow
 from portage_ext.asking.over_https import Link, UnknownServerError
-from portage_ext.asking.protocol import Wanted
+from portage_ext.asking.protocol import Standing, Wanted
 from portage_ext.asking.service import Service
 from portage_ext.builds.ledger import Ledger
 from portage_ext.config.asking import Asking, Client, Door
@@ -251,6 +252,27 @@ def test_the_connections_of_one_client_and_of_all_are_counted(served: Served, mo
             if "ok" in served.hello(link):
                 break
         assert time.monotonic() < until
+
+
+def test_a_service_that_hangs_holds_a_client_no_longer_than_its_deadline(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, answer = threading.Event(), Desk.answer
+
+    def hanging(desk: Desk, message: dict[str, Any]) -> dict[str, Any]:
+        if message["do"] == protocol.STATE:
+            goes_on.wait(100)
+        return answer(desk, message)
+
+    # As a ledger on a disk that hangs.
+    monkeypatch.setattr(Desk, "answer", hanging)
+    began = time.monotonic()
+    known = [Standing(NOTE.cpv, "queued")]
+    try:
+        assert follow(served.asking(), known, lambda found: None, deadline=2) == known
+        assert time.monotonic() - began < 20
+    finally:
+        goes_on.set()
 
 
 @pytest.mark.parametrize(
