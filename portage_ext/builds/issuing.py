@@ -15,14 +15,16 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
 from portage_ext.builds.entries import Attempt, Entry
-from portage_ext.builds.means import Means
 from portage_ext.builds.orders import Addition, Order
 from portage_ext.errors.builds import JobError
 from portage_ext.model import GPKG_SUFFIX
+
+if TYPE_CHECKING:
+    from portage_ext.builds.means import Means
 
 ORDER: Final = "order.json"
 ADDITIONS: Final = "additions"

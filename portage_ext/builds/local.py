@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files, locks
-from portage_ext.builds import accepting, performing
+from portage_ext.builds import performing
 from portage_ext.builds.cages import ending
 from portage_ext.builds.cages.isolation import die_with_parent
 from portage_ext.builds.engines import LOCAL, Builder, Engine
@@ -70,6 +70,7 @@ class Local:
                 looked = time.monotonic()
                 while True:
                     self._begin(keys, scratch)
+                    _load()
                     if not self._running and self._is_over(keys):
                         return
                     ending.wait([build.process.pid for build in self._running], limits.BUILD_LOOK / 5)
@@ -166,6 +167,8 @@ class Local:
 
     def _end(self, build: _Build) -> Entry:
         """Check the result of a process that has ended."""
+        from portage_ext.builds import accepting
+
         self._running.remove(build)
         with build.held:
             if not (build.directory / "out" / performing.REPORT).exists():
@@ -191,6 +194,15 @@ class Local:
 def engine(means: Means) -> Engine:
     """Make this engine; called through ``engines.ENGINES``."""
     return Local(means)
+
+
+def _load() -> None:
+    """Import what accepts and publishes results while the builds run, so that no result waits for it."""
+    from portage_ext.builds import accepting  # noqa: F401
+    from portage_ext.host import pkgdir
+    from portage_ext.tasks import upkeep  # noqa: F401
+
+    pkgdir.load()
 
 
 def _portage_ext(*words: str) -> list[str]:

@@ -6,13 +6,16 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from portage_ext.builds.cages.cage import Bounds
-from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.places import Places
 from portage_ext.config.building import Building
 from portage_ext.targets.store import Store
 from portage_ext.tasks.site import Site
+
+if TYPE_CHECKING:
+    from portage_ext.builds.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Means:
 @contextlib.contextmanager
 def means(site: Site) -> Iterator[Means]:
     """Open the ledger of ``site`` and give the shared objects while the block runs. Raises LedgerError."""
+    from portage_ext.builds.ledger import Ledger  # a builder has none
+
     where = Places.below(site.eroot)
     ledger = Ledger(where.ledger)
     try:

@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import time
@@ -25,7 +24,8 @@ from typing import IO, Final
 from portage_ext import files, locks
 from portage_ext.builds.cages import isolation
 from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
-from portage_ext.builds.cages.environment import DISTDIR, PKGDIR, Environment, environment, resolved, write_layer
+from portage_ext.builds.cages.checking import Check, checking
+from portage_ext.builds.cages.environment import DISTDIR, PKGDIR, Environment, resolved, write_layer
 from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.distfiles import Distfiles
 from portage_ext.builds.issuing import digest
@@ -62,12 +62,16 @@ class Performer:
 
     def plan(self, name: str, atoms: tuple[str, ...]) -> list[Planned]:
         """Plan the build of ``atoms`` for the target ``name``: the jobs in order. Raises PortageExtError, OSError."""
-        place = environment(name, self.store.load(name))
-        with scratch(self.places) as directory, tempfile.TemporaryFile() as log:
-            write_layer(place, directory / "layer")
+        with (
+            checking(name, self.store.load(name)) as (place, check),
+            scratch(self.places) as directory,
+            tempfile.TemporaryFile() as log,
+        ):
+            _configure(place, check, directory)
             words = ("sh", "-c", 'mkdir -p "$0" && exec "$@" >"$0/plan"', PKGDIR, *place.describe(*atoms))
             bounds = replace(self.bounds, seconds=limits.PLAN_SECONDS, results=limits.PLAN_SIZE)
             ended = self._step(place, directory, words, log, bounds=bounds, out="plan")
+            check()  # the resolver builds nothing, so it runs beside the check
             answer = directory / "plan/plan"
             if not answer.is_file():
                 raise JobError(name, f"its plan could not be made (exit status {ended.status}{_met(ended)}): {_end(log)}")
@@ -101,9 +105,9 @@ class Performer:
 
         Raises RefusedResultError if it cannot be merged, other PortageExtErrors, OSError.
         """
-        place = environment(order.target, self.store.load(order.target))
-        with self._over(place, order, additions, log) as (directory, over):
+        with self._over(order, additions, log) as (place, check, directory, over):
             ended = self._install(place, directory, [(order.job.cpv, result.name, result)], log, over=over)
+            check()  # nothing of the merge is kept, so it runs beside the check
         if _was_killed(ended) or ended.status == CAGE_FAILED:
             raise OSError("the trial installation was killed, or could not be isolated")
         if ended.status or ended.bound:
@@ -114,33 +118,41 @@ class Performer:
 
     @contextlib.contextmanager
     def _over(
-        self, place: Environment, order: Order, additions: Path, log: IO[bytes]
-    ) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-        """Give a scratch directory with the configuration layer in it, and the layers over the environment for ``order``."""
-        with scratch(self.places) as directory, contextlib.ExitStack() as held:
-            write_layer(place, directory / "layer")
+        self, order: Order, additions: Path, log: IO[bytes]
+    ) -> Iterator[tuple[Environment, Check, Path, tuple[Path, ...]]]:
+        """Give the environment for ``order`` with its check, a scratch directory with the configuration layer in it, and the
+        layers over the environment."""
+        with (
+            checking(order.target, self.store.load(order.target)) as (place, check),
+            scratch(self.places) as directory,
+            contextlib.ExitStack() as held,
+        ):
+            _configure(place, check, directory)
             over: tuple[Path, ...] = ()
             if order.additions:
                 recipe = {"environment": place.digest(), "additions": [asdict(one) for one in order.additions]}
-                merge = partial(self._merge, place, directory, order, additions, log)
+                merge = partial(self._merge, place, check, directory, order, additions, log)
                 over = (held.enter_context(Layers(self.places.layers).layer(recipe, merge)),)
-            yield directory, over
+            yield place, check, directory, over
 
     def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
-        place = environment(order.target, self.store.load(order.target))
         job = order.job
-        with self._over(place, order, additions, log) as (directory, over):
-            if (failed := self._fetched(place, job, directory, log)) is not None:
+        with self._over(order, additions, log) as (place, check, directory, over):
+            if (failed := self._fetched(place, check, job, directory, log)) is not None:
                 return failed
             distfiles = (Bind(str(directory / "distfiles"), DISTDIR),)
-            words = place.emerge(*_BUILD, f"={job.cpv}")
-            built = self._step(place, directory, words, log, binds=distfiles, out="binpkgs", over=over)
+            words = place.early_emerge(*_BUILD, f"={job.cpv}")
+            built = self._step(
+                place, directory, words, log, binds=distfiles, out="binpkgs", over=over, before=check, early=True
+            )
             if built.status or built.bound:
                 return _failed(built, "its build failed", "package")
             shutil.move(directory / "binpkgs", out / PACKAGES)
             return Report()
 
-    def _merge(self, place: Environment, directory: Path, order: Order, additions: Path, log: IO[bytes], tree: Path) -> None:
+    def _merge(
+        self, place: Environment, check: Check, directory: Path, order: Order, additions: Path, log: IO[bytes], tree: Path
+    ) -> None:
         """Merge the packages of ``order`` over the environment and copy the written files to ``tree``. Raises JobError,
         OSError."""
         packages: list[tuple[str, str, Path]] = []
@@ -150,6 +162,7 @@ class Performer:
                 why = f"{order.job.cpv} needs {one.cpv}, whose package is not with the order, or is another"
                 raise JobError(order.target, why)
             packages.append((one.cpv, f"{Cpv.parse(one.cpv).pf}-{one.build}{GPKG_SUFFIX}", source))
+        check()
         ended = self._install(place, directory, packages, log, keep=tree)
         if _was_killed(ended) or ended.status == CAGE_FAILED:
             raise OSError(f"merging what {order.job.cpv} needs was killed, or could not be isolated")
@@ -182,7 +195,7 @@ class Performer:
             binds = (Bind(place_of_them, _ADDITIONS),)
             return self._step(place, directory, words, log, binds=binds, over=over, keep=keep)
 
-    def _fetched(self, place: Environment, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
+    def _fetched(self, place: Environment, check: Check, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
         """Put the distfiles of ``job`` into the directory ``distfiles``. Returns a report if they could not be fetched."""
         store, into = Distfiles(self.places.distfiles), directory / "distfiles"
         into.mkdir()
@@ -190,7 +203,7 @@ class Performer:
         if not missing:
             return None
         words = ("env", f"DISTDIR={PKGDIR}", *place.emerge(*_FETCH, f"={job.cpv}"))
-        fetched = self._step(place, directory, words, log, out="fetched", network=True)
+        fetched = self._step(place, directory, words, log, out="fetched", network=True, before=check)
         if fetched.status or fetched.bound:
             return _failed(fetched, f"its distfiles could not be fetched ({', '.join(missing)})", "environment")
         wanted = {name: job.distfiles[name] for name in missing}
@@ -211,15 +224,27 @@ class Performer:
         bounds: Bounds | None = None,
         binds: tuple[Bind, ...] = (),
         network: bool = False,
+        before: Check = lambda: None,
+        early: bool = False,
     ) -> isolation.Ended:
         """Run ``words`` in a cage with the layers ``over`` the environment. The files in PKGDIR are copied to the directory
-        ``out``, which is created, and the files written over the layers to ``keep``."""
+        ``out``, which is created, and the files written over the layers to ``keep``. They run when ``before``
+        has passed; those of an ``early`` emerge are loaded before."""
         layers = (directory / "layer", *over)
         cage = place.cage(layers, directory / "root", words, bounds or self.bounds, binds=binds, network=network)
         if out:
             (directory / out).mkdir()
             cage = replace(cage, results=PKGDIR, out=str(directory / out))
-        return isolation.run(replace(cage, keep=str(keep or "")), log)
+        return isolation.run(replace(cage, keep=str(keep or ""), early=early), log, before=before)
+
+
+def _configure(place: Environment, check: Check, directory: Path) -> None:
+    """Write the configuration layer. Raises BlockedError, OSError."""
+    try:
+        write_layer(place, directory / "layer")
+    except (BlockedError, OSError):
+        check()  # if the environment differs from the target, say so first
+        raise
 
 
 @contextlib.contextmanager
@@ -227,7 +252,7 @@ def scratch(places: Places) -> Iterator[Path]:
     """Give a scratch directory whose lock this process holds. It contains the directories ``layer`` and ``root``."""
     files.make_directory(places.scratch, 0o700)
     with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
-        directory = places.scratch / f"{os.getpid()}.{secrets.token_hex(4)}"
+        directory = places.scratch / f"{os.getpid()}.{os.urandom(4).hex()}"
         directory.mkdir(0o700)
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,6 @@ from portage_ext.builds.ledger import Ledger
 from portage_ext.config.settings import Settings
 from portage_ext.config.unattended import OFF
 from portage_ext.errors.builds import BlockedError
-from portage_ext.host.pkgdir import index_lock
 from portage_ext.model import GPKG_SUFFIX, Cpv
 from portage_ext.unattended.marks import HeldMark
 
@@ -44,6 +43,8 @@ def pkgdir_of(name: str, settings: Settings) -> Path:
 
 def inject(entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Path:
     """Move the checked result of ``entry`` into ``pkgdir`` and leave a mark for after-emerge. Raises LedgerError, OSError."""
+    from portage_ext.host.pkgdir import index_lock  # whoever only plans does not need it
+
     files.make_directory(pkgdir)
     held = HeldMark(config_root, pkgdir)
     try:

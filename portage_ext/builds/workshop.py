@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from portage_ext.builds.engines import Engine, engine
 from portage_ext.builds.entries import Entry
@@ -24,9 +24,10 @@ from portage_ext.builds.performing import Performer
 from portage_ext.builds.publishing import inject, pkgdir_of
 from portage_ext.errors.builds import JobError
 from portage_ext.host.buildtimes import build_seconds
-from portage_ext.tasks import upkeep
 from portage_ext.tasks.site import Site
-from portage_ext.tasks.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from portage_ext.tasks.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ class Workshop:
 
     def publish(self) -> list[Upkeep]:
         """Move every checked result into its PKGDIR and sign, index and publish it. Raises PortageExtError, OSError."""
+        from portage_ext.tasks import upkeep  # whoever only plans does not need it
+
         entries = self.ledger.entries("checked")
         for entry in entries:
             inject(entry, self.ledger, pkgdir_of(entry.target, self.site.settings), self.site.config_root)

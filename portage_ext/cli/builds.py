@@ -9,22 +9,20 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from portage_ext.builds import accepting, issuing, means, orders, performing, sweeping
-from portage_ext.builds.entries import Entry
 from portage_ext.builds.key import DEFAULT, GRADES, explain
-from portage_ext.builds.ledger import Ledger
-from portage_ext.builds.performing import Performer
 from portage_ext.builds.places import Places
-from portage_ext.builds.standing import look
-from portage_ext.builds.workshop import Workshop, workshop
-from portage_ext.cli import live, objects, places
+from portage_ext.cli import objects, places
 from portage_ext.cli.screen import Screen
 from portage_ext.limits import builds as limits
-from portage_ext.targets.store import Store
-from portage_ext.tasks.upkeep import Upkeep
 from portage_ext.words import counted
+
+if TYPE_CHECKING:
+    from portage_ext.builds.entries import Entry
+    from portage_ext.builds.ledger import Ledger
+    from portage_ext.builds.workshop import Workshop
+    from portage_ext.tasks.upkeep import Upkeep
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +66,11 @@ def run(options: argparse.Namespace) -> int:
     screen = Screen()
     if options.action == "perform":
         return _perform(options)
+    # A builder needs none of these, and each of its jobs is a process of its own.
+    from portage_ext.builds import accepting, sweeping
+    from portage_ext.builds.workshop import workshop
+    from portage_ext.cli import live
+
     with workshop(places.site(options)) as shop:
         ledger = shop.ledger
         if options.action == "list":
@@ -129,6 +132,10 @@ def told(entry: Entry) -> dict[str, Any]:
 
 
 def _perform(options: argparse.Namespace) -> int:
+    from portage_ext.builds import issuing, means, orders, performing
+    from portage_ext.builds.performing import Performer
+    from portage_ext.targets.store import Store
+
     site = places.site(options)
     with options.order.open("rb") as file:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), str(options.order))
@@ -159,6 +166,8 @@ def _run(shop: Workshop, screen: Screen) -> int:
 
 
 def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
+    from portage_ext.builds.standing import look
+
     entries = ledger.entries()
     waiting = [entry.key for entry in entries if entry.state in ("queued", "checked")]
     reasons = {one.entry.key: one.reason for one in look(ledger, waiting)}

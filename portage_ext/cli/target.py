@@ -85,6 +85,11 @@ def _capture(options: argparse.Namespace, store: Store, screen: Screen) -> int:
 def _taken(options: argparse.Namespace) -> Target:
     if options.builder is not None:
         return Target(builder.read(options.builder), int(time.time()), source=f"builder:{options.builder.resolve()}")
+    with _begun(options) as capture:
+        return capture.target()
+
+
+def _begun(options: argparse.Namespace) -> reach.Capture:
     if options.root is not None:
         return reach.directory(options.root)
     if options.prefix is not None:

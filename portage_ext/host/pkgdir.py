@@ -131,6 +131,11 @@ def _policy(settings: Any) -> SignaturePolicy:
     )
 
 
+def load() -> None:
+    """Import what :func:`index_lock` needs, in a program that waits for something else before."""
+    import portage.locks  # noqa: F401
+
+
 @contextlib.contextmanager
 def index_lock(pkgdir: Path) -> Iterator[None]:
     """Hold Portage's own lock on PKGDIR/Packages, which emerge takes to inject a package. Announces a wait and, unlike Portage,

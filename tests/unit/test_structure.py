@@ -27,6 +27,7 @@ def test_every_module_opens_with_its_rule_and_has_one_idea() -> None:
 SPEAKING = {
     "asking/over_https.py": "a program that reaches a service over https: requests on its stdin, answers on its stdout",
     "builds/describe.py": "a program that runs in a cage: its stdout is the plan, which builds/key reads",
+    "builds/cages/early.py": "a program that runs in a cage: it waits for a line on its stdin and becomes emerge",
     "builds/cages/inside.py": "the first process of a cage: its stderr goes to the attempt's log, its status says how it ended",
     "targets/collect.py": "a program that runs on the host that is captured: its stdout is the capture",
     "hooks/guard.py": "a program that a phase hook starts: its stderr is what the phase shows, its status refuses the merge",

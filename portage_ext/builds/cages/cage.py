@@ -15,6 +15,8 @@ from portage_ext.limits import builds as limits
 
 CAGE_FAILED: Final = 125
 """The exit status if the cage could not be set up; the log says why."""
+ALLOWED: Final = b"go\n"
+"""The process that started the cage sends this line after the cage, when the command may work."""
 RESULTS_REFUSED: Final = 124
 """The exit status if the command succeeded, but its results could not be copied out of the cage; the log says why."""
 
@@ -73,16 +75,18 @@ class Cage:
     keep: str = ""
     """A directory of this host. If the command succeeds, everything that it wrote over the last of ``layers`` is copied there,
     within ``bounds.disk``. The copy can be used as a layer."""
+    early: bool = False
+    """The command starts before it may work, and waits for a line on standard input (``cages/early``)."""
     empty: tuple[str, ...] = ("/tmp", "/run")
     """Directories that are empty at the start, even if the layers have files there."""
 
     def emit(self) -> bytes:
-        """The text that :func:`parse` reads."""
-        return json.dumps(asdict(self)).encode()
+        """The line that :func:`parse` reads."""
+        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def parse(data: bytes) -> Cage:
-    """Parse the text from :meth:`Cage.emit`. The process inside the cage calls this."""
+    """Parse the line from :meth:`Cage.emit`. The process inside the cage calls this."""
     values: dict[str, Any] = json.loads(data)
     values |= {name: tuple(values[name]) for name in ("command", "empty")}
     values["layers"] = tuple(Over(tuple(one["lower"]), one["inside"]) for one in values["layers"])

@@ -1,9 +1,8 @@
-"""Builds for a target run in an environment that must be identical to the target; if it differs, nothing is built in it.
+"""Builds for a target run in an environment that must be identical to the target (``checking``).
 
 Today an environment is a chroot or a Gentoo Prefix on this host. It is used in place as the bottom layer, and no build writes
-to it. Before each run it is captured again and compared with the target. If they differ in anything but the time, the run is
-*blocked* and the differences are named. ``-march=native`` would mean the CPU of this host, so configuration files with it are
-covered by a layer in which it is replaced by the flags that the target's compiler chose.
+to it. ``-march=native`` would mean the CPU of this host, so configuration files with it are covered by a layer in which it is
+replaced by the flags that the target's compiler chose.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from typing import Final
 import portage_ext
 from portage_ext.builds.cages.cage import Bind, Bounds, Cage, Over
 from portage_ext.errors.builds import BlockedError, TargetError
-from portage_ext.targets import reach
 from portage_ext.targets.capture import Target
-from portage_ext.targets.differences import differences
 
 PACKAGE: Final = "/run/portage-ext/package"
 """The path in the cage where the code of portage-ext is mounted read-only."""
@@ -53,7 +50,6 @@ _PRIVATE: Final = (
 them."""
 _SECRET_FILES: Final = ("/etc/gshadow", "/etc/shadow")
 _NATIVE: Final = re.compile(rb"-m(?:arch|cpu|tune)=native(?![\w-])")
-_SHOWN: Final = 5
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -97,6 +93,11 @@ class Environment:
         """The command line of emerge in this environment."""
         return (*self.target.emerge, *arguments)
 
+    def early_emerge(self, *arguments: str) -> tuple[str, ...]:
+        """The same for a cage whose command starts ``early``."""
+        python, *rest = self.target.emerge
+        return (python, "-m", "portage_ext.builds.cages.early", *rest, *arguments)
+
     def describe(self, *atoms: str) -> tuple[str, ...]:
         """The command that prints the plan for ``atoms``."""
         return (self.target.emerge[0], "-m", "portage_ext.builds.describe", *atoms)
@@ -137,29 +138,14 @@ class Environment:
 
 
 def environment(name: str, target: Target) -> Environment:
-    """Return the environment of ``target`` after checking that it equals the target. Raises TargetError, BlockedError,
-    CaptureError."""
+    """The environment of ``target``. Raises TargetError if there is none on this host."""
     kind, _, place = target.source.partition(":")
-    if kind == "chroot":
-        now = reach.directory(Path(place))
-    elif kind == "prefix":
-        now = reach.prefix(Path(place))
-    else:
+    if kind not in ("chroot", "prefix"):
         raise TargetError(
             name,
             f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: make a chroot of it (a "
             "stage3 with the target's profile, configuration and packages), and run "
             f"`portage-ext target capture {name} --root DIR`",
-        )
-    # The world file decides what is installed, not how it is built.
-    found = [one for one in differences(target, now) if not one.name.startswith("var/lib/portage/world")]
-    if found or now.emerge != target.emerge:
-        named = [f"{one.area} {one.name}: {one.first or 'nothing'} -> {one.second or 'nothing'}" for one in found[:_SHOWN]]
-        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise BlockedError(
-            name,
-            f"differs from the target: {'; '.join(named) or 'another Portage'}{more}",
-            f"bring the environment back to what the target is, or run `portage-ext target capture {name}` again",
         )
     outside = {one.location for one in target.repositories} if kind == "prefix" else set()
     binds = [

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext.builds.cages import mounts
-from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Cage, Over, parse
+from portage_ext.builds.cages.cage import ALLOWED, CAGE_FAILED, RESULTS_REFUSED, Bind, Cage, Over, parse
 from portage_ext.builds.cages.upper import Copying
 
 _CAPABILITIES: Final = ("chown", "dac_override", "fowner", "fsetid", "kill", "setfcap", "setgid", "setuid")
@@ -32,8 +32,9 @@ _READ_ONLY: Final = ("bus", "fs", "irq", "sys")
 
 
 def main() -> int:
-    """Read the cage from standard input, set it up, and run its command. Returns the exit status of the command."""
-    cage = parse(sys.stdin.buffer.read())
+    """Read the cage from standard input, set it up, and run its command when that is allowed. Returns the exit status of the
+    command."""
+    cage = parse(sys.stdin.buffer.readline())
     # Open these directories before the old root is unmounted. Processes in the cage have fewer capabilities than this process,
     # so they cannot reach the descriptors through /proc (ptrace(2), access mode checking).
     out, keep = _held(cage.out), _held(cage.keep)
@@ -213,17 +214,28 @@ def _words(cage: Cage) -> Sequence[str]:
 
 def _run(words: Sequence[str], cage: Cage) -> int:
     """Run the command in a new session, reap all other processes that end meanwhile, and return the exit status."""
-    log = os.dup(1)
-    with open(os.devnull, "rb") as nothing:
-        child = subprocess.Popen(
-            words, stdin=nothing, stdout=log, stderr=log, env=dict(cage.environment), cwd="/", start_new_session=True
-        )
+    if not cage.early and not _is_allowed():
+        return CAGE_FAILED
+    log, waits = os.dup(1), subprocess.PIPE if cage.early else subprocess.DEVNULL
+    child = subprocess.Popen(
+        words, stdin=waits, stdout=log, stderr=log, env=dict(cage.environment), cwd="/", start_new_session=True
+    )
     signal.signal(signal.SIGTERM, lambda number, frame: child.kill())
+    if child.stdin is not None:
+        if not _is_allowed():
+            return CAGE_FAILED
+        with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
+            pipe.write(ALLOWED)
     while True:
         with contextlib.suppress(InterruptedError):
             ended, status = os.waitpid(-1, 0)
             if ended == child.pid:
                 return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _is_allowed() -> bool:
+    """Wait until the command may work. False if the process that started the cage has given up."""
+    return sys.stdin.buffer.readline() == ALLOWED
 
 
 def _call(*words: str) -> None:

@@ -23,7 +23,7 @@ from typing import IO, Final
 
 from portage_ext import limits
 from portage_ext.builds.cages import ending
-from portage_ext.builds.cages.cage import Bounds, Cage
+from portage_ext.builds.cages.cage import ALLOWED, Bounds, Cage
 from portage_ext.errors.builds import IsolationError
 from portage_ext.limits import builds as builds_limits
 
@@ -55,9 +55,14 @@ def check() -> None:
         raise IsolationError(f"it needs {', '.join(missing)} (sys-apps/util-linux)")
 
 
-def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: False) -> Ended:
-    """Run the command of the cage until it ends, exceeds a limit, or ``cancelled`` returns True. Raises IsolationError,
-    OSError."""
+def run(
+    cage: Cage, log: IO[bytes], *, before: Callable[[], None] = lambda: None, cancelled: Callable[[], bool] = lambda: False
+) -> Ended:
+    """Run the command of the cage until it ends, exceeds a limit, or ``cancelled`` returns True.
+
+    The cage is set up while ``before`` runs. If ``before`` fails, the command does not run, and its exception is raised. Raises
+    IsolationError, OSError.
+    """
     check()
     words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
     words += ["--propagation", "private", "--", sys.executable, "-S", "-m", _INSIDE]
@@ -85,7 +90,10 @@ def run(cage: Cage, log: IO[bytes], *, cancelled: Callable[[], bool] = lambda: F
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(cage.emit())
-                process.stdin.close()
+                process.stdin.flush()
+            before()
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(ALLOWED)
             bound = _wait(process, cage.bounds, cancelled)
         finally:
             if process.poll() is None:

@@ -1,0 +1,51 @@
+"""Before anything is built in an environment, it is captured again and compared with its target; if it differs, nothing is.
+
+If they differ in anything but the time, the run is *blocked* and the differences are named. The capture takes a while, so other
+work goes on beside it: what comes of that work counts only when the check has passed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from portage_ext.builds.cages.environment import Environment, environment
+from portage_ext.errors.builds import BlockedError
+from portage_ext.targets import reach
+from portage_ext.targets.capture import Target
+from portage_ext.targets.differences import differences
+
+Check = Callable[[], None]
+"""Waits until the environment is captured. Raises BlockedError if it differs from its target, CaptureError,
+InvalidBuilderError. Only the first call of it takes time."""
+_SHOWN: Final = 5
+
+
+@contextlib.contextmanager
+def checking(name: str, target: Target) -> Iterator[tuple[Environment, Check]]:
+    """Give the environment of ``target``, which is being captured, and its check. Raises TargetError, CaptureError."""
+    place = environment(name, target)
+    with (reach.prefix if place.is_prefix else reach.directory)(place.top) as capture:
+        passed = False
+
+        def check() -> None:
+            nonlocal passed
+            if not passed:
+                _compare(name, target, capture.target())
+                passed = True
+
+        yield place, check
+
+
+def _compare(name: str, target: Target, now: Target) -> None:
+    # The world file decides what is installed, not how it is built.
+    found = [one for one in differences(target, now) if not one.name.startswith("var/lib/portage/world")]
+    if found or now.emerge != target.emerge:
+        named = [f"{one.area} {one.name}: {one.first or 'nothing'} -> {one.second or 'nothing'}" for one in found[:_SHOWN]]
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise BlockedError(
+            name,
+            f"differs from the target: {'; '.join(named) or 'another Portage'}{more}",
+            f"bring the environment back to what the target is, or run `portage-ext target capture {name}` again",
+        )
