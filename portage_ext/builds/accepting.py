@@ -24,7 +24,7 @@ from portage_ext.errors.builds import JobError, RefusedResultError
 from portage_ext.limits import builds as limits
 
 Trial = Callable[[Means, Attempt, Path], None]
-"""A function that merges a result on trial. It raises RefusedResultError if the result cannot be merged."""
+"""A function that merges a result on trial (default: :func:`merged`). It raises RefusedResultError if that is not possible."""
 
 
 def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | None = None) -> Entry:
@@ -45,7 +45,7 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
             ledger.end(attempt, "failed", failure=said.failure, reason=reason)
             return ledger.get(attempt.key)
         result = incoming.accepted(directory / performing.PACKAGES, entry.job)
-        (trial or _merged)(means, attempt, result)
+        (trial or merged)(means, attempt, result)
     except PortageExtError as error:
         refused = isinstance(error, RefusedResultError | JobError)
         reason = f"{error}; {advice(attempt)}" if refused else str(error)
@@ -68,13 +68,17 @@ def advice(attempt: Attempt) -> str:
     return f"see `portage-ext builds log {attempt.key[:12]}` on the build host"
 
 
-def _merged(means: Means, attempt: Attempt, result: Path) -> None:
+def merged(means: Means, attempt: Attempt, result: Path, ready: performing.Trial | None = None) -> None:
+    """Merge ``result`` on trial in a cage, in ``ready`` if it is given and still waits."""
     performer = performing.Performer(means.places, means.targets, means.bounds)
     files.make_directory(Path(attempt.log).parent, 0o700)  # if the engine builds on another host, there may be no log yet
     with tempfile.TemporaryDirectory(dir=means.places.state) as place, open(attempt.log, "ab", opener=_private) as log:
-        order = issue(means, attempt, Path(place))
         log.write(b"\nportage-ext: merging the result on trial\n")
         log.flush()
+        if ready is not None and ready.waits:
+            ready.merge(result, log)
+            return
+        order = issue(means, attempt, Path(place))
         performer.try_out(order, Path(place) / ADDITIONS, result, log)
 
 

@@ -8,6 +8,7 @@ a process is killed, the next run cleans up and queues its jobs again.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,7 @@ from portage_ext.builds.engines import LOCAL, Builder, Engine
 from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.issuing import ORDER, issue
 from portage_ext.builds.means import Means
+from portage_ext.builds.orders import Order
 from portage_ext.errors import PortageExtError
 from portage_ext.limits import builds as limits
 from portage_ext.words import size
@@ -37,12 +40,16 @@ _DRAINED: Final = "drained"
 
 @dataclass(slots=True)
 class _Build:
-    """A running attempt: its process, and the locks and files that it holds."""
+    """A running attempt: its process, and the locks, files and cages that it holds."""
 
     attempt: Attempt
+    order: Order
     process: subprocess.Popen[bytes]
     directory: Path
     held: ExitStack
+    began: float
+    trial: performing.Trial | None = None
+    """The cage for the trial installation. It is made beside the build, so that its emerge is loaded when the build ends."""
 
 
 @dataclass(slots=True)
@@ -84,6 +91,8 @@ class Local:
                         elif not ledger.is_current(build.attempt):
                             self._stop(build)
                             told(ledger.get(build.attempt.key))
+                        elif build.trial is None and time.monotonic() - build.began > limits.BUILD_TRIAL:
+                            self._prepare(build)
             finally:
                 for build in list(self._running):
                     self._stop(build)
@@ -156,14 +165,26 @@ class Local:
         order, out = directory / "order", directory / "out"
         out.mkdir(parents=True, mode=0o700)
         files.make_directory(Path(attempt.log).parent, 0o700)
-        issue(self.means, attempt, order)
+        issued = issue(self.means, attempt, order)
         config = str(self.means.site.config_root)
         words = [*_portage_ext("builds", "--config-root", config), "perform", str(order / ORDER), str(out)]
         with open(os.devnull, "rb") as nothing, open(attempt.log, "wb", opener=_private) as log:
             process = subprocess.Popen(
                 words, stdin=nothing, stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_parent(os.getpid())
             )
-        return _Build(attempt, process, directory, slot.pop_all())
+        return _Build(attempt, issued, process, directory, slot.pop_all(), time.monotonic())
+
+    def _prepare(self, build: _Build) -> None:
+        """Make the cage of the trial installation. Whatever fails here is tried again when the build has ended.
+
+        If the build needs additions, its process may still be making their layer, and this process must not wait for that.
+        """
+        build.began = math.inf
+        if build.order.additions:
+            return
+        performer = performing.Performer(self.means.places, self.means.targets, self.means.bounds)
+        with contextlib.suppress(PortageExtError, OSError), open(os.devnull, "wb") as nothing:
+            build.trial = build.held.enter_context(performer.trial(build.order, build.directory, nothing))
 
     def _end(self, build: _Build) -> Entry:
         """Check the result of a process that has ended."""
@@ -177,7 +198,8 @@ class Local:
                     build.attempt, "failed", failure="builder", reason=f"{reason}; {accepting.advice(build.attempt)}"
                 )
                 return self.means.ledger.get(build.attempt.key)
-            return accepting.accept(self.means, build.attempt, build.directory / "out")
+            trial = partial(accepting.merged, ready=build.trial)
+            return accepting.accept(self.means, build.attempt, build.directory / "out", trial=trial)
 
     def _stop(self, build: _Build) -> None:
         """Kill a process; its cage is killed with it."""

@@ -23,9 +23,17 @@ from typing import IO, Final
 
 from portage_ext import files, locks
 from portage_ext.builds.cages import isolation
-from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds
+from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds, Cage
 from portage_ext.builds.cages.checking import Check, checking
-from portage_ext.builds.cages.environment import DISTDIR, PKGDIR, Environment, resolved, write_layer
+from portage_ext.builds.cages.environment import (
+    ADDITIONS,
+    DISTDIR,
+    PKGDIR,
+    Environment,
+    environment,
+    resolved,
+    write_layer,
+)
 from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.distfiles import Distfiles
 from portage_ext.builds.issuing import digest
@@ -49,7 +57,6 @@ _FETCH: Final = ("--fetchonly", *_OPTIONS)
 _MERGE: Final = ("--ignore-default-opts", "--oneshot", "--nodeps", "--usepkgonly", "--getbinpkg=n", "--color=n")
 _PHASE_KILLED: Final = re.compile(rb"The ebuild phase '[a-z_]+' has been killed by signal 9\.")
 """What emerge says then (_emerge/AbstractEbuildProcess.py); its exit status is 1, as after any failure."""
-_ADDITIONS: Final = "/run/portage-ext/additions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +74,10 @@ class Performer:
             scratch(self.places) as directory,
             tempfile.TemporaryFile() as log,
         ):
-            _configure(place, check, directory)
+            write_layer(place, directory / "layer")
             words = ("sh", "-c", 'mkdir -p "$0" && exec "$@" >"$0/plan"', PKGDIR, *place.describe(*atoms))
             bounds = replace(self.bounds, seconds=limits.PLAN_SECONDS, results=limits.PLAN_SIZE)
-            ended = self._step(place, directory, words, log, bounds=bounds, out="plan")
+            ended = isolation.run(self._cage(place, directory, words, bounds=bounds, out="plan"), log)
             check()  # the resolver builds nothing, so it runs beside the check
             answer = directory / "plan/plan"
             if not answer.is_file():
@@ -105,46 +112,59 @@ class Performer:
 
         Raises RefusedResultError if it cannot be merged, other PortageExtErrors, OSError.
         """
-        with self._over(order, additions, log) as (place, check, directory, over):
-            ended = self._install(place, directory, [(order.job.cpv, result.name, result)], log, over=over)
-            check()  # nothing of the merge is kept, so it runs beside the check
-        if _was_killed(ended) or ended.status == CAGE_FAILED:
-            raise OSError("the trial installation was killed, or could not be isolated")
-        if ended.status or ended.bound:
-            why = (
-                f"it cannot be installed in the environment of target {order.target} (exit status {ended.status}{_met(ended)})"
-            )
-            raise RefusedResultError(order.job.cpv, why)
+        with self.trial(order, additions, log) as trial:
+            trial.merge(result, log)
+
+    @contextlib.contextmanager
+    def trial(self, order: Order, additions: Path, log: IO[bytes]) -> Iterator[Trial]:
+        """Load the emerge that will merge the package of ``order`` on trial, and give the trial. Raises PortageExtError,
+        OSError."""
+        target = self.store.load(order.target)
+        place = environment(order.target, target)
+
+        def check() -> None:
+            with checking(order.target, target) as (_, passes):
+                passes()
+
+        with self._over(place, check, order, additions, log) as (directory, over):
+            packages = directory / "packages"
+            packages.mkdir()
+            cage = self._merging(place, directory, packages, [order.job.cpv], over)
+            # The cage is removed as a whole, so emerge need not remove its work directory.
+            features = f"{cage.environment['FEATURES']} noclean"
+            with isolation.started(replace(cage, environment={**cage.environment, "FEATURES": features})) as running:
+                yield Trial(order, place, packages, running)
 
     @contextlib.contextmanager
     def _over(
-        self, order: Order, additions: Path, log: IO[bytes]
-    ) -> Iterator[tuple[Environment, Check, Path, tuple[Path, ...]]]:
-        """Give the environment for ``order`` with its check, a scratch directory with the configuration layer in it, and the
-        layers over the environment."""
-        with (
-            checking(order.target, self.store.load(order.target)) as (place, check),
-            scratch(self.places) as directory,
-            contextlib.ExitStack() as held,
-        ):
-            _configure(place, check, directory)
+        self, place: Environment, check: Check, order: Order, additions: Path, log: IO[bytes]
+    ) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+        """Give a scratch directory with the configuration layer in it, and the layers over the environment for ``order``."""
+        with scratch(self.places) as directory, contextlib.ExitStack() as held:
+            try:
+                write_layer(place, directory / "layer")
+            except (PortageExtError, OSError):
+                check()  # if the environment differs from the target, that is the reason
+                raise
             over: tuple[Path, ...] = ()
             if order.additions:
                 recipe = {"environment": place.digest(), "additions": [asdict(one) for one in order.additions]}
                 merge = partial(self._merge, place, check, directory, order, additions, log)
                 over = (held.enter_context(Layers(self.places.layers).layer(recipe, merge)),)
-            yield place, check, directory, over
+            yield directory, over
 
     def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
         job = order.job
-        with self._over(order, additions, log) as (place, check, directory, over):
+        with (
+            checking(order.target, self.store.load(order.target)) as (place, check),
+            self._over(place, check, order, additions, log) as (directory, over),
+        ):
             if (failed := self._fetched(place, check, job, directory, log)) is not None:
                 return failed
-            distfiles = (Bind(str(directory / "distfiles"), DISTDIR),)
+            binds = (Bind(str(directory / "distfiles"), DISTDIR),)
             words = place.early_emerge(*_BUILD, f"={job.cpv}")
-            built = self._step(
-                place, directory, words, log, binds=distfiles, out="binpkgs", over=over, before=check, early=True
-            )
+            cage = self._cage(place, directory, words, out="binpkgs", over=over, binds=binds, early=True)
+            built = isolation.run(cage, log, before=check)
             if built.status or built.bound:
                 return _failed(built, "its build failed", "package")
             shutil.move(directory / "binpkgs", out / PACKAGES)
@@ -155,15 +175,16 @@ class Performer:
     ) -> None:
         """Merge the packages of ``order`` over the environment and copy the written files to ``tree``. Raises JobError,
         OSError."""
-        packages: list[tuple[str, str, Path]] = []
-        for one in order.additions:
-            source = additions / one.blake2b
-            if not source.is_file() or source.is_symlink() or digest(source) != one.blake2b:
-                why = f"{order.job.cpv} needs {one.cpv}, whose package is not with the order, or is another"
-                raise JobError(order.target, why)
-            packages.append((one.cpv, f"{Cpv.parse(one.cpv).pf}-{one.build}{GPKG_SUFFIX}", source))
-        check()
-        ended = self._install(place, directory, packages, log, keep=tree)
+        with tempfile.TemporaryDirectory(dir=directory) as name:
+            packages = Path(name)
+            for one in order.additions:
+                source = additions / one.blake2b
+                if not source.is_file() or source.is_symlink() or digest(source) != one.blake2b:
+                    why = f"{order.job.cpv} needs {one.cpv}, whose package is not with the order, or is another"
+                    raise JobError(order.target, why)
+                _add(packages, one.cpv, f"{Cpv.parse(one.cpv).pf}-{one.build}{GPKG_SUFFIX}", source)
+            cage = self._merging(place, directory, packages, [one.cpv for one in order.additions])
+            ended = isolation.run(replace(cage, keep=str(tree)), log, before=check)
         if _was_killed(ended) or ended.status == CAGE_FAILED:
             raise OSError(f"merging what {order.job.cpv} needs was killed, or could not be isolated")
         if ended.status or ended.bound:
@@ -171,29 +192,12 @@ class Performer:
             why = f"what {order.job.cpv} needs ({names}) could not be merged over the environment (exit status {ended.status}"
             raise JobError(order.target, f"{why}{_met(ended)})")
 
-    def _install(
-        self,
-        place: Environment,
-        directory: Path,
-        packages: Sequence[tuple[str, str, Path]],
-        log: IO[bytes],
-        *,
-        keep: Path | None = None,
-        over: tuple[Path, ...] = (),
-    ) -> isolation.Ended:
-        """Let the environment's emerge merge ``packages`` in this order; each is a CPV, its file name there, and its path
-        here."""
-        with tempfile.TemporaryDirectory(dir=directory) as place_of_them:
-            for name, file, source in packages:
-                cpv = Cpv.parse(name)
-                into = Path(place_of_them) / cpv.category / cpv.pn
-                into.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, into / file)
-            # emerge writes to its PKGDIR, so give it a copy.
-            copy = ("sh", "-c", 'mkdir -p "$1" && cp -r "$0/." "$1" && shift && exec "$@"', _ADDITIONS, PKGDIR)
-            words = (*copy, *place.emerge(*_MERGE, *(f"={name}" for name, _, _ in packages)))
-            binds = (Bind(place_of_them, _ADDITIONS),)
-            return self._step(place, directory, words, log, binds=binds, over=over, keep=keep)
+    def _merging(
+        self, place: Environment, directory: Path, packages: Path, cpvs: Sequence[str], over: tuple[Path, ...] = ()
+    ) -> Cage:
+        """A cage in which the environment's emerge merges ``cpvs`` in this order from the directory ``packages``."""
+        words = place.early_emerge(*_MERGE, *(f"={cpv}" for cpv in cpvs), merges=True)
+        return self._cage(place, directory, words, over=over, binds=(Bind(str(packages), ADDITIONS),), early=True)
 
     def _fetched(self, place: Environment, check: Check, job: Job, directory: Path, log: IO[bytes]) -> Report | None:
         """Put the distfiles of ``job`` into the directory ``distfiles``. Returns a report if they could not be fetched."""
@@ -203,7 +207,8 @@ class Performer:
         if not missing:
             return None
         words = ("env", f"DISTDIR={PKGDIR}", *place.emerge(*_FETCH, f"={job.cpv}"))
-        fetched = self._step(place, directory, words, log, out="fetched", network=True, before=check)
+        cage = self._cage(place, directory, words, out="fetched", network=True)
+        fetched = isolation.run(cage, log, before=check)
         if fetched.status or fetched.bound:
             return _failed(fetched, f"its distfiles could not be fetched ({', '.join(missing)})", "environment")
         wanted = {name: job.distfiles[name] for name in missing}
@@ -211,40 +216,64 @@ class Performer:
         store.lay_out(job.cpv, wanted, into)
         return None
 
-    def _step(
+    def _cage(
         self,
         place: Environment,
         directory: Path,
         words: tuple[str, ...],
-        log: IO[bytes],
         *,
         out: str = "",
-        keep: Path | None = None,
         over: tuple[Path, ...] = (),
         bounds: Bounds | None = None,
         binds: tuple[Bind, ...] = (),
         network: bool = False,
-        before: Check = lambda: None,
         early: bool = False,
-    ) -> isolation.Ended:
-        """Run ``words`` in a cage with the layers ``over`` the environment. The files in PKGDIR are copied to the directory
-        ``out``, which is created, and the files written over the layers to ``keep``. They run when ``before``
-        has passed; those of an ``early`` emerge are loaded before."""
+    ) -> Cage:
+        """A cage that runs ``words`` with the layers ``over`` the environment. The files in PKGDIR are copied to the directory
+        ``out``, which is created."""
         layers = (directory / "layer", *over)
         cage = place.cage(layers, directory / "root", words, bounds or self.bounds, binds=binds, network=network)
         if out:
             (directory / out).mkdir()
             cage = replace(cage, results=PKGDIR, out=str(directory / out))
-        return isolation.run(replace(cage, keep=str(keep or ""), early=early), log, before=before)
+        return replace(cage, early=early)
 
 
-def _configure(place: Environment, check: Check, directory: Path) -> None:
-    """Write the configuration layer. Raises BlockedError, OSError."""
-    try:
-        write_layer(place, directory / "layer")
-    except (BlockedError, OSError):
-        check()  # if the environment differs from the target, say so first
-        raise
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The emerge that merges the package of ``order`` on trial, loaded in a cage."""
+
+    order: Order
+    place: Environment
+    packages: Path
+    running: isolation.Running
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still waits for the package, and was not killed meanwhile."""
+        return self.running.lives
+
+    def merge(self, result: Path, log: IO[bytes]) -> None:
+        """Merge the package ``result``. Raises RefusedResultError if it cannot be merged, other PortageExtErrors, OSError."""
+        cpv = self.order.job.cpv
+        _add(self.packages, cpv, result.name, result)
+        # Nothing of the merge is kept, so it runs beside the check.
+        with checking(self.order.target, self.place.target) as (_, check):
+            ended = self.running.finish(log)
+            check()
+        if _was_killed(ended) or ended.status == CAGE_FAILED:
+            raise OSError("the trial installation was killed, or could not be isolated")
+        if ended.status or ended.bound:
+            target, status = self.order.target, f"exit status {ended.status}{_met(ended)}"
+            raise RefusedResultError(cpv, f"it cannot be installed in the environment of target {target} ({status})")
+
+
+def _add(packages: Path, cpv: str, name: str, source: Path) -> None:
+    """Copy the package ``source`` to its place in a PKGDIR."""
+    parsed = Cpv.parse(cpv)
+    place = packages / parsed.category / parsed.pn
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, place / name)
 
 
 @contextlib.contextmanager

@@ -132,8 +132,12 @@ def _policy(settings: Any) -> SignaturePolicy:
 
 
 def load() -> None:
-    """Import what :func:`index_lock` needs, in a program that waits for something else before."""
-    import portage.locks  # noqa: F401
+    """Import what the functions below need, in a program that waits for something else before. No configuration is read."""
+    import portage.dbapi.bintree
+    import portage.dbapi.porttree
+    import portage.dbapi.vartree
+    import portage.locks
+    import portage.package.ebuild.config  # noqa: F401
 
 
 @contextlib.contextmanager

@@ -44,6 +44,8 @@ BUILD_LOOK: Final = 0.5
 """How often a running build is checked for cancellation."""
 BUILD_LOST: Final = 5.0
 """How often who waits for builds of other processes looks whether those still live."""
+BUILD_TRIAL: Final = 0.3
+"""How long a build runs before its trial installation is prepared: until then it needs the CPUs itself."""
 BUILD_END: Final = 10.0
 """How long killed processes may take to end."""
 JOB_SIZE: Final = 32 * MIB

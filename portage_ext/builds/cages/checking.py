@@ -8,34 +8,57 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from portage_ext.builds.cages.environment import Environment, environment
+from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import BlockedError
 from portage_ext.targets import reach
 from portage_ext.targets.capture import Target
 from portage_ext.targets.differences import differences
 
 Check = Callable[[], None]
-"""Waits until the environment is captured. Raises BlockedError if it differs from its target, CaptureError,
-InvalidBuilderError. Only the first call of it takes time."""
+"""Waits until the environment is captured, when it is called first. Raises BlockedError if the environment differs from its
+target, CaptureError, InvalidBuilderError."""
 _SHOWN: Final = 5
 
 
 @contextlib.contextmanager
 def checking(name: str, target: Target) -> Iterator[tuple[Environment, Check]]:
-    """Give the environment of ``target``, which is being captured, and its check. Raises TargetError, CaptureError."""
+    """Give the environment of ``target``, which is being captured, and its check. Raises TargetError, CaptureError.
+
+    If the block fails in an environment that differs from the target, the difference is the reason that is raised.
+    """
     place = environment(name, target)
     with (reach.prefix if place.is_prefix else reach.directory)(place.top) as capture:
-        passed = False
+        check = _Check(name, target, capture)
+        try:
+            yield place, check
+        except (PortageExtError, OSError):
+            check()
+            raise
 
-        def check() -> None:
-            nonlocal passed
-            if not passed:
-                _compare(name, target, capture.target())
-                passed = True
 
-        yield place, check
+@dataclass(slots=True)
+class _Check:
+    """The check of one capture; it always ends in the same way."""
+
+    name: str
+    target: Target
+    capture: reach.Capture
+    done: bool = False
+    failed: PortageExtError | None = None
+
+    def __call__(self) -> None:
+        if not self.done:
+            self.done = True
+            try:
+                _compare(self.name, self.target, self.capture.target())
+            except PortageExtError as error:
+                self.failed = error
+        if self.failed is not None:
+            raise self.failed
 
 
 def _compare(name: str, target: Target, now: Target) -> None:

@@ -26,6 +26,8 @@ PACKAGE: Final = "/run/portage-ext/package"
 """The path in the cage where the code of portage-ext is mounted read-only."""
 DISTDIR: Final = "/run/portage-ext/distfiles"
 PKGDIR: Final = "/run/portage-ext/binpkgs"
+ADDITIONS: Final = "/run/portage-ext/additions"
+"""Packages that emerge may merge. It gets a copy of them, because it writes to its PKGDIR."""
 _FEATURES: Final = (
     "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
     "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance "
@@ -93,10 +95,10 @@ class Environment:
         """The command line of emerge in this environment."""
         return (*self.target.emerge, *arguments)
 
-    def early_emerge(self, *arguments: str) -> tuple[str, ...]:
-        """The same for a cage whose command starts ``early``."""
+    def early_emerge(self, *arguments: str, merges: bool = False) -> tuple[str, ...]:
+        """The same for a cage whose command starts ``early``; if it ``merges``, ADDITIONS are copied to PKGDIR before."""
         python, *rest = self.target.emerge
-        return (python, "-m", "portage_ext.builds.cages.early", *rest, *arguments)
+        return (python, "-m", "portage_ext.builds.cages.early", ADDITIONS if merges else "", *rest, *arguments)
 
     def describe(self, *atoms: str) -> tuple[str, ...]:
         """The command that prints the plan for ``atoms``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import shutil
 import signal
@@ -33,6 +34,8 @@ _INSIDE: Final = "portage_ext.builds.cages.inside"
 """The module that sets up the cage. It runs without site (-S), because it needs only the standard library."""
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_number: Final = itertools.count(1)
+"""Numbers the control groups of this process, which can have several cages at once."""
 KILLED: Final = 128 + signal.SIGKILL
 """The exit status of a command or cage that was killed."""
 
@@ -55,14 +58,51 @@ def check() -> None:
         raise IsolationError(f"it needs {', '.join(missing)} (sys-apps/util-linux)")
 
 
-def run(
-    cage: Cage, log: IO[bytes], *, before: Callable[[], None] = lambda: None, cancelled: Callable[[], bool] = lambda: False
-) -> Ended:
-    """Run the command of the cage until it ends, exceeds a limit, or ``cancelled`` returns True.
+class Running:
+    """A cage that is set up, or is being set up. Its command has not been allowed to work yet."""
 
-    The cage is set up while ``before`` runs. If ``before`` fails, the command does not run, and its exception is raised. Raises
-    IsolationError, OSError.
-    """
+    def __init__(self, cage: Cage, process: subprocess.Popen[bytes], group: _Group) -> None:
+        self._cage, self._process, self._group = cage, process, group
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process.poll() is None
+
+    def finish(
+        self, log: IO[bytes], *, before: Callable[[], None] = lambda: None, cancelled: Callable[[], bool] = lambda: False
+    ) -> Ended:
+        """Let the command work when ``before`` has passed, until it ends, exceeds a limit, or ``cancelled`` returns True.
+
+        Its output goes to ``log``. If ``before`` fails, its exception is raised. Raises OSError.
+        """
+        process, tail = self._process, bytearray()
+        assert process.stdin is not None
+        copying = threading.Thread(target=_copy, args=(process.stdout, log, tail), daemon=True)
+        copying.start()
+        try:
+            before()
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(ALLOWED)
+            bound = _wait(process, self._cage.bounds, cancelled)
+        finally:
+            self.end()
+            copying.join()
+        status = 128 - process.returncode if process.returncode < 0 else process.returncode
+        return Ended(status, bound or self._group.bound(), bytes(tail))
+
+    def end(self) -> None:
+        """Kill everything in it."""
+        if self._process.poll() is None:
+            # When unshare dies, the kernel kills process 1 of the cage, and so the whole cage.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._group.kill()
+
+
+@contextlib.contextmanager
+def started(cage: Cage) -> Iterator[Running]:
+    """Begin to set up the cage. It is gone when the block ends. Raises IsolationError, OSError."""
     check()
     words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
     words += ["--propagation", "private", "--", sys.executable, "-S", "-m", _INSIDE]
@@ -83,27 +123,26 @@ def run(
             start_new_session=True,
             preexec_fn=lambda: _begin(group, parent),
         )
-        tail = bytearray()
-        copying = threading.Thread(target=_copy, args=(process.stdout, log, tail), daemon=True)
-        copying.start()
+        running = Running(cage, process, group)
         try:
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(cage.emit())
                 process.stdin.flush()
-            before()
-            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-                pipe.write(ALLOWED)
-            bound = _wait(process, cage.bounds, cancelled)
+            yield running
         finally:
-            if process.poll() is None:
-                # When unshare dies, the kernel kills process 1 of the cage, and so the whole cage.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            group.kill()
-            copying.join()
-        status = 128 - process.returncode if process.returncode < 0 else process.returncode
-        return Ended(status, bound or group.bound(), bytes(tail))
+            running.end()
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()  # type: ignore[union-attr]
+
+
+def run(
+    cage: Cage, log: IO[bytes], *, before: Callable[[], None] = lambda: None, cancelled: Callable[[], bool] = lambda: False
+) -> Ended:
+    """:func:`started` and :meth:`Running.finish` in one step. Raises IsolationError, OSError."""
+    with started(cage) as running:
+        return running.finish(log, before=before, cancelled=cancelled)
 
 
 def _copy(said: IO[bytes], log: IO[bytes], tail: bytearray) -> None:
@@ -120,7 +159,6 @@ def _copy(said: IO[bytes], log: IO[bytes], tail: bytearray) -> None:
                 log.write(b"\nportage-ext: the log is longer than its bound; the rest is not kept\n")
                 log.flush()
         left -= len(block)
-    said.close()
 
 
 def _wait(process: subprocess.Popen[bytes], bounds: Bounds, cancelled: Callable[[], bool]) -> str:
@@ -202,7 +240,7 @@ def _control_group(bounds: Bounds, name: str) -> Iterator[_Group]:
     try:
         with contextlib.suppress(OSError):
             for kind, parent, values in _places(bounds):
-                path = parent / "portage-ext" / f"{name}-{os.getpid()}"
+                path = parent / "portage-ext" / f"{name}-{next(_number)}-{os.getpid()}"
                 path.mkdir(parents=True)
                 made[kind] = path
                 for file, value in values.items():
