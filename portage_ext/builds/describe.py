@@ -7,6 +7,7 @@ the values of the list, and its job comes first. This is the only module of this
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ _NOT_INGREDIENTS: Final = frozenset(
 )  # fmt: skip
 """Variables of a target that do not decide how a package is built, only which package is chosen or merged. USE is here because
 each flag is recorded separately."""
+_INGREDIENTS: Final = sorted(VARIABLES - _NOT_INGREDIENTS)
 _TOOLCHAIN: Final = (
     "llvm-core/clang",
     "llvm-core/lld",
@@ -229,9 +231,10 @@ def _ebuild(package: Any, ebuild: Path, settings: Any) -> Iterator[tuple[str, st
     config = Path(settings["PORTAGE_CONFIGROOT"]) / "etc/portage"
     # As in eapply_user of phase-helpers.sh: these directories are searched in this order, and the first that exists is used.
     category, pn, version, revision = catpkgsplit(package.cpv)
-    for stem in (f"{pn}-{version}-{revision}", f"{pn}-{version}", pn):
+    patches = config / "patches" / category
+    for stem in (f"{pn}-{version}-{revision}", f"{pn}-{version}", pn) if _is_there(patches) else ():
         for name in (stem, f"{stem}:{package.slot}"):
-            yield from _tree(f"patches {name}", config / "patches" / category / name)
+            yield from _tree(f"patches {name}", patches / name)
     for path in _bashrcs(package, settings, config):
         yield f"bashrc {path.name}", _digest(path)
 
@@ -239,12 +242,23 @@ def _ebuild(package: Any, ebuild: Path, settings: Any) -> Iterator[tuple[str, st
 def _bashrcs(package: Any, settings: Any, config: Path) -> Iterator[Path]:
     from portage.versions import catpkgsplit
 
+    yield from _bashrcs_of_all(tuple(settings.profiles), config)
     category, pn, version, _ = catpkgsplit(package.cpv)
-    names = dict.fromkeys((pn, f"{pn}:{package.slot}", f"{pn}-{version}", package.pf))
-    profile = [Path(path) / "profile.bashrc" for path in settings.profiles]
-    for path in (*profile, config / "bashrc", *(config / "env" / category / name for name in names)):
-        if path.is_file():
+    place = config / "env" / category
+    for name in dict.fromkeys((pn, f"{pn}:{package.slot}", f"{pn}-{version}", package.pf)) if _is_there(place) else ():
+        if (path := place / name).is_file():
             yield path
+
+
+@functools.cache
+def _bashrcs_of_all(profiles: tuple[str, ...], config: Path) -> list[Path]:
+    return [path for path in (*(Path(one) / "profile.bashrc" for one in profiles), config / "bashrc") if path.is_file()]
+
+
+@functools.cache
+def _is_there(directory: Path) -> bool:
+    """Asked for each package of a plan about a few directories that most systems do not have."""
+    return directory.is_dir()
 
 
 def _tree(name: str, directory: Path) -> Iterator[tuple[str, str]]:
@@ -265,8 +279,10 @@ def _digest(path: Path) -> str:
 
 
 def _variables(settings: Any) -> Iterator[tuple[str, str]]:
-    for name in sorted(VARIABLES - _NOT_INGREDIENTS):
-        if words := settings.get(name, "").split():
+    # Most of them are not set: a look into all names at once is faster than the search for each.
+    present = set(settings)
+    for name in _INGREDIENTS:
+        if name in present and (words := settings.get(name, "").split()):
             yield name, " ".join(words)
     features = sorted(_FEATURES & set(settings.features))
     if features:
@@ -281,6 +297,8 @@ def _toolchain(state: _State) -> Iterator[int]:
 
 def _distfiles(package: Any, repositories: Any, ebuild: Path, enabled: Any) -> Iterator[tuple[str, str]]:
     names = repositories.getFetchMap(package.cpv, useflags=enabled, mytree=os.path.dirname(os.path.dirname(ebuild.parent)))
+    if not names:
+        return
     digests = repositories.repositories[package.repo].load_manifest(str(ebuild.parent), None).getTypeDigests("DIST")
     for name in sorted(names):
         known = digests.get(name, {})

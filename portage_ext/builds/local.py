@@ -77,7 +77,8 @@ class Local:
                 looked = time.monotonic()
                 while True:
                     self._begin(keys, scratch)
-                    _load()
+                    if self._running:
+                        _load()
                     if not self._running and self._is_over(keys):
                         return
                     ending.wait([build.process.pid for build in self._running], limits.BUILD_LOOK / 5)

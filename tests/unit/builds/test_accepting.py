@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
 from portage_ext.builds import accepting
 from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.means import Means, means
-from portage_ext.builds.orders import Report
+from portage_ext.builds.orders import Order, Report
+from portage_ext.builds.performing import Performer, Trial
 from portage_ext.errors.builds import RefusedResultError
 from portage_ext.tasks.site import Site
 from tests.testkit.binpkgs import gpkg, metadata, put
@@ -137,3 +140,28 @@ def test_every_lie_is_a_failure_of_the_checks(its: Means, tmp_path: Path, spoil:
     entry = accept(its, take(its), directory)
     assert (entry.state, entry.failure) == ("failed", "checks")
     assert why in entry.reason
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_trial_that_was_prepared_is_used_unless_it_was_lost(
+    its: Means, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    merged: list[str] = []
+
+    class Ready:
+        """Stands for performing.Trial, which needs an environment."""
+
+        def __init__(self) -> None:
+            self.waits = waits
+
+        def merge(self, result: Path, log: IO[bytes]) -> None:
+            merged.append("prepared")
+
+    def try_out(self: Performer, order: Order, additions: Path, result: Path, log: IO[bytes]) -> None:
+        assert (order.key, additions.is_dir()) == (KEY, True)
+        merged.append("new")
+
+    monkeypatch.setattr(Performer, "try_out", try_out)
+    trial = partial(accepting.merged, ready=cast(Trial, Ready()))
+    entry = accepting.accept(its, take(its), brought(tmp_path), trial=trial)
+    assert (entry.state, merged) == ("checked", ["prepared" if waits else "new"])
