@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from portage_ext import shown
 from portage_ext.cli import objects, places
-from portage_ext.errors.releases import GateError
+from portage_ext.errors.releases import Finding, GateError, folded
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
@@ -35,7 +35,7 @@ def overrides(options: argparse.Namespace) -> Overrides:
 def objections(error: GateError, *, as_json: bool) -> int:
     """Tell why a release did not pass; the exit status for it."""
     if as_json:
-        findings = [dataclasses.asdict(one) for one in error.findings]
+        findings = _values(error.findings)
         where = {"staging": error.staging, "live": error.live}
         objects.show({"channel": error.channel, "published": False, **where, "findings": findings})
     else:
@@ -43,6 +43,10 @@ def objections(error: GateError, *, as_json: bool) -> int:
             print(shown.line(line), file=sys.stderr)
         print(f"portage-ext: {error}", file=sys.stderr)
     return 1
+
+
+def _values(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    return [{"gate": one.gate, "where": one.where, "what": one.what} for one in findings]
 
 
 def warn(text: str) -> None:
@@ -58,8 +62,11 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
         counts = {"added": len(change.added), "removed": len(change.removed), "rebuilt": len(change.rebuilt)}
         made = {"channel": channel, "published": done.release is not None, "release": done.number, "packages": done.packages}
         more = {"beside": done.beside, "held": None if done.held is None else dataclasses.asdict(done.held)}
+        more["warnings"] = _values(done.warnings)
         objects.show({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)})
         return
+    for line in folded(done.warnings):
+        print(shown.line(line), file=sys.stderr)
     if done.held is not None:
         print(f"{channel} is {done.held}, {UNTIL}")
     if done.release is None:

@@ -8,9 +8,10 @@
     keep = 10                       # newest releases of a channel, and
     keep-days = 14                  # releases that were live within this many days
     grace-hours = 24                # how long files stay available for clients with an older index
-    gates = ["index", "signatures", "closure", "contracts", "licences", "install"]
+    gates = ["index", "signatures", "closure", "contracts", "licences", "glsa", "install"]
     public = ["production"]         # channels that everybody can read: the gate `licences` counts there
     licences = ["@BINARY-REDISTRIBUTABLE"]
+    glsa = "warn"                   # or "refuse": what the gate `glsa` does with a vulnerable package
     sample = 3                      # packages that the gate `install` merges
     provided = ["sys-libs/glibc"]   # packages that clients have from elsewhere, and
     provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (default: all that no package defines)
@@ -46,6 +47,7 @@ from typing import Final
 from portage_ext.config.table import Table
 from portage_ext.errors import RequestError
 
+WARN, REFUSE = "warn", "refuse"
 _DAY: Final = 86400
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(?:/[A-Za-z0-9._~%+-]*)*")
 
@@ -59,6 +61,7 @@ class ChannelRules:
     grace: int = _DAY
     gates: tuple[str, ...] | None = None
     licences: tuple[str, ...] = ("@BINARY-REDISTRIBUTABLE",)
+    glsa: str = WARN
     sample: int = 3
     provided: tuple[str, ...] = ()
     provided_libraries: tuple[str, ...] = ("*",)
@@ -146,12 +149,16 @@ def _repository(table: Table) -> RepositorySettings | None:
 
 
 def _rules(table: Table, base: ChannelRules) -> ChannelRules:
+    glsa = table.text("glsa") or base.glsa
+    if glsa not in (WARN, REFUSE):
+        raise table.wrong("glsa", f'"{WARN}" or "{REFUSE}"')
     return ChannelRules(
         keep=int(table.number("keep", base.keep, 1, 100_000)),
         keep_age=int(table.number("keep-days", base.keep_age / _DAY, 0, 36_500) * _DAY),
         grace=int(table.number("grace-hours", base.grace / 3600, 0, 87_600) * 3600),
         gates=table.texts("gates") if table.has("gates") else base.gates,
         licences=table.texts("licences", base.licences),
+        glsa=glsa,
         sample=int(table.number("sample", base.sample, 0, 1000)),
         provided=table.texts("provided", base.provided),
         provided_libraries=table.texts("provided-libraries", base.provided_libraries),

@@ -5,7 +5,7 @@ They follow the rules of ``errors/__init__``. They have their own module because
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from portage_ext.errors import PortageExtError, remedy_of_loss
@@ -86,14 +86,23 @@ class PublishError(PortageExtError):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One objection of a gate: the gate, the package or file, and what is wrong with it."""
+    """One objection of a gate: the gate, the package or file, and what is wrong with it. A ``warning`` stops no release."""
 
     gate: str
     where: str
     what: str
+    warning: bool = False
 
     def __str__(self) -> str:
         return f"[{self.gate}] {self.where}: {self.what}"
+
+
+def folded(findings: Iterable[Finding]) -> list[str]:
+    """One line for each finding, and for equal ones one line with their count."""
+    by_gate: dict[str, list[tuple[str, str]]] = {}
+    for one in findings:
+        by_gate.setdefault(one.gate, []).append((one.where, one.what))
+    return [f"[{gate}] {line}" for gate, found in by_gate.items() for line in fold(found)]
 
 
 class GateError(PortageExtError):
@@ -108,10 +117,7 @@ class GateError(PortageExtError):
     @property
     def lines(self) -> list[str]:
         """The objections, with equal ones as one line and their count."""
-        by_gate: dict[str, list[tuple[str, str]]] = {}
-        for one in self.findings:
-            by_gate.setdefault(one.gate, []).append((one.where, one.what))
-        return [f"[{gate}] {line}" for gate, found in by_gate.items() for line in fold(found)]
+        return folded(self.findings)
 
     def __str__(self) -> str:
         gates = list(dict.fromkeys(one.gate for one in self.findings))

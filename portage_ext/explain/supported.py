@@ -41,6 +41,7 @@ COMMANDS: Final = (
     Command("binhosts in binrepos.conf cannot be read", ("host.here",), essential=True),
     Command("`portage-ext reindex`, `sign` and `publish` cannot work", ("host.pkgdir",), essential=True),
     Command("the gates for dependencies and licences cannot judge a release", ("host.closure", "host.licences")),
+    Command("the gate `glsa` and `portage-ext check` cannot read GLSAs", ("host.glsas",)),
     Command("`portage-ext clean` cannot tell which packages still have an ebuild", ("host.ebuilds",)),
     Command("`portage-ext why` cannot work", ("explain.why",)),
     Command("`portage-ext why --fetch` cannot fetch on trial", ("explain.fetched.trial",)),

@@ -38,7 +38,7 @@ class Closure:
     def __call__(self, entries: Iterable[IndexEntry]) -> Iterator[tuple[IndexEntry, str, str]]:
         """The entry, the variable, and the first dependency of it that nothing satisfies."""
         every = list(entries)
-        self._release = _database(every)
+        self._release = database(every)
         self._atoms.clear()
         self._texts.clear()
         for entry in every:
@@ -96,7 +96,7 @@ class Closure:
         return bool(portage.portdb.xmatch("bestmatch-visible", atom))
 
 
-def _database(entries: Iterable[IndexEntry]) -> Any:
+def database(entries: Iterable[IndexEntry]) -> Any:
     import portage
     from portage.dbapi.virtual import fakedbapi
     from portage.versions import _pkg_str

@@ -31,6 +31,11 @@ PLAN_STEPS: Final = 4096
 INDEX_READ_CHUNK: Final = 1 * MIB
 INDEX_ENTRY_SIZE: Final = 1 * MIB
 
+# The GLSAs of the ebuild repository (host/glsas.py). The longest of Gentoo's has about 20 KiB; there are about 3,500.
+GLSA_SIZE: Final = 256 * KIB
+GLSAS: Final = 20_000
+"""The newest GLSAs that are read."""
+
 # --- a binary package, as it is read for the index (gpkg/, repo/)
 PACKAGE_SIZE: Final = 64 * GIB
 CONTAINER_MEMBERS: Final = 64

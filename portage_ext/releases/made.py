@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from portage_ext.errors.releases import Finding
 from portage_ext.model.release import Release
 from portage_ext.releases.contents import Contents, Difference
 from portage_ext.releases.linking import Placed
@@ -48,7 +49,8 @@ class Source:
 class Published:
     """What a run did. If nothing differs, ``release`` is None, ``number`` is the live release, and all counts are 0.
 
-    ``beside`` names the changes other than packages; ``held`` says that the channel is held and was not switched.
+    ``beside`` names the changes other than packages; ``held`` says that the channel is held and was not switched; ``warnings``
+    is what gates found that stops no release.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Published:
     placed: Placed
     beside: tuple[str, ...] = ()
     held: Hold | None = None
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

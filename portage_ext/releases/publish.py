@@ -29,7 +29,6 @@ from portage_ext import limits
 from portage_ext.errors.releases import (
     ChangingPkgdirError,
     Finding,
-    GateError,
     PublishError,
     TreeError,
 )
@@ -41,7 +40,7 @@ from portage_ext.policy.losses import check_release
 from portage_ext.releases import beside, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.contents import Contents, Difference, difference
-from portage_ext.releases.gates import Candidate, Gate, run_gates
+from portage_ext.releases.gates import Candidate, Gate, passed, run_gates
 from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed, place_all
 from portage_ext.releases.made import Pages, Published, Source, Staged, Terms
@@ -205,30 +204,27 @@ class Publisher:
         staged = self._stage(channel, live, source, force=force, may_lose=may_lose)
         if staged is None:
             assert live is not None
-            if self._insist:
-                self._judge_live(channel, live, gates)
-            return Published(live, None, Difference((), (), ()), 0, 0, Placed())
+            warnings = self._judge_live(channel, live, gates) if self._insist else ()
+            return Published(live, None, Difference((), (), ()), 0, 0, Placed(), warnings=warnings)
         repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
         staged = self._stamped(channel, number, staged, source, repository)
         self._write(staged, Note(source.content or number, source.origin, staged.carried, source.holds))
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
-        findings: list[Finding] = run_gates(gates, candidate)
-        if findings:
-            raise GateError(channel, str(self.tree.staging), tuple(findings))
+        warnings = passed(run_gates(gates, candidate), channel, self.tree.staging)
         release = self._sign(channel, number, staged.forms, repository)
         self.tree.link_root(self.tree.staging)
         self.tree.commit(number)
         self.tree.switch(channel, number)
         changed = difference(staged.before, staged.contents)
         count = len(staged.contents.entries)
-        return Published(number, release, changed, count, len(staged.carried), staged.placed, staged.beside)
+        carried, placed = len(staged.carried), staged.placed
+        return Published(number, release, changed, count, carried, placed, staged.beside, warnings=warnings)
 
-    def _judge_live(self, channel: str, live: int, gates: Sequence[Gate]) -> None:
-        """Check the whole live release, which may never have passed these gates. Raises GateError."""
+    def _judge_live(self, channel: str, live: int, gates: Sequence[Gate]) -> tuple[Finding, ...]:
+        """Check the whole live release, which may never have passed these gates; returns the warnings. Raises GateError."""
         contents, directory = self.tree.contents(live), self.tree.directory(live)
         findings = run_gates(gates, Candidate(directory, channel, contents, _read_forms(directory), tuple(contents.entries)))
-        if findings:
-            raise GateError(channel, str(directory), tuple(findings), live)
+        return passed(findings, channel, directory, live)
 
     def _stage(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> _Staged | None:
         for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):

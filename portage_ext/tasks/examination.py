@@ -18,6 +18,7 @@ from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Severity
 from portage_ext.tasks import health as areas
+from portage_ext.tasks import vulnerabilities
 from portage_ext.tasks.releasing.gates import check_configured
 from portage_ext.tasks.site import Site
 from portage_ext.trust.defeats import BinrepoValues
@@ -96,6 +97,7 @@ def _examined(started: float, further: Callable[[], Mapping[str, Callable[[], Ar
     own = [
         areas.guarded("configuration", partial(traps.configuration, host, repos, publishes=publishes)),
         areas.guarded("keyring", partial(traps.keyring, host, repos, signs=signs)),
+        areas.guarded(vulnerabilities.AREA, partial(vulnerabilities.area, host, repos)),
     ]
     gathered = _gather(results, waiting, started + limits.CHECK_SECONDS)
     troubles = [one for one in (asked, ours, others) if one.findings]

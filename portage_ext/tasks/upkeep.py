@@ -18,7 +18,7 @@ from portage_ext.config import unattended
 from portage_ext.config.publishing import Publishing
 from portage_ext.config.table import SETTINGS_FILE
 from portage_ext.errors import LockError, PortageExtError
-from portage_ext.errors.releases import BusyError, GateError
+from portage_ext.errors.releases import BusyError, GateError, folded
 from portage_ext.folding import told
 from portage_ext.host.builder import builder
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
@@ -200,6 +200,7 @@ def _published(
         with publisher.tree.locked():
             expended(publisher.tree, rules, int(time.time()))
     release = published.number if published.release else None
+    troubles += folded(published.warnings)
     line = "; ".join(filter(None, (_line(*kept, channel=channel, published=published), *troubles)))
     return Upkeep(kept[-1].unsigned is None, line, release)
 

@@ -68,12 +68,13 @@ class Publishing:
             return Result(Outcome.DONE, f"{channel} is {held}; nothing was published", held=(Held(channel, str(held)),))
         if not answer["published"]:
             return nothing(f"{channel}: no difference to release {number}")
+        warnings = tuple(f"{one.what}: {one.why}" for one in _findings(answer["warnings"]))
         counts = {name: answer[name] for name in ("added", "removed", "rebuilt")}
         change = ", ".join(f"{count} {name}" for name, count in counts.items())
         if answer["beside"]:
             # As publish itself says it.
             change = f"{change if any(counts.values()) else 'no package differs'}; new: {', '.join(answer['beside'])}"
-        return Result(Outcome.DONE, f"release {number} of {channel}: {change}", numbers={"release": number})
+        return Result(Outcome.DONE, f"release {number} of {channel}: {change}", told=warnings, numbers={"release": number})
 
     def trial(self, journal: Journal) -> Result:
         tree, settings = self.site.tree(), self.settings

@@ -1,5 +1,7 @@
 """A release must pass its gates before it goes live. A gate checks a candidate and lists its objections; it changes nothing.
 
+A finding that is a warning is told, and stops no release.
+
 Files that the live release of the channel also has passed the gates there and cannot have changed since. Gates that read
 files therefore read only the fresh files.
 
@@ -13,17 +15,20 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from portage_ext.config.publishing import ChannelRules
 from portage_ext.errors import InvalidCpvError, InvalidEntryError, PortageExtError
-from portage_ext.errors.releases import Finding
+from portage_ext.errors.releases import Finding, GateError
 from portage_ext.gpkg.verify import Judge
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Contents
 
+if TYPE_CHECKING:
+    from portage_ext.model.vulnerable import Unread, Vulnerable
+
 ENTRY_POINTS: Final = "portage_ext.gates"
-GATES: Final = ("index", "signatures", "closure", "contracts", "licences", "install")
+GATES: Final = ("index", "signatures", "closure", "contracts", "licences", "glsa", "install")
 """The gates by name, in the order in which they run. A channel has all of them unless portage-ext.toml names others."""
 
 
@@ -63,6 +68,21 @@ Masked = Callable[[IndexEntry], bool]
 """Whether the configuration of this host masks the package, so that its emerge cannot try it."""
 
 
+class Advisories(Protocol):
+    """The GLSAs of this host; false if it has none."""
+
+    def __bool__(self) -> bool: ...
+
+    def in_release(self, entries: Iterable[IndexEntry], arch: str = "") -> list[Vulnerable]:
+        """The vulnerable packages among all entries of a release for ``arch``."""
+        ...
+
+    @property
+    def unread(self) -> Unread | None:
+        """What could not be read until now."""
+        ...
+
+
 class Portage(Protocol):
     """What gates ask of Portage. Portage is imported at the first question."""
 
@@ -73,6 +93,8 @@ class Portage(Protocol):
     def missing_licences(self, accepted: Sequence[str]) -> Missing:
         """``accepted`` as in ACCEPT_LICENSE. Raises GateUnavailableError for a group that no repository defines."""
         ...
+
+    def advisories(self) -> Advisories: ...
 
     def install(self) -> Install: ...
 
@@ -132,3 +154,11 @@ def run_gates(gates: Iterable[Gate], candidate: Candidate) -> list[Finding]:
         except PortageExtError as error:
             findings.append(Finding(gate.name, "gate", str(error)))
     return findings
+
+
+def passed(findings: Iterable[Finding], channel: str, where: Path, live: int | None = None) -> tuple[Finding, ...]:
+    """The warnings, if there is nothing else among ``findings`` of the release in ``where``. Raises GateError."""
+    every = tuple(findings)
+    if not all(one.warning for one in every):
+        raise GateError(channel, str(where), tuple(one for one in every if not one.warning), live)
+    return every

@@ -8,7 +8,7 @@ from portage_ext.config.table import SETTINGS_FILE
 from portage_ext.errors import SettingsError, UsageError
 from portage_ext.gpkg.verify import Judge
 from portage_ext.releases import gates
-from portage_ext.releases.gates import GATES, Context, Gate, Install, Masked, Missing, Unsatisfied
+from portage_ext.releases.gates import GATES, Advisories, Context, Gate, Install, Masked, Missing, Unsatisfied
 from portage_ext.tasks.site import Site
 
 
@@ -24,6 +24,11 @@ class _Portage:
         from portage_ext.host.licences import LicencePolicy
 
         return LicencePolicy(accepted)
+
+    def advisories(self) -> Advisories:
+        from portage_ext.host.glsas import Glsas
+
+        return Glsas()
 
     def install(self) -> Install:
         from portage_ext.host.scratch import merge_into_scratch

@@ -28,6 +28,9 @@ class Portage:
     def missing_licences(self, accepted: Any) -> Missing:
         return lambda entry: None
 
+    def advisories(self) -> Any:
+        return ()
+
     def install(self) -> Install:
         return lambda directory, index, entries: ()
 
