@@ -61,8 +61,8 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
     if as_json:
         counts = {"added": len(change.added), "removed": len(change.removed), "rebuilt": len(change.rebuilt)}
         made = {"channel": channel, "published": done.release is not None, "release": done.number, "packages": done.packages}
-        more = {"beside": done.beside, "held": None if done.held is None else dataclasses.asdict(done.held)}
-        more["warnings"] = _values(done.warnings)
+        held = None if done.held is None else dataclasses.asdict(done.held)
+        more = {"beside": done.beside, "held": held, "warnings": _values(done.warnings)}
         objects.show({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)})
         return
     for line in folded(done.warnings):

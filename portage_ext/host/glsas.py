@@ -213,4 +213,5 @@ def _offered(package: Vulnerable, databases: Iterable[Any]) -> list[str]:
             newer = vercmp(known.version, version) > 0
             if newer and known.slot == package.slot and all(one in other for other in sets):
                 found[str(one)] = known.version
-    return sorted(found, key=cmp_to_key(lambda one, other: vercmp(found[one], found[other])))
+    newest = cmp_to_key(vercmp)
+    return sorted(found, key=lambda one: newest(found[one]))
