@@ -61,7 +61,7 @@ def test_a_program_signs_indexes_and_publishes(host: Host) -> None:
         [True, f'{host.root.path}/etc/portage/portage-ext.toml: after-emerge in [binhost] is "off"; nothing was done']
     ]
     assert found == {
-        "refused": "there is no gate nothing; there are index, signatures, closure, contracts, licences, install",
+        "refused": "there is no gate nothing; there are index, signatures, closure, contracts, licences, glsa, install",
         "status of publish --renew": 0,
         "times read": 1,
         "lacking": 0,
