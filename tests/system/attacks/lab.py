@@ -22,9 +22,10 @@ from portage_ext.trust import manage
 from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
 from portage_ext.trust.keyrings import TrustDirectory
+from portage_ext.trust.memory import STATE_DIRECTORY
 from portage_ext.trust.signer import GpgSigner
 from portage_ext.trust.signer import SigningKey as Signing
-from tests.testkit import environments, keys, portages
+from tests.testkit import environments, httpd, keys, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 from tests.testkit.outcome import Outcome
@@ -42,11 +43,15 @@ def hasty(seconds: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrustedBinhost:
-    """A PKGDIR whose packages are signed by ``key``, with an index that has strong digests, and a Release. Read only."""
+    """A PKGDIR whose packages are signed by ``key``, with an index that has strong digests, and a Release. Read only.
+
+    ``memory`` is what a client remembers that has verified the Release.
+    """
 
     binhost: Binhost
     pkgdir: Path
     key: SigningKey
+    memory: Path
 
 
 def build(work: Path, standard: Binhost) -> TrustedBinhost:
@@ -59,7 +64,11 @@ def build(work: Path, standard: Binhost) -> TrustedBinhost:
     shutil.copytree(standard.pkgdir, root.pkgdir, dirs_exist_ok=True)
     root.run("portage-ext", "sign", "--key", key.fingerprint, "--homedir", str(key.home)).ok()
     root.run("portage-ext", "release", "sign", "--key", key.fingerprint, "--homedir", str(key.home)).ok()
-    return TrustedBinhost(standard, root.pkgdir, key)
+    made = TrustedBinhost(standard, root.pkgdir, key, work / STATE_DIRECTORY)
+    with httpd.serve(made.pkgdir) as server, lab(work, made, server.url, made.pkgdir) as first:
+        first.accepted()
+        shutil.copytree(first.client.path / STATE_DIRECTORY, made.memory)
+    return made
 
 
 @dataclass(slots=True)
@@ -70,6 +79,7 @@ class Lab:
     key: SigningKey
     client: Root
     url: str
+    memory: Path
 
     # --- the binhost, with the key
 
@@ -173,6 +183,10 @@ class Lab:
             assert list((self.client.path / "var/cache/binhost" / REPO).glob(f"{cp}/*.gpkg.tar")), outcome
         return outcome
 
+    def remembers(self) -> None:
+        """The client has verified Release 1 and its index, as by :meth:`accepted`, which one client did for all tests."""
+        shutil.copytree(self.memory, self.client.path / STATE_DIRECTORY)
+
     def merged(self, *packages: str) -> Outcome:
         """Run emerge and hold it to: the packages are merged as binaries."""
         outcome = self.emerge(*(packages or ("app-misc/flags",))).ok()
@@ -191,7 +205,7 @@ def lab(work: Path, trusted: TrustedBinhost, url: str, directory: Path, version:
         features="getbinpkg",
         BINPKG_GPG_VERIFY_GPG_HOME=str(gnupg),
     )
-    made = Lab(directory, trusted.key, client, url)
+    made = Lab(directory, trusted.key, client, url, trusted.memory)
     made.settings()
     made.pin(trusted.key)
     client.etc("binrepos.conf/lab.conf", binrepo(client, REPO, url))

@@ -20,7 +20,7 @@ AGAIN = "is used again"
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
     """A client that has verified Release 1 and its index."""
-    lab.accepted()
+    lab.remembers()
     return lab
 
 

@@ -91,6 +91,7 @@ def test_a_flipped_byte_in_a_package(lab: Lab) -> None:
     lab.refused("CorruptFileError")
 
 
+@pytest.mark.slow
 def test_a_package_that_is_too_long(lab: Lab) -> None:
     with lab.package(FLAGS).open("ab") as file:
         file.write(b"\0" * 512)

@@ -63,6 +63,7 @@ def test_a_key_that_is_present_but_not_trusted_is_named(lab: Lab, other_key: Sig
     assert other_key.fingerprint in lab.refused("UntrustedKeyError").text
 
 
+@pytest.mark.slow
 def test_the_key_of_another_binrepo(lab: Lab, other_key: SigningKey) -> None:
     lab.pin(other_key, "other")
     lab.publish(other_key)

@@ -14,7 +14,7 @@ from tests.testkit.keys import SigningKey
 
 
 def test_an_honest_release_is_installed(lab: Lab) -> None:
-    lab.merged("app-misc/flags", "app-misc/hello")
+    lab.merged("app-misc/hello")
     assert (lab.client.path / "usr/bin/hello").exists()
 
 
@@ -53,12 +53,13 @@ def test_garbage_for_a_signature(lab: Lab) -> None:
 
 @pytest.mark.parametrize("setting", ["required", "optional"])
 def test_unsigned_after_signed(lab: Lab, setting: str) -> None:
-    lab.accepted()
+    lab.remembers()
     lab.settings(setting)
     lab.withdraw_release()
     lab.refused("MissingReleaseError", "app-misc/hello")
 
 
+@pytest.mark.slow
 def test_unsigned_from_the_beginning(lab: Lab) -> None:
     lab.withdraw_release()
     lab.refused("MissingReleaseError")
@@ -81,7 +82,7 @@ def test_a_lower_version(lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_an_equal_version_with_other_content(lab: Lab) -> None:
-    lab.accepted()
+    lab.remembers()
     lab.publish(version=lab.release().version)
     lab.refused("EquivocationError", "app-misc/hello")
 
@@ -99,7 +100,7 @@ def test_a_clock_far_off(lab: Lab) -> None:
 
 
 def test_a_far_future_version(lab: Lab) -> None:
-    lab.accepted()
+    lab.remembers()
     lab.publish(version=limits.MAX_RELEASE_VERSION)
     lab.refused("FarFutureVersionError", "app-misc/hello")
 
@@ -124,6 +125,7 @@ def test_the_recovery_from_a_far_future_version(lab: Lab, other_key: SigningKey)
     assert "index of lab verified" in outcome.text, outcome
 
 
+@pytest.mark.slow
 def test_release_n_with_index_n_minus_1(lab: Lab) -> None:
     # Of one size in every form: a smaller or larger one would be refused before its digest is looked at.
     old = lab.index()
@@ -136,14 +138,14 @@ def test_release_n_with_index_n_minus_1(lab: Lab) -> None:
 
 
 def test_another_repository_behind_the_same_address(lab: Lab) -> None:
-    lab.accepted()
+    lab.remembers()
     lab.publish(repository="f" * 32)
     lab.refused("ForeignRepositoryError", "app-misc/hello")
 
 
 @pytest.mark.slow
 def test_another_channel(lab: Lab) -> None:
-    lab.accepted()
+    lab.remembers()
     lab.publish(channel="staging")
     lab.refused("ForeignRepositoryError", "app-misc/hello")
 
@@ -154,7 +156,7 @@ def test_a_signed_text_that_is_no_release(lab: Lab) -> None:
 
 
 def test_keys_rotate_and_the_old_one_is_refused_afterwards(lab: Lab, other_key: SigningKey) -> None:
-    lab.accepted()
+    lab.remembers()
     (lab.directory / "keys" / f"{other_key.fingerprint}.asc").write_bytes(other_key.public())
     lab.publish(keys_next=(lab.key.fingerprint, other_key.fingerprint))
     lab.accepted("app-misc/hello")
@@ -165,7 +167,7 @@ def test_keys_rotate_and_the_old_one_is_refused_afterwards(lab: Lab, other_key: 
 
 
 def test_a_frozen_mirror_is_used_only_until_its_release_expires(lab: Lab, work: Path) -> None:
-    lab.accepted()
+    lab.remembers()
     lab.accepted("app-misc/hello")
     # The clock is a mock: nobody waits until a Release has expired.
     (work / "later").mkdir()

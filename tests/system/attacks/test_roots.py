@@ -288,6 +288,7 @@ def test_a_mirror_that_fails_for_the_next_root_is_not_one_that_has_none(rooted: 
         assert "/Release" not in server.requests
 
 
+@pytest.mark.slow
 def test_the_index_seen_last_is_not_used_once_its_key_was_revoked(rooted: Lab, offline: Offline, second: SigningKey) -> None:
     offline.next(released=(second,))
     offline.give(rooted.directory)

@@ -91,6 +91,7 @@ def test_pins_that_are_changed_by_hand_mean_the_same(stolen: Lab, other_key: Sig
     stolen.refused("UntrustedKeyError")
 
 
+@pytest.mark.slow
 def test_the_index_of_a_removed_key_is_not_used_when_no_mirror_is_reached(stolen: Lab, new_key: SigningKey) -> None:
     stolen.pin(new_key)
     TrustDirectory(stolen.client.path).pins_file(REPO).write_text(f"{new_key.fingerprint}\n")
@@ -110,6 +111,7 @@ def test_a_stolen_key_that_came_by_rotation_can_be_taken_out(stolen: Lab, other_
     stolen.refused("UnknownKeyError", "app-misc/slotted:2")
 
 
+@pytest.mark.slow
 def test_a_key_that_another_binrepo_believes_stays_with_portage(stolen: Lab, other_key: SigningKey) -> None:
     stolen.pin(other_key, "second")
     assert other_key.fingerprint in remove(stolen, stolen.key)
@@ -127,6 +129,7 @@ def test_a_rotated_key_that_is_pinned_stays(stolen: Lab, other_key: SigningKey) 
     stolen.refused("UnknownKeyError", "app-misc/slotted:2")
 
 
+@pytest.mark.slow
 def test_a_key_that_was_unpinned_by_hand_can_be_removed_with_what_it_announced(
     stolen: Lab, other_key: SigningKey, new_key: SigningKey
 ) -> None:

@@ -32,7 +32,7 @@ def holding(path: Path, uid: int | None = None) -> Iterator[int]:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_a_local_user_who_holds_the_lock_of_an_older_version(lab: Lab) -> None:
-    lab.accepted()
+    lab.remembers()
     lock = StateDirectory(lab.client.path, REPO).directory / f"{REPO}.lock"
     assert lock.stat().st_mode & 0o777 == 0o600
     lock.chmod(0o644)
@@ -42,7 +42,7 @@ def test_a_local_user_who_holds_the_lock_of_an_older_version(lab: Lab) -> None:
 
 
 def test_a_run_of_ours_that_hangs_costs_a_named_refusal(lab: Lab, work: Path) -> None:
-    lab.accepted()
+    lab.remembers()
     lock = StateDirectory(lab.client.path, REPO).directory / f"{REPO}.lock"
     # Nobody waits for minutes in a test.
     (work / "hasty").mkdir()

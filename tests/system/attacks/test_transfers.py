@@ -23,6 +23,7 @@ def open_lab(lab: Lab) -> Lab:
     return lab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/Release", "/Release.asc", "/Packages.zst"])
 def test_an_endless_answer(lab: Lab, server: Hostile, path: str) -> None:
     server.answers[path] = hostile.endless()
@@ -75,6 +76,7 @@ def test_a_drip_of_one_byte_a_second(lab: Lab, server: Hostile, path: str) -> No
     lab.refused("SlowMirrorError")
 
 
+@pytest.mark.slow
 def test_a_silent_mirror(lab: Lab, server: Hostile) -> None:
     lab.settings(patience=hasty(1))
     server.answers["/Release"] = hostile.silent(30)
@@ -112,7 +114,7 @@ def test_one_failing_package_is_one_clear_error_and_the_others_come(lab: Lab, se
 
 
 def test_a_mirror_that_cannot_be_reached_leaves_the_index_seen_last(lab: Lab, server: Hostile) -> None:
-    lab.accepted()
+    lab.remembers()
     for path in ("/Release", "/Release.asc"):
         server.answers[path] = hostile.status(503)
     outcome = lab.accepted("app-misc/hello")

@@ -45,6 +45,7 @@ def test_package_a_merged_as_b_by_a_header_that_looks_like_an_entry(open_lab: La
     open_lab.refused("WrongPackageError", f"={FLAGS}")
 
 
+@pytest.mark.slow
 def test_dependencies_stripped_behind_a_header_that_has_them(open_lab: Lab) -> None:
     honest = entry(open_lab, BETA)
     open_lab.edit(r"^RDEPEND: .*\n", "", package=BETA)
@@ -52,6 +53,7 @@ def test_dependencies_stripped_behind_a_header_that_has_them(open_lab: Lab) -> N
     open_lab.refused("ChangedMetadataError", f"={BETA}")
 
 
+@pytest.mark.slow
 def test_another_repository_under_portages_inner_name(open_lab: Lab) -> None:
     open_lab.edit(r"^REPO: .*$", r"\g<0>\nrepository: other", package=FLAGS)
     open_lab.refused("EntryIdentityError", f"={FLAGS}::other")
@@ -66,6 +68,7 @@ def test_a_key_twice_in_one_entry(open_lab: Lab, line: str) -> None:
     open_lab.accepted(HELLO.rpartition("-")[0])
 
 
+@pytest.mark.slow
 def test_a_key_twice_in_the_header(open_lab: Lab) -> None:
     open_lab.write_index("repository: other\nREPO: tiny\n" + open_lab.index())
     assert "its header says REPO twice" in open_lab.refused("DamagedIndexError", f"={FLAGS}").text
@@ -125,6 +128,7 @@ def test_a_contract_that_the_image_does_not_bear_out(open_lab: Lab, new: str) ->
     assert "another SYMBOL_CONTRACT" in outcome.text
 
 
+@pytest.mark.slow
 def test_a_contract_for_a_package_that_has_nothing_to_promise(open_lab: Lab) -> None:
     open_lab.edit(r"^SIZE: .*$", r"\g<0>\nSYMBOL_CONTRACT: 1 < x86_64 libstdc++.so.6:GLIBCXX_9", package=FLAGS)
     open_lab.refused("ChangedMetadataError", f"={FLAGS}")

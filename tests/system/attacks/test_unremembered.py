@@ -36,7 +36,7 @@ def read_only(directory: Path) -> Iterator[None]:
 
 
 def test_a_release_that_cannot_be_remembered_is_said_once(lab: Lab) -> None:
-    lab.accepted("app-misc/hello")
+    lab.remembers()
     state = StateDirectory(lab.client.path, REPO)
     before = state.memory_file.read_bytes()
     with read_only(state.directory):
@@ -55,7 +55,7 @@ def test_a_release_that_cannot_be_remembered_is_said_once(lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_a_memory_that_cannot_be_is_refused(lab: Lab) -> None:
-    lab.accepted("app-misc/hello")
+    lab.remembers()
     state = StateDirectory(lab.client.path, REPO)
     document = json.loads(state.memory_file.read_text())
     document["seen"]["version"] = -5

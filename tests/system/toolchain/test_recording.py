@@ -71,39 +71,25 @@ def test_package_whose_index_entry_has_no_contract_is_asked_itself(system: Calla
     assert "needs libstdc++.so.6 (GLIBCXX_3.4.32)" in root.emerge("-p1k", "app-misc/cxxtool").failed().stderr
 
 
-def test_administrators_own_hooks_in_bashrc_stay(work: Path) -> None:
-    repository = kit.repository(work / "repo")
-    root = Root.create(work / "b", environments.environment(), [repository], layout="root")
-    kit.hooks(root)
-    loader = (root.path / "etc/portage/bashrc").read_text()
-    own = 'post_src_install() { echo mine > "${D}"/mine || die; }\npre_pkg_preinst() { einfo "mine, too"; }\n'
-    for path in (root.path, root.home):
-        (path / "etc/portage/bashrc").write_text(own + loader)
-    run = root.emerge("-1", "--nodeps", "=dev-libs/foo-1").ok()
-    assert (root.path / "mine").read_text() == "mine\n"
-    assert "mine, too" in run.text
-    assert (root.path / f"var/db/pkg/dev-libs/foo-1/{KEY}").is_file()
-
-
-def test_requires_exclude_of_an_ebuild_is_respected(work: Path) -> None:
+def test_own_hooks_in_bashrc_stay_an_exclusion_counts_and_a_package_without_objects_gets_no_file(work: Path) -> None:
     repository = kit.repository(work / "repo")
     assert isinstance(repository, ChainRepository)
     repository.library(
         "dev-libs/picky-1", "libpicky.so.1", ["P_1"], uses=[("libfoo.so.1", "FOO_1")], REQUIRES_EXCLUDE="libfoo.so.*"
     )
-    root = Root.create(work / "b", environments.environment(), [repository], layout="root")
-    kit.hooks(root)
-    root.emerge("-1", "--nodeps", "=dev-libs/foo-1", "dev-libs/picky").ok()
-    contract = SymbolContract.parse((root.path / f"var/db/pkg/dev-libs/picky-1/{KEY}").read_text())
-    assert [need.soname for need in contract.needs] == ["libc.so.6"]
-
-
-def test_package_without_objects_gets_no_file(work: Path) -> None:
-    repository = kit.repository(work / "repo")
     repository.data("app-misc/text-1")
     root = Root.create(work / "b", environments.environment(), [repository], layout="root")
     kit.hooks(root)
-    root.emerge("-1", "--nodeps", "app-misc/text").ok()
+    loader = (root.path / "etc/portage/bashrc").read_text()
+    own = 'post_src_install() { echo mine > "${D}"/mine-${PN} || die; }\npre_pkg_preinst() { einfo "mine, too"; }\n'
+    for path in (root.path, root.home):
+        (path / "etc/portage/bashrc").write_text(own + loader)
+    run = root.emerge("-1", "--nodeps", "=dev-libs/foo-1", "dev-libs/picky", "app-misc/text").ok()
+    assert (root.path / "mine-foo").read_text() == "mine\n"
+    assert "mine, too" in run.text
+    assert (root.path / f"var/db/pkg/dev-libs/foo-1/{KEY}").is_file()
+    contract = SymbolContract.parse((root.path / f"var/db/pkg/dev-libs/picky-1/{KEY}").read_text())
+    assert [need.soname for need in contract.needs] == ["libc.so.6"]
     assert not (root.path / f"var/db/pkg/app-misc/text-1/{KEY}").exists()
 
 
