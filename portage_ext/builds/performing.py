@@ -44,6 +44,7 @@ from portage_ext.errors import PortageExtError
 from portage_ext.errors.builds import BlockedError, JobError, RefusedResultError
 from portage_ext.limits import builds as limits
 from portage_ext.model import GPKG_SUFFIX, Cpv
+from portage_ext.model.provenance import JOB
 from portage_ext.targets.store import Store
 
 PACKAGES: Final = "packages"
@@ -164,6 +165,7 @@ class Performer:
             binds = (Bind(str(directory / "distfiles"), DISTDIR),)
             words = place.early_emerge(*_BUILD, f"={job.cpv}")
             cage = self._cage(place, directory, words, out="binpkgs", over=over, binds=binds, early=True)
+            cage = replace(cage, environment={**cage.environment, JOB: order.key})
             built = isolation.run(cage, log, before=check)
             if built.status or built.bound:
                 return _failed(built, "its build failed", "package")

@@ -22,6 +22,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "compare": "compare this host's configuration with a binhost's",
         "status": "show releases, pinned keys, and what the last runs did",
         "show": "show what is in a package",
+        "provenance": "show what a package was built from, and verify it",
         "rebuild": "list the packages to build again after a library changed",
         "contract": "show which symbol versions a package needs and defines",
         "watch": "watch a running emerge: what is built, what waits for it",

@@ -18,6 +18,7 @@
     may-be-empty = false            # publish a release even if it offers few packages or none
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
     bill-of-materials = false       # publish sbom.cdx.json: the packages of the release in CycloneDX's format
+    provenance = false              # publish provenance.jsonl: what each package was built from
     site = false                    # write pages for people with each release
     title = "amd64"                 # the name of the binhost on them (default: that of the tree's directory)
     url = "https://binhost.example.org/amd64"       # where the tree is served
@@ -103,6 +104,7 @@ class Publishing:
     may_be_empty: bool = False
     site: bool = False
     bill: bool = False
+    provenance: bool = False
 
     def of(self, channel: str) -> ChannelRules:
         return self.channels.get(channel, self.rules)
@@ -136,6 +138,7 @@ def read(top: Table) -> Publishing:
         may_be_empty=publish.flag("may-be-empty", False),
         site=publish.flag("site", False),
         bill=publish.flag("bill-of-materials", False),
+        provenance=publish.flag("provenance", False),
     )
     publish.nothing_left()
     return settings

@@ -54,6 +54,18 @@ def describe(path: Path) -> Described:
         os.close(fd)
 
 
+def value_of(path: Path, key: str) -> str:
+    """One metadata value of the package at ``path``; empty if it has none. Raises PackageError."""
+    fd = open_package(path)
+    try:
+        source, keys = Source(fd, str(path)), frozenset((key,))
+        gpkg = path.name.endswith(GPKG_SUFFIX)
+        found = read_metadata(source, read_container(source), keys) if gpkg else read_xpak(source, keys)
+        return as_text(str(path), found).get(key, "")
+    finally:
+        os.close(fd)
+
+
 def _damage(source: Source, container: Container) -> str:
     try:
         check_members(source, container, image=True)

@@ -36,6 +36,14 @@ GLSA_SIZE: Final = 256 * KIB
 GLSAS: Final = 20_000
 """The newest GLSAs that are read."""
 
+# --- the provenance of packages (model/provenance.py)
+PROVENANCE_LINE: Final = 512 * KIB
+"""One record or statement: room for about 1,700 distfiles with two digests each."""
+PROVENANCE_INPUTS: Final = 10_000
+"""Eclasses, distfiles or dependencies of one build."""
+PROVENANCE_SIZE: Final = 256 * MIB
+"""All statements of a release."""
+
 # --- a binary package, as it is read for the index (gpkg/, repo/)
 PACKAGE_SIZE: Final = 64 * GIB
 CONTAINER_MEMBERS: Final = 64

@@ -11,7 +11,7 @@ from typing import Final
 
 from portage_ext.errors import InvalidBuilderError
 from portage_ext.model import builder
-from portage_ext.model.release import BILL, CONFIG, DOCUMENTS
+from portage_ext.model.release import BILL, CONFIG, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
 from portage_ext.releases.contents import Contents
 
@@ -21,7 +21,11 @@ LATER_EXPIRY: Final = "a later expiry"
 RELEASED: Final = "the channel is no longer held"
 PAGES: Final = "the pages for people"
 NO_PAGES: Final = "no pages for people any more"
-_TOLD: Final = {CONFIG: "the configuration that clients can follow as a profile", BILL: "the bill of materials"}
+_TOLD: Final = {
+    CONFIG: "the configuration that clients can follow as a profile",
+    BILL: "the bill of materials",
+    PROVENANCE: "the provenance of the packages",
+}
 
 
 def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) -> list[str]:
@@ -35,8 +39,8 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
         found.append(f"the builder's configuration{_changed(live, described)}")
     for name, words in _TOLD.items():
         key = DOCUMENTS[name]
-        # A changed bill of materials says nothing new where packages changed: these are listed by themselves.
-        told = name == BILL and before.entries != new.entries
+        # A changed bill of materials or provenance says nothing new where packages changed: these are listed by themselves.
+        told = name in (BILL, PROVENANCE) and before.entries != new.entries
         if before.header.get(key, "") != new.header.get(key, "") and not told:
             found.append(words)
     if before.entries == new.entries and before.body != new.body:

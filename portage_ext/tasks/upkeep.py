@@ -194,7 +194,8 @@ def _published(
             return {**left_out_of([kept[-1].report]), **({} if unsigned is None else unsigned.why)}
 
         described = builder(remember=True).emit() if rules.builder else b""
-        ours = documents(site, overrides.repository)
+        live = publisher.tree.root / channel
+        ours = documents(site, overrides.repository, pkgdir, live, troubles.append)
         source = Source(pkgdir, "published", None, lambda: lock.held(pkgdir), refresh, described, ours, left_out)
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with publisher.tree.locked():

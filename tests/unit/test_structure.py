@@ -32,6 +32,7 @@ SPEAKING = {
     "targets/collect.py": "a program that runs on the host that is captured: its stdout is the capture",
     "hooks/guard.py": "a program that a phase hook starts: its stderr is what the phase shows, its status refuses the merge",
     "hooks/losses.py": "a program that a phase hook starts: the hook passes its stdout on as a warning of the phase",
+    "hooks/inputs.py": "a program that a phase hook starts: its status tells the hook whether the inputs were recorded",
     "hooks/record.py": "a program that a phase hook starts: its status tells the hook whether a contract was recorded",
     "emerge/messages.py": "the one way to say a line inside emerge, on stderr",
     "emerge/after.py": "ebuild, quickpkg and emaint have decided on their status before it works: a failure ends the process",

@@ -18,7 +18,7 @@ from portage_ext.fetch.keys import key_path
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
-from portage_ext.model.release import BILL, CONFIG
+from portage_ext.model.release import BILL, CONFIG, PROVENANCE
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases import roots
 from portage_ext.releases.contents import Contents
@@ -108,7 +108,7 @@ def publish(
 
         # It is not known how packages in another PKGDIR were built.
         described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
-        ours = documents(site, overrides.repository)
+        ours = documents(site, overrides.repository, settings.pkgdir, made.tree.root / channel, warn)
         source = Source(
             settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, ours, without
         )
@@ -253,9 +253,12 @@ def saved(eroot: Path) -> Path:
     return eroot / _SAVED / CONFIG
 
 
-def documents(site: Site, repository: str | None) -> Callable[[Contents], Mapping[str, bytes]]:
-    """What makes the documents of a release: the bill of materials, if one is wanted, and the saved configuration, so that an
-    unattended run publishes no half-edited one. The configuration goes with the packages of [publish] only.
+def documents(
+    site: Site, repository: str | None, pkgdir: Path, live: Path, warn: Callable[[str], None]
+) -> Callable[[Contents], Mapping[str, bytes]]:
+    """What makes the documents of a release of ``pkgdir``, after that in ``live``: the bill of materials and the provenance, if
+    they are wanted, and the saved configuration, so that an unattended run publishes no half-edited one. The configuration goes
+    with the packages of [publish] only. ``warn`` is called with what provenance cannot be read.
     """
 
     def made(new: Contents) -> dict[str, bytes]:
@@ -267,6 +270,13 @@ def documents(site: Site, repository: str | None) -> Callable[[Contents], Mappin
             from portage_ext.releases.bill import bill  # only binhosts that publish one pay for it
 
             found[BILL] = bill(new)
+        if site.settings.publishing.provenance:
+            from portage_ext.releases import provenance
+
+            before = b""
+            with contextlib.suppress(FileNotFoundError):
+                before = (live / PROVENANCE).read_bytes()
+            found[PROVENANCE] = provenance.document(new, pkgdir, before, warn)
         return found
 
     return made
