@@ -40,7 +40,9 @@ def _as_json(one: Proven) -> dict[str, object]:
     stated = one.statement
     subject = None if stated is None else {"name": stated.path, "digest": dict(stated.digest)}
     record = None if one.record is None else asdict(one.record)
-    return {"package": one.name, "verified": stated is not None, "binhost": one.binhost, "subject": subject, "record": record}
+    builder = None if stated is None else stated.builder
+    subject_of = {"package": one.name, "verified": stated is not None, "binhost": one.binhost, "builder": builder}
+    return {**subject_of, "subject": subject, "record": record}
 
 
 def _print(one: Proven) -> None:
@@ -55,6 +57,8 @@ def _print(one: Proven) -> None:
         rows.append(("recorded", "nothing: PORTAGE_EXT_PROVENANCE was not on where it was built"))
     else:
         rows += _rows(made)
+    if stated is not None:
+        rows.append(("builder", stated.builder))
     screen.table([(key, shown.line(value)) for key, value in rows if value], ("bold",), indent="  ")
 
 
@@ -64,7 +68,6 @@ def _rows(made: Record) -> list[tuple[str, str]]:
         ("repository", " at commit ".join(filter(None, (made.repository, made.commit)))),
         ("ebuild", f"BLAKE2B {made.ebuild.get('blake2b', '')[:16]}…"),
         ("environment", f"job {made.job}" if made.job else ""),
-        ("builder", made.builder),
         *((key, value) for key, value in made.variables.items() if key in ("CFLAGS", "USE")),
         ("eclasses", _named(made.eclasses)),
         ("distfiles", _named(made.distfiles)),

@@ -54,14 +54,13 @@ def describe(path: Path) -> Described:
         os.close(fd)
 
 
-def value_of(path: Path, key: str) -> str:
-    """One metadata value of the package at ``path``; empty if it has none. Raises PackageError."""
+def values_of(path: Path, keys: frozenset[str]) -> dict[str, str]:
+    """The metadata values ``keys`` of the package at ``path``, as far as it has them. Raises PackageError."""
     fd = open_package(path)
     try:
-        source, keys = Source(fd, str(path)), frozenset((key,))
-        gpkg = path.name.endswith(GPKG_SUFFIX)
+        source, gpkg = Source(fd, str(path)), path.name.endswith(GPKG_SUFFIX)
         found = read_metadata(source, read_container(source), keys) if gpkg else read_xpak(source, keys)
-        return as_text(str(path), found).get(key, "")
+        return as_text(str(path), found)
     finally:
         os.close(fd)
 

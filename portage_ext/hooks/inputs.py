@@ -38,7 +38,6 @@ def record(phase: Phase, variables: Mapping[str, str]) -> None:
         repository=_text(phase.build_info / "repository"),
         commit=_commit(repository),
         job=variables.get(JOB, ""),
-        builder=os.uname().nodename,
         ebuild={"blake2b": _digest(ebuild)},
         variables={name: " ".join(variables[name].split()) for name in _VARIABLES if variables.get(name)},
         eclasses=dict(_eclasses(phase, variables)),

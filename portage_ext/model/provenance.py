@@ -17,6 +17,8 @@ from portage_ext.errors.provenance import InvalidProvenanceError
 
 KEY: Final = "PROVENANCE"
 """The name of the record in a package."""
+HOST: Final = "BUILD_HOST"
+"""The value of a package that has the host name of its build."""
 JOB: Final = "PORTAGE_EXT_JOB"
 """The variable that tells a build which job of `portage-ext build` it is."""
 FORMAT: Final = 1
@@ -39,7 +41,6 @@ class Record:
     repository: str
     commit: str
     job: str
-    builder: str
     ebuild: Texts
     variables: Texts = field(default_factory=dict)
     eclasses: Mapping[str, Texts] = field(default_factory=dict)
@@ -57,7 +58,7 @@ def record(text: str, where: str) -> Record:
     known = {one.name for one in fields(Record)}
     if values.pop("format", None) != FORMAT or values.keys() != known:
         raise InvalidProvenanceError(where, f"it is no record of format {FORMAT}")
-    names = ("cpv", "repository", "commit", "job", "builder")
+    names = ("cpv", "repository", "commit", "job")
     if not all(isinstance(values[name], str) and values[name].isprintable() for name in names):
         raise InvalidProvenanceError(where, "a value has another type")
     tables = {name: _tables(values[name], name, where) for name in ("eclasses", "distfiles", "dependencies")}
@@ -67,13 +68,15 @@ def record(text: str, where: str) -> Record:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement about one package file: its path in the release, its digests, and the record; None if none was made."""
+    """A statement about one package file: its path in the release, its digests, the host that built it, and the record; None if
+    none was made."""
 
     path: str
     digest: Texts
     cpv: str
     build_id: str
     build_time: str
+    builder: str
     record: Record | None
 
     def emit(self) -> bytes:
@@ -81,7 +84,7 @@ class Statement:
         made = self.record
         external: dict[str, Any] = {"package": self.cpv, "build_id": self.build_id, "build_time": self.build_time}
         definition: dict[str, Any] = {"buildType": BUILD_TYPE, "externalParameters": external, "resolvedDependencies": []}
-        details: dict[str, Any] = {"builder": {"id": f"urn:portage-ext:builder:{made.builder if made else ''}"}}
+        details: dict[str, Any] = {"builder": {"id": f"urn:portage-ext:builder:{self.builder}"}}
         if made is not None:
             external |= {"repository": made.repository}
             definition["internalParameters"] = {"environment": made.job, **made.variables}
@@ -128,14 +131,15 @@ def statement(line: bytes, where: str) -> Statement:
             str(external["package"]),
             str(external["build_id"]),
             str(external["build_time"]),
-            None if internal is None else _record(external, internal, builder, inputs, where),
+            builder,
+            None if internal is None else _record(external, internal, inputs, where),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidProvenanceError(where, f"it lacks a part of a statement ({type(error).__name__}: {error})") from error
     return found
 
 
-def _record(external: Any, internal: Any, builder: str, inputs: list[tuple[str, str, Any]], where: str) -> Record:
+def _record(external: Any, internal: Any, inputs: list[tuple[str, str, Any]], where: str) -> Record:
     variables = {str(key): str(value) for key, value in internal.items() if key != "environment"}
     (ebuild,) = [one for uri, _, one in inputs if uri.startswith("urn:portage-ext:ebuild:")]
     values = {
@@ -144,7 +148,6 @@ def _record(external: Any, internal: Any, builder: str, inputs: list[tuple[str, 
         "repository": external["repository"],
         "commit": ebuild.get("annotations", {}).get("commit", ""),
         "job": internal["environment"],
-        "builder": builder,
         "ebuild": ebuild["digest"],
         "variables": variables,
         "eclasses": {name: one["digest"] for uri, name, one in inputs if uri == "urn:portage-ext:eclass"},

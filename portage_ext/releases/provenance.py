@@ -9,9 +9,9 @@ from pathlib import Path
 from portage_ext import limits
 from portage_ext.errors import PackageError
 from portage_ext.errors.provenance import InvalidProvenanceError
-from portage_ext.gpkg.describe import value_of
+from portage_ext.gpkg.describe import values_of
 from portage_ext.model import STRONG, IndexEntry
-from portage_ext.model.provenance import KEY, Record, Statement, record, statement
+from portage_ext.model.provenance import HOST, KEY, Record, Statement, record, statement
 from portage_ext.releases.contents import Contents
 
 
@@ -29,13 +29,10 @@ def document(new: Contents, pkgdir: Path, before: bytes, warn: Callable[[str], N
         if old is not None and old[0].digest == digest:
             lines.append(old[1])
             continue
-        made = Statement(path, digest, entry.get("CPV"), entry.get("BUILD_ID"), entry.get("BUILD_TIME"), None)
-        lines.append(Statement(*_fields(made), _recorded(pkgdir / path, entry, warn)).emit())
+        host, made = _recorded(pkgdir / path, entry, warn)
+        stated = Statement(path, digest, entry.get("CPV"), entry.get("BUILD_ID"), entry.get("BUILD_TIME"), host, made)
+        lines.append(stated.emit())
     return b"".join(line + b"\n" for line in lines)
-
-
-def _fields(one: Statement) -> tuple[str, dict[str, str], str, str, str]:
-    return one.path, dict(one.digest), one.cpv, one.build_id, one.build_time
 
 
 def statements(data: bytes, where: str) -> Iterator[tuple[Statement, bytes]]:
@@ -53,14 +50,16 @@ def _known(before: bytes) -> Iterator[tuple[Statement, bytes]]:
         return
 
 
-def _recorded(path: Path, entry: IndexEntry, warn: Callable[[str], None]) -> Record | None:
+def _recorded(path: Path, entry: IndexEntry, warn: Callable[[str], None]) -> tuple[str, Record | None]:
+    """The host that built a package, and its record."""
     try:
-        text = value_of(path, KEY)
-        found = record(text, str(path)) if text else None
+        values = values_of(path, frozenset((HOST, KEY)))
+        host = values.get(HOST, "")
+        found = record(values[KEY], str(path)) if KEY in values else None
     except (PackageError, InvalidProvenanceError) as error:
         warn(str(error))
-        return None
+        return "", None
     if found is not None and found.cpv != entry.get("CPV"):
         warn(f"{path}: its record is of {found.cpv}, so it was left out")
-        return None
-    return found
+        return host, None
+    return host, found

@@ -15,20 +15,21 @@ RECORD = Record(
     repository="tiny",
     commit="0" * 40,
     job="f" * 64,
-    builder="build",
     ebuild={"blake2b": "ab"},
     variables={"CFLAGS": "-O2", "USE": "foo"},
     eclasses={"toolchain-funcs": {"blake2b": "cd"}},
     distfiles={"hello-1.0.tar.gz": {"blake2b": "ef", "sha512": "01"}},
     dependencies={"dev-libs/libtiny-1.0": {"slot": "0/1", "build_id": "2"}},
 )
-SUBJECT = Statement("app-misc/hello/hello-1.0-1.gpkg.tar", {"blake2b": "23"}, "app-misc/hello-1.0", "1", "1700000000", RECORD)
+SUBJECT = Statement(
+    "app-misc/hello/hello-1.0-1.gpkg.tar", {"blake2b": "23"}, "app-misc/hello-1.0", "1", "1700000000", "build", RECORD
+)
 
 
 def test_a_record_and_a_statement_are_read_as_they_were_written() -> None:
     assert record(RECORD.emit(), "x") == RECORD
     assert statement(SUBJECT.emit(), "x") == SUBJECT
-    bare = Statement(SUBJECT.path, SUBJECT.digest, SUBJECT.cpv, "", "", None)
+    bare = Statement(SUBJECT.path, SUBJECT.digest, SUBJECT.cpv, "", "", "", None)
     assert statement(bare.emit(), "x") == bare
 
 
