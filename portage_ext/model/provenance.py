@@ -79,6 +79,13 @@ class Statement:
     builder: str
     record: Record | None
 
+    def _subject(self) -> list[dict[str, Any]]:
+        return [{"name": self.path, "digest": dict(self.digest)}]
+
+    def subject(self) -> bytes:
+        """The end of :meth:`emit`, which says what the statement is about."""
+        return json.dumps({"subject": self._subject()}, sort_keys=True, separators=(",", ":")).encode()[1:]
+
     def emit(self) -> bytes:
         """The statement as one line of JSON."""
         made = self.record
@@ -103,7 +110,7 @@ class Statement:
             ]
         document = {
             "_type": STATEMENT,
-            "subject": [{"name": self.path, "digest": dict(self.digest)}],
+            "subject": self._subject(),
             "predicateType": PREDICATE,
             "predicate": {"buildDefinition": definition, "runDetails": details},
         }

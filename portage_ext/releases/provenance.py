@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from portage_ext import limits
 from portage_ext.errors import PackageError
 from portage_ext.errors.provenance import InvalidProvenanceError
 from portage_ext.gpkg.describe import values_of
 from portage_ext.model import STRONG, IndexEntry
-from portage_ext.model.provenance import HOST, KEY, Record, Statement, record, statement
+from portage_ext.model.provenance import HOST, KEY, Record, Statement, record
 from portage_ext.releases.contents import Contents
+
+_SUBJECT: Final = b'"subject":'
 
 
 def document(new: Contents, pkgdir: Path, before: bytes, warn: Callable[[str], None]) -> bytes:
@@ -20,34 +22,19 @@ def document(new: Contents, pkgdir: Path, before: bytes, warn: Callable[[str], N
 
     ``warn`` is called for a record that cannot be read; the package then has a statement without one. Raises OSError.
     """
-    known = {one.path: (one, line) for one, line in _known(before)}
+    # A statement ends with its subject: the path and digests of the package. So an unchanged package keeps its line, unparsed.
+    known = {line[line.rfind(_SUBJECT) :]: line for line in before.split(b"\n") if _SUBJECT in line}
     lines: list[bytes] = []
     for path in sorted(new.entries):
         entry = new.entry(path)
         digest = {name.lower(): entry.get(name).lower() for name in STRONG if entry.get(name)}
-        old = known.get(path)
-        if old is not None and old[0].digest == digest:
-            lines.append(old[1])
+        bare = Statement(path, digest, entry.get("CPV"), entry.get("BUILD_ID"), entry.get("BUILD_TIME"), "", None)
+        if (line := known.get(bare.subject())) is not None:
+            lines.append(line)
             continue
         host, made = _recorded(pkgdir / path, entry, warn)
-        stated = Statement(path, digest, entry.get("CPV"), entry.get("BUILD_ID"), entry.get("BUILD_TIME"), host, made)
-        lines.append(stated.emit())
+        lines.append(replace(bare, builder=host, record=made).emit())
     return b"".join(line + b"\n" for line in lines)
-
-
-def statements(data: bytes, where: str) -> Iterator[tuple[Statement, bytes]]:
-    """Each statement of a document, and its line. Raises InvalidProvenanceError."""
-    file = io.BytesIO(data)
-    while line := file.readline(limits.PROVENANCE_LINE + 2):
-        yield statement(line.rstrip(b"\n"), where), line.rstrip(b"\n")
-
-
-def _known(before: bytes) -> Iterator[tuple[Statement, bytes]]:
-    """The statements of the live release, as far as they can be read: what is missing is made again."""
-    try:
-        yield from statements(before, "the live release")
-    except InvalidProvenanceError:
-        return
 
 
 def _recorded(path: Path, entry: IndexEntry, warn: Callable[[str], None]) -> tuple[str, Record | None]:
