@@ -22,10 +22,11 @@ from portage_ext.files import replace_file
 from portage_ext.hooks.phase import Phase, phase_of
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.provenance import JOB, KEY, Record
+from portage_ext.unattended.heads import head
 
 _VARIABLES: Final = ("CHOST", "CBUILD", "CFLAGS", "CXXFLAGS", "LDFLAGS", "USE")
 _DIGESTS: Final = ("BLAKE2B", "SHA512")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_COMMIT: Final = re.compile(r"\b[0-9a-f]{40}(?:[0-9a-f]{24})?\b")
 _OPERATOR: Final = re.compile(r"!*(?:[<>]=?|=|~)?")
 
 
@@ -36,7 +37,7 @@ def record(phase: Phase, variables: Mapping[str, str]) -> None:
     made = Record(
         cpv=phase.name,
         repository=_text(phase.build_info / "repository"),
-        commit=_commit(repository),
+        commit=commit(repository),
         job=variables.get(JOB, ""),
         ebuild={"blake2b": _digest(ebuild)},
         variables={name: " ".join(variables[name].split()) for name in _VARIABLES if variables.get(name)},
@@ -63,16 +64,10 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _commit(repository: Path) -> str:
+def commit(repository: Path) -> str:
     """The commit that is checked out; of a tree synced by rsync the commit that it was made from. Empty if unknown."""
-    git = repository / ".git"
-    head = _text(git / "HEAD")
-    if head.startswith("ref: "):
-        name = head.removeprefix("ref: ")
-        packed = (line.split(" ") for line in _lines(git / "packed-refs"))
-        head = _text(git / name) or next((words[0] for words in packed if words[1:] == [name]), "")
-    found = head or _text(repository / "metadata/timestamp.commit").partition(" ")[0]
-    return found if _COMMIT.fullmatch(found) else ""
+    found = _COMMIT.search(head(repository))
+    return found[0] if found else ""
 
 
 def _lines(path: Path) -> Iterator[str]:

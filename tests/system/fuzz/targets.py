@@ -23,7 +23,7 @@ from portage_ext.index.blocks import Row, make_block
 from portage_ext.index.expand import expand
 from portage_ext.index.stamp import parse_timestamp
 from portage_ext.index.text import parse_index
-from portage_ext.model import builder
+from portage_ext.model import builder, provenance
 from portage_ext.model.contract import SymbolContract
 from portage_ext.model.entry import IndexEntry
 from portage_ext.model.release import IndexFile, Release
@@ -227,6 +227,8 @@ TRUST = "var/lib/portage-ext/trust/lab.json"
 RUN = log.Run(1, "publish", True, "release 4", 4, 1.5).emit()
 NOTE = note.Note(4, "pkgdir", {"a/b-1.gpkg.tar": 1_700_000_000}).emit()
 BUILDER = builder.Builder(arch="amd64", cflags=("-O2",), use_expand={"x": ("y",)}, cpu_level=3).emit()
+RECORD = provenance.Record("a/b-1", "tiny", "", "", {"blake2b": "ab"}, distfiles={"a.tar": {"sha512": "cd"}})
+STATEMENT = provenance.Statement("a/b/b-1-1.gpkg.tar", {"blake2b": "ef"}, "a/b-1", "1", "1", "host", RECORD)
 CONFIG = Document({"desk": Profile("gentoo:x", {"parent": "gentoo:x\n", "package.use": "a/b c\n"})}).emit()
 BINREPOS = b"[DEFAULT]\npriority = 1\n[lab]\nsync-uri = http://h/b\nlocation = %(EROOT)s/x\nverify-signature = true\n"
 CONTRACT = (
@@ -301,6 +303,13 @@ TARGETS = (
         words=(*JSON_WORDS, *(name.encode() for name in examples.target().__slots__)),
     ),
     Target("builder", lambda: [BUILDER], lambda data: builder.parse(data, "x"), words=JSON_WORDS),
+    Target("provenance", lambda: [STATEMENT.emit()], lambda data: provenance.statement(data, "x"), words=JSON_WORDS),
+    Target(
+        "provenance-record",
+        lambda: [RECORD.emit().encode()],
+        lambda data: provenance.record(data.decode("utf-8", "replace"), "x"),
+        words=JSON_WORDS,
+    ),
     Target("config", lambda: [CONFIG], lambda data: document.parse(data, "x"), words=JSON_WORDS),
     Target(
         "builder-binding",

@@ -55,9 +55,9 @@ def test_the_record_of_a_build(tmp_path: Path) -> None:
 
     # A loose reference is newer than a packed one; a tree synced by rsync names its commit itself.
     (repository / ".git/refs/heads/master").write_text(f"{'2' * 40}\n")
-    assert inputs._commit(repository) == "2" * 40
+    assert inputs.commit(repository) == "2" * 40
     (repository / ".git/HEAD").unlink()
-    assert inputs._commit(repository) == ""
+    assert inputs.commit(repository) == ""
     (repository / "metadata").mkdir()
     (repository / "metadata/timestamp.commit").write_text(f"{'3' * 40} 1700000000 2023\n")
-    assert inputs._commit(repository) == "3" * 40
+    assert inputs.commit(repository) == "3" * 40
