@@ -61,9 +61,14 @@ def record(text: str, where: str) -> Record:
     names = ("cpv", "repository", "commit", "job")
     if not all(isinstance(values[name], str) and values[name].isprintable() for name in names):
         raise InvalidProvenanceError(where, "a value has another type")
-    tables = {name: _tables(values[name], name, where) for name in ("eclasses", "distfiles", "dependencies")}
-    texts = {name: _texts(values[name], name, where) for name in ("ebuild", "variables")}
-    return Record(**{name: values[name] for name in names}, **texts, **tables)
+    return Record(
+        **{name: values[name] for name in names},
+        ebuild=_texts(values["ebuild"], "ebuild", where),
+        variables=_texts(values["variables"], "variables", where),
+        eclasses=_tables(values["eclasses"], "eclasses", where),
+        distfiles=_tables(values["distfiles"], "distfiles", where),
+        dependencies=_tables(values["dependencies"], "dependencies", where),
+    )
 
 
 @dataclass(frozen=True, slots=True)
