@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.system.check.conftest import Pair
 from tests.testkit.ebuilds import EbuildRepository
+from tests.testkit.environments import CHECKOUT
 
 NAME = "made-1-1.gpkg.tar"
 
@@ -32,6 +33,7 @@ def test_what_a_package_was_built_from_is_stated_and_verified(pair: Pair, work: 
     repos.write_text(f"{repos.read_text()}\n[overlay]\nlocation = {overlay.location}\n")
     host.root.settings["PORTAGE_EXT_PROVENANCE"] = "on"
     host.root.write_settings()
+    host.root.etc("bashrc", f'source "{CHECKOUT}/bashrc.d/portage-ext.bashrc"\n')
     toml = (host.root.path / "etc/portage/portage-ext.toml").read_text()
     host.root.etc("portage-ext.toml", toml.replace("[publish]\n", "[publish]\nprovenance = true\n"))
     host.root.emerge("--buildpkgonly", "app-misc/made").ok()
