@@ -24,6 +24,8 @@ from portage_ext.model.cpv import Cpv
 from portage_ext.model.provenance import JOB, KEY, Record
 from portage_ext.unattended.heads import head
 
+ECLASSES: Final = "PORTAGE_EXT_ECLASSES"
+"""PORTAGE_ECLASS_LOCATIONS, quoted for a shell."""
 _VARIABLES: Final = ("CHOST", "CBUILD", "CFLAGS", "CXXFLAGS", "LDFLAGS", "USE")
 _DIGESTS: Final = ("BLAKE2B", "SHA512")
 _COMMIT: Final = re.compile(r"\b[0-9a-f]{40}(?:[0-9a-f]{24})?\b")
@@ -76,10 +78,10 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _eclasses(phase: Phase, variables: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each inherited eclass, from the repository that Portage took it from: the last one that has it."""
-    places = [Path(one) / "eclass" for one in shlex.split(variables.get("PORTAGE_ECLASS_LOCATIONS", ""))]
+    """Each inherited eclass, from the repository that Portage takes it from: the first one that has it."""
+    places = [Path(one) / "eclass" for one in shlex.split(variables.get(ECLASSES, ""))]
     for name in _text(phase.build_info / "INHERITED").split():
-        for place in reversed(places):
+        for place in places:
             with contextlib.suppress(OSError):
                 yield name, {"blake2b": _digest(place / f"{name}.eclass")}
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def test_the_record_of_a_build(tmp_path: Path) -> None:
     (package / "hello-1.0.ebuild").write_text("EAPI=8\n")
     (package / "Manifest").write_text("DIST a.tar 5 BLAKE2B AB SHA512 CD\nDIST other.tar 5 BLAKE2B 00 SHA512 11\nDIST short\n")
     (repository / "eclass/one.eclass").write_text("# one\n")
+    (tmp_path / "later/eclass").mkdir(parents=True)
+    (tmp_path / "later/eclass/one.eclass").write_text("# another\n")
     (repository / ".git/HEAD").write_text("ref: refs/heads/master\n")
     (repository / ".git/packed-refs").write_text(f"# pack\n{'1' * 40} refs/heads/master\n")
     for name, text in {"repository": "tiny", "INHERITED": "one gone", "DEPEND": "dev-libs/libtiny", "BDEPEND": ""}.items():
@@ -43,14 +46,14 @@ def test_the_record_of_a_build(tmp_path: Path) -> None:
     variables = {
         "A": "a.tar", "CATEGORY": "app-misc", "PF": "hello-1.0", "PN": "hello", "D": f"{tmp_path}/image", "CFLAGS": "-O2  -g",
         "EBUILD": str(package / "hello-1.0.ebuild"), "PORTAGE_BUILDDIR": str(tmp_path / "b"), "EROOT": str(tmp_path),
-        "PORTAGE_ECLASS_LOCATIONS": f"{tmp_path}/nowhere {repository}", "PORTAGE_EXT_JOB": "f" * 64,
+        inputs.ECLASSES: f"{tmp_path}/nowhere {repository} {tmp_path}/later", "PORTAGE_EXT_JOB": "f" * 64,
     }  # fmt: skip
     inputs.record(phase_of(variables), variables)
     made = record((info / KEY).read_text(), "x")
     assert (made.cpv, made.repository, made.commit, made.job) == ("app-misc/hello-1.0", "tiny", "1" * 40, "f" * 64)
     assert made.distfiles == {"a.tar": {"blake2b": "ab", "sha512": "cd"}}
     assert made.dependencies == {"dev-libs/libtiny-1.0": {"slot": "0/1", "build_id": "2"}}
-    assert list(made.eclasses) == ["one"]
+    assert made.eclasses == {"one": {"blake2b": hashlib.blake2b(b"# one\n").hexdigest()}}
     assert made.variables == {"CFLAGS": "-O2 -g"}
 
     # A loose reference is newer than a packed one; a tree synced by rsync names its commit itself.
