@@ -324,7 +324,7 @@ def _is_held(directory: Path) -> bool:
 def _failed(ended: isolation.Ended, what: str, failure: Failure) -> Report:
     blame: dict[int, Failure] = {CAGE_FAILED: "builder", RESULTS_REFUSED: "checks"}
     if _was_killed(ended):
-        return Report("builder", f"{what}: it was killed from outside")
+        return Report("builder", f"{what}: it, or a phase of it, was killed")
     return Report(blame.get(ended.status, failure), f"{what} (exit status {ended.status}{_met(ended)})")
 
 
@@ -332,7 +332,8 @@ def _was_killed(ended: isolation.Ended) -> bool:
     """Whether it, or a phase of it, was killed from outside, which says nothing about the package. Exceeding a limit is a
     failure of the package.
 
-    An ebuild can print the same words. Then it is tried again as often as after a failure of this host, which is bounded.
+    An ebuild can print the same words, or kill its own shell. Then it is tried again as often as after a failure of this host,
+    which is bounded.
     """
     killed = ended.status == isolation.KILLED or (ended.status != 0 and _PHASE_KILLED.search(ended.said) is not None)
     return killed and not ended.bound

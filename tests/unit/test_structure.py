@@ -35,6 +35,7 @@ SPEAKING = {
     "hooks/inputs.py": "a program that a phase hook starts: its status tells the hook whether the inputs were recorded",
     "hooks/record.py": "a program that a phase hook starts: its status tells the hook whether a contract was recorded",
     "emerge/messages.py": "the one way to say a line inside emerge, on stderr",
+    "emerge/phases.py": "it runs in the emerge of a cage: its stderr goes to the log of the attempt",
     "emerge/after.py": "ebuild, quickpkg and emaint have decided on their status before it works: a failure ends the process",
     "repositories/jail.py": "a program that starts foreign code apart from this system: its status and stderr are the code's",
     "repositories/tree.py": "run as a program it is the reader of ebuilds: it is asked on its stdin and ends with it",

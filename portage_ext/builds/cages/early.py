@@ -1,7 +1,7 @@
 """emerge is loaded while its environment is being checked or its package is being built, and begins when that is done.
 
 It runs in a cage with the Python of the environment: ``python -m portage_ext.builds.cages.early PACKAGES EMERGE ARGUMENTS…``.
-It only imports modules of Portage and waits for a line. Then it copies the directory PACKAGES (empty: nothing) to PKGDIR, and
+It only imports modules of Portage, has killed phases count as failed, and waits for a line. Then it copies the directory PACKAGES (empty: nothing) to PKGDIR, and
 runs the script of emerge as Python would have run it. If the line does not come, the environment is not that of the target, or
 this host has given up, and nothing is run.
 """
@@ -15,6 +15,8 @@ import runpy
 import shutil
 import sys
 from typing import Final
+
+from portage_ext.emerge import phases
 
 MODULES: Final = (
     "_emerge.main", "_emerge.actions", "_emerge.depgraph", "_emerge.Scheduler", "_emerge.post_emerge", "portage.dbapi.bintree",
@@ -41,6 +43,7 @@ def main() -> int:
         _load(name)
     for name in OURS if _SEAM in sys.modules else ():
         _load(name)
+    phases.begin()
     if not sys.stdin.buffer.readline():
         return 1
     with open(os.devnull, "rb") as nothing:

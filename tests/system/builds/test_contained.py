@@ -1,4 +1,5 @@
-"""What an ebuild does in its cage stays there: network, files, daemons, memory, disk; and what kills a run leaves nothing."""
+"""What an ebuild does in its cage stays there: network, files, daemons, memory, disk; and what kills a run or a phase leaves
+nothing."""
 
 from __future__ import annotations
 
@@ -114,3 +115,16 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(small: Lab) -> Non
     assert job["state"] == "published"
     assert len(small.packages("v2")) == 1
     assert left_behind(small) == []
+
+
+def test_a_phase_that_is_killed_is_not_published_although_its_subshell_goes_on(small: Lab) -> None:
+    small.repository.ebuild("app-misc/killer-1", "src_install() { insinto /usr/share; echo x > x; kill -9 $$; doins x; }\n")
+    failed = small.run("build", "v2", "app-misc/killer").failed()
+    assert "its build failed: it, or a phase of it, was killed" in " ".join(failed.stdout.split())
+    assert "The ebuild phase 'install' has been killed by signal 9" in small.logs()
+    (job,) = small.jobs()
+    assert (job["state"], job["failure"]) == ("failed", "builder")
+    assert small.packages("v2") == []
+    assert left_behind(small) == []
+    # Portage itself packages what the subshell leaves. If this fails, emerge/phases is no longer needed.
+    small.targets["v2"].emerge("--buildpkgonly", "app-misc/killer").ok()
