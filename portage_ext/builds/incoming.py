@@ -2,14 +2,16 @@
 else.
 
 Ebuilds ran in the environment, so its output could be anything. It must be one regular file within the size limit, and a gpkg
-with valid structure and digests and with the identity, USE flags and compiler flags of the job. It must not be signed, because
-results are signed here after this check.
+with valid structure and digests and with the identity, USE flags and compiler flags of the job. The sub-slots with which it was
+built must be those of the job's dependencies. It must not be signed, because results are signed here after this check.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,9 @@ from portage_ext.limits import builds as limits
 from portage_ext.model import GPKG_SUFFIX, Cpv
 
 _VARIABLES: Final = ("CHOST", "CFLAGS", "CXXFLAGS", "LDFLAGS")
+_DEPENDENCIES: Final = ("BDEPEND", "DEPEND", "IDEPEND", "PDEPEND", "RDEPEND")
+_BUILT_WITH: Final = re.compile(r"[<>=~]*([\w+.-]+/[\w+.-]+):([\w+.-]+)/([\w+.-]+)=(?:\[.*)?", re.ASCII)
+"""A dependency with the slot and sub-slot that it had when the package was built (PMS 8.3.3; Portage fills in ``:=``)."""
 _IGNORED: Final = ("Packages", "Packages.gz", ".portage_lockfile")
 """Files that emerge creates in a PKGDIR beside packages. They are ignored."""
 
@@ -32,12 +37,15 @@ def accepted(directory: Path, job: Job) -> Path:
     try:
         found = describe.describe(path)
         identity = identity_of(str(path), found.values)
+        stray = "" if found.damage else describe.stray(path)
     except PackageError as error:
         raise RefusedResultError(job.cpv, error.reason) from error
     if found.damage:
         raise RefusedResultError(job.cpv, found.damage)
     if found.signed:
         raise RefusedResultError(job.cpv, "it is signed already, and no build has a key")
+    if stray:
+        raise RefusedResultError(job.cpv, f"its image has {stray!r}, which leads out of it")
     _same(job, "CPV", str(identity.cpv), job.cpv)
     _same(
         job, "SLOT", identity.slot if "/" in identity.slot else f"{identity.slot}/{identity.slot}", job.ebuild.get("slot", "")
@@ -51,7 +59,19 @@ def accepted(directory: Path, job: Job) -> Path:
     for name in _VARIABLES:
         if name in found.values:
             _same(job, name, found.values[name], job.variables.get(name, ""))
+    _check_sub_slots(job, found.values)
     return path
+
+
+def _check_sub_slots(job: Job, values: Mapping[str, str]) -> None:
+    for word in " ".join(values.get(name, "") for name in _DEPENDENCIES).split():
+        if match := _BUILT_WITH.fullmatch(word):
+            name, slot, sub_slot = match.groups()
+            if word[0] in "<>=~":
+                name = Cpv.parse(name).cp
+            if its := job.dependencies.get(f"{name}:{slot}"):
+                of_job = its["slot"] if "/" in its["slot"] else f"{its['slot']}/{its['slot']}"
+                _same(job, f"dependency {name}", f"{slot}/{sub_slot}", of_job)
 
 
 def _same(job: Job, what: str, found: str, wanted: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from portage_ext.errors import PackageError
 from portage_ext.gpkg.container import Container, check_members, read_container, read_metadata
 from portage_ext.gpkg.identity import as_text
-from portage_ext.gpkg.image import gpkg_image, xpak_image
+from portage_ext.gpkg.image import gpkg_image, strays, xpak_image
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.model import GPKG_SUFFIX
@@ -82,5 +82,18 @@ def files(path: Path) -> Iterator[tuple[str, int]]:
         for name, member, _ in gpkg_image(source, read_container(source)) if gpkg else xpak_image(source):
             if not member.isdir():
                 yield name, member.size
+    finally:
+        os.close(fd)
+
+
+def stray(path: Path) -> str:
+    """The name of the first member in the image of the gpkg at ``path`` that leads out of the image; empty if all are in it.
+
+    Portage would not install it. Everything in the image is decompressed. Raises PackageError.
+    """
+    fd = open_package(path)
+    try:
+        source = Source(fd, str(path))
+        return next(strays(source, read_container(source)), "")
     finally:
         os.close(fd)

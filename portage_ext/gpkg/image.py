@@ -63,6 +63,16 @@ def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
             yield name, member, file
 
 
+def strays(source: Source, container: Container) -> Iterator[str]:
+    """Yield the names of members and the targets of hard links in an open gpkg that are not in its image. Raises
+    PackageError."""
+    image = container.image
+    for member, _ in _members(source, image.member.offset, image.member.size, image.method):
+        for name in (member.name, *([member.linkname] if member.islnk() else [])):
+            if not _below_image(name) and posixpath.normpath(name) != "image":
+                yield name
+
+
 def _below_image(name: str) -> str:
     """The path of a member below "image/". Portage installs nothing else, so for other members the result is empty."""
     top, _, rest = posixpath.normpath(name).partition("/")

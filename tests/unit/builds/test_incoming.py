@@ -11,7 +11,7 @@ import pytest
 from portage_ext.builds.incoming import accepted
 from portage_ext.errors.builds import RefusedResultError
 from portage_ext.limits import builds as limits
-from tests.testkit.binpkgs import gpkg, metadata, put, xpak
+from tests.testkit.binpkgs import gpkg, metadata, put, tar_of, xpak
 from tests.unit.builds.examples import job
 
 NAME = "app-misc/thing/thing-1.0-1.gpkg.tar"
@@ -23,6 +23,7 @@ CLEARSIGNED = (
 
 def values(**changed: str) -> dict[str, bytes]:
     its = {"IUSE": "+foo bar", "USE": "foo amd64", "CFLAGS": "-O2 -march=x86-64-v2", "CXXFLAGS": ""}
+    its |= {"DEPEND": "dev-libs/libtiny:0/1= dev-libs/other:0/7=", "RDEPEND": "|| ( dev-libs/libtiny:0/1=[foo] x )"}
     return metadata(changed.pop("cpv", "app-misc/thing-1.0"), **its | changed)
 
 
@@ -47,6 +48,10 @@ def test_the_package_of_the_job_is_accepted(tmp_path: Path) -> None:
         (gpkg(values(), manifest=lambda listing: listing.replace(b"image", b"imago")), ""),
         (gpkg(values(), manifest=lambda listing: CLEARSIGNED % listing), "it is signed already"),
         (gpkg(values(), extra={"../../etc/passwd": b"root"}), ""),
+        (gpkg(values(), image_archive=tar_of({"image/x": b"", "image/../../etc/cron.d/x": b"x"})), "leads out of it"),
+        (gpkg(values(), image_archive=tar_of({"image/x": b"", "/etc/passwd": b"x"})), "its image has '/etc/passwd'"),
+        (gpkg(values(DEPEND="dev-libs/libtiny:0/2=")), "its dependency dev-libs/libtiny is '0/2', and '0/1' was to be built"),
+        (gpkg(values(RDEPEND=">=dev-libs/libtiny-1.0:0/2=[foo]")), "its dependency dev-libs/libtiny is '0/2'"),
         (gpkg(values())[:4000], ""),
         (b"", ""),
         (xpak(values()), ""),
