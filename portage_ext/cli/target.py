@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -16,9 +17,10 @@ from portage_ext import shown
 from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
-from portage_ext.host.here import here
+from portage_ext.host.here import here, repository_locations
 from portage_ext.model import builder
-from portage_ext.targets import reach
+from portage_ext.targets import reach, stage
+from portage_ext.targets.archive import Signed
 from portage_ext.targets.capture import Target
 from portage_ext.targets.differences import Difference, differences
 from portage_ext.targets.store import Store, checked_name, laid_out
@@ -38,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--builder", type=Path, metavar="FILE", help="a builder.json that a binhost has published")
     capture.add_argument("--ssh-options", default="", metavar="WORDS", help="further words for ssh, such as '-p 2222'")
     capture.add_argument("--dry-run", action="store_true", help="show what would be taken, and save nothing")
+    _arguments_of_add(below.add_parser("add", help="make a target from a stage archive, or from a binhost's builder.json"))
     objects.option(below.add_parser("list", help="list the targets that this host knows"))
     show = below.add_parser("show", help="show what is known of a target")
     show.add_argument("name", metavar="NAME")
@@ -49,11 +52,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     below.add_parser("forget", help="remove what is known of a target").add_argument("name", metavar="NAME")
 
 
+def _arguments_of_add(add: argparse.ArgumentParser) -> None:
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--stage", type=Path, metavar="FILE", help="make a system from this archive, such as stage3-….tar.xz")
+    proof = add.add_mutually_exclusive_group()
+    proof.add_argument("--digest", metavar="HEX", help="the SHA256, SHA512 or BLAKE2B of the archive")
+    proof.add_argument("--signature", type=Path, metavar="FILE", help="its detached signature, such as stage3-….tar.xz.asc")
+    add.add_argument("--key", metavar="FINGERPRINT", help="the primary key that must have made the signature")
+    add.add_argument("--key-file", type=Path, metavar="FILE", help="a file with this public key alone")
+    add.add_argument("--profile", metavar="PROFILE", help="the profile of the system, such as default/linux/amd64/23.0")
+    add.add_argument("--into", type=Path, metavar="DIR", help="where to make the system (default: below /var/lib/portage-ext)")
+    add.add_argument(
+        "--repository",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="copy this ebuild repository; the first one has the profile (default: those of this host)",
+    )
+    like = add.add_mutually_exclusive_group()
+    like.add_argument("--like", metavar="TARGET", help="give the system the configuration of this target")
+    like.add_argument("--from-binhost", metavar="BINREPO", help="use the builder.json of a section of binrepos.conf")
+
+
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 where `diff` found a difference."""
     store, screen = Store(here().eroot), Screen()
     if options.action == "capture":
-        return _capture(options, store, screen)
+        name, target = checked_name(options.name), _taken(options)
+        if options.dry_run:
+            _print_files(target, screen)
+            return 0
+        return _save(name, target, store, screen)
+    if options.action == "add":
+        return _add(options, store, screen)
     if options.action == "list":
         return _list(store, screen, as_json=options.json)
     if options.action == "show":
@@ -65,12 +97,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _capture(options: argparse.Namespace, store: Store, screen: Screen) -> int:
-    name = checked_name(options.name)
-    target = _taken(options)
-    if options.dry_run:
-        _print_files(target, screen)
-        return 0
+def _save(name: str, target: Target, store: Store, screen: Screen) -> int:
     old = store.load(name) if name in store.names() else None
     store.save(name, target)
     packages = len(target.installed)
@@ -80,6 +107,44 @@ def _capture(options: argparse.Namespace, store: Store, screen: Screen) -> int:
         screen.line("nothing has changed since the last capture" if not changed else "changed since the last capture:")
         _print_differences(changed, screen, "before", "now")
     return 0
+
+
+def _add(options: argparse.Namespace, store: Store, screen: Screen) -> int:
+    name = checked_name(options.name)
+    if options.stage is None and options.from_binhost is None:
+        raise UsageError("name a stage archive with --stage, or a binhost with --from-binhost")
+    like = store.load(options.like) if options.like else None
+    if options.from_binhost:
+        from portage_ext.tasks import comparison  # it has much to import
+
+        found = comparison.described(options.from_binhost, unverified=False, warn=_warn)
+        like = Target(found.builder, int(time.time()), source=f"builder:{options.from_binhost}")
+    if options.stage is None:
+        assert like is not None
+        return _save(name, like, store, screen)
+    if options.profile is None:
+        raise UsageError("--stage also needs --profile, such as --profile default/linux/amd64/23.0")
+    into = (options.into or here().eroot / stage.SYSTEMS / name).absolute()
+    repositories = options.repository or list(repository_locations().values())
+    stage.make(options.stage, _proof(options), into, profile=options.profile, repositories=repositories, like=like)
+    screen.line(f"made {into} from {options.stage.name}")
+    with reach.directory(into) as capture:
+        return _save(name, capture.target(), store, screen)
+
+
+def _proof(options: argparse.Namespace) -> str | Signed:
+    if options.digest is not None:
+        digest: str = options.digest
+        return digest
+    if not (options.signature and options.key and options.key_file):
+        raise UsageError(
+            "--stage also needs --digest, or --signature with --key and --key-file: they prove whose archive it is"
+        )
+    return Signed(options.signature, options.key.replace(" ", "").upper(), options.key_file)
+
+
+def _warn(text: str) -> None:
+    print(f"portage-ext target: {shown.text(text)}", file=sys.stderr)
 
 
 def _taken(options: argparse.Namespace) -> Target:

@@ -18,6 +18,16 @@ class CaptureError(PortageExtError):
         return f"cannot capture {self.where}: {self.why}"
 
 
+class StageError(PortageExtError):
+    """No system can be made from a stage archive."""
+
+    archive: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"cannot make a system from {self.archive}: {self.why}. Nothing was kept"
+
+
 class TargetError(PortageExtError):
     """A target does not exist, or its files are damaged."""
 

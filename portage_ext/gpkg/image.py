@@ -55,7 +55,7 @@ path where the linked file is installed."""
 def gpkg_image(source: Source, container: Container) -> Iterator[Member]:
     """Yield the members of the image of an open gpkg in archive order. Raises PackageError."""
     image = container.image
-    for member, file in _members(source, image.member.offset, image.member.size, image.method):
+    for member, file in members(source, image.member.offset, image.member.size, image.method):
         name = _below_image(member.name)
         if member.islnk():
             member.linkname = _below_image(member.linkname)
@@ -67,7 +67,7 @@ def strays(source: Source, container: Container) -> Iterator[str]:
     """Yield the names of members and the targets of hard links in an open gpkg that are not in its image. Raises
     PackageError."""
     image = container.image
-    for member, _ in _members(source, image.member.offset, image.member.size, image.method):
+    for member, _ in members(source, image.member.offset, image.member.size, image.method):
         for name in (member.name, *([member.linkname] if member.islnk() else [])):
             if not _below_image(name) and posixpath.normpath(name) != "image":
                 yield name
@@ -82,13 +82,15 @@ def _below_image(name: str) -> str:
 def xpak_image(source: Source) -> Iterator[Member]:
     """Yield the members of the image at the beginning of an open xpak package, in archive order. Raises PackageError."""
     method = method_of_content(source.read(0, min(16, source.size)))
-    for member, file in _members(source, 0, segment_start(source), method):
+    for member, file in members(source, 0, segment_start(source), method):
         if member.islnk():
             member.linkname = "/" + member.linkname.removeprefix("./")
         yield "/" + member.name.removeprefix("./"), member, file
 
 
-def _members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, Content | None]]:
+def members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, Content | None]]:
+    """Yield the members of the tar archive that is compressed by ``method``, within the limits of an image. Raises
+    PackageError."""
     raw = io.BufferedReader(_Slice(source, offset, size), limits.READ_BLOCK)
     if method == "zstd":
         try:

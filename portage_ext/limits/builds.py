@@ -19,6 +19,13 @@ CAPTURE_TEXT: Final = 64 * KIB
 CAPTURE_SAID: Final = 4 * KIB
 """The end of the standard error of the other side."""
 
+# A system made from a stage archive (targets/).
+STAGE_SIZE: Final = 64 * GIB
+"""All files in the archive, unpacked."""
+STAGE_MEMBERS: Final = 2_000_000
+STAGE_SECONDS: Final = 3600.0
+"""How long tar may take to unpack it."""
+
 # Requests for builds (asking/, door/), and packages that wait for a binary (emerge/lacking/).
 WAITING_SIZE: Final = 4 * MIB  # what a child of emerge tells its parent, and the file that says since when packages wait
 ASK_LINE: Final = 4 * MIB

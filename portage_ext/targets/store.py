@@ -125,13 +125,14 @@ def laid_out(target: Target) -> dict[str, bytes]:
     """The files below the root of a system with the configuration of ``target``, by path. Raises CaptureError."""
     found = dict(target.files)
     if target.make_conf:
-        found["etc/portage/make.conf"] = _assignments(target.make_conf, "make.conf")
+        found["etc/portage/make.conf"] = assignments(target.make_conf, "make.conf")
     for name, values in target.env_files.items():
-        found[f"etc/portage/env/{name}"] = _assignments(values, f"env/{name}")
+        found[f"etc/portage/env/{name}"] = assignments(values, f"env/{name}")
     return found
 
 
-def _assignments(values: Mapping[str, str], where: str) -> bytes:
+def assignments(values: Mapping[str, str], where: str) -> bytes:
+    """A make.conf that sets ``values``. Raises CaptureError for a value that make.conf cannot hold."""
     return "".join(_lines(values, where)).encode()
 
 

@@ -47,7 +47,7 @@ def compare(what: str, *, unverified: bool = False, warn: Callable[[str], None] 
     AllMirrorsFailedError, OSError.
     """
     here()  # first report a configuration that Portage cannot read
-    return compared(_described(what, unverified=unverified, warn=warn))
+    return compared(described(what, unverified=unverified, warn=warn))
 
 
 def compared(theirs: Described) -> Comparison:
@@ -58,7 +58,8 @@ def compared(theirs: Described) -> Comparison:
     return Comparison(theirs, differences(ours, theirs.builder, known), known)
 
 
-def _described(what: str, *, unverified: bool, warn: Callable[[str], None]) -> Described:
+def described(what: str, *, unverified: bool, warn: Callable[[str], None]) -> Described:
+    """What describes the other host; the parameters and errors are those of :func:`compare`."""
     path = Path(what)
     if path.is_dir():
         return _directory(path)

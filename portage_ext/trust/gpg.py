@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from portage_ext import limits, locks
 from portage_ext.errors.here import MissingGpgError
@@ -57,6 +57,13 @@ def verify_detached(keyrings: Iterable[Path], signature: bytes, data: bytes) -> 
     with ExitStack() as stack:
         fds = [stack.enter_context(in_memory(content)) for content in (signature, data)]
         return signatures(_run(keyrings, ["--verify", *(f"/proc/self/fd/{fd}" for fd in fds)], fds))
+
+
+def verify_file(keyrings: Iterable[Path], signature: bytes, file: IO[bytes]) -> tuple[Signature, ...]:
+    """The verdicts on a detached ``signature`` over an open ``file`` of any size, from its beginning. Raises GpgError."""
+    with in_memory(signature) as fd:
+        fds = [fd, file.fileno()]  # gpg opens them again by name, so it reads from the beginning
+        return signatures(_run(keyrings, ["--verify", *(f"/proc/self/fd/{one}" for one in fds)], fds))
 
 
 def verify_clearsigned(keyrings: Iterable[Path], text: bytes) -> tuple[Signature, ...]:

@@ -1,9 +1,9 @@
 """emerge is loaded while its environment is being checked or its package is being built, and begins when that is done.
 
 It runs in a cage with the Python of the environment: ``python -m portage_ext.builds.cages.early PACKAGES EMERGE ARGUMENTS…``.
-It only imports modules of Portage, has killed phases count as failed, and waits for a line. Then it copies the directory PACKAGES (empty: nothing) to PKGDIR, and
-runs the script of emerge as Python would have run it. If the line does not come, the environment is not that of the target, or
-this host has given up, and nothing is run.
+It only imports modules of Portage, has killed phases count as failed, and waits for a line. Then it copies the directory
+PACKAGES (empty: nothing) to PKGDIR, and runs the script of emerge as Python would have run it. If the line does not come, the
+environment is not that of the target, or this host has given up, and nothing is run.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from typing import Final
 import portage_ext
 from portage_ext.builds.cages.cage import Bind, Bounds, Cage, Over
 from portage_ext.errors.builds import BlockedError, TargetError
+from portage_ext.targets import native
 from portage_ext.targets.capture import Target
 
 PACKAGE: Final = "/run/portage-ext/package"
@@ -51,7 +52,8 @@ _PRIVATE: Final = (
 """Directories that are empty for a build in a Prefix, which sees this host's root file system, because it must not read
 them."""
 _SECRET_FILES: Final = ("/etc/gshadow", "/etc/shadow")
-_NATIVE: Final = re.compile(rb"-m(?:arch|cpu|tune)=native(?![\w-])")
+_NAME_SERVERS: Final = "/etc/resolv.conf"
+"""A fresh chroot has none, and fetching distfiles needs them."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -145,8 +147,8 @@ def environment(name: str, target: Target) -> Environment:
     if kind not in ("chroot", "prefix"):
         raise TargetError(
             name,
-            f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: make a chroot of it (a "
-            "stage3 with the target's profile, configuration and packages), and run "
+            f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: make one from a stage "
+            f"archive with `portage-ext target add NAME --stage FILE --like {name}`, or capture a chroot of it with "
             f"`portage-ext target capture {name} --root DIR`",
         )
     outside = {one.location for one in target.repositories} if kind == "prefix" else set()
@@ -167,32 +169,30 @@ def _python(target: Target) -> set[str]:
 
 
 def write_layer(place: Environment, directory: Path) -> None:
-    """Write configuration files that replace those of the environment into ``directory``. Raises BlockedError, OSError."""
-    flags = " ".join(place.target.builder.march).encode()
+    """Write files that replace those of the environment into ``directory``: configuration files that name no CPU, and for a
+    chroot the name servers of this host. Raises BlockedError, OSError."""
+    march = place.target.builder.march
     config = place.top / "etc/portage"
     for path in (config / "make.conf", *sorted((config / "env").rglob("*")), *sorted((config / "make.conf").rglob("*"))):
         if not path.is_file():
             continue
         data = path.read_bytes()
-        if not _NATIVE.search(data):
+        if not (flag := native.found(data)):
             continue
-        if not flags or b"native" in flags:
+        if not native.is_resolved(march):
             raise BlockedError(
                 place.name,
-                f"says {_found(data)} in {path}, and nobody resolved that on the target",
+                f"says {flag} in {path}, and nobody resolved that on the target",
                 "capture it where a compiler is installed",
             )
         covered = directory / path.relative_to(place.top)
         covered.parent.mkdir(parents=True, exist_ok=True)
-        # Each match is replaced by all flags that the target's compiler reported. Repeating them has no effect.
-        covered.write_bytes(_NATIVE.sub(lambda found: flags, data))
-
-
-def _found(data: bytes) -> str:
-    found = _NATIVE.search(data)
-    return found[0].decode() if found else ""
+        covered.write_bytes(native.replaced(data, march))
+    if not place.is_prefix and (place.top / "etc").is_dir() and os.path.isfile(_NAME_SERVERS):
+        (directory / "etc").mkdir(exist_ok=True)
+        shutil.copyfile(_NAME_SERVERS, directory / "etc/resolv.conf")
 
 
 def resolved(variables: Mapping[str, str]) -> bool:
     """Whether no variable of a job lets the compiler detect the CPU of this host (as ``-march=native`` would)."""
-    return not any(_NATIVE.search(value.encode()) for value in variables.values())
+    return not any(native.found(value.encode()) for value in variables.values())

@@ -9,6 +9,7 @@ import pytest
 
 from portage_ext.emerge import patching, phases
 from portage_ext.errors import UnknownPortageError
+from portage_ext.host import probe
 
 
 @dataclass
