@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portage_ext.builds import performing
+from portage_ext.builds.cages.environment import environment
 from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.means import Means
+from portage_ext.errors.builds import TargetError
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The number of removed files or directories of each kind."""
+    """The number of removed files or directories of each kind, and the pinned targets, whose layers were kept."""
 
     layers: int
     logs: int
     results: int
     distfiles: int
+    pinned: tuple[str, ...] = ()
 
 
 def sweep(means: Means, *, now: float | None = None) -> Swept:
@@ -36,12 +39,22 @@ def sweep(means: Means, *, now: float | None = None) -> Swept:
     wanted = {Path(entry.result).parent for entry in means.ledger.entries("checked")}
     wanted |= {places.incoming / f"{attempt.key[:16]}.{attempt.fence}" for attempt in means.ledger.running()}
     running = {attempt.log for attempt in means.ledger.running()}
+    pinned = {name: _environment(means, name) for name in means.targets.names() if means.targets.is_pinned(name)}
     return Swept(
-        layers=len(Layers(places.layers).keep_within(building.layers)),
+        layers=len(Layers(places.layers).keep_within(building.layers, set(pinned.values()))),
         logs=sum(str(path) not in running and _removed(path, before) for path in _children(places.state / "log")),
         results=sum(_result_removed(path) for path in results if path not in wanted),
         distfiles=sum(_removed(path, before) for place in _children(places.distfiles) for path in _children(place)),
+        pinned=tuple(pinned),
     )
+
+
+def _environment(means: Means, name: str) -> str:
+    """The digest of the environment of the target ``name``; empty if it has none on this host. Raises PortageExtError."""
+    try:
+        return environment(name, means.targets.load(name)).digest()
+    except TargetError:
+        return ""
 
 
 def _children(directory: Path) -> list[Path]:

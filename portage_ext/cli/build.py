@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from typing import Final
 
+from portage_ext.builds.cages import isolation
 from portage_ext.builds.entries import Entry
 from portage_ext.builds.ledger import PERSON
 from portage_ext.builds.workshop import Plan, Wanted, workshop
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 everything is published (or, with --pretend and --background, asked for), 1 something is not."""
     screen = Screen(sys.stderr if options.json else None)
     site = with_jobs(places.site(options), options.jobs)
+    isolation.check()
     with workshop(site) as shop:
         shop.engine.recover()
         plan = shop.plan(options.target, tuple(options.atoms))

@@ -64,6 +64,10 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0; 1 when `run` left a job unpublished, `explain` found a difference, or `perform` or `accept` has no
     package."""
     screen = Screen()
+    if options.action in ("perform", "run"):
+        from portage_ext.builds.cages import isolation
+
+        isolation.check()
     if options.action == "perform":
         return _perform(options)
     # A builder needs none of these, and each of its jobs is a process of its own.
@@ -83,6 +87,8 @@ def run(options: argparse.Namespace) -> int:
                 f"removed {counted(gone.layers, 'layer')}, {counted(gone.logs, 'log')}, {counted(gone.results, 'result')}, "
                 f"{counted(gone.distfiles, 'distfile')}"
             )
+            if gone.pinned:
+                screen.text(f"kept the layers of {counted(len(gone.pinned), 'pinned target')}: {', '.join(gone.pinned)}")
             return 0
         if options.action in ("drain", "resume"):
             shop.engine.drain(options.reason if options.action == "drain" else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from portage_ext.builds.cages import isolation
 from portage_ext.builds.deploy import Client, Step, differing
 from portage_ext.builds.entries import Entry
 from portage_ext.builds.workshop import Plan, Workshop, workshop
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if unknown:
         known = ", ".join(site.settings.hosts) or "none"
         raise UsageError(f"portage-ext.toml has no [deploy.{unknown[0]}] (known: {known})")
+    isolation.check()
     ended: dict[str, str] = {}
     with workshop(site) as shop:
         shop.engine.recover()

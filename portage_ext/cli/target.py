@@ -49,6 +49,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B", nargs="?")
     objects.option(diff)
+    for name, line in (("pin", "keep the layers of a target in `builds gc`"), ("unpin", "let `builds gc` remove them again")):
+        below.add_parser(name, help=line).add_argument("name", metavar="NAME")
     below.add_parser("forget", help="remove what is known of a target").add_argument("name", metavar="NAME")
 
 
@@ -89,9 +91,13 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "list":
         return _list(store, screen, as_json=options.json)
     if options.action == "show":
-        return _show(options.name, store.load(options.name), screen, as_json=options.json)
+        return _show(options.name, store, screen, as_json=options.json)
     if options.action == "diff":
         return _diff(options, store, screen)
+    if options.action in ("pin", "unpin"):
+        store.pin(options.name, pinned=options.action == "pin")
+        screen.line(f"target {options.name} is {options.action}ned")
+        return 0
     store.forget(options.name)
     print(f"target {options.name} is forgotten")
     return 0
@@ -179,17 +185,21 @@ def _print_files(target: Target, screen: Screen) -> None:
 def _list(store: Store, screen: Screen, *, as_json: bool) -> int:
     targets = {name: store.load(name) for name in store.names()}
     if as_json:
-        objects.show({"targets": [_summary(name, target) for name, target in targets.items()]})
+        objects.show({"targets": [_summary(name, target, store) for name, target in targets.items()]})
         return 0
     if not targets:
         screen.line("There are no targets yet; make one with `portage-ext target capture NAME --ssh HOST`.")
-    screen.table([(name, _day(target), _profile(target)) for name, target in targets.items()], ("bold",))
+    rows = [
+        (name, _day(target), _profile(target), "pinned" if store.is_pinned(name) else "") for name, target in targets.items()
+    ]
+    screen.table(rows, ("bold",))
     return 0
 
 
-def _show(name: str, target: Target, screen: Screen, *, as_json: bool) -> int:
+def _show(name: str, store: Store, screen: Screen, *, as_json: bool) -> int:
+    target = store.load(name)
     if as_json:
-        told = _summary(name, target) | {
+        told = _summary(name, target, store) | {
             "builder": json.loads(target.builder.emit()),
             "make_conf": dict(target.make_conf),
             "repositories": [asdict(one) for one in target.repositories],
@@ -247,13 +257,14 @@ def _print_differences(found: list[Difference], screen: Screen, first: str, seco
             screen.line(f"  and {count - _FULL} more; --json has all")
 
 
-def _summary(name: str, target: Target) -> dict[str, object]:
+def _summary(name: str, target: Target, store: Store) -> dict[str, object]:
     return {
         "name": name,
         "taken": target.taken,
         "profile": target.builder.profile,
         "installed_packages": len(target.installed),
         "complete": bool(target.installed),
+        "pinned": store.is_pinned(name),
     }
 
 

@@ -6,6 +6,7 @@
       laptop -> laptop.d/2                  the current capture; the directory before it is kept for `target diff`
       laptop.d/2/target.json                the capture as received
       laptop.d/2/etc/portage/…              the same capture as configuration files for an environment
+      laptop.d/pinned                       `builds gc` keeps the layers over the environment of this target
 """
 
 from __future__ import annotations
@@ -87,6 +88,19 @@ class Store:
         for old in self._captures(name)[:-_KEPT]:
             shutil.rmtree(old)
 
+    def pin(self, name: str, *, pinned: bool = True) -> None:
+        """Pin the target ``name``, or unpin it. Raises TargetError, OSError, UsageError."""
+        if not (self.directory / checked_name(name)).is_symlink():
+            raise self._unknown(name)
+        if pinned:
+            self._pin(name).touch(0o600)
+        else:
+            self._pin(name).unlink(missing_ok=True)
+
+    def is_pinned(self, name: str) -> bool:
+        """Whether the target ``name`` is pinned. Raises UsageError."""
+        return self._pin(checked_name(name)).exists()
+
     def forget(self, name: str) -> None:
         """Remove the target ``name`` and its captures. Raises TargetError, OSError, UsageError."""
         link = self.directory / checked_name(name)
@@ -94,6 +108,9 @@ class Store:
             raise self._unknown(name)
         link.unlink()
         shutil.rmtree(self.directory / f"{name}.d", ignore_errors=True)
+
+    def _pin(self, name: str) -> Path:
+        return self.directory / f"{name}.d" / "pinned"
 
     def _read(self, place: Path, name: str) -> Target:
         from portage_ext.targets import capture

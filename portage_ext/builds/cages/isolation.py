@@ -33,6 +33,8 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 _INSIDE: Final = "portage_ext.builds.cages.inside"
 """The module that sets up the cage. It runs without site (-S), because it needs only the standard library."""
 _PR_SET_PDEATHSIG: Final = 1
+_SYS_ADMIN: Final = 21
+"""CAP_SYS_ADMIN of linux/capability.h."""
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _number: Final = itertools.count(1)
 """Numbers the control groups of this process, which can have several cages at once."""
@@ -53,9 +55,23 @@ class Ended:
 def check() -> None:
     """Check that this system can isolate a build. Raises IsolationError, which says what is missing."""
     if os.geteuid() != 0:
-        raise IsolationError("it needs root: mounts and namespaces of a build that chowns files")
+        raise IsolationError("only root can, because it makes mounts and files of other owners; run this command as root")
+    if not _has_capability(_SYS_ADMIN):
+        raise IsolationError(
+            "this root has no CAP_SYS_ADMIN, as in an unprivileged container; run this command on the host, or give the "
+            "container that capability"
+        )
     if missing := [name for name in _PROGRAMS if shutil.which(name) is None]:
         raise IsolationError(f"it needs {', '.join(missing)} (sys-apps/util-linux)")
+
+
+def _has_capability(number: int) -> bool:
+    """Whether this process has a capability (capabilities(7)); True if the kernel does not say."""
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) & 1 << number)
+    return True
 
 
 class Running:

@@ -9,8 +9,8 @@ before each use. If a layer differs from its list, it is removed and made again 
     layers/3f…/tree/            the layer
     layers/3f…/used             users hold a shared lock on it; its modification time is the time of the last use
 
-``keep_within`` removes the least recently used layers until the rest fits. A layer that is in use, or has a file ``pinned`` in
-its directory, is kept.
+``keep_within`` removes the least recently used layers until the rest fits. A layer is kept if it is in use, if it is over a
+pinned environment, or if its directory has a file ``pinned``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import operator
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,9 +74,9 @@ class Layers:
         finally:
             os.close(used)
 
-    def keep_within(self, most: int) -> list[str]:
-        """Remove the least recently used layers until the rest has at most ``most`` bytes. Returns the names of those
-        removed."""
+    def keep_within(self, most: int, pinned: Collection[str] = ()) -> list[str]:
+        """Remove the least recently used layers until the rest has at most ``most`` bytes, but none over the environments
+        ``pinned`` (digests). Returns the names of those removed."""
         removed: list[str] = []
         with contextlib.suppress(FileNotFoundError):
             for path in self.directory.glob(f"*{_PARTIAL}"):
@@ -89,7 +89,7 @@ class Layers:
             for path in sorted(there, key=lambda one: (one / "used").stat().st_mtime_ns):
                 if left <= most:
                     break
-                if not (path / "pinned").exists() and self._remove(path):
+                if not _is_pinned(path, pinned) and self._remove(path):
                     removed.append(path.name)
                     left -= sizes[path]
         return removed
@@ -134,6 +134,16 @@ def listed(tree: Path) -> str:
 def size(place: Path) -> int:
     """The total size of all files below ``place``, in bytes."""
     return sum(os.lstat(os.path.join(top, name)).st_blocks * 512 for top, _, names in os.walk(place) for name in (*names, "."))
+
+
+def _is_pinned(place: Path, environments: Collection[str]) -> bool:
+    if (place / "pinned").exists():
+        return True
+    try:
+        recipe = json.loads((place / "recipe.json").read_bytes())
+    except (OSError, ValueError):
+        return False  # it is damaged, and nothing uses it as it is
+    return isinstance(recipe, dict) and recipe.get("environment") in environments
 
 
 def _is_whole(place: Path) -> bool:

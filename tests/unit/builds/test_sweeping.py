@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from portage_ext.builds.cages.environment import environment
+from portage_ext.builds.cages.layers import Layers
 from portage_ext.builds.means import means
 from portage_ext.builds.sweeping import Swept, sweep
+from portage_ext.config.building import Building
 from portage_ext.tasks.site import Site
 from tests.unit.builds.examples import job
+from tests.unit.targets.examples import target
 
 OLD = 1_000_000.0
 
@@ -40,3 +45,20 @@ def test_old_things_go_and_what_is_needed_stays(tmp_path: Path) -> None:
             True, False, True, False, True, False, True,
         ]  # fmt: skip
         assert sweep(its) == Swept(0, 0, 0, 0)
+
+
+def test_layers_of_a_pinned_target_stay(tmp_path: Path) -> None:
+    with means(Site.read(tmp_path)) as its:
+        layers = Layers(its.places.layers)
+        for name in ("laptop", "desktop"):
+            its.targets.save(name, target(source="chroot:/srv/" + name))
+            digest = environment(name, its.targets.load(name)).digest()
+            with layers.layer({"environment": digest}, lambda tree: (tree / "file").write_bytes(b"x" * 9000) and None):
+                pass
+        its.targets.pin("laptop")
+        its.targets.save("far", target(source="builder:lab"))
+        its.targets.pin("far")  # it has no environment here, and so no layer
+        none = replace(its, site=replace(its.site, settings=replace(its.site.settings, building=Building(layers=0))))
+        assert sweep(none) == Swept(1, 0, 0, 0, ("far", "laptop"))
+        its.targets.pin("laptop", pinned=False)
+        assert sweep(none) == Swept(1, 0, 0, 0, ("far",))

@@ -34,6 +34,23 @@ def test_a_target_is_kept_with_the_one_before(tmp_path: Path) -> None:
     assert os.listdir(kept.directory) == []
 
 
+def test_a_target_stays_pinned_until_it_is_unpinned_or_forgotten(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    kept.save("laptop", target(taken=1))
+    assert not kept.is_pinned("laptop")
+    kept.pin("laptop")
+    kept.save("laptop", target(taken=2))
+    assert kept.is_pinned("laptop")
+    assert kept.before("laptop") == target(taken=1)
+    for _ in range(2):
+        kept.pin("laptop", pinned=False)
+        assert not kept.is_pinned("laptop")
+    kept.pin("laptop")
+    kept.forget("laptop")
+    kept.save("laptop", target())
+    assert not kept.is_pinned("laptop")
+
+
 def test_once_captured_there_is_none_before(tmp_path: Path) -> None:
     Store(tmp_path).save("laptop", target())
     assert Store(tmp_path).before("laptop") is None
@@ -41,7 +58,7 @@ def test_once_captured_there_is_none_before(tmp_path: Path) -> None:
 
 def test_unknown_targets_are_named_with_the_known(tmp_path: Path) -> None:
     Store(tmp_path).save("laptop", target())
-    for ask in (Store(tmp_path).load, Store(tmp_path).forget):
+    for ask in (Store(tmp_path).load, Store(tmp_path).forget, Store(tmp_path).pin):
         with pytest.raises(TargetError, match=r"known: laptop\); make it with `portage-ext target capture desktop`"):
             ask("desktop")
 
