@@ -8,25 +8,20 @@ from tests.system.updates.fleet import Fleet, killed
 from tests.testkit import httpd
 
 
-def test_two_days(fleet: Fleet) -> None:
+def test_a_day_after_a_killed_run(fleet: Fleet) -> None:
+    """The binhost has a package; the run that builds its new version is killed, another package does not build, and of two
+    mirrors one is out of reach: all else is done, and a client gets what is new."""
     repository, binhost = fleet.repository, fleet.binhost
     mirror = fleet.work / "mirror"
     near = f'\n[mirror.near]\nto = "{mirror}"\nchannels = ["production"]\n'
-    fleet.configure(near)
-    fleet.world(binhost, "app-misc/one")
+    fleet.configure(f'{near}[mirror.far]\nto = "rsync://127.0.0.1:1/none"\n')
     repository.data("app-misc/one-1.0")
-    first = fleet.update().ok()
-    assert first.values["came"] == ["app-misc/one-1.0-1"]
-    assert (fleet.release("staging"), fleet.release("production")) == (1, 2)
-    assert (mirror / "production/Packages").is_file()
-
-    # Day 2: a run is killed while it builds a new version; another package does not build, and a mirror is out of reach.
+    binhost.emerge("app-misc/one", FEATURES="-buildpkg").ok()
     waits = fleet.work / "reached"
     repository.ebuild("app-misc/one-2.0", f"src_compile() {{ if [[ ! -e {waits} ]]; then touch {waits}; sleep 600; fi; }}\n")
     killed(binhost, waits.exists, "portage-ext", "update")
     repository.ebuild("app-misc/two-2.0", 'src_compile() { echo "the last words"; die "it breaks"; }\n')
     fleet.world(binhost, "app-misc/one", "app-misc/two")
-    fleet.configure(f'{near}[mirror.far]\nto = "rsync://127.0.0.1:1/none"\n')
     second = fleet.update().failed()
     assert second.values["interrupted"] == "emerge"
     assert {name for name, outcome in second.steps.items() if outcome == "partly"} == {"emerge", "mirrors"}
@@ -34,9 +29,11 @@ def test_two_days(fleet: Fleet) -> None:
     assert (broken["what"], far["what"]) == ("app-misc/two-2.0", "far")
     assert any("the last words" in line for line in broken["lines"]), broken
     assert second.values["came"] == ["app-misc/one-2.0-1"]
+    assert (fleet.release("staging"), fleet.release("production")) == (1, 2)
     told = (binhost.path / "var/log/portage/elog/summary.log").read_text()
     assert "failed: app-misc/two-2.0" in told, told
-    assert (mirror / "production").readlink().name == str(fleet.release("production"))
+    assert (mirror / "production").readlink().name == "2"
+    assert (mirror / "production/Packages").is_file()
     with httpd.serve(fleet.tree) as server:
         client = fleet.client(f"{server.url}/production", "with", plugin=True)
         fleet.world(client, "app-misc/one")
