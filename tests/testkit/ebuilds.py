@@ -92,14 +92,13 @@ class EbuildRepository:
         self.write(f"{category}/{pn}/{pf}.ebuild", text + textwrap.dedent(body))
 
     def data(self, cpv: str, **variables: str) -> None:
-        """A package that installs one file with its own version: quick to build."""
+        """A package that installs one file with its own version: quick to build, and without doins, which starts a Python."""
         self.ebuild(
             cpv,
             """
             src_install() {
-                insinto "/usr/share/${PN}/${SLOT%/*}"
-                echo "${PVR} ${USE}" > version || die
-                doins version
+                local place="${ED}/usr/share/${PN}/${SLOT%/*}"
+                mkdir -p "${place}" && echo "${PVR} ${USE}" > "${place}/version" || die
             }
             """,
             **variables,
@@ -136,9 +135,8 @@ class EbuildRepository:
                     -o {soname} "${{FILESDIR}}"/{pn}.c || die
             }}
             src_install() {{
-                exeinto /usr/lib64
-                doexe {soname}
-                dosym {soname} /usr/lib64/{soname.split(".so")[0]}.so
+                install -D -m 755 {soname} "${{ED}}"/usr/lib64/{soname} || die
+                ln -s {soname} "${{ED}}"/usr/lib64/{soname.split(".so")[0]}.so || die
             }}
             """,
             **variables,

@@ -65,6 +65,11 @@ class Environment:
         return CACHE / "toolchain"
 
     @property
+    def no_checks(self) -> Path:
+        """An empty file for each of Portage's QA checks."""
+        return self.prefix / "no-qa-checks"
+
+    @property
     def site_packages(self) -> Path:
         return next((self.prefix / "lib").glob("python3*/site-packages"))
 
@@ -122,6 +127,9 @@ def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
     with locked(name):
         dependencies = ["zstandard", "python-gnupg", "requests", "packaging", "rich"] if plugin else []
         _create(found.prefix, [f"portage=={version}", *dependencies])
+        found.no_checks.mkdir(exist_ok=True)
+        for check in (found.prefix / "lib/portage/bin/install-qa-check.d").iterdir():
+            (found.no_checks / check.name).touch()
         if plugin and (not stamp.exists() or stamp.read_text() != source_digest()):
             _run([found.python, *PIP, "install", "--no-deps", "--force-reinstall", wheel()])
             stamp.write_text(source_digest())
