@@ -65,9 +65,10 @@ WAYS: dict[str, Callable[[Host], Outcome]] = {
         "ebuild", ebuild(host, "app-misc/flags-2.0"), "clean", "package", PORTAGE_TMPDIR=str(host.root.path / "tmp")
     ),
 }
+OTHER_WAYS = ("only built", "saved by quickpkg")
 
 
-@pytest.mark.parametrize("way", [pytest.param(way, marks=FURTHER if way == "only built" else ()) for way in WAYS])
+@pytest.mark.parametrize("way", ["merged", "packed by ebuild", *(pytest.param(way, marks=FURTHER) for way in OTHER_WAYS)])
 def test_a_new_package_is_signed_and_published_when_the_run_ends(host: Host, way: str) -> None:
     run = WAYS[way](host).ok()
     line = said(run)
@@ -164,6 +165,7 @@ def test_a_killed_run_is_made_up_for_by_the_next_even_if_that_changes_nothing(ho
     assert not open_marks(host)
 
 
+@pytest.mark.slow
 def test_a_timer_makes_up_for_a_killed_run_too(host: Host) -> None:
     host.root.emerge("--buildpkgonly", "--quiet", "app-misc/flags", PORTAGE_EXT_SAID="").ok()
     package = next(host.root.pkgdir.glob("app-misc/flags/flags-2.0-1*"))
@@ -263,6 +265,7 @@ def test_packages_that_cannot_be_signed_are_named_and_left_out_until_they_are_me
     assert not open_marks(host)
 
 
+@pytest.mark.slow
 def test_a_failure_is_the_exit_status_of_quickpkg_too(host: Host) -> None:
     host.root.emerge("-1", "--buildpkg=n", "app-misc/flags").ok()
     host.configure(more=afterwards.PUBLISH + 'channel = "no/channel"\n')

@@ -181,8 +181,8 @@ def test_a_window_that_changes_its_size(root: Root, terminals: list[Terminal]) -
     ("arguments", "more"),
     [
         (("--jobs=3", "--quiet"), {}),
-        (("--jobs=1",), {}),
-        (("--jobs=3",), {"TERM": "dumb"}),
+        pytest.param(("--jobs=1",), {}, marks=pytest.mark.slow),
+        pytest.param(("--jobs=3",), {"TERM": "dumb"}, marks=pytest.mark.slow),
     ],
 )
 def test_where_nothing_is_drawn(
