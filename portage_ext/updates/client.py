@@ -45,13 +45,20 @@ class Client:
         outcome = Outcome.DONE if packages else Outcome.NOTHING
         return Result(outcome, line, held=tuple(held.values()), packages=listed)
 
+    def vulnerable(self, journal: Journal) -> Result:
+        return self._bound(journal).vulnerable(journal)
+
     def emerge(self, journal: Journal) -> Result:
+        return self._bound(journal).emerge(journal)
+
+    def _bound(self, journal: Journal) -> Emerging:
+        """What merges no more than the plan of ``journal``."""
         if self.first.settings.compile:
-            return self.first.emerge(journal)
+            return self.first
         plan = journal.results["plan"]
         held = {emerging.name_of(one.what): one for one in plan.held}
         # --usepkgonly makes sure that nothing is compiled, even if something changed after the plan was made.
-        return replace(self.first, words=("--usepkgonly", *_exclude(held))).emerge(journal)
+        return replace(self.first, words=("--usepkgonly", *_exclude(held)))
 
     def configuration(self, journal: Journal) -> Result:
         from portage_ext.host.protected import waiting
@@ -69,7 +76,7 @@ class Client:
         return Result(Outcome.DONE, f"{counted(len(lines), 'program')} to restart", told=tuple(lines))
 
     def steps(self) -> list[Step]:
-        own = {"plan": self.plan, "emerge": self.emerge}
+        own = {"plan": self.plan, "vulnerable": self.vulnerable, "emerge": self.emerge}
         found = [replace(step, run=own.get(step.name, step.run)) for step in self.first.steps()]
         return [
             *found,

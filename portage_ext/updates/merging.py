@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from portage_ext.updates.commands import Commands, Ended
 from portage_ext.updates.engine import Step
 from portage_ext.updates.journal import Journal
 from portage_ext.updates.result import Failed, Outcome, Result, done, nothing
+from portage_ext.words import counted
 
 PRESERVED: Final = "var/lib/portage/preserved_libs_registry"
 
@@ -49,6 +50,20 @@ class Emerging:
         seconds = sum(one.seconds or 0 for one in packages if not one.binary)
         return Result(Outcome.DONE, emerging.summary(packages), packages=listed, numbers={"seconds": int(seconds)})
 
+    def vulnerable(self, journal: Journal) -> Result:
+        """Merge first what a GLSA calls vulnerable, as far as it is in the plan. The step `emerge` reports what came."""
+        from portage_ext.host.glsas import Glsas  # before the first merge, so Portage is not replaced while it is asked
+
+        planned = {emerging.name_of(one.partition(" ")[2]) for one in journal.results["plan"].packages}
+        found = [one for one in Glsas().installed() if one.advisories[0].name in planned] if planned else []
+        if not found:
+            return nothing("no GLSA applies to an installed package of the plan")
+        atoms = dict.fromkeys(f"{one.advisories[0].name}:{one.slot.partition('/')[0]}" for one in found)
+        words = ("--keep-going=y", "--oneshot", *self.words, *self.settings.options)
+        ended = self.commands.emerge("vulnerable", *words, *atoms)
+        told = tuple(f"{one.cpv} was vulnerable: {one}" for one in found)
+        return replace(_ended(ended, f"{counted(len(atoms), 'vulnerable package')} updated first"), told=told)
+
     def emerge(self, journal: Journal) -> Result:
         plan = journal.results["plan"]
         planned = [one.partition(" ")[2] for one in plan.packages]
@@ -71,6 +86,7 @@ class Emerging:
         found = [
             Step("sync", "sync the ebuild repositories", self.sync),
             Step("plan", "ask emerge what is to be done", self.plan),
+            Step("vulnerable", "update first what a GLSA calls vulnerable", self.vulnerable),
             Step("emerge", f"emerge {' '.join(self.request)}", self.emerge),
         ]
         if self.settings.preserved_rebuild:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.system.updates.fleet import Fleet, killed
-from tests.testkit import httpd
+from tests.testkit import glsas, httpd
 
 
 def test_a_day_after_a_killed_run(fleet: Fleet) -> None:
@@ -40,6 +40,24 @@ def test_a_day_after_a_killed_run(fleet: Fleet) -> None:
         updated = fleet.update(root=client).ok()
     assert client.merged() == {"app-misc/one-2.0": "binary"}
     assert updated.line("plan").startswith("1 package: 1 binary package, 0 to compile")
+
+
+@pytest.mark.slow
+def test_what_a_glsa_calls_vulnerable_comes_first(fleet: Fleet) -> None:
+    repository, binhost = fleet.repository, fleet.binhost
+    binhost.settings["GLSA_DIR"] = str(fleet.work / "glsa")
+    binhost.write_settings()
+    for name in ("one", "two"):
+        repository.data(f"app-misc/{name}-1.0")
+        repository.data(f"app-misc/{name}-2.0")
+    fleet.world(binhost, "app-misc/one", "app-misc/two")
+    binhost.emerge("=app-misc/one-1.0", "=app-misc/two-1.0").ok()
+    before = len(binhost.merges())
+    glsas.write(fleet.work / "glsa", "202401-01", "app-misc/two", "2.0")
+    done = fleet.update().ok()
+    assert done.line("vulnerable") == "1 vulnerable package updated first"
+    assert [one.cpv for one in binhost.merges()[before:]] == ["app-misc/two-2.0", "app-misc/one-2.0"]
+    assert fleet.update("--restart").ok().line("vulnerable") == "no GLSA applies to an installed package of the plan"
 
 
 @pytest.mark.slow
