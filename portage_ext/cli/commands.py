@@ -51,6 +51,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "build": "build packages for a target in its environment, and publish",
         "deploy": "build for other hosts, publish, and install there over ssh",
         "builds": "look at builds for other machines, and work their queue",
+        "rebuild-check": "build packages again, to see if they are reproducible",
         "coordinator": "hand out builds to other machines, on Buildbot",
         "builder": "make this machine build for a coordinator",
         "swarm": "show builders, what they build, and what waits and why",

@@ -66,6 +66,10 @@ BUILD_LOG: Final = 64 * MIB
 BUILD_TAIL: Final = 64 * KIB
 """The end of the output of a build, where emerge says whether a phase was killed."""
 BUILD_RESULT: Final = 8 * GIB
+DIFFERENCES: Final = 1000
+"""How many differences between two builds of one package the report has."""
+DIFFOSCOPE_SECONDS: Final = 120.0
+DIFFOSCOPE_SIZE: Final = 16 * MIB
 BUILD_TRIES: Final = 3
 """Attempts of one job that ended because this host, not the package, failed."""
 LEDGER_WAIT: Final = 30.0
