@@ -17,6 +17,7 @@ from tests.system.attacks.lab import binrepo
 from tests.system.publish import site
 from tests.system.publish.site import Host
 from tests.system.whitelist.whitelisting import overlay
+from tests.testkit import binpkgs
 from tests.testkit.httpd import Server
 from tests.testkit.roots import Root
 
@@ -136,7 +137,7 @@ def test_a_package_with_other_flags_is_named_with_a_line_that_makes_emerge_take_
     published: tuple[Host, Root, Server],
 ) -> None:
     _, client, _ = published
-    client.emerge("-1", "app-misc/flags", "--getbinpkg=y").ok()
+    binpkgs.record_installed(client.path, "app-misc/flags-2.0", IUSE="+foo bar", USE="amd64 elibc_glibc foo kernel_linux")
     client.etc("package.use/flags", "app-misc/flags bar\n")
     found = findings(client)["installed packages"]
     assert "app-misc/flags:2 -bar" in found["remedy"] or "app-misc/flags:0 -bar" in found["remedy"], found

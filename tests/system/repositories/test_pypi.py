@@ -49,6 +49,21 @@ def _sync(root: Root) -> str:
     return root.run("emaint", "sync", "-r", NAME).ok().text
 
 
+def merged(root: Root, package: str) -> set[str]:
+    """Have emerge build and merge a package: the modules that are installed then."""
+    libraries = str(next(environments.programs("builder", ["setuptools>=64", "wheel"]).glob("lib/python3*/site-packages")))
+    root.emerge("-1", package, PYTHONPATH=libraries).ok()
+    return {path.name for path in (root.path / "usr/lib").glob("python3*/site-packages/*.py")}
+
+
+@pytest.mark.slow
+def test_a_package_is_merged_with_what_it_needs(root: Root) -> None:
+    _sync(root)
+    root.run("portage-ext", "pypi", "confirm", "lib").ok()
+    _sync(root)
+    assert merged(root, "dev-python/top-level") == {"lib.py", "top_level.py"}
+
+
 def test_a_list_becomes_packages_that_emerge_builds(root: Root, index: PythonIndex, work: Path) -> None:
     said = _sync(root)
     assert "lib: held: it is a new dependency of top-level" in said
@@ -61,10 +76,7 @@ def test_a_list_becomes_packages_that_emerge_builds(root: Root, index: PythonInd
         "dev-python/lib-1.2": "ebuild",
         "dev-python/top-level-1.0": "ebuild",
     }
-    libraries = str(next(environments.programs("builder", ["setuptools>=64", "wheel"]).glob("lib/python3*/site-packages")))
-    root.emerge("-1", "dev-python/top-level", PYTHONPATH=libraries).ok()
-    modules = {path.name for path in (root.path / "usr/lib").glob("python3*/site-packages/*.py")}
-    assert modules == {"lib.py", "top_level.py"}
+    assert merged(root, "dev-python/lib") == {"lib.py"}
     why = root.run("portage-ext", "pypi", "why", "lib").ok().text
     assert "needed by dev-python/top-level" in why
     item = json.loads(root.run("portage-ext", "pypi", "why", "lib", "--json").ok().stdout)["item"]
