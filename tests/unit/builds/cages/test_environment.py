@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.builds.cages import environment as environments
 from portage_ext.builds.cages.environment import Environment, resolved, write_layer
 from portage_ext.errors.builds import BlockedError
 from tests.unit.targets.examples import target
@@ -40,6 +41,20 @@ def test_native_that_nobody_resolved_is_blocked(tmp_path: Path, march: tuple[str
     written(tmp_path / "top", "make.conf", 'CFLAGS="-march=native"\n')
     with pytest.raises(BlockedError, match=r"says -march=native in .*make\.conf"):
         write_layer(environment(tmp_path / "top", march), tmp_path / "layer")
+
+
+def test_a_chroot_gets_the_name_servers_of_this_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top, own = tmp_path / "top", tmp_path / "resolv.conf"
+    own.write_text("nameserver 192.0.2.1\n")
+    monkeypatch.setattr(environments, "_NAME_SERVERS", str(own))
+    written(top, "make.conf", "")
+    (top / "etc/resolv.conf").symlink_to("/run/resolv.conf")  # its own is not followed, but covered
+    for prefix, there in ((True, False), (False, True)):
+        layer = tmp_path / f"layer-{prefix}"
+        layer.mkdir()
+        write_layer(replace(environment(top), is_prefix=prefix), layer)
+        assert (layer / "etc/resolv.conf").exists() is there
+    assert (tmp_path / "layer-False/etc/resolv.conf").read_text() == own.read_text()
 
 
 def test_a_prefix_is_laid_over_this_host(tmp_path: Path) -> None:
