@@ -13,6 +13,7 @@ from portage_ext.tasks.releasing import publishing
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
+    common.at_once(parser)
     parser.add_argument("--release", type=int, metavar="N", help="an earlier release of FROM, instead of what it serves now")
     parser.add_argument("--unless-held", action="store_true", help="leave a channel that is held after a rollback as it is")
     objects.option(parser)

@@ -17,6 +17,7 @@ from portage_ext.tasks.releasing.publishing import LeftOut
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
+    common.at_once(parser)
     objects.option(parser)
     parser.add_argument("--channel", metavar="NAME", help="(default: into of [publish], else channel of [release])")
     parser.add_argument("--pkgdir", type=Path, metavar="DIR", help="the package directory (default: pkgdir of the repository)")

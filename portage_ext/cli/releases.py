@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import time
 
+from portage_ext import shown
 from portage_ext.cli import objects, places
+from portage_ext.cli import tree as common
 from portage_ext.releases.note import UNTIL
 from portage_ext.tasks.releasing import releases
 from portage_ext.tasks.releasing.releases import Listed
@@ -32,10 +35,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _line(one: Listed) -> str:
     release, hold = one.release, one.note.hold if one.live else None
+    waiting = one.note.waiting if one.live else None
     return (
         f"{one.number:>6}  {'live' if one.live else '    '}  {release.channel:<12}  {minute(release.created)}  "
         f"{counted(one.packages):>15}  {one.note.origin}{' EXPIRED' if one.expired else ''}"
         + (f"; {release.channel} is {hold}, {UNTIL}" if hold else "")
+        + (shown.line(f"; {waiting.text(time.time())}") if waiting else "")
     )
 
 
@@ -44,4 +49,5 @@ def _as_json(one: Listed) -> dict[str, object]:
     values = {"release": one.number, "channel": release.channel, "live": one.live, "created": release.created}
     values |= {"expires": release.expires, "packages": one.packages, "carried": len(note.carried)}
     held = dataclasses.asdict(note.hold) if one.live and note.hold else None
-    return {**values, "content": note.content, "origin": note.origin, "held": held}
+    waiting = common.waiting(note.waiting) if one.live else None
+    return {**values, "content": note.content, "origin": note.origin, "held": held, "waiting": waiting}

@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
 def _channel(one: Channel) -> dict[str, Any]:
     values = {"tree": str(one.tree), "channel": one.name, "release": one.number, "created": one.release.created}
     values |= {"expires": one.release.expires, "packages": one.packages, "origin": one.note.origin}
-    return {**values, "held": None if one.note.hold is None else str(one.note.hold)}
+    waiting = None if one.note.waiting is None else one.note.waiting.text(time.time())
+    return {**values, "held": None if one.note.hold is None else str(one.note.hold), "waiting": waiting}
 
 
 def _followed(one: Followed) -> dict[str, Any]:
@@ -84,7 +85,8 @@ def _print(told: dict[str, list[dict[str, Any]]], now: int) -> None:
 
 
 def _held(one: dict[str, Any]) -> str:
-    return f"{shown.line(one['held'])}, {UNTIL}; " if one["held"] else ""
+    held = f"{shown.line(one['held'])}, {UNTIL}; " if one["held"] else ""
+    return held + (f"{shown.line(one['waiting'])}; " if one["waiting"] else "")
 
 
 def _row(one: dict[str, Any], now: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+import time
 from collections.abc import Iterable, Iterator
 
 from portage_ext import shown
@@ -14,7 +15,7 @@ from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
 from portage_ext.releases.made import Published
-from portage_ext.releases.note import UNTIL
+from portage_ext.releases.note import UNTIL, Waiting
 from portage_ext.tasks.releasing.publishing import Outcome, Overrides
 from portage_ext.words import counted, size
 
@@ -26,10 +27,17 @@ def publisher_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gates", metavar="LIST", help="gates, comma separated, or none (default: gates of the channel)")
 
 
+def at_once(parser: argparse.ArgumentParser) -> None:
+    """The option of the commands that may publish the toolchain first."""
+    parser.add_argument("--all-at-once", action="store_true", help="also publish the packages that wait for a toolchain")
+
+
 def overrides(options: argparse.Namespace) -> Overrides:
     """What the options of :func:`publisher_arguments` choose."""
     gates = None if options.gates is None else tuple(one for one in options.gates.split(",") if one and one != "none")
-    return Overrides(options.tree, options.repository, options.key, options.homedir, gates)
+    return Overrides(
+        options.tree, options.repository, options.key, options.homedir, gates, getattr(options, "all_at_once", False)
+    )
 
 
 def objections(error: GateError, *, as_json: bool) -> int:
@@ -62,7 +70,7 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
         counts = {"added": len(change.added), "removed": len(change.removed), "rebuilt": len(change.rebuilt)}
         made = {"channel": channel, "published": done.release is not None, "release": done.number, "packages": done.packages}
         held = None if done.held is None else dataclasses.asdict(done.held)
-        more = {"beside": done.beside, "held": held, "warnings": _values(done.warnings)}
+        more = {"beside": done.beside, "held": held, "warnings": _values(done.warnings), "waiting": waiting(done.waiting)}
         objects.show({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)})
         return
     for line in folded(done.warnings):
@@ -84,8 +92,17 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
                 "refuses it and fetches the index again. FEATURES=binpkg-multi-instance gives every build its own name",
                 file=sys.stderr,
             )
+    if done.waiting is not None:
+        print(shown.line(f"{channel}: {done.waiting.text(time.time())}"))
     if pruned:
         print(f"pruned: {', '.join(map(str, pruned))}")
+
+
+def waiting(found: Waiting | None) -> dict[str, object] | None:
+    """The packages that wait, for ``--json``."""
+    if found is None:
+        return None
+    return {"packages": list(found.packages), "toolchain": list(found.toolchain), "until": found.until}
 
 
 def news(done: Published) -> str:

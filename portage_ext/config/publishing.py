@@ -15,6 +15,8 @@
     sample = 3                      # packages that the gate `install` merges
     provided = ["sys-libs/glibc"]   # packages that clients have from elsewhere, and
     provided-libraries = ["libc.so.6", "ld-linux*"]   # sonames likewise (default: all that no package defines)
+    toolchain = ["sys-libs/glibc", …]   # in public channels, clients get the new symbol versions of these packages first, and
+    toolchain-hours = 24            # the other packages after so many hours; 0: everything at once
     may-be-empty = false            # publish a release even if it offers few packages or none
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
     bill-of-materials = false       # publish sbom.cdx.json: the packages of the release in CycloneDX's format
@@ -50,6 +52,15 @@ from portage_ext.errors import RequestError
 
 WARN, REFUSE = "warn", "refuse"
 _DAY: Final = 86400
+TOOLCHAIN: Final = (
+    "sys-libs/glibc",
+    "sys-libs/musl",
+    "sys-devel/gcc",
+    "sys-libs/libcxx*",
+    "sys-libs/llvm-libunwind",
+    "llvm-runtimes/*",
+)
+"""Patterns of the packages with the libraries that nearly everything needs: the C and C++ libraries."""
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(?:/[A-Za-z0-9._~%+-]*)*")
 
 
@@ -66,6 +77,8 @@ class ChannelRules:
     sample: int = 3
     provided: tuple[str, ...] = ()
     provided_libraries: tuple[str, ...] = ("*",)
+    toolchain: tuple[str, ...] = TOOLCHAIN
+    toolchain_wait: int = _DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +178,8 @@ def _rules(table: Table, base: ChannelRules) -> ChannelRules:
         sample=int(table.number("sample", base.sample, 0, 1000)),
         provided=table.texts("provided", base.provided),
         provided_libraries=table.texts("provided-libraries", base.provided_libraries),
+        toolchain=table.texts("toolchain", base.toolchain),
+        toolchain_wait=int(table.number("toolchain-hours", base.toolchain_wait / 3600, 0, 8760) * 3600),
     )
 
 

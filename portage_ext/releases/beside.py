@@ -5,20 +5,29 @@ A release is made only if packages differ or if one of these reasons applies.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext.errors import InvalidBuilderError
 from portage_ext.model import builder
 from portage_ext.model.release import BILL, CONFIG, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
 from portage_ext.releases.contents import Contents
+from portage_ext.releases.made import First
+from portage_ext.releases.note import Note, Waiting
+
+if TYPE_CHECKING:
+    from portage_ext.releases.first import Part
 
 _OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER, pages.HEADER, *DOCUMENTS.values()})
 ANNOUNCED: Final = "the keys that are announced"
 LATER_EXPIRY: Final = "a later expiry"
 RELEASED: Final = "the channel is no longer held"
+WAITS: Final = "which packages wait for the toolchain"
+WAITED: Final = "no package waits any more"
 PAGES: Final = "the pages for people"
 NO_PAGES: Final = "no pages for people any more"
 _TOLD: Final = {
@@ -46,6 +55,44 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
     if before.entries == new.entries and before.body != new.body:
         found.append("the order of the packages in the index")
     return found
+
+
+def waiting(before: Waiting | None, after: Waiting | None) -> list[str]:
+    """What changed in which packages wait for a toolchain."""
+    if after is None:
+        return [] if before is None else [WAITED]
+    return [] if before is not None and before.packages == after.packages else [WAITS]
+
+
+def again(documents: Mapping[str, bytes], new: Contents, old: Contents) -> Mapping[str, bytes]:
+    """The ``documents`` of a release with the packages ``old``, for a release with the packages ``new``."""
+    if BILL not in documents or new.body == old.body:
+        return documents
+    from portage_ext.releases.bill import bill
+
+    return {**documents, BILL: bill(new)}
+
+
+def documents(directory: Path) -> tuple[bytes, Mapping[str, bytes]]:
+    """builder.json (empty if there is none) and the documents of the release in ``directory``, by name. Raises OSError."""
+    found: dict[str, bytes] = {}
+    for name in (builder.NAME, *DOCUMENTS):
+        with contextlib.suppress(FileNotFoundError):
+            found[name] = (directory / name).read_bytes()
+    return found.pop(builder.NAME, b""), found
+
+
+def first_part(before: Contents, new: Contents, note: Note, first: First | None, now: int) -> Part | None:
+    """What of ``new`` a channel that serves ``before`` gets now; None if it gets everything, and nobody has to remember why."""
+    if first is None:
+        return None
+    if not note.arrived and note.waiting is None:
+        fresh = (path for path, text in new.entries.items() if before.entries.get(path) != text)
+        if not any(first.names(new.entry(path)) for path in fresh):
+            return None
+    from portage_ext.releases.first import part  # only for a new toolchain
+
+    return part(before, new, note, first, now)
 
 
 def _changed(live: Path, described: bytes) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import InvalidIndexError
+from portage_ext.errors.releases import TreeError
+from portage_ext.index.forms import FORMS
 from portage_ext.index.text import parse_index, read_header
 from portage_ext.model import STRONG, IndexEntry
+from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases import pages
 
 _PATH: Final = b"\nPATH:"
@@ -60,6 +65,17 @@ def parse(plain: bytes, where: str) -> Contents:
             raise InvalidIndexError(where, f"two entries have the path {path}")
         entries[path] = text
     return Contents(read_header(io.BytesIO(head + b"\n\n"), where), entries, body)
+
+
+def read_forms(directory: Path) -> dict[str, bytes]:
+    """The forms of the index in ``directory``, by name. Raises TreeError without the plain form, OSError."""
+    forms: dict[str, bytes] = {}
+    for name in FORMS:
+        with contextlib.suppress(FileNotFoundError):
+            forms[name] = (directory / name).read_bytes()
+    if PLAIN_FORM not in forms:
+        raise TreeError(str(directory), f"there is no {PLAIN_FORM}")
+    return forms
 
 
 def entry_of(text: bytes) -> IndexEntry:

@@ -6,14 +6,33 @@ import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
+from portage_ext.errors import InvalidCpvError, InvalidEntryError
 from portage_ext.errors.releases import Finding
+from portage_ext.model import IndexEntry
 from portage_ext.model.release import Release
 from portage_ext.releases.contents import Contents, Difference
 from portage_ext.releases.linking import Placed
-from portage_ext.releases.note import Hold
+from portage_ext.releases.note import Hold, Note, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The names of the packages that clients get first, as patterns, and how long the others then wait, in seconds."""
+
+    toolchain: tuple[str, ...]
+    wait: int
+
+    def names(self, entry: IndexEntry) -> bool:
+        """Whether ``entry`` is one of these packages."""
+        try:
+            name = entry.cpv.cp
+        except (InvalidCpvError, InvalidEntryError):
+            return False
+        return any(fnmatchcase(name, pattern) for pattern in self.toolchain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,8 @@ class Terms:
     validity: int
     grace: int
     keys_next: tuple[str, ...] | None = None
+    first: First | None = None
+    """What clients get before the rest (releases/first); None: everything is published at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +64,8 @@ class Source:
     """After ``refresh``: the packages of the PKGDIR that are not in its index, by path, with the reasons."""
     holds: Hold | None = None
     """What holds the channel while this is live."""
+    kept: Note | None = None
+    """The note of a release that is published again as it is: nothing of it waits for longer than it already does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +73,7 @@ class Published:
     """What a run did. If nothing differs, ``release`` is None, ``number`` is the live release, and all counts are 0.
 
     ``beside`` names the changes other than packages; ``held`` says that the channel is held and was not switched; ``warnings``
-    is what gates found that stops no release.
+    is what gates found that stops no release; ``waiting`` are the packages that are not published yet.
     """
 
     number: int
@@ -62,6 +85,32 @@ class Published:
     beside: tuple[str, ...] = ()
     held: Hold | None = None
     warnings: tuple[Finding, ...] = ()
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """What a release will be made of: its index, and its files, which are in the staging directory."""
+
+    contents: Contents
+    forms: Mapping[str, bytes]
+    """As they were read, until they get their TIMESTAMP."""
+    builder: bytes
+    before: Contents
+    fresh: tuple[str, ...]
+    carried: Mapping[str, int]
+    placed: Placed
+    beside: tuple[str, ...]
+    attached: Mapping[str, bytes]
+    arrived: Mapping[str, int]
+    waiting: Waiting | None
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Clients would see no difference to the live release."""
+
+    waiting: Waiting | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,9 @@
 After a rollback a channel is held: unattended runs do not switch it until a person publishes or promotes. The note of the live
 release records the hold, so the hold begins and ends in the same step that switches the channel. A renewal keeps it.
 
+While clients get a new toolchain, the other packages may wait (releases/first): the note of the live release says which, until
+when, and since when the channel has each new symbol version.
+
 A client that has read the previous index may ask for its packages after the channel has switched. So a file that left the
 index stays available for the grace time: until then every release holds it under its old name.
 """
@@ -14,11 +17,11 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from portage_ext import limits
 from portage_ext.errors.releases import TreeError
-from portage_ext.words import minute
+from portage_ext.words import counted, minute
 
 NOTE_NAME: Final = ".release.json"
 UNTIL: Final = "until you run portage-ext publish or promote for it"
@@ -39,22 +42,54 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """``packages`` are not published yet, because some of them need symbol versions that clients have only with ``toolchain``.
+
+    At ``until`` (seconds since 1970) the next publish or promotion takes them. ``behind`` is the content that the channel last
+    served completely.
+    """
+
+    packages: tuple[str, ...]
+    toolchain: tuple[str, ...]
+    until: int
+    behind: int
+
+    def text(self, now: float) -> str:
+        """The state at ``now``, in words."""
+        who = f"{counted(len(self.packages))} (such as {self.packages[0]})"
+        if now >= self.until:
+            return f"{who} no longer {'waits' if len(self.packages) == 1 else 'wait'}: publish or promote again"
+        verb = "waits" if len(self.packages) == 1 else "wait"
+        return f"{who} {verb} until {minute(self.until)}, so that clients first get {', '.join(self.toolchain)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """``content`` is the release in which this content appeared first, ``origin`` how it came here.
 
     ``carried`` has the path of each file that is held but not indexed, and when it left the index (seconds since 1970).
-    ``hold`` holds the channel while this release is live.
+    ``hold`` holds the channel while this release is live. ``arrived`` has the symbol versions that the channel got a short time
+    ago, and when (seconds since 1970); ``waiting`` the packages that wait for them.
     """
 
     content: int
     origin: str
     carried: Mapping[str, int] = field(default_factory=dict)
     hold: Hold | None = None
+    arrived: Mapping[str, int] = field(default_factory=dict)
+    waiting: Waiting | None = None
+
+    @property
+    def complete(self) -> int:
+        """The newest content of which no package waits any more."""
+        return self.content if self.waiting is None else self.waiting.behind
 
     def emit(self) -> bytes:
         values = {"content": self.content, "origin": self.origin, "carried": dict(self.carried)}
         held = {} if self.hold is None else {"hold": asdict(self.hold)}
-        return json.dumps(values | held, indent=0).encode()
+        arrived = {"arrived": dict(self.arrived)} if self.arrived else {}
+        waiting = {} if self.waiting is None else {"waiting": asdict(self.waiting)}
+        return json.dumps(values | held | arrived | waiting, indent=0).encode()
 
 
 def read_note(path: Path, number: int) -> Note:
@@ -67,7 +102,9 @@ def read_note(path: Path, number: int) -> Note:
             data = file.read()
         values = json.loads(data)
         carried = {str(name): int(since) for name, since in values["carried"].items()}
-        return Note(int(values["content"]), str(values["origin"]), carried, _hold(values.get("hold")))
+        arrived = {str(name): int(since) for name, since in values.get("arrived", {}).items()}
+        hold, waiting = _hold(values.get("hold")), _waiting(values.get("waiting"))
+        return Note(int(values["content"]), str(values["origin"]), carried, hold, arrived, waiting)
     except FileNotFoundError:
         return Note(number, "unknown")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -76,6 +113,15 @@ def read_note(path: Path, number: int) -> Note:
 
 def _hold(value: Mapping[str, object] | None) -> Hold | None:
     return None if value is None else Hold(int(str(value["release"])), int(str(value["since"])), str(value["by"]))
+
+
+def _waiting(value: Mapping[str, Any] | None) -> Waiting | None:
+    if value is None:
+        return None
+    packages, toolchain = (tuple(map(str, value[name])) for name in ("packages", "toolchain"))
+    if not packages:
+        raise ValueError("no package waits")
+    return Waiting(packages, toolchain, int(value["until"]), int(value["behind"]))
 
 
 def carry(before: Collection[str], already: Mapping[str, int], after: Collection[str], now: int, grace: int) -> dict[str, int]:

@@ -21,7 +21,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,6 @@ from portage_ext.errors.releases import (
     PublishError,
     TreeError,
 )
-from portage_ext.index.forms import FORMS
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import DOCUMENTS, PLAIN_FORM, Release, binding
@@ -43,7 +42,7 @@ from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, passed, run_gates
 from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed, place_all
-from portage_ext.releases.made import Pages, Published, Source, Staged, Terms
+from portage_ext.releases.made import Pages, Published, Same, Snapshot, Source, Staged, Terms
 from portage_ext.releases.note import NOTE_NAME, Hold, Note, carry
 from portage_ext.releases.restamp import restamp
 from portage_ext.releases.tree import Tree, checked_channel
@@ -51,20 +50,6 @@ from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 from portage_ext.words import counted
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Staged:
-    contents: Contents
-    forms: Mapping[str, bytes]
-    """As they were read, until they get their TIMESTAMP."""
-    builder: bytes
-    before: Contents
-    fresh: tuple[str, ...]
-    carried: Mapping[str, int]
-    placed: Placed
-    beside: tuple[str, ...]
-    attached: Mapping[str, bytes]
 
 
 class _ChangedError(Exception):
@@ -146,7 +131,8 @@ class Publisher:
 
         with self._guarded(channel):
             target = choosing.earlier(self.tree, channel, number)
-            source = replace(self._of(target, f"rolled back to {target}"), holds=Hold(target, int(self._clock()), by))
+            holds, kept = Hold(target, int(self._clock()), by), replace(self.tree.note(target), waiting=None)
+            source = replace(self._of(target, f"rolled back to {target}"), holds=holds, kept=kept)
             return self._make(channel, source, gates)
 
     def renew(self, channel: str, *, force: bool = False) -> Published:
@@ -160,19 +146,18 @@ class Publisher:
     def _of(self, number: int, origin: str) -> Source:
         directory = self.tree.directory(number)
         origin = f"{origin} ({number})" if str(number) not in origin else origin
-        described = b""
-        with contextlib.suppress(FileNotFoundError):
-            described = (directory / builder.NAME).read_bytes()
-        documents: dict[str, bytes] = {}
-        for name in DOCUMENTS:
-            with contextlib.suppress(FileNotFoundError):
-                documents[name] = (directory / name).read_bytes()
+        described, documents = beside.documents(directory)
         content = self.tree.note(number).content
-        return Source(directory, origin, content, builder=described, attached=lambda new: documents)
+
+        def attached(new: Contents) -> Mapping[str, bytes]:
+            return beside.again(documents, new, self.tree.contents(number))
+
+        return Source(directory, origin, content, builder=described, attached=attached)
 
     def _renewed(self, number: int) -> Source:
         """The content of release ``number`` again, including its hold."""
-        return replace(self._of(number, f"renewed {number}"), holds=self.tree.note(number).hold)
+        note = self.tree.note(number)
+        return replace(self._of(number, f"renewed {number}"), holds=note.hold, kept=note)
 
     # --- the steps
 
@@ -202,13 +187,17 @@ class Publisher:
             # A release that clients would refuse is made again, even with the same content.
             force = force or (live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live))
         staged = self._stage(channel, live, source, force=force, may_lose=may_lose)
-        if staged is None:
+        if isinstance(staged, Same):
             assert live is not None
             warnings = self._judge_live(channel, live, gates) if self._insist else ()
-            return Published(live, None, Difference((), (), ()), 0, 0, Placed(), warnings=warnings)
+            nothing = Difference((), (), ())
+            return Published(live, None, nothing, 0, 0, Placed(), warnings=warnings, waiting=staged.waiting)
         repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
         staged = self._stamped(channel, number, staged, source, repository)
-        self._write(staged, Note(source.content or number, source.origin, staged.carried, source.holds))
+        waits = staged.waiting is not None and source.kept is None
+        content = number if waits else source.content or number
+        origin = f"{source.origin}, the toolchain first" if waits else source.origin
+        self._write(staged, Note(content, origin, staged.carried, source.holds, staged.arrived, staged.waiting))
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
         warnings = passed(run_gates(gates, candidate), channel, self.tree.staging)
         release = self._sign(channel, number, staged.forms, repository)
@@ -218,15 +207,17 @@ class Publisher:
         changed = difference(staged.before, staged.contents)
         count = len(staged.contents.entries)
         carried, placed = len(staged.carried), staged.placed
-        return Published(number, release, changed, count, carried, placed, staged.beside, warnings=warnings)
+        done = Published(number, release, changed, count, carried, placed, staged.beside, warnings=warnings)
+        return replace(done, waiting=staged.waiting)
 
     def _judge_live(self, channel: str, live: int, gates: Sequence[Gate]) -> tuple[Finding, ...]:
         """Check the whole live release, which may never have passed these gates; returns the warnings. Raises GateError."""
         contents, directory = self.tree.contents(live), self.tree.directory(live)
-        findings = run_gates(gates, Candidate(directory, channel, contents, _read_forms(directory), tuple(contents.entries)))
+        forms = indices.read_forms(directory)
+        findings = run_gates(gates, Candidate(directory, channel, contents, forms, tuple(contents.entries)))
         return passed(findings, channel, directory, live)
 
-    def _stage(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> _Staged | None:
+    def _stage(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> Snapshot | Same:
         for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):
             with source.hold():
                 source.refresh()
@@ -238,31 +229,44 @@ class Publisher:
                         raise ChangingPkgdirError(str(error)) from error
         raise AssertionError("the last attempt returns")
 
-    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> _Staged | None:
-        forms = _read_forms(source.directory)
-        new = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
+    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> Snapshot | Same:
+        forms = indices.read_forms(source.directory)
+        new = whole = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
+        before = _NOTHING if live is None else self.tree.contents(live)
+        now, note = int(self._clock()), Note(0, "") if live is None else self.tree.note(live)
+        if source.kept is not None:
+            arrived, waiting = source.kept.arrived, source.kept.waiting
+        else:
+            part = beside.first_part(before, whole, note, self._terms.first, now) if live is not None else None
+            arrived, waiting = (part.arrived, part.waiting) if part else ({}, None)
+            if part and waiting:
+                new, forms = part.contents, {PLAIN_FORM: part.plain}
         described = builder.binding(source.builder) if source.builder else ""
         documents = source.attached(new)
         bound = {key: binding(name, documents[name]) if name in documents else "" for name, key in DOCUMENTS.items()}
         new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: ""})
-        before = _NOTHING if live is None else self.tree.contents(live)
-        now = int(self._clock())
         lost: frozenset[str] = frozenset()
         if live is not None:
             # Files that were deleted from the live release come from the source again.
-            lost = frozenset(one for one in self._lost(live, before.entries) if os.path.lexists(source.directory / one))
+            lost = frozenset(
+                one
+                for one in self._lost(live, before.entries)
+                if os.path.lexists(source.directory / one) and whole.entries.get(one) == new.entries.get(one)
+            )
         also: list[str] = []
         if live is not None:
             also = self._beside(live, before, new, source, now)
             also += [beside.ANNOUNCED] if force else []
             also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
             if new.same_as(before) and not also:
-                return None
+                also += beside.waiting(note.waiting, waiting)
+                if not also:
+                    return Same(waiting)
         if not may_lose:
             check_release(channel, None if live is None else before.entries, new.entries, source.left_out())
         carried: dict[str, int] = {}
         if live is not None:
-            carried = carry(before.entries, self.tree.note(live).carried, new.entries, now, self._terms.grace)
+            carried = carry(before.entries, note.carried, new.entries, now, self._terms.grace)
             for path in self._lost(live, carried):
                 del carried[path]
         fresh = tuple(path for path, text in new.entries.items() if before.entries.get(path) != text or path in lost)
@@ -274,9 +278,9 @@ class Publisher:
             raise _ChangedError(str(error.filename)) from error
         if source.content is None:
             self._same_files(new, fresh)
-        return _Staged(new, forms, source.builder, before, fresh, carried, placed, tuple(also), documents)
+        return Snapshot(new, forms, source.builder, before, fresh, carried, placed, tuple(also), documents, arrived, waiting)
 
-    def _stamped(self, channel: str, number: int, staged: _Staged, source: Source, repository: str) -> _Staged:
+    def _stamped(self, channel: str, number: int, staged: Snapshot, source: Source, repository: str) -> Snapshot:
         """With its pages, if it is to have some, and its TIMESTAMP: the index names both."""
         channels, now = self.tree.channels(), int(self._clock())
         stamp = next_timestamp(now, [parse_timestamp(staged.before.header.get("TIMESTAMP", ""))])
@@ -335,7 +339,7 @@ class Publisher:
             if entry.get("SIZE") != str(status.st_size) or entry.get("MTIME") != str(status.st_mtime_ns // 10**9):
                 raise _ChangedError(path)
 
-    def _write(self, staged: _Staged, note: Note) -> None:
+    def _write(self, staged: Snapshot, note: Note) -> None:
         stamp = int(staged.contents.header["TIMESTAMP"])
         for name, data in staged.forms.items():
             self._put(name, data)
@@ -377,13 +381,3 @@ class Publisher:
         path.parent.mkdir(mode=0o755, exist_ok=True)
         path.write_bytes(data)
         path.chmod(0o644)
-
-
-def _read_forms(directory: Path) -> dict[str, bytes]:
-    forms: dict[str, bytes] = {}
-    for name in FORMS:
-        with contextlib.suppress(FileNotFoundError):
-            forms[name] = (directory / name).read_bytes()
-    if PLAIN_FORM not in forms:
-        raise TreeError(str(directory), f"there is no {PLAIN_FORM}")
-    return forms

@@ -109,7 +109,7 @@ def _round(site: Site, *, pending: bool, may_lose: bool, overrides: Overrides) -
         off = f'{site.config_root / SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
         return Upkeep(True, "" if pending else off)
     whole = Upkeep(True, "")
-    targets = _marked(site.settings.publishing, left) if pending else [_named(site.settings.publishing, overrides.repository)]
+    targets = _marked(site, left) if pending else [_named(site.settings.publishing, overrides.repository)]
     for target in targets:
         try:
             done = _looked_after(site, target, replace(overrides, repository=target.repository), may_lose=may_lose)
@@ -145,8 +145,9 @@ def _named(settings: Publishing, repository: str | None) -> _Target:
     return _Target(repository, None if found is None else found.pkgdir)
 
 
-def _marked(settings: Publishing, left: Iterable[Mark]) -> list[_Target]:
-    """The PKGDIRs that the marks ``left`` name."""
+def _marked(site: Site, left: Iterable[Mark]) -> list[_Target]:
+    """The PKGDIRs that the marks ``left`` name, and those with packages that no longer wait for a toolchain."""
+    settings = site.settings.publishing
     named = {name: one.pkgdir for name, one in settings.repositories.items() if one.pkgdir is not None}
     own = None if settings.own is None else settings.own.pkgdir
     every: list[tuple[str | None, Path]] = [(None, own or pkgdir_settings(None).pkgdir), *named.items()]
@@ -154,7 +155,19 @@ def _marked(settings: Publishing, left: Iterable[Mark]) -> list[_Target]:
     for mark in left:
         by_pkgdir.setdefault(os.path.realpath(mark.pkgdir), []).append(mark)
     found = ((name, pkgdir, by_pkgdir.get(os.path.realpath(pkgdir))) for name, pkgdir in every)
-    return [_Target(name, pkgdir, tuple(asking)) for name, pkgdir, asking in found if asking]
+    return [_Target(name, pkgdir, tuple(asking or ())) for name, pkgdir, asking in found if asking or _due(site, name)]
+
+
+def _due(site: Site, repository: str | None) -> bool:
+    """Whether packages of ``repository`` have waited long enough for clients to get a toolchain. Raises TreeError."""
+    settings, rules = site.settings.publishing, site.settings.unattended
+    known = settings.own if repository is None else settings.repositories.get(repository)
+    if known is None or rules.after_emerge != unattended.PUBLISH:
+        return False
+    tree, channel = site.tree(repository), rules.channel or site.channel()
+    number = tree.channels().get(channel)
+    note = None if number is None else tree.note(number)
+    return note is not None and note.hold is None and note.waiting is not None and note.waiting.until <= time.time()
 
 
 def _looked_after(site: Site, target: _Target, overrides: Overrides, *, may_lose: bool) -> Upkeep:
@@ -225,6 +238,8 @@ def _line(*kept: Upkept, channel: str = "", published: Published | None = None) 
             parts.append(f"new: {', '.join(published.beside)}")
     if parts and published is not None and published.held:
         parts.append(f"not published: {channel} is {published.held}, {UNTIL}")
+    if published is not None and published.waiting is not None:
+        parts.append(published.waiting.text(time.time()))
     if parts and left_out:
         parts.append(f"left out: {told(left_out.items())}")
     unsigned = [] if kept[-1].unsigned is None else [str(kept[-1].unsigned)]

@@ -18,7 +18,7 @@ from portage_ext.updates.commands import Commands
 from portage_ext.updates.engine import Step
 from portage_ext.updates.journal import Journal
 from portage_ext.updates.result import Failed, Held, Outcome, Result, done, nothing
-from portage_ext.words import counted, size
+from portage_ext.words import counted, minute, size
 
 NEEDED_GATES: Final = ("closure", "contracts")
 """The gates that a release must always pass before it is promoted, even if the channel is configured without them."""
@@ -66,15 +66,17 @@ class Publishing:
         if answer["held"] is not None:
             held = self.site.tree().held(channel)
             return Result(Outcome.DONE, f"{channel} is {held}; nothing was published", held=(Held(channel, str(held)),))
+        waiting = _waiting(answer["waiting"])
         if not answer["published"]:
-            return nothing(f"{channel}: no difference to release {number}")
+            return replace(nothing(f"{channel}: no difference to release {number}"), held=waiting)
         warnings = tuple(f"{one.what}: {one.why}" for one in _findings(answer["warnings"]))
         counts = {name: answer[name] for name in ("added", "removed", "rebuilt")}
         change = ", ".join(f"{count} {name}" for name, count in counts.items())
         if answer["beside"]:
             # As publish itself says it.
             change = f"{change if any(counts.values()) else 'no package differs'}; new: {', '.join(answer['beside'])}"
-        return Result(Outcome.DONE, f"release {number} of {channel}: {change}", told=warnings, numbers={"release": number})
+        line = f"release {number} of {channel}: {change}"
+        return Result(Outcome.DONE, line, told=warnings, numbers={"release": number}, held=waiting)
 
     def trial(self, journal: Journal) -> Result:
         tree, settings = self.site.tree(), self.settings
@@ -139,6 +141,14 @@ class Publishing:
 
 def _findings(found: Sequence[Any]) -> list[Held]:
     return [Held(str(one["where"]), f"[{one['gate']}] {one['what']}") for one in found]
+
+
+def _waiting(found: Any) -> tuple[Held, ...]:
+    """The packages that wait for clients to have the toolchain."""
+    if found is None:
+        return ()
+    why = f"waits until {minute(int(found['until']))}, so that clients first get {', '.join(map(str, found['toolchain']))}"
+    return tuple(Held(str(one), why) for one in found["packages"])
 
 
 def _news(tree: Any, before: int | None, after: int | None) -> tuple[str, ...]:

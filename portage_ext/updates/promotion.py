@@ -64,7 +64,7 @@ def choose(tree: Tree, settings: Updating, passed: Collection[int], now: int) ->
 
 
 def _content(tree: Tree, number: int | None) -> int:
-    return 0 if number is None else tree.note(number).content
+    return 0 if number is None else tree.note(number).complete
 
 
 def _waiting(tree: Tree, staging: str, live: int, served: int) -> list[_Waiting]:

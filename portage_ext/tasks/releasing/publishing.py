@@ -23,7 +23,7 @@ from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases import roots
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Gate
-from portage_ext.releases.made import Pages, Published, Source, Terms
+from portage_ext.releases.made import First, Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -45,7 +45,7 @@ class Overrides:
     """The choices for one run. What is not chosen comes from portage-ext.toml.
 
     ``tree`` is the place of a tree, ``repository`` one of [repository.NAME]; ``key`` a whole fingerprint and ``homedir`` a gpg
-    home; ``gates`` are names of gates, which then also check the live release.
+    home; ``gates`` are names of gates, which then also check the live release. ``at_once``: no package waits for a toolchain.
     """
 
     tree: Path | None = None
@@ -53,6 +53,7 @@ class Overrides:
     key: str | None = None
     homedir: Path | None = None
     gates: Sequence[str] | None = None
+    at_once: bool = False
 
 
 NONE: Final = Overrides()
@@ -222,7 +223,9 @@ def publisher_with(
         with contextlib.suppress(GpgError):  # a key of another host, or one that was removed: it stays announced
             keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))
     gates = gates_of(site, channel, configured if overrides.gates is None else overrides.gates, by.judge())
-    terms_of = Terms(terms.valid_days * _DAY, rules.grace, following or None)
+    waits = channel in settings.public and rules.toolchain_wait and not overrides.at_once
+    first = First(rules.toolchain, rules.toolchain_wait) if waits else None
+    terms_of = Terms(terms.valid_days * _DAY, rules.grace, following or None, first)
     insist = overrides.gates is not None
     before = os.umask(0o022)  # published files are readable by everybody
     try:

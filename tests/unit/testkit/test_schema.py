@@ -85,7 +85,7 @@ def test_what_a_command_printed_is_held_to_the_schema_of_its_words() -> None:
 
 
 def test_a_form_of_another_file_counts_with_its_own_definitions() -> None:
-    told = {"format": 1, **LISTED, "origin": "PKGDIR", "held": {"release": 1, "since": 2, "by": "root"}}
+    told = {"format": 1, **LISTED, "origin": "PKGDIR", "held": {"release": 1, "since": 2, "by": "root"}, "waiting": None}
     schema.hold("releases", told)
     with pytest.raises(AssertionError, match=r"held: by is missing"):
         schema.hold("releases", told | {"held": {"release": 1, "since": 2}})
