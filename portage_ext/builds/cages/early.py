@@ -8,6 +8,7 @@ environment is not that of the target, or this host has given up, and nothing is
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
@@ -35,7 +36,7 @@ _SEAM: Final = "portage_ext.emerge.seam"
 
 
 def main() -> int:
-    """Return the exit status if emerge was not allowed to run; otherwise that of emerge ends this process."""
+    """Return the exit status: that of emerge, or 1 if it was not allowed to run."""
     packages, script = sys.argv[1:3]
     sys.argv = sys.argv[2:]
     sys.path[0] = os.path.dirname(script)
@@ -50,7 +51,13 @@ def main() -> int:
         os.dup2(nothing.fileno(), 0)
     if packages:
         shutil.copytree(packages, os.environ["PKGDIR"], dirs_exist_ok=True)
-    runpy.run_path(script, run_name="__main__")
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            return ended.code or 0
+        print(ended.code, file=sys.stderr)
+        return 1
     return 0
 
 
@@ -61,4 +68,9 @@ def _load(name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Its memory goes with the process. Python would free each object before, which takes 0.05 s.
+    os._exit(status)

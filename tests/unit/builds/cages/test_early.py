@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import os, sys
 print(__name__, sys.argv, sys.path[0], os.read(0, 1), sorted(os.listdir(os.environ["PKGDIR"])))
@@ -14,10 +16,10 @@ sys.exit(7)
 """
 
 
-def run(tmp_path: Path, said: bytes, packages: str = "") -> subprocess.CompletedProcess[bytes]:
-    (tmp_path / "pkgdir").mkdir()
+def run(tmp_path: Path, said: bytes, packages: str = "", text: str = SCRIPT) -> subprocess.CompletedProcess[bytes]:
+    (tmp_path / "pkgdir").mkdir(exist_ok=True)
     script = tmp_path / "emerge"
-    script.write_text(SCRIPT)
+    script.write_text(text)
     words = [sys.executable, "-m", "portage_ext.builds.cages.early", packages, str(script), "--oneshot", "=a/b-1"]
     environment = {**os.environ, "PKGDIR": str(tmp_path / "pkgdir"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.run(words, input=said, capture_output=True, env=environment, check=False)
@@ -38,3 +40,18 @@ def test_with_the_line_the_script_is_run_as_python_would_have_run_it(tmp_path: P
 def test_packages_that_came_meanwhile_are_copied(tmp_path: Path) -> None:
     (tmp_path / "packages/app-misc").mkdir(parents=True)
     assert run(tmp_path, b"go\n", str(tmp_path / "packages")).stdout.endswith(b"['app-misc']\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        ("import atexit; atexit.register(print, 'the end')", 0, b"the end\n"),
+        ("import sys; print('x', end=''); sys.exit()", 0, b"x"),
+        ("import sys; sys.exit('why')", 1, b"why\n"),
+        ("raise ValueError('why')", 1, b"ValueError: why\n"),
+    ],
+)
+def test_it_ends_as_python_would_have_ended(tmp_path: Path, text: str, status: int, said: bytes) -> None:
+    done = run(tmp_path, b"go\n", text=text)
+    assert done.returncode == status
+    assert (done.stdout + done.stderr).endswith(said)
