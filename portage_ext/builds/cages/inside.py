@@ -243,4 +243,8 @@ def _call(*words: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    told = int(sys.argv[2])
+    os.set_inheritable(told, False)
+    status = main()
+    os.write(told, b"ended")  # what ends without this word was killed
+    sys.exit(status)

@@ -24,7 +24,7 @@ from typing import IO, Final
 
 from portage_ext import limits
 from portage_ext.builds.cages import ending
-from portage_ext.builds.cages.cage import ALLOWED, Bounds, Cage
+from portage_ext.builds.cages.cage import ALLOWED, CAGE_FAILED, Bounds, Cage
 from portage_ext.errors.builds import IsolationError
 from portage_ext.limits import builds as builds_limits
 
@@ -77,8 +77,9 @@ def _has_capability(number: int) -> bool:
 class Running:
     """A cage that is set up, or is being set up. Its command has not been allowed to work yet."""
 
-    def __init__(self, cage: Cage, process: subprocess.Popen[bytes], group: _Group) -> None:
-        self._cage, self._process, self._group = cage, process, group
+    def __init__(self, cage: Cage, process: subprocess.Popen[bytes], group: _Group, told: int) -> None:
+        """``told`` is a pipe to which the first process of the cage writes when it ends by itself."""
+        self._cage, self._process, self._group, self._told = cage, process, group, told
 
     @property
     def lives(self) -> bool:
@@ -105,6 +106,9 @@ class Running:
             self.end()
             copying.join()
         status = 128 - process.returncode if process.returncode < 0 else process.returncode
+        if status < KILLED and not os.read(self._told, 8):
+            # unshare(1) of util-linux 2.38 ends with status 1 if the first process was killed, as a failed build does.
+            status = CAGE_FAILED
         return Ended(status, bound or self._group.bound(), bytes(tail))
 
     def end(self) -> None:
@@ -122,24 +126,28 @@ def started(cage: Cage) -> Iterator[Running]:
     check()
     words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
     words += ["--propagation", "private", "--", sys.executable, "-S", "-m", _INSIDE]
-    words.append(cage.scratch)  # not used; it identifies the cage in the list of processes
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "LC_ALL": "C",
     }
     parent = os.getpid()
-    with _control_group(cage.bounds, cage.name) as group:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=lambda: _begin(group, parent),
-        )
-        running = Running(cage, process, group)
+    with _control_group(cage.bounds, cage.name) as group, _pipe() as (told, tells):
+        try:
+            process = subprocess.Popen(
+                # The scratch directory is not used; it identifies the cage in the list of processes.
+                [*words, cage.scratch, str(tells)],
+                pass_fds=(tells,),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=lambda: _begin(group, parent),
+            )
+        finally:
+            os.close(tells)
+        running = Running(cage, process, group, told)
         try:
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError):
@@ -151,6 +159,16 @@ def started(cage: Cage) -> Iterator[Running]:
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of a pipe, of which the first is closed at the end."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        os.close(ends[0])
 
 
 def run(

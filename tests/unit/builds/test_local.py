@@ -31,13 +31,14 @@ class Trial:
 
     merged: list[str] = field(default_factory=list)
     waits: bool = False
+    made: int = 0
 
     def merge(self, result: Path, log: IO[bytes]) -> None:
         self.merged.append(result.name)
 
     @contextmanager
     def begun(self, performer: Performer, order: Order, additions: Path, log: IO[bytes]) -> Iterator[Trial]:
-        self.waits = True
+        self.waits, self.made = True, self.made + 1
         yield self
         self.waits = False
 
@@ -73,7 +74,7 @@ def test_a_prepared_trial_is_used_and_ends_with_the_build(its: Means, monkeypatc
     local, build = prepared(its, monkeypatch, trial.begun)
     assert trial.waits
     assert local._end(build).state == "checked"
-    assert (trial.merged, trial.waits) == (["thing-1.0-1.gpkg.tar"], False)
+    assert (trial.merged, trial.waits, trial.made) == (["thing-1.0-1.gpkg.tar"], False, 1)
 
 
 def unprepared(*given: object) -> AbstractContextManager[Trial]:

@@ -1,14 +1,21 @@
-"""A build is begun only where it can be isolated; what is missing is named with what to do."""
+"""A build is begun only where it can be isolated; what is missing is named with what to do. A cage whose first process was killed
+does not pass for a command that failed."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from portage_ext.builds.cages import isolation
+from portage_ext.builds.cages.cage import CAGE_FAILED, Bounds, Cage, Over
 from portage_ext.errors.builds import IsolationError
+from portage_ext.limits import MIB
+from tests.system.builds.lab import CAN, REASON
 
 
 @pytest.mark.parametrize(
@@ -35,3 +42,29 @@ def test_a_host_that_has_all_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(isolation, "_has_capability", lambda number: True)
     monkeypatch.setattr(shutil, "which", lambda name: "/bin/x")
     isolation.check()
+
+
+@pytest.fixture
+def cage(tmp_path: Path) -> Cage:
+    (tmp_path / "scratch").mkdir()
+    layers = (Over(("/",), "/"),)
+    return Cage(
+        layers, str(tmp_path / "scratch"), ("sh", "-c", "exit 3"), {"PATH": os.defpath}, Bounds(100 * MIB, 20, MIB, 60.0)
+    )
+
+
+@pytest.mark.skipif(not CAN, reason=REASON)
+def test_the_status_is_that_of_the_command(cage: Cage) -> None:
+    with tempfile.TemporaryFile() as log:
+        assert isolation.run(cage, log).status == 3
+
+
+@pytest.mark.skipif(not CAN, reason=REASON)
+def test_a_first_process_that_was_killed_is_not_a_failed_command(cage: Cage) -> None:
+    with tempfile.TemporaryFile() as log, isolation.started(cage) as running:
+        unshare = running._process.pid
+        children = Path(f"/proc/{unshare}/task/{unshare}/children")
+        while not (found := children.read_text().split()):
+            pass
+        os.kill(int(found[0]), signal.SIGKILL)
+        assert running.finish(log).status in (isolation.KILLED, CAGE_FAILED)
