@@ -1,5 +1,5 @@
-"""A build is begun only where it can be isolated; what is missing is named with what to do. A cage whose first process was killed
-does not pass for a command that failed."""
+"""A build is begun only where it can be isolated; what is missing is named with what to do. A cage whose first process was
+killed does not pass for a command that failed."""
 
 from __future__ import annotations
 
