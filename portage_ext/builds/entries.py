@@ -55,6 +55,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A further target that wants the package of a job; ``place`` is the copy for it, made of the attempt ``fence`` (0: not yet
+    complete)."""
+
+    key: str
+    target: str
+    place: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Waits:
     """A summary of a queued job. ``lacks`` names what must be published first; ``fence`` is that of its last attempt, or 0.
 

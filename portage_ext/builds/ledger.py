@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from portage_ext import files
-from portage_ext.builds.entries import Attempt, Entry, State, Waits
+from portage_ext.builds.entries import Attempt, Entry, Share, State, Waits
 from portage_ext.builds.key import Job, job
 from portage_ext.errors.builds import LedgerError
 from portage_ext.limits import builds as limits
@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS attempt (
     ended INTEGER, outcome TEXT NOT NULL DEFAULT '', log TEXT NOT NULL, PRIMARY KEY (key, fence)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS need (key TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL, PRIMARY KEY (key, needs)) STRICT;
+CREATE TABLE IF NOT EXISTS share (
+    key TEXT NOT NULL REFERENCES job, target TEXT NOT NULL, place TEXT NOT NULL DEFAULT '', fence INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (key, target)
+) STRICT;
 CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
 """
 _ADDED: Final = (
@@ -111,6 +115,7 @@ class Ledger:
     ) -> Entry:
         """Return the job with this key, and queue it if it is new or was cancelled. Equal requests share one job.
 
+        A further ``target`` gets a copy of the package (:meth:`shares`).
         It can be taken when all jobs in ``needs`` are published. It keeps the highest ``priority`` of all its requests.
         The build counts for the ``client`` for which it is queued; empty if it is for this host.
         """
@@ -123,6 +128,10 @@ class Ledger:
                 (key, target, wanted.emit(), now, now, client, now),
             )
             database.execute("UPDATE job SET priority = max(priority, ?) WHERE key = ?", (priority, key))
+            database.execute(
+                "INSERT OR IGNORE INTO share (key, target) SELECT key, ? FROM job WHERE key = ? AND target != ?",
+                (target, key, target),
+            )
             database.executemany("INSERT OR IGNORE INTO need VALUES (?, ?)", [(key, one) for one in needs])
             for one in needs:
                 self._fail_who_needs(database, one)
@@ -269,6 +278,31 @@ class Ledger:
         # The needs of a job include the needs of those jobs. So sorting by the number of needs gives a valid order.
         order = "ORDER BY (SELECT count(*) FROM need WHERE need.key = job.key), rowid"
         return [self._made(row) for row in self._read(f"SELECT {_COLUMNS} FROM job WHERE {needed} {order}", (key,))]
+
+    def shares(self) -> list[Share]:
+        """Further targets that lack a copy of a package that is built."""
+        statement = (
+            "SELECT share.key, share.target, share.place, share.fence FROM share JOIN job USING (key)"
+            " WHERE job.state IN ('checked', 'published') AND share.fence != job.fence ORDER BY share.rowid"
+        )
+        return [Share(*row) for row in self._read(statement, ())]
+
+    def set_share(self, share: Share) -> None:
+        """Record where the copy for a further target is."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE share SET place = ?, fence = ? WHERE key = ? AND target = ?",
+                (share.place, share.fence, share.key, share.target),
+            )
+
+    def place(self, key: str, target: str) -> str:
+        """The published package of a job for ``target``; empty if there is none."""
+        rows = self._read(
+            "SELECT place FROM job WHERE key = ? AND target = ? AND state = 'published' UNION ALL SELECT share.place FROM share"
+            " JOIN job USING (key) WHERE key = ? AND share.target = ? AND share.fence = job.fence AND state = 'published'",
+            (key, target, key, target),
+        )
+        return str(rows[0][0]) if rows else ""
 
     def is_needed(self, key: str) -> bool:
         """Whether any queued job waits for this one to be published."""

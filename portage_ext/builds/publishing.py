@@ -1,4 +1,5 @@
 """A checked result is moved exactly once into the PKGDIR of its target's repository, where it is signed, indexed and published.
+Each further target that wants the same job gets a copy in its own repository.
 
 A target publishes through the repository with its name in portage-ext.toml ([repository.NAME]). The destination in PKGDIR is
 recorded in the ledger before the file is moved. So if a run is killed in between, the next one completes it, and no package is
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from portage_ext import files
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.entries import Entry, Share
 from portage_ext.builds.ledger import Ledger
 from portage_ext.config.settings import Settings
 from portage_ext.config.unattended import OFF
@@ -62,6 +64,35 @@ def inject(entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Pat
     finally:
         held.release()
     return place
+
+
+def copy(share: Share, entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Share | None:
+    """Copy the package of ``entry`` into ``pkgdir`` of a further target, and leave a mark for after-emerge.
+
+    Returns the share as it is when that has worked; None if there is nothing to copy. Raises LedgerError, OSError.
+    """
+    files.make_directory(pkgdir)
+    held = HeldMark(config_root, pkgdir)
+    try:
+        with index_lock(pkgdir):
+            # Another process may have copied it meanwhile.
+            lacking = {(one.key, one.target): one for one in ledger.shares()}
+            found = lacking.get((share.key, share.target))
+            if found is None or not os.path.exists(entry.place):
+                return None
+            if Path(entry.place).is_relative_to(pkgdir):
+                place = Path(entry.place)  # both targets have the same repository
+            else:
+                begun = found.place and not found.fence
+                place = Path(found.place) if begun else _free(pkgdir, Cpv.parse(entry.job.cpv))
+            ledger.set_share(replace(found, place=str(place), fence=0))
+            if not place.exists():
+                files.make_directory(place.parent)
+                with files.replacing(place) as target, open(entry.place, "rb") as source:
+                    shutil.copyfileobj(source, target)
+            return replace(found, place=str(place), fence=entry.fence)
+    finally:
+        held.release()
 
 
 def _free(pkgdir: Path, cpv: Cpv) -> Path:

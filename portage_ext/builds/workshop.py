@@ -9,6 +9,7 @@ The methods return values: the plan, the result of each job, and the result of p
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from portage_ext.builds.engines import Engine, engine
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.entries import Entry, Share
 from portage_ext.builds.key import Grade, Job, keyed
 from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.performing import Performer
-from portage_ext.builds.publishing import inject, pkgdir_of
-from portage_ext.errors.builds import JobError
+from portage_ext.builds.publishing import copy, inject, pkgdir_of
+from portage_ext.errors.builds import BlockedError, JobError
 from portage_ext.host.buildtimes import build_seconds
 from portage_ext.tasks.site import Site
 
@@ -97,6 +98,8 @@ class Workshop:
         lost = [one.key for one in plan.jobs if one.entry is not None and one.entry.state == "published" and not one.exists]
         for one in plan.jobs:
             self.ledger.request(one.key, target, one.job, needs=one.needs, priority=priority, client=clients.get(one.key, ""))
+            if (place := self.ledger.place(one.key, target)) and not os.path.exists(place):
+                self.ledger.set_share(Share(one.key, target, "", 0))
         for key in lost:
             self.ledger.retry(key)
         return [self.ledger.get(one.key) for one in plan.jobs]
@@ -127,17 +130,35 @@ class Workshop:
         return self.work(self.request(target, self.plan(target, atoms)))[0]
 
     def publish(self) -> list[Upkeep]:
-        """Move every checked result into its PKGDIR and sign, index and publish it. Raises PortageExtError, OSError."""
+        """Move every checked result into its PKGDIR and sign, index and publish it; likewise the copies for further targets.
+
+        Raises PortageExtError, OSError.
+        """
         from portage_ext.tasks import upkeep  # whoever only plans does not need it
 
         entries = self.ledger.entries("checked")
         for entry in entries:
             inject(entry, self.ledger, pkgdir_of(entry.target, self.site.settings), self.site.config_root)
-        done = list(upkeep.upkeep(self.site.config_root, pending=True)) if entries else []
+        copied = self._copied()
+        done = list(upkeep.upkeep(self.site.config_root, pending=True)) if entries or copied else []
         if all(one.ok for one in done):
             for entry in entries:
                 self.ledger.publish(entry.key, entry.fence)
+            for share in copied:
+                self.ledger.set_share(share)
         return done
+
+    def _copied(self) -> list[Share]:
+        """Copy packages for the further targets that want them."""
+        made = []
+        for share in self.ledger.shares():
+            entry = self.ledger.get(share.key)
+            try:
+                pkgdir = pkgdir_of(share.target, self.site.settings)
+            except BlockedError:
+                continue  # it had a repository when it was asked for; its packages must not hold up those of others
+            made.append(copy(share, entry, self.ledger, pkgdir, self.site.config_root))
+        return [one for one in made if one is not None]
 
     def _seconds(self, target: str) -> dict[str, float]:
         """Build times in seconds by category/name, from builds on this host, or else from the emerge.log of the environment."""

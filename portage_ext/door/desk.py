@@ -105,7 +105,10 @@ class Desk:
             return request.state != ACCEPTED
         entry = self.ledger.get(request.key)
         if entry.state == "published":
-            return not Path(entry.place).exists()
+            if place := self.ledger.place(request.key, request.target):
+                return not Path(place).exists()
+            # It was built for another target. An older ledger does not know that this one wants it, too.
+            return (request.key, request.target) not in {(one.key, one.target) for one in self.ledger.shares()}
         if entry.state == "failed":
             return entry.failure != "package" or request.capture != capture
         return entry.state == "cancelled"
@@ -133,5 +136,8 @@ class Desk:
         if one is not None:
             return Standing(request.cpv, one.entry.state, one.reason, one.ahead, one.seconds, one.runs)
         entry = self.ledger.get(request.key)
-        file = os.path.basename(entry.place) if entry.state == "published" else ""
+        place = self.ledger.place(request.key, request.target)
+        if entry.state == "published" and not place:
+            return Standing(request.cpv, "checked", f"was built for {entry.target}, and is about to be copied")
+        file = os.path.basename(place)
         return Standing(request.cpv, entry.state, entry.reason, file=file)

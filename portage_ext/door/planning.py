@@ -88,6 +88,8 @@ def _plan(shop: Workshop, requests: Requests, target: str, some: list[Asked]) ->
             why = refused[request.id]
             key = "" if why else wanted[request.cpv].key
             requests.settle(request, "refused" if why else PLANNED, reason=why, key=key, capture=capture)
+    if shop.ledger.shares():
+        shop.publish()  # what was built for another target
     shop.engine.submit([entry.key for entry in entries if entry.state == "queued"])
 
 

@@ -1,4 +1,4 @@
-"""The lab of each test."""
+"""The lab of each test, with each engine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pytest
 
 from tests.system.asking import lab as kit
 from tests.system.asking.lab import Asking
+from tests.system.swarm.kit import ENGINES
 
 
-@pytest.fixture
-def lab(work: Path) -> Iterator[Asking]:
+@pytest.fixture(params=ENGINES)
+def lab(work: Path, request: pytest.FixtureRequest) -> Iterator[Asking]:
     if not kit.CAN:
         pytest.skip(kit.REASON)
-    with kit.running(work) as made:
+    with kit.running(work, engine=request.param) as made:
         yield made

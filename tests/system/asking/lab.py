@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.system.builds import lab as builds
 from tests.system.builds.lab import Lab
+from tests.system.swarm import kit as swarm
 from tests.testkit import daemon, sshd
 from tests.testkit.certificates import new_certificate
 from tests.testkit.outcome import Outcome
@@ -66,20 +67,27 @@ class Asking:
 
 
 @contextmanager
-def running(work: Path, transport: str = "ssh", program: Path | None = None) -> Iterator[Asking]:
+def running(
+    work: Path,
+    transport: str = "ssh",
+    program: Path | None = None,
+    *,
+    engine: str = "local",
+    targets: tuple[str, ...] = ("v2",),
+    twin: str = "",
+) -> Iterator[Asking]:
     """The lab below ``work``, with a service that is reached by ``transport``, until the block ends.
 
-    ``program`` is run in place of portage-ext on the coordinator, with Python."""
-    lab = builds.make(work, "v2", libraries=False)
-    target = lab.targets["v2"]
-    client = Root.create(work / "client", target.environment, [lab.repository], CFLAGS=target.settings["CFLAGS"], USE="foo")
-    for tool in client.environment.tools.iterdir():
-        (client.path / "usr/bin" / tool.name).symlink_to(tool)
-    client.etc("binrepos.conf", f"[built]\nsync-uri = file://{work}/binpkgs-v2\nverify-signature = false\n")
-    client.etc("package.env", "*/* driver\n")
+    ``program`` is run in place of portage-ext on the coordinator, with Python. The first of ``targets`` is the client's.
+    ``twin`` is a target with the environment of that and a repository of its own."""
+    lab = builds.make(work, *targets, libraries=False)
+    if twin:
+        with (lab.builder.path / "etc/portage/portage-ext.toml").open("a") as configuration:
+            configuration.write(f'\n[repository.{twin}]\ntree = "{work}/tree-{twin}"\npkgdir = "{work}/binpkgs-{twin}"\n')
+    client = new_client(lab, "client", targets[0])
     python = str(lab.builder.environment.python)
     words = (str(lab.builder.environment.bin / "portage-ext"),) if program is None else (python, str(program))
-    with {"ssh": _over_ssh, "https": _over_https}[transport](lab, client, words) as made:
+    with swarm.building(lab, engine), {"ssh": _over_ssh, "https": _over_https}[transport](lab, client, words) as made:
         yield made
     # What works in the background must not outlive its files; it ends by itself. The service would count, too.
     lab.run("builds", "drain")
@@ -89,6 +97,18 @@ def running(work: Path, transport: str = "ssh", program: Path | None = None) -> 
             return
         time.sleep(0.1)
     raise AssertionError(left)
+
+
+def new_client(lab: Lab, name: str, target: str, like: str = "") -> Root:
+    """A host that is configured as the environment of ``target`` (or ``like``), and takes its packages."""
+    settings = lab.targets[like or target].settings
+    chosen = {key: settings[key] for key in ("CFLAGS", "USE") if key in settings}
+    client = Root.create(lab.work / name, lab.builder.environment, [lab.repository], **chosen)
+    for tool in client.environment.tools.iterdir():
+        (client.path / "usr/bin" / tool.name).symlink_to(tool)
+    client.etc("binrepos.conf", f"[built]\nsync-uri = file://{lab.work}/binpkgs-{target}\nverify-signature = false\n")
+    client.etc("package.env", "*/* driver\n")
+    return client
 
 
 @contextmanager

@@ -20,6 +20,8 @@ CAN = (
     and subprocess.run(["unshare", "-mpnf", "sh", "-c", _TRY], capture_output=True, check=False).returncode == 0
 )
 REASON = "a build in a cage needs root, and a kernel that lets it make namespaces and mounts"
+SWARM = ("portage-ext builder", "portage-ext coordinator", "twistd")
+"""Processes of a swarm that are no builds."""
 PROGRAM = """
 #include <stdio.h>
 int tiny(void);
@@ -45,6 +47,8 @@ class Lab:
     work: Path
     orphans: set[Path] = field(default_factory=set)
     """Control groups of dead processes, of this test or another, when the last run began: a run removes them all."""
+    machines: list[Root] = field(default_factory=list)
+    """Builders of a swarm; with none, the builder builds itself."""
 
     @property
     def state(self) -> Path:
@@ -57,7 +61,10 @@ class Lab:
         return self.builder.run("portage-ext", *words)
 
     def capture(self, name: str) -> Outcome:
-        return self.run("target", "capture", name, "--prefix", str(self.targets[name].path))
+        words = ("target", "capture", name, "--prefix", str(self.targets[name].path))
+        for machine in self.machines:
+            machine.run("portage-ext", *words).ok()
+        return self.run(*words)
 
     def jobs(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.run("builds", "list", "--json").ok().stdout)["jobs"]
@@ -121,4 +128,6 @@ def left_behind(lab: Lab) -> list[str]:
             processes.append(command.replace(b"\0", b" ").decode(errors="replace"))
     groups = [str(path) for path in lab.orphans if path.exists()]
     scratches = [path.name for path in lab.state.glob("scratch/*.*") if path.name != ".lock"]
+    if lab.machines:
+        processes = [line for line in processes if not any(word in line for word in SWARM)]
     return [*mounts, *processes, *groups, *scratches]

@@ -18,20 +18,20 @@ def installed_says(lab: Lab, name: str) -> str:
     return lab.targets[name].run(str(installed / "bin/thing"), LD_LIBRARY_PATH=str(installed / "lib64")).ok().stdout
 
 
-def test_each_target_gets_its_own_and_no_other(lab: Lab) -> None:
+def test_each_target_gets_its_own_and_no_other(each_lab: Lab) -> None:
     for name in ("v2", "v3"):
-        done = lab.run("build", name, "app-misc/thing").ok()
+        done = each_lab.run("build", name, "app-misc/thing").ok()
         assert "published app-misc/thing-1.0 as thing-1.0-1.gpkg.tar" in done.stdout
-        assert left_behind(lab) == []
-    lab.client("v2", "v3").failed()
-    lab.client("v3", "v2").failed()
-    assert installed_says(lab, "v3") == "v3\n"
-    index = (lab.work / "binpkgs-v2/Packages").read_text()
+        assert left_behind(each_lab) == []
+    each_lab.client("v2", "v3").failed()
+    each_lab.client("v3", "v2").failed()
+    assert installed_says(each_lab, "v3") == "v3\n"
+    index = (each_lab.work / "binpkgs-v2/Packages").read_text()
     assert "CPV: app-misc/thing-1.0" in index
     assert "dev-libs/libtiny:0/1=" in index
 
-    one, two = (job["key"] for job in lab.jobs())
-    explained = json.loads(lab.run("builds", "explain", one, two, "--json").stdout)["ingredients"]
+    one, two = (job["key"] for job in each_lab.jobs())
+    explained = json.loads(each_lab.run("builds", "explain", one, two, "--json").stdout)["ingredients"]
     found = {(part["kind"], part["name"]): (part["first"], part["second"]) for part in explained}
     assert found["variables", "CFLAGS"] == ("-O2 -march=x86-64-v2", "-O3 -march=x86-64-v3")
     assert found["use", "foo"] == ("on", "off")
@@ -52,40 +52,40 @@ def test_what_is_built_for_the_lesser_target_runs_there(lab: Lab) -> None:
     assert installed_says(lab, "v2") == "below v3\n"
 
 
-def test_the_same_is_not_built_again_and_a_change_is(small: Lab) -> None:
-    small.repository.data("app-misc/note-1", IUSE="foo")
-    built = json.loads(small.run("build", "v2", "app-misc/note", "--json").ok().stdout)
-    (first,) = small.jobs()
+def test_the_same_is_not_built_again_and_a_change_is(each_small: Lab) -> None:
+    each_small.repository.data("app-misc/note-1", IUSE="foo")
+    built = json.loads(each_small.run("build", "v2", "app-misc/note", "--json").ok().stdout)
+    (first,) = each_small.jobs()
     assert (built["target"], built["jobs"]) == ("v2", [first])
-    shown = json.loads(small.run("builds", "show", first["key"], "--json").ok().stdout)
+    shown = json.loads(each_small.run("builds", "show", first["key"], "--json").ok().stdout)
     assert (shown["ingredients"]["cpv"], shown["attempts"][0]["outcome"]) == ("app-misc/note-1", "checked")
     # What decides nothing: MAKEOPTS, and the ebuild's time.
-    target = small.targets["v2"]
+    target = each_small.targets["v2"]
     target.settings["MAKEOPTS"] = "-j7"
     target.write_settings()
-    os.utime(small.repository.location / "app-misc/note/note-1.ebuild")
-    assert "exists" in small.run("build", "v2", "app-misc/note").ok().stdout
-    assert [job["key"] for job in small.jobs()] == [first["key"]]
-    assert len(small.packages("v2")) == 1
+    os.utime(each_small.repository.location / "app-misc/note/note-1.ebuild")
+    assert "exists" in each_small.run("build", "v2", "app-misc/note").ok().stdout
+    assert [job["key"] for job in each_small.jobs()] == [first["key"]]
+    assert len(each_small.packages("v2")) == 1
     # By its world: what an update of it would merge.
     (target.path / "var/lib/portage/world").write_text("app-misc/note\n")
-    assert "app-misc/note-1  exists" in small.run("build", "v2", "@world").ok().stdout
+    assert "app-misc/note-1  exists" in each_small.run("build", "v2", "@world").ok().stdout
     # A package that is gone is queued again. Nothing is built from here on.
-    small.run("builds", "drain", "the test looks at the queue").ok()
-    small.packages("v2")[0].unlink()
-    assert "app-misc/note-1  to build" in small.run("build", "v2", "@world").failed().stdout
-    assert [(job["key"], job["state"]) for job in small.jobs()] == [(first["key"], "queued")]
+    each_small.run("builds", "drain", "the test looks at the queue").ok()
+    each_small.packages("v2")[0].unlink()
+    assert "app-misc/note-1  to build" in each_small.run("build", "v2", "@world").failed().stdout
+    assert [(job["key"], job["state"]) for job in each_small.jobs()] == [(first["key"], "queued")]
 
     target.etc("package.use/note", "app-misc/note -foo\n")
     target.etc("patches/app-misc/note/a.patch", "")
     target.etc("bashrc", "# a hook of the administrator\n")
     target.settings["CFLAGS"] = "-O1"
     target.write_settings()
-    small.repository.write("app-misc/note/files/more", "x")
-    small.capture("v2").ok()
-    small.run("build", "v2", "app-misc/note").failed()
-    (second,) = [job["key"] for job in small.jobs() if job["key"] != first["key"]]
-    explained = json.loads(small.run("builds", "explain", first["key"], second, "--json").stdout)["ingredients"]
+    each_small.repository.write("app-misc/note/files/more", "x")
+    each_small.capture("v2").ok()
+    each_small.run("build", "v2", "app-misc/note").failed()
+    (second,) = [job["key"] for job in each_small.jobs() if job["key"] != first["key"]]
+    explained = json.loads(each_small.run("builds", "explain", first["key"], second, "--json").stdout)["ingredients"]
     assert {(part["kind"], part["name"]) for part in explained} == {
         ("use", "foo"),
         ("ebuild", "bashrc bashrc"),
@@ -104,14 +104,14 @@ def test_a_package_that_is_gone_is_built_again(small: Lab) -> None:
         package.unlink()
 
 
-def test_an_environment_that_differs_is_blocked_by_name(small: Lab) -> None:
-    binpkgs.record_installed(small.targets["v2"].path, "dev-libs/libtiny-1", SLOT="0/1")
-    blocked = small.run("build", "v2", "app-misc/thing").failed()
+def test_an_environment_that_differs_is_blocked_by_name(each_small: Lab) -> None:
+    binpkgs.record_installed(each_small.targets["v2"].path, "dev-libs/libtiny-1", SLOT="0/1")
+    blocked = each_small.run("build", "v2", "app-misc/thing").failed()
     assert "blocked: the environment of target v2 differs from the target: installed dev-libs/libtiny:0" in blocked.stderr
 
-    assert small.jobs() == []
-    assert small.packages("v2") == []
-    assert left_behind(small) == []
+    assert each_small.jobs() == []
+    assert each_small.packages("v2") == []
+    assert left_behind(each_small) == []
 
 
 def test_what_is_missing_is_built_first_and_merged_over_the_environment(small: Lab) -> None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from portage_ext.builds.entries import Entry
 from portage_ext.builds.ledger import Ledger
 from portage_ext.builds.places import LEDGER
@@ -172,8 +174,7 @@ class Swarm:
 
     def cages(self) -> list[str]:
         """What builds have left, beside the builders and the coordinator themselves."""
-        own = ("portage-ext builder", "portage-ext coordinator", "twistd")
-        return [line for line in labs.left_behind(self.lab) if not any(word in line for word in own)]
+        return [line for line in labs.left_behind(self.lab) if not any(word in line for word in labs.SWARM)]
 
     def ask(self, builder: str, place: str) -> dict[str, Any]:
         """Submit one attempt to Buildbot's master itself; how it ended. The builder is given time to connect."""
@@ -237,5 +238,18 @@ def running(lab: Lab, place: str = "127.0.0.1", before: tuple[str, ...] = ()) ->
                         one.process.wait()
 
 
+@contextmanager
+def building(lab: Lab, engine: str) -> Iterator[None]:
+    """The lab builds with ``engine`` in the block: `local`, or `buildbot` with one builder that has every target."""
+    if engine == "local":
+        yield
+        return
+    with running(lab) as swarm:
+        lab.machines.append(swarm.join("b1", *lab.targets).root)
+        yield
+
+
+ENGINES = ("local", pytest.param("buildbot", marks=pytest.mark.slow))
+"""The same cases with each engine."""
 CAN, REASON = labs.CAN, labs.REASON
 assert os.name == "posix"

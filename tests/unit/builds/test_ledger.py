@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.entries import Attempt
+from portage_ext.builds.entries import Attempt, Share
 from portage_ext.builds.ledger import Ledger
 from portage_ext.errors.builds import LedgerError
 from portage_ext.limits import builds as limits
@@ -55,6 +55,27 @@ def test_the_way_of_a_job(ledger: Ledger) -> None:
     assert (entry.state, entry.result, entry.place) == ("published", "/incoming/x", "/pkgdir/x")
     assert ledger.request(KEY, "laptop", job()).state == "published"
     assert ledger.retry(KEY).state == "queued"
+
+
+def test_a_further_target_gets_a_copy_of_each_build(ledger: Ledger) -> None:
+    for target in ("laptop", "twin", "twin", "laptop"):
+        ledger.request(KEY, target, job())
+    assert ledger.shares() == []  # nothing is built
+    attempt = take(ledger)
+    ledger.end(attempt, "checked", result="/incoming/x")
+    assert ledger.shares() == [Share(KEY, "twin", "", 0)]
+    ledger.set_place(KEY, 1, "/pkgdir/x")
+    ledger.publish(KEY, 1)
+    ledger.set_share(Share(KEY, "twin", "/twin/x", 0))  # begun, and killed
+    assert ledger.shares() == [Share(KEY, "twin", "/twin/x", 0)]
+    assert (ledger.place(KEY, "laptop"), ledger.place(KEY, "twin")) == ("/pkgdir/x", "")
+    ledger.set_share(Share(KEY, "twin", "/twin/x", 1))
+    assert ledger.shares() == []
+    assert (ledger.place(KEY, "laptop"), ledger.place(KEY, "twin")) == ("/pkgdir/x", "/twin/x")
+    ledger.retry(KEY)
+    assert ledger.place(KEY, "twin") == ""
+    ledger.end(take(ledger), "checked", result="/incoming/x")
+    assert ledger.shares() == [Share(KEY, "twin", "/twin/x", 1)]
 
 
 def test_an_attempt_that_another_came_after_changes_nothing(ledger: Ledger) -> None:

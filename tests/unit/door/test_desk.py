@@ -13,6 +13,7 @@ import pytest
 
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Wanted
+from portage_ext.builds.entries import Share
 from portage_ext.builds.key import Job
 from portage_ext.builds.ledger import Ledger
 from portage_ext.config.asking import Client
@@ -103,6 +104,24 @@ def test_a_request_goes_from_accepted_to_published_and_is_then_answered_at_once(
     # A package that somebody has removed is planned and built once more.
     place.unlink()
     assert states(service.ask(NOTE)) == {NOTE.cpv: "accepted"}
+
+
+def test_what_was_built_for_another_target_is_published_when_its_copy_is(service: Service) -> None:
+    twin = Client("twin", ("desktop",))
+    service.ask(NOTE)
+    service.built(NOTE)
+    service.ask(NOTE, client=twin, target="desktop")
+    key = service.plan(NOTE, "desktop")
+    (told,) = service.do("state", twin, target="desktop", packages=[])["ok"]["packages"]
+    assert (told["state"], told["reason"]) == ("checked", "was built for laptop, and is about to be copied")
+    copy = service.root / "copy.gpkg.tar"
+    copy.touch()
+    service.ledger.set_share(Share(key, "desktop", str(copy), 1))
+    (told,) = service.ask(NOTE, client=twin, target="desktop")["ok"]["packages"]
+    assert (told["state"], told["file"]) == ("published", copy.name)
+    # A copy that somebody has removed is made once more.
+    copy.unlink()
+    assert states(service.ask(NOTE, client=twin, target="desktop")) == {NOTE.cpv: "accepted"}
 
 
 def test_equal_requests_of_two_clients_are_one_and_neither_sees_more_than_its_own(service: Service) -> None:
