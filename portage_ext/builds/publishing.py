@@ -71,6 +71,8 @@ def copy(share: Share, entry: Entry, ledger: Ledger, pkgdir: Path, config_root: 
 
     Returns the share as it is when that has worked; None if there is nothing to copy. Raises LedgerError, OSError.
     """
+    from portage_ext.host.pkgdir import index_lock  # whoever only plans does not need it
+
     files.make_directory(pkgdir)
     held = HeldMark(config_root, pkgdir)
     try:
