@@ -89,15 +89,16 @@ def test_a_service_that_is_lost_at_the_deadline_leaves_what_is_known() -> None:
     assert followed(Far("running", LOST), 2.5) == (["running"], ["running"], 2.5)
 
 
-def test_a_service_that_hangs_holds_nobody_beyond_the_deadline() -> None:
+@pytest.mark.parametrize("question", ["hello", "state"])
+def test_a_service_that_hangs_holds_nobody_beyond_the_deadline(question: str) -> None:
     """A real program takes the question and never answers."""
-    hangs = """
+    hangs = f"""
 import json, sys, time
 for line in sys.stdin:
     asked = json.loads(line)
-    if asked["do"] == "state":
+    if asked["do"] == "{question}":
         time.sleep(600)
-    print(json.dumps({"format": asked["format"], "id": asked["id"], "ok": {}}), flush=True)
+    print(json.dumps(dict(format=asked["format"], id=asked["id"], ok=dict())), flush=True)
 """
     asking = replace(ASKING, patience=60.0)
     connect = functools.partial(Service, program=(sys.executable, "-c", hangs))
