@@ -38,6 +38,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     "Publish": {
         "publish": "make a release of PKGDIR and switch a channel to it",
         "trial": "install what a release brings, in a scratch root",
+        "bisect": "find the release, and the package, that broke something",
         "promote": "publish what one channel serves in another",
         "rollback": "publish an earlier content of a channel again",
         "releases": "list the releases and channels of a tree",

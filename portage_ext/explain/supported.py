@@ -47,7 +47,7 @@ COMMANDS: Final = (
     Command("`portage-ext why --fetch` cannot fetch on trial", ("explain.fetched.trial",)),
     Command("`portage-ext graph` cannot work", ("tasks.planned",)),
     Command("`portage-ext compare` cannot work", ("host.builder", "host.offered", "host.use_origin")),
-    Command("`portage-ext trial` cannot work", ("host.scratch",)),
+    Command("`portage-ext trial` and `bisect` cannot work", ("host.scratch",)),
     Command("`portage-ext update` cannot report to elog or find configuration files", ("host.elog", "host.protected")),
     Command("`portage-ext build` cannot tell that the shell of a phase was killed", ("emerge.phases",)),
     Command("`portage-ext rebuild-check` cannot find packages", ("host.atoms",)),

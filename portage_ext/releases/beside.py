@@ -64,13 +64,25 @@ def waiting(before: Waiting | None, after: Waiting | None) -> list[str]:
     return [] if before is not None and before.packages == after.packages else [WAITS]
 
 
-def again(documents: Mapping[str, bytes], new: Contents, old: Contents) -> Mapping[str, bytes]:
-    """The ``documents`` of a release with the packages ``old``, for a release with the packages ``new``."""
-    if BILL not in documents or new.body == old.body:
-        return documents
-    from portage_ext.releases.bill import bill
+def again(documents: Mapping[str, bytes], origin: Path, new: Contents, live: Path | None) -> Mapping[str, bytes]:
+    """The ``documents`` of the release in ``origin``, for one with the packages ``new``, some of which are those in ``live``.
 
-    return {**documents, BILL: bill(new)}
+    Raises OSError.
+    """
+    found = dict(documents)
+    if BILL in found:
+        from portage_ext.releases.bill import bill
+
+        found[BILL] = bill(new)
+    if PROVENANCE in found:
+        from portage_ext.releases.provenance import document
+
+        try:
+            other = (live / PROVENANCE).read_bytes() if live is not None else b""
+            found[PROVENANCE] = document(new, origin, found[PROVENANCE] + other, lambda text: None)
+        except FileNotFoundError:  # The live release has no statements about the packages that stay.
+            del found[PROVENANCE]
+    return found
 
 
 def documents(directory: Path) -> tuple[bytes, Mapping[str, bytes]]:

@@ -120,7 +120,9 @@ class Publisher:
             held = self.tree.held(channel) if unattended else None
             if held is not None:
                 return replace(self._make(channel, self._renewed(self.tree.live(channel)), ()), held=held)
-            return self._make(channel, self._of(number, f"promoted from {origin} {number}"), gates)
+            return self._make(
+                channel, self._of(number, f"promoted from {origin} {number}", self.tree.channels().get(channel)), gates
+            )
 
     def rollback(self, channel: str, number: int | None = None, gates: Sequence[Gate] = (), *, by: str = "?") -> Published:
         """Publish an earlier content of ``channel`` again, by default the previous content, and hold the channel there.
@@ -143,14 +145,16 @@ class Publisher:
 
     # --- what it starts from
 
-    def _of(self, number: int, origin: str) -> Source:
+    def _of(self, number: int, origin: str, live: int | None = None) -> Source:
         directory = self.tree.directory(number)
         origin = f"{origin} ({number})" if str(number) not in origin else origin
         described, documents = beside.documents(directory)
         content = self.tree.note(number).content
 
         def attached(new: Contents) -> Mapping[str, bytes]:
-            return beside.again(documents, new, self.tree.contents(number))
+            if new.body == self.tree.contents(number).body:
+                return documents
+            return beside.again(documents, directory, new, None if live is None else self.tree.directory(live))
 
         return Source(directory, origin, content, builder=described, attached=attached)
 

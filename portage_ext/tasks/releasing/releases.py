@@ -46,11 +46,11 @@ class Compared:
 
 def compared(tree: Tree, before: str, after: str) -> Compared:
     """``before`` and ``after``, each a number or a channel. Raises UnknownNumberError, UnknownChannelError, TreeError."""
-    first, second = _number(tree, before), _number(tree, after)
+    first, second = number_of(tree, before), number_of(tree, after)
     return Compared(first, second, difference(tree.contents(first), tree.contents(second)))
 
 
-def _number(tree: Tree, word: str) -> int:
+def number_of(tree: Tree, word: str) -> int:
     if not word.isdigit():
         return tree.live(word)
     number, known = int(word), tree.numbers()

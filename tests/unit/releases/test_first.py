@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from portage_ext.config.updating import Updating
+from portage_ext.model.release import BILL, PROVENANCE
+from portage_ext.releases import provenance
+from portage_ext.releases.bill import bill
+from portage_ext.releases.contents import Contents
 from portage_ext.releases.made import First, Published, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.updates.promotion import choose
@@ -222,6 +227,33 @@ def test_a_promotion_waits_too_and_the_rule_of_update_promotes_the_rest(made: Si
     made.publisher.promote("staging", "production")
     assert served(made) == REST
     assert choose(made.tree, rule, (), made.clock.now).number is None
+
+
+def test_the_documents_of_a_promotion_are_about_what_it_serves(tmp_path: Path) -> None:
+    one = site(tmp_path)
+    one.pkgdir.add(GLIBC.format("2.38"), SYMBOL_CONTRACT=libc(OLD))
+    one.pkgdir.add("app-misc/tool-1", SYMBOL_CONTRACT=needs(OLD))
+
+    def documented(new: Contents) -> dict[str, bytes]:
+        return {BILL: bill(new), PROVENANCE: provenance.document(new, one.pkgdir.path, b"", lambda text: None)}
+
+    def staged() -> None:
+        one.pkgdir.write()
+        one.clock.now += 1
+        publisher(one, 0).publish("staging", replace(one.source(), attached=documented))
+
+    staged()
+    publisher(one).promote("staging", "production")
+    one.pkgdir.add(GLIBC.format("2.39"), SYMBOL_CONTRACT=libc(OLD, NEW))
+    one.pkgdir.add("app-misc/tool-2", SYMBOL_CONTRACT=needs(NEW))
+    one.pkgdir.remove("app-misc/tool/tool-1-1.gpkg.tar")
+    staged()
+    assert publisher(one).promote("staging", "production").waiting is not None
+    assert served(one) == FIRST
+    about = {json.loads(line)["subject"][0]["name"] for line in (one.served() / PROVENANCE).read_bytes().splitlines()}
+    assert about == set(one.tree.contents(one.tree.live("production")).entries)
+    parts = json.loads((one.served() / BILL).read_bytes())["components"]
+    assert len(parts) == 3, parts
 
 
 def test_indexes_that_cannot_be_joined_are_published_at_once(made: Site) -> None:
