@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from portage_ext import files
-from portage_ext.builds import incoming, orders, performing
+from portage_ext.builds import confirming, incoming, orders, performing
 from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.issuing import ADDITIONS, issue
 from portage_ext.builds.means import Means
@@ -32,12 +32,15 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
 
     If the result is as expected, the emerge of the target merges it on trial in a cage, or ``trial`` does so if it is given.
 
-    A good result is moved to ``incoming`` before it is recorded in the ledger, so that nobody tries to publish a file that does
-    not exist yet. Raises LedgerError, OSError.
+    A good result is put into ``incoming`` before it is recorded in the ledger, so that nobody tries to publish a file that does
+    not exist yet. Until then it also stays in ``directory``, so that a run that was killed in between can be repeated. A result
+    that another group of builders must confirm is recorded by ``confirming``. Raises LedgerError, OSError.
     """
     ledger, entry = means.ledger, means.ledger.get(attempt.key)
     if not ledger.is_current(attempt):
         return entry
+    kept = means.places.incoming / f"{entry.key[:16]}.{attempt.fence}"
+    shutil.rmtree(kept, ignore_errors=True)  # a run that was killed may have left it, and nobody else has this fence
     try:
         said = _report(directory / performing.REPORT, entry)
         if said.failure:
@@ -45,6 +48,7 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
             ledger.end(attempt, "failed", failure=said.failure, reason=reason)
             return ledger.get(attempt.key)
         result = incoming.accepted(directory / performing.PACKAGES, entry.job)
+        confirmed = confirming.is_wanted(means.site.settings.building, entry.job) or bool(ledger.votes(entry.key))
         (trial or merged)(means, attempt, result)
     except PortageExtError as error:
         refused = isinstance(error, RefusedResultError | JobError)
@@ -54,12 +58,16 @@ def accept(means: Means, attempt: Attempt, directory: Path, *, trial: Trial | No
     except OSError as error:
         ledger.end(attempt, "failed", failure="builder", reason=f"{error}; {advice(attempt)}")
         return ledger.get(attempt.key)
-    kept = means.places.incoming / f"{entry.key[:16]}.{attempt.fence}" / result.name
-    files.make_directory(kept.parent, 0o700)
-    shutil.move(result, kept)
-    files.sync_filesystem(kept.parent)
-    if not ledger.end(attempt, "checked", result=str(kept)):
-        shutil.rmtree(kept.parent)
+    files.make_directory(kept, 0o700)
+    package = kept / result.name
+    try:
+        os.link(result, package)
+    except OSError:  # it is on another file system
+        shutil.copyfile(result, package)
+    files.sync_filesystem(kept)
+    if not (confirming.settle(ledger, attempt, package) if confirmed else ledger.end(attempt, "checked", result=str(package))):
+        shutil.rmtree(kept)
+    result.unlink()
     return ledger.get(attempt.key)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from portage_ext.builds.key import Job
 from portage_ext.model import Cpv
@@ -11,6 +11,8 @@ from portage_ext.model import Cpv
 if TYPE_CHECKING:
     from portage_ext.builds.orders import Failure
 
+FINAL: Final = ("package", "differs")
+"""Failures after which a request does not queue a job again; only a person does."""
 State = Literal["queued", "running", "checked", "published", "failed", "cancelled"]
 
 
@@ -42,7 +44,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a job: its fence, runner and end (``ended`` is None while it runs). ``failure`` is what was to blame."""
+    """One attempt at a job: its fence, runner and end (``ended`` is None while it runs). ``failure`` is what was to blame.
+
+    ``group`` is the trust group of the runner, as the administrator of this host has set it."""
 
     key: str
     fence: int
@@ -52,6 +56,17 @@ class Attempt:
     outcome: str
     log: str
     failure: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The result of an attempt at a job that several groups of builders must confirm: the path of the package."""
+
+    group: str
+    runner: str
+    fence: int
+    result: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,26 +5,27 @@ delivered with the fence of its attempt, and only the newest fence is accepted. 
 
     queued -> running -> checked -> published
        |         |          '-> failed (checks)
-       |         '-> failed (package | builder | environment), or queued again when this host was to blame
+       |         |'-> queued again, if another group of builders must confirm the result (builds/confirming)
+       |         '-> failed (package | builder | environment | differs), or queued again when this host was to blame
        '-> cancelled
 
-``failed (package)`` is permanent: the same key would fail again. After a failure of this host, the job is tried again.
+``failed (package)`` is permanent: the same key would fail again. ``failed (differs)`` waits for a person. After a failure of
+this host, the job is tried again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from portage_ext import files
-from portage_ext.builds.entries import Attempt, Entry, Share, State, Waits
+from portage_ext.builds.entries import FINAL, Attempt, Entry, Share, State, Vote, Waits
 from portage_ext.builds.key import Job, job
+from portage_ext.builds.tables import COLUMNS, HAS_VOTED, ORDER, READY, opened
 from portage_ext.errors.builds import LedgerError
 from portage_ext.limits import builds as limits
 from portage_ext.model import Cpv
@@ -32,36 +33,6 @@ from portage_ext.model import Cpv
 if TYPE_CHECKING:
     from portage_ext.builds.orders import Failure
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS job (
-    key TEXT PRIMARY KEY, target TEXT NOT NULL, job TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    failure TEXT NOT NULL DEFAULT '', fence INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    result TEXT NOT NULL DEFAULT '', place TEXT NOT NULL DEFAULT '', created INTEGER NOT NULL, changed INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS attempt (
-    key TEXT NOT NULL REFERENCES job, fence INTEGER NOT NULL, runner TEXT NOT NULL, started INTEGER NOT NULL,
-    ended INTEGER, outcome TEXT NOT NULL DEFAULT '', log TEXT NOT NULL, PRIMARY KEY (key, fence)
-) STRICT;
-CREATE TABLE IF NOT EXISTS need (key TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL, PRIMARY KEY (key, needs)) STRICT;
-CREATE TABLE IF NOT EXISTS share (
-    key TEXT NOT NULL REFERENCES job, target TEXT NOT NULL, place TEXT NOT NULL DEFAULT '', fence INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (key, target)
-) STRICT;
-CREATE INDEX IF NOT EXISTS job_state ON job (state, created);
-"""
-_ADDED: Final = (
-    ("job", "priority", "INTEGER NOT NULL DEFAULT 0"),
-    ("attempt", "failure", "TEXT NOT NULL DEFAULT ''"),
-    ("job", "client", "TEXT NOT NULL DEFAULT ''"),
-)
-"""Columns that are missing in older ledgers."""
-_COLUMNS: Final = "key, target, job, state, reason, failure, fence, tries, result, place, created, changed, priority"
-_ORDER: Final = "ORDER BY priority DESC, created, rowid"
-_READY: Final = (
-    "state = 'queued' AND NOT EXISTS (SELECT 1 FROM need JOIN job AS other ON other.key = need.needs"
-    " WHERE need.key = job.key AND other.state != 'published')"
-)
-"""SQL condition: every job that it needs is published."""
 PERSON: Final = 2
 """The priority of jobs that a person waits for; 1 is for requests that nobody waits for, 0 for timers."""
 _TIMED: Final = 4096
@@ -75,19 +46,7 @@ class Ledger:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Raises LedgerError."""
         self._path, self._clock = path, clock
-        try:
-            files.make_directory(path.parent, 0o700)
-            self._connection = sqlite3.connect(path, timeout=limits.LEDGER_WAIT, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
-            for table, name, kind in _ADDED:
-                there = {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
-                if name not in there:
-                    self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
-            os.chmod(path, 0o600)
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(str(path), f"cannot be opened ({error})") from error
+        self._connection = opened(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -124,8 +83,9 @@ class Ledger:
             database.execute(
                 "INSERT INTO job (key, target, job, state, created, changed, client) VALUES (?, ?, ?, 'queued', ?, ?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET state = 'queued', reason = '', failure = '', tries = 0, changed = ?,"
-                " client = excluded.client WHERE state = 'cancelled' OR (state = 'failed' AND failure != 'package')",
-                (key, target, wanted.emit(), now, now, client, now),
+                " client = excluded.client"
+                " WHERE state = 'cancelled' OR (state = 'failed' AND failure NOT IN (SELECT value FROM json_each(?)))",
+                (key, target, wanted.emit(), now, now, client, now, json.dumps(FINAL)),
             )
             database.execute("UPDATE job SET priority = max(priority, ?) WHERE key = ?", (priority, key))
             database.execute(
@@ -146,26 +106,29 @@ class Ledger:
         with self._change() as database:
             self._entry(database, key)
             again = "state = 'queued', reason = '', failure = '', tries = 0, result = '', place = '', changed = ?"
-            database.execute(
-                f"UPDATE job SET {again} WHERE key = ? AND state IN ('failed', 'cancelled', 'published', 'checked')", (now, key)
-            )
+            ended = "key = ? AND state IN ('failed', 'cancelled', 'published', 'checked')"
+            database.execute(f"DELETE FROM vote WHERE key IN (SELECT key FROM job WHERE {ended})", (key,))
+            database.execute(f"UPDATE job SET {again} WHERE {ended}", (now, key))
             whose = "failure = 'needs' AND key IN (SELECT key FROM need WHERE needs = ?)"
             database.execute(f"UPDATE job SET {again} WHERE {whose}", (now, key))
             for row in database.execute("SELECT key FROM job WHERE state = 'failed' AND failure != 'needs'").fetchall():
                 self._fail_who_needs(database, row[0])
             return self._entry(database, key)
 
-    def take(self, runner: str, log: Callable[[str, int], str], only: Sequence[str] | None = None) -> Attempt | None:
+    def take(
+        self, runner: str, log: Callable[[str, int], str], only: Sequence[str] | None = None, *, group: str = ""
+    ) -> Attempt | None:
         """Take the first queued job (of the keys ``only``) whose needs are all published, and start an attempt of ``runner``.
 
-        Returns None if there is none. ``log`` makes the path of the log from key and fence.
+        A job that ``runner`` or its ``group`` has built, and that another group must confirm, is not taken. Returns None if
+        there is none. ``log`` makes the path of the log from key and fence.
         """
         now = int(self._clock())
         with self._change() as database:
             row = database.execute(
-                f"SELECT key, fence FROM job WHERE {_READY}"
-                f" AND (? IS NULL OR key IN (SELECT value FROM json_each(?))) {_ORDER} LIMIT 1",
-                (names := None if only is None else json.dumps(list(only)), names),
+                f"SELECT key, fence FROM job WHERE {READY} AND NOT {HAS_VOTED}"
+                f" AND (? IS NULL OR key IN (SELECT value FROM json_each(?))) {ORDER} LIMIT 1",
+                (group, runner, names := None if only is None else json.dumps(list(only)), names),
             ).fetchone()
             if row is None:
                 return None
@@ -175,8 +138,9 @@ class Ledger:
                 (fence, now, key),
             )
             name = log(key, fence)
-            database.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, NULL, '', ?, '')", (key, fence, runner, now, name))
-            return Attempt(key, fence, runner, now, None, "", name)
+            values = (key, fence, runner, now, name, group)
+            database.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, NULL, '', ?, '', ?)", values)
+            return Attempt(key, fence, runner, now, None, "", name, "", group)
 
     def end(self, attempt: Attempt, state: State, *, failure: Failure = "", reason: str = "", result: str = "") -> bool:
         """Record how ``attempt`` ended. Returns False and changes nothing in the job if there is a newer attempt.
@@ -197,6 +161,29 @@ class Ledger:
             )
             self._fail_who_needs(database, attempt.key)
             return changed.rowcount == 1
+
+    def vote(self, attempt: Attempt, result: str, state: State, *, failure: Failure = "", reason: str = "") -> bool:
+        """Record the checked result of ``attempt`` as that of its group, and the new state of the job.
+
+        Returns False and changes nothing if there is a newer attempt, or if this group or builder has voted.
+        """
+        now = int(self._clock())
+        with self._change() as database:
+            there = f"SELECT 1 FROM job WHERE key = ? AND fence = ? AND state = 'running' AND NOT {HAS_VOTED}"
+            one = (attempt.key, attempt.fence)
+            if database.execute(there, (*one, attempt.group, attempt.runner)).fetchone() is None:
+                return False
+            database.execute(
+                "INSERT INTO vote VALUES (?, ?, ?, ?, ?)", (attempt.key, attempt.group, attempt.runner, attempt.fence, result)
+            )
+            database.execute("UPDATE attempt SET ended = ?, outcome = 'checked' WHERE key = ? AND fence = ?", (now, *one))
+            tries = "0" if state == "queued" else "tries"  # the next group has all its tries
+            database.execute(
+                f"UPDATE job SET state = ?, failure = ?, reason = ?, result = ?, tries = {tries}, changed = ? WHERE key = ?",
+                (state, failure, reason, result if state == "checked" else "", now, attempt.key),
+            )
+            self._fail_who_needs(database, attempt.key)
+            return True
 
     def give_back(self, attempt: Attempt, reason: str) -> None:
         """Queue the job of ``attempt`` again. Nobody is to blame, so the attempt does not count as a try."""
@@ -239,6 +226,9 @@ class Ledger:
                 " WHERE key = ? AND state IN ('queued', 'running')",
                 (int(self._clock()), key),
             )
+            database.execute(
+                "DELETE FROM vote WHERE key IN (SELECT key FROM job WHERE key = ? AND state = 'cancelled')", (key,)
+            )
             self._fail_who_needs(database, key)
             return self._entry(database, key)
 
@@ -251,6 +241,16 @@ class Ledger:
         """The attempts that have not ended, oldest first."""
         return [Attempt(*row) for row in self._read("SELECT * FROM attempt WHERE ended IS NULL ORDER BY started", ())]
 
+    def votes(self, key: str) -> list[Vote]:
+        """The results of the groups that have built a job that several must confirm, oldest first."""
+        statement = "SELECT team, runner, fence, result FROM vote WHERE key = ? ORDER BY fence"
+        return [Vote(*row) for row in self._read(statement, (key,))]
+
+    def unconfirmed(self) -> list[str]:
+        """The paths of all results that wait for another group, or that differ and wait for a person."""
+        waits = "job.state IN ('queued', 'running') OR job.failure = 'differs'"
+        return [str(row[0]) for row in self._read(f"SELECT vote.result FROM vote JOIN job USING (key) WHERE {waits}", ())]
+
     def attempt(self, key: str, fence: int) -> Attempt:
         """The attempt with this fence at the job. Raises LedgerError."""
         found = self._read("SELECT * FROM attempt WHERE key = ? AND fence = ?", (key, fence))
@@ -261,7 +261,7 @@ class Ledger:
     def queue(self) -> list[str]:
         """The keys of all queued jobs in the order in which they will be taken. A job waits until those it needs are
         published."""
-        return [str(row[0]) for row in self._read(f"SELECT key FROM job WHERE state = 'queued' {_ORDER}", ())]
+        return [str(row[0]) for row in self._read(f"SELECT key FROM job WHERE state = 'queued' {ORDER}", ())]
 
     def waiting(self) -> list[Waits]:
         """Summaries of all queued jobs, without their ingredients, in the order of :meth:`queue`."""
@@ -270,14 +270,14 @@ class Ledger:
             " WHERE need.key = job.key AND other.state != 'published'"
         )
         columns = f"key, target, priority, created, fence, coalesce(({lacks}), ''), client"
-        return [Waits(*row) for row in self._read(f"SELECT {columns} FROM job WHERE state = 'queued' {_ORDER}", ())]
+        return [Waits(*row) for row in self._read(f"SELECT {columns} FROM job WHERE state = 'queued' {ORDER}", ())]
 
     def needs(self, key: str) -> list[Entry]:
         """The jobs that must be published before this one is built. Each comes after the jobs that it needs itself."""
         needed = "key IN (SELECT needs FROM need WHERE key = ?)"
         # The needs of a job include the needs of those jobs. So sorting by the number of needs gives a valid order.
         order = "ORDER BY (SELECT count(*) FROM need WHERE need.key = job.key), rowid"
-        return [self._made(row) for row in self._read(f"SELECT {_COLUMNS} FROM job WHERE {needed} {order}", (key,))]
+        return [self._made(row) for row in self._read(f"SELECT {COLUMNS} FROM job WHERE {needed} {order}", (key,))]
 
     def shares(self) -> list[Share]:
         """Further targets that lack a copy of a package that is built."""
@@ -330,6 +330,8 @@ class Ledger:
         waits = (
             "state = 'queued' AND NOT EXISTS (SELECT 1 FROM need JOIN job AS other ON other.key = need.needs"
             " WHERE need.key = job.key AND other.state NOT IN ('published', 'queued', 'running'))"
+            # A job that this host has built waits for others.
+            " AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.key = job.key AND vote.team = '')"
         )
         if keys is None:
             return bool(self._read(f"SELECT 1 FROM job WHERE {waits} LIMIT 1", ()))
@@ -345,12 +347,12 @@ class Ledger:
     def entries(self, state: State | None = None) -> list[Entry]:
         """All jobs, or those in ``state``, oldest first."""
         where = "" if state is None else " WHERE state = ?"
-        rows = self._read(f"SELECT {_COLUMNS} FROM job{where} ORDER BY created, rowid", () if state is None else (state,))
+        rows = self._read(f"SELECT {COLUMNS} FROM job{where} ORDER BY created, rowid", () if state is None else (state,))
         return [self._made(row) for row in rows]
 
     def having(self, keys: Sequence[str]) -> list[Entry]:
         """The jobs with one of ``keys``."""
-        statement = f"SELECT {_COLUMNS} FROM job WHERE key IN (SELECT value FROM json_each(?))"
+        statement = f"SELECT {COLUMNS} FROM job WHERE key IN (SELECT value FROM json_each(?))"
         return [self._made(row) for row in self._read(statement, (json.dumps(list(keys)),))]
 
     def get(self, key: str) -> Entry:
@@ -360,7 +362,7 @@ class Ledger:
     def find(self, beginning: str) -> Entry:
         """The only job whose key starts with ``beginning``. Raises LedgerError if there is none or more than one."""
         text = beginning.lower()
-        found = [] if not text.isalnum() else self._read(f"SELECT {_COLUMNS} FROM job WHERE key LIKE ? LIMIT 2", (text + "%",))
+        found = [] if not text.isalnum() else self._read(f"SELECT {COLUMNS} FROM job WHERE key LIKE ? LIMIT 2", (text + "%",))
         if len(found) != 1:
             raise LedgerError(
                 str(self._path), f"{'several jobs have keys' if found else 'no job has a key'} that begin with {text!r}"
@@ -384,13 +386,13 @@ class Ledger:
             raise LedgerError(str(self._path), str(error)) from error
 
     def _entry(self, database: sqlite3.Connection, key: str) -> Entry:
-        row = database.execute(f"SELECT {_COLUMNS} FROM job WHERE key = ?", (key,)).fetchone()
+        row = database.execute(f"SELECT {COLUMNS} FROM job WHERE key = ?", (key,)).fetchone()
         if row is None:
             raise LedgerError(str(self._path), f"there is no job {key}")
         return self._made(row)
 
     def _made(self, row: tuple[Any, ...]) -> Entry:
-        values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+        values = dict(zip(COLUMNS.split(", "), row, strict=True))
         try:
             values["job"] = job(json.loads(str(values["job"])), str(self._path))
         except ValueError as error:

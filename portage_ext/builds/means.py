@@ -31,9 +31,13 @@ class Means:
 
 @contextlib.contextmanager
 def means(site: Site) -> Iterator[Means]:
-    """Open the ledger of ``site`` and give the shared objects while the block runs. Raises LedgerError."""
+    """Open the ledger of ``site`` and give the shared objects while the block runs. Raises LedgerError, UsageError."""
     from portage_ext.builds.ledger import Ledger  # a builder has none
 
+    if site.settings.building.confirm_for:
+        from portage_ext.builds import confirming  # whoever only asks does without it, and starts faster
+
+        confirming.check(site.settings.building)
     where = Places.below(site.eroot)
     ledger = Ledger(where.ledger)
     try:

@@ -20,9 +20,10 @@ from portage_ext.model.document import table
 
 ORDER: Final = "portage-ext-order-1"
 REPORT: Final = "portage-ext-report-1"
-Failure = Literal["", "package", "builder", "environment", "checks", "needs"]
-"""What is to blame for a failure: the package, the building host, the environment of the target, the checks of the result, or
-another job that it needs and that failed. A report never has the last one."""
+Failure = Literal["", "package", "builder", "environment", "checks", "needs", "differs"]
+"""What is to blame for a failure: the package, the building host, the environment of the target, the checks of the result,
+another job that it needs and that failed, or that groups of builders made different packages. A report never has the last
+two."""
 FAILURES: Final[tuple[Failure, ...]] = ("", "package", "builder", "environment", "checks")
 _DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 _KEY: Final = re.compile(r"[0-9a-f]{64}")

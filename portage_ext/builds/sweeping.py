@@ -37,6 +37,7 @@ def sweep(means: Means, *, now: float | None = None) -> Swept:
     # List the directory before reading the ledger, so that a result that arrives in between is not deleted.
     results = _children(places.incoming)
     wanted = {Path(entry.result).parent for entry in means.ledger.entries("checked")}
+    wanted |= {Path(result).parent for result in means.ledger.unconfirmed()}
     wanted |= {places.incoming / f"{attempt.key[:16]}.{attempt.fence}" for attempt in means.ledger.running()}
     running = {attempt.log for attempt in means.ledger.running()}
     pinned = {name: _environment(means, name) for name in means.targets.names() if means.targets.is_pinned(name)}

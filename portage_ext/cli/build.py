@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from portage_ext.builds.cages import isolation
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.entries import FINAL, Entry
 from portage_ext.builds.ledger import PERSON
 from portage_ext.builds.workshop import Plan, Wanted, workshop
 from portage_ext.cli import live, objects, places
@@ -28,7 +28,6 @@ _STATES: Final = {
     "failed": ("failed before", "red"),
     "cancelled": ("to build", "blue"),
 }
-_FINAL: Final = ("package",)
 """Failures that a request does not try again."""
 
 
@@ -106,7 +105,7 @@ def show(plan: Plan, screen: Screen) -> None:
 def _state(one: Wanted) -> str:
     if one.entry is None or (one.entry.state == "published" and not one.exists):
         return "new"
-    return one.entry.state if one.entry.state != "failed" or one.entry.failure in _FINAL else "queued"
+    return one.entry.state if one.entry.state != "failed" or one.entry.failure in FINAL else "queued"
 
 
 def _is_to_build(one: Wanted) -> bool:

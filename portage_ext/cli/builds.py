@@ -191,11 +191,15 @@ def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
 
 
 def _show(entry: Entry, ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
-    attempts = ledger.attempts(entry.key)
+    from portage_ext.builds import confirming
+
+    attempts, votes = ledger.attempts(entry.key), ledger.votes(entry.key)
     if as_json:
         ingredients = json.loads(entry.job.emit())
         tries = [{"fence": one.fence, "started": one.started, "ended": one.ended, "outcome": one.outcome} for one in attempts]
-        objects.show(told(entry) | {"ingredients": ingredients, "attempts": tries})
+        built = [{"group": one.group, "builder": one.runner, "fence": one.fence} for one in votes]
+        more = {"ingredients": ingredients, "attempts": tries, "groups": built, "reports": confirming.reports(votes)}
+        objects.show(told(entry) | more)
         return 0
     screen.line(f"{entry.job.cpv} for {entry.target}: {entry.state}{entry.reason and f', {entry.reason}'}", "bold")
     screen.line(f"key {entry.key}")
@@ -207,6 +211,15 @@ def _show(entry: Entry, ledger: Ledger, screen: Screen, *, as_json: bool) -> int
             )
     screen.line("attempts", "bold")
     screen.table([(str(one.fence), _when(one.started), one.outcome or "runs") for one in attempts], indent="  ")
+    if votes:
+        screen.line("built by", "bold")
+        differs = entry.failure == "differs"
+        rows = [
+            (confirming.named(one.group, one.runner), f"attempt {one.fence}", one.result if differs else "") for one in votes
+        ]
+        screen.table(rows, indent="  ")
+    for path in confirming.reports(votes):
+        screen.line(f"report {path}")
     return 0
 
 

@@ -13,6 +13,8 @@
     free-mib = 1024         # no job is taken while less than this is free where builds are kept
     layers-mib = 16384      # layers over environments that are kept for later builds
     keep-days = 90          # for how long logs and unused distfiles are kept
+    confirm = 2             # so many groups of builders must make the same package; 1 or 2 (default: 1)
+    confirm-for = ["sys-libs/glibc", "app-crypt/*"]   # the packages that confirm is for, as atoms (default: all)
 
     [deploy.laptop]         # a host that `portage-ext deploy laptop` installs on
     ssh = "root@laptop"     # as ssh(1) takes it
@@ -36,7 +38,7 @@ GRADES: Final = ("exact", "built", "abi")
 class Building:
     """Bounds of one build: bytes (0: by this host's memory), processes and seconds; the grade of job keys; builds at once; the
     engine that has them built; bytes that must be free; bytes of layers and seconds of logs and distfiles that
-    `builds gc` keeps."""
+    `builds gc` keeps; how many groups of builders must agree, and for which atoms (none: for all packages)."""
 
     memory: int = 0
     disk: int = 0
@@ -48,6 +50,8 @@ class Building:
     free: int = 1024 * MIB
     layers: int = 16384 * MIB
     keep: float = 90 * 86400.0
+    confirm: int = 1
+    confirm_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,10 @@ def read(top: Table) -> Building:
         int(table.number("free-mib", 1024, 0, 2**24)) * MIB,
         int(table.number("layers-mib", 16384, 0, 2**24)) * MIB,
         table.number("keep-days", 90, 1, 36500) * 86400,
+        int(table.number("confirm", 1, 1, 2)),
+        table.texts("confirm-for"),
     )
+    if found.confirm_for and found.confirm == 1:
+        raise table.wrong("confirm", "2, though confirm-for names packages")
     table.nothing_left()
     return found

@@ -16,6 +16,7 @@ from portage_ext import __version__
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Standing, Wanted
 from portage_ext.builds import standing
+from portage_ext.builds.entries import FINAL
 from portage_ext.builds.ledger import Ledger
 from portage_ext.config.asking import Client
 from portage_ext.door import quotas
@@ -110,7 +111,7 @@ class Desk:
             # It was built for another target. An older ledger does not know that this one wants it, too.
             return (request.key, request.target) not in {(one.key, one.target) for one in self.ledger.shares()}
         if entry.state == "failed":
-            return entry.failure != "package" or request.capture != capture
+            return entry.failure not in FINAL or request.capture != capture
         return entry.state == "cancelled"
 
     def _withdrawn(self, request: Request) -> Request:

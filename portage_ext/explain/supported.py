@@ -50,7 +50,7 @@ COMMANDS: Final = (
     Command("`portage-ext trial` and `bisect` cannot work", ("host.scratch",)),
     Command("`portage-ext update` cannot report to elog or find configuration files", ("host.elog", "host.protected")),
     Command("`portage-ext build` cannot tell that the shell of a phase was killed", ("emerge.phases",)),
-    Command("`portage-ext rebuild-check` cannot find packages", ("host.atoms",)),
+    Command("`portage-ext rebuild-check` and `[build] confirm-for` cannot find packages", ("host.atoms",)),
     Command("repositories with sync-type pick cannot be made", ("repositories.tree",)),
     Command("`portage-ext ebuild bump` cannot compare two releases", ("host.distfiles",)),
     Command("`portage-ext show` and `contract` cannot look at installed packages", ("host.installed", "host.contracts")),

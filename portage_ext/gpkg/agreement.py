@@ -9,6 +9,7 @@ because a client runs its functions; only digits and digests in the two lines of
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -30,6 +31,7 @@ from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.model import GPKG_SUFFIX
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
+from portage_ext.model.provenance import KEY as PROVENANCE
 
 Kind = Literal["file", "metadata", "contract"]
 IGNORED: Final = frozenset(("BINPKGMD5", "BUILD_HOST", "BUILD_ID", "BUILD_TIME", "REPO_REVISIONS"))
@@ -183,9 +185,22 @@ def _values(name: str, values: Mapping[str, bytes]) -> Iterator[tuple[str, str]]
                 value = b"\n".join(_masked(line) for line in bytes(decompress(value, "bzip2")).split(b"\n"))
             except BadStreamError as error:
                 raise DecompressionError(name, f"{key}: {error}") from error
+        elif key == PROVENANCE:
+            value = _without_origin(value)
         elif key in _UNORDERED:
             value = b"\n".join(sorted(value.split(b"\n")))
         yield key, value.decode("utf-8", "backslashreplace").rstrip("\n")
+
+
+def _without_origin(record: bytes) -> bytes:
+    """A record of provenance without the commit of the repository and the job, which do not decide what is built."""
+    try:
+        found = json.loads(record)
+    except (ValueError, RecursionError):
+        return record
+    if not isinstance(found, dict):
+        return record
+    return json.dumps({key: value for key, value in found.items() if key not in ("commit", "job")}, sort_keys=True).encode()
 
 
 def _masked(line: bytes) -> bytes:

@@ -200,7 +200,7 @@ class Coordinator:
             closed = closed or ("it is draining" if seen.get("draining") else said.closed if said else "")
             if not closed and seen.get("busy", 0) > len(busy):
                 closed = "it ends what it built before"
-            found.append(Machine(name, said, busy, closed, known.failures))
+            found.append(Machine(name, said, busy, closed, known.failures, group=known.group))
         return found
 
     def _drained(self) -> str:
@@ -237,7 +237,9 @@ class Coordinator:
         self._reasons = {key: why for key in reasons if (why := changed.get(key) or self._reasons.get(key))}
 
     def _give(self, key: str, builder: str) -> None:
-        attempt = self.ledger.take(RUNNER + builder, self._means.places.log, [key])
+        # The group comes from the register, and is recorded before the builder hears of the job.
+        group = self._known[builder].group
+        attempt = self.ledger.take(RUNNER + builder, self._means.places.log, [key], group=group)
         if attempt is None or self._link is None:
             return
         place = self._place(attempt)

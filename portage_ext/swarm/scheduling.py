@@ -1,10 +1,10 @@
 """A pure function decides which waiting job starts on which builder, and why each other job waits; it is fast for thousands.
 
-Hard constraints always apply: the environment of the target, the CPU, memory, disk space, and builders that failed at the job
-before. Jobs are then considered by *standing*: the priority of the request, plus one for each ``AGEING`` seconds of waiting, so
-that no job waits forever. With equal standing, the client with the fewest running jobs comes first, then the target with the
-fewest, then the oldest request. Of the builders that fit, the one with the fewest recent failures and the lowest load is
-chosen.
+Hard constraints always apply: the environment of the target, the CPU, memory, disk space, and that a job is confirmed by
+another trust group than the one that has built it. Builders that failed at the job before are used only if no other fits.
+Jobs are then considered by *standing*: the priority of the request, plus one for each ``AGEING`` seconds of waiting, so that no
+job waits forever. With equal standing, the client with the fewest running jobs comes first, then the target with the fewest,
+then the oldest request. Of the builders that fit, the one with the fewest recent failures and the lowest load is chosen.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Wish:
     """The requirements of a job. Jobs with equal requirements fit the same builders.
 
     ``environment`` is the digest of the target's environment. ``features`` are the CPU features that its code needs, None if
-    unknown. ``memory`` and ``disk`` are in bytes. ``avoided`` are the builders that failed at this job.
+    unknown. ``memory`` and ``disk`` are in bytes. ``avoided`` are the builders that failed at this job. ``voted`` are the
+    builders, and ``groups`` their trust groups, that have built it; another group must confirm it.
     """
 
     target: str
@@ -41,6 +42,8 @@ class Wish:
     memory: int = 0
     disk: int = 0
     avoided: frozenset[str] = frozenset()
+    voted: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The state of a builder. ``labels`` is None until it has connected; ``closed`` says why it takes no jobs."""
+    """The state of a builder. ``labels`` is None until it has connected; ``closed`` says why it takes no jobs. ``group`` is
+    the trust group that the administrator of the coordinator has put it in."""
 
     name: str
     labels: Labels | None
@@ -67,6 +71,7 @@ class Machine:
     closed: str = ""
     failures: int = 0
     slots: int = 1
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,9 @@ class Decision:
 def misfit(wish: Wish, machine: Machine) -> str:
     """Why ``machine`` cannot run a job with these requirements at all; empty if it can."""
     labels = machine.labels
+    if machine.name in wish.voted or machine.group in wish.groups:
+        group = f"its group {machine.group}" if machine.group else "a builder without a group"
+        return "it has built it already" if machine.name in wish.voted else f"{group} has built it already"
     if labels is None:
         return "it has not connected since the coordinator started"
     if wish.target not in labels.targets:
@@ -153,16 +161,26 @@ class _Fitting:
             busy = ", ".join(one.name for one in candidates if not one.closed)
             if not busy:
                 told = _listed((one.name, one.closed) for one in candidates)
-                self._waits[wish] = f"every builder that can run it is closed: {told}"
+                self._waits[wish] = f"{_to_confirm(wish)}every builder that can run it is closed: {told}"
             else:
-                self._waits[wish] = f"waits for a free builder ({busy if len(busy) < 80 else f'{len(candidates)} can run it'})"
+                who = busy if len(busy) < 80 else f"{len(candidates)} can run it"
+                self._waits[wish] = f"{_to_confirm(wish)}waits for a free builder ({who})"
         return self._waits[wish] + (f", behind {passed} other job{'' if passed == 1 else 's'}" if passed else "")
 
     def _refused(self, wish: Wish) -> str:
         if wish not in self._refusals:
             told = _listed((one.name, misfit(wish, one)) for one in self._machines)
-            self._refusals[wish] = f"no builder can run it: {told}"
+            self._refusals[wish] = f"{_to_confirm(wish)}no builder can run it: {told}"
         return self._refusals[wish]
+
+
+def _to_confirm(wish: Wish) -> str:
+    """What to say first about a job that was built by one group."""
+    return (
+        f"{', '.join(sorted(wish.voted)) or 'this host'} has built it, and another group must confirm it: "
+        if wish.groups
+        else ""
+    )
 
 
 def _listed(pairs: Iterable[tuple[str, str]]) -> str:

@@ -29,7 +29,7 @@ class Wishes:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._of_target: dict[str, tuple[str, Wish | str]] = {}
-        self._avoided: dict[tuple[str, int], frozenset[str]] = {}
+        self._tried: dict[tuple[str, int], tuple[frozenset[str], frozenset[str], frozenset[str]]] = {}
         self._estimates: tuple[float, dict[str, float]] = (0.0, {})
         self._whose: dict[str, tuple[str, str]] = {}
         self._may_read = 0
@@ -96,14 +96,23 @@ class Wishes:
         return known[1]
 
     def _without(self, wish: Wish, one: Waits) -> Wish:
-        """The requirements of a job that was tried before: it avoids the builders that failed, if another one fits."""
+        """The requirements of a job that was tried before: it avoids the builders that failed, if another one fits. The group
+        that has built it cannot confirm it."""
         key = (one.key, one.fence)
-        if key not in self._avoided:
-            attempts = self._means.ledger.attempts(one.key)
-            self._avoided[key] = frozenset(
-                attempt.runner.partition(":")[2] for attempt in attempts if attempt.failure in ("builder", "checks")
+        if key not in self._tried:
+            attempts, votes = self._means.ledger.attempts(one.key), self._means.ledger.votes(one.key)
+            self._tried[key] = (
+                frozenset(_builder(attempt.runner) for attempt in attempts if attempt.failure in ("builder", "checks")),
+                frozenset(filter(None, (_builder(vote.runner) for vote in votes))),
+                frozenset(vote.group for vote in votes),
             )
-        return replace(wish, avoided=self._avoided[key])
+        avoided, voted, groups = self._tried[key]
+        return replace(wish, avoided=avoided, voted=voted, groups=groups)
+
+
+def _builder(runner: str) -> str:
+    """The name of a builder in the ledger; empty for this host."""
+    return runner.partition(":")[2]
 
 
 _NOTHING: Final = Wish("", "", "", None)

@@ -109,10 +109,10 @@ class Swarm:
         self.builders[name] = machine
         return machine
 
-    def join(self, name: str, *targets: str, before: tuple[str, ...] = (), toml: str = "") -> Machine:
+    def join(self, name: str, *targets: str, before: tuple[str, ...] = (), toml: str = "", group: str = "") -> Machine:
         machine = self.builders.get(name) or self.make(name, *targets, toml=toml)
         token = self.lab.work / f"{name}.token"
-        self.coordinator.run("coordinator", "add", name, "--token-file", str(token)).ok()
+        self.coordinator.run("coordinator", "add", name, "--group", group, "--token-file", str(token)).ok()
         self.until(lambda: name in (self.state / "master/swarm.json").read_text())
         machine.start("builder", "join", f"tls://{self.place}:{self.port}", "--token-file", str(token), before=before)
         self.until(lambda: self.seen(name)["closed"] == "")

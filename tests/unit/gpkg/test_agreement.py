@@ -157,6 +157,13 @@ def test_metadata_counts_also_of_unknown_names(first: Path, tmp_path: Path, valu
     assert named(first, package(tmp_path / "second.gpkg.tar", **values)) == [("metadata", next(iter(values)))]
 
 
+def test_of_provenance_commit_and_job_do_not_count(tmp_path: Path) -> None:
+    texts = ('{"commit":"a","ebuild":"x","job":""}', '{"ebuild":"x","job":"7","commit":""}', '{"ebuild":"y","job":"7"}', "[")
+    one, other, third, damaged = (package(tmp_path / f"{n}.gpkg.tar", PROVENANCE=text) for n, text in enumerate(texts))
+    assert differences(one, other) == ()
+    assert named(one, third) == named(one, damaged) == [("metadata", "PROVENANCE")]
+
+
 def test_lists_of_files_have_no_order(tmp_path: Path) -> None:
     lines = ("X86_64;/usr/one;;;libc.so.6;x86_64", "X86_64;/usr/two;;;libc.so.6;x86_64")
     one = package(tmp_path / "one.gpkg.tar", **{"NEEDED.ELF.2": "\n".join(lines)})

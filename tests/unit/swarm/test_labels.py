@@ -47,3 +47,8 @@ def test_anything_else_is_refused_by_name(name: str, value: object) -> None:
 def test_no_document_is_refused(text: str) -> None:
     with pytest.raises(LabelsError):
         parse(text, "b1")
+
+
+def test_a_builder_cannot_say_whose_it_is() -> None:
+    text = json.dumps(json.loads(Labels().emit()) | {"group": "office", "name": "b2"})
+    assert parse(text, "b1") == Labels()

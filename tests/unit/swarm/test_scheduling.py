@@ -139,3 +139,19 @@ def test_each_job_starts_once_on_a_free_builder_that_fits_or_has_a_reason(
         taken = [by_key[key] for key, builder in found.assigned if builder == name]
         assert len(taken) <= (0 if one.closed else one.slots)
         assert not any(misfit(job.wish, one) or job.blocked for job in taken)
+
+
+def test_a_group_that_has_built_a_job_does_not_confirm_it() -> None:
+    wish = replace(WISH, voted=frozenset({"b1"}), groups=frozenset({"lab"}))
+    same = [machine("b1", group="office"), machine("b2", group="lab")]
+    found = decided([waiting("k1", wish=wish)], same)
+    assert found.assigned == ()
+    assert found.reasons["k1"] == (
+        "b1 has built it, and another group must confirm it: no builder can run it: b1: it has built it already; "
+        "b2: its group lab has built it already"
+    )
+    assert decided([waiting("k1", wish=wish)], [*same, machine("b3")]).assigned == (("k1", "b3"),)
+    alone = replace(WISH, voted=frozenset({"b1"}), groups=frozenset({""}))
+    assert misfit(alone, machine("b2")) == "a builder without a group has built it already"
+    closed = decided([waiting("k1", wish=wish)], [*same, machine("b3", closed="it is not connected")])
+    assert closed.reasons["k1"].endswith("must confirm it: every builder that can run it is closed: b3: it is not connected")
