@@ -1,4 +1,4 @@
-"""A thousand queued jobs over fifty simulated builders: how long the coordinator's steps take; and its memory, with Buildbot's.
+"""A thousand queued jobs over 2 to 100 simulated builders: how long the coordinator's steps take; its and Buildbot's memory.
 
 The ledger, the wishes and the steps are the real ones; builders are labels, and Buildbot is a link that says nothing. Memory is
 of a real coordinator with a real Buildbot that idle: the proportional set size of both, as the kernel counts it.
@@ -27,7 +27,8 @@ from portage_ext.targets.differences import identity
 from portage_ext.tasks.site import Site
 from tests.unit.builds.examples import job
 
-JOBS, BUILDERS, TARGETS = 1000, 50, 5
+JOBS, TARGETS = 1000, 5
+BUILDERS = (2, 10, 50, 100)
 
 
 class Silent:
@@ -49,7 +50,7 @@ def target(number: int) -> Target:
     return Target(Builder(chost="x86_64-pc-linux-gnu", cpu_needs=("avx2",)), 1, installed=packages)
 
 
-def steps(directory: Path) -> None:
+def steps(directory: Path, builders: int) -> None:
     with means(Site.read(directory)) as its:
         identities = {}
         for number in range(TARGETS):
@@ -68,14 +69,14 @@ def steps(directory: Path) -> None:
         one = Coordinator(its, register, cast(Master, None), print)
         link = Silent()
         one._link = cast(Any, link)
-        for number in range(BUILDERS):
+        for number in range(builders):
             name = f"b{number}"
             # Each builder has three of five environments, and every fifth lacks the CPU.
             has = {f"t{n}": identities[f"t{n}"] for n in range(TARGETS) if (n + number) % TARGETS < 3}
             features = frozenset() if number % 5 == 4 else frozenset({"avx2"})
             one._known[name] = Known("s")
             one._builders[name] = {"connected": True, "draining": False, "busy": 0, "labels": ""}
-            one._labels[name] = Labels("x86_64", "", features, 3, 8, 2**34, 2**38, number / 50, has)
+            one._labels[name] = Labels("x86_64", "", features, 3, 8, 2**34, 2**38, number / builders, has)
         took: list[float] = []
         done = 0
         while done < JOBS:
@@ -91,7 +92,7 @@ def steps(directory: Path) -> None:
         took.sort()
         middle, longest = statistics.median(took) * 1e3, took[-1] * 1e3
         print(
-            f"{JOBS} jobs, {BUILDERS} builders: {len(took)} steps of {middle:.1f} ms of CPU time, the longest {longest:.1f} ms"
+            f"{JOBS} jobs, {builders} builders: {len(took)} steps of {middle:.1f} ms of CPU time, the longest {longest:.1f} ms"
         )
 
 
@@ -118,8 +119,9 @@ def memory(work: Path) -> None:
 
 def main() -> None:
     assert module.REFUSED == 75
-    with tempfile.TemporaryDirectory() as directory:
-        steps(Path(directory))
+    for builders in BUILDERS:
+        with tempfile.TemporaryDirectory() as directory:
+            steps(Path(directory), builders)
     if os.geteuid() == 0 and "--steps" not in sys.argv:
         with tempfile.TemporaryDirectory(prefix="pe-") as directory:
             memory(Path(directory))

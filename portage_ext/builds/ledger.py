@@ -176,12 +176,11 @@ class Ledger:
             database.execute(
                 "INSERT INTO vote VALUES (?, ?, ?, ?, ?)", (attempt.key, attempt.group, attempt.runner, attempt.fence, result)
             )
-            database.execute("UPDATE attempt SET ended = ?, outcome = 'checked' WHERE key = ? AND fence = ?", (now, *one))
+            ended = "UPDATE attempt SET ended = ?, outcome = 'checked', failure = ? WHERE key = ? AND fence = ?"
+            database.execute(ended, (now, failure, *one))
             tries = "0" if state == "queued" else "tries"  # the next group has all its tries
-            database.execute(
-                f"UPDATE job SET state = ?, failure = ?, reason = ?, result = ?, tries = {tries}, changed = ? WHERE key = ?",
-                (state, failure, reason, result if state == "checked" else "", now, attempt.key),
-            )
+            ended = f"UPDATE job SET state = ?, failure = ?, reason = ?, result = ?, tries = {tries}, changed = ? WHERE key = ?"
+            database.execute(ended, (state, failure, reason, result if state == "checked" else "", now, attempt.key))
             self._fail_who_needs(database, attempt.key)
             return True
 

@@ -1,4 +1,4 @@
-"""The tables of the ledger's file, and conditions on them. An older file gets the tables and columns that it lacks when it is opened."""
+"""The tables of the ledger's file, and conditions on them; an older file gets what it lacks when it is opened."""
 
 from __future__ import annotations
 

@@ -33,12 +33,14 @@ def run(options: argparse.Namespace) -> int:
         while True:
             found = status.read(register.directory)
             if options.json:
-                objects.show(_told(found, its))
+                objects.show(_told(found, its) | {"page": site.settings.swarm.page})
             else:
                 screen = Screen()
                 if options.live:
                     screen.line("\033[H\033[2J", "")
                 _show(found, its, screen)
+                if page := site.settings.swarm.page:
+                    screen.line(f"Buildbot's page: {page}")
             if not options.live:
                 return int(not found.is_alive)
             try:

@@ -18,12 +18,13 @@ _LATEST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """When the release expires (seconds since 1970), how many packages it leaves out, and the last runs (time, name,
-    success)."""
+    """When the release expires (seconds since 1970), how many packages it leaves out, the last runs (time, name, success), and
+    where the builds that run now are shown (a URL, or empty)."""
 
     expires: int
     left_out: int
     runs: Sequence[tuple[int, str, bool]] = ()
+    builds: str = ""
 
 
 def index(site: str, channel: str, categories: Mapping[str, int], history: Sequence[Record], health: Health) -> bytes:
@@ -66,6 +67,8 @@ def _health(channel: str, newest: Record, health: Health) -> str:
         rows.append(("Build time saved", f"{words.spell(newest.saved)} (known for {counted(newest.timed)})"))
     if health.left_out:
         rows.append(("Left out", f"{counted(health.left_out)} of the builder"))
+    if health.builds:
+        rows.append(("Running builds", f'<a href="{text(health.builds)}">{text(health.builds)}</a>'))
     for when, what, well in health.runs:
         ended = '<span class="ok">succeeded</span>' if well else '<span class="bad">failed</span>'
         rows.append(("Last run", f"{text(what)} {ended}, {markup.moment(when)}"))

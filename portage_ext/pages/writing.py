@@ -51,7 +51,8 @@ class About:
     """Values for the pages beside the packages. ``url`` is the URL of the tree or empty; ``fingerprints`` are the keys that
     sign Releases.
 
-    ``times`` are the build times of packages in seconds by name; ``runs`` are the last unattended runs.
+    ``builds`` is the URL of a page with the builds that run now, or empty. ``times`` are the build times of packages in seconds
+    by name; ``runs`` are the last unattended runs.
     """
 
     title: str
@@ -62,6 +63,7 @@ class About:
     runs: Sequence[tuple[int, str, bool]] = ()
     signed: Callable[[Path], bool] | None = None
     warn: Callable[[str], None] = lambda text: None
+    builds: str = ""
 
 
 class Writer:
@@ -225,7 +227,7 @@ class _Writing:
     ) -> None:
         about, staged = self._about, self._staged
         base = f"{about.url}/{staged.channel}/{DIRECTORY}/" if about.url else ""
-        health = Health(staged.expires, staged.left_out, about.runs)
+        health = Health(staged.expires, staged.left_out, about.runs, about.builds)
         title, channel = self._title, staged.channel
         for asset in sorted(ASSETS.iterdir()):
             self._file(asset.name, asset.read_bytes())

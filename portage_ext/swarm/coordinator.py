@@ -248,7 +248,7 @@ class Coordinator:
         files.make_directory(Path(attempt.log).parent, 0o700)
         order = place / "order"
         try:
-            issue(self._means, attempt, order)
+            issued = issue(self._means, attempt, order)
         except (PortageExtError, OSError) as error:
             self.ledger.end(attempt, "failed", failure="environment", reason=str(error))
             shutil.rmtree(place, ignore_errors=True)
@@ -266,6 +266,8 @@ class Coordinator:
             most=limits.BUILD_RESULT,
             most_log=limits.BUILD_LOG,
             seconds=self._means.bounds.seconds + limits.PLAN_SECONDS,
+            package=issued.job.cpv,
+            target=issued.target,
         )
 
     def _place(self, attempt: Attempt) -> Path:

@@ -68,6 +68,7 @@ class Master:
             "probe": bounds.PROBE,
             "lost": bounds.SILENT,
             "builders": dict(builders),
+            "web": {"port": f"tcp:{place.web}:interface=127.0.0.1", "url": place.page} if place.web else None,
         }
         files.replace_file(self.directory / "swarm.json", json.dumps(text).encode(), mode=0o600)
 

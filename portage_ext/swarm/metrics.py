@@ -1,6 +1,6 @@
 """A coordinator serves metrics for Prometheus, reachable only from this host, and only if [swarm] metrics sets a port.
 
-The text format is version 0.0.4 (prometheus.io, Exposition formats). It contains names of builders and counts, and no secrets.
+The text format is version 0.0.4 (prometheus.io, Exposition formats). It has names of builders, counts and times; no secrets.
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ class Metrics:
                 timeout = 10
 
                 def do_GET(self) -> None:
-                    body = metrics.text().encode()
-                    self.send_response(200 if self.path in ("/metrics", "/") else 404)
+                    status, text = 404, "The metrics are at /metrics.\n"
+                    if self.path in ("/metrics", "/"):
+                        try:
+                            status, text = 200, metrics.text()
+                        except (sqlite3.Error, OSError) as error:
+                            status, text = 503, f"the ledger cannot be read: {error}\n"
+                    body = text.encode()
+                    self.send_response(status)
                     self.send_header("Content-Type", TYPE)
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
@@ -58,6 +64,8 @@ class Metrics:
         try:
             states = dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall())
             oldest = connection.execute("SELECT min(created) FROM job WHERE state = 'queued'").fetchone()[0]
+            longest = connection.execute("SELECT min(started) FROM attempt WHERE ended IS NULL").fetchone()[0]
+            published = connection.execute("SELECT max(changed) FROM job WHERE state = 'published'").fetchone()[0]
             failures = dict(
                 connection.execute("SELECT failure, count(*) FROM attempt WHERE failure != '' GROUP BY failure").fetchall()
             )
@@ -67,9 +75,13 @@ class Metrics:
         for state in ("queued", "running", "checked", "published", "failed", "cancelled"):
             lines.append(f'portage_ext_jobs{{state="{state}"}} {states.get(state, 0)}')
         lines += ["# TYPE portage_ext_oldest_queued_seconds gauge"]
-        lines += [f"portage_ext_oldest_queued_seconds {max(0, int(time.time()) - oldest) if oldest else 0}"]
+        lines += [f"portage_ext_oldest_queued_seconds {_age(oldest)}"]
+        lines += ["# TYPE portage_ext_longest_running_seconds gauge"]
+        lines += [f"portage_ext_longest_running_seconds {_age(longest)}"]
+        lines += ["# TYPE portage_ext_last_publication_timestamp_seconds gauge"]
+        lines += [f"portage_ext_last_publication_timestamp_seconds {published or 0}"]
         lines += ["# TYPE portage_ext_attempt_failures_total counter"]
-        for failure in ("builder", "checks", "environment", "package"):
+        for failure in ("builder", "checks", "environment", "package", "differs"):
             lines.append(f'portage_ext_attempt_failures_total{{blame="{failure}"}} {failures.get(failure, 0)}')
         try:
             found = status.read(self._directory)
@@ -79,7 +91,14 @@ class Metrics:
         lines += [f'portage_ext_builder_open{{builder="{one.name}"}} {int(not one.closed)}' for one in found.builders]
         lines += ["# TYPE portage_ext_builder_running gauge"]
         lines += [f'portage_ext_builder_running{{builder="{one.name}"}} {len(one.running)}' for one in found.builders]
+        lines += ["# TYPE portage_ext_builder_failures gauge"]
+        lines += [f'portage_ext_builder_failures{{builder="{one.name}"}} {one.failures}' for one in found.builders]
         lines += ["# TYPE portage_ext_builder_free_bytes gauge"]
         lines += [f'portage_ext_builder_free_bytes{{builder="{one.name}"}} {one.disk}' for one in found.builders]
         lines += ["# TYPE portage_ext_slowest_step_seconds gauge", f"portage_ext_slowest_step_seconds {found.slowest}"]
         return "\n".join(lines) + "\n"
+
+
+def _age(since: int | None) -> int:
+    """The seconds since a time of the ledger; 0 if there is none."""
+    return max(0, int(time.time()) - since) if since else 0

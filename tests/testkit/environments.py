@@ -157,8 +157,8 @@ def javascript(package: str) -> Path:
 
 
 def buildbot() -> Path:
-    """The prefix of a virtual environment with Buildbot's master and worker, without its web page."""
-    return programs("buildbot", ["buildbot==4.3.0", "buildbot-worker==4.3.0"])
+    """The prefix of a virtual environment with Buildbot's master, its web page, and its worker."""
+    return programs("buildbot-www", ["buildbot==4.3.0", "buildbot-www==4.3.0", "buildbot-worker==4.3.0"])
 
 
 def _create(prefix: Path, packages: list[str]) -> Path:

@@ -1,9 +1,10 @@
 """The configuration of Buildbot's master. Buildbot's own Python runs it, so it cannot import portage-ext.
 
-It reads ``swarm.json`` beside it: the address, the certificate, the builders. It serves the coordinator on the socket
-``master.sock`` in the same directory, one JSON object a line:
+It reads ``swarm.json`` beside it: the address, the certificate, the builders, the web page. It serves the coordinator on the
+socket ``master.sock`` in the same directory, one JSON object a line:
 
-    to us    {"do": "submit", "id", "builder", "files": [[here, there]], "results": [[there, here]], "log", "most", "seconds"}
+    to us    {"do": "submit", "id", "builder", "files": [[here, there]], "results": [[there, here]], "log", "most", "seconds",
+              "package", "target"}
              {"do": "cancel", "id", "why"}    {"do": "reload"}    {"do": "drain", "builder", "on"}
     from us  {"event": "builders", "builders": {name: {"connected", "draining", "busy", "labels"}}}
              {"event": "ended", "id", "builder", "how", "status", "why"}    {"event": "reloaded", "why"}
@@ -238,7 +239,11 @@ class Door(BuildbotService):
         _, requests = yield self.master.data.updates.addBuildset(
             waited_for=False, scheduler="portage-ext", reason=identity, external_idstring=identity, builderids=[number],
             sourcestamps=[{"codebase": "", "repository": "", "branch": None, "revision": None, "project": ""}],
-            properties={"wanted": (text, "portage-ext")},
+            properties={
+                "wanted": (text, "portage-ext"),
+                "package": (wanted.get("package", ""), "portage-ext"),
+                "target": (wanted.get("target", ""), "portage-ext"),
+            },
         )  # fmt: skip
         self.submitted[identity] = (requests[number], name)
 
@@ -309,10 +314,12 @@ def factory():
 # password.
 NOBODY = "Nobody"
 PASSWORDS = SETTINGS["builders"] or {NOBODY: secrets.token_hex(32)}
+WEB = SETTINGS["web"]
+ADDRESS = WEB["url"] if WEB else "http://localhost/"
 BuildmasterConfig = {
     "title": "portage-ext swarm",
-    "titleURL": "http://localhost/",
-    "buildbotURL": "http://localhost/",
+    "titleURL": ADDRESS,
+    "buildbotURL": ADDRESS,
     "buildbotNetUsageData": None,
     "db_url": "sqlite:///state.sqlite",
     "protocols": {"pb": {"port": SETTINGS["port"]}},
@@ -325,3 +332,13 @@ BuildmasterConfig = {
     "schedulers": [schedulers.Triggerable("portage-ext", builderNames=list(PASSWORDS))],
     "collapseRequests": False,
 }
+if WEB:
+    # The page only shows. Nobody has the role that every change needs, because the coordinator decides what is built: there is
+    # no login, no hook for changes, and no picture from another host.
+    BuildmasterConfig["www"] = {
+        "port": WEB["port"],
+        "authz": util.Authz(allowRules=[util.AnyControlEndpointMatcher(role="nobody")], roleMatchers=[]),
+        "change_hook_dialects": {},
+        "avatar_methods": [],
+        "plugins": {},
+    }

@@ -317,7 +317,9 @@ def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[
     known = next((one for one in every if os.path.abspath(one.tree) == str(tree.root)), RepositorySettings(tree.root))
     title, url = known.title or tree.root.name, (known.url or "").rstrip("/")
     runs = [(one.when, one.what, one.ok) for one in log.read(site.config_root)[-1:]]
-    return Writer(About(title, url, fingerprints, roots.beside(tree.root), builds_here, runs, warn=warn))
+    swarm = site.settings.swarm
+    builds = swarm.page if swarm.web_url else ""  # clients cannot reach a port of this host itself
+    return Writer(About(title, url, fingerprints, roots.beside(tree.root), builds_here, runs, warn=warn, builds=builds))
 
 
 def _pruned(site: Site, tree: Tree) -> list[int]:

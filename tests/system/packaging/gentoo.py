@@ -15,13 +15,19 @@ _TARGETS = tuple(f"python_targets_{one}" for one in IMPLEMENTATIONS)
 _PYTHON_PACKAGES = (
     "dev-python/packaging-25", "dev-python/python-gnupg-0.5.4", "dev-python/requests-2.32", "dev-python/rich-14",
     "dev-python/zstandard-0.23", "sys-apps/portage-3.0.83",
+    # Buildbot's
+    "dev-python/alembic-1.16.5", "dev-python/autobahn-24.4.2", "dev-python/croniter-6.0.0", "dev-python/idna-3.10",
+    "dev-python/jinja2-3.1.6", "dev-python/msgpack-1.1.1", "dev-python/pyjwt-2.10.1", "dev-python/pyopenssl-25.3.0",
+    "dev-python/python-dateutil-2.9.0", "dev-python/pyyaml-6.0.2", "dev-python/service-identity-24.2.0",
+    "dev-python/setuptools-80.9.0", "dev-python/sqlalchemy-2.0.43", "dev-python/treq-25.5.0", "dev-python/twisted-25.5.0",
+    "dev-python/txaio-25.6.1", "dev-python/unidiff-0.7.5", "dev-python/zope-interface-8.0",
 )  # fmt: skip
 
 
 def repository(location: Path) -> EbuildRepository:
     """The stand-in at ``location``."""
     gentoo = EbuildRepository.create(location, "gentoo")
-    gentoo.write("profiles/categories", "app-crypt\napp-portage\ndev-python\nsys-apps\n")
+    gentoo.write("profiles/categories", "app-crypt\napp-portage\ndev-python\ndev-util\nsys-apps\n")
     gentoo.write("licenses/GPL-2+", "GPL-2 or any later version\n")
     gentoo.write("profiles/desc/python_targets.desc", "".join(f"{one} - Build with {one}\n" for one in IMPLEMENTATIONS))
     defaults = gentoo.location / "profiles/default/linux/amd64/make.defaults"
@@ -55,6 +61,17 @@ def repository(location: Path) -> EbuildRepository:
         }}
         distutils-r1_python_install_all() {{ :; }}
         EXPORT_FUNCTIONS src_compile src_install
+        """,
+    )
+    gentoo.write(
+        "eclass/pypi.eclass",
+        """
+        # @ECLASS: pypi.eclass
+        # @MAINTAINER: tests
+        # @SUPPORTED_EAPIS: 8
+        # @BLURB: a stand-in
+        SRC_URI="https://pypi.invalid/${PN}/${PN//-/_}-${PV}.tar.gz"
+        S="${WORKDIR}/${PN//-/_}-${PV}"
         """,
     )
     gentoo.write(

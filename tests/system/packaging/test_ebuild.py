@@ -43,7 +43,7 @@ def test_pkgcheck_has_nothing_to_say(work: Path, overlay: EbuildRepository) -> N
         return f"{done.returncode}{done.stdout}{done.stderr}"
 
     assert scan() == "0"
-    ebuild = next(overlay.location.rglob("*.ebuild"))
+    ebuild = next(overlay.location.rglob("portage-ext-*.ebuild"))
     ebuild.write_text(ebuild.read_text().replace('LICENSE="GPL-2+"', 'LICENSE="unheard-of"'))
     assert "UnknownLicense" in scan()
 
@@ -84,3 +84,47 @@ def test_same_checkout_same_tarball(work: Path, overlay: EbuildRepository) -> No
     subprocess.run([str(CHECKOUT / "packaging/make_overlay.sh"), str(work / "again"), str(work / "again.dist")], check=True)
     first, again = (work / name / "app-portage/portage-ext/Manifest" for name in ("overlay", "again"))
     assert first.read_text() == again.read_text()
+
+
+def test_portage_resolves_buildbot_with_all_that_its_metadata_names(work: Path, overlay: EbuildRepository) -> None:
+    main = gentoo.repository(work / "gentoo")
+    root = Root.create(work / "r", environments.environment(plugin=False), [main, overlay], ACCEPT_KEYWORDS="~amd64")
+    planned = root.emerge("-p", "dev-util/buildbot", "dev-util/buildbot-worker").ok().text
+    assert "dev-util/buildbot-4.3.0" in planned
+    assert "dev-util/buildbot-worker-4.3.0" in planned
+    python = environments.buildbot() / "bin/python3"
+    for name in ("buildbot", "buildbot-worker"):
+        ebuild = next(overlay.location.glob(f"dev-util/{name}/*.ebuild")).read_text()
+        for need in _needs(python, name):
+            assert f"dev-python/{need}" in ebuild, need
+
+
+def _needs(python: Path, name: str) -> set[str]:
+    """What the metadata of a package demands at this version, without extras but tls; in the names of Gentoo."""
+    program = (
+        "import sys; from importlib.metadata import requires; from packaging.requirements import Requirement as R; "
+        "print(*sorted({one.name.lower().replace('.', '-') for one in map(R, requires(sys.argv[1])) "
+        "if not one.marker or one.marker.evaluate({'extra': 'tls'})}))"
+    )
+    done = subprocess.run([str(python), "-c", program, name], capture_output=True, text=True, check=True)
+    return {one.replace("_", "-") for one in done.stdout.split()}
+
+
+@pytest.mark.slow
+def test_buildbot_builds_from_its_source(work: Path, overlay: EbuildRepository) -> None:
+    """The archives come from PyPI, as everything that the tests install; Portage compares them with the Manifest."""
+    main = gentoo.repository(work / "gentoo")
+    distfiles = work / "distfiles"
+    builder = environments.programs("builder", ["setuptools>=64", "wheel"])
+    for name in ("buildbot", "buildbot-worker"):
+        fetch = ("-m", "pip", "-q", "download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", f"{name}==4.3.0")
+        subprocess.run([str(builder / "bin/python3"), *fetch, "-d", str(distfiles)], check=True, stderr=subprocess.DEVNULL)
+    settings = {"DISTDIR": str(distfiles), "ACCEPT_KEYWORDS": "~amd64"}
+    root = Root.create(work / "r", environments.environment(plugin=False), [main, overlay], **settings)
+    libraries = str(next(builder.glob("lib/python3*/site-packages")))
+    root.emerge("-1", "--nodeps", "dev-util/buildbot", "dev-util/buildbot-worker", PYTHONPATH=libraries).ok()
+    assert (root.path / "usr/bin/buildbot").is_file()
+    assert (root.path / "usr/bin/buildbot-worker").is_file()
+    site = next((root.path / "usr/lib").glob("python3*/site-packages"))
+    assert (site / "buildbot/master.py").is_file()
+    assert (site / "buildbot_worker/bot.py").is_file()
