@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -72,13 +73,19 @@ def test_update_of_world_and_a_dependency_that_is_not_listed(client: Root) -> No
 
 def test_build_time_dependencies_are_treated_as_in_a_plain_emerge(new_client: Callable[..., Root]) -> None:
     plans = []
+    vdb = None
     for name, plugin in (("with", True), ("without", False)):
         root = new_client(name, plugin=plugin)
         ours = overlay(root)
         ours.data("sys-devel/tool-1.0")
         ours.data("sys-apps/user-1.0", BDEPEND="sys-devel/tool")
         whitelist(root, "app-misc/hello on")
-        root.emerge("-1", "--quiet", "sys-apps/user").ok()
+        if vdb is None:
+            root.emerge("-1", "--quiet", "sys-apps/user").ok()
+            vdb = root.path / "var/db/pkg"
+        else:
+            # What is installed is the same; only what plans is another Portage.
+            shutil.copytree(vdb, root.path / "var/db/pkg", dirs_exist_ok=True)
         ours.data("sys-devel/tool-1.1")
         (root.path / "var/lib/portage/world").write_text("sys-apps/user\n")
         plans.append(root.emerge("-puD", "@world").ok().plan())

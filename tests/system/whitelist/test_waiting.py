@@ -37,8 +37,9 @@ class Lab:
         self.repository.data(f"{EXTRA}-{version}")
 
     def build(self, *names: str) -> None:
-        """The binhost catches up with these packages."""
-        self.binhost.emerge("--oneshot", "--update", "--jobs=2", "--quiet", *names).ok()
+        """The binhost catches up with these packages, and merges what the program binds to."""
+        how = ("--oneshot", "--update", "--jobs=2") if PROGRAM in names else ("--buildpkgonly",)
+        self.binhost.emerge(*how, "--quiet", *names).ok()
 
     def emerge(self, *words: str, **variables: str) -> Outcome:
         return self.client.emerge(*words, **variables)

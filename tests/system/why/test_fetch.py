@@ -350,9 +350,9 @@ sys.exit(main.main())
 
 
 def test_what_is_beyond_the_bounds_is_said(site: Site) -> None:
-    site.both(A)
+    site.have_a()
     site.both("app-misc/b-1")
-    site.build("app-misc/a", "app-misc/b")
+    site.build("app-misc/b")
     python = str(site.client.environment.python)
     done = site.client.run(python, "-c", ONE, "why", "--fetch", "app-misc/a", "app-misc/b").ok()
     (line,) = [line for line in done.stderr.split("\n") if "not fetched" in line]

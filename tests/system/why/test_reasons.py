@@ -290,9 +290,8 @@ def test_chost(site: Site) -> None:
 
 def test_changed_dependencies(site: Site) -> None:
     site.both("app-misc/b-1")
-    site.there.data(A)
+    site.have_a()
     site.here.data(A, RDEPEND="app-misc/b")
-    site.build("app-misc/a")
     answer = why(site.client, "app-misc/a")
     assert answer.kinds(A) == ["dependencies"]
     assert answer.reason(A, "dependencies")["details"] == ["RDEPEND: +app-misc/b"]
