@@ -347,7 +347,10 @@ def _build(chain: Chain) -> None:
         maker.run("egencache", "--update", "--repo", repo.name, "--jobs", "2").ok()
         maker.emerge("-1", "--quiet", "--nodeps", *OLD).ok()
         shutil.copytree(
-            maker.path, partial / "system", symlinks=True, ignore=shutil.ignore_patterns("portage", "binpkgs", "log")
+            maker.path,
+            partial / "system",
+            symlinks=True,
+            ignore=shutil.ignore_patterns("portage", "binpkgs", "log", "install-qa-check.d"),
         )
         for part in (NEW, OLD[4:5]):
             maker.emerge("-1", "--quiet", "--nodeps", *part).ok()
