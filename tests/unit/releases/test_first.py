@@ -229,6 +229,16 @@ def test_a_promotion_waits_too_and_the_rule_of_update_promotes_the_rest(made: Si
     assert choose(made.tree, rule, (), made.clock.now).number is None
 
 
+def test_a_rollback_from_the_first_part_of_a_promotion_goes_to_the_content_before(made: Site) -> None:
+    made.pkgdir.write()
+    made.clock.now += 1
+    publisher(made, 0).publish("staging", made.source())
+    made.publisher.promote("staging", "production")
+    assert served(made) == FIRST
+    made.publisher.rollback("production", by="larry")
+    assert served(made) == STABLE
+
+
 def test_the_documents_of_a_promotion_are_about_what_it_serves(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.pkgdir.add(GLIBC.format("2.38"), SYMBOL_CONTRACT=libc(OLD))
