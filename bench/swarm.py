@@ -71,8 +71,8 @@ def steps(directory: Path, builders: int) -> None:
         one._link = cast(Any, link)
         for number in range(builders):
             name = f"b{number}"
-            # Each builder has three of five environments, and every fifth lacks the CPU.
-            has = {f"t{n}": identities[f"t{n}"] for n in range(TARGETS) if (n + number) % TARGETS < 3}
+            # Each builder has three of five environments (all if there are few builders), and every fifth lacks the CPU.
+            has = {f"t{n}": identities[f"t{n}"] for n in range(TARGETS) if (n + number) % TARGETS < 3 or builders < TARGETS}
             features = frozenset() if number % 5 == 4 else frozenset({"avx2"})
             one._known[name] = Known("s")
             one._builders[name] = {"connected": True, "draining": False, "busy": 0, "labels": ""}

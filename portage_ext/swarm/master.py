@@ -10,12 +10,13 @@ import contextlib
 import ctypes
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,7 @@ class Master:
     settings: Swarm
     certificate: Path
     _process: subprocess.Popen[bytes] | None = None
+    _nobody: str = field(default_factory=lambda: secrets.token_hex(32))
 
     @property
     def socket(self) -> Path:
@@ -68,6 +70,7 @@ class Master:
             "probe": bounds.PROBE,
             "lost": bounds.SILENT,
             "builders": dict(builders),
+            "nobody": self._nobody,
             "web": {"port": f"tcp:{place.web}:interface=127.0.0.1", "url": place.page} if place.web else None,
         }
         files.replace_file(self.directory / "swarm.json", json.dumps(text).encode(), mode=0o600)

@@ -16,7 +16,6 @@ does not repeat an attempt that was lost with its machine.
 
 import json
 import os
-import secrets
 
 from buildbot.plugins import schedulers, steps, util, worker
 from buildbot.process.buildstep import BuildStep
@@ -310,10 +309,11 @@ def factory():
     return util.BuildFactory([Attempt()])
 
 
-# Buildbot needs at least one worker to start, but a new swarm has none. No builder can have this name, and nobody knows the
-# password.
+# Buildbot needs at least one worker to start, but a new swarm has none. It also closes the port when the last worker is
+# removed, even if the same reload adds another, and refuses a builder that joins at that moment. Therefore this one stays. No
+# builder can have its name, and nobody knows its password, which is the same after a reload.
 NOBODY = "Nobody"
-PASSWORDS = SETTINGS["builders"] or {NOBODY: secrets.token_hex(32)}
+PASSWORDS = {NOBODY: SETTINGS["nobody"], **SETTINGS["builders"]}
 WEB = SETTINGS["web"]
 ADDRESS = WEB["url"] if WEB else "http://localhost/"
 BuildmasterConfig = {
