@@ -16,5 +16,5 @@ def test_the_emerge_of_a_gate_starts_no_work_after_it(monkeypatch: pytest.Monkey
     # Portage's settings are those of a system, which unit tests do not have; only EPREFIX is asked.
     monkeypatch.setattr(portage, "settings", {"EPREFIX": ""})
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    with scratch._scratch("install", tmp_path, b"", ()) as made:
+    with scratch._scratch("install", scratch.Chosen.of(tmp_path, b"", ())) as made:
         assert made.environment[marks.LATER] == "later"
