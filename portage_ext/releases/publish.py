@@ -199,9 +199,10 @@ class Publisher:
         repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
         staged = self._stamped(channel, number, staged, source, repository)
         waits = staged.waiting is not None and source.kept is None
-        content = number if waits else source.content or number
         origin = f"{source.origin}, the toolchain first" if waits else source.origin
-        self._write(staged, Note(content, origin, staged.carried, source.holds, staged.arrived, staged.waiting))
+        self._write(
+            staged, Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)
+        )
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
         warnings = passed(run_gates(gates, candidate), channel, self.tree.staging)
         release = self._sign(channel, number, staged.forms, repository)

@@ -229,6 +229,20 @@ def test_a_promotion_waits_too_and_the_rule_of_update_promotes_the_rest(made: Si
     assert choose(made.tree, rule, (), made.clock.now).number is None
 
 
+def test_a_rollback_after_a_promotion_in_two_parts_goes_to_all_of_it(made: Site) -> None:
+    for version in (3, 4):
+        made.pkgdir.write()
+        made.clock.now += 1
+        publisher(made, 0).publish("staging", made.source())
+        made.publisher.promote("staging", "production")
+        made.clock.now += 24 * HOUR
+        made.publisher.promote("staging", "production")
+        made.pkgdir.add(f"app-misc/data-{version}")
+    assert served(made) == REST | {"app-misc/data-3"}
+    made.publisher.rollback("production", by="larry")
+    assert served(made) == REST, "and not to its first part"
+
+
 def test_a_rollback_from_the_first_part_of_a_promotion_goes_to_the_content_before(made: Site) -> None:
     made.pkgdir.write()
     made.clock.now += 1
