@@ -284,6 +284,9 @@ def _variables(settings: Any) -> Iterator[tuple[str, str]]:
     for name in _INGREDIENTS:
         if name in present and (words := settings.get(name, "").split()):
             yield name, " ".join(words)
+    # Files of a prefix have its path in them.
+    if settings["EPREFIX"]:
+        yield "EPREFIX", settings["EPREFIX"]
     features = sorted(_FEATURES & set(settings.features))
     if features:
         yield "FEATURES", " ".join(features)

@@ -1,7 +1,7 @@
 """Two builds with the same job key would make the same package: the key is a digest of everything that decides the result.
 
-Everything else is left out: MAKEOPTS, paths, host names, and the commit of a repository, because the content of the ebuild is
-included. The *grade* says how much of the installed dependencies is included:
+Everything else is left out: MAKEOPTS, paths (but for EPREFIX), host names, and the commit of a repository, because the content
+of the ebuild is included. The *grade* says how much of the installed dependencies is included:
 
 ``exact``   each installed file of a dependency, and which build of it
 ``built``   its version, slot and sub-slot

@@ -34,6 +34,7 @@ def test_each_target_gets_its_own_and_no_other(each_lab: Lab) -> None:
     explained = json.loads(each_lab.run("builds", "explain", one, two, "--json").stdout)["ingredients"]
     found = {(part["kind"], part["name"]): (part["first"], part["second"]) for part in explained}
     assert found["variables", "CFLAGS"] == ("-O2 -march=x86-64-v2", "-O3 -march=x86-64-v3")
+    assert found["variables", "EPREFIX"] == tuple(str(each_lab.targets[name].path) for name in ("v2", "v3"))
     assert found["use", "foo"] == ("on", "off")
     assert found["dependencies", "dev-libs/libtiny:0"] == (
         "cpv=dev-libs/libtiny-1 slot=0/1",

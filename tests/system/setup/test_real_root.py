@@ -99,7 +99,7 @@ def test_guide_at_the_real_root(work: Path) -> None:
     assert "1 package signed and indexed, published as release 1 of production" in done.text
     # This machine has a place for some of the files of other programs.
     places = {"usr/share/bash-completion": 2, "usr/share/zsh": 1, "usr/share/fish": 2, "etc/logrotate.d": 1}
-    count = 13 + sum(files for place, files in places.items() if Path("/", place).is_dir())
+    count = 14 + sum(files for place, files in places.items() if Path("/", place).is_dir())
     assert f"{count} files in place" in done.stdout
     assert "built with -march=native" not in done.stdout
     assert done.stdout.endswith("\nproduction\nreleases\nno trace\n"), done
