@@ -10,10 +10,7 @@ has the job built again.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,17 +22,13 @@ from portage_ext.builds.ledger import Ledger
 from portage_ext.config.building import Building
 from portage_ext.errors import PackageError
 from portage_ext.gpkg.agreement import Difference, differences
+from portage_ext.gpkg.diffoscope import diffoscope
 from portage_ext.limits import builds as limits
 from portage_ext.words import counted
 
 REPORT: Final = "differences.txt"
 DIFFOSCOPE: Final = "diffoscope.txt"
 """The files beside the second package; diffoscope's only if it is installed."""
-_APART: Final = (
-    "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
-    "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
-)  # fmt: skip
-"""diffoscope gives packages that nobody trusts to many programs, so it runs without network and as nobody."""
 
 
 def check(building: Building) -> None:
@@ -99,7 +92,7 @@ def settle(ledger: Ledger, attempt: Attempt, result: Path) -> bool:
     if not ledger.vote(attempt, str(result), "failed", failure="differs", reason=reason):
         return False
     with contextlib.suppress(OSError):
-        _diffoscope(Path(first.result), result, result.parent / DIFFOSCOPE)
+        diffoscope(Path(first.result), result, result.parent / DIFFOSCOPE)
     return True
 
 
@@ -121,32 +114,3 @@ def _write(path: Path, first: Vote, attempt: Attempt, result: Path, found: Seque
     if len(found) > limits.DIFFERENCES:
         lines += ["", f"and {len(found) - limits.DIFFERENCES} more"]
     files.replace_file(path, "".join(f"{shown.line(line)}\n" for line in lines).encode(), mode=0o600)
-
-
-def _diffoscope(first: Path, second: Path, out: Path) -> None:
-    """Write diffoscope's report if it is installed. If it takes too long, the report is what it had written."""
-    program = shutil.which("diffoscope")
-    if program is None:
-        return
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
-        os.chmod(place, 0o755)
-        for name, path in (("first.gpkg.tar", first), ("second.gpkg.tar", second)):
-            shutil.copyfile(path, Path(place, name))
-        apart = _APART if os.geteuid() == 0 else ()
-        words = [*apart, program, "--no-progress", "--text", "-", "first.gpkg.tar", "second.gpkg.tar"]
-        with open(out, "wb", opener=_private) as text:
-            process = subprocess.Popen(
-                words, cwd=place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
-            )  # fmt: skip
-            try:
-                said, _ = process.communicate(timeout=limits.DIFFOSCOPE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                said, _ = process.communicate()
-                said += b"\n(it was ended after its time)\n"
-            text.write(said[: limits.DIFFOSCOPE_SIZE])
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

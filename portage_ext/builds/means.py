@@ -35,7 +35,7 @@ def means(site: Site) -> Iterator[Means]:
     from portage_ext.builds.ledger import Ledger  # a builder has none
 
     if site.settings.building.confirm_for:
-        from portage_ext.builds import confirming  # whoever only asks does without it, and starts faster
+        from portage_ext.builds import confirming  # a question about the queue starts faster without it
 
         confirming.check(site.settings.building)
     where = Places.below(site.eroot)

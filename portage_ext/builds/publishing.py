@@ -45,7 +45,7 @@ def pkgdir_of(name: str, settings: Settings) -> Path:
 
 def inject(entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Path:
     """Move the checked result of ``entry`` into ``pkgdir`` and leave a mark for after-emerge. Raises LedgerError, OSError."""
-    from portage_ext.host.pkgdir import index_lock  # whoever only plans does not need it
+    from portage_ext.host.pkgdir import index_lock  # a plan does not need it
 
     files.make_directory(pkgdir)
     held = HeldMark(config_root, pkgdir)
@@ -71,7 +71,7 @@ def copy(share: Share, entry: Entry, ledger: Ledger, pkgdir: Path, config_root: 
 
     Returns the share as it is when that has worked; None if there is nothing to copy. Raises LedgerError, OSError.
     """
-    from portage_ext.host.pkgdir import index_lock  # whoever only plans does not need it
+    from portage_ext.host.pkgdir import index_lock  # a plan does not need it
 
     files.make_directory(pkgdir)
     held = HeldMark(config_root, pkgdir)

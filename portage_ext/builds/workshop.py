@@ -134,7 +134,7 @@ class Workshop:
 
         Raises PortageExtError, OSError.
         """
-        from portage_ext.tasks import upkeep  # whoever only plans does not need it
+        from portage_ext.tasks import upkeep  # a plan does not need it
 
         entries = self.ledger.entries("checked")
         for entry in entries:

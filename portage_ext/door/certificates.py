@@ -59,7 +59,8 @@ def read(door: Door, clients: Mapping[str, Client], eroot: Path) -> Known:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
-    # A named certificate is enough, whoever signed it. Without tickets, each connection shows its certificate.
+    # A certificate that the list names is accepted; it does not matter who signed it.
+    # Without tickets, each connection shows its certificate.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0

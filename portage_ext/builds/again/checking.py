@@ -18,13 +18,13 @@ from typing import Final, Literal
 from portage_ext import files, shown
 from portage_ext.builds import incoming
 from portage_ext.builds.again import results
-from portage_ext.builds.again.diffoscope import diffoscope
 from portage_ext.builds.entries import Entry
 from portage_ext.builds.issuing import ADDITIONS, digest, issue
 from portage_ext.builds.means import Means
 from portage_ext.builds.performing import PACKAGES, Performer
 from portage_ext.errors import PortageExtError, RequestError
 from portage_ext.gpkg.agreement import Difference, differences
+from portage_ext.gpkg.diffoscope import diffoscope
 from portage_ext.host import atoms as naming
 from portage_ext.limits import builds as limits
 from portage_ext.model.provenance import KEY as PROVENANCE

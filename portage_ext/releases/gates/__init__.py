@@ -1,6 +1,6 @@
 """A release must pass its gates before it goes live. A gate checks a candidate and lists its objections; it changes nothing.
 
-A finding that is a warning is told, and stops no release.
+A finding that is a warning is printed, and does not stop the release.
 
 Files that the live release of the channel also has passed the gates there and cannot have changed since. Gates that read
 files therefore read only the fresh files.
