@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -44,8 +45,8 @@ def test_ssh_asks_no_password_and_names_the_port_before_the_host() -> None:
 def test_a_request_is_answered_and_a_refusal_is_an_error_of_its_own() -> None:
     with service(HONEST) as open_service:
         wanted = Wanted("app-misc/note-1", "0/0", "tiny", {f"flag{number}": "on" for number in range(1900)})
-        found = open_service.request([wanted] * 400, "person")  # more than a pipe holds
-        assert [(one.cpv, one.state, one.ahead) for one in found] == [("app-misc/note-1", "queued", 1)] * 400
+        found = open_service.request([wanted] * 40, "person")  # more than a pipe holds
+        assert [(one.cpv, one.state, one.ahead) for one in found] == [("app-misc/note-1", "queued", 1)] * 40
         with pytest.raises(RefusedRequestError, match="refuses this: enough"):
             open_service.cancel(["app-misc/note-1"])
 
@@ -63,19 +64,29 @@ def test_a_request_is_answered_and_a_refusal_is_an_error_of_its_own() -> None:
     ],
 )
 def test_a_service_that_is_none(program: str, error: type[Exception], why: str) -> None:
-    with pytest.raises(error, match=why), service(program, replace(ASKING, patience=1.0 if "sleep" in program else 20.0)):
+    # Short only for the one that says nothing: the others must have their say on a busy machine, too.
+    patience = 1.0 if why.startswith("did not answer") else 60.0
+    with pytest.raises(error, match=why), service(program, replace(ASKING, patience=patience)):
         pass
 
 
 def test_emerge_waits_for_a_service_that_hangs_after_its_greeting_no_longer_than_for_one_that_is_down() -> None:
     hangs = HONEST.replace("    print(", "    if asked['do'] == 'request': import time; time.sleep(600)\n    print(")
     wanted = Wanted("app-misc/note-1", "0/0", "tiny", {})
-    hasty = Service(replace(ASKING, patience=1.5), (sys.executable, "-c", hangs), hasty=True)
-    began = time.monotonic()
-    with hasty as open_service, pytest.raises(ServiceError, match=r"did not answer within [\d.]+ s"):
-        open_service.request([wanted], "ask")
-    # ASK_ANSWER is twenty times as long.
-    assert time.monotonic() - began < 15
+    # A busy machine may need more than a second for the greeting.
+    for patience in (1.5, 6, 15):
+        hasty = Service(replace(ASKING, patience=patience), (sys.executable, "-c", hangs), hasty=True)
+        began = time.monotonic()
+        try:
+            open_service = hasty.__enter__()
+        except ServiceError:
+            continue
+        with contextlib.closing(open_service), pytest.raises(ServiceError, match=r"did not answer within [\d.]+ s"):
+            open_service.request([wanted], "ask")
+        # An answer may take ASK_ANSWER, 30 s, where nobody is hasty.
+        assert time.monotonic() - began < 25
+        return
+    pytest.fail("it never greeted")
 
 
 def test_a_program_that_does_not_exist() -> None:

@@ -62,11 +62,16 @@ def test_an_ebuild_that_does_not_end_costs_its_own_reader_alone() -> None:
         started.append(reader())
         return started[-1]
 
-    with Readers(start, most=1, seconds=3) as readers:
-        found = readers.read(["a/a-1", "endless/x-1", "b/b-1", "ends/x-1", "long/x-1", "c/c-1"])
+    # A busy machine may need longer for an answer that comes.
+    for seconds in (2, 20):
+        started.clear()
+        with Readers(start, most=1, seconds=seconds) as readers:
+            found = readers.read(["a/a-1", "endless/x-1", "b/b-1", "ends/x-1", "long/x-1", "c/c-1"])
+        if sum(isinstance(one, Answer) for one in found.values()) == 3:
+            break
     assert {cpv for cpv, one in found.items() if isinstance(one, Answer)} == {"a/a-1", "b/b-1", "c/c-1"}
     endless = {cpv: one.why for cpv, one in found.items() if isinstance(one, Unreadable) and one.endless}
-    assert endless["endless/x-1"] == "it did not come to an end in 3 s"
+    assert endless["endless/x-1"] == f"it did not come to an end in {seconds} s"
     assert set(endless) == {"endless/x-1", "ends/x-1", "long/x-1"}
     assert len(started) == 4
     assert all(one.returncode is not None for one in started)
