@@ -9,6 +9,7 @@ failure, the file is fetched with requests instead.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import time
 from itertools import cycle
@@ -25,6 +26,8 @@ _CERTIFICATES: Final = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
 _HEADER: Final = 16 * limits.KIB
 _BUFFER: Final = limits.TRANSFER_BLOCK
 _PERIOD: Final = 0.2
+_SPLICED_FROM: Final = 4 * limits.MIB
+"""Below this number of bytes the threads that hash what was spliced cost more than they save."""
 
 
 class DirectTransport:
@@ -81,6 +84,9 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
     length = _length(received[:end])
     transfer.announce(length)
     transfer.take(received[end + 4 :])
+    # Not a socket of ssl: its bytes have to be decrypted here.
+    if length >= _SPLICED_FROM and type(connection) is socket.socket:
+        _splice(connection, transfer, length)
     # The sink may still read blocks that it was given before. So several buffers are used in turn, and no block is copied.
     buffers = cycle([memoryview(bytearray(_BUFFER)) for _ in range(BLOCKS_IN_USE if length > _BUFFER else 2)])
     buffer = next(buffers)
@@ -96,6 +102,24 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
             transfer.take(buffer[:filled])
             buffer = next(buffers)
             filled, handed_on = 0, time.monotonic()
+
+
+def _splice(connection: socket.socket, transfer: Transfer, length: int) -> None:
+    """Let the kernel move the body, as far as it can. Raises OSError, TimeoutError, ValueError."""
+    timeout = connection.gettimeout()
+    readable = select.poll()
+    readable.register(connection, select.POLLIN)
+    while transfer.offset < length:
+        if not readable.poll(None if timeout is None else timeout * 1000):
+            raise TimeoutError("timed out")
+        try:
+            taken = transfer.take_from(connection.fileno(), length - transfer.offset)
+        except BlockingIOError:
+            continue
+        if taken is None:
+            return
+        if not taken:
+            raise ValueError(f"it broke off with {length - transfer.offset} bytes to come")
 
 
 def _length(header: bytes) -> int:

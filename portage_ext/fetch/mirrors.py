@@ -106,7 +106,7 @@ class _Attempt:
 
     def run(self, base: str, transport: Transport | None = None) -> TransferError | None:
         """Try one mirror once. Returns why it failed; None if the file is complete."""
-        transfer = Transfer(f"{base}/{self.path}", self.limit, self._take, self.sink.restart, self.offset)
+        transfer = Transfer(f"{base}/{self.path}", self.limit, self._take, self.sink.restart, self.offset, self._splice)
         try:
             (transport or self.mirrors.transports.transport(base)).run(transfer, self.mirrors.patience)
             self.sink.finish(transfer.shown)
@@ -121,6 +121,12 @@ class _Attempt:
         finally:
             self.offset = transfer.offset
         return None
+
+    def _splice(self, source: int, count: int) -> int | None:
+        taken = self.sink.splice(source, count)
+        if taken:
+            self.mirrors.progress(taken)
+        return taken
 
     def _take(self, block: bytes | memoryview) -> None:
         self.sink.write(block)

@@ -33,7 +33,8 @@ class Patience:
 class Transfer:
     """The file to fetch and the progress so far.
 
-    ``sink`` gets the bytes. ``restart`` is called if a mirror cannot continue at ``offset`` and starts again at the first byte.
+    ``sink`` gets the bytes. ``splice``, if there is one, takes them from a socket without copying (sinks.Sink.splice).
+    ``restart`` is called if a mirror cannot continue at ``offset`` and starts again at the first byte.
     ``limit`` is the maximum size of the whole file in bytes. ``shown`` is the URL without its password.
     """
 
@@ -42,6 +43,7 @@ class Transfer:
     sink: Callable[[bytes | memoryview], None]
     restart: Callable[[], None]
     offset: int = 0
+    splice: Callable[[int, int], int | None] | None = None
     shown: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,12 @@ class Transfer:
             raise OversizedFileError(self.shown, f"it sends more than the {self.limit} bytes that belong to the file")
         self.offset += len(block)
         self.sink(block)
+
+    def take_from(self, source: int, count: int) -> int | None:
+        """Let the sink take up to ``count`` bytes, which were announced, from the socket ``source``; as sinks.Sink.splice."""
+        taken = self.splice(source, min(count, self.limit - self.offset)) if self.splice is not None else None
+        self.offset += taken or 0
+        return taken
 
     def begin_anew(self) -> None:
         """Start again, because the mirror sends the file from its first byte."""
