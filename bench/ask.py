@@ -1,17 +1,21 @@
-"""How long a client waits for the answer about a package that exists, asked over real ssh on loopback.
+"""How long a client waits for the answer about a package that exists, asked over real ssh and over https on loopback.
 
     python -m bench.ask [--runs 50] [--jobs 1000]
 
 The ledger has as many published jobs. ``open`` asks again on a connection that is open, as emerge does while it waits; ``warm``
 begins a new door on an ssh connection that is kept (ControlMaster), as one emerge after the other does; ``cold`` connects.
-Each has ssh alone (`ssh host true`) beside it, which is no part of ours. Medians, and the highest of all runs.
+Each has ssh alone (`ssh host true`) beside it, which is no part of ours. ``https, open`` and ``https, new`` are the same with
+`portage-ext door --serve`: on an open connection, and with a new program of the transport and its handshake each time; the
+handshake alone stands beside it. Medians, and the highest of all runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import shlex
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -19,6 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from portage_ext.asking import over_https, transports
 from portage_ext.asking.protocol import Wanted
 from portage_ext.asking.service import Service
 from portage_ext.builds.key import Job
@@ -26,7 +31,8 @@ from portage_ext.builds.ledger import Ledger
 from portage_ext.config.asking import Asking
 from portage_ext.door.requests import PLANNED, Requests
 from portage_ext.targets.store import Store
-from tests.testkit import environments, sshd
+from tests.testkit import daemon, environments, sshd
+from tests.testkit.certificates import new_certificate
 
 STATE = "var/lib/portage-ext/builds/ledger.sqlite"
 
@@ -61,6 +67,13 @@ def fill(root: Path, count: int) -> None:
     ledger.close()
 
 
+def check(asked: Service, number: int) -> None:
+    """Ask for a package that exists."""
+    (found,) = asked.request([wanted(number)], "person")
+    if found.state != "published":
+        raise RuntimeError(f"the answer is {found}")
+
+
 def measured(runs: int, ask: Callable[[int], None]) -> str:
     taken: list[float] = []
     for number in range(runs + 1):
@@ -71,61 +84,96 @@ def measured(runs: int, ask: Callable[[int], None]) -> str:
     return f"{statistics.median(taken):6.1f} ms, at most {max(taken):6.1f} ms"
 
 
+def service(asking: Asking) -> Service:
+    """The service of ``asking``, by the programs that the environment of the tests has."""
+    command = transports.words(asking)
+    return Service(asking, [str(environments.environment().python), *command[1:]] if asking.transport == "https" else command)
+
+
+def ask_once(asking: Asking, jobs: int) -> Callable[[int], None]:
+    """Ask with a new program of the transport each time."""
+
+    def ask(number: int) -> None:
+        with service(asking) as one:
+            check(one, number % jobs)
+
+    return ask
+
+
+def over_ssh(root: Path, door: str, runs: int, jobs: int) -> None:
+    """The lines for ssh, whose forced command is ``door``."""
+    place = root / "ssh"
+    place.mkdir()
+    sshd.new_ssh_key(place / "host")
+    key, other = sshd.new_ssh_key(place / "user"), sshd.new_ssh_key(place / "other")
+    (place / "authorized").write_text(f'restrict,command="{door} --client laptop" {key}restrict {other}')
+    with sshd.running(place) as port:
+        cold = (*shlex.split(sshd.client_options(place / "user")),)
+        alone = (*shlex.split(sshd.client_options(place / "other")),)
+        host = f"{getpass.getuser()}@127.0.0.1"
+
+        def kept(name: str) -> tuple[str, ...]:
+            return "-oControlMaster=auto", f"-oControlPath={place}/{name}", "-oControlPersist=60"
+
+        def asking(words: tuple[str, ...]) -> Asking:
+            return Asking("ssh", "laptop", "laptop", host, port, words, patience=60)
+
+        def nothing(words: tuple[str, ...]) -> Callable[[int], None]:
+            command = ["ssh", "-T", "-oBatchMode=yes", "-p", str(port), *words, host, "true"]
+            return lambda number: subprocess.run(command, stdin=subprocess.DEVNULL, check=True) and None
+
+        warm = asking((*cold, *kept("control")))
+        with service(warm) as one:
+            print(f"open  {measured(runs, lambda number: check(one, number % jobs))}")
+            print(f"warm  {measured(runs, ask_once(warm, jobs))}")
+        print(f"cold  {measured(runs, ask_once(asking(cold), jobs))}")
+        print(f"warm, ssh alone  {measured(runs, nothing((*alone, *kept('alone'))))}")
+        print(f"cold, ssh alone  {measured(runs, nothing(alone))}")
+
+
+def over_tls(root: Path, door: list[str], server: str, port: int, runs: int, jobs: int) -> None:
+    """The lines for https, served by ``door`` at ``port`` with the certificate that has the fingerprint ``server``."""
+    certificate, key = str(root / "laptop.pem"), str(root / "laptop.key")
+    asking = Asking(
+        "https", "laptop", "laptop", "127.0.0.1", port, patience=60, certificate=certificate, key=key, server=server
+    )
+
+    def handshake(number: int) -> None:
+        context = over_https.context(certificate, key, server)
+        with socket.create_connection(("127.0.0.1", port)) as plain, context.wrap_socket(plain) as connection:
+            # With TLS 1.3 the service has seen our certificate when it answers.
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.recv(1)
+
+    with daemon.running([*door, "--serve"], port):
+        with service(asking) as one:
+            print(f"https, open  {measured(runs, lambda number: check(one, number % jobs))}")
+        print(f"https, new   {measured(runs, ask_once(asking, jobs))}")
+        print(f"https, handshake alone  {measured(runs, handshake)}")
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+    with tempfile.TemporaryDirectory(prefix="pe-") as name, daemon.free_port() as port:
         root = Path(name)
         fill(root, options.jobs)
+        new_certificate(root, "laptop")
         (root / "etc/portage").mkdir(parents=True)
         (root / "etc/portage/portage-ext.toml").write_text(
-            '[client.laptop]\ntargets = ["laptop"]\nrequests-a-minute = 1000000\n', encoding="utf-8"
+            f'[client.laptop]\ntargets = ["laptop"]\nrequests-a-minute = 1000000\ncertificate = "{root}/laptop.pem"\n'
+            f'[door]\nlisten = "127.0.0.1:{port}"\n',
+            encoding="utf-8",
         )
-        (root / "ssh").mkdir()
-        sshd.new_ssh_key(root / "ssh/host")
-        key = sshd.new_ssh_key(root / "ssh/user")
-        door = (
-            f"env -i PATH=/usr/bin:/bin PORTAGE_CONFIGROOT={root} ROOT={root} {environments.environment().bin}/portage-ext door"
-        )
-        other = sshd.new_ssh_key(root / "ssh/other")
-        (root / "ssh/authorized").write_text(f'restrict,command="{door} --client laptop" {key}restrict {other}')
-        with sshd.running(root / "ssh") as port:
-            cold = (*shlex.split(sshd.client_options(root / "ssh/user")),)
-            kept = ("-oControlMaster=auto", f"-oControlPath={root}/ssh/control", "-oControlPersist=60")
-            warm = (*cold, *kept)
-            alone = (*shlex.split(sshd.client_options(root / "ssh/other")),)
-            host = f"{getpass.getuser()}@127.0.0.1"
-
-            def service(words: tuple[str, ...]) -> Service:
-                return Service(Asking("ssh", "laptop", "laptop", host, port, words, patience=60))
-
-            def ask_once(words: tuple[str, ...]) -> Callable[[int], None]:
-                def ask(number: int) -> None:
-                    with service(words) as one:
-                        check(one, number)
-
-                return ask
-
-            def check(one: Service, number: int) -> None:
-                (found,) = one.request([wanted(number % options.jobs)], "person")
-                if found.state != "published":
-                    raise RuntimeError(f"the answer is {found}")
-
-            with service(warm) as one:
-                print(f"open  {measured(options.runs, lambda number: check(one, number))}")
-                print(f"warm  {measured(options.runs, ask_once(warm))}")
-            print(f"cold  {measured(options.runs, ask_once(cold))}")
-
-            def nothing(words: tuple[str, ...]) -> Callable[[int], None]:
-                command = ["ssh", "-T", "-oBatchMode=yes", "-p", str(port), *words, host, "true"]
-                return lambda number: subprocess.run(command, stdin=subprocess.DEVNULL, check=True) and None
-
-            kept = ("-oControlMaster=auto", f"-oControlPath={root}/ssh/alone", "-oControlPersist=60")
-            print(f"warm, ssh alone  {measured(options.runs, nothing((*alone, *kept)))}")
-            print(f"cold, ssh alone  {measured(options.runs, nothing(alone))}")
+        program = str(environments.environment().bin / "portage-ext")
+        door = ["env", "-i", "PATH=/usr/bin:/bin", f"PORTAGE_CONFIGROOT={root}", f"ROOT={root}", program, "door"]
+        made = subprocess.run([*door, "--setup"], capture_output=True, text=True, check=True).stdout
+        (server,) = re.findall("[0-9a-f]{64}", made)
+        over_ssh(root, shlex.join(door), options.runs, options.jobs)
+        over_tls(root, door, server, port, options.runs, options.jobs)
 
 
 if __name__ == "__main__":

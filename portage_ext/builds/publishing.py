@@ -8,6 +8,7 @@ added twice. Signing, index, gates and release are the same as for every other p
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from dataclasses import replace
@@ -56,10 +57,7 @@ def inject(entry: Entry, ledger: Ledger, pkgdir: Path, config_root: Path) -> Pat
             if not entry.place:
                 ledger.set_place(entry.key, entry.fence, str(place))
             if result.exists():
-                if not place.exists():
-                    files.make_directory(place.parent)
-                    with files.replacing(place) as target, result.open("rb") as source:
-                        shutil.copyfileobj(source, target)
+                _put(result, place)
                 shutil.rmtree(result.parent)
     finally:
         held.release()
@@ -88,13 +86,21 @@ def copy(share: Share, entry: Entry, ledger: Ledger, pkgdir: Path, config_root: 
                 begun = found.place and not found.fence
                 place = Path(found.place) if begun else _free(pkgdir, Cpv.parse(entry.job.cpv))
             ledger.set_share(replace(found, place=str(place), fence=0))
-            if not place.exists():
-                files.make_directory(place.parent)
-                with files.replacing(place) as target, open(entry.place, "rb") as source:
-                    shutil.copyfileobj(source, target)
+            _put(Path(entry.place), place)
             return replace(found, place=str(place), fence=entry.fence)
     finally:
         held.release()
+
+
+def _put(source: Path, place: Path) -> None:
+    """Copy ``source`` to ``place``, unless an earlier run has. The caller holds the lock of PKGDIR. Raises OSError."""
+    if place.exists():
+        return
+    files.make_directory(place.parent)
+    for half in place.parent.glob(f"{glob.escape(files.TEMPORARY_PREFIX + place.name)}.*"):
+        half.unlink(missing_ok=True)  # left by a run that was killed
+    with files.replacing(place) as target, source.open("rb") as data:
+        shutil.copyfileobj(data, target)
 
 
 def _free(pkgdir: Path, cpv: Cpv) -> Path:

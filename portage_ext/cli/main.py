@@ -7,7 +7,6 @@ import atexit
 import gc
 import os
 import sys
-import threading
 from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NoReturn
@@ -19,6 +18,31 @@ from portage_ext.errors import PortageExtError, UsageError
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+
+
+def _columns() -> int:
+    """The width of help: what COLUMNS or the terminal says, else 80, as argparse has it.
+
+    argparse imports shutil to find it, for each argument of a parser, and with it every compression.
+    """
+    try:
+        told = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        told = 0
+    if told <= 0:
+        try:
+            told = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ is not None else 0
+        except (OSError, ValueError):
+            told = 0
+    return (told or 80) - 2
+
+
+def _help(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, width=_columns())
+
+
+def _overview(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns())
 
 
 def whole_parser(
@@ -33,13 +57,13 @@ def whole_parser(
         usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Binary packages for Portage, chosen and trusted.",
         epilog=overview(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_overview,
     )
     parser.add_argument("--version", action="version", version=f"portage-ext {__version__}")
     # The epilog lists the commands in groups; help lines here would list them a second time.
     below = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="portage-ext", help=argparse.SUPPRESS)
     for name in [name for name in COMMANDS if name in only] or COMMANDS:
-        sub = below.add_parser(name, description=COMMANDS[name])
+        sub = below.add_parser(name, description=COMMANDS[name], formatter_class=_help)
         if name in only:
             load(name).arguments(sub)
     for name, command in others.items():
@@ -67,7 +91,8 @@ def program() -> NoReturn:
     system frees them at once. What was registered for the end is run, and what was printed is flushed.
     """
     status = main()
-    if threading.active_count() == 1:
+    threads = sys.modules.get("threading")
+    if threads is None or threads.active_count() == 1:
         atexit._run_exitfuncs()
         try:
             sys.stdout.flush()

@@ -69,6 +69,8 @@ class Listener(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve one connection, in a thread of its own."""
         request.settimeout(limits.DOOR_HANDSHAKE)
+        # An answer has a head and a line. Without this, the line waits until the client has acknowledged the head: 40 ms.
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.ExitStack() as stack:
             try:
                 context = self.register.now().context

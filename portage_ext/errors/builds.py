@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import indent
 from typing import ClassVar
 
 from portage_ext.errors import PortageExtError
@@ -65,6 +64,8 @@ class UnresolvedError(PortageExtError):
     said: str
 
     def __str__(self) -> str:
+        from textwrap import indent  # takes longer to import than all errors here
+
         return f"target {self.where}: emerge could not resolve the request:\n{indent(self.said, '  ')}"
 
 

@@ -27,6 +27,8 @@ from portage_ext.limits import swarm as bounds
 
 _SIDE: Final = Path(__file__).with_name("in_buildbot")
 _PR_SET_PDEATHSIG: Final = 1
+_NO_PAGE: Final = "the web page needs buildbot-www"
+"""What in_buildbot/master.py says into the log if Buildbot has no web page."""
 _TAC: Final = """\
 import os
 
@@ -93,10 +95,19 @@ class Master:
         until = time.monotonic() + bounds.START
         while not self.socket.exists():
             if not self.is_running() or time.monotonic() > until:
-                raise SwarmError(
-                    f"Buildbot does not start: {_end(self.directory / 'twistd.log')}", f"Its log: {self.directory}/twistd.log."
-                )
+                written = self.directory / "twistd.log"
+                raise self._trouble(_end(written), "Buildbot does not start", f"Its log: {written}.")
             time.sleep(0.05)
+
+    def _trouble(self, said: str, why: str, todo: str) -> SwarmError:
+        """Buildbot has ended and ``said`` something. If it does not lack its web page, ``why`` and ``todo`` are for people."""
+        if _NO_PAGE not in said:
+            return SwarmError(f"{why}: {said}", todo)
+        where = "for the same Python as buildbot" if self.settings.buildbot is None else f"in {self.settings.buildbot}"
+        return SwarmError(
+            f"[swarm] web = {self.settings.web} asks for the web page of Buildbot, but buildbot-www is not installed",
+            f"Install buildbot-www {where}, in the same version, or remove `web` from [swarm].",
+        )
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -128,10 +139,9 @@ class Master:
                 check=False,
             )
             if done.returncode:
-                raise SwarmError(
-                    f"Buildbot cannot make its database: {' '.join((done.stdout + done.stderr).split())[-400:]}",
-                    f"Try `buildbot upgrade-master {self.directory}`.",
-                )
+                told = " ".join((done.stdout + done.stderr).split())[-400:]
+                todo = f"Try `buildbot upgrade-master {self.directory}`."
+                raise self._trouble(told, "Buildbot cannot make its database", todo)
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / "master.cfg.sample").unlink()
             os.rename(self.directory / "state.sqlite", template)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,8 @@ from portage_ext.errors import UsageError
 from portage_ext.errors.builds import CaptureError, TargetError
 from portage_ext.limits import builds as limits
 
-# The service side of requests starts for each client, and only asks which capture is the current one.
+# The service side of requests starts for each client, and only asks which capture is the current one: what reads and writes
+# captures is imported where that is done.
 if TYPE_CHECKING:
     from portage_ext.targets.capture import Target
 
@@ -69,6 +69,8 @@ class Store:
 
     def save(self, name: str, target: Target) -> None:
         """Make ``target`` the current capture of ``name``; the capture before it is kept. Raises OSError, CaptureError."""
+        import shutil
+
         files.make_directory(self.directory, 0o700)
         counts = self._current(checked_name(name))
         for never in [path for path in self._captures(name) if int(path.name) > int(counts or 0)]:
@@ -103,6 +105,8 @@ class Store:
 
     def forget(self, name: str) -> None:
         """Remove the target ``name`` and its captures. Raises TargetError, OSError, UsageError."""
+        import shutil
+
         link = self.directory / checked_name(name)
         if not link.is_symlink():
             raise self._unknown(name)

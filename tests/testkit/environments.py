@@ -136,11 +136,32 @@ def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
     return found
 
 
-def programs(name: str, packages: list[str]) -> Path:
-    """The prefix of a virtual environment called ``name`` with ``packages`` from PyPI. Makes it when it is not there yet."""
+def programs(name: str, packages: list[str], python: str = "") -> Path:
+    """The prefix of a virtual environment called ``name`` with ``packages`` from PyPI. Makes it when it is not there yet.
+
+    ``python`` is another Python than that of the tests."""
     with locked(name):
-        _create(CACHE / name, packages)
+        _create(CACHE / name, packages, python)
     return CACHE / name
+
+
+def pythons() -> dict[int, str]:
+    """The Pythons of this machine by minor version: those on PATH, and those that are installed beside that of the tests."""
+    found: dict[int, str] = {}
+    places = [*os.environ.get("PATH", "").split(":"), *(str(path) for path in Path(sys.base_prefix).parent.glob("*/bin"))]
+    for place in places:
+        for path in Path(place).glob("python3.[0-9]*"):
+            number = path.name.removeprefix("python3.")
+            # A program of this name may only look for a Python that is not there.
+            if number.isdigit() and int(number) not in found and _suits(str(path), int(number)):
+                found[int(number)] = str(path)
+    return found
+
+
+def _suits(python: str, minor: int) -> bool:
+    """Whether it is Python 3.``minor``, and can make virtual environments."""
+    question = f"import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, {minor}))"
+    return subprocess.run([python, "-c", question], capture_output=True, check=False).returncode == 0
 
 
 def javascript(package: str) -> Path:
@@ -156,18 +177,39 @@ def javascript(package: str) -> Path:
     return prefix / "node_modules" / package.rpartition("@")[0]
 
 
+BUILDBOT = "4.3.0"
+
+
 def buildbot() -> Path:
     """The prefix of a virtual environment with Buildbot's master, its web page, and its worker."""
-    return programs("buildbot-www", ["buildbot==4.3.0", "buildbot-www==4.3.0", "buildbot-worker==4.3.0"])
+    return programs("buildbot-www", [f"{name}=={BUILDBOT}" for name in ("buildbot", "buildbot-www", "buildbot-worker")])
 
 
-def _create(prefix: Path, packages: list[str]) -> Path:
-    """A virtual environment with ``packages``; complete or not there at all. Returns its python."""
+def buildbot_beside(prefix: Path, whole: Path, site: Path | None = None) -> Path:
+    """An environment ``prefix`` with everything of the environment ``whole`` but Buildbot, and Buildbot from ``site``.
+
+    Without ``site``, it has the master of ``whole``, too, but no web page."""
+    _run([whole / "bin/python3", "-m", "venv", "--without-pip", prefix])
+    (made,), (other,) = (list(one.glob("lib/python3*/site-packages")) for one in (prefix, whole))
+    for path in other.iterdir():
+        if not path.name.startswith("buildbot" if site is not None else "buildbot_www"):
+            (made / path.name).symlink_to(path)
+    for path in () if site is None else site.glob("buildbot*"):
+        (made / path.name).symlink_to(path)
+    for name in ("buildbot", "buildbot-worker", "twistd"):
+        script = prefix / "bin" / name
+        script.write_text((whole / "bin" / name).read_text().replace(str(whole), str(prefix)))
+        script.chmod(0o755)
+    return prefix
+
+
+def _create(prefix: Path, packages: list[str], like: str = "") -> Path:
+    """A virtual environment of the Python ``like`` with ``packages``; complete or not there at all. Returns its python."""
     python = prefix / "bin/python3"
     complete = prefix / "complete"
     if not complete.exists():
         shutil.rmtree(prefix, ignore_errors=True)
-        _run([_python(), "-m", "venv", prefix])
+        _run([like or _python(), "-m", "venv", prefix])
         _run([python, *PIP, "install", *packages])
         complete.write_text("\n".join(packages) + "\n")
     return python

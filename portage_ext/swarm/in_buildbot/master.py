@@ -17,7 +17,9 @@ does not repeat an attempt that was lost with its machine.
 import json
 import os
 
+from buildbot.config.errors import error
 from buildbot.plugins import schedulers, steps, util, worker
+from buildbot.plugins.db import get_plugins
 from buildbot.process.buildstep import BuildStep
 from buildbot.process.remotecommand import RemoteShellCommand
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
@@ -335,6 +337,8 @@ BuildmasterConfig = {
 if WEB:
     # The page only shows. Nobody has the role that every change needs, because the coordinator decides what is built: there is
     # no login, no hook for changes, and no picture from another host.
+    if "base" not in get_plugins("www"):
+        error("the web page needs buildbot-www")  # swarm/master looks for these words
     BuildmasterConfig["www"] = {
         "port": WEB["port"],
         "authz": util.Authz(allowRules=[util.AnyControlEndpointMatcher(role="nobody")], roleMatchers=[]),

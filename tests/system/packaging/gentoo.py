@@ -1,7 +1,7 @@
 """A stand-in for the gentoo repository, which is too large to have here and cannot be fetched in a test.
 
 It has what the ebuild names: its dependencies, and its eclasses with those of their functions and variables that it uses.
-distutils-r1 installs for the one Python that runs the test, with pip as the real one does with gpep517.
+distutils-r1 installs for one Python, with pip as the real one does with gpep517.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PYTHON_PACKAGES = (
 )  # fmt: skip
 
 
-def repository(location: Path) -> EbuildRepository:
-    """The stand-in at ``location``."""
+def repository(location: Path, python: str = "python3", target: str = _TARGETS[0]) -> EbuildRepository:
+    """The stand-in at ``location``, whose distutils-r1 builds with the program ``python`` for the USE flag ``target``."""
     gentoo = EbuildRepository.create(location, "gentoo")
     gentoo.write("profiles/categories", "app-crypt\napp-portage\ndev-python\ndev-util\nsys-apps\n")
     gentoo.write("licenses/GPL-2+", "GPL-2 or any later version\n")
     gentoo.write("profiles/desc/python_targets.desc", "".join(f"{one} - Build with {one}\n" for one in IMPLEMENTATIONS))
     defaults = gentoo.location / "profiles/default/linux/amd64/make.defaults"
-    defaults.write_text(defaults.read_text() + f'USE="{_TARGETS[0]}"\n')
+    defaults.write_text(defaults.read_text() + f'USE="{target}"\n')
     gentoo.write(
         "eclass/distutils-r1.eclass",
         f"""
@@ -51,11 +51,11 @@ def repository(location: Path) -> EbuildRepository:
         }}
         distutils-r1_src_compile() {{
             export EPYTHON=python3
-            python3 -m pip --quiet wheel --no-index --no-deps --no-build-isolation -w "${{T}}"/dist . || die
+            {python} -m pip --quiet wheel --no-index --no-deps --no-build-isolation -w "${{T}}"/dist . || die
             python_compile_all
         }}
         distutils-r1_src_install() {{
-            python3 -m pip --quiet install --no-index --no-deps --no-compile --ignore-installed \\
+            {python} -m pip --quiet install --no-index --no-deps --no-compile --ignore-installed \\
                 --root="${{D}}" --prefix="${{EPREFIX}}"/usr "${{T}}"/dist/*.whl || die
             python_install_all
         }}

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from portage_ext.config.swarm import Swarm
+from portage_ext.swarm.master import Master
+from portage_ext.swarm.register import Register
 from tests.system.packaging import gentoo
 from tests.testkit import environments
+from tests.testkit.daemon import free_port
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.environments import CHECKOUT
 from tests.testkit.roots import Root
 
 # The last ones for bash 5.2 (later pkgcore refuses to start without 5.3), with the tree-sitter that they were written for.
 PKGCHECK = ["pkgcheck==0.10.34", "pkgcore==0.12.30", "tree-sitter<0.25", "tree-sitter-bash<0.24"]
+
+PATIENCE = 90.0
 
 
 @pytest.fixture
@@ -111,20 +119,48 @@ def _needs(python: Path, name: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_buildbot_builds_from_its_source(work: Path, overlay: EbuildRepository) -> None:
+@pytest.mark.parametrize("implementation", gentoo.IMPLEMENTATIONS)
+def test_buildbot_builds_from_its_source_and_runs(work: Path, overlay: EbuildRepository, implementation: str) -> None:
     """The archives come from PyPI, as everything that the tests install; Portage compares them with the Manifest."""
-    main = gentoo.repository(work / "gentoo")
+    minor = int(implementation.rpartition("_")[2])
+    python = environments.pythons().get(minor)
+    if python is None:
+        pytest.skip(f"this machine has no Python 3.{minor}")
+    builder = environments.programs(f"builder-3.{minor}", ["setuptools>=64", "wheel"], python)
+    main = gentoo.repository(work / "gentoo", str(builder / "bin/python3"), f"python_targets_{implementation}")
     distfiles = work / "distfiles"
-    builder = environments.programs("builder", ["setuptools>=64", "wheel"])
-    for name in ("buildbot", "buildbot-worker"):
-        fetch = ("-m", "pip", "-q", "download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", f"{name}==4.3.0")
-        subprocess.run([str(builder / "bin/python3"), *fetch, "-d", str(distfiles)], check=True, stderr=subprocess.DEVNULL)
+    names = ("buildbot", "buildbot-worker")
+    for name in names:
+        fetch = ("-m", "pip", "-q", "download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation")
+        command = [str(builder / "bin/python3"), *fetch, f"{name}=={environments.BUILDBOT}", "-d", str(distfiles)]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     settings = {"DISTDIR": str(distfiles), "ACCEPT_KEYWORDS": "~amd64"}
     root = Root.create(work / "r", environments.environment(plugin=False), [main, overlay], **settings)
-    libraries = str(next(builder.glob("lib/python3*/site-packages")))
-    root.emerge("-1", "--nodeps", "dev-util/buildbot", "dev-util/buildbot-worker", PYTHONPATH=libraries).ok()
+    root.emerge("-1", "--nodeps", "dev-util/buildbot", "dev-util/buildbot-worker").ok()
     assert (root.path / "usr/bin/buildbot").is_file()
     assert (root.path / "usr/bin/buildbot-worker").is_file()
-    site = next((root.path / "usr/lib").glob("python3*/site-packages"))
-    assert (site / "buildbot/master.py").is_file()
-    assert (site / "buildbot_worker/bot.py").is_file()
+
+    # What emerge has installed, beside the packages that it needs.
+    whole = environments.programs(f"buildbot-3.{minor}", [f"{name}=={environments.BUILDBOT}" for name in names], python)
+    prefix = environments.buildbot_beside(work / "buildbot", whole, root.path / f"usr/lib/python3.{minor}/site-packages")
+    for name in names:
+        said = subprocess.run([str(prefix / "bin" / name), "--version"], capture_output=True, text=True, check=True).stdout
+        assert environments.BUILDBOT in said
+    register = Register(work / "swarm")
+    register.set_up()
+    with free_port() as port:
+        master = Master(work / "m", Swarm("127.0.0.1", port, buildbot=prefix), register.directory)
+        master.start({})
+        try:
+            # Builders can connect after it answers the coordinator.
+            until = time.monotonic() + PATIENCE
+            while not is_open(port):
+                assert time.monotonic() < until, (work / "m/twistd.log").read_text()[-3000:]
+                time.sleep(0.05)
+        finally:
+            master.stop()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -12,6 +12,8 @@ from tests.system.publish import site
 from tests.system.publish.site import Host
 from tests.testkit.httpd import Server
 
+PROXY = '\n[swarm]\nweb = 8010\nweb-url = "https://builds.example/swarm/"\n'
+
 
 def check(release: Path) -> None:
     """As docs/publishing.md tells people to check the pages of a mirror."""
@@ -25,7 +27,7 @@ def check(release: Path) -> None:
 
 def test_pages_come_with_each_release_and_clients_install_as_before(work: Path, host: Host, web: Server) -> None:
     settings = host.root.path / "etc/portage/portage-ext.toml"
-    settings.write_text(settings.read_text().replace("[publish]\n", '[publish]\nsite = true\ntitle = "Lab"\n', 1))
+    settings.write_text(settings.read_text().replace("[publish]\n", '[publish]\nsite = true\ntitle = "Lab"\n', 1) + PROXY)
     host.run("publish").ok()
     host.run("promote", "staging", "production", "--gates", "index").ok()
     for channel in ("staging", "production"):
@@ -35,6 +37,9 @@ def test_pages_come_with_each_release_and_clients_install_as_before(work: Path, 
     assert host.key.fingerprint in (host.tree / "production/pages/setup.html").read_text()
     front = (host.tree / "production/pages/index.html").read_text()
     assert "<dt>Signed</dt><dd>all packages</dd>" in front
+    # Where a proxy offers Buildbot's page; the port alone is of no use to anybody else.
+    assert '<a href="https://builds.example/swarm/">https://builds.example/swarm/</a>' in front
+    assert "8010" not in front
 
     client = site.client(work, host, f"{web.url}/production")
     client.emerge("-1", "--getbinpkgonly", "app-misc/hello").ok()

@@ -7,12 +7,14 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portage_ext.config.swarm import Swarm
+from portage_ext.errors.swarm import SwarmError
 from portage_ext.swarm.master import Master
 from portage_ext.swarm.register import Register
 from tests.testkit import environments
@@ -117,3 +119,30 @@ def test_without_a_port_there_is_no_page(work: Path) -> None:
                 ask(other, "GET", "/")
         finally:
             master.stop()
+
+
+@pytest.mark.slow
+def test_a_missing_page_is_said_in_one_line_with_what_to_do(work: Path) -> None:
+    register = Register(work / "swarm")
+    register.set_up()
+    buildbot = environments.buildbot_beside(work / "no-www", environments.buildbot())
+    with free_port() as port, free_port() as web:
+        plain = Swarm("127.0.0.1", port, buildbot=buildbot)
+        whole = replace(plain, web=web)
+
+        def start(name: str, settings: Swarm) -> None:
+            master = Master(work / name, settings, register.directory)
+            try:
+                master.start({"b1": SECRET})
+            finally:
+                master.stop()
+
+        start("old", plain)
+        # An old coordinator misses the page when Buildbot starts, a new one when it makes its database.
+        for name in ("old", "new"):
+            with pytest.raises(SwarmError) as refused:
+                start(name, whole)
+            assert str(refused.value) == (
+                f"[swarm] web = {web} asks for the web page of Buildbot, but buildbot-www is not installed. "
+                f"Install buildbot-www in {buildbot}, in the same version, or remove `web` from [swarm]."
+            )
