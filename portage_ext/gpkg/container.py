@@ -7,7 +7,7 @@ data after the end of the archive (docs/adr/0301-what-reindex-leaves-out.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -146,16 +146,20 @@ def check_members(source: Source, container: Container, *, image: bool) -> None:
 
     Portage does not hash images either when it makes the index. Raises DigestMismatchError and other PackageErrors.
     """
-    records = container.manifest.by_name()
-    for name, member in container.members.items():
-        if name == "Manifest" or (name.startswith("image") and not image):
-            continue
+    for name, member, record in covered(container, image=image):
         hasher = Hasher()
         for block in source.blocks(member.offset, member.offset + member.size):
             hasher.update(block)
-        record = records[name]
         if hasher.values() != {"BLAKE2B": record.blake2b, "SHA512": record.sha512}:
             raise DigestMismatchError(source.name, f"{name} does not match the Manifest")
+
+
+def covered(container: Container, *, image: bool) -> Iterator[tuple[str, Member, Record]]:
+    """The members whose digests :func:`check_members` compares, and what the Manifest says of each."""
+    records = container.manifest.by_name()
+    for name, member in container.members.items():
+        if name != "Manifest" and (image or not name.startswith("image")):
+            yield name, member, records[name]
 
 
 def read_metadata(source: Source, container: Container, wanted: frozenset[str] | None = None) -> dict[str, bytes]:

@@ -41,7 +41,7 @@ class Source:
 
     __slots__ = ("_fd", "_head", "name", "stamp")
 
-    def __init__(self, fd: int, name: str, buffer: bytearray | None = None) -> None:
+    def __init__(self, fd: int, name: str, buffer: bytearray | memoryview | None = None) -> None:
         """``buffer`` of HEAD bytes saves an allocation. This object uses it until the caller gives it to another Source."""
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
@@ -83,6 +83,11 @@ class Source:
     @property
     def size(self) -> int:
         return self.stamp.size
+
+    @property
+    def whole(self) -> memoryview | None:
+        """All bytes of the file, if they are in memory."""
+        return self._head if len(self._head) == self.stamp.size else None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return exactly ``size`` bytes from ``offset``."""

@@ -1,7 +1,7 @@
 """Dependencies are evaluated by Portage's own ``use_reduce``, except for values that it would return unchanged.
 
 Almost all values of built packages have no conditionals, and the same tokens occur again and again. So Portage evaluates each
-token once, and a whole value only if it has operators.
+token once, and a whole value only if it has more than atoms and any-of groups of atoms.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Function("portage.dep:paren_enclose", ("mylist",)),
 )
 _OPERATORS: Final = re.compile(r"[()|?\[]|->")
+_ATOM: Final = re.compile(r"[^()|?^\[\]]+(?:\[[^?=\[\]]*\])?")
+"""An atom whose evaluation does not depend on USE; its USE dependencies, if any, have no conditionals."""
 _FLAGS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_@-]*")
 """Covers every USE flag that Portage accepts in a conditional; more words than flags do no harm."""
 _CACHE: Final = 200_000
@@ -44,6 +46,8 @@ class DependEvaluator:
                 return " ".join([tokens[token] for token in value.split()])
             except KeyError:
                 return " ".join([self._token(token) for token in value.split()])
+        if atoms and (simple := self._simple(value)) is not None:
+            return simple
         # Only the flags that the value names can change the result.
         relevant = use.intersection(_FLAGS.findall(value)) if "?" in value or "=" in value else frozenset[str]()
         known = (atoms, value, relevant)
@@ -53,6 +57,31 @@ class DependEvaluator:
             if len(self._values) < _CACHE:
                 self._values[known] = result
         return result
+
+    def _simple(self, value: str) -> str | None:
+        """The result for a value of atoms and of any-of groups with at least two atoms; None for other values.
+
+        Portage changes nothing but the atoms of such a value.
+        """
+        words: list[str] = []
+        inside = -1  # how many atoms the group has; -1: there is no group, -2: one begins
+        for word in value.split():
+            if word == "||" and inside == -1:
+                inside = -2
+            elif word == "(" and inside == -2:
+                inside = 0
+            elif word == ")" and inside >= 2:
+                inside = -1
+            elif inside == -2 or "->" in word or not _ATOM.fullmatch(word):
+                return None
+            else:
+                try:
+                    word = self._tokens.get(word) or self._token(word)
+                except ValueError:
+                    return None  # the whole value says better what is wrong
+                inside += inside >= 0
+            words.append(word)
+        return " ".join(words) if inside == -1 else None
 
     def _token(self, token: str) -> str:
         result = self._tokens.get(token)

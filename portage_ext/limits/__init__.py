@@ -83,6 +83,12 @@ BATCH: Final = 128
 """Packages a process reads between two reports; their signatures are checked by one run of gpg."""
 BATCH_BYTES: Final = 32 * MIB
 """Maximum of signed bytes in memory for one run of gpg."""
+TOGETHER_FROM: Final = 8
+"""From this number of packages on, digests of several are computed side by side."""
+TOGETHER_SIZE: Final = 512 * KIB
+"""The largest file that is read together with others."""
+TOGETHER_BYTES: Final = 8 * MIB
+"""Maximum of bytes of files in memory that are read together, in one process."""
 PREFETCH_FROM: Final = 256
 """From this number of packages on, they are read before the lock is taken."""
 GPG_SECONDS: Final = 600.0

@@ -1,10 +1,16 @@
-"""Digests are computed together in one pass over the bytes, and compared as lower-case hexadecimal text."""
+"""Digests are computed together in one pass over the bytes, and compared as lower-case hexadecimal text.
+
+Those of many pieces can be computed side by side by ``_lanes``, a small C module. Where it was not built, hashlib gives the
+same values.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
 from typing import Final, Protocol
 
 
@@ -68,3 +74,31 @@ def hexdigests(data: bytes | memoryview, algorithms: tuple[str, ...] = STRONG) -
     hasher = Hasher(algorithms)
     hasher.update(data)
     return hasher.values()
+
+
+_IN_LANES: Final[Mapping[str, tuple[str, ...]]] = {
+    "plain": ("MD5",),
+    "avx2": ("MD5", "BLAKE2B"),
+    "avx512": ("MD5", "SHA1", "BLAKE2B", "SHA512"),
+}
+"""What ``_lanes`` computes faster than hashlib, by the instructions of the CPU: measured in docs/adr/0306."""
+_LANES_FROM: Final = 4
+"""For fewer pieces hashlib is faster."""
+
+
+@lru_cache(maxsize=1)
+def _lanes() -> tuple[ModuleType | None, frozenset[str]]:
+    """The C module, and the algorithms for which it is used."""
+    try:
+        from portage_ext.model import _lanes as module
+    except ImportError:
+        return None, frozenset()
+    return module, frozenset(_IN_LANES.get(module.LEVELS[-1], ()))
+
+
+def many(algorithm: str, pieces: Sequence[bytes | memoryview]) -> list[str]:
+    """The hexadecimal value of ``algorithm`` for each of ``pieces``, in the same order."""
+    module, better = _lanes()
+    if module is None or algorithm not in better or len(pieces) < _LANES_FROM:
+        return [hexdigests(piece, (algorithm,))[algorithm] for piece in pieces]
+    return [value.hex() for value in module.digests(algorithm, list(pieces))]

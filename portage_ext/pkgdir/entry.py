@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,6 @@ from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import (
-    ChangingPackageError,
     DecompressionError,
     InvalidDependencyError,
     MalformedPackageError,
@@ -26,7 +25,7 @@ from portage_ext.errors import (
 )
 from portage_ext.gpkg.container import VERSION_FILE, Container, check_members, read_container, read_metadata
 from portage_ext.gpkg.identity import as_text
-from portage_ext.gpkg.source import HEAD, FileStamp, Source, open_package
+from portage_ext.gpkg.source import FileStamp, Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.index.blocks import Row
 from portage_ext.index.format import MTIME, IndexFormat
@@ -34,7 +33,7 @@ from portage_ext.model import GPKG_SUFFIX, Hasher
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
 from portage_ext.pkgdir.naming import place
-from portage_ext.pkgdir.signatures import SignaturePolicy, Signed, check_signatures
+from portage_ext.pkgdir.signatures import SignaturePolicy, Signed
 
 _LINKED: Final = frozenset(("REQUIRES", "PROVIDES"))
 """The metadata that Portage records for packages with ELF objects; without it there is no contract to compute."""
@@ -76,9 +75,7 @@ class LeftOut:
 Outcome = Indexed | LeftOut
 
 
-def _gpkg(source: Source, plan: ReadPlan) -> tuple[dict[str, bytes], Signed | None]:
-    container = read_container(source)
-    check_members(source, container, image=plan.image)
+def _gpkg(source: Source, container: Container, plan: ReadPlan) -> tuple[dict[str, bytes], Signed | None]:
     signed = None
     if plan.policy.verify and (container.signed or plan.policy.required):
         signed = _signed(source, container)
@@ -142,7 +139,24 @@ def _evaluate(path: str, values: dict[str, str], use: frozenset[str], plan: Read
                 raise InvalidDependencyError(path, f"{key}: {error}") from error
 
 
-def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) -> Indexed:
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An entry that lacks the digests of its file: the row, and the values by Portage's internal names."""
+
+    row: Row
+    values: dict[str, str]
+
+    def indexed(self, digests: Mapping[str, str], plan: ReadPlan) -> Indexed:
+        """The entry with ``digests``. Raises OversizedPackageError."""
+        self.values.update(digests)
+        text = plan.format.emit(self.values, plan.header)
+        if len(text) >= limits.INDEX_ENTRY_SIZE:
+            # Because of this one package, emerge would ignore the whole binhost.
+            raise OversizedPackageError(self.row.path, f"its entry in the index would have {len(text)} bytes")
+        return Indexed(self.row, text)
+
+
+def _described(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) -> Described:
     texts = as_text(path, raw)
     identity = place(path, texts)
     stamp = source.stamp
@@ -153,10 +167,6 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     _evaluate(path, values, use, plan)
     if layout.evaluated_twice(values, plan.header):
         _evaluate(path, values, use, plan)
-    hasher = Hasher(layout.digests)
-    for block in source.blocks():
-        hasher.update(block)
-    values.update(hasher.values())
     if identity.build_id is not None:
         values["BUILD_ID"] = str(identity.build_id)
     values["CPV"] = str(identity.cpv)
@@ -165,11 +175,13 @@ def _entry(path: str, source: Source, raw: Mapping[str, bytes], plan: ReadPlan) 
     values[MTIME] = str(stamp.mtime_ns // 1_000_000_000)
     build = f"{'' if identity.build_id is None else identity.build_id}|{identity.build_time or 0}"
     row = Row(path, stamp.size, stamp.mtime_ns, stamp.inode, values["CPV"], build)
-    text = layout.emit(values, plan.header)
-    if len(text) >= limits.INDEX_ENTRY_SIZE:
-        # Because of this one package, emerge would ignore the whole binhost.
-        raise OversizedPackageError(path, f"its entry in the index would have {len(text)} bytes")
-    return Indexed(row, text)
+    return Described(row, values)
+
+
+def describe_gpkg(path: str, source: Source, container: Container, plan: ReadPlan) -> tuple[Described, Signed | None]:
+    """Everything of the entry but the digests of the file, and the signatures to check. Raises PackageError."""
+    raw, signed = _gpkg(source, container, plan)
+    return _described(path, source, raw, plan), signed
 
 
 def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tuple[Indexed, Signed | None]:
@@ -180,12 +192,17 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
     try:
         source = Source(fd, path, buffer)
         if path.endswith(GPKG_SUFFIX):
-            raw, signed = _gpkg(source, plan)
+            container = read_container(source)
+            check_members(source, container, image=plan.image)
+            described, signed = describe_gpkg(path, source, container, plan)
         elif plan.policy.required:
             raise UnacceptedSignatureError(path, "an xpak package cannot be signed, but FEATURES has binpkg-request-signature")
         else:
-            raw, signed = _xpak(source, plan), None
-        indexed = _entry(path, source, raw, plan)
+            described, signed = _described(path, source, _xpak(source, plan), plan), None
+        hasher = Hasher(plan.format.digests)
+        for block in source.blocks():
+            hasher.update(block)
+        indexed = described.indexed(hasher.values(), plan)
         source.unchanged()
         return indexed, signed
     except OSError as error:
@@ -193,52 +210,3 @@ def read_one(path: str, plan: ReadPlan, buffer: bytearray | None = None) -> tupl
         raise UnreadablePackageError(path, f"cannot be examined: {error.strerror or error}") from error
     finally:
         os.close(fd)
-
-
-def _stamp(path: str) -> FileStamp | None:
-    try:
-        return FileStamp.of(os.lstat(path))
-    except OSError:
-        return None
-
-
-def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
-    """Read several files and check their signatures together; one outcome for each path that still exists, in order.
-
-    Raises VerificationUnavailableError.
-    """
-    outcomes: dict[str, Outcome] = {}
-    buffer = bytearray(HEAD)
-    top = str(plan.pkgdir)
-    signed: list[Signed] = []
-    waiting = 0
-
-    def refuse(packages: list[Signed]) -> None:
-        for path, reason in check_signatures(packages, plan.policy, thorough=plan.image).items():
-            outcomes[path] = LeftOut(path, None, UnacceptedSignatureError(path, reason))
-        packages.clear()
-
-    for path in paths:
-        for attempt in range(limits.READ_ATTEMPTS):
-            stamp = _stamp(f"{top}/{path}")
-            if stamp is None:
-                break
-            try:
-                indexed, signature = read_one(path, plan, buffer)
-            except ChangingPackageError as error:
-                outcomes[path] = LeftOut(path, None, error)
-                if attempt + 1 < limits.READ_ATTEMPTS:
-                    continue
-            except PackageError as error:
-                outcomes[path] = LeftOut(path, stamp if error.lasting else None, error)
-            else:
-                outcomes[path] = indexed
-                if signature is not None:
-                    signed.append(signature)
-                    waiting += signature.size
-                    if waiting > limits.BATCH_BYTES:
-                        refuse(signed)
-                        waiting = 0
-            break
-    refuse(signed)
-    return list(outcomes.values())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from portage_ext import limits
-from portage_ext.pkgdir.entry import Outcome, ReadPlan, read_batch
+from portage_ext.errors import ChangingPackageError, PackageError, UnacceptedSignatureError
+from portage_ext.gpkg.source import HEAD, FileStamp
+from portage_ext.pkgdir.entry import Indexed, LeftOut, Outcome, ReadPlan, read_one
+from portage_ext.pkgdir.signatures import Signed, check_signatures
 
 Progress = Callable[[int, int], None]
 """Called with how many packages of how many are done."""
@@ -69,3 +73,57 @@ def _pooled(batches: Sequence[Sequence[str]], total: int, plan: ReadPlan, jobs: 
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _stamp(path: str) -> FileStamp | None:
+    try:
+        return FileStamp.of(os.lstat(path))
+    except OSError:
+        return None
+
+
+def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
+    """Read several files and check their signatures together; one outcome for each path that still exists, in order.
+
+    Raises VerificationUnavailableError.
+    """
+    outcomes: dict[str, Outcome] = {}
+    buffer = bytearray(HEAD)
+    top = str(plan.pkgdir)
+    together: Mapping[str, tuple[Indexed, Signed | None]] = {}
+    if len(paths) >= limits.TOGETHER_FROM and not plan.image:
+        from portage_ext.pkgdir.together import read_together
+
+        together = read_together(paths, plan)
+    signed: list[Signed] = []
+    waiting = 0
+
+    def refuse(packages: list[Signed]) -> None:
+        for path, reason in check_signatures(packages, plan.policy, thorough=plan.image).items():
+            outcomes[path] = LeftOut(path, None, UnacceptedSignatureError(path, reason))
+        packages.clear()
+
+    for path in paths:
+        for attempt in range(limits.READ_ATTEMPTS):
+            stamp = _stamp(f"{top}/{path}")
+            if stamp is None:
+                break
+            try:
+                indexed, signature = together[path] if path in together else read_one(path, plan, buffer)
+            except ChangingPackageError as error:
+                outcomes[path] = LeftOut(path, None, error)
+                if attempt + 1 < limits.READ_ATTEMPTS:
+                    continue
+            except PackageError as error:
+                outcomes[path] = LeftOut(path, stamp if error.lasting else None, error)
+            else:
+                outcomes[path] = indexed
+                if signature is not None:
+                    signed.append(signature)
+                    waiting += signature.size
+                    if waiting > limits.BATCH_BYTES:
+                        refuse(signed)
+                        waiting = 0
+            break
+    refuse(signed)
+    return list(outcomes.values())

@@ -41,7 +41,7 @@ SUPPORTED = TESTED
 NEWEST = SUPPORTED[-1]
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 WHEEL_DIRECTORIES = ("portage_ext", "dropin", "bashrc.d", "etc", "man", "setup.d")
-WHEEL_FILES = ("pyproject.toml", "README.md", "LICENSE", "setup_hooks.sh")
+WHEEL_FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "setup_hooks.sh")
 
 
 @dataclass(frozen=True, slots=True)

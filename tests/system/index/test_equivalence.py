@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from portage_ext import limits
 from tests.system.index import sandbox
 from tests.testkit import portages
 from tests.testkit.binhost import Binhost
@@ -152,6 +153,27 @@ def test_every_supported_portage_agrees(work: Path, version: str, binhost: Binho
     ours = sandbox.compare(root)
     assert not ours["left_out"]
     assert ours["packages"] == len(specification) + len(list(binhost.pkgdir.rglob("*.gpkg.tar")))
+
+
+PURE = """
+import sys
+sys.modules["portage_ext.model._lanes"] = None
+from portage_ext.cli.main import main
+sys.exit(main(["reindex"]))
+"""
+"""reindex as it is where no compiler was there when portage-ext was installed."""
+
+
+def test_the_index_is_the_same_without_the_compiled_module(work: Path, binhost: Binhost) -> None:
+    root = sandbox.make_root(work, BINPKG_GPG_VERIFY_GPG_HOME=str(binhost.gnupg))
+    sandbox.copy_binhost(root, binhost.pkgdir)
+    assert len(list(root.pkgdir.rglob("*.gpkg.tar"))) >= limits.TOGETHER_FROM
+    root.run("python3", "-c", "import portage_ext.model._lanes").ok()
+    sandbox.reindex(root).ok()
+    compiled = sandbox.read(root)["packages"]
+    sandbox.clear(root)
+    root.run("python3", "-c", PURE).ok()
+    assert sandbox.read(root)["packages"] == compiled
 
 
 def test_settings_without_compress_index_leave_no_compressed_form_of_portage(work: Path) -> None:

@@ -10,6 +10,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.testkit import environments
 from tests.testkit.environments import CHECKOUT, Environment
 from tests.testkit.roots import Root
@@ -83,3 +85,20 @@ def test_command_answers(client: Root) -> None:
     version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
     assert run.stdout == f"portage-ext {version}\n"
     assert f"\nreadonly VERSION={version}\n" in (CHECKOUT / "setup_hooks.sh").read_text()
+
+
+@pytest.mark.slow
+def test_no_compiler_is_needed(work: Path) -> None:
+    environments.wheel()
+    source = work / "source"
+    source.mkdir()
+    for name in environments.WHEEL_DIRECTORIES:
+        shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    for name in environments.WHEEL_FILES:
+        shutil.copy(CHECKOUT / name, source)
+    python = environments.CACHE / "builder/bin/python3"
+    command = [python, *environments.PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", work / "dist", source]
+    subprocess.run(command, env={**os.environ, "CC": "false"}, check=True)
+    with zipfile.ZipFile(next((work / "dist").glob("*.whl"))) as wheel:
+        assert not [name for name in wheel.namelist() if name.endswith(".so")]
+        assert "portage_ext/model/digest.py" in wheel.namelist()

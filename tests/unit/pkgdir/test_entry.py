@@ -6,6 +6,7 @@ import errno
 import os
 import tarfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ from portage_ext.pkgdir.signatures import SignaturePolicy
 from tests.testkit import binpkgs
 from tests.unit.pkgdir.engine import Engine
 
+pytestmark = pytest.mark.usefixtures("reading")
 GOOD = "app-misc/good/good-1-1.gpkg.tar"
 BAD = "app-misc/foo/foo-1-1.gpkg.tar"
 
@@ -120,11 +122,17 @@ CASES: dict[str, tuple[Callable[[], bytes], type[PackageError]]] = {
 }
 
 
+@cache
+def _made(name: str) -> bytes:
+    """The file of a case, which is read in several ways."""
+    return CASES[name][0]()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_bad_package_is_left_out_by_name_and_the_others_stay(engine: Engine, name: str) -> None:
-    make, error = CASES[name]
+    error = CASES[name][1]
     binpkgs.put(engine.pkgdir, GOOD, binpkgs.gpkg(binpkgs.metadata("app-misc/good-1")))
-    binpkgs.put(engine.pkgdir, BAD, make())
+    binpkgs.put(engine.pkgdir, BAD, _made(name))
     report = engine.run()
     assert [type(one) for one in report.left_out] == [error] or isinstance(report.left_out[0], error), report.left_out
     assert [one.path for one in report.left_out] == [BAD]
