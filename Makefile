@@ -153,6 +153,7 @@ bench-each: check-programs $(VENV)/complete
 	$(RUN) -m bench.builds
 	$(RUN) -m bench.pages
 	$(RUN) -m bench.ask
+	$(RUN) -m bench.scale $(BENCH)
 
 # The pictures of the guides, as Chromium shows the pages now; look at them before you commit them.
 pictures: check-programs $(VENV)/complete

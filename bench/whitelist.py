@@ -51,6 +51,13 @@ def main() -> None:
     """Measure and print the table."""
     entries = int(sys.argv[1]) if len(sys.argv) > 1 else 30000
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    size, figures = measured(entries, runs)
+    print(f"{entries} entries, {size:.0f} MiB of Packages; medians of {runs} runs, whole processes\n")
+    print(report(figures))
+
+
+def measured(entries: int, runs: int) -> tuple[float, dict[str, Figure]]:
+    """The MiB of an index of ``entries`` packages, and the figures of each command by name."""
     binhost = kit.standard()
     with tempfile.TemporaryDirectory(prefix="pe-") as name:
         work = Path(name)
@@ -83,9 +90,7 @@ def main() -> None:
                 query("portageq idle", idle),
             ]
             figures = measure.compare(commands, runs)
-        size = len(text) / 2**20
-    print(f"{entries} entries, {size:.0f} MiB of Packages; medians of {runs} runs, whole processes\n")
-    print(report(figures))
+    return len(text) / 2**20, figures
 
 
 def emerge(name: str, root: Root, option: str, before: Callable[[], None] = lambda: None) -> Command:

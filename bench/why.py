@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from bench import measure
-from bench.measure import Command
+from bench.measure import Command, Figure
 from bench.whitelist import synthetic_index
 from tests.testkit import environments, httpd
 from tests.testkit.ebuilds import EbuildRepository
@@ -29,24 +29,7 @@ def main() -> None:
     """Measure and print the table."""
     packages = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    with tempfile.TemporaryDirectory(prefix="pe-") as name:
-        work = Path(name)
-        work.chmod(0o755)
-        repository = tree(work / "tree", packages)
-        pkgdir = work / "pkgdir"
-        index(pkgdir, packages)
-        with httpd.serve(pkgdir) as server:
-            ours = client(work / "ours", repository, server.url, packages, plugin=True)
-            theirs = client(work / "theirs", repository, server.url, packages, plugin=False)
-            emerge = ["emerge", "--pretend", "--getbinpkg", "--update", "--deep", "--newuse", "@world"]
-            figures = measure.compare(
-                [
-                    Command("emerge", [str(theirs.environment.bin / emerge[0]), *emerge[1:]], theirs.variables()),
-                    command(ours, "why, all on", "--", "--getbinpkg"),
-                    command(ours, "why"),
-                ],
-                runs,
-            )
+    figures = measured(packages, runs, ENTRIES)
     base = figures["emerge"]
     rows = [["", "wall s", "cpu s", "peak MiB", "of emerge's time"]]
     for title, label in (
@@ -58,6 +41,28 @@ def main() -> None:
         rows.append([label, f"{one.seconds:.2f}", f"{one.cpu:.2f}", f"{one.mib:.0f}", f"{one.seconds / base.seconds:.2f}"])
     print(f"{packages} packages, {ENTRIES} entries in the index; medians of {runs} runs; load {os.getloadavg()[0]:.1f}\n")
     print(measure.table(rows))
+
+
+def measured(packages: int, runs: int, entries: int) -> dict[str, Figure]:
+    """The figures of each command by name, over a world of ``packages`` and an index of ``entries``."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        work = Path(name)
+        work.chmod(0o755)
+        repository = tree(work / "tree", packages)
+        pkgdir = work / "pkgdir"
+        index(pkgdir, packages, entries)
+        with httpd.serve(pkgdir) as server:
+            ours = client(work / "ours", repository, server.url, packages, plugin=True)
+            theirs = client(work / "theirs", repository, server.url, packages, plugin=False)
+            emerge = ["emerge", "--pretend", "--getbinpkg", "--update", "--deep", "--newuse", "@world"]
+            return measure.compare(
+                [
+                    Command("emerge", [str(theirs.environment.bin / emerge[0]), *emerge[1:]], theirs.variables()),
+                    command(ours, "why, all on", "--", "--getbinpkg"),
+                    command(ours, "why"),
+                ],
+                runs,
+            )
 
 
 def command(root: Root, title: str, *more: str) -> Command:
@@ -74,12 +79,12 @@ def tree(location: Path, packages: int) -> EbuildRepository:
     return made
 
 
-def index(pkgdir: Path, packages: int) -> None:
+def index(pkgdir: Path, packages: int, entries: int) -> None:
     """The binaries of these packages in an index with many others."""
     pkgdir.mkdir()
     stamp = int(time.time())
     header = f"ARCH: amd64\nCHOST: x86_64-pc-linux-gnu\nPACKAGES: {packages}\nTIMESTAMP: {stamp}\nUSE: foo\nVERSION: 0\n"
-    entries = []
+    own = []
     for number in range(packages):
         version = 1 if number % 5 == 0 else 2
         use = {"IUSE": "+foo bar", "USE": "bar foo" if number % 2 else "foo"} if number % 3 == 0 else {}
@@ -100,8 +105,8 @@ def index(pkgdir: Path, packages: int) -> None:
             "SIZE": "61440",
             **use,
         }
-        entries.append("".join(f"{key}: {value}\n" for key, value in sorted(values.items()) if value))
-    text = synthetic_index(header + "\n" + "\n".join(entries) + "\n", ENTRIES)
+        own.append("".join(f"{key}: {value}\n" for key, value in sorted(values.items()) if value))
+    text = synthetic_index(header + "\n" + "\n".join(own) + "\n", entries)
     (pkgdir / "Packages").write_text(text)
     (pkgdir / "Packages.gz").write_bytes(gzip.compress(text.encode(), 6))
     for file in pkgdir.iterdir():
