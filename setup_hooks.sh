@@ -29,6 +29,7 @@ usage: portage-ext setup --role client|binhost|both [OPTION]...
   --status            say of each file whether it is in place, edited, missing or outdated
   --uninstall         remove everything that was put in place; with --role only that role
   --daily-update      run portage-ext update every day, by a systemd timer or cron
+  --service NAME,...  run these always: builder, coordinator, door, builds (the queue of builds); none: no longer
   --timer WHICH       systemd, cron or none (default: what the system has)
   --purge             with --uninstall: also remove edited files, the published tree, and a signing key made here
   --yes               do not ask for confirmation
@@ -78,14 +79,14 @@ read_options() {
     while (($#)); do
         case $1 in
             --root | --config-root | --role | --binhost | --key | --name | --signing-key | --signing-home | --tree | --channel | \
-                --timer | --nginx | --server-name | --root-keys | --root-threshold)
+                --timer | --nginx | --server-name | --root-keys | --root-threshold | --service)
                 (($# > 1)) || wrong_use "$1 needs a value"
                 ;;&
             --root) root=$2 ;;
             --config-root) config_root=$2 ;;
             --binhost) given[url]=${2%/} ;;
             --role | --key | --name | --signing-key | --signing-home | --tree | --channel | --timer | --nginx | --server-name | \
-                --root-keys | --root-threshold)
+                --root-keys | --root-threshold | --service)
                 given[${1#--}]=$2
                 ;;
             --daily-update) given[daily-update]=yes ;;
@@ -108,6 +109,8 @@ read_options() {
     done
     case ${given[role]-client} in client | binhost | both) ;; *) wrong_use "there is no role ${given[role]}" ;; esac
     case ${given[timer]-none} in systemd | cron | none) ;; *) wrong_use "there is no timer ${given[timer]}" ;; esac
+    [[ ${given[service]-none} =~ ^(none|(builder|coordinator|door|builds)(,(builder|coordinator|door|builds))*)$ ]] ||
+        wrong_use "--service: ${given[service]@Q} is not a list of builder, coordinator, door and builds"
     [[ ${given[name]-binhost} =~ ^[A-Za-z0-9_][A-Za-z0-9._+@-]*$ ]] || wrong_use "${given[name]} cannot be the name of a binrepo"
     [[ ${given[tree]-/x} == /?* ]] || wrong_use "--tree is not a path from the root"
 }
@@ -156,6 +159,10 @@ choose() {
     : "${choice[name]:=binhost}" "${choice[channel]:=production}" "${choice[timer]:=$(suitable_timer)}"
     [[ -z ${choice[daily-update]-} || ${choice[timer]} != none ]] ||
         wrong_use "--daily-update needs --timer systemd or --timer cron"
+    [[ ${choice[service]-} != none ]] || unset -v 'choice[service]'
+    [[ -z ${choice[service]-} || ${choice[timer]} == systemd || -d $root/etc/runlevels ||
+        (${choice[timer]} == cron && ${choice[service]} == builds) ]] ||
+        wrong_use "--service needs systemd (with --timer systemd) or OpenRC (/etc/runlevels), and neither is here"
     if has_role binhost; then
         : "${choice[tree]:=/srv/binhost/packages}" "${choice[server-name]:=${HOSTNAME:-localhost}}"
         if [[ -z ${choice[nginx]-} && -d $root/etc/nginx ]]; then
@@ -282,13 +289,14 @@ verdict() {
     esac
 }
 
-# The lines of the manifest for units and cron files that this plan no longer has, because another timer was chosen: each as
-# remove or leave (a person has edited it), a space, and its number.
+# The lines of the manifest for units, services and cron files that this plan no longer has, because another timer or other
+# services were chosen: each as remove or leave (a person has edited it), a space, and its number.
 of_another_timer() {
     local index path target
     for index in "${!m_path[@]}"; do
         path=${m_path[index]} target=$(real "${m_path[index]}")
-        [[ ${m_kind[index]} == file && ($path == etc/systemd/system/* || $path == etc/cron.d/*) ]] || continue
+        [[ ${m_kind[index]} == file && ($path == etc/systemd/system/* || $path == etc/cron.d/* ||
+        $path == etc/init.d/* || $path == etc/runlevels/*) ]] || continue
         [[ -e $target || -L $target ]] || continue
         if wanted "$path"; then
             continue
@@ -389,12 +397,20 @@ set_up() {
 
 # What is left to a person: serve the tree and tell the clients; name packages that may come as binaries.
 say_next_step() {
-    local tree=${value[TREE]}
+    local tree=${value[TREE]} services=${choice[service]-} name
     if has_role binhost; then
         printf 'next: emerge a package, and serve %s with a web server (to try it out: portage-ext serve)\n' "${tree%/*}"
         printf 'then, on each client: portage-ext setup --role client --binhost http://%s/%s/%s --key %s\n' \
             "${value[SERVER_NAME]}" "${tree##*/}" "${choice[channel]}" "${choice[signing-key]}"
     fi
+    for name in ${services//,/ }; do
+        if [[ ${choice[timer]} == systemd ]]; then
+            if [[ $name == builds ]]; then name+=.timer; fi
+            printf 'next: systemctl daemon-reload && systemctl start portage-ext-%s (or wait for the next boot)\n' "$name"
+        elif [[ $name != builds || ${choice[timer]} == none ]]; then
+            printf 'next: rc-service portage-ext-%s start (or wait for the next boot)\n' "$name"
+        fi
+    done
     if has_role client; then
         printf 'next: name the packages that may come as binaries, each with getbinpkg.conf behind it, as in\n'
         printf "      echo 'net-libs/webkit-gtk getbinpkg.conf' >>%q\n" "$(seen "$config_root/etc/portage/package.env")"

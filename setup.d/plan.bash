@@ -80,6 +80,7 @@ make_plan() {
     if [[ ${choice[daily-update]-} ]]; then
         plan_service portage-ext-update portage-ext-update
     fi
+    plan_daemons
     # Last, and first to be taken away: the lines that make Portage read all of this.
     part=$(seen "$etc/portage-ext/bashrc.d/portage-ext.bashrc")
     want part etc/portage/bashrc "$(printf 'if [[ -r "%s" ]]; then\n    source "%s"\nfi\n' "$part" "$part" | marked bashrc)"
@@ -153,6 +154,27 @@ plan_service() {
     esac
 }
 
+# What stays in memory, where --service asks for it: for systemd, or for OpenRC with its place in the default runlevel. The queue of
+# builds can also be worked by a timer or by cron.
+plan_daemons() {
+    local name target services=${choice[service]-} units=etc/systemd/system
+    for name in ${services//,/ }; do
+        name=portage-ext-$name target=$root/etc/init.d/$name
+        if [[ -f $here/$units/$name.timer && ${choice[timer]} != none ]]; then
+            plan_service "$name" "$name"
+        elif [[ ${choice[timer]} == systemd ]]; then
+            want file "$units/$name.service" "$(for_these_roots "$units/$name.service")"
+            want link "$units/multi-user.target.wants/$name.service" "../$name.service"
+        else
+            # The ebuild installs the same script; that one stays as it is.
+            if [[ ! -e $target ]] || says file "$(digest <"$target")" "etc/init.d/$name"; then
+                want file "etc/init.d/$name" "$(for_these_roots "etc/init.d/$name")" 0755
+            fi
+            want link "etc/runlevels/default/$name" "../../init.d/$name"
+        fi
+    done
+}
+
 # The program that units and cron start: that which runs this, as it was started, or that of a system with a Portage of its own.
 our_program() {
     local program=${PORTAGE_EXT_PROGRAM-}
@@ -174,9 +196,13 @@ for_these_roots() {
         [[ $own == / ]] || variables+=("ROOT=$own" "SYSROOT=$own")
         if [[ $1 == *.service ]]; then
             for name in "${variables[@]}"; do
-                text=${text/'Nice=10'/"Nice=10"$'\n'"Environment=$(systemd_word "$name")"}
+                text=${text/'[Service]'/"[Service]"$'\n'"Environment=$(systemd_word "$name")"}
             done
             config=$(systemd_word "${config//\$/\$\$}")
+        elif [[ $1 == etc/init.d/* ]]; then
+            # supervise-daemon(8) reads them as words of sh.
+            name=$(printf ' --env %q' "${variables[@]}")
+            text+=$'\n'"supervise_daemon_args=${name@Q}"
         else
             # For sh, and cron takes a bare % for a line break.
             config=${config@Q} config=${config//%/\\%}
@@ -188,12 +214,15 @@ for_these_roots() {
     fi
     if [[ $program != *[^a-zA-Z0-9/._+-]* ]]; then
         :
+    elif [[ $1 == etc/init.d/* ]]; then
+        refuse "a service of OpenRC cannot start $program: make a link to it whose path has letters, digits and ._+- alone, and run that"
     elif [[ $1 == *.service ]]; then
         program=$(systemd_word "$program")
     else
         program=${program@Q} program=${program//%/\\%}
     fi
     text=${text//'/usr/bin/portage-ext '/"$program "}
+    text=${text//'"/usr/bin/portage-ext"'/"\"$program\""}
     printf '%s\n' "$text" >"$made"
     printf '%s' "$made"
 }

@@ -107,6 +107,8 @@ forget_choices() {
     local name names=(url key key-from root-keys root-threshold pinned-before removed-before downloads-are-ours cache-is-ours)
     if [[ $1 == binhost ]]; then
         names=(signing-key signing-home server-name nginx march believed)
+        # Only a builder works for others.
+        if [[ ,${choice[service]-}, == *,builder,* ]]; then choice[service]=builder; else names+=(service); fi
         if ((${#left[@]})); then
             choice[was-binhost]=yes
         else

@@ -481,6 +481,51 @@ goes() {
     same_as_before
 }
 
+# bats test_tags=slow
+@test "units of a coordinator and of builds, where they are asked for" {
+    hooks --role binhost "${binhost[@]}" --timer systemd --nginx none --service coordinator,builds
+    units=$root/etc/systemd/system
+    [ "$(readlink "$units/multi-user.target.wants/portage-ext-coordinator.service")" = ../portage-ext-coordinator.service ]
+    [ "$(readlink "$units/timers.target.wants/portage-ext-builds.timer")" = ../portage-ext-builds.timer ]
+    grep -qxF "ExecStart=$PORTAGE_BIN/portage-ext coordinator run" "$units/portage-ext-coordinator.service"
+    grep -qxF "Environment=\"ROOT=$root/\"" "$units/portage-ext-coordinator.service"
+    hooks --role binhost
+    hooks --status
+    # Another choice takes the place of the first.
+    hooks --role binhost --service door
+    [ ! -e "$units/portage-ext-coordinator.service" ] && [ ! -e "$units/portage-ext-builds.timer" ]
+    [ -L "$units/multi-user.target.wants/portage-ext-door.service" ]
+    hooks --role binhost --service none
+    [ ! -e "$units/portage-ext-door.service" ] && [ ! -L "$units/multi-user.target.wants/portage-ext-door.service" ]
+    run -2 hooks --role binhost --timer cron --service coordinator
+    [[ $output == *"--service needs systemd"* ]]
+    run -2 hooks --role binhost --service baker
+    [[ $output == *"'baker' is not a list of builder, coordinator, door and builds"* ]]
+    hooks --uninstall --purge
+    same_as_before
+}
+
+@test "services of OpenRC, where they are asked for" {
+    # The script of the ebuild stays; cron works the queue of builds.
+    mkdir -p "$root/etc/init.d" "$root/etc/runlevels/default"
+    echo '# of the ebuild' >"$root/etc/init.d/portage-ext-door"
+    rm -r "$root.before" && cp -a "$root" "$root.before"
+    hooks --role client "${client[@]}" --timer cron --service builder,door,builds
+    [ "$(readlink -e "$root/etc/runlevels/default/portage-ext-builder")" = "$root/etc/init.d/portage-ext-builder" ]
+    [ "$(<"$root/etc/init.d/portage-ext-door")" = '# of the ebuild' ] && [ -L "$root/etc/runlevels/default/portage-ext-door" ]
+    [ -x "$root/etc/init.d/portage-ext-builder" ] && [ ! -e "$root/etc/init.d/portage-ext-builds" ]
+    grep -q "^\*/5 \* \* \* \*  root  env .*$PORTAGE_BIN/portage-ext builds run" "$root/etc/cron.d/portage-ext-builds"
+    # What OpenRC would start, and with which variables.
+    started=$(sh -euc 'need() { :; }; after() { :; }; . "$1"; depend; eval "printf \"%s\\n\" $supervise_daemon_args $command $command_args"' \
+        sh "$root/etc/init.d/portage-ext-builder")
+    [[ $started == *"--env"*"ROOT=$root/"*"$PORTAGE_BIN/portage-ext"*"builder"*"run" ]]
+    hooks --role client --timer none
+    grep -qF "$PORTAGE_BIN/portage-ext builds run" "$root/etc/init.d/portage-ext-builds"
+    [ ! -e "$root/etc/cron.d/portage-ext-builds" ]
+    hooks --uninstall --purge
+    same_as_before
+}
+
 @test "a key that was made, and what was published, stay until --purge" {
     hooks --role binhost
     key=$(sed -n 's/^signing-key\t//p' "$root/var/lib/portage-ext/setup/choices")

@@ -11,10 +11,9 @@ import pytest
 
 from tests.testkit.environments import CHECKOUT
 
-EXAMPLES = CHECKOUT / "etc/examples"
-UNITS = sorted([*(CHECKOUT / "etc/systemd/system").iterdir(), *EXAMPLES.glob("*.service"), *EXAMPLES.glob("*.timer")])
-CRON = sorted([*(CHECKOUT / "etc/cron.d").iterdir(), *EXAMPLES.glob("*.cron")])
-SERVICES = sorted([*(CHECKOUT / "etc/init.d").iterdir(), *EXAMPLES.glob("*.initd")])
+UNITS = sorted((CHECKOUT / "etc/systemd/system").iterdir())
+CRON = sorted((CHECKOUT / "etc/cron.d").iterdir())
+SERVICES = sorted((CHECKOUT / "etc/init.d").iterdir())
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here, which alone can judge its units")

@@ -50,8 +50,9 @@ python_install_all() {
 
 	# The wheel brings the manual page, and the installer with its parts.
 	dodoc CHANGELOG.md docs/*.md
-	systemd_dounit etc/systemd/system/portage-ext-{builder,coordinator,door}.service
-	doinitd etc/init.d/portage-ext-{builder,coordinator,door}
+	systemd_dounit etc/systemd/system/portage-ext-{builder,builds,coordinator,door}.service
+	systemd_dounit etc/systemd/system/portage-ext-builds.timer
+	doinitd etc/init.d/portage-ext-{builder,builds,coordinator,door}
 	newbashcomp "${T}"/completion/bash portage-ext
 	newbashcomp "${T}"/completion/bash olm
 	newzshcomp "${T}"/completion/zsh _portage-ext
