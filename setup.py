@@ -1,16 +1,15 @@
-"""Everything is in pyproject.toml but the C module, which may be missing: no compiler is needed to install portage-ext."""
+"""Everything is in pyproject.toml but the C modules, which may be missing: no compiler is needed to install portage-ext."""
 
 from setuptools import Extension, setup
 
+
+def optional(name: str) -> Extension:
+    """A module of one file, for every Python from 3.11 on."""
+    source = f"{name.replace('.', '/')}.c"
+    return Extension(name, [source], extra_compile_args=["-O3"], py_limited_api=True, optional=True)
+
+
 setup(
-    ext_modules=[
-        Extension(
-            "portage_ext.model._lanes",
-            ["portage_ext/model/_lanes.c"],
-            extra_compile_args=["-O3"],
-            py_limited_api=True,
-            optional=True,
-        )
-    ],
+    ext_modules=[optional("portage_ext.model._lanes"), optional("portage_ext.gpkg._usual")],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -22,7 +22,7 @@ from portage_ext.errors import (
 from portage_ext.gpkg.compression import BadStreamError, BombError, decompress, method_of
 from portage_ext.gpkg.manifest import Manifest, ManifestError, Record, parse_manifest
 from portage_ext.gpkg.source import Source
-from portage_ext.gpkg.tar import Member, TarError, TarTruncatedError, members, read_values
+from portage_ext.gpkg.tar import Member, TarError, TarTruncatedError, members, read_values, whole_members
 from portage_ext.model import Hasher
 
 VERSION_FILE: Final = "gpkg-1"
@@ -58,7 +58,9 @@ class Container:
 
 def _structure(source: Source) -> list[Member]:
     try:
-        found = list(members(source.read, source.size, limits.CONTAINER_MEMBERS))
+        found = None if source.whole is None else whole_members(source.whole, limits.CONTAINER_MEMBERS)
+        if found is None:
+            found = list(members(source.read, source.size, limits.CONTAINER_MEMBERS))
         first = source.read(0, 100).partition(b"\0")[0]
     except TarTruncatedError as error:
         raise TruncatedPackageError(source.name, str(error)) from error

@@ -4,6 +4,9 @@ It reads what Portage writes and accepts (ustar, GNU long names, pax paths and s
 Format"), one member after another, up to the end-of-archive block. Portage reads with Python's ``tarfile``, which guesses at
 odd headers: it treats a broken header as the end of the archive, and padding as part of a name. Here every odd header is an
 error before its member is returned. ``tarfile`` reads every accepted archive the same way (tests/unit/gpkg/test_tarfile.py).
+
+``_usual``, a small C module, reads archives whose every header is usual. It is not needed: it leaves everything else to this
+module, and this module reads everything if it was not built.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Final
 
 from portage_ext import limits
@@ -153,6 +157,22 @@ def _header(header: bytes, offset: int) -> tuple[bytes, int]:
     return header[156:157], _number(header[124:136])
 
 
+@lru_cache(maxsize=1)
+def _compiled() -> ModuleType | None:
+    try:
+        from portage_ext.gpkg import _usual
+    except ImportError:
+        return None
+    return _usual
+
+
+def whole_members(data: memoryview, most: int) -> list[Member] | None:
+    """What :func:`members` yields for an archive in memory, if its every header is usual; else None, then ask that function."""
+    compiled = _compiled()
+    found = None if compiled is None else compiled.members(data, most)
+    return None if found is None else [Member(*one) for one in found]
+
+
 def members(read: Callable[[int, int], bytes], size: int, most: int, offset: int = 0) -> Iterator[Member]:
     """Yield the members of the archive of ``size`` bytes that ``read(offset, size)`` reads. More than ``most`` are an error.
 
@@ -246,6 +266,12 @@ def read_values(data: bytes | bytearray, prefix: str, wanted: frozenset[str] | N
     length = len(prefix.encode())
     file_name = _file_name(prefix).fullmatch
     known = _known_names(prefix, wanted) if wanted is not None else {}
+    if wanted is not None and (compiled := _compiled()) is not None:
+        usual: dict[str, bytes] | None = compiled.values(
+            data, prefix.encode(), known, limits.METADATA_VALUE + 1, limits.METADATA_MEMBERS
+        )
+        if usual is not None:
+            return usual
     values: dict[str, bytes] = {}
     view = memoryview(data)
     most = len(data) if wanted is None else limits.METADATA_VALUE + 1

@@ -34,10 +34,17 @@ class _Read:
     said: dict[str, list[str]]
 
 
+_free: list[memoryview] = []
+"""Memory that packages are read to; kept, because new memory costs more than to fill it. Each user takes it out."""
+
+
 def read_together(paths: Sequence[str], plan: ReadPlan) -> dict[str, tuple[Indexed, Signed | None]]:
     """What :func:`entry.read_one` returns, for those of ``paths`` that are gpkgs of usual size with nothing wrong."""
     found: dict[str, tuple[Indexed, Signed | None]] = {}
-    memory = memoryview(bytearray(limits.TOGETHER_BYTES))
+    try:
+        memory = _free.pop()
+    except IndexError:
+        memory = memoryview(bytearray(limits.TOGETHER_BYTES))
     waiting: list[_Read] = []
     used = 0
     for path in paths:
@@ -51,6 +58,7 @@ def read_together(paths: Sequence[str], plan: ReadPlan) -> dict[str, tuple[Index
             waiting.append(read)
             used += len(read.data)
     found.update(_finished(waiting, plan))
+    _free.append(memory)
     return found
 
 

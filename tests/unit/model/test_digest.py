@@ -9,14 +9,14 @@ from types import ModuleType
 import pytest
 
 from portage_ext.model import digest
-from tests.testkit import lanes
+from tests.testkit.compiled import compiled
 
 ALGORITHMS = {"MD5": hashlib.md5, "SHA1": hashlib.sha1, "BLAKE2B": hashlib.blake2b, "SHA512": hashlib.sha512}
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    return lanes.compiled()
+    return compiled("portage_ext.model._lanes")
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
