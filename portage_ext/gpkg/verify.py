@@ -2,27 +2,32 @@
 
 The Manifest lists every other member with BLAKE2B and SHA512, so one signature binds all of them. The detached signatures after
 the inner archives repeat it for readers of a single archive. They must exist, because Portage requires them. One gpg checks
-many packages, because starting gpg costs more than each check.
+many packages, because starting gpg costs more than each check; the next packages are read while it runs.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.errors.trust import TrustError, UnsignedError
-from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_members, read_container
+from portage_ext.gpkg.container import SIGNATURE_SUFFIX, Container, check_members, covered, read_container
 from portage_ext.gpkg.source import Source, open_package
+from portage_ext.model import STRONG
+from portage_ext.model.digest import many
 
 Judge = Callable[[Sequence[bytes], Sequence[str]], Sequence[PortageExtError | None]]
 """Takes clear-signed texts with their names. Returns for each the reason why it is not accepted, or None if it is."""
 
 XPAK_UNSIGNED: Final = "the xpak format cannot be signed; convert the package to gpkg (docs/xpak-to-gpkg.md)"
 _BATCH: Final = 512
+_TOGETHER: Final = 32
+"""Packages whose digests are computed side by side, in one thread."""
 
 
 def verify_packages(
@@ -34,19 +39,60 @@ def verify_packages(
     """
     verdicts: dict[Path, PortageExtError | None] = {}
     every = list(paths)
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+    judged: tuple[list[Path], Future[Sequence[PortageExtError | None]]] | None = None
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool, ThreadPoolExecutor(1) as gpg:
         for start in range(0, len(every), _BATCH):
             batch = every[start : start + _BATCH]
-            read = list(pool.map(lambda path: _manifest(path, digests), batch))
+            pieces = [batch[at : at + _TOGETHER] for at in range(0, len(batch), _TOGETHER)]
+            read = list(chain.from_iterable(pool.map(lambda some: _manifests(some, digests), pieces)))
+            if judged is not None:
+                verdicts.update(zip(judged[0], judged[1].result(), strict=True))
             signed = [(path, data) for path, data in zip(batch, read, strict=True) if isinstance(data, bytes)]
             verdicts.update((path, error) for path, error in zip(batch, read, strict=True) if not isinstance(error, bytes))
-            judged = judge([data for _, data in signed], [str(path) for path, _ in signed])
-            verdicts.update((path, error) for (path, _), error in zip(signed, judged, strict=True))
+            names = [str(path) for path, _ in signed]
+            judged = [path for path, _ in signed], gpg.submit(judge, [data for _, data in signed], names)
+        if judged is not None:
+            verdicts.update(zip(judged[0], judged[1].result(), strict=True))
     return verdicts
 
 
-def _manifest(path: Path, digests: bool) -> bytes | PortageExtError:
-    """Compare every part of a package with its clear-signed Manifest. Returns the Manifest, or why it cannot be used."""
+def _manifests(paths: Sequence[Path], digests: bool) -> list[bytes | PortageExtError]:
+    """Compare every part of packages with their clear-signed Manifests. Returns each Manifest, or why it cannot be used."""
+    if not digests:
+        return [_manifest(path, lambda source, container: None) for path in paths]
+    pieces: list[memoryview] = []
+    said: dict[str, list[str]] = {name: [] for name in STRONG}
+    owners: list[int] = []
+    found: list[bytes | PortageExtError] = []
+
+    def later(source: Source, container: Container) -> None:
+        whole = source.whole
+        if whole is None:
+            check_members(source, container, image=True)
+        else:
+            for _, member, record in covered(container, image=True):
+                pieces.append(whole[member.offset : member.offset + member.size])
+                owners.append(len(found))
+                said["BLAKE2B"].append(record.blake2b)
+                said["SHA512"].append(record.sha512)
+        source.unchanged()
+
+    for path in paths:
+        found.append(_manifest(path, later))
+    wrong = {
+        owner
+        for name in STRONG
+        for owner, value, right in zip(owners, many(name, pieces), said[name], strict=True)
+        if value != right
+    }
+    for number in wrong:
+        # It is read again, to say what is wrong.
+        found[number] = _manifest(paths[number], lambda source, container: check_members(source, container, image=True))
+    return found
+
+
+def _manifest(path: Path, check: Callable[[Source, Container], None]) -> bytes | PortageExtError:
+    """The Manifest of a package that ``check`` accepts, or why it cannot be used."""
     try:
         fd = open_package(path)
     except PortageExtError as error:
@@ -55,9 +101,7 @@ def _manifest(path: Path, digests: bool) -> bytes | PortageExtError:
         source = Source(fd, str(path))
         container = read_container(source)
         _signed(source.name, container)
-        if digests:
-            check_members(source, container, image=True)
-            source.unchanged()
+        check(source, container)
         return container.manifest_data
     except PortageExtError as error:
         return error
