@@ -15,9 +15,11 @@ from portage_ext.errors import DigestMismatchError
 from portage_ext.errors.trust import BadSignatureError, GpgError, UnknownKeyError, UnsignedError
 from portage_ext.gpkg.sign import sign_package
 from portage_ext.gpkg.verify import verify_packages
+from portage_ext.model import digest
 from portage_ext.trust.gpg import judge_many
 from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key
 from tests.testkit import binpkgs, keys
+from tests.testkit.compiled import compiled
 from tests.testkit.keys import SigningKey as Key
 
 QUICK = ("--pinentry-mode", "loopback", "--passphrase", "")
@@ -184,6 +186,29 @@ def test_a_bad_signature_does_not_hide_those_behind_it(work: Path, key: Key, sig
     verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})), digests=False)
     bad = BadSignatureError
     assert [type(verdicts[path]) for path in paths] == [bad, bad, type(None), bad, type(None), type(None)]
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_a_damaged_package_among_many_is_named(
+    work: Path, key: Key, signer: GpgSigner, monkeypatch: pytest.MonkeyPatch, built: bool
+) -> None:
+    module = compiled("portage_ext.model._lanes") if built else None
+    monkeypatch.setattr(digest, "_lanes", lambda: (module, frozenset(("BLAKE2B", "SHA512") if built else ())))
+    sizes = (5000, 5000, 300_000, 5000, 300_000, 5000)  # not all of the large ones is in memory
+    paths = [package(work, size, f"foo-1-{number}.gpkg.tar") for number, size in enumerate(sizes)]
+    for path in paths:
+        sign_package(path, signer)
+    for path in (paths[1], paths[2]):
+        with tarfile.open(path) as archive:
+            place = next(one for one in archive.getmembers() if "/image.tar" in one.name and not one.name.endswith(".sig"))
+        with path.open("r+b") as file:
+            file.seek(place.offset_data + place.size // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+    verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})))
+    assert [type(verdicts[path]) for path in paths] == [type(None), *[DigestMismatchError] * 2, *[type(None)] * 3]
+    assert "image.tar" in str(verdicts[paths[1]])
 
 
 def test_a_subkey_signs_when_it_is_asked_for(work: Path, key: Key) -> None:
