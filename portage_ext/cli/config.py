@@ -69,6 +69,8 @@ def _name(options: argparse.Namespace) -> str:
 
 def _publish(options: argparse.Namespace) -> int:
     site, name = places.site(options), _name(options)
+    if not options.dry_run:
+        publishing.check(site)
     made = publishing.made(site, name, options.directory, options.parent)
     _print(name, made)
     if options.dry_run:

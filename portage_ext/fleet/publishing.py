@@ -42,6 +42,16 @@ def made(site: Site, name: str, directory: Path | None = None, parent: str | Non
     return Profile(parent, texts, profile.sets(found, name), left)
 
 
+def check(site: Site) -> None:
+    """Raises ConfigError if this host publishes no releases, so that nothing could carry a profile."""
+    if site.settings.publishing.own is None:
+        raise ConfigError(
+            "this host",
+            "portage-ext.toml has no [publish], and a profile is published in the releases of a binhost",
+            "Run `portage-ext setup --role binhost`, or set tree in [publish]; `config publish --dry-run` shows the profile",
+        )
+
+
 def save(site: Site, changed: Document) -> None:
     """Save what the next releases carry. Raises InvalidConfigError, OSError."""
     path = saved(site.eroot)

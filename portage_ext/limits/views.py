@@ -38,6 +38,8 @@ PAGES_HISTORY: Final = 200
 """Releases of a channel that the pages remember, for the list, the charts and the feed."""
 PAGES_FEED: Final = 30
 """Releases in the feed."""
+PAGES_UPDATE: Final = 4 * MIB
+"""What the last update tells the pages."""
 PAGES_STATE: Final = 64 * MIB
 """What the pages of the live release tell the next writer."""
 PAGES_ROWS: Final = 64

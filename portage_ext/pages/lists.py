@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from portage_ext import words
-from portage_ext.pages import charts, feed, markup
+from portage_ext.pages import charts, feed, markup, update
 from portage_ext.pages.history import Record, told
 from portage_ext.pages.markup import counted, number, text
+from portage_ext.unattended.updated import Updated
 
 INDEX: Final = "index.html"
 RELEASES: Final = "releases.html"
@@ -18,13 +19,14 @@ _LATEST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """When the release expires (seconds since 1970), how many packages it leaves out, the last runs (time, name, success), and
-    where the builds that run now are shown (a URL, or empty)."""
+    """When the release expires (seconds since 1970), how many packages it leaves out, the last runs (time, name, success),
+    where the builds that run now are shown (a URL, or empty), and the last update of the host."""
 
     expires: int
     left_out: int
     runs: Sequence[tuple[int, str, bool]] = ()
     builds: str = ""
+    updated: Updated | None = None
 
 
 def index(site: str, channel: str, categories: Mapping[str, int], history: Sequence[Record], health: Health) -> bytes:
@@ -69,6 +71,8 @@ def _health(channel: str, newest: Record, health: Health) -> str:
         rows.append(("Left out", f"{counted(health.left_out)} of the builder"))
     if health.builds:
         rows.append(("Running builds", f'<a href="{text(health.builds)}">{text(health.builds)}</a>'))
+    if health.updated is not None:
+        rows.append(("Last update", f'<a href="{update.NAME}">{text(update.line(health.updated))}</a>'))
     for when, what, well in health.runs:
         ended = '<span class="ok">succeeded</span>' if well else '<span class="bad">failed</span>'
         rows.append(("Last run", f"{text(what)} {ended}, {markup.moment(when)}"))

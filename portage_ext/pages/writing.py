@@ -5,7 +5,7 @@
     releases/7/
       pages/
         B2SUMS                  every other file here with its BLAKE2B digest; `b2sum -c` reads it
-        index.html  releases.html  setup.html  feed.atom  style.css  search.js  icon.svg
+        index.html  releases.html  setup.html  update.html  feed.atom  style.css  search.js  icon.svg
         categories/dev-libs.html
         packages/dev-libs/openssl.html
         releases/7.html         what changed, also of releases that retention has removed since
@@ -32,7 +32,7 @@ from typing import Final
 from portage_ext import shown
 from portage_ext.limits import views as limits
 from portage_ext.model.root import Root
-from portage_ext.pages import catalogue, changes, client, feed, lists, package, search, state
+from portage_ext.pages import catalogue, changes, client, feed, lists, package, search, state, update
 from portage_ext.pages.catalogue import Catalogue, Changes, Moved, Reader
 from portage_ext.pages.history import Record, with_new
 from portage_ext.pages.lists import Health
@@ -41,6 +41,7 @@ from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.linking import Placed, place
 from portage_ext.releases.made import Staged
 from portage_ext.releases.pages import DIRECTORY, NONE, SUMS, binding
+from portage_ext.unattended.updated import Updated
 
 ASSETS: Final = Path(__file__).with_name("assets")
 _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
@@ -51,7 +52,8 @@ class About:
     """Values for the pages beside the packages. ``url`` is the URL of the tree or empty; ``fingerprints`` are the keys that
     sign Releases.
 
-    ``builds`` is the URL of a page with the builds that run now, or empty. ``times`` are the build times of packages in seconds
+    ``builds`` is the URL of a page with the builds that run now, or empty. ``updated`` is the last update of this host, None if
+    there was none. ``times`` are the build times of packages in seconds
     by name; ``runs`` are the last unattended runs.
     """
 
@@ -64,6 +66,7 @@ class About:
     signed: Callable[[Path], bool] | None = None
     warn: Callable[[str], None] = lambda text: None
     builds: str = ""
+    updated: Updated | None = None
 
 
 class Writer:
@@ -227,12 +230,14 @@ class _Writing:
     ) -> None:
         about, staged = self._about, self._staged
         base = f"{about.url}/{staged.channel}/{DIRECTORY}/" if about.url else ""
-        health = Health(staged.expires, staged.left_out, about.runs, about.builds)
+        health = Health(staged.expires, staged.left_out, about.runs, about.builds, about.updated)
         title, channel = self._title, staged.channel
         for asset in sorted(ASSETS.iterdir()):
             self._file(asset.name, asset.read_bytes())
         counts = {name: len(members) for name, members in categories.items()}
         self._file(lists.INDEX, lists.index(title, channel, counts, records, health))
+        if about.updated is not None:
+            self._file(update.NAME, update.page(title, about.updated))
         self._file(lists.RELEASES, lists.releases(title, channel, records))
         channels = {**staged.channels, channel: staged.number}
         self._file(client.NAME, client.page(title, channel, about.url, about.fingerprints, about.root, channels, feed.NAME))

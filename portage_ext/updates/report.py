@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from portage_ext.folding import fold
+from portage_ext.unattended.updated import Failure, Updated
 from portage_ext.updates.engine import Step
 from portage_ext.updates.journal import Journal
 from portage_ext.updates.result import Failed, Held, Outcome, Result
@@ -119,4 +120,15 @@ def made(journal: Journal, steps: Sequence[Step]) -> Report:
         failed=tuple(one for _, result in found for one in result.failed),
         held=tuple(one for _, result in found for one in result.held),
         saved=0.0 if emerged is None else emerged.seconds,
+    )
+
+
+def for_pages(journal: Journal) -> Updated:
+    """What the run in ``journal`` has done so far, for the release that it makes. What is promoted was built before."""
+    found = [(name, result) for name, result in journal.results.items() if name != "promote"]
+    return Updated(
+        journal.begun,
+        tuple(cpv for _, result in found for cpv in result.came),
+        tuple(Failure(one.what, one.why, one.lines) for result in journal.results.values() for one in result.failed),
+        tuple((one.what, one.why) for result in journal.results.values() for one in result.held),
     )

@@ -14,7 +14,7 @@ from portage_ext.config.updating import BINHOST, CLIENT, NEVER, PROBLEMS
 from portage_ext.errors import LockError
 from portage_ext.errors.updates import RunningUpdateError
 from portage_ext.tasks.site import Site
-from portage_ext.unattended import log
+from portage_ext.unattended import log, updated
 from portage_ext.unattended.log import Run
 from portage_ext.updates import engine, journal, report
 from portage_ext.updates.binhost import Publishing
@@ -85,7 +85,13 @@ def update(
             last = journal.load(root)
             before = Journal(role, int(time.time())) if last is None else last.fresh(role, int(time.time()))
             commands.clear()
-        ended = engine.work(steps, before, lambda one: journal.save(root, one), tell=tell)
+
+        def save(one: Journal) -> None:
+            journal.save(root, one)
+            if role == BINHOST and site.settings.publishing.site:
+                updated.save(root, report.for_pages(one))
+
+        ended = engine.work(steps, before, save, tell=tell)
         made = report.made(ended, steps)
         _deliver(site, made, tell)
         journal.save(root, replace(ended, finished=made.complete))

@@ -32,7 +32,7 @@ from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import SigningKey, public_key
-from portage_ext.unattended import log
+from portage_ext.unattended import log, updated
 
 _DAY: Final = 86400
 _SAVED: Final = "var/lib/portage-ext/published"
@@ -319,7 +319,12 @@ def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[
     runs = [(one.when, one.what, one.ok) for one in log.read(site.config_root)[-1:]]
     swarm = site.settings.swarm
     builds = swarm.page if swarm.web_url else ""  # clients cannot reach a port of this host itself
-    return Writer(About(title, url, fingerprints, roots.beside(tree.root), builds_here, runs, warn=warn, builds=builds))
+    own = rules.own is not None and os.path.abspath(rules.own.tree) == str(tree.root)
+    update = updated.read(site.config_root) if own else None  # which publishes there
+    about = About(
+        title, url, fingerprints, roots.beside(tree.root), builds_here, runs, warn=warn, builds=builds, updated=update
+    )
+    return Writer(about)
 
 
 def _pruned(site: Site, tree: Tree) -> list[int]:

@@ -13,8 +13,10 @@ def test_a_day_after_a_killed_run(fleet: Fleet) -> None:
     mirrors one is out of reach: all else is done, and a client gets what is new."""
     repository, binhost = fleet.repository, fleet.binhost
     mirror = fleet.work / "mirror"
+    settings = binhost.path / "etc/portage/portage-ext.toml"
     near = f'\n[mirror.near]\nto = "{mirror}"\nchannels = ["production"]\n'
     fleet.configure(f'{near}[mirror.far]\nto = "rsync://127.0.0.1:1/none"\n')
+    settings.write_text(settings.read_text().replace("[publish]\n", "[publish]\nsite = true\n", 1))
     repository.data("app-misc/one-1.0")
     binhost.emerge("app-misc/one", FEATURES="-buildpkg").ok()
     waits = fleet.work / "reached"
@@ -34,6 +36,11 @@ def test_a_day_after_a_killed_run(fleet: Fleet) -> None:
     assert "failed: app-misc/two-2.0" in told, told
     assert (mirror / "production").readlink().name == "2"
     assert (mirror / "production/Packages").is_file()
+    page = (mirror / "production/pages/update.html").read_text()
+    assert "1 package built, 1 failed" in page
+    assert "app-misc/two-2.0: it could not be built or merged" in page
+    assert "the last words" in page
+    assert str(fleet.work) not in page
     with httpd.serve(fleet.tree) as server:
         client = fleet.client(f"{server.url}/production", "with", plugin=True)
         fleet.world(client, "app-misc/one")
