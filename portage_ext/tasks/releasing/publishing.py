@@ -32,7 +32,7 @@ from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import SigningKey, public_key
-from portage_ext.unattended import log, updated
+from portage_ext.unattended import log
 
 _DAY: Final = 86400
 _SAVED: Final = "var/lib/portage-ext/published"
@@ -312,6 +312,7 @@ def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[
     # Only publishers that want pages pay for what writes them.
     from portage_ext.host.buildtimes import builds_here
     from portage_ext.pages.writing import About, Writer
+    from portage_ext.unattended import updated
 
     every = [*([rules.own] if rules.own else []), *rules.repositories.values()]
     known = next((one for one in every if os.path.abspath(one.tree) == str(tree.root)), RepositorySettings(tree.root))
