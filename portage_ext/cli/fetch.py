@@ -40,4 +40,7 @@ def run(options: argparse.Namespace) -> int:
 def _told(done: FetchedIndex | FetchedPackage) -> str:
     if isinstance(done, FetchedIndex):
         return f"index of {done.binrepo} verified{'' if done.fresh else ', unchanged'}"
+    if done.received < done.size:
+        saved = f"{size(done.size - done.received)} of {size(done.size)} saved"
+        return f"{done.path} verified, made from the older package here and {size(done.received)} from {done.mirror}; {saved}"
     return f"{done.path} verified, {size(done.size)} from {done.mirror}"

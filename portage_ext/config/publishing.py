@@ -21,6 +21,7 @@
     builder = true                  # publish builder.json: how this host builds, for `portage-ext compare`
     bill-of-materials = false       # publish sbom.cdx.json: the packages of the release in CycloneDX's format
     provenance = false              # publish provenance.jsonl: what each package was built from
+    deltas = false                  # offer deltas between builds of the same source, where they save enough
     site = false                    # write pages for people with each release
     title = "amd64"                 # the name of the binhost on them (default: that of the tree's directory)
     url = "https://binhost.example.org/amd64"       # where the tree is served
@@ -118,6 +119,7 @@ class Publishing:
     site: bool = False
     bill: bool = False
     provenance: bool = False
+    deltas: bool = False
 
     def of(self, channel: str) -> ChannelRules:
         return self.channels.get(channel, self.rules)
@@ -152,6 +154,7 @@ def read(top: Table) -> Publishing:
         site=publish.flag("site", False),
         bill=publish.flag("bill-of-materials", False),
         provenance=publish.flag("provenance", False),
+        deltas=publish.flag("deltas", False),
     )
     publish.nothing_left()
     return settings

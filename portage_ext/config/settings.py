@@ -7,6 +7,7 @@
     retries = 2             # further attempts at each mirror
     low-speed = 1024        # bytes a second, below which …
     low-speed-time = 60     # … for so many seconds a transfer is given up
+    delta-memory = 1024     # MiB of memory that making a package from a delta may take; 0: always fetch whole packages
 
     [sign]
     key = "0123…"           # fingerprint; default: gpg's default key
@@ -38,6 +39,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portage_ext import limits
 from portage_ext.config import building, publishing, swarm, toolchain, unattended, watching
 from portage_ext.config.building import Building, DeployHost
 from portage_ext.config.publishing import Publishing
@@ -69,6 +71,8 @@ class FetchSettings:
     retries: int = 2
     low_speed: int = 1024
     low_speed_time: float = 60
+    delta_memory: int = limits.GIB
+    """In bytes; 0: no deltas are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ def _settings(top: Table, portage_home: Path, *, client_only: bool) -> Settings:
             retries=int(fetch.number("retries", 2, 0, 20)),
             low_speed=int(fetch.number("low-speed", 1024, 0, 2**30)),
             low_speed_time=fetch.number("low-speed-time", 60, 0.1, 3600),
+            delta_memory=int(fetch.number("delta-memory", limits.GIB // limits.MIB, 0, 65536)) * limits.MIB,
         ),
         sign=SignSettings(sign.text("key"), Path(homedir) if homedir else None, int(sign.number("jobs", 0, 0, 64))),
         release=ReleaseSettings(

@@ -24,18 +24,21 @@ from portage_ext.gpkg.source import Source, open_package
 from portage_ext.model import GPKG_SUFFIX, STRONG, WEAK, IndexEntry
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
-from portage_ext.trust.known_index import find_entry, is_bound
+from portage_ext.model.release import DELTAS
+from portage_ext.trust.known_index import find_entry, header_value, is_bound
 from portage_ext.trust.metadata import COMPARED, check_contract, check_identity, check_metadata
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A package as the verified index describes it. ``bound`` is True if a Release authenticates that index."""
+    """A package as the verified index describes it. ``bound`` is True if a Release authenticates that index; ``deltas`` then
+    has the digests of the list of its deltas, and is empty if there is none."""
 
     base: str
     path: str
     entry: IndexEntry
     bound: bool
+    deltas: str = ""
 
 
 def split(uri: str, index: bytes) -> Wanted | None:
@@ -44,7 +47,8 @@ def split(uri: str, index: bytes) -> Wanted | None:
     for length in (3, 2):
         base, path = "/".join(parts[:-length]), "/".join(parts[-length:])
         if base and (entry := find_entry(index, path)) is not None:
-            return Wanted(base, path, entry, is_bound(index))
+            bound = is_bound(index)
+            return Wanted(base, path, entry, bound, header_value(index, DELTAS) if bound else "")
     return None
 
 

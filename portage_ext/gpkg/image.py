@@ -88,32 +88,45 @@ def xpak_image(source: Source) -> Iterator[Member]:
         yield "/" + member.name.removeprefix("./"), member, file
 
 
+def archive(source: Source, container: Container) -> Iterator[bytes]:
+    """Yield the image archive of an open gpkg, decompressed but not unpacked, in blocks. Raises PackageError."""
+    member = container.image.member
+    with _opened(source, member.offset, member.size, container.image.method) as counted:
+        while block := counted.read(limits.READ_BLOCK):
+            yield block
+
+
 def members(source: Source, offset: int, size: int, method: str) -> Iterator[tuple[tarfile.TarInfo, Content | None]]:
     """Yield the members of the tar archive that is compressed by ``method``, within the limits of an image. Raises
     PackageError."""
+    with _opened(source, offset, size, method) as counted:
+        with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_bounded()) as opened:
+            kept = vars(opened)["members"]  # tarfile keeps every member that was read; there can be millions
+            count = 0
+            while (member := opened.next()) is not None:
+                count += 1
+                if count > limits.IMAGE_MEMBERS:
+                    raise OversizedPackageError(source.name, f"an image of more than {limits.IMAGE_MEMBERS} members")
+                if member.size < 0:
+                    raise tarfile.ReadError(f"{member.name!r} has a size below zero")
+                file = opened.extractfile(member) if member.isreg() else None
+                yield member, None if file is None else Content(file, source.name)
+                kept.clear()
+        # Read to the end, because only there the decompressor reports that the stream was cut off.
+        counted.drain()
+
+
+@contextlib.contextmanager
+def _opened(source: Source, offset: int, size: int, method: str) -> Iterator[_Counted]:
+    """The decompressed archive at ``offset``, counted while it is read. Raises PackageError, also for errors in the block."""
     raw = io.BufferedReader(_Slice(source, offset, size), limits.READ_BLOCK)
     if method == "zstd":
         try:
             whole_frames(lambda at, count: source.read(offset + at, count), size, limits.IMAGE_BLOCKS)
         except BadStreamError as error:
             raise DecompressionError(source.name, f"image: {error}") from error
-    with _named(source.name):
-        with _decompressed(source.name, raw, method) as stream:
-            counted = _Counted(stream, source.name)
-            with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_bounded()) as archive:
-                kept = vars(archive)["members"]  # tarfile keeps every member that was read; there can be millions
-                count = 0
-                while (member := archive.next()) is not None:
-                    count += 1
-                    if count > limits.IMAGE_MEMBERS:
-                        raise OversizedPackageError(source.name, f"an image of more than {limits.IMAGE_MEMBERS} members")
-                    if member.size < 0:
-                        raise tarfile.ReadError(f"{member.name!r} has a size below zero")
-                    file = archive.extractfile(member) if member.isreg() else None
-                    yield member, None if file is None else Content(file, source.name)
-                    kept.clear()
-            # Read to the end, because only there the decompressor reports that the stream was cut off.
-            counted.drain()
+    with _named(source.name), _decompressed(source.name, raw, method) as stream:
+        yield _Counted(stream, source.name)
 
 
 @contextlib.contextmanager

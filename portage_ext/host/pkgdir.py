@@ -108,6 +108,14 @@ def _format(tree: Any) -> IndexFormat:
     )
 
 
+def zstd_flags() -> str:
+    """The flags with which Portage compresses packages by zstd (gpkg._get_binary_cmd)."""
+    import portage
+
+    flags = portage.settings.get("BINPKG_COMPRESS_FLAGS_ZSTD")
+    return str(portage.settings.get("BINPKG_COMPRESS_FLAGS", "") if flags is None else flags)
+
+
 def _policy(settings: Any) -> SignaturePolicy:
     from portage.util import varexpand
 

@@ -62,6 +62,8 @@ PROVENANCE: Final = "provenance.jsonl"
 DOCUMENTS: Final = {CONFIG: "CONFIG", BILL: "SBOM", PROVENANCE: "PROVENANCE"}
 """The documents that belong to a release as a whole, and for each the key in the index header that binds it. The signed Release
 binds the index."""
+DELTAS: Final = "DELTAS"
+"""The key in the index header that binds deltas.json (model/delta)."""
 _BOUND: Final = re.compile(r"([a-z.]+) (0|[1-9][0-9]{0,9}) BLAKE2B [0-9a-f]{128} SHA512 [0-9a-f]{128}")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from portage_ext.errors import InvalidBuilderError
 from portage_ext.model import builder
-from portage_ext.model.release import BILL, CONFIG, DOCUMENTS, PROVENANCE
+from portage_ext.model.release import BILL, CONFIG, DELTAS, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.made import First
@@ -22,8 +22,9 @@ from portage_ext.releases.note import Note, Waiting
 if TYPE_CHECKING:
     from portage_ext.releases.first import Part
 
-_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER, pages.HEADER, *DOCUMENTS.values()})
+_OTHERWISE_TOLD: Final = frozenset({"TIMESTAMP", "PACKAGES", builder.HEADER, pages.HEADER, DELTAS, *DOCUMENTS.values()})
 ANNOUNCED: Final = "the keys that are announced"
+FROM_EARLIER: Final = "deltas from earlier releases"
 LATER_EXPIRY: Final = "a later expiry"
 RELEASED: Final = "the channel is no longer held"
 WAITS: Final = "which packages wait for the toolchain"

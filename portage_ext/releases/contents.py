@@ -14,7 +14,7 @@ from portage_ext.errors.releases import TreeError
 from portage_ext.index.forms import FORMS
 from portage_ext.index.text import parse_index, read_header
 from portage_ext.model import STRONG, IndexEntry
-from portage_ext.model.release import PLAIN_FORM
+from portage_ext.model.release import DELTAS, PLAIN_FORM
 from portage_ext.releases import pages
 
 _PATH: Final = b"\nPATH:"
@@ -33,12 +33,12 @@ class Contents:
         return entry_of(self.entries[path])
 
     def same_as(self, other: Contents) -> bool:
-        """Whether nothing changes for clients: everything but TIMESTAMP and the pages is equal."""
+        """Whether nothing changes for clients: everything but TIMESTAMP, the pages and the deltas is equal."""
         return self.body == other.body and _lasting(self.header) == _lasting(other.header)
 
 
 def _lasting(header: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in header.items() if value and key not in ("TIMESTAMP", pages.HEADER)}
+    return {key: value for key, value in header.items() if value and key not in ("TIMESTAMP", pages.HEADER, DELTAS)}
 
 
 def parse(plain: bytes, where: str) -> Contents:

@@ -69,11 +69,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """The deltas of a release: how many, the bytes of their files, and the bytes that a client saves who uses them all."""
+
+    count: int
+    size: int
+    saved: int
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """What a run did. If nothing differs, ``release`` is None, ``number`` is the live release, and all counts are 0.
 
     ``beside`` names the changes other than packages; ``held`` says that the channel is held and was not switched; ``warnings``
-    is what gates found that stops no release; ``waiting`` are the packages that are not published yet.
+    is what gates found that stops no release; ``waiting`` are the packages that are not published yet; ``deltas`` is what the
+    release offers, if deltas are made here.
     """
 
     number: int
@@ -86,6 +96,7 @@ class Published:
     held: Hold | None = None
     warnings: tuple[Finding, ...] = ()
     waiting: Waiting | None = None
+    deltas: Offered | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +143,17 @@ class Staged:
     live: Path | None
     channels: Mapping[str, int]
     left_out: int
+
+
+class Deltas(Protocol):
+    """Writes the deltas of a staged release, and returns the value of the index header that binds them; empty without any.
+
+    ``offered`` is what the release in a directory offers; None if nothing.
+    """
+
+    def write(self, staged: Staged) -> str: ...
+
+    def offered(self, directory: Path) -> Offered | None: ...
 
 
 class Pages(Protocol):

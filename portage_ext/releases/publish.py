@@ -34,7 +34,7 @@ from portage_ext.errors.releases import (
 )
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
-from portage_ext.model.release import DOCUMENTS, PLAIN_FORM, Release, binding
+from portage_ext.model.release import DELTAS, DOCUMENTS, PLAIN_FORM, Release, binding
 from portage_ext.policy.losses import check_release
 from portage_ext.releases import beside, pages, roots
 from portage_ext.releases import contents as indices
@@ -42,7 +42,7 @@ from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, passed, run_gates
 from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed, place_all
-from portage_ext.releases.made import Pages, Published, Same, Snapshot, Source, Staged, Terms
+from portage_ext.releases.made import Deltas, Pages, Published, Same, Snapshot, Source, Staged, Terms
 from portage_ext.releases.note import NOTE_NAME, Hold, Note, carry
 from portage_ext.releases.restamp import restamp
 from portage_ext.releases.tree import Tree, checked_channel
@@ -77,6 +77,7 @@ class Publisher:
         clock: Callable[[], float] = time.time,
         insist: bool = False,
         pages: Pages | None = None,
+        deltas: Deltas | None = None,
     ) -> None:
         """``insist``: a person named the gates, so they also check the live release if nothing differs from it."""
         self.tree = tree
@@ -87,6 +88,7 @@ class Publisher:
         self._clock = clock
         self._insist = insist
         self._pages = pages
+        self._deltas = deltas
 
     def publish(
         self, channel: str, source: Source, gates: Sequence[Gate] = (), *, unattended: bool = False, may_lose: bool = False
@@ -137,8 +139,8 @@ class Publisher:
             source = replace(self._of(target, f"rolled back to {target}"), holds=holds, kept=kept)
             return self._make(channel, source, gates)
 
-    def renew(self, channel: str, *, force: bool = False) -> Published:
-        """Publish the content of ``channel`` again when more than half of its validity is over, or with ``force``."""
+    def renew(self, channel: str, *, force: str = "") -> Published:
+        """Publish the content of ``channel`` again when more than half of its validity is over, or ``force`` says why."""
         with self._guarded(channel):
             done = self._make(channel, self._renewed(self.tree.live(channel)), (), force=force)
             return replace(done, held=self.tree.held(channel))
@@ -180,7 +182,7 @@ class Publisher:
                 raise PublishError(channel, where, error.strerror or str(error), stands) from error
 
     def _make(
-        self, channel: str, source: Source, gates: Sequence[Gate], *, force: bool = False, may_lose: bool = True
+        self, channel: str, source: Source, gates: Sequence[Gate], *, force: str = "", may_lose: bool = True
     ) -> Published:
         number, root = self.tree.recover(), roots.beside(self.tree.root)
         live, known = self.tree.channels().get(channel), self.tree.known()
@@ -189,7 +191,8 @@ class Publisher:
             repository = next((one.repository for one in known.values()), root.repository)
             roots.check_release(root, str(self.tree.root), repository, number, self._signing, int(self._clock()))
             # A release that clients would refuse is made again, even with the same content.
-            force = force or (live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live))
+            if live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live):
+                force = force or beside.ANNOUNCED
         staged = self._stage(channel, live, source, force=force, may_lose=may_lose)
         if isinstance(staged, Same):
             assert live is not None
@@ -213,7 +216,8 @@ class Publisher:
         count = len(staged.contents.entries)
         carried, placed = len(staged.carried), staged.placed
         done = Published(number, release, changed, count, carried, placed, staged.beside, warnings=warnings)
-        return replace(done, waiting=staged.waiting)
+        deltas = None if self._deltas is None else self._deltas.offered(self.tree.directory(number))
+        return replace(done, waiting=staged.waiting, deltas=deltas)
 
     def _judge_live(self, channel: str, live: int, gates: Sequence[Gate]) -> tuple[Finding, ...]:
         """Check the whole live release, which may never have passed these gates; returns the warnings. Raises GateError."""
@@ -222,7 +226,7 @@ class Publisher:
         findings = run_gates(gates, Candidate(directory, channel, contents, forms, tuple(contents.entries)))
         return passed(findings, channel, directory, live)
 
-    def _stage(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> Snapshot | Same:
+    def _stage(self, channel: str, live: int | None, source: Source, *, force: str, may_lose: bool) -> Snapshot | Same:
         for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):
             with source.hold():
                 source.refresh()
@@ -234,7 +238,7 @@ class Publisher:
                         raise ChangingPkgdirError(str(error)) from error
         raise AssertionError("the last attempt returns")
 
-    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: bool, may_lose: bool) -> Snapshot | Same:
+    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: str, may_lose: bool) -> Snapshot | Same:
         forms = indices.read_forms(source.directory)
         new = whole = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
         before = _NOTHING if live is None else self.tree.contents(live)
@@ -249,7 +253,7 @@ class Publisher:
         described = builder.binding(source.builder) if source.builder else ""
         documents = source.attached(new)
         bound = {key: binding(name, documents[name]) if name in documents else "" for name, key in DOCUMENTS.items()}
-        new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: ""})
+        new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: "", DELTAS: ""})
         lost: frozenset[str] = frozenset()
         if live is not None:
             # Files that were deleted from the live release come from the source again.
@@ -261,7 +265,7 @@ class Publisher:
         also: list[str] = []
         if live is not None:
             also = self._beside(live, before, new, source, now)
-            also += [beside.ANNOUNCED] if force else []
+            also += [force] if force else []
             also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
             if new.same_as(before) and not also:
                 also += beside.waiting(note.waiting, waiting)
@@ -286,28 +290,28 @@ class Publisher:
         return Snapshot(new, forms, source.builder, before, fresh, carried, placed, tuple(also), documents, arrived, waiting)
 
     def _stamped(self, channel: str, number: int, staged: Snapshot, source: Source, repository: str) -> Snapshot:
-        """With its pages, if it is to have some, and its TIMESTAMP: the index names both."""
+        """With its pages and deltas, if it is to have some, and its TIMESTAMP: the index names all."""
         channels, now = self.tree.channels(), int(self._clock())
         stamp = next_timestamp(now, [parse_timestamp(staged.before.header.get("TIMESTAMP", ""))])
         header = {**staged.contents.header, "TIMESTAMP": str(stamp)}
+        written = Staged(
+            directory=self.tree.staging,
+            channel=channel,
+            number=number,
+            repository=repository,
+            origin=source.origin,
+            created=now,
+            expires=now + self._terms.validity,
+            before=staged.before,
+            contents=staged.contents,
+            live=self.tree.directory(channels[channel]) if channel in channels else None,
+            channels=channels,
+            left_out=len(source.left_out()),
+        )
         if self._pages is not None:
-            live = self.tree.directory(channels[channel]) if channel in channels else None
-            header[pages.HEADER] = self._pages.write(
-                Staged(
-                    directory=self.tree.staging,
-                    channel=channel,
-                    number=number,
-                    repository=repository,
-                    origin=source.origin,
-                    created=now,
-                    expires=now + self._terms.validity,
-                    before=staged.before,
-                    contents=staged.contents,
-                    live=live,
-                    channels=channels,
-                    left_out=len(source.left_out()),
-                )
-            )
+            header[pages.HEADER] = self._pages.write(written)
+        if self._deltas is not None:
+            header[DELTAS] = self._deltas.write(written)
         contents = replace(staged.contents, header=header)
         return replace(staged, contents=contents, forms=restamp(contents, staged.forms, stamp))
 

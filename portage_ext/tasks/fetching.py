@@ -51,11 +51,13 @@ class FetchedIndex:
 
 @dataclass(frozen=True, slots=True)
 class FetchedPackage:
-    """The package ``path`` of ``size`` bytes was fetched from the base URL ``mirror``."""
+    """The package ``path`` of ``size`` bytes was fetched from the base URL ``mirror``, which sent ``received`` bytes: fewer for
+    a delta."""
 
     path: str
     size: int
     mirror: str
+    received: int
 
 
 def fetch(
@@ -103,5 +105,11 @@ def _package(binrepo: Binrepo, uri: str, output: Path, *, resume: bool, listener
 
     wanted = package.entry_for(binrepo, uri)
     listener.expect(wanted.entry.size)
-    mirror = package.fetch(replace(binrepo, base=wanted.base), uri, wanted, output, resume=resume)
-    return FetchedPackage(wanted.path, wanted.entry.size, mirror)
+    binrepo, size = replace(binrepo, base=wanted.base), wanted.entry.size
+    if wanted.deltas and not resume:
+        from portage_ext.fetch import delta  # only a release that has deltas pays for it
+
+        if (made := delta.attempt(binrepo, wanted, output)) is not None:
+            return FetchedPackage(wanted.path, size, made.mirror, made.size)
+    mirror = package.fetch(binrepo, uri, wanted, output, resume=resume)
+    return FetchedPackage(wanted.path, size, mirror, size)

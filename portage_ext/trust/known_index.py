@@ -36,6 +36,13 @@ def unmarked(remembered: bytes) -> bytes:
     return remembered.partition(b"\n")[2] if is_bound(remembered) else remembered
 
 
+def header_value(index: bytes, key: str) -> str:
+    """The value of ``key`` in the header of a kept index; empty if there is none."""
+    start = b"\n" + key.encode() + b": "
+    at = index.find(start, 0, max(0, index.find(b"\n\n")) + 1)
+    return "" if at < 0 else index[at + len(start) : index.index(b"\n", at + 1)].decode("utf-8", "replace")
+
+
 def find_entry(index: bytes, path: str) -> IndexEntry | None:
     """Find the entry with ``path`` in the text of a sanitised index without parsing the rest; None if there is none.
 

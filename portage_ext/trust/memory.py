@@ -6,6 +6,7 @@
         NAME.json     the last accepted Release, and the TIMESTAMP of the index that was given to Portage
         NAME.index    that index, checked and sanitised; the entry of a package is looked up here
         NAME.gpg      keys that came by rotation
+        NAME.deltas   the list of the deltas of that release, if it was needed; it is checked whenever it is read
 
 All users can read these files, so that `emerge -p` as an ordinary user sees the same. A user who cannot write them does not
 update them.
@@ -79,6 +80,10 @@ class StateDirectory:
     @property
     def index_file(self) -> Path:
         return self.directory / f"{self.binrepo}.index"
+
+    @property
+    def deltas_file(self) -> Path:
+        return self.directory / f"{self.binrepo}.deltas"
 
     @property
     def keyring_file(self) -> Path:

@@ -21,9 +21,10 @@ from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
 from portage_ext.model.release import BILL, CONFIG, PROVENANCE
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.releases import roots
+from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Gate
-from portage_ext.releases.made import First, Pages, Published, Source, Terms
+from portage_ext.releases.made import Deltas, First, Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -135,7 +136,7 @@ def renew(
     """
     channel = channel or site.channel()
     with publisher(site, channel, overrides, keys_next=keys_next, warn=warn) as (made, _):
-        done = made.renew(channel, force=bool(keys_next))
+        done = made.renew(channel, force=ANNOUNCED if keys_next else "")
     return Outcome(channel, done, _pruned(site, made.tree) if pruning else ())
 
 
@@ -190,14 +191,18 @@ def publisher(
     *,
     configured: Sequence[str] | None = None,
     keys_next: Sequence[str] = (),
+    bases: Sequence[int] = (),
     warn: Callable[[str], None] = lambda text: None,
 ) -> Iterator[tuple[Publisher, list[Gate]]]:
-    """A publisher for ``channel`` and its gates; ``configured`` takes the place of those in portage-ext.toml.
+    """A publisher for ``channel`` and its gates; ``configured`` takes the place of those in portage-ext.toml. ``bases`` are
+    releases from which deltas are made, too.
 
     Raises UsageError, RequestError, SettingsError, GpgError.
     """
     with signing(site, key=overrides.key, homedir=overrides.homedir) as by:
-        with publisher_with(site, channel, overrides, by, configured=configured, keys_next=keys_next, warn=warn) as made:
+        with publisher_with(
+            site, channel, overrides, by, configured=configured, keys_next=keys_next, bases=bases, warn=warn
+        ) as made:
             yield made
 
 
@@ -210,6 +215,7 @@ def publisher_with(
     *,
     configured: Sequence[str] | None = None,
     keys_next: Sequence[str] = (),
+    bases: Sequence[int] = (),
     warn: Callable[[str], None] = lambda text: None,
 ) -> Iterator[tuple[Publisher, list[Gate]]]:
     """As :func:`publisher`, signed ``by``."""
@@ -232,7 +238,11 @@ def publisher_with(
         signing, pages = signer.primaries, None
         if settings.site:
             pages = _pages(site, tree, [primary, *sorted(signing - {primary})], warn)
-        yield Publisher(tree, signer.sign_release, terms_of, keys=keys, signing=signing, insist=insist, pages=pages), gates
+        deltas = _deltas(tree, bases, warn) if settings.deltas or bases else None
+        made = Publisher(
+            tree, signer.sign_release, terms_of, keys=keys, signing=signing, insist=insist, pages=pages, deltas=deltas
+        )
+        yield made, gates
     finally:
         os.umask(before)
 
@@ -326,6 +336,15 @@ def _pages(site: Site, tree: Tree, fingerprints: Sequence[str], warn: Callable[[
         title, url, fingerprints, roots.beside(tree.root), builds_here, runs, warn=warn, builds=builds, updated=update
     )
     return Writer(about)
+
+
+def _deltas(tree: Tree, bases: Sequence[int], warn: Callable[[str], None]) -> Deltas:
+    """What writes the deltas of a release. Raises TreeError, InvalidIndexError."""
+    # Only publishers that want deltas pay for what makes them.
+    from portage_ext.host.pkgdir import zstd_flags
+    from portage_ext.releases.deltas import Writer
+
+    return Writer(tree.directory, zstd_flags, [(tree.directory(one), tree.contents(one)) for one in bases], warn)
 
 
 def _pruned(site: Site, tree: Tree) -> list[int]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from portage_ext.errors.releases import UnknownNumberError
 from portage_ext.model.release import Release
 from portage_ext.releases.contents import Difference, difference
+from portage_ext.releases.deltas import offered
+from portage_ext.releases.made import Offered
 from portage_ext.releases.note import Note
 from portage_ext.releases.tree import Tree
 
@@ -23,6 +25,7 @@ class Listed:
     packages: int
     live: bool
     expired: bool
+    deltas: Offered | None
 
 
 def listed(tree: Tree, channel: str | None = None) -> Iterator[Listed]:
@@ -31,8 +34,8 @@ def listed(tree: Tree, channel: str | None = None) -> Iterator[Listed]:
     for number, release in tree.known().items():
         if channel in (None, release.channel):
             live = channels.get(release.channel) == number
-            packages = len(tree.contents(number).entries)
-            yield Listed(number, release, tree.note(number), packages, live, live and release.expires <= now)
+            packages, offers = len(tree.contents(number).entries), offered(tree.directory(number))
+            yield Listed(number, release, tree.note(number), packages, live, live and release.expires <= now, offers)
 
 
 @dataclass(frozen=True, slots=True)

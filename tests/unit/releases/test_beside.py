@@ -51,7 +51,7 @@ def test_every_reason_for_a_release_has_its_words(made: Site) -> None:
     publish(made)
     (made.served() / "app-misc/foo/foo-1-1.gpkg.tar").unlink()
     assert publish(made).beside == ("1 package missing from release 3",)
-    assert made.publisher.renew("production", force=True).beside == (beside.ANNOUNCED,)
+    assert made.publisher.renew("production", force=beside.ANNOUNCED).beside == (beside.ANNOUNCED,)
     made.clock.now += 86400 * 16
     assert publish(made).beside == (beside.LATER_EXPIRY,)
     made.pkgdir.packages["app-misc/bar/bar-1-1.gpkg.tar"]["SYMBOL_CONTRACT"] = "x86_64 needs libfoo.so.1"

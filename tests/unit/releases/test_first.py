@@ -202,7 +202,7 @@ def test_a_kill_between_the_two_parts_and_in_the_second_loses_nothing(made: Site
 
 def test_a_renewal_keeps_what_waits_and_a_rollback_goes_to_the_content_before(made: Site) -> None:
     waiting = publish(made).waiting
-    made.publisher.renew("production", force=True)
+    made.publisher.renew("production", force="asked")
     assert made.tree.note(made.tree.live("production")).waiting == waiting
     assert served(made) == FIRST
     made.publisher.rollback("production", by="larry")
