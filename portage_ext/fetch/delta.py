@@ -18,7 +18,7 @@ from typing import IO, Final
 from portage_ext import files, limits
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.deltas import DeltaError
-from portage_ext.errors.trust import AllMirrorsFailedError, TrustError
+from portage_ext.errors.trust import AllMirrorsFailedError, CorruptFileError, ShortFileError, TrustError
 from portage_ext.fetch.attached import BoundSink
 from portage_ext.fetch.binrepo import Binrepo, writable
 from portage_ext.fetch.direct import DirectTransport, suits
@@ -149,6 +149,8 @@ class _Making:
         whole = FileSink(self.output, self.wanted.entry.size, digests_for(self.wanted.entry), resume=True)
         try:
             whole.finish(where)
+        except (ShortFileError, CorruptFileError):
+            raise DeltaError(where, "zstd made other bytes than on the binhost") from None
         finally:
             whole.close()
         check(self.binrepo, self.wanted, self.output)
