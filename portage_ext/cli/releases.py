@@ -68,7 +68,7 @@ def _line(one: Listed) -> str:
     return (
         f"{one.number:>6}  {'live' if one.live else '    '}  {release.channel:<12}  {minute(release.created)}  "
         f"{counted(one.packages):>15}  {one.note.origin}{' EXPIRED' if one.expired else ''}"
-        + (f"; {common.deltas(one.deltas)}" if one.deltas else "")
+        + (f"; {one.deltas}" if one.deltas else "")
         + (f"; {release.channel} is {hold}, {UNTIL}" if hold else "")
         + (shown.line(f"; {waiting.text(time.time())}") if waiting else "")
     )

@@ -14,7 +14,7 @@ from portage_ext.errors.releases import Finding, GateError, folded
 from portage_ext.model import IndexEntry
 from portage_ext.releases.contents import Difference
 from portage_ext.releases.gates import described
-from portage_ext.releases.made import Offered, Published
+from portage_ext.releases.made import Published
 from portage_ext.releases.note import UNTIL, Waiting
 from portage_ext.tasks.releasing.publishing import Outcome, Overrides
 from portage_ext.words import counted, size
@@ -94,16 +94,11 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
                 file=sys.stderr,
             )
     if done.deltas is not None:
-        print(f"{channel}: {deltas(done.deltas)}")
+        print(f"{channel}: {done.deltas}")
     if done.waiting is not None:
         print(shown.line(f"{channel}: {done.waiting.text(time.time())}"))
     if pruned:
         print(f"pruned: {', '.join(map(str, pruned))}")
-
-
-def deltas(found: Offered) -> str:
-    """The deltas of a release, in words."""
-    return f"{counted(found.count, 'delta')} of {size(found.size)}, to save clients {size(found.saved)}"
 
 
 def waiting(found: Waiting | None) -> dict[str, object] | None:

@@ -28,7 +28,7 @@ PATCH_MEMORY: Final = 3
 """zstd takes so many times the size of the larger image to apply a delta, …"""
 MAKE_MEMORY: Final = 6
 """… so many times to make one, …"""
-OWN_MEMORY: Final = 64 * MIB
+OWN_MEMORY: Final = 128 * MIB
 """… and this for itself."""
 LEVEL: Final = 19
 """The highest level of zstd that is tried: above it, compressing takes more than 1 GiB of memory."""

@@ -65,8 +65,8 @@ class Compressor:
 
     @property
     def memory(self) -> int:
-        """The bytes of memory that compressing takes at most, found by trying."""
-        own = 160 if self.level <= 9 else 288 if self.level <= 15 else 544
+        """The bytes of memory that compressing may take; trying found about half of it."""
+        own = 256 if self.level <= 9 else 384 if self.level <= 15 else 768
         return (own + (2 << self.long >> 20 if self.long else 0)) * limits.MIB
 
 

@@ -17,6 +17,7 @@ from portage_ext.model.release import Release
 from portage_ext.releases.contents import Contents, Difference
 from portage_ext.releases.linking import Placed
 from portage_ext.releases.note import Hold, Note, Waiting
+from portage_ext.words import counted, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,9 @@ class Offered:
     count: int
     size: int
     saved: int
+
+    def __str__(self) -> str:
+        return f"{counted(self.count, 'delta')} of {size(self.size)}, to save clients {size(self.saved)}"
 
 
 @dataclass(frozen=True, slots=True)

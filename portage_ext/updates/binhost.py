@@ -11,6 +11,7 @@ from typing import Any, Final
 from portage_ext.config.updating import Updating
 from portage_ext.releases.contents import difference
 from portage_ext.releases.gates import described
+from portage_ext.releases.made import Offered
 from portage_ext.tasks.site import Site
 from portage_ext.unattended import marks
 from portage_ext.updates import promotion
@@ -70,6 +71,8 @@ class Publishing:
         if not answer["published"]:
             return replace(nothing(f"{channel}: no difference to release {number}"), held=waiting)
         warnings = tuple(f"{one.what}: {one.why}" for one in _findings(answer["warnings"]))
+        if answer["deltas"] is not None:
+            warnings += (str(Offered(**{name: int(answer["deltas"][name]) for name in ("count", "size", "saved")})),)
         counts = {name: answer[name] for name in ("added", "removed", "rebuilt")}
         change = ", ".join(f"{count} {name}" for name, count in counts.items())
         if answer["beside"]:

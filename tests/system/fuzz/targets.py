@@ -23,7 +23,7 @@ from portage_ext.index.blocks import Row, make_block
 from portage_ext.index.expand import expand
 from portage_ext.index.stamp import parse_timestamp
 from portage_ext.index.text import parse_index
-from portage_ext.model import builder, provenance
+from portage_ext.model import builder, delta, provenance
 from portage_ext.model.contract import SymbolContract
 from portage_ext.model.entry import IndexEntry
 from portage_ext.model.release import IndexFile, Release
@@ -228,6 +228,7 @@ RUN = log.Run(1, "publish", True, "release 4", 4, 1.5).emit()
 NOTE = note.Note(4, "pkgdir", {"a/b-1.gpkg.tar": 1_700_000_000}).emit()
 BUILDER = builder.Builder(arch="amd64", cflags=("-O2",), use_expand={"x": ("y",)}, cpu_level=3).emit()
 RECORD = provenance.Record("a/b-1", "tiny", "", "", {"blake2b": "ab"}, distfiles={"a.tar": {"sha512": "cd"}})
+DELTA = delta.Delta("ab" * 64, 1000, "cd" * 64, 900, 5000, "ef" * 64, 50, 300, 200, 6000, delta.Compressor("1.5.4", 9, 27))
 STATEMENT = provenance.Statement("a/b/b-1-1.gpkg.tar", {"blake2b": "ef"}, "a/b-1", "1", "1", "host", RECORD)
 CONFIG = Document({"desk": Profile("gentoo:x", {"parent": "gentoo:x\n", "package.use": "a/b c\n"})}).emit()
 BINREPOS = b"[DEFAULT]\npriority = 1\n[lab]\nsync-uri = http://h/b\nlocation = %(EROOT)s/x\nverify-signature = true\n"
@@ -310,6 +311,7 @@ TARGETS = (
         lambda data: provenance.record(data.decode("utf-8", "replace"), "x"),
         words=JSON_WORDS,
     ),
+    Target("deltas", lambda: [delta.emit([DELTA])], lambda data: delta.parse(data, "x"), words=JSON_WORDS),
     Target("config", lambda: [CONFIG], lambda data: document.parse(data, "x"), words=JSON_WORDS),
     Target(
         "builder-binding",

@@ -209,8 +209,8 @@ def test_deltas_are_kept_promoted_made_on_request_and_mirrored(rebuilt: Rebuilt,
     updated = rebuilt.update()
     assert [name[128:] for name in rebuilt.asked()] == [".zst"], updated
 
-    host.run("promote", "production", "mirrored", "--gates", "none").ok()
-    assert offered() == {"production": 3, "mirrored": 3}
+    done = host.run("promote", "production", "mirrored", "--gates", "none").ok()
+    assert offered() == {"production": 3, "mirrored": 3}, done
     host.run("mirror", "--to", str(work / "mirror")).ok()
     names = sorted(path.name for path in (host.tree / "mirrored/deltas").iterdir())
     assert sorted(path.name for path in (work / "mirror/mirrored/deltas").iterdir()) == names

@@ -42,6 +42,7 @@ LISTED = {
     "packages": 3,
     "carried": 0,
     "content": 1,
+    "deltas": None,
 }
 
 
