@@ -28,12 +28,16 @@ BEFORE, AFTER = RANDOM + b"1" * 100, RANDOM[:100_000] + b"2" * 50 + RANDOM[100_0
 
 def package(path: Path, content: bytes, *flags: str, compression: str = "zstd") -> Path:
     """A package whose image the program zstd has compressed, as Portage does it."""
+    suffix, compress = binpkgs.COMPRESS[compression]
     image = binpkgs.tar_of({"image/usr/share/data": content})
     if compression == "zstd":
         image = subprocess.run(["zstd", "-q", "-c", "-T1", *flags], input=image, capture_output=True, check=True).stdout
     else:
-        image = binpkgs.COMPRESS[compression][1](image)
-    path.write_bytes(binpkgs.gpkg(image_archive=image, compression=compression))
+        image = compress(image)
+    metadata = compress(binpkgs.tar_of({f"metadata/{key}": value for key, value in binpkgs.metadata().items()}))
+    members = {"gpkg-1": b"", f"metadata{suffix}": metadata, f"image{suffix}": image}
+    members["Manifest"] = "".join(binpkgs.record(name, data) for name, data in members.items()).encode()
+    path.write_bytes(binpkgs.tar_of({f"foo-1/{name}": data for name, data in members.items()}))
     return path
 
 
@@ -108,7 +112,7 @@ def bomb(folder: Path, size: int) -> Path:
     """A delta that makes ``size`` zeros."""
     with (folder / "bomb").open("wb") as out:
         zeros = subprocess.Popen(["head", "-c", str(size), "/dev/zero"], stdout=subprocess.PIPE)
-        subprocess.run(["zstd", "-q", "-c", "--long=27"], stdin=zeros.stdout, stdout=out, check=True)
+        subprocess.run(["zstd", "-q", "-c"], stdin=zeros.stdout, stdout=out, check=True)
         zeros.wait()
     return folder / "bomb"
 
@@ -122,7 +126,7 @@ def test_a_bomb_is_stopped_at_the_size_that_was_announced(folder: Path) -> None:
 def test_a_delta_may_not_take_more_memory_than_its_images_allow(folder: Path) -> None:
     delta = made(folder, folder / "patch")
     with (folder / "large").open("wb") as out:
-        zeros = subprocess.Popen(["head", "-c", "1000000000", "/dev/zero"], stdout=subprocess.PIPE)
+        zeros = subprocess.Popen(["head", "-c", "10000000", "/dev/zero"], stdout=subprocess.PIPE)
         subprocess.run(["zstd", "-q", "-c", "-1", "--long=30"], stdin=zeros.stdout, stdout=out, check=True)
         zeros.wait()
     assert delta.patch_memory < 200 * limits.MIB
