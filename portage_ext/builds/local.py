@@ -24,7 +24,7 @@ from typing import Final
 
 from portage_ext import files, locks
 from portage_ext.builds import performing
-from portage_ext.builds.cages import ending
+from portage_ext.builds.cages import ending, scratches
 from portage_ext.builds.cages.isolation import die_with_parent
 from portage_ext.builds.engines import LOCAL, Builder, Engine
 from portage_ext.builds.entries import Attempt, Entry
@@ -72,7 +72,7 @@ class Local:
 
     def work(self, keys: Sequence[str] | None, told: Callable[[Entry], None] = lambda entry: None) -> None:
         ledger = self.means.ledger
-        with performing.scratch(self.means.places) as scratch:
+        with scratches.scratch(self.means.places) as scratch:
             try:
                 looked = time.monotonic()
                 while True:
@@ -131,7 +131,7 @@ class Local:
         return [Builder(os.uname().nodename, keys, self.closed())]
 
     def recover(self) -> list[str]:
-        living = performing.clear(self.means.places)
+        living = scratches.clear(self.means.places)
         lost: list[str] = []
         for attempt in self.means.ledger.running():
             if attempt.runner not in living:
@@ -208,7 +208,7 @@ class Local:
         with build.held:
             os.killpg(build.process.pid, signal.SIGKILL)
             build.process.wait()
-        performing.clear(self.means.places)
+        scratches.clear(self.means.places)
 
     def _is_over(self, keys: Sequence[str] | None) -> bool:
         return bool(self.closed()) or not self.means.ledger.moves(keys)

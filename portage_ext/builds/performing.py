@@ -1,15 +1,13 @@
 """One job is built, or a plan is made, in the environment of the target, without the ledger, signing keys or PKGDIR of this
 host.
 
-Every attempt has its own scratch directory and ends when this process ends, even if it is killed. This process holds the lock
-of the directory, and the next run deletes directories whose lock nobody holds. The files that emerge leaves in its PKGDIR are
-returned unchecked: the host that gave the order checks them.
+Every attempt has its own scratch directory and ends when this process ends, even if it is killed. The files that emerge leaves
+in its PKGDIR are returned unchecked: the host that gave the order checks them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -21,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from portage_ext import files, locks
+from portage_ext import files
 from portage_ext.builds.cages import isolation
 from portage_ext.builds.cages.cage import CAGE_FAILED, RESULTS_REFUSED, Bind, Bounds, Cage
 from portage_ext.builds.cages.checking import Check, checking
@@ -34,10 +32,11 @@ from portage_ext.builds.cages.environment import (
     resolved,
     write_layer,
 )
-from portage_ext.builds.cages.layers import Layers
+from portage_ext.builds.cages.scratches import scratch
 from portage_ext.builds.distfiles import Distfiles
 from portage_ext.builds.issuing import digest
 from portage_ext.builds.key import Job, Planned, parse
+from portage_ext.builds.layers.store import Layers
 from portage_ext.builds.orders import Failure, Order, Report
 from portage_ext.builds.places import Places
 from portage_ext.errors import PortageExtError
@@ -127,7 +126,7 @@ class Performer:
             with checking(order.target, target) as (_, passes):
                 passes()
 
-        with self._over(place, check, order, additions, log) as (directory, over):
+        with place.held(), self._over(place, check, order, additions, log) as (directory, over):
             packages = directory / "packages"
             packages.mkdir()
             cage = self._merging(place, directory, packages, [order.job.cpv], over)
@@ -276,49 +275,6 @@ def _add(packages: Path, cpv: str, name: str, source: Path) -> None:
     place = packages / parsed.category / parsed.pn
     place.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, place / name)
-
-
-@contextlib.contextmanager
-def scratch(places: Places) -> Iterator[Path]:
-    """Give a scratch directory whose lock this process holds. It contains the directories ``layer`` and ``root``."""
-    files.make_directory(places.scratch, 0o700)
-    with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
-        directory = places.scratch / f"{os.getpid()}.{os.urandom(4).hex()}"
-        directory.mkdir(0o700)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    try:
-        for name in ("layer", "root"):
-            (directory / name).mkdir()
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(fd)
-
-
-def clear(places: Places) -> set[str]:
-    """Delete what dead processes left below ``places``. Returns the names of scratch directories in use. Raises OSError."""
-    files.make_directory(places.scratch, 0o700)
-    with locks.held(places.scratch / ".lock", limits.LEDGER_WAIT):
-        every = [directory for directory in places.scratch.iterdir() if directory.is_dir()]
-        living = {directory.name for directory in every if _is_held(directory)}
-        for directory in every:
-            if directory.name not in living:
-                shutil.rmtree(directory)
-    isolation.clear()
-    return living
-
-
-def _is_held(directory: Path) -> bool:
-    """Whether a running process holds the lock of the scratch directory."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _failed(ended: isolation.Ended, what: str, failure: Failure) -> Report:

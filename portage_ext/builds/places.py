@@ -21,7 +21,11 @@ class Places:
     @classmethod
     def below(cls, eroot: Path) -> Places:
         """The directories for builds on the system below ``eroot``."""
-        state = eroot / STATE
+        return cls.of(eroot / STATE)
+
+    @classmethod
+    def of(cls, state: Path) -> Places:
+        """The directories below ``state``."""
         return cls(state, state / "scratch", state / "distfiles")
 
     @property

@@ -17,7 +17,7 @@ from portage_ext.graph.plan import Moment, Node, Plan, Running
 
 _PHASE: Final = "build"
 _HERE: Final = re.compile(r"([1-9]\d{0,9})\.[0-9a-f]{8}")
-"""The runner of an attempt on this host: the process id and the name of its scratch directory (performing.scratch)."""
+"""The runner of an attempt on this host: the process id and the name of its scratch directory (scratches.scratch)."""
 _GOING: Final = frozenset(("queued", "running", "checked"))
 _DONE: Final = frozenset(("checked", "published"))
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from portage_ext import files, shown
 from portage_ext.builds import issuing, means, orders, performing
+from portage_ext.builds.cages import scratches
 from portage_ext.builds.performing import Performer
 from portage_ext.builds.places import Places
 from portage_ext.cli import objects, places
@@ -96,7 +97,7 @@ def _perform(site: Site, joined: Joined, directory: Path) -> int:
     with (directory / issuing.ORDER).open("rb") as file:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), "order.json")
     performer = Performer(Places.below(site.eroot), Store(site.eroot), means.bounds(site.settings.building))
-    performing.clear(performer.places)
+    scratches.clear(performer.places)
     said = performer.perform(order, directory / issuing.ADDITIONS, out, sys.stdout.buffer)
     if said.failure:
         _say(said.reason)

@@ -138,7 +138,8 @@ def told(entry: Entry) -> dict[str, Any]:
 
 
 def _perform(options: argparse.Namespace) -> int:
-    from portage_ext.builds import issuing, means, orders, performing
+    from portage_ext.builds import issuing, means, orders
+    from portage_ext.builds.cages import scratches
     from portage_ext.builds.performing import Performer
     from portage_ext.targets.store import Store
 
@@ -146,7 +147,7 @@ def _perform(options: argparse.Namespace) -> int:
     with options.order.open("rb") as file:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), str(options.order))
     performer = Performer(Places.below(site.eroot), Store(site.eroot), means.bounds(site.settings.building))
-    performing.clear(performer.places)
+    scratches.clear(performer.places)
     said = performer.perform(order, options.order.parent / issuing.ADDITIONS, options.out, sys.stdout.buffer)
     if said.failure:
         print(f"portage-ext: {said.reason}", file=sys.stderr)

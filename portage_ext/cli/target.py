@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import shown
+from portage_ext.builds.layers import stack
+from portage_ext.builds.places import Places
 from portage_ext.cli import objects
 from portage_ext.cli.screen import Screen
 from portage_ext.errors import UsageError
@@ -41,6 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     capture.add_argument("--ssh-options", default="", metavar="WORDS", help="further words for ssh, such as '-p 2222'")
     capture.add_argument("--dry-run", action="store_true", help="show what would be taken, and save nothing")
     _arguments_of_add(below.add_parser("add", help="make a target from a stage archive, or from a binhost's builder.json"))
+    _arguments_of_copy(below.add_parser("copy", help="copy what builds for a host need from it, as layers on this host"))
     objects.option(below.add_parser("list", help="list the targets that this host knows"))
     show = below.add_parser("show", help="show what is known of a target")
     show.add_argument("name", metavar="NAME")
@@ -77,6 +80,23 @@ def _arguments_of_add(add: argparse.ArgumentParser) -> None:
     like.add_argument("--from-binhost", metavar="BINREPO", help="use the builder.json of a section of binrepos.conf")
 
 
+def _arguments_of_copy(copy: argparse.ArgumentParser) -> None:
+    copy.add_argument("name", metavar="NAME")
+    source = copy.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ssh", metavar="[USER@]HOST", help="the host, reached by ssh; it needs Portage and nothing else")
+    source.add_argument("--root", type=Path, metavar="DIR", help="a chroot on this host")
+    copy.add_argument("--ssh-options", default="", metavar="WORDS", help="further words for ssh, such as '-C'")
+    copy.add_argument(
+        "--repository",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="an ebuild repository on this host, instead of the configured one of its name",
+    )
+    copy.add_argument("--dry-run", action="store_true", help="show what would leave the host, and save nothing")
+
+
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 where `diff` found a difference."""
     store, screen = Store(here().eroot), Screen()
@@ -88,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
         return _save(name, target, store, screen)
     if options.action == "add":
         return _add(options, store, screen)
+    if options.action == "copy":
+        return _copy(options, store, screen)
     if options.action == "list":
         return _list(store, screen, as_json=options.json)
     if options.action == "show":
@@ -99,6 +121,7 @@ def run(options: argparse.Namespace) -> int:
         screen.line(f"target {options.name} is {options.action}ned")
         return 0
     store.forget(options.name)
+    stack.place(Places.below(here().eroot).state, options.name).unlink(missing_ok=True)
     print(f"target {options.name} is forgotten")
     return 0
 
@@ -138,6 +161,24 @@ def _add(options: argparse.Namespace, store: Store, screen: Screen) -> int:
         return _save(name, capture.target(), store, screen)
 
 
+def _copy(options: argparse.Namespace, store: Store, screen: Screen) -> int:
+    from portage_ext.builds.cages import isolation  # only this action needs it and the following
+    from portage_ext.cli import copied
+    from portage_ext.targets.copying import session
+
+    name = checked_name(options.name)
+    isolation.check()
+    options.prefix = None
+    with _begun(options) as capture:
+        captured = capture.target()
+    with session.chroot(options.root) if options.root else session.over_ssh(options.ssh, _ssh_words(options)) as host:
+        target = copied.copy(name, captured, host, options.repository, screen, dry_run=options.dry_run)
+    if target is None:
+        return 0
+    store.save(name, captured)  # so that `target diff` shows in what the environment differs from the host
+    return _save(name, target, store, screen)
+
+
 def _proof(options: argparse.Namespace) -> str | Signed:
     if options.digest is not None:
         digest: str = options.digest
@@ -165,11 +206,14 @@ def _begun(options: argparse.Namespace) -> reach.Capture:
         return reach.directory(options.root)
     if options.prefix is not None:
         return reach.prefix(options.prefix)
+    return reach.over_ssh(options.ssh, _ssh_words(options))
+
+
+def _ssh_words(options: argparse.Namespace) -> list[str]:
     try:
-        words = shlex.split(options.ssh_options)
+        return shlex.split(options.ssh_options)
     except ValueError as error:
         raise UsageError(f"--ssh-options cannot be taken apart: {error}") from error
-    return reach.over_ssh(options.ssh, words)
 
 
 def _print_files(target: Target, screen: Screen) -> None:

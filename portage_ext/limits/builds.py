@@ -19,6 +19,17 @@ CAPTURE_TEXT: Final = 64 * KIB
 CAPTURE_SAID: Final = 4 * KIB
 """The end of the standard error of the other side."""
 
+# Files of another host that builds for it need (targets/copying, builds/layers).
+COPY_SIZE: Final = 64 * GIB
+COPY_FILES: Final = 4_000_000
+COPY_PATH: Final = 4095
+COPY_LINE: Final = 32 * KIB
+"""A line of the list of files."""
+COPY_NAMED: Final = 16 * MIB
+"""How much of a file that no package owns is searched for passwords."""
+COPY_SECONDS: Final = 7200.0
+"""The host reads all files, and sends those that nothing here has."""
+
 # A system made from a stage archive (targets/).
 STAGE_SIZE: Final = 64 * GIB
 """All files in the archive, unpacked."""

@@ -77,6 +77,18 @@ def collected() -> dict[str, Any]:
     }
 
 
+def system_packages() -> list[str]:
+    """The names of the packages in @system, which the profile decides. Raises CaptureError."""
+    import portage
+    from portage.dep import Atom
+    from portage.exception import PortageException
+
+    try:
+        return sorted({str(Atom(one.lstrip("*")).cp) for one in portage.settings.packages if one.startswith("*")})
+    except (PortageException, ValueError) as error:
+        raise CaptureError("the configuration of Portage", " ".join(str(error).split())) from error
+
+
 def _files(config: Path, eroot: Path) -> Iterator[tuple[str, str]]:
     """Yield the path below the root and the content in base64 of each file that may be sent."""
     total = count = 0

@@ -30,10 +30,11 @@ _MODULE: Final = "portage_ext.targets.collect"
 _BOOTSTRAP: Final = (
     "import os, sys; "
     "package = os.memfd_create('portage-ext'); "
-    "open(package, 'wb', closefd=False).write(sys.stdin.buffer.read()); "
+    "open(package, 'wb', closefd=False).write(sys.stdin.buffer.read({size})); "
     "sys.path.insert(0, '/proc/self/fd/%d' % package); "
-    f"from {_MODULE} import main; sys.exit(main())"
+    "from {module} import main; sys.exit(main())"
 )
+"""Imports the package, which has ``size`` bytes (-1: all that comes), and runs ``module``."""
 _EMERGE: Final = ("usr/bin/emerge", "bin/emerge")
 _CHROOT: Final = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
 """Mounts /proc and /dev, which a fresh chroot lacks, in a mount namespace that ends with the command."""
@@ -89,8 +90,7 @@ def directory(root: Path) -> Capture:
     """
     top = _checked(root)
     if os.geteuid() == 0 and any(os.path.lexists(top / name) for name in _EMERGE):
-        inside = ["/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "python3", "-c", _BOOTSTRAP]
-        words = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", _CHROOT, str(top), *inside]
+        words = in_chroot(top, _MODULE)
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
         return Capture(words, str(root), f"chroot:{top}", environment, given=package_zip(compressed=False))
     environment = {"EPREFIX": "", "PORTAGE_CONFIGROOT": str(top), "ROOT": str(top), "SYSROOT": str(top)}
@@ -126,11 +126,23 @@ def over_ssh(host: str, options: Sequence[str] = (), python: str = "python3") ->
 
     Raises CaptureError.
     """
+    return Capture(on_host(host, options, _MODULE, python=python), host, f"ssh:{host}", os.environ, given=package_zip())
+
+
+def on_host(host: str, options: Sequence[str], module: str, size: int = -1, python: str = "python3") -> list[str]:
+    """The command that runs ``module`` on ``host``. It wants the package, which has ``size`` bytes, on standard input. Raises
+    CaptureError."""
     if not host or host.startswith("-") or not host.isprintable() or " " in host:
         raise CaptureError(repr(host), "that is no host: write USER@HOST or a Host of ssh_config")
-    remote = shlex.join(["env", "LC_ALL=C.UTF-8", python, "-c", _BOOTSTRAP])
-    words = ["ssh", "-oConnectTimeout=15", "-oServerAliveInterval=15", "-T", *options, "--", host, remote]
-    return Capture(words, host, f"ssh:{host}", os.environ, given=package_zip())
+    remote = shlex.join(["env", "LC_ALL=C.UTF-8", python, "-c", _BOOTSTRAP.format(size=size, module=module)])
+    return ["ssh", "-oConnectTimeout=15", "-oServerAliveInterval=15", "-T", *options, "--", host, remote]
+
+
+def in_chroot(top: Path, module: str, size: int = -1) -> list[str]:
+    """The same for the chroot ``top`` on this host."""
+    code = _BOOTSTRAP.format(size=size, module=module)
+    inside = ["/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "python3", "-c", code]
+    return ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", _CHROOT, str(top), *inside]
 
 
 def package_zip(*, compressed: bool = True) -> bytes:

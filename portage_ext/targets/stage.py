@@ -48,7 +48,7 @@ def make(
         raise StageError(where, "this host has no ebuild repository; name one with --repository")
     if not (repositories[0] / "profiles" / profile).is_dir():
         raise StageError(where, f"there is no profile {profile} in {repositories[0]}")
-    names = [_name(one, where) for one in repositories]
+    names = [name_of(one, where) for one in repositories]
     given = {} if like is None else configuration(like, where)
     files.make_directory(into.parent)
     partial = into.with_name(f".{into.name}.partial")
@@ -122,7 +122,7 @@ def _directory(top: Path, path: str, where: str) -> Path:
     return place
 
 
-def _name(repository: Path, where: str) -> str:
+def name_of(repository: Path, where: str) -> str:
     """The name of the ebuild repository (PMS 3.1.5). Raises StageError."""
     try:
         name = (repository / "profiles/repo_name").read_text(encoding="utf-8").strip()

@@ -29,6 +29,7 @@ SPEAKING = {
     "builds/describe.py": "a program that runs in a cage: its stdout is the plan, which builds/key reads",
     "builds/cages/early.py": "a program that runs in a cage: it waits for a line on its stdin and becomes emerge",
     "builds/cages/inside.py": "the first process of a cage: its stderr goes to the attempt's log, its status says how it ended",
+    "targets/copying/sending.py": "a program that runs on the host that is copied: its stdout is the listing and contents",
     "targets/collect.py": "a program that runs on the host that is captured: its stdout is the capture",
     "hooks/guard.py": "a program that a phase hook starts: its stderr is what the phase shows, its status refuses the merge",
     "hooks/losses.py": "a program that a phase hook starts: the hook passes its stdout on as a warning of the phase",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from portage_ext.builds.cages.environment import Environment, environment
 from portage_ext.errors import PortageExtError
@@ -31,7 +31,7 @@ def checking(name: str, target: Target) -> Iterator[tuple[Environment, Check]]:
     If the block fails in an environment that differs from the target, the difference is the reason that is raised.
     """
     place = environment(name, target)
-    with (reach.prefix if place.is_prefix else reach.directory)(place.top) as capture:
+    with place.held(), _begun(place) as capture:
         check = _Check(name, target, capture)
         try:
             yield place, check
@@ -40,13 +40,29 @@ def checking(name: str, target: Target) -> Iterator[tuple[Environment, Check]]:
             raise
 
 
+def _begun(place: Environment) -> contextlib.AbstractContextManager[Capture]:
+    """Begin to capture the environment."""
+    if place.stack is None:
+        return (reach.prefix if place.is_prefix else reach.directory)(place.top)
+    from portage_ext.builds.cages.captured import Caged  # environments of layers alone need it
+
+    return Caged(place)
+
+
+class Capture(Protocol):
+    """A capture that has begun."""
+
+    def target(self) -> Target:
+        """Wait for its end and return what it captured. Raises PortageExtError."""
+
+
 @dataclass(slots=True)
 class _Check:
     """The check of one capture; it always ends in the same way."""
 
     name: str
     target: Target
-    capture: reach.Capture
+    capture: Capture
     done: bool = False
     failed: PortageExtError | None = None
 

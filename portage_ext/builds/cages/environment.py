@@ -1,27 +1,31 @@
 """Builds for a target run in an environment that must be identical to the target (``checking``).
 
-Today an environment is a chroot or a Gentoo Prefix on this host. It is used in place as the bottom layer, and no build writes
-to it. ``-march=native`` would mean the CPU of this host, so configuration files with it are covered by a layer in which it is
-replaced by the flags that the target's compiler chose.
+An environment is a stack of layers (``layers/stack``), or a chroot or a Gentoo Prefix on this host, which is used in place as
+the bottom layer. No build writes to it. ``-march=native`` would mean the CPU of this host, so configuration files with it are
+covered by a layer in which it is replaced by the flags that the target's compiler chose.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import portage_ext
 from portage_ext.builds.cages.cage import Bind, Bounds, Cage, Over
+from portage_ext.builds.layers.stack import KIND, Stack, read
+from portage_ext.builds.layers.store import Layers
 from portage_ext.errors.builds import BlockedError, TargetError
 from portage_ext.targets import native
 from portage_ext.targets.capture import Target
+from portage_ext.targets.copying.listing import LAYERS
 
 PACKAGE: Final = "/run/portage-ext/package"
 """The path in the cage where the code of portage-ext is mounted read-only."""
@@ -59,13 +63,37 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment. ``top`` is the root of the chroot or prefix; ``binds`` are other files of this host that it needs."""
+    """An environment. ``top`` is the root of the chroot or prefix, or the top one of the layers of ``stack``; ``binds`` are
+    other files of this host that it needs."""
 
     name: str
     target: Target
     top: Path
     is_prefix: bool
     binds: tuple[Bind, ...]
+    stack: Stack | None = None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep its layers while the block runs. They are not checked. Raises BlockedError, OSError."""
+        with contextlib.ExitStack() as held:
+            for name, recipe in self.stack.recipes() if self.stack is not None else ():
+                assert self.stack is not None
+                try:
+                    held.enter_context(Layers(self.stack.store).held(recipe))
+                except FileNotFoundError:
+                    raise self.lost([name]) from None
+            yield
+
+    def lost(self, names: Sequence[str]) -> BlockedError:
+        """The error for layers of these names that do not exist, or differ from their lists."""
+        layers = f"the layer{'s' * (len(names) > 1)} {' and '.join(names)}"
+        source = self.stack.source.partition(":")[2] if self.stack is not None else ""
+        return BlockedError(
+            self.name,
+            f"lacks {layers}, removed or changed since",
+            f"run `portage-ext target copy {self.name}` with {source or 'its host'} again; it takes only what is missing",
+        )
 
     def cage(
         self,
@@ -79,7 +107,8 @@ class Environment:
     ) -> Cage:
         """Make a cage in this environment that runs ``words``. ``over`` are layers above it, the top one first, for example
         that of :func:`write_layer`."""
-        lower = (*map(str, over), str(self.top))
+        below = (self.top,) if self.stack is None else self.stack.trees()
+        lower = tuple(map(str, (*over, *below)))
         layers = (Over(("/",), "/"), Over(lower, str(self.top))) if self.is_prefix else (Over(lower, "/"),)
         hidden = tuple(Bind("/dev/null", path) for path in _SECRET_FILES if self.is_prefix and os.path.exists(path))
         empty = (*_EMPTY, *(path for path in _PRIVATE if os.path.isdir(path))) if self.is_prefix else _EMPTY
@@ -87,11 +116,15 @@ class Environment:
         return Cage(layers, str(scratch), words, self.variables(), bounds, every, network, self.name, empty=empty)
 
     def digest(self) -> str:
-        """A digest of everything that a layer above this environment depends on."""
+        """A digest of everything that a layer above this environment depends on; where the environment is does not count."""
+        if self.stack is not None:
+            return hashlib.blake2b(
+                json.dumps([self.stack.layers[name] for name in LAYERS]).encode(), digest_size=32
+            ).hexdigest()
         values = json.loads(replace(self.target, taken=0, source="").emit())
         values["files"] = {path: data for path, data in values["files"].items() if not path.startswith("var/lib/portage/world")}
         values["builder"] = {name: value for name, value in values["builder"].items() if name not in ("world", "sets")}
-        return hashlib.blake2b(json.dumps([self.is_prefix, str(self.top), values]).encode(), digest_size=32).hexdigest()
+        return hashlib.blake2b(json.dumps([self.is_prefix, values]).encode(), digest_size=32).hexdigest()
 
     def emerge(self, *arguments: str) -> tuple[str, ...]:
         """The command line of emerge in this environment."""
@@ -144,19 +177,30 @@ class Environment:
 def environment(name: str, target: Target) -> Environment:
     """The environment of ``target``. Raises TargetError if there is none on this host."""
     kind, _, place = target.source.partition(":")
+    if kind == KIND:
+        return stacked(name, target, read(Path(place), name))
     if kind not in ("chroot", "prefix"):
         raise TargetError(
             name,
-            f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: make one from a stage "
-            f"archive with `portage-ext target add NAME --stage FILE --like {name}`, or capture a chroot of it with "
-            f"`portage-ext target capture {name} --root DIR`",
+            f"it was captured from {target.source or 'nowhere'}, and builds need a system on this host: copy what they "
+            f"need with `portage-ext target copy {name} --ssh HOST`, make one from a stage archive with `portage-ext target "
+            f"add NAME --stage FILE --like {name}`, or capture a chroot with `portage-ext target capture {name} --root DIR`",
         )
     outside = {one.location for one in target.repositories} if kind == "prefix" else set()
     binds = [
         Bind(path, path) for path in sorted(outside | (_python(target) if kind == "prefix" else set())) if os.path.exists(path)
     ]
-    binds.append(Bind(str(Path(portage_ext.__file__).parent), f"{PACKAGE}/portage_ext"))
-    return Environment(name, target, Path(place), kind == "prefix", tuple(binds))
+    return Environment(name, target, Path(place), kind == "prefix", (*binds, _code()))
+
+
+def stacked(name: str, target: Target, stack: Stack) -> Environment:
+    """The environment that consists of the layers of ``stack``."""
+    binds = [Bind(one.source, one.inside) for one in stack.repositories]
+    return Environment(name, target, stack.trees()[0], False, (*binds, _code()), stack)
+
+
+def _code() -> Bind:
+    return Bind(str(Path(portage_ext.__file__).parent), f"{PACKAGE}/portage_ext")
 
 
 def _python(target: Target) -> set[str]:

@@ -14,7 +14,7 @@ WITHOUT_RESULT = {
     (), ("setup",), ("completion",), ("serve",), ("postsync",), ("after-emerge",), ("trust", "add"), ("trust", "remove"),
     ("trust", "forget"),
     ("root", "init"), ("root", "next"), ("root", "sign"), ("root", "publish"), ("target", "capture"), ("target", "forget"),
-    ("target", "add"), ("target", "pin"), ("target", "unpin"),
+    ("target", "add"), ("target", "copy"), ("target", "pin"), ("target", "unpin"),
     ("builds", "log"), ("builds", "cancel"), ("builds", "retry"), ("builds", "run"), ("deploy",),
     ("pick", "add"), ("pick", "remove"), ("ebuild", "pypi"), ("ebuild", "bump"), ("pypi", "confirm"), ("graph",),
     ("builder", "join"), ("builder", "run"), ("builder", "drain"), ("builder", "resume"), ("builder", "perform"),

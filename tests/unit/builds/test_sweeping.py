@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from portage_ext.builds.cages.environment import environment
-from portage_ext.builds.cages.layers import Layers
+from portage_ext.builds.layers.store import Layers
 from portage_ext.builds.means import means
 from portage_ext.builds.sweeping import Swept, sweep
 from portage_ext.config.building import Building
@@ -51,7 +51,7 @@ def test_layers_of_a_pinned_target_stay(tmp_path: Path) -> None:
     with means(Site.read(tmp_path)) as its:
         layers = Layers(its.places.layers)
         for name in ("laptop", "desktop"):
-            its.targets.save(name, target(source="chroot:/srv/" + name))
+            its.targets.save(name, target(source="chroot:/srv/" + name, make_conf={"USE": name}))
             digest = environment(name, its.targets.load(name)).digest()
             with layers.layer({"environment": digest}, lambda tree: (tree / "file").write_bytes(b"x" * 9000) and None):
                 pass

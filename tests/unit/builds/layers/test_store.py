@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.cages.layers import Layers
+from portage_ext.builds.layers.store import Layers
 
 RECIPE = {"environment": "a", "additions": ["b"]}
 
@@ -84,3 +84,19 @@ def test_the_one_that_was_used_longest_ago_goes_first_and_used_or_pinned_ones_st
     assert layers.keep_within(250_000) == []
     assert layers.keep_within(0) == [names[1]]
     assert Layers(tmp_path / "nothing").keep_within(0) == []
+
+
+def test_layers_of_environments_go_last_and_pinned_contents_stay(tmp_path: Path) -> None:
+    layers, make = Layers(tmp_path), Maker(size=100_000)
+    for number, recipe in enumerate(({"content": "a"}, {"content": "b"}, {"number": 1})):
+        with layers.layer(recipe, make) as tree:
+            pass
+        os.utime(tree.parent / "used", (number, number))
+    assert layers.keep_within(250_000, (), ("a", "b")) == [layers.tree({"number": 1}).parent.name]
+    assert layers.keep_within(0, ("a",), ("a", "b")) == [layers.tree({"content": "b"}).parent.name]
+    with layers.held({"content": "a"}) as held:
+        assert layers.keep_within(0) == []
+        assert layers.is_whole({"content": "a"})
+    assert held == layers.tree({"content": "a"})
+    with pytest.raises(FileNotFoundError), layers.held({"content": "b"}):
+        pass

@@ -1,16 +1,17 @@
 """Layers are named by a digest of their ingredients; each is made once, shared by builds, and checked before every use.
 
-A layer has the files that were written when published packages were merged over an environment. Its name is the digest of its
-*recipe*: the digests of the environment and of the packages, in order. A list of its files is stored beside it and compared
-before each use. If a layer differs from its list, it is removed and made again from its recipe. ::
+The name of a layer is the digest of its *recipe*. A layer with the files that were written when published packages were merged
+over an environment has the digests of the environment and of the packages, in order. A layer of which an environment consists
+has a digest of its content (docs/adr/0705). A list of its files is stored beside each and compared before each use. If a layer
+differs from its list, it is removed and made again from its recipe. ::
 
     layers/3f…/recipe.json      what it is made of
     layers/3f…/files            a digest of path, type, mode, owner, size and time of each file in tree/
     layers/3f…/tree/            the layer
     layers/3f…/used             users hold a shared lock on it; its modification time is the time of the last use
 
-``keep_within`` removes the least recently used layers until the rest fits. A layer is kept if it is in use, if it is over a
-pinned environment, or if its directory has a file ``pinned``.
+``keep_within`` removes the least recently used layers until the rest fits, those of which environments of targets consist
+last. A layer is kept if it is in use, if it is in or over a pinned environment, or if its directory has a file ``pinned``.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Layers:
 
         If it does not exist, ``make`` is called to fill an empty directory. Raises the errors of ``make``, OSError.
         """
-        text = json.dumps(recipe, sort_keys=True).encode()
-        place = self.directory / hashlib.blake2b(text, digest_size=32).hexdigest()
+        text = _text(recipe)
+        place = self._place(recipe)
         files.make_directory(self.directory, 0o700)
         with locks.held(self.directory / f"{place.name}.lock", limits.LAYER_WAIT):
             if not _is_whole(place):
@@ -74,9 +75,37 @@ class Layers:
         finally:
             os.close(used)
 
-    def keep_within(self, most: int, pinned: Collection[str] = ()) -> list[str]:
-        """Remove the least recently used layers until the rest has at most ``most`` bytes, but none over the environments
-        ``pinned`` (digests). Returns the names of those removed."""
+    def tree(self, recipe: dict[str, Any]) -> Path:
+        """Where the tree of the layer for ``recipe`` is, if it exists."""
+        return self._place(recipe) / "tree"
+
+    def exists(self, recipe: dict[str, Any]) -> bool:
+        """Whether the layer for ``recipe`` exists; it is not checked."""
+        return (self._place(recipe) / "used").exists()
+
+    @contextlib.contextmanager
+    def held(self, recipe: dict[str, Any]) -> Iterator[Path]:
+        """Give the tree of the layer for ``recipe``, unchecked. It is not removed while the block runs. Raises
+        FileNotFoundError if it does not exist, OSError."""
+        place = self._place(recipe)
+        used = os.open(place / "used", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(used, fcntl.LOCK_SH)
+            os.utime(used)
+            if not (place / "used").exists():
+                raise FileNotFoundError(place)
+            yield place / "tree"
+        finally:
+            os.close(used)
+
+    def is_whole(self, recipe: dict[str, Any]) -> bool:
+        """Whether the layer for ``recipe`` exists and equals its list."""
+        return _is_whole(self._place(recipe))
+
+    def keep_within(self, most: int, pinned: Collection[str] = (), wanted: Collection[str] = ()) -> list[str]:
+        """Remove the least recently used layers until the rest has at most ``most`` bytes, but none in or over the environments
+        ``pinned`` (digests of environments and contents), and those of ``wanted`` after all others. Returns the names of those
+        removed."""
         removed: list[str] = []
         with contextlib.suppress(FileNotFoundError):
             for path in self.directory.glob(f"*{_PARTIAL}"):
@@ -86,13 +115,16 @@ class Layers:
             there = [path for path in self.directory.iterdir() if (path / "used").exists()]
             sizes = {path: size(path) for path in there}
             left = sum(sizes.values())
-            for path in sorted(there, key=lambda one: (one / "used").stat().st_mtime_ns):
+            for path in sorted(there, key=lambda one: (_is_of(one, wanted), (one / "used").stat().st_mtime_ns)):
                 if left <= most:
                     break
                 if not _is_pinned(path, pinned) and self._remove(path):
                     removed.append(path.name)
                     left -= sizes[path]
         return removed
+
+    def _place(self, recipe: dict[str, Any]) -> Path:
+        return self.directory / hashlib.blake2b(_text(recipe), digest_size=32).hexdigest()
 
     def _remove(self, place: Path) -> bool:
         """Remove a layer unless it is in use. Returns whether it was removed."""
@@ -136,14 +168,21 @@ def size(place: Path) -> int:
     return sum(os.lstat(os.path.join(top, name)).st_blocks * 512 for top, _, names in os.walk(place) for name in (*names, "."))
 
 
-def _is_pinned(place: Path, environments: Collection[str]) -> bool:
-    if (place / "pinned").exists():
-        return True
+def _text(recipe: dict[str, Any]) -> bytes:
+    return json.dumps(recipe, sort_keys=True).encode()
+
+
+def _is_pinned(place: Path, pinned: Collection[str]) -> bool:
+    return (place / "pinned").exists() or _is_of(place, pinned)
+
+
+def _is_of(place: Path, digests: Collection[str]) -> bool:
+    """Whether the layer is over one of the environments, or has one of the contents."""
     try:
         recipe = json.loads((place / "recipe.json").read_bytes())
     except (OSError, ValueError):
         return False  # it is damaged, and nothing uses it as it is
-    return isinstance(recipe, dict) and recipe.get("environment") in environments
+    return isinstance(recipe, dict) and not {recipe.get("environment"), recipe.get("content")}.isdisjoint(digests)
 
 
 def _is_whole(place: Path) -> bool:
