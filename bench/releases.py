@@ -4,8 +4,9 @@
 
 WORK must not be there yet; it keeps PKGDIR and the tree. Each run replaces 100 packages by other builds and publishes: timed is
 the whole command, from the shell to the switched channel, with the gate `index` (every form, every size, and every byte of
-the fresh packages), and a second one without any gate. With ``--pkgdir`` the packages are linked from there instead of made.
-The peer does what a script of today does: a linked copy of PKGDIR for the release, then Portage's own index.
+the fresh packages), and a second one without any gate; then a promotion, a rollback, and the removal of two releases. With
+``--pkgdir`` the packages are linked from there instead of made. The peer does what a script of today does: a linked copy of
+PKGDIR for the release, then Portage's own index.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import packages
 from bench.measure import table
@@ -67,13 +71,29 @@ def timed(*command: str) -> float:
     return time.monotonic() - started
 
 
-def run(root: Root, *command: str) -> float:
-    """Seconds of a command in ``root``; Portage's reindex takes minutes, so there is no bound."""
-    started = time.monotonic()
+class Taken(NamedTuple):
+    """Seconds of wall time, and of CPU time of all processes: on a busy machine only these can be compared."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} ({self.cpu:.2f})"
+
+
+def run(root: Root, *command: str) -> Taken:
+    """The time of a command in ``root``; Portage's reindex takes minutes, so there is no bound."""
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         command, env=root.variables(), cwd=root.path, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    return time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(time.monotonic() - started, cpu)
+
+
+def median(taken: Sequence[Taken]) -> Taken:
+    return Taken(statistics.median(one.wall for one in taken), statistics.median(one.cpu for one in taken))
 
 
 def main() -> None:
@@ -110,14 +130,14 @@ def measured(
     tree = work / "tree"
     words = ("portage-ext", "publish", "--tree", str(tree), "--channel", "staging", "--no-prune")
     words += ("--key", key.fingerprint, "--homedir", str(key.home))
-    rows = [["work", "seconds", "of"]]
+    rows = [["work", "seconds (CPU)", "of"]]
     growth: list[dict[str, int]] = []
     directories: list[int] = []
     published = 0.0
     try:
-        rows.append(["first release, nothing indexed before", f"{run(root, *words, '--gates', 'none'):.1f}", "1"])
+        rows.append(["first release, nothing indexed before", str(run(root, *words, "--gates", "none")), "1"])
         for name, gates in (("publish, gate index", "index"), ("publish, no gate", "none")):
-            taken = []
+            taken: list[Taken] = []
             for number in range(runs):
                 change(root.pkgdir, paths, changed, seed=number + (100 if gates == "none" else 0))
                 before, had = usage(tree), count_directories(tree)
@@ -125,15 +145,27 @@ def measured(
                 after = usage(tree)
                 directories.append(count_directories(tree) - had)
                 growth.append({part: after[part] - before[part] for part in after})
-            rows.append([name, f"{statistics.median(taken):.2f}", str(len(taken))])
-            published = published or statistics.median(taken)
-        rows.append(["publish, no difference", f"{run(root, *words):.2f}", "1"])
+            rows.append([name, str(median(taken)), str(len(taken))])
+            published = published or median(taken).wall
+        rows.append(["publish, no difference", str(run(root, *words)), "1"])
+        others, signing = ("--tree", str(tree)), ("--key", key.fingerprint, "--homedir", str(key.home))
+        promote = ("portage-ext", "promote", "staging", "production", "--gates", "index", *others, *signing)
+        run(root, *promote)
+        change(root.pkgdir, paths, changed, seed=500)
+        run(root, *words, "--gates", "none")
+        rows.append(["promote 100 changes, gate index", str(run(root, *promote)), "1"])
+        rows.append(["roll back", str(run(root, "portage-ext", "rollback", "production", *others, *signing)), "1"])
+        for number in range(1, 3):
+            # Made by hand: retention keeps what was live in the last days.
+            shutil.copytree(tree / f"releases/{number}", tree / f"releases/.gone.{number}", symlinks=True)
+            shutil.rmtree(tree / f"releases/{number}")
+        rows.append(["remove 2 releases", str(run(root, "portage-ext", "prune", *others)), "1"])
         if peer:
             change(root.pkgdir, paths, changed, seed=999)
             copy = timed("cp", "-al", str(root.pkgdir), str(work / "copy"))
             index = run(root, "emaint", "binhost", "--fix")
             rows.append(["cp -al of PKGDIR", f"{copy:.2f}", "1"])
-            rows.append([f"emaint binhost --fix (Portage {environments.NEWEST})", f"{index:.1f}", "1"])
+            rows.append([f"emaint binhost --fix (Portage {environments.NEWEST})", str(index), "1"])
     finally:
         keys.kill_agents(key.home)
         print(table(rows), flush=True)

@@ -85,14 +85,6 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
         how = [f"{count} {word}" for count, word in ((placed.cloned, "cloned"), (placed.copied, "copied")) if count]
         detail = f" ({', '.join(how)})" if how else ""
         print(f"{channel}: release {done.number}, {counted(done.packages)}{detail}: {news(done)}; {seconds:.2f} s")
-        other_files = [one for one in change.rebuilt if not one.other_metadata()]
-        replaced = sum(one.before.get("PATH") == one.after.get("PATH") for one in other_files)
-        if replaced:
-            print(
-                f"portage-ext: replaced under the same name: {counted(replaced)}. A client that still has the previous index "
-                "refuses it and fetches the index again. FEATURES=binpkg-multi-instance gives every build its own name",
-                file=sys.stderr,
-            )
     if done.deltas is not None:
         print(f"{channel}: {done.deltas}")
     if done.waiting is not None:

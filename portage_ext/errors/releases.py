@@ -71,6 +71,19 @@ class ChangingPkgdirError(PortageExtError):
         return f"{self.path} was replaced repeatedly while it was being published. Nothing was published; try again later"
 
 
+class PoolNameError(PortageExtError):
+    """Two packages with different bytes have the same name in the pool: their digests agree in the part that names have."""
+
+    source: str
+    path: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source}: its digest begins like that of another package, {self.path}, and this happens only on purpose. "
+            "Nothing was published. Find out who built the two packages, then remove one of them or build it again"
+        )
+
+
 class PublishError(PortageExtError):
     """The operating system refused a step: no space, no permission, a broken disk. The channel now points at ``stands``."""
 

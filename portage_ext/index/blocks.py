@@ -119,7 +119,12 @@ _CPV_OF: Final = itemgetter(Row._fields.index("cpv"))
 
 @lru_cache(maxsize=1 << 17)
 def _begins(cpv: str) -> bool:
-    return zlib.crc32(cpv.encode("utf-8", "surrogateescape")) % _MEAN == 0
+    return begins(cpv.encode("utf-8", "surrogateescape"))
+
+
+def begins(cpv: bytes) -> bool:
+    """Whether a block begins at the first entry of a package version, given by a name that distinguishes it from others."""
+    return zlib.crc32(cpv) % _MEAN == 0
 
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:

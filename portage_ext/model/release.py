@@ -13,6 +13,8 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """The name of a repository or channel."""
 DIGEST: Final = re.compile(r"[0-9a-f]{128}")
 """BLAKE2B or SHA512, in hex."""
+POOL: Final = "pool"
+"""Where the packages of all releases of a tree are, beside its channels."""
 PLAIN_FORM = "Packages"
 INDEX_FORMS = ("Packages.zst", "Packages.gz", PLAIN_FORM)
 """Forms of the index, the one to prefer first."""

@@ -16,7 +16,7 @@ from portage_ext.model import builder
 from portage_ext.model.release import BILL, CONFIG, DELTAS, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
 from portage_ext.releases.contents import Contents
-from portage_ext.releases.made import First
+from portage_ext.releases.made import At, First
 from portage_ext.releases.note import Note, Waiting
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def waiting(before: Waiting | None, after: Waiting | None) -> list[str]:
     return [] if before is not None and before.packages == after.packages else [WAITS]
 
 
-def again(documents: Mapping[str, bytes], origin: Path, new: Contents, live: Path | None) -> Mapping[str, bytes]:
-    """The ``documents`` of the release in ``origin``, for one with the packages ``new``, some of which are those in ``live``.
+def again(documents: Mapping[str, bytes], at: At, new: Contents, live: Path | None) -> Mapping[str, bytes]:
+    """The ``documents`` of a release, for one with the packages ``new``; some of these are in ``live``, others are ``at``.
 
     Raises OSError.
     """
@@ -80,7 +80,7 @@ def again(documents: Mapping[str, bytes], origin: Path, new: Contents, live: Pat
 
         try:
             other = (live / PROVENANCE).read_bytes() if live is not None else b""
-            found[PROVENANCE] = document(new, origin, found[PROVENANCE] + other, lambda text: None)
+            found[PROVENANCE] = document(new, at, found[PROVENANCE] + other, lambda text: None)
         except FileNotFoundError:  # The live release has no statements about the packages that stay.
             del found[PROVENANCE]
     return found

@@ -122,26 +122,34 @@ class Difference:
 
 
 def difference(before: Contents, after: Contents) -> Difference:
-    """What changes for a client. Builds of one version are paired in the order of their build ids."""
+    """What changes for a client. Files are paired by path, then by build id, then builds of one version in their order.
+
+    The same package under another path is no change.
+    """
     old = [before.entry(path) for path in before.entries if before.entries[path] != after.entries.get(path)]
     new = [after.entry(path) for path in after.entries if after.entries[path] != before.entries.get(path)]
-    paths = {entry.get("PATH"): entry for entry in old}
-    changes = [(paths[one.get("PATH")], one) for one in new if one.get("PATH") in paths]
-    done = {id(one) for pair in changes for one in pair}
-    waiting = _by_name(one for one in old if id(one) not in done)
-    for one in _sorted(one for one in new if id(one) not in done):
-        candidates = waiting.get(_name(one))
-        if candidates:
-            changes.append((candidates.pop(0), one))
-            done |= {id(changes[-1][0]), id(one)}
-    return Difference(
-        tuple(_sorted(one for one in new if id(one) not in done)),
-        tuple(_sorted(one for one in old if id(one) not in done)),
-        tuple(Change(a, b) for a, b in sorted(changes, key=lambda pair: _order(pair[1]))),
-    )
+    changes: list[tuple[IndexEntry, IndexEntry]] = []
+    for key in (_path, _instance, _name):
+        waiting: dict[tuple[str, ...], list[IndexEntry]] = {}
+        for one in _sorted(old):
+            waiting.setdefault(key(one), []).append(one)
+        pairs = [(waiting[key(one)].pop(0), one) for one in _sorted(new) if waiting.get(key(one))]
+        done = {id(one) for pair in pairs for one in pair}
+        old, new = [one for one in old if id(one) not in done], [one for one in new if id(one) not in done]
+        changes += pairs
+    different = [Change(a, b) for a, b in changes if {**a.values, "PATH": ""} != {**b.values, "PATH": ""}]
+    return Difference(tuple(_sorted(new)), tuple(_sorted(old)), tuple(sorted(different, key=lambda one: _order(one.after))))
 
 
-def _name(entry: IndexEntry) -> tuple[str, str]:
+def _path(entry: IndexEntry) -> tuple[str, ...]:
+    return (entry.get("PATH"),)
+
+
+def _instance(entry: IndexEntry) -> tuple[str, ...]:
+    return entry.get("CPV"), entry.get("BUILD_ID")
+
+
+def _name(entry: IndexEntry) -> tuple[str, ...]:
     return entry.get("CPV"), entry.slot.partition("/")[0]
 
 
@@ -152,10 +160,3 @@ def _order(entry: IndexEntry) -> tuple[str, int, str]:
 
 def _sorted(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
     return sorted(entries, key=_order)
-
-
-def _by_name(entries: Iterable[IndexEntry]) -> dict[tuple[str, str], list[IndexEntry]]:
-    found: dict[tuple[str, str], list[IndexEntry]] = {}
-    for entry in _sorted(entries):
-        found.setdefault(_name(entry), []).append(entry)
-    return found

@@ -14,7 +14,6 @@ from typing import Final
 
 from portage_ext.errors import InvalidContractError
 from portage_ext.index.keys import INHERITED
-from portage_ext.index.text import emit_header
 from portage_ext.model import IndexEntry
 from portage_ext.model.contract import KEY, SymbolContract
 from portage_ext.releases.contents import Contents
@@ -30,13 +29,12 @@ _ALL: Final = "*"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What is published now: its index, also as text. If nothing is ``waiting``, it is everything.
+    """What is published now: its index. If nothing is ``waiting``, it is everything.
 
     ``arrived`` is for the note: the symbol versions that clients may not have yet, and since when the channel has them.
     """
 
     contents: Contents
-    plain: bytes
     arrived: Mapping[str, int]
     waiting: Waiting | None
 
@@ -65,7 +63,7 @@ def part(before: Contents, new: Contents, note: Note, first: First, now: int) ->
     ]
     brought = {one for package in fresh for one in package.brings}
     users = [one for one in fresh if one.uses(brought) or one.uses(young)]
-    everything = Part(new, b"", _arrived(young, brought, now), None)  # the text stays as it is
+    everything = Part(new, _arrived(young, brought, now), None)
     if not users or _inherited(before) != _inherited(new):
         return everything
     chosen = [one for one in fresh if one.brings and one not in users]
@@ -81,7 +79,7 @@ def part(before: Contents, new: Contents, note: Note, first: First, now: int) ->
     contents = _together(before, new, frozenset(one.path for one in chosen))
     toolchain = tuple(one.name for one in chosen) or _bringing(before, needed, first)
     waits = Waiting(tuple(one.name for one in waiting), toolchain, until, note.complete)
-    return Part(contents, emit_header(contents.header) + contents.body, _arrived(young, came, now), waits)
+    return Part(contents, _arrived(young, came, now), waits)
 
 
 def _fresh(path: str, entry: IndexEntry, first: First, known: set[_Version]) -> _Fresh:

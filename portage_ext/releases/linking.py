@@ -12,15 +12,12 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from portage_ext import limits
-
 _FICLONE: Final = 0x40049409
 """ioctl_ficlone(2)."""
-_UNLINKABLE: Final = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.EACCES})
+UNLINKABLE: Final = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.EACCES})
 _UNCLONABLE: Final = frozenset({errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.ETXTBSY, errno.ENOSYS})
 
 
@@ -33,32 +30,22 @@ class Placed:
     copied: int = 0
     copied_bytes: int = 0
 
+    @classmethod
+    def sum(cls, parts: Iterable[Placed]) -> Placed:
+        total = cls()
+        for one in parts:
+            total.linked += one.linked
+            total.cloned += one.cloned
+            total.copied += one.copied
+            total.copied_bytes += one.copied_bytes
+        return total
+
 
 def place_all(triples: Iterable[tuple[str, str, str]], target: str) -> Placed:
     """Give files a name below ``target``; triples are (source directory, path below it, path below target).
 
-    Missing directories are created. Many files are placed by several threads, each with its own top-level directories,
-    because the kernel does the work. Raises OSError after all threads have stopped.
+    Missing directories are created. Raises OSError.
     """
-    groups: dict[str, list[tuple[str, str, str]]] = {}
-    total = 0
-    for triple in triples:
-        total += 1
-        groups.setdefault(triple[2].partition("/")[0], []).append(triple)
-    if total < limits.PLACE_TOGETHER_FROM:
-        parts = [_place_group(group, target) for group in groups.values()]
-    else:
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            parts = list(pool.map(lambda group: _place_group(group, target), groups.values()))
-    return Placed(
-        sum(one.linked for one in parts),
-        sum(one.cloned for one in parts),
-        sum(one.copied for one in parts),
-        sum(one.copied_bytes for one in parts),
-    )
-
-
-def _place_group(triples: Iterable[tuple[str, str, str]], target: str) -> Placed:
     placed = Placed()
     made: set[str] = set()
     for source, path, name in triples:
@@ -85,12 +72,13 @@ def place(source: str, target: str, placed: Placed) -> None:
         placed.linked += 1
         return
     except OSError as error:
-        if error.errno not in _UNLINKABLE:
+        if error.errno not in UNLINKABLE:
             raise
-    _copy(source, target, placed)
+    copy(source, target, placed)
 
 
-def _copy(source: str, target: str, placed: Placed) -> None:
+def copy(source: str, target: str, placed: Placed) -> None:
+    """Give the bytes of a file, its rights and its time to a new one, as a reflink where possible. Raises OSError."""
     with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as old:
         status = os.fstat(old.fileno())
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as new:

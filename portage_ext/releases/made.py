@@ -19,6 +19,9 @@ from portage_ext.releases.linking import Placed
 from portage_ext.releases.note import Hold, Note, Waiting
 from portage_ext.words import counted, size
 
+At = Callable[[str], Path]
+"""Where the file of a path in an index is."""
+
 
 @dataclass(frozen=True, slots=True)
 class First:
@@ -59,8 +62,8 @@ class Source:
     refresh: Callable[[], None] = lambda: None
     builder: bytes = b""
     """Its builder.json, if one is to be published."""
-    attached: Callable[[Contents], Mapping[str, bytes]] = lambda new: {}
-    """After ``refresh``: its documents (model/release) by name, for the index that is published."""
+    attached: Callable[[Contents, At], Mapping[str, bytes]] = lambda new, at: {}
+    """After ``refresh``: its documents (model/release) by name, for the index that is published, and where its files are."""
     left_out: Callable[[], Mapping[str, str]] = dict
     """After ``refresh``: the packages of the PKGDIR that are not in its index, by path, with the reasons."""
     holds: Hold | None = None
@@ -105,11 +108,14 @@ class Published:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """What a release will be made of: its index, and its files, which are in the staging directory."""
+    """What a release will be made of: its index, and its files, which are in the pool."""
 
     contents: Contents
     forms: Mapping[str, bytes]
-    """As they were read, until they get their TIMESTAMP."""
+    """Empty, as ``blocks``, until the index has its TIMESTAMP (releases/restamp)."""
+    blocks: bytes
+    sources: Mapping[str, str]
+    """The path of each package in the source, by its path in the release."""
     builder: bytes
     before: Contents
     fresh: tuple[str, ...]

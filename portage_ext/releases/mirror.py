@@ -1,9 +1,10 @@
 """A mirror receives packages, then the release, then the channel, so that its clients see a whole release at every moment.
 
 rsync transfers everything, to a path, over ssh or to an rsync daemon. A release is complete on the mirror when it has its
-Release, which is sent last. No channel points at an incomplete release, and the next run continues it. Files of an earlier
-release on the mirror are linked there and not sent. What retention removed here is removed there last, except for releases
-to which a channel of the mirror still points. Roots are sent first in every run, so that a revoked key is known at once.
+Release, which is sent last. No channel points at an incomplete release, and the next run continues it. Of the pool, a mirror
+gets the files that its releases name. What retention removed here is removed there last, except for releases to which a channel
+of the mirror still points: first releases, then files of the pool. Roots are sent first in every run, so that a revoked key is
+known at once.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from typing import Final
 
 from portage_ext import files, limits
 from portage_ext.errors.releases import MirrorPushError
+from portage_ext.model.release import POOL
 from portage_ext.releases import pages
+from portage_ext.releases.note import BLOCKS_NAME, NOTE_NAME
+from portage_ext.releases.pool.files import names_of
 from portage_ext.releases.tree import RELEASES, Tree
 from portage_ext.trust.release import RELEASE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY
+from portage_ext.words import counted
 
 _LISTED: Final = re.compile(r"(?P<kind>[dl-])\S{9}\s+[\d,.]+\s+\S+\s+\S+\s+(?P<name>.+)")
 _NUMBERED: Final = re.compile(r"[1-9][0-9]{0,15}")
 _TOLD: Final = 400
-_INDEX_FILES: Final = ("/Packages", "/Packages.gz", "/Packages.zst", "/Release.asc", "/.release.json")
+_INDEX_FILES: Final = ("/Packages", "/Packages.gz", "/Packages.zst", "/Release.asc", f"/{NOTE_NAME}", f"/{BLOCKS_NAME}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Mirror:
         # rsync treats files of the same size and second as equal, and two releases may have such files, so compare times to the
         # nanosecond. Only on the other side, which compares: rrsync does not accept rsync's short form of the option.
         exact = "--modify-window=-1"
-        self._copy = ("-rtp", exact if is_local(to) else f"--remote-option={exact}", f"--exclude=/{pages.STATE}")
+        self._copy = ("-rltp", exact if is_local(to) else f"--remote-option={exact}", f"--exclude=/{pages.STATE}")
         self._tree = tree
         self._channels = frozenset(channels)
         self._options = tuple(options)
@@ -131,12 +136,13 @@ class Mirror:
         channels, known = self.wanted(), self._tree.known()
         # Clients of the mirror can only ask for releases to which a channel there has pointed.
         missing = [number for number in sorted(set(channels.values())) if not there.releases.get(number)]
+        pool = frozenset(self._tree.pool.every())
         complete = {number for number, whole in there.releases.items() if whole}
         if not there.releases:
             self._make_directory()
         self._send_roots()
         for number in missing:
-            self._send(number, max((one for one in complete if one < number), default=None))
+            self._send(number)
             complete.add(number)
         self._link_roots(complete & known.keys())
         switched = [channel for channel, number in channels.items() if there.channels.get(channel) != number]
@@ -145,6 +151,9 @@ class Mirror:
         kept = {*known, *channels.values(), *(n for c, n in there.channels.items() if c not in channels)}
         gone = sorted(number for number in there.releases if number not in kept)
         self._remove(gone)
+        if gone and there.releases.keys() - set(gone) <= known.keys():
+            # As long as it has a release that is not known here, it is not known which files that names.
+            self._clean_pool(pool)
         return Pushed(tuple(missing), tuple(switched), tuple(gone))
 
     # --- the steps
@@ -180,13 +189,19 @@ class Mirror:
             # Without -t and -p: the directories of the releases stay as they are.
             self._rsync("links to the roots", "-rl", f"{name}/", f"{self._to}/{RELEASES}/")
 
-    def _send(self, number: int, linked: int | None) -> None:
-        source, target = f"{self._tree.directory(number)}/", f"{self._to}/{RELEASES}/{number}/"
-        link = () if linked is None else (f"--link-dest={linked_place(self._to, linked)}",)
-        own = (*_INDEX_FILES, f"/{RELEASE_NAME}")
+    def _send(self, number: int) -> None:
+        directory = self._tree.directory(number)
+        source, target = f"{directory}/", f"{self._to}/{RELEASES}/{number}/"
         self._say(f"release {number}: packages")
-        exclude = [f"--exclude={name}" for name in own]
-        self._rsync(f"packages of release {number}", *self._copy, "--delay-updates", *link, *exclude, source, target)
+        names = sorted(name for name in names_of(directory) if self._tree.pool.has(name))
+        if names:
+            with tempfile.NamedTemporaryFile("w", prefix="portage-ext.mirror.") as listed:
+                listed.write("\n".join(names) + "\n")
+                listed.flush()
+                place, wanted = f"{self._tree.pool.directory}/", f"--files-from={listed.name}"
+                self._rsync(f"packages of release {number}", *self._copy, wanted, place, f"{self._to}/{POOL}/")
+        exclude = [f"--exclude={name}" for name in (*_INDEX_FILES, f"/{RELEASE_NAME}")]
+        self._rsync(f"files of release {number}", *self._copy, "--delay-updates", *exclude, source, target)
         self._say(f"release {number}: index and Release")
         self._rsync(f"index of release {number}", *self._copy, f"--exclude=/{RELEASE_NAME}", source, target)
         self._rsync(f"Release of release {number}", *self._copy, f"{source}{RELEASE_NAME}", f"{target}{RELEASE_NAME}")
@@ -216,6 +231,25 @@ class Mirror:
                 (Path(empty) / str(number)).rmdir()
             self._rsync(step, "-r", "--delete", *whole, "--exclude=*", f"{empty}/", target)
 
+    def _clean_pool(self, kept: frozenset[str]) -> None:
+        """Remove the files of the mirror's pool that are not ``kept``."""
+        text = self._rsync("asking what its pool has", "-r", "--list-only", f"{self._to}/{POOL}/", missing=True)
+        lines = (_LISTED.fullmatch(line.rstrip()) for line in text.split("\n"))
+        there = {match["name"] for match in lines if match is not None and match["kind"] == "-"}
+        gone = there - kept
+        if not gone:
+            return
+        self._say(f"removing {counted(len(gone))}")
+        with tempfile.TemporaryDirectory(prefix="portage-ext.mirror.") as empty:
+            for directory in {name.rpartition("/")[0] for name in there & kept}:
+                (Path(empty) / directory).mkdir(parents=True, exist_ok=True)
+            above = {f"/{parent}/" for name in gone for parent in Path(name).parents if parent.name}
+            with tempfile.NamedTemporaryFile("w", prefix="portage-ext.mirror.") as listed:
+                listed.write("".join(f"+ {name}\n" for name in sorted(above | {f"/{name}" for name in gone})) + "- *\n")
+                listed.flush()
+                words = ("-r", "--delete", f"--filter=merge {listed.name}")
+                self._rsync("removing packages that no release has", *words, f"{empty}/", f"{self._to}/{POOL}/")
+
     def _rsync(self, step: str, *words: str, missing: bool = False) -> str:
         """Run rsync and return its output; with ``missing`` a missing directory counts as empty."""
         try:
@@ -240,18 +274,3 @@ class Mirror:
 def is_local(to: str) -> bool:
     """Whether rsync treats ``to`` as a path on this machine."""
     return ":" not in to.partition("/")[0]
-
-
-def linked_place(to: str, number: int) -> str:
-    """Where rsync finds release ``number`` on the mirror at ``to``, as --link-dest takes it.
-
-    An absolute path wherever possible: rrsync refuses paths with "..", and a daemon's paths begin at its module.
-    """
-    url = re.fullmatch(r"(?:rsync://[^/]+/|[^/:]*::)[^/]+(?P<path>/.*)?", to)
-    if url is not None:
-        return f"{(url['path'] or '').rstrip('/')}/{RELEASES}/{number}"
-    path = to if is_local(to) else to.partition(":")[2]
-    if path.startswith("/") or (not path and to.endswith(":")):
-        return f"{path.rstrip('/')}/{RELEASES}/{number}"
-    # Relative to the home on the other side, or to here: from releases/N it is the neighbour.
-    return f"../{number}"

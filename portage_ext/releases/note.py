@@ -24,6 +24,8 @@ from portage_ext.errors.releases import TreeError
 from portage_ext.words import counted, minute
 
 NOTE_NAME: Final = ".release.json"
+BLOCKS_NAME: Final = ".blocks.json"
+"""For each block of the index: the bytes of its text, of its gzip member, and of its zstd frame (releases/restamp)."""
 UNTIL: Final = "until you run portage-ext publish or promote for it"
 """What ends a hold."""
 

@@ -13,12 +13,13 @@ from portage_ext.gpkg.describe import values_of
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.provenance import HOST, KEY, Record, Statement, record
 from portage_ext.releases.contents import Contents
+from portage_ext.releases.made import At
 
 _SUBJECT: Final = b'"subject":'
 
 
-def document(new: Contents, pkgdir: Path, before: bytes, warn: Callable[[str], None]) -> bytes:
-    """The statements about all packages of ``new``, whose files are in ``pkgdir``. ``before`` are those of the live release.
+def document(new: Contents, at: At, before: bytes, warn: Callable[[str], None]) -> bytes:
+    """The statements about all packages of ``new``, whose files are ``at``. ``before`` are those of the live release.
 
     ``warn`` is called for a record that cannot be read; the package then has a statement without one. Raises OSError.
     """
@@ -32,7 +33,7 @@ def document(new: Contents, pkgdir: Path, before: bytes, warn: Callable[[str], N
         if (line := known.get(bare.subject())) is not None:
             lines.append(line)
             continue
-        host, made = _recorded(pkgdir / path, entry, warn)
+        host, made = _recorded(at(path), entry, warn)
         lines.append(replace(bare, builder=host, record=made).emit())
     return b"".join(line + b"\n" for line in lines)
 

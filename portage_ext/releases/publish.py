@@ -3,7 +3,7 @@
 Only the last of these steps changes the channel::
 
     recover     what a killed run left is removed; the next number is taken
-    stage       packages get names below releases/.staging, from the live release where they are the same
+    take        new packages are added to the pool, and releases/.staging links to it (releases/taking)
     judge       gates; a release that does not pass stays in .staging
     sign        Release names the index under the next number and a TIMESTAMP that clients take for newer
     commit      one flush of the file system, one rename to releases/<n>, fsync
@@ -17,49 +17,32 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
-from portage_ext import limits
-from portage_ext.errors.releases import (
-    ChangingPkgdirError,
-    Finding,
-    PublishError,
-    TreeError,
-)
+from portage_ext.errors.releases import Finding, PublishError, TreeError
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
-from portage_ext.model.release import DELTAS, DOCUMENTS, PLAIN_FORM, Release, binding
-from portage_ext.policy.losses import check_release
+from portage_ext.model.release import DELTAS, Release
 from portage_ext.releases import beside, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, passed, run_gates
 from portage_ext.releases.in_place import Detach
-from portage_ext.releases.linking import Placed, place_all
-from portage_ext.releases.made import Deltas, Pages, Published, Same, Snapshot, Source, Staged, Terms
-from portage_ext.releases.note import NOTE_NAME, Hold, Note, carry
-from portage_ext.releases.restamp import restamp
+from portage_ext.releases.linking import Placed
+from portage_ext.releases.made import At, Deltas, Pages, Published, Same, Snapshot, Source, Staged, Terms
+from portage_ext.releases.note import BLOCKS_NAME, NOTE_NAME, Hold, Note
 from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
-from portage_ext.words import counted
-
-
-class _ChangedError(Exception):
-    """A package has changed since the index was made."""
-
 
 _HTTP_TOLERANCE: Final = 5
 """Portage asks a web server for what was modified more than 5 s after the TIMESTAMP that it has (util/_urlopen.py): files
 dated so are asked for again exactly when their TIMESTAMP is another, even where two releases are a second apart."""
-_NOTHING = Contents({}, {}, b"")
 
 
 class Publisher:
@@ -153,10 +136,10 @@ class Publisher:
         described, documents = beside.documents(directory)
         content = self.tree.note(number).content
 
-        def attached(new: Contents) -> Mapping[str, bytes]:
+        def attached(new: Contents, at: At) -> Mapping[str, bytes]:
             if new.body == self.tree.contents(number).body:
                 return documents
-            return beside.again(documents, directory, new, None if live is None else self.tree.directory(live))
+            return beside.again(documents, at, new, None if live is None else self.tree.directory(live))
 
         return Source(directory, origin, content, builder=described, attached=attached)
 
@@ -175,8 +158,8 @@ class Publisher:
                 yield
             except OSError as error:
                 # Free the space at once if possible; otherwise the next run does it.
-                with contextlib.suppress(OSError):
-                    shutil.rmtree(self.tree.staging)
+                with contextlib.suppress(OSError, TreeError):
+                    self.tree.discard_staging()
                 where = error.filename if isinstance(error.filename, str) else str(self.tree.root)
                 stands = self.tree.channels().get(channel)
                 raise PublishError(channel, where, error.strerror or str(error), stands) from error
@@ -193,7 +176,10 @@ class Publisher:
             # A release that clients would refuse is made again, even with the same content.
             if live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live):
                 force = force or beside.ANNOUNCED
-        staged = self._stage(channel, live, source, force=force, may_lose=may_lose)
+        from portage_ext.releases import taking  # here and below: after-emerge may have nothing to publish
+
+        wants = taking.Wants(self._terms, self._pages is not None, force, may_lose)
+        staged = taking.take(self.tree, channel, live, source, wants, int(self._clock()))
         if isinstance(staged, Same):
             assert live is not None
             warnings = self._judge_live(channel, live, gates) if self._insist else ()
@@ -207,7 +193,9 @@ class Publisher:
             staged, Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)
         )
         candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
-        warnings = passed(run_gates(gates, candidate), channel, self.tree.staging)
+        # People know a package by its path in PKGDIR.
+        findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
+        warnings = passed(findings, channel, self.tree.staging)
         release = self._sign(channel, number, staged.forms, repository)
         self.tree.link_root(self.tree.staging)
         self.tree.commit(number)
@@ -225,69 +213,6 @@ class Publisher:
         forms = indices.read_forms(directory)
         findings = run_gates(gates, Candidate(directory, channel, contents, forms, tuple(contents.entries)))
         return passed(findings, channel, directory, live)
-
-    def _stage(self, channel: str, live: int | None, source: Source, *, force: str, may_lose: bool) -> Snapshot | Same:
-        for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):
-            with source.hold():
-                source.refresh()
-                try:
-                    return self._snapshot(channel, live, source, force=force, may_lose=may_lose)
-                except _ChangedError as error:
-                    shutil.rmtree(self.tree.staging)
-                    if attempt == limits.SNAPSHOT_ATTEMPTS:
-                        raise ChangingPkgdirError(str(error)) from error
-        raise AssertionError("the last attempt returns")
-
-    def _snapshot(self, channel: str, live: int | None, source: Source, *, force: str, may_lose: bool) -> Snapshot | Same:
-        forms = indices.read_forms(source.directory)
-        new = whole = indices.parse(forms[PLAIN_FORM], str(source.directory / PLAIN_FORM))
-        before = _NOTHING if live is None else self.tree.contents(live)
-        now, note = int(self._clock()), Note(0, "") if live is None else self.tree.note(live)
-        if source.kept is not None:
-            arrived, waiting = source.kept.arrived, source.kept.waiting
-        else:
-            part = beside.first_part(before, whole, note, self._terms.first, now) if live is not None else None
-            arrived, waiting = (part.arrived, part.waiting) if part else ({}, None)
-            if part and waiting:
-                new, forms = part.contents, {PLAIN_FORM: part.plain}
-        described = builder.binding(source.builder) if source.builder else ""
-        documents = source.attached(new)
-        bound = {key: binding(name, documents[name]) if name in documents else "" for name, key in DOCUMENTS.items()}
-        new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: "", DELTAS: ""})
-        lost: frozenset[str] = frozenset()
-        if live is not None:
-            # Files that were deleted from the live release come from the source again.
-            lost = frozenset(
-                one
-                for one in self._lost(live, before.entries)
-                if os.path.lexists(source.directory / one) and whole.entries.get(one) == new.entries.get(one)
-            )
-        also: list[str] = []
-        if live is not None:
-            also = self._beside(live, before, new, source, now)
-            also += [force] if force else []
-            also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
-            if new.same_as(before) and not also:
-                also += beside.waiting(note.waiting, waiting)
-                if not also:
-                    return Same(waiting)
-        if not may_lose:
-            check_release(channel, None if live is None else before.entries, new.entries, source.left_out())
-        carried: dict[str, int] = {}
-        if live is not None:
-            carried = carry(before.entries, note.carried, new.entries, now, self._terms.grace)
-            for path in self._lost(live, carried):
-                del carried[path]
-        fresh = tuple(path for path, text in new.entries.items() if before.entries.get(path) != text or path in lost)
-        place = self._places(new, frozenset(fresh), None if live is None else self.tree.directory(live), source, carried)
-        self.tree.staging.mkdir(mode=0o755)
-        try:
-            placed = place_all(place, str(self.tree.staging))
-        except FileNotFoundError as error:
-            raise _ChangedError(str(error.filename)) from error
-        if source.content is None:
-            self._same_files(new, fresh)
-        return Snapshot(new, forms, source.builder, before, fresh, carried, placed, tuple(also), documents, arrived, waiting)
 
     def _stamped(self, channel: str, number: int, staged: Snapshot, source: Source, repository: str) -> Snapshot:
         """With its pages and deltas, if it is to have some, and its TIMESTAMP: the index names all."""
@@ -313,40 +238,11 @@ class Publisher:
         if self._deltas is not None:
             header[DELTAS] = self._deltas.write(written)
         contents = replace(staged.contents, header=header)
-        return replace(staged, contents=contents, forms=restamp(contents, staged.forms, stamp))
+        earlier = [self.tree.directory(channels[channel])] if channel in channels else []
+        from portage_ext.releases.restamp import restamp
 
-    def _beside(self, live: int, before: Contents, new: Contents, source: Source, now: int) -> list[str]:
-        """The reasons for a release of ``source`` other than packages, in words."""
-        found = beside.in_the_index(before, new, self.tree.directory(live), source.builder)
-        if (self._pages is None) != (not before.header.get(pages.HEADER)):
-            found.append(beside.PAGES if self._pages else beside.NO_PAGES)
-        if (self.tree.note(live).hold is None) != (source.holds is None):
-            found.append(f"the channel is {source.holds}" if source.holds else beside.RELEASED)
-        if publish.needs_renewal(self.tree.release(live), now):
-            found.append(beside.LATER_EXPIRY)
-        return found
-
-    def _places(
-        self, new: Contents, fresh: frozenset[str], live: Path | None, source: Source, carried: Mapping[str, int]
-    ) -> Iterator[tuple[str, str, str]]:
-        old, made = str(live), str(source.directory)
-        for path in new.entries:
-            yield (made if path in fresh else old), path, path
-        for path in carried:
-            yield old, path, path
-
-    def _lost(self, live: int, paths: Iterable[str]) -> list[str]:
-        """Those of ``paths`` that the live release should have but lacks."""
-        directory = str(self.tree.directory(live))
-        return [path for path in paths if not os.path.lexists(f"{directory}/{path}")]
-
-    def _same_files(self, new: Contents, fresh: Sequence[str]) -> None:
-        """Raises _ChangedError if a file was replaced without the lock after the index was made."""
-        for path in fresh:
-            status = os.stat(self.tree.staging / path, follow_symlinks=False)
-            entry = new.entry(path)
-            if entry.get("SIZE") != str(status.st_size) or entry.get("MTIME") != str(status.st_mtime_ns // 10**9):
-                raise _ChangedError(path)
+        made = restamp(contents, stamp, [*earlier, *([source.directory] if source.content is not None else [])])
+        return replace(staged, contents=contents, forms=made.forms, blocks=made.blocks)
 
     def _write(self, staged: Snapshot, note: Note) -> None:
         stamp = int(staged.contents.header["TIMESTAMP"])
@@ -361,6 +257,7 @@ class Publisher:
         for name, data in staged.attached.items():
             self._put(name, data)
         self._put(NOTE_NAME, note.emit())
+        self._put(BLOCKS_NAME, staged.blocks)
 
     def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str) -> Release:
         known = self.tree.known()

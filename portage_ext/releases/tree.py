@@ -6,9 +6,12 @@
       production -> releases/7      a channel: switched by one rename
       staging -> releases/8
       root/                         where an offline root delegates to the keys that sign: all roots, and their keys
+      pool/
+        app-misc/foo/foo-1-NUMBER.gpkg.tar   each package once; NUMBER comes from its digest (pool/names)
       releases/
-        7/                          index forms, Release, Release.asc, keys/, packages; complete before it has this name
-          root -> ../../root        so that a client asks below the channel that it knows
+        7/                          index forms, Release, Release.asc, keys/; complete before it has this name
+          app-misc -> ../../pool/app-misc    for each category, so that a client finds packages below the channel that it knows
+          root -> ../../root        likewise
         8/
         .staging/                   a release in the making, or one that did not pass its gates
         .gone.6/                    a release that is being removed
@@ -16,6 +19,8 @@
 Numbers increase over all channels and are the versions of the Releases. A release belongs to the channel that its Release
 names, and the channel points at its newest release. A newer release than that never went live, because its publisher was killed
 before the switch; the next publisher removes it. Only the holder of the lock changes anything.
+
+Releases of the former form have their packages in them, as hard links. They stay as they are until retention removes them.
 """
 
 from __future__ import annotations
@@ -24,20 +29,24 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext import files, limits, locks
 from portage_ext.errors.releases import TreeError, UnknownChannelError
 from portage_ext.errors.trust import MalformedReleaseError
-from portage_ext.model.release import PLAIN_FORM, Release
+from portage_ext.model.release import PLAIN_FORM, POOL, Release
 from portage_ext.releases import contents
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.note import NOTE_NAME, Hold, Note, read_note
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME
 from portage_ext.trust.root import ROOT_DIRECTORY
+
+if TYPE_CHECKING:
+    from portage_ext.releases.pool.files import Pool
 
 RELEASES: Final = "releases"
 STAGING: Final = ".staging"
@@ -49,7 +58,7 @@ _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 def checked_channel(name: str) -> str:
     """``name``, if it is a valid channel name (as in a Release). Raises TreeError."""
-    if not _CHANNEL.fullmatch(name) or name in (RELEASES, ROOT_DIRECTORY):
+    if not _CHANNEL.fullmatch(name) or name in (RELEASES, ROOT_DIRECTORY, POOL):
         raise TreeError(name, "is not a channel name; use lower-case letters, digits, dots, dashes and underscores")
     return name
 
@@ -61,6 +70,13 @@ class Tree:
         self.root = root
         self.releases = root / RELEASES
         self.staging = self.releases / STAGING
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The packages of its releases."""
+        from portage_ext.releases.pool.files import Pool  # here and below: only what makes or removes a release needs it
+
+        return Pool(self.root)
 
     # --- looking
 
@@ -152,12 +168,8 @@ class Tree:
         """Remove what a killed publisher left, and return the next free number. Under the lock. Raises OSError."""
         channels, known = self.channels(), self.known()
         following = max([0, *self.numbers(), *channels.values()]) + 1
-        for number, release in known.items():
-            if number > channels.get(release.channel, number):
-                self.remove(number)
-        for name in os.listdir(self.releases):
-            if name == STAGING or name.startswith(GONE):
-                shutil.rmtree(self.releases / name)
+        self.remove(*(number for number, release in known.items() if number > channels.get(release.channel, number)))
+        self.discard_staging()
         for name in os.listdir(self.root):
             if name.startswith(files.TEMPORARY_PREFIX):
                 (self.root / name).unlink()
@@ -165,6 +177,7 @@ class Tree:
 
     def commit(self, number: int) -> None:
         """Flush the release in ``.staging`` to disk and give it its name. Under the lock."""
+        self.pool.added(self.staging)
         files.sync_filesystem(self.staging)
         os.rename(self.staging, self.directory(number))
         files.sync_directory(self.releases)
@@ -178,8 +191,45 @@ class Tree:
         """Point ``channel`` at release ``number``: the moment in which clients see it. Under the lock."""
         files.replace_link(self.root / checked_channel(channel), f"{RELEASES}/{number}")
 
-    def remove(self, number: int) -> None:
-        """Remove a release: first rename it in one step, then remove its files. Under the lock."""
-        gone = self.releases / f"{GONE}{number}"
-        os.rename(self.directory(number), gone)
-        shutil.rmtree(gone)
+    def remove(self, *numbers: int) -> None:
+        """Remove releases, then the packages that only they named. Under the lock.
+
+        Each is renamed first, in one step, and loses its files last, so that a killed run leaves what the next one needs to
+        know. Raises OSError, TreeError.
+        """
+        for number in numbers:
+            os.rename(self.directory(number), self.releases / f"{GONE}{number}")
+        self._clean([name for name in self._hidden() if name.startswith(GONE)])
+
+    def discard_staging(self) -> None:
+        """Remove an unfinished release, and the packages that only it named. Under the lock. Raises as :meth:`remove`."""
+        self._clean([name for name in self._hidden() if name == STAGING])
+
+    def _hidden(self) -> list[str]:
+        return [name for name in os.listdir(self.releases) if name == STAGING or name.startswith(GONE)]
+
+    def _clean(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        from portage_ext.releases.pool.files import names_of
+
+        # What a killed run wrote halfway names nothing that the journal or another release does not name.
+        candidates = {name for one in names for name in names_of(self.releases / one, lenient=True)}
+        self.pool.remove(self._unnamed(candidates, names))
+        for name in names:
+            shutil.rmtree(self.releases / name)
+
+    def _unnamed(self, candidates: set[str], but: Collection[str]) -> set[str]:
+        """Those of ``candidates`` that no release names, not counting those ``but``, which are being removed.
+
+        None as long as it is not known what a release names.
+        """
+        from portage_ext.releases.pool.files import names_of
+
+        for name in (*map(str, self.numbers()), *self._hidden()):
+            if candidates and name not in but:
+                try:
+                    candidates -= names_of(self.releases / name)
+                except TreeError:
+                    return set()
+        return candidates

@@ -17,6 +17,7 @@ from portage_ext.index.forms import PLAIN
 from portage_ext.pkgdir.cleaning import Candidate, Policy, candidates
 from portage_ext.pkgdir.reindex import Reindexer
 from portage_ext.releases import contents
+from portage_ext.releases.pool.names import name
 from portage_ext.releases.tree import Tree
 from portage_ext.tasks.site import Site
 
@@ -74,10 +75,12 @@ def _candidates(pkgdir: Path, policy: Policy, held: set[str]) -> list[Candidate]
     path = pkgdir / PLAIN
     index = contents.parse(path.read_bytes(), str(path))
     every = [index.entry(one) for one in index.entries]
-    return candidates(every, policy, exists=ebuilds.exists, newest=ebuilds.newest, now=int(time.time()), held=held)
+    stay = {one for one, text in index.entries.items() if held and (one in held or name(one, text, str(path)) in held)}
+    return candidates(every, policy, exists=ebuilds.exists, newest=ebuilds.newest, now=int(time.time()), held=stay)
 
 
 def _held(tree: Tree) -> set[str]:
+    """The paths in releases of what channels offer now."""
     return {path for number in tree.channels().values() for path in tree.contents(number).entries}
 
 

@@ -208,7 +208,7 @@ def _published(
 
         described = builder(remember=True).emit() if rules.builder else b""
         live = publisher.tree.root / channel
-        ours = documents(site, overrides.repository, pkgdir, live, troubles.append)
+        ours = documents(site, overrides.repository, live, troubles.append)
         source = Source(pkgdir, "published", None, lambda: lock.held(pkgdir), refresh, described, ours, left_out)
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with publisher.tree.locked():

@@ -62,7 +62,8 @@ class IndexGate:
             except OSError as error:
                 yield Finding(self.name, path, f"cannot be read: {error.strerror}")
                 continue
-            if [line for line in text.split(b"\n") if line.startswith(b"SIZE:")] != [b"SIZE: %d" % size]:
+            lines = b"\n%s\n" % text
+            if lines.count(b"\nSIZE:") != 1 or b"\nSIZE: %d\n" % size not in lines:
                 yield Finding(self.name, path, f"has {size} bytes, but the index says otherwise")
 
 

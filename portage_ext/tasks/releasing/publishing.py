@@ -24,7 +24,7 @@ from portage_ext.releases import roots
 from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Gate
-from portage_ext.releases.made import Deltas, First, Pages, Published, Source, Terms
+from portage_ext.releases.made import At, Deltas, First, Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -110,7 +110,7 @@ def publish(
 
         # It is not known how packages in another PKGDIR were built.
         described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
-        ours = documents(site, overrides.repository, settings.pkgdir, made.tree.root / channel, warn)
+        ours = documents(site, overrides.repository, made.tree.root / channel, warn)
         source = Source(
             settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, ours, without
         )
@@ -256,8 +256,7 @@ def expended(tree: Tree, settings: Publishing, now: int, *, dry_run: bool = Fals
 
     gone = expendable(tree.known(), tree.channels(), keep, now)
     if not dry_run:
-        for number in gone:
-            tree.remove(number)
+        tree.remove(*gone)
     return gone
 
 
@@ -267,14 +266,14 @@ def saved(eroot: Path) -> Path:
 
 
 def documents(
-    site: Site, repository: str | None, pkgdir: Path, live: Path, warn: Callable[[str], None]
-) -> Callable[[Contents], Mapping[str, bytes]]:
-    """What makes the documents of a release of ``pkgdir``, after that in ``live``: the bill of materials and the provenance, if
+    site: Site, repository: str | None, live: Path, warn: Callable[[str], None]
+) -> Callable[[Contents, At], Mapping[str, bytes]]:
+    """What makes the documents of a release of PKGDIR, after that in ``live``: the bill of materials and the provenance, if
     they are wanted, and the saved configuration, so that an unattended run publishes no half-edited one. The configuration goes
     with the packages of [publish] only. ``warn`` is called with what provenance cannot be read.
     """
 
-    def made(new: Contents) -> dict[str, bytes]:
+    def made(new: Contents, at: At) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         if repository is None:
             with contextlib.suppress(FileNotFoundError):
@@ -289,7 +288,7 @@ def documents(
             before = b""
             with contextlib.suppress(FileNotFoundError):
                 before = (live / PROVENANCE).read_bytes()
-            found[PROVENANCE] = provenance.document(new, pkgdir, before, warn)
+            found[PROVENANCE] = provenance.document(new, at, before, warn)
         return found
 
     return made

@@ -16,6 +16,8 @@ from portage_ext.index.expand import expand
 from portage_ext.model.release import IndexFile
 from portage_ext.releases import contents
 from portage_ext.releases.contents import Contents
+from portage_ext.releases.pool.files import names_of
+from portage_ext.releases.pool.names import named
 from portage_ext.releases.tree import Tree
 from tests.system.crash.driver import NOW
 from tests.unit.releases.published import site
@@ -58,8 +60,9 @@ def base(work: Path) -> tuple[Contents, Contents]:
     made.pkgdir.add("app-misc/new-1")
     made.pkgdir.write()
     # What a run before was killed over.
-    shutil.copytree(made.tree.directory(1), made.tree.staging)
-    return old, contents.parse((work / "binpkgs/Packages").read_bytes(), "Packages")
+    shutil.copytree(made.tree.directory(1), made.tree.staging, symlinks=True)
+    new = contents.parse((work / "binpkgs/Packages").read_bytes(), "Packages")
+    return old, named(new, "Packages").contents
 
 
 def copy(work: Path, to: Path) -> Path:
@@ -137,7 +140,8 @@ def settled(work: Path, new: Contents) -> None:
     assert done.returncode == 0, done.stderr
     tree = Tree(work / "tree")
     assert whole(tree).body == new.body
-    assert sorted(os.listdir(tree.root)) == [".lock", "production", "releases"]
+    assert sorted(os.listdir(tree.root)) == [".lock", "pool", "production", "releases"]
     left = sorted(os.listdir(tree.releases))
     assert all(name.isdigit() for name in left), left
     assert tree.live("production") == max(tree.numbers())
+    assert set(tree.pool.every()) == {name for number in tree.numbers() for name in names_of(tree.directory(number))}

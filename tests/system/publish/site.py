@@ -12,6 +12,7 @@ from portage_ext.trust.keyrings import TrustDirectory
 from tests.system.attacks.lab import binrepo
 from tests.testkit import environments, keys
 from tests.testkit.binhost import Binhost
+from tests.testkit.environments import Environment
 from tests.testkit.keys import SigningKey
 from tests.testkit.outcome import Outcome
 from tests.testkit.roots import Root
@@ -94,12 +95,17 @@ def host(work: Path, like: Host) -> Host:
     return made
 
 
-def client(work: Path, of: Host, url: str, name: str = "client", *, fetcher: bool = True) -> Root:
-    """A client that trusts the key of ``of`` and follows the channel at ``url``, through our fetcher or with Portage alone."""
+def client(
+    work: Path, of: Host, url: str, name: str = "client", *, fetcher: bool = True, portage: Environment | None = None
+) -> Root:
+    """A client that trusts the key of ``of`` and follows the channel at ``url``, through our fetcher or with Portage's.
+
+    It has ``portage`` (None: the newest, with portage-ext).
+    """
     gnupg = work / name / "etc/portage/gnupg"
     root = Root.create(
         work / name,
-        environments.environment(),
+        portage or environments.environment(),
         [of.binhost.repository],
         features="getbinpkg",
         BINPKG_GPG_VERIFY_GPG_HOME=str(gnupg),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.system.publish import site
 from tests.system.publish.site import Host
+from tests.testkit import environments
 from tests.testkit.httpd import Server
 
 
@@ -38,6 +41,17 @@ def test_staging_is_promoted_installed_changed_and_rolled_back(work: Path, host:
     for client in clients:
         newer = client.emerge("-p", "--getbinpkgonly", "app-misc/flags").ok()
         assert "app-misc/flags-2.0" in newer.binaries(), newer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [environments.SUPPORTED[0], environments.NEWEST])
+def test_portage_alone_installs_from_the_pool(work: Path, host: Host, web: Server, version: str) -> None:
+    host.run("publish").ok()
+    plain = environments.environment(version, plugin=False)
+    client = site.client(work, host, f"{web.url}/staging", fetcher=False, portage=plain)
+    client.emerge("-1", "--getbinpkgonly", "app-misc/flags").ok()
+    assert "app-misc/flags-2.0" in client.installed()
+    assert any("/staging/app-misc/flags/flags-2.0-" in one.path for one in web.log)
 
 
 def test_what_is_not_different_is_not_published_again(host: Host) -> None:

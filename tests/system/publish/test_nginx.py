@@ -56,15 +56,13 @@ def url(made: Site, work: Path, port: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/amd64/tree"
 
 
-PACKAGE = "app-misc/foo/foo-1-1.gpkg.tar"
-
-
 def test_a_channel_is_served_with_conditions_and_ranges(made: Site, url: str) -> None:
-    whole = requests.get(f"{url}/production/{PACKAGE}", timeout=10)
-    assert whole.content == (made.served() / PACKAGE).read_bytes()
+    package = made.name("app-misc/foo/foo-1-1.gpkg.tar")
+    whole = requests.get(f"{url}/production/{package}", timeout=10)
+    assert whole.content == (made.served() / package).read_bytes()
     for name, value in (("If-None-Match", whole.headers["ETag"]), ("If-Modified-Since", whole.headers["Last-Modified"])):
-        assert requests.get(f"{url}/production/{PACKAGE}", headers={name: value}, timeout=10).status_code == 304
-    part = requests.get(f"{url}/production/{PACKAGE}", headers={"Range": "bytes=1000-"}, timeout=10)
+        assert requests.get(f"{url}/production/{package}", headers={name: value}, timeout=10).status_code == 304
+    part = requests.get(f"{url}/production/{package}", headers={"Range": "bytes=1000-"}, timeout=10)
     assert (part.status_code, part.content) == (206, whole.content[1000:])
 
 
@@ -91,6 +89,7 @@ def test_the_plain_index_comes_compressed_to_those_who_take_it(made: Site, url: 
 @pytest.mark.parametrize(
     "path",
     ["/", "/production/", "/production", "/releases/", "/releases/.staging/Packages", "/releases/1/.release.json", "/.lock",
+     "/pool/", "/pool/app-misc/",
      "/releases/%2estaging/Packages", "/production/app-misc/", "/../../../etc/passwd"],
 )  # fmt: skip
 def test_nothing_is_listed_and_nothing_unsigned_is_shown(url: str, path: str) -> None:
@@ -113,7 +112,9 @@ def test_a_switched_channel_shows_in_the_next_answer(made: Site, url: str) -> No
     assert answer.status_code == 200
     assert answer.content == (made.served() / "Packages").read_bytes()
     assert answer.headers["Cache-Control"] == "no-cache"
-    assert "immutable" in requests.head(f"{url}/releases/1/{PACKAGE}", timeout=10).headers["Cache-Control"]
+    package = made.name("app-misc/foo/foo-1-1.gpkg.tar")
+    for place in ("releases/1", "pool"):
+        assert "immutable" in requests.head(f"{url}/{place}/{package}", timeout=10).headers["Cache-Control"]
 
 
 def test_pages_are_shown_and_may_take_nothing_from_elsewhere(url: str) -> None:

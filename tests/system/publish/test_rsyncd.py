@@ -48,14 +48,12 @@ def pull(url: str, mirror: Path, *, roots: bool = False) -> None:
     """The commands of docs/publishing.md, with their placeholders filled in; ``roots``: the tree has an offline root."""
     listed = subprocess.run(["rsync", "-l", "--list-only", f"{url}/production"], capture_output=True, text=True, check=True)
     number = listed.stdout.strip().rsplit("/", 1)[1]
-    channel = mirror / "production"
-    old = channel.readlink().name if channel.is_symlink() else number
     guide = (CHECKOUT / "docs/publishing.md").read_text().split("with plain rsync", 1)[1].split("N is where", 1)[0]
     commands = [line.strip() for line in guide.splitlines() if line.startswith("    ")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     assert commands[0].endswith("# only with an offline root")
     commands = commands if roots else commands[1:]
-    meant = {"SRC/": f"{url}/", "/N": f"/{number}", "/OLD": f"/{old}", "/srv/mirror": str(mirror)}
+    meant = {"SRC/": f"{url}/", "/N": f"/{number}", "/srv/mirror": str(mirror)}
     for command in commands:
         for placeholder, value in meant.items():
             command = command.replace(placeholder, value)
@@ -79,6 +77,13 @@ def test_a_mirror_that_pulls_serves_the_release_whole_and_forgets_with_the_publi
     pull(url, mirror)
     assert snapshot(mirror / "production") == snapshot(made.served())
     assert os.listdir(mirror / "releases") == ["2"]
+    assert snapshot(mirror / "pool") == snapshot(made.tree.root / "pool")
+
+
+def test_a_mirror_of_a_channel_alone_has_its_packages(made: Site, url: str, work: Path) -> None:
+    subprocess.run(["rsync", "-a", "--copy-unsafe-links", f"{url}/production/", str(work / "alone/")], check=True)
+    assert snapshot(work / "alone") == snapshot(made.served())
+    assert not [path for path in (work / "alone").rglob("*") if path.is_symlink()]
 
 
 def test_a_mirror_that_pulls_has_the_roots_too(made: Site, url: str, work: Path) -> None:
@@ -96,7 +101,7 @@ def test_nothing_unsigned_is_shown_and_nothing_can_be_written(made: Site, url: s
     subprocess.run(["rsync", "-a", f"{url}/", str(work / "all/")], check=True)
     found = {path.name for path in (work / "all").rglob("*")}
     assert "Release.asc" in found
-    assert not {name for name in found if name.startswith(".")} - {".release.json"}
+    assert not {name for name in found if name.startswith(".")} - {".release.json", ".blocks.json"}
     (work / "x").write_text("x")
     written = subprocess.run(["rsync", str(work / "x"), f"{url}/"], capture_output=True, text=True, check=False)
     assert "read only" in written.stderr

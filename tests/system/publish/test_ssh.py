@@ -87,7 +87,7 @@ def test_a_mirror_that_pulls_may_read_and_not_write(made: Site, sshd: Sshd, work
     place = f"{getpass.getuser()}@127.0.0.1:/"
     rsh = f"--rsh=ssh -p {sshd.port} {sshd.words('mirror-eu')}"
     environment = {**os.environ, "LC_ALL": "C"}
-    subprocess.run(["rsync", "-a", rsh, f"{place}releases", str(work / "pulled/")], env=environment, check=True)
+    subprocess.run(["rsync", "-a", rsh, f"{place}releases", f"{place}pool", str(work / "pulled/")], env=environment, check=True)
     assert snapshot(work / "pulled/releases/1") == snapshot(made.served())
     written = subprocess.run(["rsync", "-a", rsh, str(work / "sshd.conf"), place], env=environment, check=False)
     assert written.returncode != 0
@@ -100,7 +100,7 @@ def test_a_client_fetches_packages_and_nothing_else(made: Site, sshd: Sshd, work
         SshTransport(sshd.words("client")).run(Transfer(url, 1 << 20, sink.write, sink.restart, offset), Patience(20, 0, 60))
         return bytes(sink.data)
 
-    package = made.served() / "app-misc/foo/foo-1-1.gpkg.tar"
+    package = made.served() / made.name("app-misc/foo/foo-1-1.gpkg.tar")
     assert fetch(str(package)) == package.read_bytes()
     assert fetch(str(made.served() / "Release")) == (made.served() / "Release").read_bytes()
     made.give_root()

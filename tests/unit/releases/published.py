@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,11 @@ class Site:
     def served(self, channel: str = "production") -> Path:
         return self.tree.root / channel
 
+    def name(self, path: str) -> str:
+        """The name in the pool of the package that now is at ``path`` of PKGDIR."""
+        digest = hashlib.blake2b((self.pkgdir.path / path).read_bytes()).hexdigest()
+        return f"{path.rpartition('-')[0]}-{10**19 + int(digest[:16], 16)}.gpkg.tar"
+
 
 def site(
     work: Path,
@@ -123,5 +129,7 @@ def site(
 
 
 def snapshot(directory: Path) -> Mapping[str, bytes]:
-    """Every file below ``directory`` with its bytes: what must not change."""
-    return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+    """Every file below ``directory``, and every package that its index names, with its bytes: what must not change."""
+    found = {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+    listed = re.findall(r"^PATH: (.*)$", found.get("Packages", b"").decode(), re.M)
+    return found | {path: (directory / path).read_bytes() for path in listed}

@@ -13,7 +13,7 @@ from portage_ext.model.release import BILL, PROVENANCE
 from portage_ext.releases import provenance
 from portage_ext.releases.bill import bill
 from portage_ext.releases.contents import Contents
-from portage_ext.releases.made import First, Published, Terms
+from portage_ext.releases.made import At, First, Published, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.updates.promotion import choose
 from tests.unit.releases.published import SIGNATURE, Site, site
@@ -258,8 +258,8 @@ def test_the_documents_of_a_promotion_are_about_what_it_serves(tmp_path: Path) -
     one.pkgdir.add(GLIBC.format("2.38"), SYMBOL_CONTRACT=libc(OLD))
     one.pkgdir.add("app-misc/tool-1", SYMBOL_CONTRACT=needs(OLD))
 
-    def documented(new: Contents) -> dict[str, bytes]:
-        return {BILL: bill(new), PROVENANCE: provenance.document(new, one.pkgdir.path, b"", lambda text: None)}
+    def documented(new: Contents, at: At) -> dict[str, bytes]:
+        return {BILL: bill(new), PROVENANCE: provenance.document(new, at, b"", lambda text: None)}
 
     def staged() -> None:
         one.pkgdir.write()

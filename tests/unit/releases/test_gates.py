@@ -49,21 +49,21 @@ def test_an_honest_release_passes(made: Site) -> None:
 
 def test_a_missing_file_and_a_file_of_another_size_are_found(made: Site) -> None:
     of = candidate(made)
-    (of.directory / "app-misc/foo/foo-1-1.gpkg.tar").unlink()
-    with (of.directory / "app-misc/bar/bar-1-1.gpkg.tar").open("ab") as file:
+    (of.directory / made.name("app-misc/foo/foo-1-1.gpkg.tar")).unlink()
+    with (of.directory / made.name("app-misc/bar/bar-1-1.gpkg.tar")).open("ab") as file:
         file.write(b"more")
     found = objections(of)
-    assert "cannot be read" in found["app-misc/foo/foo-1-1.gpkg.tar"]
-    assert found["app-misc/bar/bar-1-1.gpkg.tar"]
+    assert "cannot be read" in found[made.name("app-misc/foo/foo-1-1.gpkg.tar")]
+    assert found[made.name("app-misc/bar/bar-1-1.gpkg.tar")]
 
 
 def test_a_flipped_byte_is_found_in_what_is_fresh(made: Site) -> None:
     of = candidate(made)
-    path = of.directory / "app-misc/foo/foo-1-1.gpkg.tar"
+    path = of.directory / made.name("app-misc/foo/foo-1-1.gpkg.tar")
     data = bytearray(path.read_bytes())
     data[700] ^= 1
     path.write_bytes(data)
-    assert "does not match its digests" in objections(of)["app-misc/foo/foo-1-1.gpkg.tar"]
+    assert "does not match its digests" in objections(of)[made.name("app-misc/foo/foo-1-1.gpkg.tar")]
     assert objections(candidate(made, lambda path: "bar" in path)) == {}
 
 
@@ -139,7 +139,7 @@ def test_the_install_test_gets_its_sample_and_an_index_of_it(made: Site) -> None
 def test_the_size_that_counts_is_the_one_that_readers_take(made: Site) -> None:
     """Of two lines Portage takes the last; and it may be the first line of an entry."""
     of = candidate(made)
-    path = "app-misc/foo/foo-1-1.gpkg.tar"
+    path = made.name("app-misc/foo/foo-1-1.gpkg.tar")
     size = (of.directory / path).stat().st_size
 
     def spoilt(text: bytes) -> dict[str, str]:

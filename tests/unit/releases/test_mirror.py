@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext.errors.releases import MirrorPushError
-from portage_ext.releases.mirror import Mirror, linked_place
+from portage_ext.releases.mirror import Mirror
 from tests.unit.releases.published import Site, site, snapshot
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
@@ -34,14 +34,18 @@ def test_the_mirror_gets_whole_releases_of_its_channels_alone(made: Site, tmp_pa
     assert mirror.push().sent == ()
 
 
-def test_files_that_the_mirror_has_are_linked_there(made: Site, tmp_path: Path) -> None:
+def test_files_that_the_mirror_has_are_not_sent_again_and_others_only_with_their_release(made: Site, tmp_path: Path) -> None:
     mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
     mirror.push()
+    (kept,) = (tmp_path / "mirror/pool").rglob("foo-1-*")
+    inode = kept.stat().st_ino
     made.pkgdir.add("app-misc/foo-2")
     made.publish("production")
+    made.pkgdir.add("app-misc/untested-1")
+    made.publish("staging")
     mirror.push()
-    old, new = (tmp_path / f"mirror/releases/{n}/app-misc/foo/foo-1-1.gpkg.tar" for n in (2, 3))
-    assert old.samefile(new)
+    assert kept.stat().st_ino == inode
+    assert [path.name.rpartition("-")[0] for path in sorted((tmp_path / "mirror/pool").rglob("*.tar"))] == ["foo-1", "foo-2"]
 
 
 def test_a_package_built_again_within_the_same_second_is_not_taken_for_the_old_one(made: Site, tmp_path: Path) -> None:
@@ -60,6 +64,39 @@ def test_what_retention_removed_is_removed_there(made: Site, tmp_path: Path) -> 
     made.tree.remove(2)
     assert mirror.push().removed == (2,)
     assert sorted(os.listdir(tmp_path / "mirror/releases")) == ["1", "3"]
+
+
+def test_packages_of_removed_releases_are_removed_there_and_no_others(made: Site, tmp_path: Path) -> None:
+    mirror = Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"])
+    gone = made.pkgdir.add("dev-libs/gone-1")
+    made.pkgdir.add("app-misc/foo-2")
+    made.publish("production")
+    mirror.push()
+    made.pkgdir.remove(gone)
+    made.publish("production")
+    made.clock.now += 4000
+    made.pkgdir.add("app-misc/foo-3")
+    made.publish("production")
+    made.tree.remove(2, 3, 4)
+    mirror.push()
+    assert snapshot(tmp_path / "mirror/production") == snapshot(made.served())
+    assert snapshot(tmp_path / "mirror/pool") == snapshot(made.tree.root / "pool")
+    assert os.listdir(tmp_path / "mirror/pool") == ["app-misc"]
+
+
+def test_packages_of_a_release_that_only_the_mirror_has_stay_there(made: Site, tmp_path: Path) -> None:
+    both = Mirror("eu", str(tmp_path / "mirror"), made.tree)
+    both.push()
+    made.pkgdir.remove("app-misc/foo/foo-1-1.gpkg.tar")
+    for version in (2, 3):
+        made.pkgdir.add(f"app-misc/foo-{version}")
+        made.clock.now += 4000
+        made.publish("staging")
+    made.publisher.promote("staging", "production")
+    made.tree.remove(1, 2, 3)
+    old = snapshot(tmp_path / "mirror/staging")
+    assert Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"]).push().removed == (2,)
+    assert snapshot(tmp_path / "mirror/staging") == old
 
 
 def test_lag_is_told(made: Site, tmp_path: Path) -> None:
@@ -89,7 +126,7 @@ def test_a_push_that_is_cut_anywhere_leaves_the_old_release_and_the_next_goes_on
         '[ $n -lt "$CUT" ] || { [ "$AFTER" = 1 ] && rsync "$@"; exit 12; }\nexec rsync "$@"\n'
     )
     wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
-    for cut in range(1, 6):
+    for cut in range(1, 7):
         for after in (0, 1):
             counter.write_text("0")
             command = ["env", f"COUNT={counter}", f"CUT={cut}", f"AFTER={after}", str(wrapper)]
@@ -113,19 +150,3 @@ def test_a_channel_that_moves_on_while_it_is_sent_is_not_switched_to_what_is_not
     assert made.tree.live("production") == 3
     assert os.readlink(tmp_path / "mirror/production") == "releases/2"
     assert (tmp_path / "mirror/production/Release").exists()
-
-
-@pytest.mark.parametrize(
-    ("to", "place"),
-    [
-        ("/srv/mirror", "/srv/mirror/releases/3"),
-        ("push@eu.example.org:/srv/mirror", "/srv/mirror/releases/3"),
-        ("push@eu.example.org:", "/releases/3"),
-        ("push@eu.example.org:mirror", "../3"),
-        ("rsync://eu.example.org/binhost", "/releases/3"),
-        ("rsync://eu.example.org:873/binhost/amd64", "/amd64/releases/3"),
-        ("eu.example.org::binhost/amd64", "/amd64/releases/3"),
-    ],
-)
-def test_earlier_releases_are_found_from_where_the_other_side_begins(to: str, place: str) -> None:
-    assert linked_place(to, 3) == place

@@ -26,7 +26,7 @@ def test_each_package_has_a_statement_with_its_digests_and_its_record(tmp_path: 
     broken = pkgdir.add("app-misc/broken-1", PROVENANCE="{")
     said: list[str] = []
     new = indexed(pkgdir)
-    data = provenance.document(new, tmp_path, b"", said.append)
+    data = provenance.document(new, tmp_path.joinpath, b"", said.append)
     found = {one.path: one for one in (statement(line, "x") for line in data.splitlines())}
     assert set(found) == {made, bare, other, broken}
     assert (found[made].record, found[made].builder) == (RECORD, "build")
@@ -41,12 +41,12 @@ def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
     pkgdir = Pkgdir(tmp_path)
     path = pkgdir.add(CPV, PROVENANCE=RECORD.emit())
     new = indexed(pkgdir)
-    first = provenance.document(new, tmp_path, b"", print)
+    first = provenance.document(new, tmp_path.joinpath, b"", print)
     (tmp_path / path).unlink()
-    assert provenance.document(new, tmp_path, first, print) == first
+    assert provenance.document(new, tmp_path.joinpath, first, print) == first
     # Other bytes under the same name are another package.
     pkgdir.add(CPV, image=b"other")
-    second = provenance.document(indexed(pkgdir), tmp_path, first, print)
+    second = provenance.document(indexed(pkgdir), tmp_path.joinpath, first, print)
     stated = statement(second.rstrip(), "x")
     assert (stated.record, stated.path) == (None, path)
     assert stated.digest != statement(first.rstrip(), "x").digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from portage_ext import limits
 from portage_ext.errors.releases import (
     ChangingPkgdirError,
     GateError,
+    PoolNameError,
     PublishError,
     UnknownChannelError,
     UnknownNumberError,
@@ -41,7 +43,7 @@ class Refusing:
 def test_a_release_holds_what_its_index_names_as_links_to_pkgdir(made: Site) -> None:
     path = made.pkgdir.add("app-misc/foo-1")
     made.publish()
-    assert (made.served() / path).samefile(made.pkgdir.path / path)
+    assert (made.served() / made.name(path)).samefile(made.pkgdir.path / path)
     assert os.readlink(made.served()) == "releases/1"
 
 
@@ -65,18 +67,19 @@ def test_a_release_that_is_not_different_is_not_made(made: Site) -> None:
 def test_a_file_that_the_live_release_lost_comes_from_pkgdir_again(made: Site) -> None:
     path = made.pkgdir.add("app-misc/foo-1")
     made.publish()
-    (made.served() / path).unlink()
+    (made.served() / made.name(path)).unlink()
     made.publish()
     assert made.tree.live("production") == 2
-    assert (made.served() / path).samefile(made.pkgdir.path / path)
+    assert (made.served() / made.name(path)).samefile(made.pkgdir.path / path)
 
 
 def test_a_file_that_is_lost_everywhere_keeps_nothing_from_being_published(made: Site) -> None:
     made.pkgdir.add("app-misc/foo-1")
-    lost = made.pkgdir.add("app-misc/bar-1")
+    path = made.pkgdir.add("app-misc/bar-1")
     made.publish()
+    lost = made.name(path)
     (made.served() / lost).unlink()
-    made.pkgdir.remove(lost)
+    made.pkgdir.remove(path)
     made.publish()
     assert made.tree.live("production") == 2
     assert not (made.served() / lost).exists()
@@ -103,10 +106,11 @@ def test_published_releases_never_change(made: Site) -> None:
 
 
 def test_a_package_that_left_the_index_stays_within_reach_for_the_grace_time_and_no_longer(made: Site) -> None:
-    old = made.pkgdir.add("app-misc/foo-1")
+    path = made.pkgdir.add("app-misc/foo-1")
     made.pkgdir.add("app-misc/bar-1")
     made.publish()
-    made.pkgdir.remove(old)
+    old = made.name(path)
+    made.pkgdir.remove(path)
     made.publish()
     assert (made.served() / old).exists()
     made.clock.now += 3590
@@ -116,6 +120,8 @@ def test_a_package_that_left_the_index_stays_within_reach_for_the_grace_time_and
     made.clock.now += 20
     made.pkgdir.add("app-misc/bar-3")
     made.publish()
+    assert made.tree.note(4).carried == {}
+    made.tree.remove(1, 2, 3)
     assert not (made.served() / old).exists()
 
 
@@ -170,7 +176,7 @@ def test_what_a_gate_objects_to_stays_in_staging_and_the_next_run_removes_it(mad
         made.publish(gates=(gate,))
     assert [one.where for one in refused.value.findings] == [path]
     assert made.tree.channels() == {}
-    assert (made.tree.staging / path).exists()
+    assert (made.tree.staging / made.name(path)).exists()
     made.publish()
     assert not made.tree.staging.exists()
     assert made.tree.channels() == {"production": 1}
@@ -221,7 +227,7 @@ def test_what_a_killed_publisher_left_is_removed_and_its_number_is_not_used_agai
     made.publish()
     assert made.tree.numbers() == [1, 3]
     assert made.tree.channels() == {"production": 3}
-    assert sorted(path.name for path in made.tree.root.iterdir()) == [".lock", "production", "releases"]
+    assert sorted(path.name for path in made.tree.root.iterdir()) == [".lock", "pool", "production", "releases"]
 
 
 def test_a_failure_of_the_system_says_where_the_channel_stands(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,11 +261,12 @@ def test_packages_are_copied_where_they_cannot_be_linked(tmp_path: Path) -> None
         made.pkgdir.path = outside
         path = made.pkgdir.add("app-misc/foo-1")
         made.publish()
-        assert (made.served() / path).read_bytes() == (outside / path).read_bytes()
-        assert (made.served() / path).stat().st_mtime_ns == (outside / path).stat().st_mtime_ns
+        name = made.name(path)
+        assert (made.served() / name).read_bytes() == (outside / path).read_bytes()
+        assert (made.served() / name).stat().st_mtime_ns == (outside / path).stat().st_mtime_ns
         made.pkgdir.add("app-misc/foo-2")
         made.publish()
-        assert made.tree.directory(1).joinpath(path).samefile(made.served() / path)
+        assert made.tree.directory(1).joinpath(name).samefile(made.served() / name)
 
 
 def test_many_files_are_placed_by_several_threads_to_the_same_end(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +275,7 @@ def test_many_files_are_placed_by_several_threads_to_the_same_end(made: Site, mo
     done = made.publish()
     assert isinstance(done, Published)
     assert done.placed.linked == len(paths)
-    assert all((made.served() / path).samefile(made.pkgdir.path / path) for path in paths)
+    assert all((made.served() / made.name(path)).samefile(made.pkgdir.path / path) for path in paths)
 
 
 def keep(count: int, age: int = 0, grace: int = 0) -> Keep:
@@ -308,3 +315,127 @@ def test_retention_is_by_channel(made: Site) -> None:
     rules = {"staging": keep(1), "production": keep(3)}
     now = made.clock.now + 10**6
     assert expendable(made.tree.known(), made.tree.channels(), rules.__getitem__, now) == [1, 2]
+
+
+def test_a_damaged_file_of_the_pool_is_replaced_and_never_used_again(made: Site, tmp_path: Path) -> None:
+    path = made.pkgdir.add("app-misc/foo-1")
+    made.publish()
+    name = made.name(path)
+    place = made.tree.root / "pool" / name
+    sound, status = place.read_bytes(), place.stat()
+    # Another file, of the same size.
+    place.unlink()
+    place.write_bytes(sound[:-1] + b"x")
+    assert made.publish().beside == ("1 package missing from release 1",)
+    assert (made.served() / name).read_bytes() == sound
+    # Of the same bytes: nothing to do.
+    place.unlink()
+    place.write_bytes(sound)
+    assert made.publish().release is None
+    assert status.st_size == place.stat().st_size
+
+
+def test_two_packages_whose_digests_begin_alike_are_never_taken_for_each_other(
+    made: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A mock: nobody can make two such packages for a test.
+    monkeypatch.setattr("portage_ext.releases.pool.names.number", lambda digest: 10**19)
+    monkeypatch.setattr("portage_ext.releases.pool.files.number", lambda digest: 10**19)
+    made.pkgdir.add("app-misc/foo-1")
+    made.publish()
+    before = snapshot(made.served())
+    made.pkgdir.add("app-misc/foo-1", image=b"other")
+    with pytest.raises(PoolNameError):
+        made.publish()
+    assert snapshot(made.served()) == before
+
+
+def test_files_with_the_same_bytes_are_listed_once(made: Site) -> None:
+    path = made.pkgdir.add("app-misc/foo-1")
+    twin = path.replace("foo-1-1", "foo-1-2")
+    os.link(made.pkgdir.path / path, made.pkgdir.path / twin)
+    made.pkgdir.packages[twin] = {**made.pkgdir.packages[path], "PATH": twin}
+    done = made.publish()
+    assert done.packages == 1
+    assert list(made.tree.contents(1).entries) == [made.name(path)]
+    assert made.tree.contents(1).header["PACKAGES"] == "1"
+
+
+def pool(made: Site) -> set[str]:
+    top = made.tree.root / "pool"
+    return {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
+
+
+def test_a_package_is_removed_with_the_last_release_that_names_it(made: Site) -> None:
+    made.pkgdir.add("app-misc/foo-1")
+    path = made.pkgdir.add("dev-libs/bar-1")
+    made.publish("staging")
+    bar, foo = made.name(path), made.name("app-misc/foo/foo-1-1.gpkg.tar")
+    made.publisher.promote("staging", "production")
+    made.pkgdir.remove(path)
+    made.publish("staging")
+    made.clock.now += 4000
+    made.pkgdir.add("app-misc/foo-2")
+    made.publish("staging")
+    made.tree.remove(1, 3)
+    assert {foo, bar} < pool(made)
+    made.publisher.promote("staging", "production")
+    made.clock.now += 4000
+    made.pkgdir.add("app-misc/foo-3")
+    made.publish("staging")
+    made.publisher.promote("staging", "production")
+    made.tree.remove(2, 5)
+    assert bar not in pool(made)
+    assert foo in pool(made)
+    assert not (made.tree.root / "pool/dev-libs").exists()
+
+
+def test_what_a_refused_or_killed_run_added_to_the_pool_is_removed(made: Site) -> None:
+    made.pkgdir.add("app-misc/foo-1")
+    made.publish()
+    path = made.pkgdir.add("app-misc/bar-1")
+    with pytest.raises(GateError):
+        made.publish(gates=(Refusing(),))
+    bar = made.name(path)
+    assert bar in pool(made)
+    # Killed while it copied a file, before there was an index.
+    (made.tree.staging / "Packages").unlink(missing_ok=True)
+    (made.tree.root / "pool" / f"app-misc/bar/.portage-ext.{bar.rpartition('/')[2]}").touch()
+    made.pkgdir.remove(path)
+    made.publish()
+    made.tree.recover()
+    assert pool(made) == {made.name("app-misc/foo/foo-1-1.gpkg.tar")}
+
+
+def formerly(made: Site, number: int) -> None:
+    """Bring a release into the form that releases had before there was a pool: its packages are links of its own."""
+    directory = made.tree.directory(number)
+    text = (directory / "Packages").read_text()
+    for path in made.pkgdir.packages:
+        name = made.name(path)
+        (directory / path.partition("/")[0]).unlink(missing_ok=True)
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        os.link(made.pkgdir.path / path, directory / path)
+        text = text.replace(f"PATH: {name}\n", f"PATH: {path}\n")
+    (directory / "Packages").write_text(text)
+
+
+def test_a_release_of_the_former_form_stays_as_it_is_and_the_next_one_takes_its_packages(made: Site) -> None:
+    paths = [made.pkgdir.add("app-misc/foo-1"), made.pkgdir.add("dev-libs/bar-1")]
+    made.publish()
+    formerly(made, 1)
+    shutil.rmtree(made.tree.root / "pool")
+    before = snapshot(made.tree.directory(1))
+    assert made.publish().release is None
+    made.pkgdir.add("app-misc/foo-2")
+    done = made.publish()
+    assert (len(done.difference.added), len(done.difference.removed), len(done.difference.rebuilt)) == (1, 0, 0)
+    for path in paths:
+        assert (made.served() / made.name(path)).samefile(made.pkgdir.path / path)
+        # For clients that still have the former index.
+        assert (made.served() / path).samefile(made.pkgdir.path / path)
+    assert snapshot(made.tree.directory(1)) == before
+    made.publisher.rollback("production")
+    assert sorted(made.tree.contents(3).entries) == sorted(made.name(path) for path in paths)
+    assert not made.publisher.renew("production", force="asked").difference
+    assert made.tree.contents(3).body == made.tree.contents(4).body

@@ -1,0 +1,1 @@
+"""The files of all releases: each is in ``TREE/pool`` once, under a name bound to its bytes; a release only names it."""
