@@ -142,6 +142,7 @@ bench-each: check-programs $(VENV)/complete
 	$(RUN) -m bench.reindex $(BENCH)/reindex
 	$(RUN) -m bench.trust 1000 500 3
 	$(RUN) -m bench.contracts
+	$(RUN) -m bench.deltas
 	$(RUN) -m bench.releases $(BENCH)/releases
 	$(RUN) -m bench.after $(BENCH)/after
 	$(RUN) -m bench.why
