@@ -2,7 +2,7 @@
 
     python -m bench.deltas [OLD.gpkg.tar NEW.gpkg.tar]
 
-Without arguments, the packages have ELF objects of this machine; one in fifty of them is changed in a few bytes, as by a rebuild.
+Without arguments, the packages have ELF objects of this machine; one in fifty is changed in a few bytes, as by a rebuild.
 """
 
 from __future__ import annotations
