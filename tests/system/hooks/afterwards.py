@@ -74,12 +74,13 @@ def arrive(host: Host, *names: str) -> None:
 
 
 def published(host: Host, channel: str = "staging") -> set[str]:
-    """The packages of the release that ``channel`` points at, as CPV and number in PKGDIR; none without a channel."""
+    """The packages of the release that ``channel`` points at, as name, version and BUILD_ID; none without a channel."""
     directory = host.tree / channel
     if not directory.exists():
         return set()
     contents = parse((directory / "Packages").read_bytes(), "Packages")
-    return {path.rpartition("/")[2].removesuffix(".gpkg.tar") for path in contents.entries}
+    entries = [contents.entry(path) for path in contents.entries]
+    return {f"{one.cpv.pf}-{one.build_id}" for one in entries}
 
 
 def unsigned(host: Host) -> list[Path]:
