@@ -133,7 +133,8 @@ class _Writing:
                 if delta.result not in wanted or self._have(delta.base, delta.result):
                     continue
                 with contextlib.suppress(FileNotFoundError):
-                    place(f"{directory}/{delta.path}", f"{self.staged.directory}/{delta.path}", Placed())
+                    with contextlib.suppress(FileExistsError):  # from two older packages, the same delta can lead to this one
+                        place(f"{directory}/{delta.path}", f"{self.staged.directory}/{delta.path}", Placed())
                     self.deltas.append(delta)
 
     def _have(self, base: str, result: str) -> bool:
