@@ -10,6 +10,7 @@ from pathlib import Path
 from portage_ext.gpkg.verify import verify_packages
 from portage_ext.pkgdir.signing import packages
 from portage_ext.releases.contents import parse
+from portage_ext.releases.pool.names import named
 from portage_ext.trust import gpg
 from portage_ext.unattended import log, marks
 from portage_ext.unattended.marks import Mark
@@ -74,13 +75,13 @@ def arrive(host: Host, *names: str) -> None:
 
 
 def published(host: Host, channel: str = "staging") -> set[str]:
-    """The packages of the release that ``channel`` points at, as name, version and BUILD_ID; none without a channel."""
+    """The packages of the release that ``channel`` points at, by file name in PKGDIR; none without a channel."""
     directory = host.tree / channel
     if not directory.exists():
         return set()
     contents = parse((directory / "Packages").read_bytes(), "Packages")
-    entries = [contents.entry(path) for path in contents.entries]
-    return {f"{one.cpv.pf}-{one.build_id}" for one in entries}
+    here = named(parse((host.root.pkgdir / "Packages").read_bytes(), "Packages"), "Packages").sources
+    return {here.get(path, path).rpartition("/")[2].removesuffix(".gpkg.tar") for path in contents.entries}
 
 
 def unsigned(host: Host) -> list[Path]:
