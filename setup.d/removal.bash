@@ -168,11 +168,11 @@ forget_what_is_gone() {
     find "$store" -mindepth 1 ! -path "$store/manifest" ! -path "$store/choices" ! -path "$store/kept*" -delete
 }
 
-# The releases and channels of the tree $1; the manifest knows whether the directory is ours.
+# The releases, channels and packages of the tree $1; the manifest knows whether the directory is ours.
 purge_tree() {
     [[ -d $1 ]] || return 0
     find "$1" -maxdepth 1 -type l -lname 'releases/*' -delete
-    rm -rf -- "$1/releases" "$1/root" "$1/.lock" "$1"/.portage-ext.*
+    rm -rf -- "$1/releases" "$1/pool" "$1/root" "$1/.lock" "$1"/.portage-ext.*
 }
 
 # What our programs have written beside Portage's own files: logs, what is still to be done, and what is worked out again.

@@ -102,7 +102,7 @@ def test_guide_at_the_real_root(work: Path) -> None:
     count = 14 + sum(files for place, files in places.items() if Path("/", place).is_dir())
     assert f"{count} files in place" in done.stdout
     assert "built with -march=native" not in done.stdout
-    assert done.stdout.endswith("\nproduction\nreleases\nno trace\n"), done
+    assert done.stdout.endswith("\npool\nproduction\nreleases\nno trace\n"), done
 
 
 @pytest.mark.slow
