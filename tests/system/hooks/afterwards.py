@@ -75,13 +75,20 @@ def arrive(host: Host, *names: str) -> None:
 
 
 def published(host: Host, channel: str = "staging") -> set[str]:
-    """The packages of the release that ``channel`` points at, by file name in PKGDIR; none without a channel."""
+    """The packages of the release that ``channel`` points at, by the name that the file in PKGDIR has or would have."""
     directory = host.tree / channel
     if not directory.exists():
         return set()
     contents = parse((directory / "Packages").read_bytes(), "Packages")
     here = named(parse((host.root.pkgdir / "Packages").read_bytes(), "Packages"), "Packages").sources
-    return {here.get(path, path).rpartition("/")[2].removesuffix(".gpkg.tar") for path in contents.entries}
+
+    def name(path: str) -> str:
+        if path in here:
+            return here[path].rpartition("/")[2].removesuffix(".gpkg.tar")
+        entry = contents.entry(path)
+        return f"{entry.get('CPV').partition('/')[2]}-{entry.get('BUILD_ID')}"
+
+    return set(map(name, contents.entries))
 
 
 def unsigned(host: Host) -> list[Path]:
