@@ -13,10 +13,11 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.testkit import daemon, untouched
+from tests.testkit import daemon, untouched, warm
 
 # Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
 os.umask(0o022)
+warm.enabled = "TESTS_COLD" not in os.environ
 # The same few examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for others.
 # How fast they are made says something about the machine alone.
 SLOW = [hypothesis.HealthCheck.too_slow]

@@ -8,6 +8,7 @@ Standard library only, so that ``make demo`` can use it before anything is insta
 ``ebuilds``               the ebuild repository, generated
 ``keys``                  OpenPGP keys and keyrings
 ``roots``                 one Gentoo system in a folder, in both layouts; runs commands
+``warm``                  starts these commands from a Python that is already running
 ``httpd``                 a binhost's web server that logs what it is asked for
 ``sshd``                  a real sshd, with keys of its own
 ``outcome``               what a run offered, chose and merged

@@ -39,6 +39,7 @@ if any(map(str.isspace, str(CACHE))) or CACHE.is_relative_to("/tmp"):
         _LINK.symlink_to(CACHE)
 SUPPORTED = TESTED
 NEWEST = SUPPORTED[-1]
+PROGRAMS = ("ebuild", "egencache", "emaint", "emerge", "portage-ext", "portageq", "quickpkg")
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 WHEEL_DIRECTORIES = ("portage_ext", "dropin", "bashrc.d", "etc", "man", "setup.d")
 WHEEL_FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "setup_hooks.sh")
@@ -63,6 +64,11 @@ class Environment:
     @property
     def tools(self) -> Path:
         return CACHE / "toolchain"
+
+    def script(self, program: str) -> Path | None:
+        """The file that Python executes for ``program``, if it is one of Portage's or portage-ext."""
+        place = self.bin if program == "portage-ext" else self.prefix / "lib/portage/bin"
+        return place / program if program in PROGRAMS and (place / program).is_file() else None
 
     @property
     def no_checks(self) -> Path:

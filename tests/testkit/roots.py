@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tests.testkit import schema
+from tests.testkit import schema, warm
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.environments import Environment
 from tests.testkit.outcome import Outcome
@@ -35,7 +35,6 @@ DIRECTORIES = (
 )  # fmt: skip
 _MERGING = re.compile(r"=== \(\d+ of \d+\) Merging (?P<binary>Binary )?\((?P<cpv>[^:)]+)::")
 _MERGED = re.compile(r"::: completed emerge \(\d+ of \d+\) (?P<cpv>\S+) to ")
-PROGRAMS = ("ebuild", "egencache", "emaint", "emerge", "portageq", "quickpkg")
 TIMEOUT = 900
 """Seconds after which a command in a test counts as hung. The largest build takes 30 s of CPU time: 300 on a busy machine."""
 
@@ -159,29 +158,32 @@ class Root:
 
         What our commands print with --json is held to docs/schemas.
         """
-        done = subprocess.run(
-            self._words(command),
-            env=self.variables() | variables,
-            cwd=self.path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT,
-            user=as_user,
-            group=as_user,
-            extra_groups=None if as_user is None else [],
-            check=False,
-        )
+        environment = self.variables() | variables
+        script = self.environment.script(command[0])
+        if script is not None and as_user is None and warm.suits(command, environment):
+            done = warm.run(self.environment.python, (str(script), *command[1:]), environment, self.path, TIMEOUT)
+        else:
+            done = subprocess.run(
+                self._words(command),
+                env=environment,
+                cwd=self.path,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT,
+                user=as_user,
+                group=as_user,
+                extra_groups=None if as_user is None else [],
+                check=False,
+            )
         schema.hold_lines(command, done.stdout)
         return Outcome(tuple(command), done.returncode, done.stdout, done.stderr)
 
     def _words(self, command: tuple[str, ...]) -> tuple[str, ...]:
         """What pip's entry points of Portage execute (portage.util.bin_entry_point), without a Python that only does that."""
-        script = self.environment.prefix / "lib/portage/bin" / command[0]
-        if command[0] not in PROGRAMS or not script.is_file():
-            return command
-        return (str(self.environment.python), str(script), *command[1:])
+        script = self.environment.script(command[0])
+        return command if script is None else (str(self.environment.python), str(script), *command[1:])
 
     def emerge(self, *arguments: str, as_user: int | None = None, **variables: str) -> Outcome:
         """Run emerge."""
