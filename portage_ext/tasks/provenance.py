@@ -78,9 +78,12 @@ def _proven(path: Path, documents: Sequence[_Document]) -> Proven:
             found = statement(line, called)
             if found.digest and all(digest.get(name) == value for name, value in found.digest.items()):
                 return Proven(str(path), found.record, called, found)
+    # A file of this host is named by its build, and in a release by its digest.
+    package = path.name.rpartition("-")[0]
     for called, data, _ in documents:
-        for line in _lines(data, path.name):
-            if (found := statement(line, called)).path.rpartition("/")[2] == path.name:
+        for line in _lines(data, f"/{package}"):
+            found = statement(line, called)
+            if path.name.startswith(f"{found.cpv.rpartition('/')[2]}-{found.build_id}."):
                 raise OtherPackageError(str(path), called, found.path)
     reasons = [f"[{called}] {why or 'its release states nothing of this file'}" for called, _, why in documents]
     raise NoStatementError(str(path), "; ".join(reasons) or "binrepos.conf has no binhost that could prove it")

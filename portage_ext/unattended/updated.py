@@ -17,7 +17,7 @@ from portage_ext.limits import views as limits
 
 FILE: Final = "var/lib/portage-ext/update/public.json"
 _PATH: Final = re.compile(r"(?:(?<=-[IL])|(?<![\w/.~…]))~?(/[^\s/:;,'\"`()<>|=]+)+/?")
-_PUBLIC: Final = re.compile(r"/(?:usr|bin|sbin|lib|lib32|lib64|dev|proc)(?:/|$)")
+_PUBLIC: Final = re.compile(r"/(?:usr|bin|sbin|lib|lib32|lib64|dev(?!/shm)|proc)(?:/|$)")
 """Paths that are the same on every host."""
 _USER: Final = re.compile(r"(\w://)[^\s/@]+@")
 _SECRET: Final = re.compile(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from portage_ext.errors import InvalidIndexError
 from portage_ext.gpkg.verify import verify_packages
 from portage_ext.pkgdir.signing import packages
 from portage_ext.releases.contents import parse
@@ -80,7 +82,9 @@ def published(host: Host, channel: str = "staging") -> set[str]:
     if not directory.exists():
         return set()
     contents = parse((directory / "Packages").read_bytes(), "Packages")
-    here = named(parse((host.root.pkgdir / "Packages").read_bytes(), "Packages"), "Packages").sources
+    here: Mapping[str, str] = {}
+    with contextlib.suppress(InvalidIndexError):  # an index that Portage wrote has no strong digests
+        here = named(parse((host.root.pkgdir / "Packages").read_bytes(), "Packages"), "Packages").sources
 
     def name(path: str) -> str:
         if path in here:

@@ -82,7 +82,8 @@ def test_every_answer_is_whole_while_everything_changes_and_dies(work: Path, hos
     shutil.copytree(host.root.pkgdir, work / "pool")
     (work / "fingerprint").write_text(host.key.fingerprint)
     host.run("publish", "--channel", "production", "--gates", "index").ok()
-    subprocess.run(["rsync", "-a", f"{host.tree}/releases", f"{host.tree}/production", str(work / "mirror/")], check=True)
+    whole = [f"{host.tree}/{name}" for name in ("pool", "releases", "production")]
+    subprocess.run(["rsync", "-a", *whole, str(work / "mirror/")], check=True)
     tree = Tree(host.tree)
     with httpd.serve(work) as server:
         urls = [f"{server.url}/tree/production", f"{server.url}/mirror/production"]

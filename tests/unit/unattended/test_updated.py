@@ -21,6 +21,7 @@ WHOLE = Updated(
         ("app-misc/a-1:0/2::gentoo", "app-misc/a-1:0/2::gentoo"),
         ("/var/tmp/portage/app-misc/a-1/work/a/main.c:3: error", "…/main.c:3: error"),
         ("cd /srv/larry/src && make", "cd …/src && make"),
+        ("in /dev/shm/build/x of /dev/null", "in …/x of /dev/null"),
         ("see ~/notes/x and '/var/lib/ours/id'", "see …/x and '…/id'"),
         ("/usr/include/stdio.h: /usr/bin/gcc", "/usr/include/stdio.h: /usr/bin/gcc"),
         ("-I/opt/own/include -L/usr/lib64", "-I…/include -L/usr/lib64"),
