@@ -128,7 +128,9 @@ def little_memory(of: Rebuilt) -> None:
 
 def other_package(of: Rebuilt) -> None:
     """The old package is there and has its size, but is another one."""
-    (old,) = (of.client.path / "var/cache").rglob("big-1.0-1.gpkg.tar")
+    found = sorted((of.client.path / "var/cache").rglob("*.gpkg.tar"))
+    assert len(found) == 1, found
+    (old,) = found
     data = bytearray(old.read_bytes())
     data[-1] ^= 1
     old.write_bytes(data)
