@@ -135,7 +135,7 @@ def _live(tree: Tree, number: int) -> _Live:
 
 
 def _lost(tree: Tree, old: _Live, new: Contents, at: At) -> Iterator[str]:
-    """The files of ``new`` that the live release should have and does not have, or has damaged, and that can be had again."""
+    """The files that are missing or damaged in the live release, although it lists them, and that the source can replace."""
     same = [(path, text) for path, text in new.entries.items() if old.index.contents.entries.get(path) == text]
     if old.former:
         gone = [path for path, _ in same if not os.path.lexists(old.directory / old.index.sources[path])]
