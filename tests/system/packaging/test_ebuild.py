@@ -59,7 +59,8 @@ def test_pkgcheck_has_nothing_to_say(work: Path, overlay: EbuildRepository) -> N
     ebuild.rename(wrong / "wrong-1.ebuild").write_text(text)
     command = [str(work / "venv/bin/python"), "-m", "pkgcheck", "scan", "--exit", "-R", "FormatReporter"]
     command += ["--format", "{package} {version} {name}", "-r", str(overlay.location)]
-    done = subprocess.run(command, env={"HOME": str(work), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    variables = {"HOME": str(work), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     said = set(done.stdout.splitlines())
     assert "wrong 1 UnknownLicense" in said, done.stderr
     assert {line for line in said if not line.startswith("wrong ")} == set()
