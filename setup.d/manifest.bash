@@ -136,7 +136,8 @@ make_directory() {
     [[ -d $place ]] && return 0
     [[ $1 != */* ]] || note_directories "${1%/*}"
     record dir - "$1"
-    mkdir -p -m "${2:-0755}" -- "$place"
+    [[ -d ${place%/*} ]] || mkdir -p -- "${place%/*}"
+    mkdir -m "${2:-0755}" -- "$place"
 }
 
 # Note the directory $1 and those above it, as far as they are not there.

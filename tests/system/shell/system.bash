@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034  # used by the tests that load this
+# shellcheck disable=SC2034,SC2153  # used by the tests that load this; given by test_bats.py
 # A system small enough to be looked at whole, and the installer run in it. CHECKOUT, PORTAGE_BIN (programs of a Portage with
 # portage-ext in it) and PLAIN_BIN (of one without) come from test_bats.py, KEYS (a gpg home with a key, and the key) and WORK (an
 # empty folder for all tests of a worker, one after the other) too.
