@@ -1,12 +1,12 @@
 """A release of 30,000 packages with 100 changed: seconds and disk, against ``cp -al`` plus ``emaint binhost --fix``.
 
-    python -m bench.releases WORK [--count 30000] [--changed 100] [--runs 3] [--pkgdir DIR] [--no-peer]
+    python -m bench.releases WORK [--count 30000] [--changed 100] [--runs 3] [--pkgdir DIR] [--no-peer] [--mirror]
 
 WORK must not be there yet; it keeps PKGDIR and the tree. Each run replaces 100 packages by other builds and publishes: timed is
 the whole command, from the shell to the switched channel, with the gate `index` (every form, every size, and every byte of
-the fresh packages), and a second one without any gate; then a promotion, a rollback, and the removal of two releases. With
-``--pkgdir`` the packages are linked from there instead of made. The peer does what a script of today does: a linked copy of
-PKGDIR for the release, then Portage's own index.
+the fresh packages), and a second one without any gate; then a promotion, a rollback, and the removal of old releases. With
+``--pkgdir`` the packages are linked from there instead of made; with ``--mirror`` the tree is pushed to a mirror beside it. The
+peer does what a script of today does: a linked copy of PKGDIR for the release, then Portage's own index.
 """
 
 from __future__ import annotations
@@ -14,20 +14,28 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import shutil
 import statistics
 import subprocess
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final
 
-from bench import packages
-from bench.measure import table
+from bench import measure, packages
+from bench.measure import Command, table
 from tests.testkit import environments, keys
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
+
+FIRST: Final = "first release, nothing indexed before"
+PUBLISH: Final = "publish, gate index"
+PROMOTE: Final = "promote 100 changes, gate index"
+ROLLBACK: Final = "roll back"
+PRUNE: Final = "prune: releases removed"
+MIRROR: Final = "mirror, all of it"
+MIRROR_CHANGES: Final = "mirror, 100 changes"
+_OWN: Final = ("Packages", "Packages.gz", "Packages.zst", ".portage-ext.sqlite", ".portage-ext.blocks")
 
 
 def change(pkgdir: Path, paths: list[Path], count: int, seed: int) -> None:
@@ -65,35 +73,105 @@ def count_directories(tree: Path) -> int:
     return sum(1 for _ in os.walk(tree))
 
 
-def timed(*command: str) -> float:
-    started = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - started
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Medians over ``runs`` runs: seconds of wall time, CPU seconds of all processes, MiB of the largest one."""
 
-
-class Taken(NamedTuple):
-    """Seconds of wall time, and of CPU time of all processes: on a busy machine only these can be compared."""
-
+    what: str
     wall: float
     cpu: float
-
-    def __str__(self) -> str:
-        return f"{self.wall:.2f} ({self.cpu:.2f})"
-
-
-def run(root: Root, *command: str) -> Taken:
-    """The time of a command in ``root``; Portage's reindex takes minutes, so there is no bound."""
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        command, env=root.variables(), cwd=root.path, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Taken(time.monotonic() - started, cpu)
+    mib: float
+    runs: int
 
 
-def median(taken: Sequence[Taken]) -> Taken:
-    return Taken(statistics.median(one.wall for one in taken), statistics.median(one.cpu for one in taken))
+@dataclass(slots=True)
+class Played:
+    """Releases of one PKGDIR in ``work``, made by the commands that an administrator types."""
+
+    work: Path
+    root: Root
+    paths: Sequence[Path]
+    key: keys.SigningKey
+    growth: list[dict[str, int]]
+    directories: list[int]
+
+    @classmethod
+    def begun(cls, work: Path, count: int, pkgdir: Path | None = None) -> Played:
+        """With ``count`` packages, or linked copies of those in ``pkgdir``; nothing is indexed yet."""
+        work.mkdir(parents=True, exist_ok=True)
+        repository = EbuildRepository.create(work / "repo")
+        root = Root.create(work / "host", environments.environment(), [repository], features="binpkg-multi-instance")
+        if pkgdir is not None:
+            root.pkgdir.rmdir()
+            subprocess.run(["cp", "-al", str(pkgdir), str(root.pkgdir)], check=True)
+            for name in _OWN:
+                (root.pkgdir / name).unlink(missing_ok=True)
+        else:
+            packages.build(root.pkgdir, count)
+        return cls(work, root, sorted(root.pkgdir.glob("*/*/*.gpkg.tar")), keys.new_key(work / "key"), [], [])
+
+    @property
+    def tree(self) -> Path:
+        return self.work / "tree"
+
+    def steps(self, changed: int, runs: int, *, mirror: bool = False) -> Iterator[Step]:
+        """A first release, releases with ``changed`` packages, and all that is done with them afterwards."""
+        signing = ("--key", self.key.fingerprint, "--homedir", str(self.key.home))
+        publish = ("publish", "--tree", str(self.tree), "--channel", "staging", "--no-prune", *signing, "--gates")
+        promote = ("promote", "--tree", str(self.tree), "staging", "production", *signing, "--gates", "index")
+        sent = ("mirror", "--tree", str(self.tree), "--to", str(self.work / "mirror"))
+        seeds = iter(range(10_000))
+
+        def others() -> None:
+            change(self.root.pkgdir, list(self.paths), changed, seed=next(seeds))
+
+        def released() -> None:
+            others()
+            measure.once(self._command(*publish, "none"))
+
+        def abandoned() -> None:
+            # As a prune leaves them that was killed after its first step: retention itself keeps what was live lately.
+            for number in (1, 2):
+                (self.tree / f"releases/{number}").rename(self.tree / f"releases/.gone.{number}")
+
+        yield self._step(FIRST, self._command(*publish, "none"))
+        yield self._step(PUBLISH, self._command(*publish, "index", before=others), runs, grows=True)
+        yield self._step("publish, no gate", self._command(*publish, "none", before=others), runs, grows=True)
+        yield self._step("publish, no difference", self._command(*publish[:-1]))
+        measure.once(self._command(*promote))
+        yield self._step(PROMOTE, self._command(*promote, before=released), runs)
+        yield self._step(ROLLBACK, self._command("rollback", "--tree", str(self.tree), "production", *signing))
+        yield self._step(PRUNE, self._command("prune", "--tree", str(self.tree), before=abandoned))
+        if mirror:
+            yield self._step(MIRROR, self._command(*sent))
+            yield self._step(MIRROR_CHANGES, self._command(*sent, before=released))
+
+    def peer(self, changed: int) -> Iterator[Step]:
+        """What a script of today does: a linked copy of PKGDIR, then Portage's own index."""
+        change(self.root.pkgdir, list(self.paths), changed, seed=20_000)
+        copy = ("cp", "-al", str(self.root.pkgdir), str(self.work / "copy"))
+        yield self._step("cp -al of PKGDIR", Command("cp", copy, dict(os.environ)))
+        index = Command("emaint", ("emaint", "binhost", "--fix"), self.root.variables())
+        yield self._step(f"emaint binhost --fix (Portage {environments.NEWEST})", index)
+        shutil.rmtree(self.work / "copy", ignore_errors=True)
+
+    def ended(self) -> None:
+        keys.kill_agents(self.key.home)
+
+    def _command(self, *words: str, before: Callable[[], None] = lambda: None) -> Command:
+        return Command(words[0], ("portage-ext", *words), self.root.variables(), before)
+
+    def _step(self, what: str, command: Command, runs: int = 1, *, grows: bool = False) -> Step:
+        samples = []
+        for _ in range(runs):
+            before, had = (usage(self.tree), count_directories(self.tree)) if grows else ({}, 0)
+            samples.append(measure.once(command))
+            if grows:
+                after = usage(self.tree)
+                self.directories.append(count_directories(self.tree) - had)
+                self.growth.append({part: after[part] - before[part] for part in after})
+        wall, cpu, mib = (statistics.median(values) for values in zip(*samples, strict=True))
+        return Step(what, wall, cpu, mib, runs)
 
 
 def main() -> None:
@@ -104,77 +182,41 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--pkgdir", type=Path)
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
-    measured(options.work, options.count, options.changed, options.runs, pkgdir=options.pkgdir, peer=not options.no_peer)
+    peer = not options.no_peer
+    measured(
+        options.work, options.count, options.changed, options.runs, pkgdir=options.pkgdir, peer=peer, mirror=options.mirror
+    )
 
 
 def measured(
-    place: Path, count: int, changed: int, runs: int, *, pkgdir: Path | None = None, peer: bool = False
+    place: Path,
+    count: int,
+    changed: int,
+    runs: int,
+    *,
+    pkgdir: Path | None = None,
+    peer: bool = False,
+    mirror: bool = False,
 ) -> tuple[float, float]:
     """Print the table; seconds of a publish with the gate `index`, and the directories that a release adds (medians)."""
-    work = Path(os.path.abspath(place))
-    work.mkdir(parents=True, exist_ok=True)
-    repository = EbuildRepository.create(work / "repo")
-    root = Root.create(work / "host", environments.environment(), [repository], features="binpkg-multi-instance")
-    if not any(root.pkgdir.iterdir()):
-        if pkgdir:
-            root.pkgdir.rmdir()
-            subprocess.run(["cp", "-al", str(pkgdir), str(root.pkgdir)], check=True)
-            for name in ("Packages", "Packages.gz", "Packages.zst", ".portage-ext.sqlite"):
-                (root.pkgdir / name).unlink(missing_ok=True)
-        else:
-            packages.build(root.pkgdir, count)
-    paths = sorted(root.pkgdir.glob("*/*/*.gpkg.tar"))
-    print(f"{len(paths)} packages, {changed} changed in each run, load {os.getloadavg()[0]:.1f}", flush=True)
-    key = keys.new_key(work / "key")
-    tree = work / "tree"
-    words = ("portage-ext", "publish", "--tree", str(tree), "--channel", "staging", "--no-prune")
-    words += ("--key", key.fingerprint, "--homedir", str(key.home))
-    rows = [["work", "seconds (CPU)", "of"]]
-    growth: list[dict[str, int]] = []
-    directories: list[int] = []
-    published = 0.0
+    played = Played.begun(Path(os.path.abspath(place)), count, pkgdir)
+    print(f"{len(played.paths)} packages, {changed} changed in each run, load {os.getloadavg()[0]:.1f}", flush=True)
+    steps: list[Step] = []
     try:
-        rows.append(["first release, nothing indexed before", str(run(root, *words, "--gates", "none")), "1"])
-        for name, gates in (("publish, gate index", "index"), ("publish, no gate", "none")):
-            taken: list[Taken] = []
-            for number in range(runs):
-                change(root.pkgdir, paths, changed, seed=number + (100 if gates == "none" else 0))
-                before, had = usage(tree), count_directories(tree)
-                taken.append(run(root, *words, "--gates", gates))
-                after = usage(tree)
-                directories.append(count_directories(tree) - had)
-                growth.append({part: after[part] - before[part] for part in after})
-            rows.append([name, str(median(taken)), str(len(taken))])
-            published = published or median(taken).wall
-        rows.append(["publish, no difference", str(run(root, *words)), "1"])
-        others, signing = ("--tree", str(tree)), ("--key", key.fingerprint, "--homedir", str(key.home))
-        promote = ("portage-ext", "promote", "staging", "production", "--gates", "index", *others, *signing)
-        run(root, *promote)
-        change(root.pkgdir, paths, changed, seed=500)
-        run(root, *words, "--gates", "none")
-        rows.append(["promote 100 changes, gate index", str(run(root, *promote)), "1"])
-        rows.append(["roll back", str(run(root, "portage-ext", "rollback", "production", *others, *signing)), "1"])
-        for number in range(1, 3):
-            # Made by hand: retention keeps what was live in the last days.
-            shutil.copytree(tree / f"releases/{number}", tree / f"releases/.gone.{number}", symlinks=True)
-            shutil.rmtree(tree / f"releases/{number}")
-        rows.append(["remove 2 releases", str(run(root, "portage-ext", "prune", *others)), "1"])
+        steps.extend(played.steps(changed, runs, mirror=mirror))
         if peer:
-            change(root.pkgdir, paths, changed, seed=999)
-            copy = timed("cp", "-al", str(root.pkgdir), str(work / "copy"))
-            index = run(root, "emaint", "binhost", "--fix")
-            rows.append(["cp -al of PKGDIR", f"{copy:.2f}", "1"])
-            rows.append([f"emaint binhost --fix (Portage {environments.NEWEST})", str(index), "1"])
+            steps.extend(played.peer(changed))
     finally:
-        keys.kill_agents(key.home)
-        print(table(rows), flush=True)
-    if growth:
-        parts = ", ".join(f"{part} {statistics.median(one[part] for one in growth) / 1e6:.1f} MB" for part in growth[0])
-        whole = sum(path.stat().st_size for path in paths) / 1e6
-        print(f"disk: each release adds {parts}; the packages of a release have {whole:.0f} MB")
-    shutil.rmtree(work / "copy", ignore_errors=True)
-    return published, statistics.median(directories)
+        played.ended()
+        rows = [(one.what, f"{one.wall:.2f} ({one.cpu:.2f})", f"{one.mib:.0f}", str(one.runs)) for one in steps]
+        print(table([("work", "seconds (CPU)", "MiB", "runs"), *rows]), flush=True)
+    growth = played.growth
+    parts = ", ".join(f"{part} {statistics.median(one[part] for one in growth) / 1e6:.1f} MB" for part in growth[0])
+    whole = sum(path.stat().st_size for path in played.paths) / 1e6
+    print(f"disk: each release adds {parts}; the packages of a release have {whole:.0f} MB")
+    return next(one.wall for one in steps if one.what == PUBLISH), statistics.median(played.directories)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,6 @@ from pathlib import Path
 from typing import Final
 
 from bench import measure, reindex, releases, whitelist, why
-from bench.measure import Command
-from tests.testkit import environments, keys
-from tests.testkit.ebuilds import EbuildRepository
-from tests.testkit.roots import Root
 
 Row = tuple[str, float, str]
 """What was measured, how much of it, and its unit."""
@@ -74,45 +70,17 @@ def explain(options: argparse.Namespace, count: int) -> Iterator[Row]:
 def published(options: argparse.Namespace, count: int) -> Iterator[Row]:
     work = options.work / f"releases-{count}"
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    root = Root.create(
-        work / "host", environments.environment(), [EbuildRepository.create(work / "repo")], features="binpkg-multi-instance"
-    )
-    root.etc("portage-ext.toml", "[publish]\nkeep = 1\nkeep-days = 0\n")
-    root.pkgdir.rmdir()
     source = reindex.Bench(options.work / "reindex", options.runs, 0).pkgdir(count, signed=False)
     reindex.clear(source)
-    subprocess.run(["cp", "-al", str(source), str(root.pkgdir)], check=True)
-    paths = sorted(root.pkgdir.rglob("*.gpkg.tar"))
-    key = keys.new_key(work / "key")
-    tree = str(work / "tree")
-    signing = ("--key", key.fingerprint, "--homedir", str(key.home))
-
-    def command(*words: str, before: Callable[[], None] = lambda: None) -> Command:
-        return Command(words[1], ("portage-ext", *words), root.variables(), before)
-
-    seeds = iter(range(10_000))
-    publish = command(
-        *("publish", "--tree", tree, "--channel", "staging", "--no-prune", *signing, "--gates", "index"),
-        before=lambda: releases.change(root.pkgdir, paths, 100, seed=next(seeds)),
-    )
+    played = releases.Played.begun(work, count, source)
     try:
-        yield "first release", measure.once(publish)[0], "s"
-        samples = [measure.once(publish) for _ in range(options.runs)]
-        yield "a release with 100 changed, gate index", statistics.median(sample[0] for sample in samples), "s"
-        yield "the same, memory", statistics.median(sample[2] for sample in samples), "MiB"
-        promote = command("promote", "--tree", tree, "staging", "production", *signing, "--gates", "none")
-        yield "promote", measure.once(promote)[0], "s"
-        measure.once(publish)
-        measure.once(promote)
-        yield "rollback", measure.once(command("rollback", "--tree", tree, "production", *signing))[0], "s"
-        yield "prune", measure.once(command("prune", "--tree", tree))[0], "s"
-        mirror = command("mirror", "--tree", tree, "--to", str(work / "mirror"))
-        yield "mirror, all of it", measure.once(mirror)[0], "s"
-        measure.once(publish)
-        yield "mirror, 100 changed", measure.once(mirror)[0], "s"
+        for step in played.steps(100, options.runs, mirror=True):
+            yield step.what, step.wall, "s"
+            yield f"{step.what}, CPU", step.cpu, "s"
+            if step.what == releases.PUBLISH:
+                yield f"{step.what}, memory", step.mib, "MiB"
     finally:
-        keys.kill_agents(key.home)
+        played.ended()
         shutil.rmtree(work)
 
 

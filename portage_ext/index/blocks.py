@@ -18,8 +18,9 @@ import zstandard
 
 from portage_ext.gpkg.source import FileStamp
 
-_MEAN: Final = 96
-"""The average number of entries in a block: about 100 KB of text, three times the window of gzip."""
+_MEAN: Final = 48
+"""The average number of entries in a block: about 60 KB of text. With twice as many, the compressed forms would be 4 to 5 %
+smaller, and 100 changes among 30,000 packages would cost twice as much."""
 GZIP_LEVEL: Final = 9
 ZSTD_LEVEL: Final = 3
 

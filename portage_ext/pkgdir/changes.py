@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from zstandard import ZstdError
 
-from portage_ext.errors import EmptyPackageError, MassRemovalError
+from portage_ext import errors
+from portage_ext.errors import EmptyPackageError, MassRemovalError, PackageError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, Row, cut, make_block
 from portage_ext.pkgdir.cache import Aside, DamagedStateError, State
@@ -43,9 +44,9 @@ def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str,
     still: dict[str, Aside] = {}
     get = known.get
     for file in [file for file in files if (row := get(file[0])) is None or row[:4] != file]:
-        refused = aside.get(file[0])
-        if refused is not None and refused.stamp == FileStamp(*file[1:]):
-            still[file[0]] = refused
+        before = aside.get(file[0])
+        if before is not None and before.stamp == FileStamp(*file[1:]):
+            still[file[0]] = before
         else:
             todo.append(file[0])
     return Survey(files, known, todo, still)
@@ -75,6 +76,14 @@ def sort_outcomes(survey: Survey, outcomes: Mapping[str, Outcome]) -> Sorted:
     gone = {*survey.todo, *survey.aside} - fresh.keys()
     result.rows = [fresh.get(file[0]) or known[file[0]] for file in survey.files if file[0] not in gone]
     return result
+
+
+def refused(path: str, aside: Aside) -> PackageError:
+    """The error for which the file at ``path`` was left out."""
+    kind = getattr(errors, aside.error, PackageError)
+    if not (isinstance(kind, type) and issubclass(kind, PackageError)):
+        kind = PackageError
+    return kind(path, aside.detail)
 
 
 def guard(place: str, before: Collection[str], after: Collection[str], left_out: Sequence[LeftOut]) -> None:

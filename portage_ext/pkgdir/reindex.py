@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Final
 from portage_ext import errors, limits
 from portage_ext.errors import PackageError, PkgdirError
 from portage_ext.gpkg.source import FileStamp
-from portage_ext.index.blocks import Block, Row, arrange
+from portage_ext.index.blocks import Row, arrange
 from portage_ext.index.format import IndexFormat
 from portage_ext.index.forms import FORMS, GZIP, PLAIN, Earlier, permissions, remove_leftovers, stamps, write_forms
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
@@ -31,6 +31,7 @@ from portage_ext.pkgdir.changes import (
     Vouched,
     build_blocks,
     guard,
+    refused,
     signed_by,
     sort_outcomes,
     stored_entries,
@@ -105,6 +106,7 @@ class _Order:
     verify: bool
     withheld: Collection[str]
     vouched: Vouched | None
+    again: bool = False
 
 
 class Reindexer:
@@ -127,6 +129,8 @@ class Reindexer:
         self._state_stamp: FileStamp | None = None
         self._rows: dict[str, Row] = {}
         self._rows_of: State | None = None
+        self._left: tuple[object, Report] | None = None
+        """The files of PKGDIR and the forms of its index after the last run, and what that reported."""
 
     def run(
         self,
@@ -136,18 +140,20 @@ class Reindexer:
         only: Collection[str] | None = None,
         withheld: Collection[str] = (),
         vouched: Vouched | None = None,
+        again: bool = False,
     ) -> Report:
         """Bring the index up to date and say what changed; ``verify`` reads every package again.
 
         A long-lived caller that knows which packages it changed names them in ``only`` (paths relative to PKGDIR): then only
         their directories are scanned, if all others were scanned before. Packages in ``withheld`` count as missing; the next
         run treats them as new. A signing caller passes in ``vouched`` what is signed, for later calls of :meth:`unsigned`.
+        ``again``: this object ran a moment ago, so packages are looked at only in directories that changed since.
 
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
             folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
-            return self._run(_Order(force, verify, withheld, vouched), folders)
+            return self._run(_Order(force, verify, withheld, vouched, again), folders)
 
     def _run(self, order: _Order, only: Collection[str] | None) -> Report:
         pkgdir = self.repository.pkgdir
@@ -155,7 +161,9 @@ class Reindexer:
         for last in (False,) * (_ROUNDS - 1) + (True,):
             with self.repository.lock(pkgdir):
                 remove_leftovers(pkgdir)
-                work = self._look(order.verify, only, order.withheld)
+                work = self._look(order.verify, only, order.withheld, moved=order.again)
+                if order.again and self._left is not None and self._left[0] == (work.survey.files, stamps(pkgdir)):
+                    return replace(self._left[1], added=(), changed=(), removed=(), silent=(), opened=0, written=False)
                 pending = _pending(work.survey, ready)
                 if last or len(pending) < limits.PREFETCH_FROM:
                     self._read(pending, ready, work.survey, order.verify)
@@ -177,6 +185,10 @@ class Reindexer:
             doubted = work.state.doubted if same_key else work.survey.known
             return [file[0] for file in work.survey.files if file[0] in todo or file[0] in doubted]
 
+    def sizes(self) -> list[int]:
+        """The bytes of each block of the index that the last run left in PKGDIR."""
+        return [] if self._state is None else [block.text_size for block in self._state.blocks]
+
     def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
         """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
         work = self._look(verify)
@@ -191,9 +203,11 @@ class Reindexer:
 
     # --- looking
 
-    def _look(self, verify: bool, only: Collection[str] | None = None, withheld: Collection[str] = ()) -> _Work:
+    def _look(
+        self, verify: bool, only: Collection[str] | None = None, withheld: Collection[str] = (), *, moved: bool = False
+    ) -> _Work:
         state = self._known()
-        found = self._walker.scan(only)
+        found = self._walker.scan(only, moved=moved)
         files = [file for file in found.files if file[0] not in withheld] if withheld else found.files
         return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable))
 
@@ -271,6 +285,7 @@ class Reindexer:
         if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
             now = stamps(repository.pkgdir)
             self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), old)
+        self._left = (work.survey.files, stamps(repository.pkgdir)), report
         return report
 
     def _again(self, order: _Order) -> Report:
@@ -296,7 +311,7 @@ class Reindexer:
     # --- telling
 
     def _left_out(self, work: _Work, fresh: Sequence[LeftOut]) -> list[LeftOut]:
-        again = [LeftOut(path, aside.stamp, _error(path, aside)) for path, aside in work.survey.aside.items()]
+        again = [LeftOut(path, aside.stamp, refused(path, aside)) for path, aside in work.survey.aside.items()]
         return sorted([*fresh, *again, *(LeftOut(one.path, None, one) for one in work.unreadable)], key=lambda one: one.path)
 
     def _report(
@@ -383,13 +398,3 @@ def _stamp(path: Path) -> FileStamp | None:
         return FileStamp.of(path.stat())
     except OSError:
         return None
-
-
-def _error(path: str, aside: Aside) -> PackageError:
-    kind = getattr(errors, aside.error, PackageError)
-    if not (isinstance(kind, type) and issubclass(kind, PackageError)):
-        kind = PackageError
-    return kind(path, aside.detail)
-
-
-__all__ = ["Block", "Reindexer", "Report", "Repository"]

@@ -51,10 +51,11 @@ class Walker:
         self._once = once
         self._listings: dict[str, _Listing] = {}
 
-    def scan(self, only: Collection[str] | None = None) -> Scan:
+    def scan(self, only: Collection[str] | None = None, *, moved: bool = False) -> Scan:
         """The files of a directory in the order the system gives them, then its directories, like os.walk.
 
         With ``only``, directories relative to PKGDIR, no others are looked at: what was found there before is taken again.
+        ``moved``: it is also taken again in directories whose time did not move since then.
 
         Symbolic links are not followed and links to packages are not packages, as in Portage. Raises PkgdirError when PKGDIR
         itself cannot be read.
@@ -69,7 +70,7 @@ class Walker:
                 if known is not None and only is not None and relative not in only:
                     listing = known
                 else:
-                    listing = self._directory(relative, known)
+                    listing = self._directory(relative, known, moved=moved)
             except FileNotFoundError:
                 if relative:
                     continue  # removed since its parent was read: nothing to index
@@ -90,10 +91,12 @@ class Walker:
         self._listings = seen
         return found
 
-    def _directory(self, relative: str, known: _Listing | None) -> _Listing:
+    def _directory(self, relative: str, known: _Listing | None, *, moved: bool) -> _Listing:
         path = f"{self._top}/{relative}"
         if known is None or known.stamp is None or known.stamp != _stamp(path):
             return self._list(path, relative)
+        if moved:
+            return known
         lstat = os.lstat
         found: list[Found] = []
         for package, full in known.packages:

@@ -15,7 +15,7 @@ from portage_ext.errors import InvalidBuilderError
 from portage_ext.model import builder
 from portage_ext.model.release import BILL, CONFIG, DELTAS, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
-from portage_ext.releases.contents import Contents
+from portage_ext.releases.contents import Contents, apart, same_entries
 from portage_ext.releases.made import At, First
 from portage_ext.releases.note import Note, Waiting
 
@@ -50,10 +50,10 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
     for name, words in _TOLD.items():
         key = DOCUMENTS[name]
         # A changed bill of materials or provenance says nothing new where packages changed: these are listed by themselves.
-        told = name in (BILL, PROVENANCE) and before.entries != new.entries
+        told = name in (BILL, PROVENANCE) and not same_entries(before, new)
         if before.header.get(key, "") != new.header.get(key, "") and not told:
             found.append(words)
-    if before.entries == new.entries and before.body != new.body:
+    if before.body != new.body and same_entries(before, new):
         found.append("the order of the packages in the index")
     return found
 
@@ -100,7 +100,8 @@ def first_part(before: Contents, new: Contents, note: Note, first: First | None,
     if first is None:
         return None
     if not note.arrived and note.waiting is None:
-        fresh = (path for path, text in new.entries.items() if before.entries.get(path) != text)
+        served, offered = apart(before, new)
+        fresh = (path for path, text in offered.items() if served.get(path) != text)
         if not any(first.names(new.entry(path)) for path in fresh):
             return None
     from portage_ext.releases.first import part  # only for a new toolchain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,21 +12,24 @@ from typing import Final
 from portage_ext.errors import InvalidIndexError
 from portage_ext.errors.releases import TreeError
 from portage_ext.index.forms import FORMS
-from portage_ext.index.text import parse_index, read_header
+from portage_ext.index.text import read_header
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import DELTAS, PLAIN_FORM
 from portage_ext.releases import pages
-
-_PATH: Final = b"\nPATH:"
+from portage_ext.releases.blocks import Block, Entries, entry_of, names, split
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """An index: header values, and the text of each entry by PATH. ``body`` is everything after the header."""
+    """An index: header values, and the text of each entry by PATH. ``body`` is everything after the header.
+
+    ``blocks`` are its parts, if they are known.
+    """
 
     header: Mapping[str, str]
     entries: Mapping[str, bytes]
     body: bytes
+    blocks: tuple[Block, ...] = ()
 
     def entry(self, path: str) -> IndexEntry:
         """The values of one entry, including those that it inherits from the header."""
@@ -42,29 +45,50 @@ def _lasting(header: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse(plain: bytes, where: str) -> Contents:
-    """Split an index, reading no more of each entry than its PATH.
+    """Split an index, reading no more of each entry than its PATH. Raises InvalidIndexError, also as releases/blocks.split."""
+    head, body = halves(plain, where)
+    return Contents(header_of(head, where), split(body, where), body)
 
-    Raises InvalidIndexError, also where other readers would see another index: Portage takes the last of two paths in one
-    entry, and stops reading at an empty entry.
-    """
+
+def halves(plain: bytes, where: str) -> tuple[bytes, bytes]:
+    """The header with the empty line after it, and the rest. Raises InvalidIndexError."""
     head, ends, body = plain.partition(b"\n\n")
     if not ends:
         raise InvalidIndexError(where, "no empty line ends the header")
-    entries: dict[str, bytes] = {}
-    stripped = body.rstrip(b"\n")
-    for text in stripped.split(b"\n\n") if stripped else ():
-        if not text or text.startswith(b"\n"):
-            raise InvalidIndexError(where, "an empty entry before other entries")
-        _, found, behind = b"\n".join((b"", text, b"")).partition(_PATH)
-        if _PATH in behind:
-            raise InvalidIndexError(where, f"an entry has two paths ({behind[:80]!r})")
-        path = behind[1 : behind.index(b"\n")].decode("utf-8", "replace") if found else ""
-        if not path:
-            path = f"{entry_of(text).cpv}.tbz2"  # Portage's default (binarytree._populate_local)
-        if path in entries:
-            raise InvalidIndexError(where, f"two entries have the path {path}")
-        entries[path] = text
-    return Contents(read_header(io.BytesIO(head + b"\n\n"), where), entries, body)
+    return head + ends, body
+
+
+def header_of(head: bytes, where: str) -> dict[str, str]:
+    """The values of a header. Raises InvalidIndexError."""
+    return read_header(io.BytesIO(head), where)
+
+
+def of_blocks(header: Mapping[str, str], blocks: Sequence[Block], where: str) -> Contents:
+    """An index of ``blocks``, whose entries nobody reads until somebody asks for them. Raises InvalidIndexError."""
+    entries = Entries(blocks)
+    if len(entries) != sum(block.record.count(b"\n") for block in blocks):
+        raise InvalidIndexError(where, "two entries have the same path")
+    return Contents(header, entries, b"".join(block.text for block in blocks), tuple(blocks))
+
+
+def apart(before: Contents, after: Contents) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+    """The entries of two indexes, without those of blocks that both have. What differs is among these."""
+    if not (before.blocks and after.blocks):
+        return before.entries, after.entries
+    both = {block.digest for block in before.blocks} & {block.digest for block in after.blocks}
+    one, other = (
+        {name: index.entries[name] for block in index.blocks if block.digest not in both for name in names(block.record)}
+        for index in (before, after)
+    )
+    return one, other
+
+
+def same_entries(before: Contents, after: Contents) -> bool:
+    """Whether two indexes have the same entries, in any order."""
+    if before.entries.keys() != after.entries.keys():
+        return False
+    one, other = apart(before, after)
+    return one == other
 
 
 def read_forms(directory: Path) -> dict[str, bytes]:
@@ -76,12 +100,6 @@ def read_forms(directory: Path) -> dict[str, bytes]:
     if PLAIN_FORM not in forms:
         raise TreeError(str(directory), f"there is no {PLAIN_FORM}")
     return forms
-
-
-def entry_of(text: bytes) -> IndexEntry:
-    """The values of an entry's text."""
-    found = next(parse_index(io.BytesIO(b"\n" + text.strip(b"\n") + b"\n"))[1], None)
-    return found if found is not None else IndexEntry({})
 
 
 _FILE: Final = ("SIZE", "MD5", "SHA1", *STRONG)
@@ -126,8 +144,9 @@ def difference(before: Contents, after: Contents) -> Difference:
 
     The same package under another path is no change.
     """
-    old = [before.entry(path) for path in before.entries if before.entries[path] != after.entries.get(path)]
-    new = [after.entry(path) for path in after.entries if after.entries[path] != before.entries.get(path)]
+    served, offered = apart(before, after)
+    old = [entry_of(text) for path, text in served.items() if text != offered.get(path)]
+    new = [entry_of(text) for path, text in offered.items() if text != served.get(path)]
     changes: list[tuple[IndexEntry, IndexEntry]] = []
     for key in (_path, _instance, _name):
         waiting: dict[tuple[str, ...], list[IndexEntry]] = {}

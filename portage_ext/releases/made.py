@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -70,6 +70,8 @@ class Source:
     """What holds the channel while this is live."""
     kept: Note | None = None
     """The note of a release that is published again as it is: nothing of it waits for longer than it already does."""
+    sizes: Callable[[], Sequence[int]] = tuple
+    """After ``refresh``: the bytes of each block of the index of a PKGDIR; empty if they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +114,22 @@ class Snapshot:
 
     contents: Contents
     forms: Mapping[str, bytes]
-    """Empty, as ``blocks``, until the index has its TIMESTAMP (releases/restamp)."""
-    blocks: bytes
+    """Empty until the index has its TIMESTAMP (releases/restamp)."""
     sources: Mapping[str, str]
     """The path of each package in the source, by its path in the release."""
     builder: bytes
     before: Contents
     fresh: tuple[str, ...]
+    looked: frozenset[str]
+    """The packages whose files in the pool were found to be as their entries say."""
     carried: Mapping[str, int]
     placed: Placed
     beside: tuple[str, ...]
     attached: Mapping[str, bytes]
     arrived: Mapping[str, int]
     waiting: Waiting | None
+    digests: tuple[bytes, ...]
+    """The digest in the source of each block of the index, if both have the same blocks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -132,11 +132,14 @@ class Mirror:
 
     def push(self) -> Pushed:
         """Bring the mirror up to date. Raises MirrorPushError; then the mirror still serves its previous release."""
+        # The pool before and after the list of releases: what retention removes meanwhile, and what is published meanwhile, is
+        # still named by a release of that list, and so possibly on the mirror.
+        pool = set(self._tree.pool.every())
         there = self.there()
         channels, known = self.wanted(), self._tree.known()
+        pool.update(self._tree.pool.every())
         # Clients of the mirror can only ask for releases to which a channel there has pointed.
         missing = [number for number in sorted(set(channels.values())) if not there.releases.get(number)]
-        pool = frozenset(self._tree.pool.every())
         complete = {number for number, whole in there.releases.items() if whole}
         if not there.releases:
             self._make_directory()
@@ -231,7 +234,7 @@ class Mirror:
                 (Path(empty) / str(number)).rmdir()
             self._rsync(step, "-r", "--delete", *whole, "--exclude=*", f"{empty}/", target)
 
-    def _clean_pool(self, kept: frozenset[str]) -> None:
+    def _clean_pool(self, kept: Set[str]) -> None:
         """Remove the files of the mirror's pool that are not ``kept``."""
         text = self._rsync("asking what its pool has", "-r", "--list-only", f"{self._to}/{POOL}/", missing=True)
         lines = (_LISTED.fullmatch(line.rstrip()) for line in text.split("\n"))

@@ -25,7 +25,10 @@ from portage_ext.words import counted, minute
 
 NOTE_NAME: Final = ".release.json"
 BLOCKS_NAME: Final = ".blocks.json"
-"""For each block of the index: the bytes of its text, of its gzip member, and of its zstd frame (releases/restamp)."""
+"""For each block of the index: the bytes of its text, its gzip member, its zstd frame and its lines in NAMES_NAME, and its
+digests (releases/blocks)."""
+NAMES_NAME: Final = ".names"
+"""A line for each package of the index: its name in the pool, its size in bytes and its time (releases/blocks)."""
 UNTIL: Final = "until you run portage-ext publish or promote for it"
 """What ends a hold."""
 

@@ -26,15 +26,15 @@ from typing import Final
 from portage_ext.errors.releases import Finding, PublishError, TreeError
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
-from portage_ext.model.release import DELTAS, Release
-from portage_ext.releases import beside, pages, roots
+from portage_ext.model.release import DELTAS, PLAIN_FORM, Release
+from portage_ext.releases import beside, blocks, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import Candidate, Gate, passed, run_gates
 from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed
 from portage_ext.releases.made import At, Deltas, Pages, Published, Same, Snapshot, Source, Staged, Terms
-from portage_ext.releases.note import BLOCKS_NAME, NOTE_NAME, Hold, Note
+from portage_ext.releases.note import NOTE_NAME, Hold, Note
 from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
@@ -137,7 +137,7 @@ class Publisher:
         content = self.tree.note(number).content
 
         def attached(new: Contents, at: At) -> Mapping[str, bytes]:
-            if new.body == self.tree.contents(number).body:
+            if not documents or indices.halves((directory / PLAIN_FORM).read_bytes(), str(directory))[1] == new.body:
                 return documents
             return beside.again(documents, at, new, None if live is None else self.tree.directory(live))
 
@@ -192,7 +192,7 @@ class Publisher:
         self._write(
             staged, Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)
         )
-        candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh)
+        candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh, staged.looked)
         # People know a package by its path in PKGDIR.
         findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
         warnings = passed(findings, channel, self.tree.staging)
@@ -200,6 +200,8 @@ class Publisher:
         self.tree.link_root(self.tree.staging)
         self.tree.commit(number)
         self.tree.switch(channel, number)
+        if staged.digests:
+            blocks.keep(source.directory, zip(staged.digests, staged.contents.blocks, strict=True))
         changed = difference(staged.before, staged.contents)
         count = len(staged.contents.entries)
         carried, placed = len(staged.carried), staged.placed
@@ -242,7 +244,7 @@ class Publisher:
         from portage_ext.releases.restamp import restamp
 
         made = restamp(contents, stamp, [*earlier, *([source.directory] if source.content is not None else [])])
-        return replace(staged, contents=contents, forms=made.forms, blocks=made.blocks)
+        return replace(staged, contents=made.contents, forms=made.forms)
 
     def _write(self, staged: Snapshot, note: Note) -> None:
         stamp = int(staged.contents.header["TIMESTAMP"])
@@ -257,7 +259,10 @@ class Publisher:
         for name, data in staged.attached.items():
             self._put(name, data)
         self._put(NOTE_NAME, note.emit())
-        self._put(BLOCKS_NAME, staged.blocks)
+        for name, data in blocks.files_of(
+            staged.contents.blocks, len(staged.forms[PLAIN_FORM]), stamp + _HTTP_TOLERANCE
+        ).items():
+            self._put(name, data)
 
     def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str) -> Release:
         known = self.tree.known()

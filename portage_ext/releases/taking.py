@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.errors.releases import ChangingPkgdirError, TreeError
+from portage_ext.errors.releases import ChangingPkgdirError
 from portage_ext.model import builder
-from portage_ext.model.release import DELTAS, DOCUMENTS, PLAIN_FORM, binding
+from portage_ext.model.release import DELTAS, DOCUMENTS, binding
 from portage_ext.policy.losses import check_release
-from portage_ext.releases import beside, contents, pages
-from portage_ext.releases.contents import Contents
+from portage_ext.releases import beside, pages
+from portage_ext.releases.contents import Contents, apart
 from portage_ext.releases.made import At, Same, Snapshot, Source, Terms
 from portage_ext.releases.note import Note, carry
+from portage_ext.releases.pool.carrying import Carried, of_pkgdir, of_release
 from portage_ext.releases.pool.files import ReplacedError, Wanted, in_pool
-from portage_ext.releases.pool.names import Named, named
 from portage_ext.releases.tree import Tree
 from portage_ext.trust import next_release
 from portage_ext.words import counted
@@ -46,7 +46,7 @@ class _Live:
 
     number: int
     directory: Path
-    index: Named
+    index: Carried
     paths: Mapping[str, bytes]
     former: bool
     note: Note
@@ -71,8 +71,8 @@ def take(tree: Tree, channel: str, live: int | None, source: Source, wants: Want
 
 
 def _taken(tree: Tree, channel: str, live: int | None, source: Source, wants: Wants, now: int) -> Snapshot | Same:
-    index = _read(source.directory)
     old = None if live is None else _live(tree, live)
+    index = _index(source, old)
     before = _NOTHING if old is None else old.index.contents
     new = whole = index.contents
     arrived, waiting = {}, None
@@ -91,10 +91,13 @@ def _taken(tree: Tree, channel: str, live: int | None, source: Source, wants: Wa
     documents = source.attached(new, at)
     bound = {key: binding(name, documents[name]) if name in documents else "" for name, key in DOCUMENTS.items()}
     new = replace(new, header={**new.header, builder.HEADER: described, **bound, pages.HEADER: "", DELTAS: ""})
+    served, offered = apart(before, new)
     lost: frozenset[str] = frozenset()
+    unsound: list[str] = []
     also: list[str] = []
     if old is not None:
-        lost = frozenset(_lost(tree, old, new, at))
+        unsound = _unsound(tree, old, new, served, offered)
+        lost = frozenset(_lost(tree, unsound, at))
         also = _beside(tree, old, new, source, wants, now)
         also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
         if new.same_as(before) and not also:
@@ -106,42 +109,65 @@ def _taken(tree: Tree, channel: str, live: int | None, source: Source, wants: Wa
     carried: dict[str, int] = {}
     if old is not None:
         carried = carry(old.paths, old.note.carried, new.entries, now, wants.terms.grace)
-    fresh = tuple(path for path, text in new.entries.items() if before.entries.get(path) != text or path in lost)
+    fresh = (*(path for path, text in offered.items() if served.get(path) != text), *sorted(lost))
+    looked: frozenset[str] = frozenset()
+    if old is not None and not old.former:
+        looked = frozenset(new.entries).difference(fresh, unsound)
     tree.staging.mkdir(mode=0o755)
     placed = tree.pool.add(_wanted(tree, old, new, fresh, source, at, carried), tree.staging)
     for path in [path for path in carried if not tree.pool.has(path)]:
         del carried[path]
     tree.pool.link(tree.staging, [*new.entries, *carried])
+    digests = index.digests if new.blocks else ()
     return Snapshot(
-        new, {}, b"", index.sources, source.builder, before, fresh, carried, placed, tuple(also), documents, arrived, waiting
+        new,
+        {},
+        index.sources,
+        source.builder,
+        before,
+        fresh,
+        looked,
+        carried,
+        placed,
+        tuple(also),
+        documents,
+        arrived,
+        waiting,
+        digests,
     )
 
 
-def _read(directory: Path) -> Named:
-    """The index in ``directory`` with names in the pool. Raises TreeError, InvalidIndexError, OSError."""
-    place = directory / PLAIN_FORM
-    try:
-        index = contents.parse(place.read_bytes(), str(place))
-    except FileNotFoundError:
-        raise TreeError(str(directory), f"there is no {PLAIN_FORM}") from None
-    return named(index, str(place))
+def _index(source: Source, old: _Live | None) -> Carried:
+    """What the source offers. Raises TreeError, InvalidIndexError, OSError."""
+    if source.content is not None:
+        return of_release(source.directory)
+    return of_pkgdir(source.directory, source.sizes(), () if old is None else old.index.contents.blocks)
 
 
 def _live(tree: Tree, number: int) -> _Live:
-    directory, index = tree.directory(number), tree.contents(number)
-    former = not in_pool(directory, index.entries)
-    made = named(index, str(directory / PLAIN_FORM)) if former else Named(index, {})
-    return _Live(number, directory, made, index.entries, former, tree.note(number))
+    directory = tree.directory(number)
+    index = of_release(directory)
+    former = not in_pool(directory, index.contents.entries)
+    paths = tree.contents(number).entries if former else index.contents.entries
+    return _Live(number, directory, index, paths, former, tree.note(number))
 
 
-def _lost(tree: Tree, old: _Live, new: Contents, at: At) -> Iterator[str]:
-    """The files that are missing or damaged in the live release, although it lists them, and that the source can replace."""
-    same = [(path, text) for path, text in new.entries.items() if old.index.contents.entries.get(path) == text]
+def _unsound(tree: Tree, old: _Live, new: Contents, served: Mapping[str, bytes], offered: Mapping[str, bytes]) -> list[str]:
+    """The packages that the live release and ``new`` have, but not as files that are as their entries say.
+
+    ``served`` and ``offered`` are the entries of both without those of blocks that both have.
+    """
+    same = [(path, text) for path, text in offered.items() if served.get(path) == text]
     if old.former:
-        gone = [path for path, _ in same if not os.path.lexists(old.directory / old.index.sources[path])]
-    else:
-        gone = tree.pool.unsound(same)
-    for path in gone:
+        return [path for path, _ in same if not os.path.lexists(old.directory / old.index.sources[path])]
+    there = {block.digest for block in old.index.contents.blocks}
+    records = [block.record for block in new.blocks if block.digest in there]
+    return tree.pool.unsound(same) + tree.pool.otherwise(records, new.entries)
+
+
+def _lost(tree: Tree, unsound: Iterable[str], at: At) -> Iterator[str]:
+    """Those of the ``unsound`` packages that can be had again."""
+    for path in unsound:
         there, here = at(path), Path(tree.pool.path(path))
         # A release as the source has the same files, so it has nothing better.
         if os.path.lexists(there) and not (here.exists() and here.samefile(there)):

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -209,7 +210,8 @@ def _published(
         described = builder(remember=True).emit() if rules.builder else b""
         live = publisher.tree.root / channel
         ours = documents(site, overrides.repository, live, troubles.append)
-        source = Source(pkgdir, "published", None, lambda: lock.held(pkgdir), refresh, described, ours, left_out)
+        hold = partial(lock.held, pkgdir)
+        source = Source(pkgdir, "published", None, hold, refresh, described, ours, left_out, sizes=reindexer.sizes)
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with publisher.tree.locked():
             expended(publisher.tree, rules, int(time.time()))

@@ -34,13 +34,17 @@ GATES: Final = ("index", "signatures", "closure", "contracts", "licences", "glsa
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A staged release: directory, channel, index, and as ``fresh`` the paths that the live release lacks or has otherwise."""
+    """A staged release: directory, channel, index, and as ``fresh`` the paths that the live release lacks or has otherwise.
+
+    The files of those that were ``looked`` at are as their entries say.
+    """
 
     directory: Path
     channel: str
     contents: Contents
     forms: Mapping[str, bytes]
     fresh: tuple[str, ...]
+    looked: frozenset[str] = frozenset()
 
     def fresh_entries(self) -> Iterator[tuple[str, IndexEntry]]:
         for path in self.fresh:

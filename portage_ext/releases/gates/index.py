@@ -13,8 +13,10 @@ from portage_ext import limits
 from portage_ext.errors.releases import Finding
 from portage_ext.errors.trust import DamagedIndexError
 from portage_ext.index.expand import expand
+from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
+from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Candidate, Context
 from portage_ext.trust import entries as trusted
 
@@ -32,6 +34,8 @@ class IndexGate:
     def check(self, candidate: Candidate) -> Iterator[Finding]:
         plain = candidate.forms[PLAIN_FORM]
         for form, data in candidate.forms.items():
+            if _carried(candidate.contents, form, data, plain):
+                continue
             try:
                 if expand(form, data, len(plain), form) != plain:
                     yield Finding(self.name, form, f"has other content than {PLAIN_FORM}")
@@ -56,7 +60,10 @@ class IndexGate:
 
     def _sizes(self, candidate: Candidate) -> Iterator[Finding]:
         top = str(candidate.directory)
-        for path, text in candidate.contents.entries.items():
+        for path in candidate.contents.entries:
+            if path in candidate.looked:
+                continue
+            text = candidate.contents.entries[path]
             try:
                 size = os.stat(f"{top}/{path}", follow_symlinks=False).st_size
             except OSError as error:
@@ -65,6 +72,27 @@ class IndexGate:
             lines = b"\n%s\n" % text
             if lines.count(b"\nSIZE:") != 1 or b"\nSIZE: %d\n" % size not in lines:
                 yield Finding(self.name, path, f"has {size} bytes, but the index says otherwise")
+
+
+def _carried(contents: Contents, form: str, data: bytes, plain: bytes) -> bool:
+    """Whether ``data`` is the header and the blocks of the index, and each block that is not known says what its text says."""
+    if form == PLAIN_FORM:
+        return True
+    size = len(plain) - len(contents.body)
+    parts = [block.gz if form == GZIP else block.zst for block in contents.blocks]
+    at = len(data) - sum(map(len, parts))
+    if form not in (GZIP, ZSTD) or not parts or at <= 0 or not plain.endswith(contents.body):
+        return False
+    try:
+        if expand(form, data[:at], size, form) != plain[:size]:
+            return False
+        for block, part in zip(contents.blocks, parts, strict=True):
+            if not data.startswith(part, at) or not (block.known or expand(form, part, len(block.text), form) == block.text):
+                return False
+            at += len(part)
+    except DamagedIndexError:
+        return False
+    return True
 
 
 def _mismatches(directory: Path, fresh: Mapping[str, IndexEntry]) -> Iterable[str | None]:

@@ -22,9 +22,10 @@ from portage_ext.errors.releases import PoolNameError, TreeError
 from portage_ext.files import TEMPORARY_PREFIX
 from portage_ext.model.digest import STRONG
 from portage_ext.model.release import PLAIN_FORM, POOL
+from portage_ext.releases.blocks import recorded, value
 from portage_ext.releases.linking import UNLINKABLE, Placed, copy
 from portage_ext.releases.note import NOTE_NAME, read_note
-from portage_ext.releases.pool.names import number, value
+from portage_ext.releases.pool.names import number
 
 JOURNAL: Final = ".added"
 """In a release in the making: the names that are added to the pool for it, written before the first is added."""
@@ -74,6 +75,21 @@ class Pool:
                 continue
             known = b"\nMTIME: %d\n" % status.st_mtime in text and b"\nSIZE: %d\n" % status.st_size in text
             if not known and not self._sound(name, text):
+                found.append(name)
+        return found
+
+    def otherwise(self, records: Iterable[bytes], entries: Mapping[str, bytes]) -> list[str]:
+        """The same for the names in ``records`` (releases/blocks), of which ``entries`` has the texts."""
+        top, stat = self._top, os.lstat
+        found: list[str] = []
+        for line in b"".join(records).decode().split("\n")[:-1]:
+            name = line.partition(" ")[0]
+            try:
+                status = stat(f"{top}/{name}")
+            except OSError:
+                found.append(name)
+                continue
+            if line != f"{name} {status.st_size} {int(status.st_mtime)}" and not self._sound(name, entries[name]):
                 found.append(name)
         return found
 
@@ -214,9 +230,11 @@ class Pool:
 
 def names_of(release: Path, *, lenient: bool = False) -> set[str]:
     """The names that a release, also an unfinished one, needs. Raises TreeError (not if ``lenient``), OSError."""
-    found: set[str] = set()
-    with contextlib.suppress(FileNotFoundError):
-        found |= {one.decode("utf-8", "replace") for one in _LISTED.findall((release / PLAIN_FORM).read_bytes())}
+    found = recorded(release)
+    if found is None:
+        found = set()
+        with contextlib.suppress(FileNotFoundError):
+            found |= {one.decode("utf-8", "replace") for one in _LISTED.findall((release / PLAIN_FORM).read_bytes())}
     with contextlib.suppress(*([TreeError] if lenient else [])):
         found |= read_note(release / NOTE_NAME, 0).carried.keys()
     with contextlib.suppress(FileNotFoundError):

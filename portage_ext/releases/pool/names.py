@@ -15,6 +15,7 @@ from typing import Final
 from portage_ext.errors import InvalidCpvError, InvalidIndexError
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG
+from portage_ext.releases.blocks import value
 from portage_ext.releases.contents import Contents
 
 _BASE: Final = 10**19
@@ -36,17 +37,6 @@ class Named:
 def number(digest: str) -> int:
     """The number in the name of a file with this digest, in hexadecimal. Raises ValueError."""
     return _BASE + int(digest[:_BITS], 16)
-
-
-def value(text: bytes, key: bytes) -> bytes:
-    """The value of ``key``, such as ``b"SIZE: "``, in the text of an entry; empty if there is none."""
-    at = text.find(key)
-    while at > 0 and text[at - 1] != 10:
-        at = text.find(key, at + 1)
-    if at < 0:
-        return b""
-    end = text.find(b"\n", at)
-    return text[at + len(key) : end if end >= 0 else len(text)]
 
 
 def name(path: str, text: bytes, where: str) -> str:

@@ -8,6 +8,7 @@ import pwd
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -103,7 +104,7 @@ def publish(
         reports: list[Report] = []
 
         def refresh() -> None:
-            reports.append(reindexer.run(force=may_lose))
+            reports.append(reindexer.run(force=may_lose, again=True))
 
         def without() -> LeftOut:
             return left_out_of(reports[-1:])
@@ -111,9 +112,8 @@ def publish(
         # It is not known how packages in another PKGDIR were built.
         described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
         ours = documents(site, overrides.repository, made.tree.root / channel, warn)
-        source = Source(
-            settings.pkgdir, "published", None, lambda: lock.held(settings.pkgdir), refresh, described, ours, without
-        )
+        hold = partial(lock.held, settings.pkgdir)
+        source = Source(settings.pkgdir, "published", None, hold, refresh, described, ours, without, sizes=reindexer.sizes)
         try:
             done = made.publish(channel, source, gates, unattended=unless_held, may_lose=may_lose)
         finally:

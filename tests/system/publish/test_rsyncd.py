@@ -101,7 +101,7 @@ def test_nothing_unsigned_is_shown_and_nothing_can_be_written(made: Site, url: s
     subprocess.run(["rsync", "-a", f"{url}/", str(work / "all/")], check=True)
     found = {path.name for path in (work / "all").rglob("*")}
     assert "Release.asc" in found
-    assert not {name for name in found if name.startswith(".")} - {".release.json", ".blocks.json"}
+    assert not {name for name in found if name.startswith(".")} - {".release.json", ".blocks.json", ".names"}
     (work / "x").write_text("x")
     written = subprocess.run(["rsync", str(work / "x"), f"{url}/"], capture_output=True, text=True, check=False)
     assert "read only" in written.stderr

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from portage_ext.errors.releases import MirrorPushError
+from portage_ext.model.release import Release
 from portage_ext.releases.mirror import Mirror
+from portage_ext.releases.tree import Tree
 from tests.unit.releases.published import Site, site, snapshot
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
@@ -97,6 +100,46 @@ def test_packages_of_a_release_that_only_the_mirror_has_stay_there(made: Site, t
     old = snapshot(tmp_path / "mirror/staging")
     assert Mirror("eu", str(tmp_path / "mirror"), made.tree, ["production"]).push().removed == (2,)
     assert snapshot(tmp_path / "mirror/staging") == old
+
+
+class Moving(Tree):
+    """A tree that another process changes before and after its releases are listed, once."""
+
+    def __init__(self, root: Path, before: Callable[[], object], after: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._moves = [before, after]
+
+    def channels(self) -> dict[str, int]:
+        if len(self._moves) == 2:
+            self._moves.pop(0)()
+        return super().channels()
+
+    def known(self) -> dict[int, Release]:
+        found = super().known()
+        while self._moves:
+            self._moves.pop()()
+        return found
+
+
+def test_what_is_published_or_removed_during_a_push_takes_nothing_from_the_mirror(made: Site, tmp_path: Path) -> None:
+    Mirror("eu", str(tmp_path / "mirror"), made.tree).push()
+    old = snapshot(tmp_path / "mirror/staging")
+    made.pkgdir.remove("app-misc/foo/foo-1-1.gpkg.tar")
+    for version in (2, 3):
+        made.pkgdir.add(f"app-misc/foo-{version}")
+        made.clock.now += 4000
+        made.publish("staging")
+        made.publish("production")
+    made.tree.remove(2, 3, 4)
+
+    def publish() -> None:
+        made.pkgdir.add("app-misc/foo-4")
+        made.publish("production")
+
+    tree = Moving(made.tree.root, publish, lambda: made.tree.remove(1))
+    assert Mirror("eu", str(tmp_path / "mirror"), tree, ["production"]).push().removed == (2,)
+    assert snapshot(tmp_path / "mirror/staging") == old
+    assert snapshot(tmp_path / "mirror/production") == snapshot(made.served())
 
 
 def test_lag_is_told(made: Site, tmp_path: Path) -> None:
