@@ -58,8 +58,9 @@ $(VENV)/complete: requirements-dev.txt
 # In memory, where there is room, making and removing small files costs a third less of the kernel's time than on ext4.
 SCRATCH = TMPDIR=$$($(PYTHON) -m tests.testkit.scratch)
 
+# In a fresh checkout each worker would compile all tests: they are compiled once, while the environments are made.
 test: check-programs $(VENV)/complete
-	$(RUN) -m tests.testkit.environments
+	@$(RUN) -m pytest --collect-only -qq >/dev/null & $(RUN) -m tests.testkit.environments && wait
 	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS)
 
 test-unit: $(VENV)/complete

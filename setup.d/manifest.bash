@@ -6,6 +6,7 @@
 # absolute. While a file is being replaced it has two lines; either digest is ours. (docs/adr/0602)
 
 declare -a m_kind=() m_digest=() m_path=()
+m_unwritten=
 readonly MARK_BEGIN='# >>> portage-ext >>>' MARK_END='# <<< portage-ext <<<'
 readonly TEMPORARY='.portage-ext.setup.'
 
@@ -34,20 +35,24 @@ read_manifest() {
 }
 
 write_manifest() {
-    local index temporary
-    temporary=$(mktemp -- "$store/${TEMPORARY}XXXXXX")
+    local index temporary=$store/${TEMPORARY}manifest
     for index in "${!m_path[@]}"; do
         printf '%s\t%s\t%s\n' "${m_kind[index]}" "${m_digest[index]}" "${m_path[index]}"
     done >"$temporary"
-    chmod 0644 -- "$temporary"
     settle "$temporary" "$store/manifest"
+    m_unwritten=
 }
 
-# Let the manifest say: kind $1, digest $2, path $3.
-record() {
+# Let the manifest say, once it is written: kind $1, digest $2, path $3.
+note() {
     says "$@" && return 0
-    m_kind+=("$1") m_digest+=("$2") m_path+=("$3")
-    write_manifest
+    m_kind+=("$1") m_digest+=("$2") m_path+=("$3") m_unwritten=yes
+}
+
+# Let the manifest on the disk say it, and all that was noted before.
+record() {
+    note "$@"
+    [[ -z $m_unwritten ]] || write_manifest
 }
 
 # Whether the manifest says: kind $1, digest $2, path $3; an empty word stands for any.
@@ -124,14 +129,22 @@ clean_leftovers() {
     done
 }
 
-# Make the directory $1 (a path of the manifest) and those above it that are not there.
+# Make the directory $1 (a path of the manifest), with the mode $2, and those above it that are not there.
 make_directory() {
     local place
     place=$(real "$1")
     [[ -d $place ]] && return 0
-    [[ $1 == */* ]] && make_directory "${1%/*}"
+    [[ $1 != */* ]] || note_directories "${1%/*}"
     record dir - "$1"
+    [[ -d ${place%/*} ]] || mkdir -p -- "${place%/*}"
     mkdir -m "${2:-0755}" -- "$place"
+}
+
+# Note the directory $1 and those above it, as far as they are not there.
+note_directories() {
+    [[ -d $(real "$1") ]] && return 0
+    [[ $1 != */* ]] || note_directories "${1%/*}"
+    note dir - "$1"
 }
 
 # $2 becomes the file $1 (a path of the manifest), with the mode $3.
@@ -139,8 +152,9 @@ lay_file() {
     local target temporary sum
     target=$(real "$1")
     sum=$(digest <"$2")
-    make_directory "${1%/*}"
+    note_directories "${1%/*}"
     record file "$sum" "$1"
+    [[ -d ${target%/*} ]] || mkdir -p -- "${target%/*}"
     temporary=$(mktemp -- "${target%/*}/${TEMPORARY}XXXXXX")
     cat -- "$2" >"$temporary"
     chmod "$3" -- "$temporary"

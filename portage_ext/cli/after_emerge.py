@@ -20,13 +20,19 @@ from portage_ext.tasks.upkeep import Upkeep
 def arguments(parser: argparse.ArgumentParser) -> None:
     common.publisher_arguments(parser)
     parser.add_argument("--pending", action="store_true", help="only if a run has left something to do (as emerge calls it)")
+    parser.add_argument("--ahead", type=int, metavar="NS", help="begin when a byte arrives on stdin (as emerge calls it)")
     parser.add_argument("--force", action="store_true", help="also if little or nothing of what there is would be offered")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0 done, or nothing to do, or (``--pending``) left to another run; 1 failed."""
+    """Exit status: 0 done, or nothing to do, or (``--pending``) left to another run; 1 failed; 75 not told to begin."""
     # A short life: the index makes many objects and no garbage worth looking for.
     gc.disable()
+    if options.ahead is not None:
+        from portage_ext.tasks import ahead
+
+        if not ahead.told(options.ahead):
+            return ahead.NOT_TOLD
     status, pending, overrides = 0, options.pending, common.overrides(options)
     try:
         for done in upkeep.upkeep(options.config_root, pending=pending, may_lose=options.force, overrides=overrides):

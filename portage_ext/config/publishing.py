@@ -25,6 +25,7 @@
     site = false                    # write pages for people with each release
     title = "amd64"                 # the name of the binhost on them (default: that of the tree's directory)
     url = "https://binhost.example.org/amd64"       # where the tree is served
+    private = false                 # only your own hosts may read it: `check` warns if everybody can
 
     [publish.channel.staging]       # the same keys, for one channel
     gates = ["index", "signatures"]
@@ -84,12 +85,14 @@ class ChannelRules:
 
 @dataclass(frozen=True, slots=True)
 class RepositorySettings:
-    """One published repository: its tree, its PKGDIR (None: Portage's), and what its pages say of it."""
+    """One published repository: its tree, its PKGDIR (None: Portage's), what its pages say of it, and whether only hosts of
+    its owner may read it."""
 
     tree: Path
     pkgdir: Path | None = None
     title: str | None = None
     url: str | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ def _repository(table: Table) -> RepositorySettings | None:
     tree, pkgdir, title, url = (table.text(key) for key in ("tree", "pkgdir", "title", "url"))
     if url is not None and not _URL.fullmatch(url):
         raise table.wrong("url", "a URL that begins with https:// or http:// and has no password, query or blank in it")
-    return None if tree is None else RepositorySettings(Path(tree), Path(pkgdir) if pkgdir else None, title, url)
+    private = table.flag("private", False)
+    return None if tree is None else RepositorySettings(Path(tree), Path(pkgdir) if pkgdir else None, title, url, private)
 
 
 def _rules(table: Table, base: ChannelRules) -> ChannelRules:

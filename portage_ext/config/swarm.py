@@ -4,7 +4,7 @@
 
     [swarm]
     listen = "0.0.0.0:9989"    # where builders dial in
-    metrics = 0                # a port of 127.0.0.1 for Prometheus; 0: none
+    metrics = 0                # a port of 127.0.0.1 for Prometheus and a page of what waits; 0: none
     web = 0                    # a port of 127.0.0.1 for Buildbot's web page; 0: none
     web-url = "https://builds.example/"   # where a proxy offers that page; without it: the port itself
     buildbot = "/opt/buildbot" # the virtual environment with Buildbot; without it: the one on PATH

@@ -2,21 +2,27 @@
 
 The work runs in a separate process (``portage-ext after-emerge``) with the configuration of the system, not that of this run.
 It does not inherit the variables or modules of this run: after an upgrade of Portage or portage-ext, emerge still has the old
-modules. The work starts after the merge, so its success or failure cannot affect the merge.
+modules. The work starts after the merge, so its success or failure cannot affect the merge. Only its process starts earlier: it
+imports its modules while emerge merges (tasks/ahead).
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import portage
 
-from portage_ext.config import settings as configuration
+from portage_ext.config import table, unattended
 from portage_ext.config.unattended import OFF, after_emerge_configured
 from portage_ext.emerge import messages
 from portage_ext.errors import SettingsError
@@ -34,28 +40,34 @@ _PASSED_ON: Final = (
 _marks: dict[tuple[int, str, str], HeldMark | None] = {}
 """Marks by process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves its own mark."""
 
+_waiting: dict[int, tuple[subprocess.Popen[bytes], socket.socket]] = {}
+"""By process: the work's process that waits for the end of this emerge, and the other end of its stdin."""
+
 
 def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
     """Note that this process is about to change ``pkgdir``; ``emerge``: :func:`finish` will be called.
 
-    Leaves a mark where [binhost] of ``root`` asks for work after emerge. Raises OSError.
+    Where [binhost] of ``root`` asks for work after emerge, it leaves a mark, and an emerge starts the process. Raises OSError.
     """
     key = (os.getpid(), root, pkgdir)
-    if key in _marks:
-        return
-    _marks[key] = None
-    if not _wanted(Path(root)):
-        return
-    _marks[key] = HeldMark(Path(root), Path(pkgdir))
-    if not emerge:
-        atexit.register(_at_exit, os.getpid(), root)
+    if key not in _marks:
+        _marks[key] = None
+        if not _wanted(Path(root)):
+            return
+        _marks[key] = HeldMark(Path(root), Path(pkgdir))
+        if not emerge:
+            atexit.register(_at_exit, os.getpid(), root)
+    if emerge and _marks[key] is not None:
+        _start_ahead(root)
 
 
 def _wanted(root: Path) -> bool:
     if not after_emerge_configured(root):
         return False
     try:
-        return configuration.load(root).unattended.after_emerge != OFF
+        # No other table: this emerge pays for each.
+        top = table.whole(root)
+        return top is not None and unattended.read(top).after_emerge != OFF
     except SettingsError:
         return True  # the work says what is wrong with the file
 
@@ -70,14 +82,19 @@ def finish(root: str, settings: Any = None) -> int:
         held = _marks.pop(key)
         if held is not None:
             held.release()
+    waiting = _waiting.pop(os.getpid(), None)
     if os.environ.get(marks.LATER) == "later" or not marks.free(Path(root)):
+        if waiting is not None:
+            process, ours = waiting
+            process.kill()  # it has not begun
+            process.wait()
+            ours.close()
         return 0
-    environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
-    words = [sys.executable, "-P", "-m", "portage_ext.cli.main", "after-emerge", "--pending", "--config-root", root]
     sys.stdout.flush()
     before = log.last(Path(root))
-    # Its one line goes to stderr: scripts read the stdout of Portage's programs.
-    status = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=2, env=environment, cwd="/", check=False).returncode
+    status = marks.NOT_TOLD if waiting is None else _told(*waiting)
+    if status == marks.NOT_TOLD:
+        status = subprocess.run(_words(root), stdin=subprocess.DEVNULL, **_surroundings(), check=False).returncode
     if status < 0 or status > 1:
         messages.line(
             f"after-emerge FAILED: it ended with status {status}. The next run tries again; or run portage-ext after-emerge"
@@ -90,6 +107,45 @@ def finish(root: str, settings: Any = None) -> int:
         if not said.ok:
             elog.send(settings, [said.line], error=True)
     return 1 if status else 0
+
+
+def _words(root: str) -> Sequence[str]:
+    return sys.executable, "-P", "-m", "portage_ext.cli.main", "after-emerge", "--pending", "--config-root", root
+
+
+def _surroundings() -> Mapping[str, Any]:
+    environment = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
+    # Its one line goes to stderr: scripts read the stdout of Portage's programs.
+    return {"stdout": 2, "env": environment, "cwd": "/"}
+
+
+def _start_ahead(root: str) -> None:
+    """Have a process that waits for the end of this emerge. Without it, :func:`finish` starts one."""
+    there = _waiting.get(os.getpid())
+    if os.environ.get(marks.LATER) == "later" or (there is not None and there[0].poll() is None):
+        return
+    words = (*_words(root), "--ahead", str(time.time_ns()))
+    # Ctrl-C is for emerge. The process takes it only after it has begun.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        with contextlib.suppress(OSError):
+            ours, theirs = socket.socketpair()
+            with theirs:
+                _waiting[os.getpid()] = subprocess.Popen(words, stdin=theirs.fileno(), **_surroundings()), ours
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _told(process: subprocess.Popen[bytes], ours: socket.socket) -> int:
+    """Tell ``process`` that this emerge has ended, and wait for it. Returns its exit status, NOT_TOLD if it has not begun."""
+    with ours:
+        try:
+            # To write to a pipe that nobody reads would kill emerge, which keeps SIGPIPE as it is.
+            ours.send(b"\n", socket.MSG_NOSIGNAL)
+        except OSError:
+            process.wait()
+            return marks.NOT_TOLD
+    return process.wait()
 
 
 def _at_exit(pid: int, root: str) -> None:

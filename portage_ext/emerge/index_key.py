@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from portage_ext.emerge import messages
 from portage_ext.errors import InvalidContractError, PackageError
-from portage_ext.gpkg.contract import stored_contract
 from portage_ext.host import contracts
 from portage_ext.host.contracts import keep_in_index
 from portage_ext.host.probe import Expectation, Function, Names
@@ -93,6 +92,8 @@ def _recorded(text: bytes, paths: Collection[bytes]) -> Iterator[tuple[tuple[str
 def _stored(pkgdir: Path, entry: dict[str, Any]) -> str:
     if not entry.get("PATH"):
         return ""
+    from portage_ext.gpkg.contract import stored_contract  # most packages of a run are known
+
     try:
         return str(stored_contract(Path(os.path.join(pkgdir, entry["PATH"]))) or "")
     except (PackageError, InvalidContractError) as error:

@@ -110,7 +110,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "index_key",
         "symbol contracts are missing in indexes until `portage-ext reindex`",
-        relevance.binaries_possible,
+        relevance.index_possible,
         before=Before("portage.dbapi.bintree", "binarytree", ("_pkgindex_write",), "before_write"),
     ),
     Part("plan.ordering", "toolchain order is off", relevance.binaries_possible),

@@ -106,6 +106,15 @@ def binaries_possible(emerge_config: Any) -> bool:
     return "--resume" in options or "getbinpkg" in emerge_config.target_config.settings.features
 
 
+def index_possible(emerge_config: Any) -> bool:
+    """Whether this run of emerge can merge a binary, or writes the index of PKGDIR, which it then reads as well."""
+    building = emerge_config.action is None and (
+        "buildpkg" in emerge_config.target_config.settings.features
+        or any(emerge_config.opts.get(option) is True for option in ("--buildpkg", "--buildpkgonly"))
+    )
+    return building or binaries_possible(emerge_config)
+
+
 def removes_packages(emerge_config: Any) -> bool:
     """Whether this run of emerge is there to remove installed packages."""
     return emerge_config.action in ("clean", "depclean", "prune", "rage-clean", "unmerge")

@@ -56,17 +56,19 @@ def attempt(binrepo: Binrepo, wanted: Wanted, output: Path) -> Received | None:
         if not sizes:
             return None
         return _Making(binrepo, wanted, output, sizes).made()
-    except (PortageExtError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a delta saves bytes; a defect in it must not cost the package
         files.discard(output)
-        why = error.why if isinstance(error, DeltaError) else _told(error)
-        binrepo.warn(f"{wanted.path}: cannot be made from an older package ({why}); fetching the whole file")
+        binrepo.warn(f"{wanted.path}: cannot be made from an older package ({_told(error)}); fetching the whole file")
         return None
 
 
 def _told(error: Exception) -> str:
     if isinstance(error, AllMirrorsFailedError) and error.reasons:
         return str(error.reasons[0].why)
-    return error.why if isinstance(error, TrustError) else short(error)
+    if isinstance(error, DeltaError | TrustError):
+        return error.why
+    expected = isinstance(error, PortageExtError | OSError | ValueError)
+    return short(error) if expected else f"a defect of portage-ext: {type(error).__name__}: {short(error)}"
 
 
 def _beside(output: Path) -> dict[int, list[str]]:

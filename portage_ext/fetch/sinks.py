@@ -174,6 +174,8 @@ class FileSink:
     def splice(self, source: int, count: int) -> int | None:
         file = self._file.fileno()
         if self._pipe is None:
+            if not hasattr(os, "splice"):
+                return None  # a Python that was built without it
             # What `write` has taken before is in the file, and its place is known, before the kernel adds to it.
             self._flush()
             self._hashed = self.offset

@@ -1,7 +1,8 @@
 """A package is made from an older one and a delta, or the delta from both, in memory and time that the images bound.
 
 The delta is what ``zstd --patch-from`` makes of the head and tail of the new package and its decompressed image, beside the
-decompressed image of the old one (model/delta). Whoever makes one applies it once, as a client will, and compares the digest.
+decompressed image of the old one (model/delta). After a delta is made, it is applied once, as a client will apply it, and the
+digest of the result is compared with that of the new package.
 """
 
 from __future__ import annotations

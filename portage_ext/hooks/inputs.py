@@ -1,5 +1,7 @@
 """After src_install, write what decided this build into the package: ebuild, commit, eclasses, distfiles, dependencies.
 
+The host name is written beside that record, not into it, so that two builds with the same inputs have the same record.
+
 Started by ``bashrc.d/20-record-inputs.bash`` if PORTAGE_EXT_PROVENANCE is "on", in make.conf or package.env. Digests of
 distfiles are those of the Manifest, by which Portage verified them. What cannot be found is left out; a build never fails.
 """
@@ -21,7 +23,7 @@ from portage_ext.errors import InvalidCpvError
 from portage_ext.files import replace_file
 from portage_ext.hooks.phase import Phase, phase_of
 from portage_ext.model.cpv import Cpv
-from portage_ext.model.provenance import JOB, KEY, Record
+from portage_ext.model.provenance import HOST, JOB, KEY, Record
 from portage_ext.unattended.heads import head
 
 ECLASSES: Final = "PORTAGE_EXT_ECLASSES"
@@ -50,6 +52,7 @@ def record(phase: Phase, variables: Mapping[str, str]) -> None:
     text = made.emit()
     if len(text) <= limits.PROVENANCE_LINE:
         replace_file(phase.build_info / KEY, f"{text}\n".encode())
+        replace_file(phase.build_info / HOST, f"{os.uname().nodename}\n".encode())
 
 
 def _digest(path: Path) -> str:

@@ -8,11 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from portage.util import grabfile
 
-from portage_ext.elf.places import expand
-from portage_ext.elf.system import System
-from portage_ext.elf.tree import read_files
 from portage_ext.errors import InvalidContractError, PackageError
-from portage_ext.gpkg.contract import stored_contract
 from portage_ext.host.probe import Attribute, Expectation, Function, Names
 from portage_ext.limits import CONTRACT_SIZE
 from portage_ext.model.contract import KEY, Library, SymbolContract
@@ -51,6 +47,9 @@ def of_binary(tree: Any, package: Any, eprefix: str) -> SymbolContract | None:
     if not text and not (package._metadata.get("REQUIRES") or package._metadata.get("PROVIDES")):
         return SymbolContract()
     if not text and not tree.isremote(package.cpv):
+        # Imported here and below: an emerge that only builds needs none of it.
+        from portage_ext.gpkg.contract import stored_contract
+
         path = tree.getname(package.cpv)
         try:
             found = stored_contract(Path(path)) if path else None
@@ -102,6 +101,8 @@ class InstalledObject(NamedTuple):
 
 def installed_objects(database: Any, cpv: str) -> Iterator[InstalledObject]:
     """The ELF objects of an installed package. Damaged lines, also those with NUL, are left out."""
+    from portage_ext.elf.places import expand
+
     # ``arch;path;soname;rpath;needed;category``: what Portage found by scanelf when it was built.
     for line in grabfile(database.getpath(cpv, filename="NEEDED.ELF.2")):
         words = line.split(";")
@@ -119,6 +120,9 @@ def from_files(database: Any, cpv: str, root: Path, eprefix: str) -> SymbolContr
     paths = [one.path for one in installed_objects(database, cpv)]
     if not paths:
         return SymbolContract()
+    from portage_ext.elf.system import System
+    from portage_ext.elf.tree import read_files
+
     objects = read_files(root, paths, eprefix=eprefix)
     return objects.contract(eprefix=eprefix, public=System(root, eprefix).directories)
 

@@ -26,12 +26,13 @@ LOSS: Final = "binhosts in binrepos.conf cannot be read"
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """PORTAGE_CONFIGROOT, EROOT, PKGDIR, and FEATURES as Portage evaluates it."""
+    """PORTAGE_CONFIGROOT, EROOT, PKGDIR, FEATURES as Portage evaluates it, and PORTAGE_BINHOST_HEADER_URI (may be empty)."""
 
     config_root: Path
     eroot: Path
     pkgdir: Path
     features: frozenset[str]
+    header_uri: str = ""
 
 
 def here() -> Here:
@@ -44,7 +45,7 @@ def here() -> Here:
         config_root, eroot, pkgdir = (Path(settings[name]) for name in ("PORTAGE_CONFIGROOT", "EROOT", "PKGDIR"))
     except (PortageException, ValueError) as error:  # shlex's ValueError: Portage has said file and line
         raise SettingsError("the configuration of Portage", " ".join(str(error).split())) from error
-    return Here(config_root, eroot, pkgdir, frozenset(settings.features))
+    return Here(config_root, eroot, pkgdir, frozenset(settings.features), settings.get("PORTAGE_BINHOST_HEADER_URI", ""))
 
 
 def configured_binrepos(settings: Any) -> list[BinrepoValues]:

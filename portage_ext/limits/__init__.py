@@ -146,6 +146,8 @@ PLACE_TOGETHER_FROM: Final = 4096
 RSYNC_SECONDS: Final = 86400.0
 WORKER_WAIT: Final = 60.0
 """How long a run waits for another run of after-emerge before it leaves the work to that run."""
+AHEAD_WAIT: Final = 60.0
+"""How long the process for the work after an emerge waits for the end of that emerge. The next package starts another one."""
 REFRESH_SECONDS: Final = 10.0
 """How long a sync waits for the Releases of binhosts."""
 REFRESH_EVERY: Final = 600

@@ -81,6 +81,10 @@ DIFFERENCES: Final = 1000
 """How many differences between two builds of one package the report has."""
 DIFFOSCOPE_SECONDS: Final = 120.0
 DIFFOSCOPE_SIZE: Final = 16 * MIB
+DIFFOSCOPE_SAID: Final = 64 * KIB
+"""Its error messages."""
+DIFFOSCOPE_IMAGE: Final = 2 * GIB
+"""The files of a package that are unpacked for it."""
 BUILD_TRIES: Final = 3
 """Attempts of one job that ended because this host, not the package, failed."""
 LEDGER_WAIT: Final = 30.0

@@ -8,6 +8,7 @@ take known keys with values within bounds, and nothing else.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
@@ -18,7 +19,9 @@ from portage_ext.errors.provenance import InvalidProvenanceError
 KEY: Final = "PROVENANCE"
 """The name of the record in a package."""
 HOST: Final = "BUILD_HOST"
-"""The value of a package that has the host name of its build."""
+"""The name of the file beside it that has the host name of the build."""
+HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")
+"""A host name that is repeated in a statement; a package is foreign input."""
 JOB: Final = "PORTAGE_EXT_JOB"
 """The variable that tells a build which job of `portage-ext build` it is."""
 FORMAT: Final = 1

@@ -80,7 +80,7 @@ class Writer:
 
     ``directory_of`` gives the directory of a release by number. ``flags`` gives BINPKG_COMPRESS_FLAGS, which are tried first to
     compress an image to the same bytes. ``bases`` are further releases from which deltas are made, each with its index.
-    ``warn`` is told what has no delta although it could have one.
+    ``warn`` gets one line for each package that could have a delta and has none.
     """
 
     directory_of: Callable[[int], Path]

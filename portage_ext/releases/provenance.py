@@ -11,7 +11,7 @@ from portage_ext.errors import PackageError
 from portage_ext.errors.provenance import InvalidProvenanceError
 from portage_ext.gpkg.describe import values_of
 from portage_ext.model import STRONG, IndexEntry
-from portage_ext.model.provenance import HOST, KEY, Record, Statement, record
+from portage_ext.model.provenance import HOST, HOST_NAME, KEY, Record, Statement, record
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.made import At
 
@@ -42,7 +42,7 @@ def _recorded(path: Path, entry: IndexEntry, warn: Callable[[str], None]) -> tup
     """The host that built a package, and its record."""
     try:
         values = values_of(path, frozenset((HOST, KEY)))
-        host = values.get(HOST, "")
+        host = values.get(HOST, "") if HOST_NAME.fullmatch(values.get(HOST, "")) else ""
         found = record(values[KEY], str(path)) if KEY in values else None
     except (PackageError, InvalidProvenanceError) as error:
         warn(str(error))

@@ -166,7 +166,7 @@ def _unsound(tree: Tree, old: _Live, new: Contents, served: Mapping[str, bytes],
 
 
 def _lost(tree: Tree, unsound: Iterable[str], at: At) -> Iterator[str]:
-    """Those of the ``unsound`` packages that can be had again."""
+    """The ``unsound`` packages that the source can replace."""
     for path in unsound:
         there, here = at(path), Path(tree.pool.path(path))
         # A release as the source has the same files, so it has nothing better.

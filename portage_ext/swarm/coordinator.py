@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from portage_ext import files, locks
+from portage_ext.builds.cages import scratches
 from portage_ext.builds.entries import Attempt
 from portage_ext.builds.issuing import issue
 from portage_ext.builds.ledger import Ledger
@@ -274,7 +275,11 @@ class Coordinator:
         return self._register.directory / "attempts" / f"{attempt.key[:16]}.{attempt.fence}"
 
     def _recover(self) -> None:
-        """Take over from an earlier coordinator: check complete results, and queue all other running jobs again."""
+        """Take over from an earlier coordinator: delete its temporary files, check complete results, queue the other jobs."""
+        try:
+            scratches.clear(self._means.places)
+        except OSError as error:
+            self._say(f"the next start will delete the temporary files of a coordinator that was killed: {error}")
         kept: set[str] = set()
         for attempt in self.ledger.running():
             if not attempt.runner.startswith(RUNNER):

@@ -1,10 +1,11 @@
-"""A coordinator serves metrics for Prometheus, reachable only from this host, and only if [swarm] metrics sets a port.
+"""A coordinator serves metrics for Prometheus, and its page, to this host only, and only if [swarm] metrics sets a port.
 
 The text format is version 0.0.4 (prometheus.io, Exposition formats). It has names of builders, counts and times; no secrets.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from portage_ext.errors import PortageExtError
-from portage_ext.swarm import status
+from portage_ext.swarm import page, status
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,16 +34,18 @@ class Metrics:
                 timeout = 10
 
                 def do_GET(self) -> None:
-                    status, text = 404, "The metrics are at /metrics.\n"
-                    if self.path in ("/metrics", "/"):
-                        try:
+                    status, text, headers = 404, "The page is at /, the metrics are at /metrics.\n", {"Content-Type": TYPE}
+                    try:
+                        if self.path == "/metrics":
                             status, text = 200, metrics.text()
-                        except (sqlite3.Error, OSError) as error:
-                            status, text = 503, f"the ledger cannot be read: {error}\n"
+                        elif self.path == "/":
+                            status, text, headers = 200, metrics.page(), page.HEADERS
+                    except (sqlite3.Error, OSError) as error:
+                        status, text = 503, f"the ledger cannot be read: {error}\n"
                     body = text.encode()
                     self.send_response(status)
-                    self.send_header("Content-Type", TYPE)
-                    self.send_header("Content-Length", str(len(body)))
+                    for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                        self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(body)
 
@@ -58,9 +61,23 @@ class Metrics:
             self._server.shutdown()
             self._server.server_close()
 
+    def page(self) -> str:
+        """The current page. Raises sqlite3.Error, OSError."""
+        with contextlib.closing(self._opened()) as connection:
+            return page.page(connection, self._status())
+
+    def _opened(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)
+
+    def _status(self) -> status.Status | None:
+        try:
+            return status.read(self._directory)
+        except PortageExtError:
+            return None
+
     def text(self) -> str:
-        """The current metrics."""
-        connection = sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)
+        """The current metrics. Raises sqlite3.Error, OSError."""
+        connection = self._opened()
         try:
             states = dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall())
             oldest = connection.execute("SELECT min(created) FROM job WHERE state = 'queued'").fetchone()[0]
@@ -83,9 +100,8 @@ class Metrics:
         lines += ["# TYPE portage_ext_attempt_failures_total counter"]
         for failure in ("builder", "checks", "environment", "package", "differs"):
             lines.append(f'portage_ext_attempt_failures_total{{blame="{failure}"}} {failures.get(failure, 0)}')
-        try:
-            found = status.read(self._directory)
-        except PortageExtError:
+        found = self._status()
+        if found is None:
             return "\n".join(lines) + "\n"
         lines += ["# TYPE portage_ext_builder_open gauge"]
         lines += [f'portage_ext_builder_open{{builder="{one.name}"}} {int(not one.closed)}' for one in found.builders]

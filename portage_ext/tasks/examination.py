@@ -17,8 +17,8 @@ from portage_ext.explain import traps
 from portage_ext.host.here import Here, binrepos, here
 from portage_ext.policy import health
 from portage_ext.policy.health import Area, Severity
+from portage_ext.tasks import exposure, vulnerabilities
 from portage_ext.tasks import health as areas
-from portage_ext.tasks import vulnerabilities
 from portage_ext.tasks.releasing.gates import check_configured
 from portage_ext.tasks.site import Site
 from portage_ext.trust.defeats import BinrepoValues
@@ -75,6 +75,7 @@ def _examined(started: float, further: Callable[[], Mapping[str, Callable[[], Ar
     def read() -> Area:
         sites.append(site := Site.read(host.config_root, host.eroot))
         waiting.update(_configured(site, repos))
+        waiting.update(exposure.areas(site.settings.publishing, host.header_uri))
         check_configured(site)
         return Area("portage-ext.toml", "")
 

@@ -24,6 +24,8 @@ from portage_ext import files, locks
 
 LATER: Final = "PORTAGE_EXT_AFTER_EMERGE"
 """A variable in the environment of emerge. With the value ``later``, emerge leaves the work after it to the caller."""
+NOT_TOLD: Final = 75
+"""The exit status of a process that was started before the end of an emerge (tasks/ahead) and has not begun to work."""
 MARKS_DIRECTORY: Final = "var/lib/portage-ext/after-emerge"
 _LOCK: Final = "lock"
 _PREFIX: Final = "run."

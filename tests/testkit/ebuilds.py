@@ -63,6 +63,7 @@ class EbuildRepository:
             USE_EXPAND_VALUES_KERNEL="linux"
             IUSE_IMPLICIT="prefix"
             LDFLAGS="-Wl,-O1"
+            PORTAGE_COMPRESS=""
             """,
         )
         self.write(f"{profile}/use.force", f"{ARCH}\nelibc_glibc\nkernel_linux\n")

@@ -44,6 +44,7 @@ class Session:
             self._write(given)
             self._read()
         except BaseException:
+            # Without an object there is no ``with`` to end the program on the other host, and it must end after Ctrl-C, too.
             self.__exit__()
             raise
 

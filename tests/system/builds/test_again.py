@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,24 @@ def test_a_reproducible_and_an_unreproducible_package(small: Lab) -> None:
     figure = small.run("rebuild-check", "--target", "v2").ok().stdout
     assert "v2: 50 % (1 of 2 that were built again)" in figure
     assert "no published package matches app-misc/nothing" in small.run("rebuild-check", "app-misc/nothing").failed().stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("diffoscope") is None, reason="diffoscope is not installed")
+def test_diffoscope_says_what_differs(small: Lab) -> None:
+    """The real one: it shows the difference in the file, and nothing that does not count, such as times."""
+    cast = "printf '%05d%05d%05d\\n' ${RANDOM} ${RANDOM} ${RANDOM}"
+    small.repository.ebuild("app-misc/dice-1", RANDOM.replace("head -c 16 /dev/urandom", cast))
+    small.run("build", "v2", "app-misc/dice").ok()
+    done = small.run("rebuild-check", "app-misc/dice")
+    assert done.status == 1, done
+    (path,) = [word for word in done.stdout.split() if word.endswith("diffoscope.txt")]
+    said = Path(path).read_text()
+    assert "usr/share/dice/cast" in said
+    assert re.search(r"^\W*-[0-9]{15}$", said, re.M), said
+    assert re.search(r"^\W*\+[0-9]{15}$", said, re.M), said
+    assert "metadata" not in said
+    assert left_behind(small) == []
 
 
 @pytest.mark.slow

@@ -184,6 +184,7 @@ with means(Site.read(Path(sys.argv[1]))) as its:
 """
 
 
+@pytest.mark.slow
 def test_another_engine_has_a_job_built_by_commands_alone(small: Lab) -> None:
     small.repository.data("app-misc/note-1")
     small.run("builds", "drain", "another engine takes it").ok()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import re
 import shutil
 from pathlib import Path
@@ -46,13 +47,31 @@ def test_what_a_package_was_built_from_is_stated_and_verified(pair: Pair, work: 
     shutil.copy(built, fetched)
     told = json.loads(client.run("portage-ext", "provenance", str(fetched), "--json").ok().stdout)
     made = told["record"]
-    assert (told["verified"], told["binhost"]) == (True, "lab")
+    assert (told["verified"], told["binhost"], told["builder"]) == (True, "lab", platform.node())
     assert re.fullmatch(r"app-misc/made/made-1-[0-9]{20}\.gpkg\.tar", told["subject"]["name"])
     assert told["subject"]["digest"]["blake2b"] == hashlib.blake2b(built.read_bytes()).hexdigest()
     assert (made["cpv"], made["repository"], made["commit"]) == ("app-misc/made-1", "overlay", "a" * 40)
     assert made["distfiles"] == {"made.txt": digests}
     assert made["eclasses"] == {"ours": {"blake2b": hashlib.blake2b(b"# ours\n").hexdigest()}}
     assert "made.txt" in client.run("portage-ext", "provenance", str(fetched)).ok().stdout
+
+    # As publishing.md says: with gpg and b2sum alone, from copies of five files.
+    kept = work / "kept"
+    kept.mkdir()
+    for name in ("provenance.jsonl", "Packages", "Release", "Release.asc"):
+        shutil.copy(host.tree / "production" / name, kept / name)
+    shutil.copy(built, kept / "hello-1.0-1.gpkg.tar")
+    guide = (CHECKOUT / "docs/publishing.md").read_text()
+    commands = guide[guide.index("    gpg --verify Release.asc Release") :].partition("\n\n")[0]
+    verify = ("sh", "-ec", f"cd {kept}; {commands}")
+    keyring = {"GNUPGHOME": str(client.path / "etc/portage/gnupg")}
+    (subject,) = json.loads(client.run(*verify, **keyring).ok().stdout.splitlines()[-1])["subject"]
+    assert subject == told["subject"]
+    for name in ("hello-1.0-1.gpkg.tar", "provenance.jsonl", "Packages", "Release"):
+        data = (kept / name).read_bytes()
+        (kept / name).write_bytes(data + b"\n")
+        client.run(*verify, **keyring).failed()
+        (kept / name).write_bytes(data)
 
     # A package that was built without a record has a statement all the same: who published it is proven.
     hello = next(host.root.pkgdir.glob("app-misc/hello/*.gpkg.tar"))

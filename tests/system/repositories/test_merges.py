@@ -77,6 +77,7 @@ def pair(work: Path, client: Client) -> Pair:
     return Pair(client, whole, atoms)
 
 
+@pytest.mark.slow
 def test_a_plan_and_a_merge_are_those_of_the_whole_overlays(pair: Pair) -> None:
     plans = [one.root.emerge("-pv", *pair.atoms, USE="extra deep").ok().plan() for one in (pair.picking, pair.whole)]
     assert plans[0] == plans[1]

@@ -47,6 +47,7 @@ def new_key(home: Path, name: str = "binhost 2027") -> str:
     return [line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")][-1]
 
 
+@pytest.mark.slow
 def test_key_rotates_and_clients_follow_and_a_lost_one_is_replaced_by_hand(pair: tuple[Machine, Machine, str]) -> None:
     binhost, client, url = pair
     home = binhost.root.path / "var/lib/portage-ext/signing"

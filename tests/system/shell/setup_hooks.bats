@@ -25,7 +25,7 @@ load system
 }
 
 @test "the second run changes nothing" {
-    hooks --role both "${client[@]}" "${binhost[@]}"
+    installed both
     picture "$root" >"$work/first"
     run -0 hooks --role both
     [[ $output == *"everything is in place"* ]]
@@ -37,7 +37,7 @@ load system
     run -0 hooks --role both "${client[@]}" "${binhost[@]}" --dry-run
     [[ $output == *"+source \"$root/etc/portage/portage-ext/make.conf\""* ]]
     same_as_before
-    hooks --role client "${client[@]}"
+    installed client
     picture "$root" >"$work/first"
     hooks --uninstall --dry-run
     diff "$work/first" <(picture "$root")
@@ -89,7 +89,7 @@ continued() {
 
 put_in_first() {
     [[ $1 == before ]] || return 0
-    programs='' hooks --role both "${client[@]}" "${binhost[@]}"
+    programs='' installed both
 }
 
 # bats test_tags=slow
@@ -100,7 +100,7 @@ put_in_first() {
 
 @test "interrupted at any step, and continued" {
     stepping
-    interrupted 2 "${SETUP_STRIDE:-53}" continued --role both "${client[@]}" "${binhost[@]}"
+    interrupted 2 "${SETUP_STRIDE:-37}" continued --role both "${client[@]}" "${binhost[@]}"
 }
 
 # bats test_tags=slow
@@ -166,7 +166,7 @@ put_in_first_and_continued() {
 }
 
 @test "a file that was edited since is left, named, and goes only with --purge" {
-    hooks --role client "${client[@]}"
+    installed client
     echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
     run -3 hooks --status
     [[ $output == *"edited    $root/etc/portage/env/getbinpkg.conf"* ]]
@@ -178,14 +178,14 @@ put_in_first_and_continued() {
     run -1 hooks --status
     hooks --uninstall --purge
     same_as_before
-    hooks --role client "${client[@]}"
+    installed client
     echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
     hooks --uninstall --purge
     same_as_before
 }
 
 @test "an env file that package.env names stays until nothing names it" {
-    hooks --role client "${client[@]}"
+    installed client
     printf '# getbinpkg.conf\napp-misc/hello  other.conf getbinpkg.conf # mine\n' >"$root/etc/portage/package.env"
     for options in '' --purge; do
         # shellcheck disable=SC2086
@@ -210,7 +210,7 @@ newer_version() {
 }
 
 @test "a newer version replaces what nobody has changed" {
-    hooks --role client "${client[@]}"
+    installed client
     newer_version
     run -3 hooks --status
     [[ $output == *"outdated  $root/etc/portage/env/getbinpkg.conf"* ]]
@@ -224,7 +224,7 @@ newer_version() {
 
 # bats test_tags=slow
 @test "a newer version is offered beside what was edited" {
-    hooks --role client "${client[@]}"
+    installed client
     echo '# mine' >>"$root/etc/portage/env/getbinpkg.conf"
     newer_version
     hooks --role client
@@ -238,7 +238,7 @@ newer_version() {
 }
 
 @test "a missing file is named and put back" {
-    hooks --role client "${client[@]}"
+    installed client
     rm "$root/etc/portage/portage-ext/bashrc.d/50-preinst-guard.bash"
     run -3 hooks --status
     [[ $output == *"missing   $root/etc/portage/portage-ext/bashrc.d/50-preinst-guard.bash"* ]]
@@ -260,7 +260,7 @@ newer_version() {
 }
 
 @test "lines that a person adds later stay" {
-    hooks --role client "${client[@]}"
+    installed client
     sed -i '1i# above' "$root/etc/portage/bashrc"
     echo '# below' >>"$root/etc/portage/bashrc"
     hooks --status
@@ -269,7 +269,7 @@ newer_version() {
 }
 
 @test "broken markers are left to the person" {
-    hooks --role client "${client[@]}"
+    installed client
     sed -i '/<<< portage-ext/d' "$root/etc/portage/bashrc"
     echo 'important' >>"$root/etc/portage/bashrc"
     run -3 hooks --status
@@ -574,7 +574,7 @@ goes() {
 }
 
 @test "portage-ext is removed before what it put in place" {
-    hooks --role both "${client[@]}" "${binhost[@]}"
+    installed both
     programs=$PLAIN_BIN:$PATH hooks --uninstall --purge
     same_as_before
 }

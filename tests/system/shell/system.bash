@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034  # used by the tests that load this
+# shellcheck disable=SC2034,SC2153  # used by the tests that load this; given by test_bats.py
 # A system small enough to be looked at whole, and the installer run in it. CHECKOUT, PORTAGE_BIN (programs of a Portage with
-# portage-ext in it) and PLAIN_BIN (of one without) come from test_bats.py, KEYS (a gpg home with a key, and the key) too.
+# portage-ext in it) and PLAIN_BIN (of one without) come from test_bats.py, KEYS (a gpg home with a key, and the key) and WORK (an
+# empty folder for all tests of a worker, one after the other) too.
 
 setup() {
-    work=$(mktemp -d -t pe-bats.XXXXXX)
-    chmod 755 "$work"
+    work=$WORK/now
+    mkdir -- "$work"
     root=$work/root
     new_system "$root"
 }
@@ -26,6 +27,17 @@ new_system() {
 hooks() {
     env -i PATH="${programs:-$PORTAGE_BIN:$PATH}" HOME="$work" TMPDIR="$work" LANG=C.UTF-8 HOSTNAME=testhost ${KILL_AT:+KILL_AT=$KILL_AT COUNT=$work/count} \
         ${PYTHONPATH:+PYTHONPATH="$PYTHONPATH"} setsid -w bash "${script:-$CHECKOUT/setup_hooks.sh}" --root "$root" --yes --no-fetch "$@"
+}
+
+# usage: installed ROLE: as the installer leaves a new system with this role, which it does once for all tests.
+installed() {
+    if [[ -d $WORK/$1 ]]; then
+        rm -r -- "$root"
+        cp -a -- "$WORK/$1" "$root"
+    else
+        hooks --role "$1" "${client[@]}" "${binhost[@]}"
+        cp -a -- "$root" "$WORK/$1"
+    fi
 }
 
 # What a client, or a machine of both kinds, is told beside its role.

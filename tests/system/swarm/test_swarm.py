@@ -5,9 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
-from tests.system.swarm.kit import Swarm
+import pytest
+
+from tests.system.swarm.kit import Machine, Swarm
 from tests.testkit import environments
+
+
+def refuses_another_certificate(swarm: Swarm, machine: Machine, token: Path) -> str:
+    """``machine`` does not join with ``token`` when it names another certificate; the address of the coordinator."""
+    words = token.read_text().split()
+    forged = swarm.lab.work / "forged.token"
+    forged.write_text(" ".join((*words[:3], "ab" * 32)) + "\n")
+    forged.chmod(0o600)
+    url = f"tls://{swarm.place}:{swarm.port}"
+    refused = machine.run("builder", "join", url, "--token-file", str(forged)).failed()
+    assert f"its certificate has the fingerprint {words[3]}, and the token names abab" in refused.stderr
+    return url
 
 
 def test_a_machine_joins_builds_drains_and_leaves(swarm: Swarm) -> None:
@@ -53,17 +68,12 @@ def test_a_machine_joins_builds_drains_and_leaves(swarm: Swarm) -> None:
     assert "exists" in stopped.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_certificate_is_refused_before_the_secret_is_shown(swarm: Swarm) -> None:
     lab, machine = swarm.lab, swarm.make("b1", "v2")
     token = lab.work / "b1.token"
     lab.run("coordinator", "add", "b1", "--token-file", str(token)).ok()
-    words = token.read_text().split()
-    forged = lab.work / "forged.token"
-    forged.write_text(" ".join((*words[:3], "ab" * 32)) + "\n")
-    forged.chmod(0o600)
-    url = f"tls://{swarm.place}:{swarm.port}"
-    refused = machine.run("builder", "join", url, "--token-file", str(forged)).failed()
-    assert f"its certificate has the fingerprint {words[3]}, and the token names abab" in refused.stderr
+    url = refuses_another_certificate(swarm, machine, token)
     # It had joined; then somebody else answers there, with a certificate of the same name.
     machine.run("builder", "join", url, "--token-file", str(token), "--no-run").ok()
     swarm.coordinator.kill(15)
@@ -76,6 +86,7 @@ def test_a_wrong_certificate_is_refused_before_the_secret_is_shown(swarm: Swarm)
     assert swarm.seen("b1")["closed"] == "it is not connected"
 
 
+@pytest.mark.slow
 def test_a_builder_runs_no_command_but_its_own(swarm: Swarm) -> None:
     """What a coordinator that was taken over can make a builder do: Buildbot's worker is asked for other words and places."""
     swarm.lab.repository.data("app-misc/note-1")

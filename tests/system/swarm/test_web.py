@@ -53,9 +53,10 @@ def ask(port: int, method: str, path: str, body: object = None, **headers: str) 
 
 def knows(port: int, path: str, name: str) -> bool:
     try:
-        return any(one["name"] == name for one in get(port, path)[path])
-    except ConnectionRefusedError:
+        status, text = ask(port, "GET", f"/api/v2/{path}")
+    except (ConnectionError, http.client.HTTPException):
         return False
+    return status == 200 and any(one["name"] == name for one in json.loads(text)[path])
 
 
 def get(port: int, path: str) -> dict[str, Any]:

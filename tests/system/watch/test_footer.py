@@ -163,6 +163,7 @@ def test_an_emerge_that_is_ended_leaves_the_terminal_usable(
         assert not list(directory.iterdir())
 
 
+@pytest.mark.slow
 def test_a_window_that_changes_its_size(root: Root, terminals: list[Terminal]) -> None:
     terminal = emerge(root, TWO, "--jobs=3", columns=100, lines=30)
     terminals.append(terminal)
@@ -195,6 +196,7 @@ def test_where_nothing_is_drawn(
     assert "of 2 done" not in terminal.raw
 
 
+@pytest.mark.slow
 def test_ascii_and_no_colour(root: Root, terminals: list[Terminal]) -> None:
     terminal = emerge(root, TWO, "--jobs=3", LC_ALL="C", NOCOLOR="", NO_COLOR="1")
     terminals.append(terminal)

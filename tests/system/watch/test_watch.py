@@ -75,6 +75,7 @@ def test_another_process_sees_the_plan_and_what_runs(work: Path, terminals: list
     assert "no emerge that reports" in ours(root, "watch", "--once").failed().stderr
 
 
+@pytest.mark.slow
 def test_a_single_job_that_shows_its_build_can_be_watched_too(work: Path, terminals: list[Terminal]) -> None:
     root = diamond(work)
     terminal = waiting(root, terminals, TWO, "--jobs=1", names={"a"})
@@ -101,6 +102,7 @@ def test_a_single_job_that_shows_its_build_can_be_watched_too(work: Path, termin
     assert terminal.finish() == 0
 
 
+@pytest.mark.slow
 def test_who_wants_no_files_has_none(work: Path, terminals: list[Terminal]) -> None:
     root = diamond(work)
     root.etc("portage-ext.toml", "[watch]\npublish = false\n")

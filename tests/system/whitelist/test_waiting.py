@@ -103,7 +103,7 @@ def test_two_updates_of_the_tree_and_nothing_is_compiled(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_updates_of_a_library_and_of_what_is_bound_to_it(lab: Lab) -> None:
+def test_three_updates_of_a_library_and_of_what_is_bound_to_it(lab: Lab) -> None:
     lab.build(LIBRARY, PROGRAM, LEAF)
     lab.emerge("--quiet", PROGRAM, LEAF).ok()
     assert lab.client.installed() == {f"{name}-1" for name in (LIBRARY, PROGRAM, LEAF)}
@@ -134,9 +134,17 @@ def test_updates_of_a_library_and_of_what_is_bound_to_it(lab: Lab) -> None:
     assert LEAF not in waiting(third)
     assert f"{PROGRAM}-3" in waiting(third)
 
+    # It has the third state when the tree is at the fourth.
+    lab.build(LIBRARY, PROGRAM, LEAF, EXTRA)
+    lab.tree(4)
+    fourth = lab.emerge(*UPDATE).ok()
+    assert lab.client.installed() == {f"{name}-3" for name in (LIBRARY, PROGRAM, LEAF, EXTRA)}
+    for name in (LIBRARY, PROGRAM, LEAF, EXTRA):
+        assert f"{name}-4 ({name.partition('/')[2]}-3 stays, since " in waiting(fourth), str(fourth)
+
     lab.build(LIBRARY, PROGRAM, LEAF, EXTRA)
     last = lab.emerge(*UPDATE).ok()
-    assert lab.client.installed() == {f"{name}-3" for name in (LIBRARY, PROGRAM, LEAF, EXTRA)}
+    assert lab.client.installed() == {f"{name}-4" for name in (LIBRARY, PROGRAM, LEAF, EXTRA)}
     assert waiting(last) == ""
     assert since(lab) == {}
     assert lab.compiled() == set()

@@ -100,6 +100,15 @@ def test_binaries_are_possible_where_an_option_a_feature_or_an_unfinished_list_c
     assert not relevance.binaries_possible(run(Settings(tmp_path, "getbinpkg"), "unmerge"))
 
 
+def test_a_run_that_builds_packages_reads_and_writes_the_index_of_pkgdir(tmp_path: Path) -> None:
+    settings = Settings(tmp_path)
+    assert not relevance.index_possible(run(settings))
+    for option in ("usepkg", "buildpkg", "buildpkgonly"):
+        assert relevance.index_possible(run(settings, **{option: True}))
+    assert relevance.index_possible(run(Settings(tmp_path, "buildpkg")))
+    assert not relevance.index_possible(run(Settings(tmp_path, "buildpkg"), "unmerge"))
+
+
 def test_what_removes_packages_and_what_believes_pinned_keys(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     removing = {action for action in (None, "depclean", "sync", "unmerge") if relevance.removes_packages(run(settings, action))}

@@ -124,6 +124,15 @@ def test_a_large_file_is_spliced_as_far_as_the_kernel_can(
     assert (sum(writes) > limits.MIB) is (where == "from")
 
 
+def test_a_python_without_splice_receives_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "splice")
+    sink = FileSink(tmp_path / "file", len(DATA), DIGESTS)
+    receive(sink, DATA, spliced=True)
+    sink.finish("test")
+    sink.close()
+    assert (tmp_path / "file").read_bytes() == DATA
+
+
 @BY
 def test_a_file_that_breaks_off_is_continued(tmp_path: Path, spliced: bool) -> None:
     cut = 9 * limits.MIB + 17

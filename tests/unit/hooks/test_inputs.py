@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from pathlib import Path
 
 import pytest
 
 from portage_ext.hooks import inputs
 from portage_ext.hooks.phase import phase_of
-from portage_ext.model.provenance import KEY, record
+from portage_ext.model.provenance import HOST, KEY, record
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def test_the_record_of_a_build(tmp_path: Path) -> None:
         inputs.ECLASSES: f"{tmp_path}/nowhere {repository} {tmp_path}/later", "PORTAGE_EXT_JOB": "f" * 64,
     }  # fmt: skip
     inputs.record(phase_of(variables), variables)
+    assert (info / HOST).read_text() == f"{platform.node()}\n"
     made = record((info / KEY).read_text(), "x")
     assert (made.cpv, made.repository, made.commit, made.job) == ("app-misc/hello-1.0", "tiny", "1" * 40, "f" * 64)
     assert made.distfiles == {"a.tar": {"blake2b": "ab", "sha512": "cd"}}

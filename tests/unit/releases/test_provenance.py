@@ -21,7 +21,7 @@ def indexed(pkgdir: Pkgdir) -> Contents:
 def test_each_package_has_a_statement_with_its_digests_and_its_record(tmp_path: Path) -> None:
     pkgdir = Pkgdir(tmp_path)
     made = pkgdir.add(CPV, PROVENANCE=RECORD.emit(), BUILD_HOST="build")
-    bare = pkgdir.add("app-misc/bare-1")
+    bare = pkgdir.add("app-misc/bare-1", BUILD_HOST="no\x1bhost")
     other = pkgdir.add("app-misc/other-1", PROVENANCE=RECORD.emit())
     broken = pkgdir.add("app-misc/broken-1", PROVENANCE="{")
     said: list[str] = []
@@ -30,6 +30,7 @@ def test_each_package_has_a_statement_with_its_digests_and_its_record(tmp_path: 
     found = {one.path: one for one in (statement(line, "x") for line in data.splitlines())}
     assert set(found) == {made, bare, other, broken}
     assert (found[made].record, found[made].builder) == (RECORD, "build")
+    assert found[bare].builder == "", "foreign text is not repeated"
     assert found[made].digest["blake2b"] == new.entry(made).get("BLAKE2B")
     assert [found[path].record for path in (bare, other, broken)] == [None] * 3
     assert any("its provenance cannot be read" in line and broken in line for line in said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import re
 import socket
 import threading
@@ -15,7 +16,7 @@ import pytest
 from portage_ext.builds.ledger import Ledger
 from portage_ext.config.swarm import Swarm
 from portage_ext.swarm.metrics import Metrics
-from portage_ext.swarm.status import Seen, Status
+from portage_ext.swarm.status import Running, Seen, Status
 from tests.testkit.daemon import free_port
 from tests.unit.builds.examples import job
 
@@ -125,3 +126,29 @@ def test_only_this_host_reaches_it_and_it_is_off_by_default(ledger: Path, tmp_pa
         with Metrics(port, ledger, tmp_path):
             pass
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_the_page_says_what_waits_and_why(ledger: Path, tmp_path: Path) -> None:
+    with contextlib.closing(Ledger(ledger)) as opened:
+        opened.explain({"0" * 64: 'no builder has "-march=<x>" \x1b[2J'})
+    Status(NOW, os.getpid(), (Seen("b1", "lab", ("k",), "drained: a&b", 1),), (Running("1" * 64, "b1", NOW - 90),), 0.0).write(
+        tmp_path
+    )
+    with free_port() as port, Metrics(port, ledger, tmp_path):
+        status, kind, text = ask(port, "/")
+    assert (status, kind) == (200, "text/html; charset=utf-8")
+    assert "2 jobs waiting" in text
+    assert "no builder has &quot;-march=&lt;x&gt;&quot;" in text
+    assert "\x1b" not in text
+    assert "drained: a&amp;b" in text
+    assert "1 build running" in text
+    assert "does not run" not in text
+    assert "<script" not in text
+
+
+def test_the_page_without_a_coordinator_or_a_ledger(ledger: Path, tmp_path: Path) -> None:
+    with free_port() as port, Metrics(port, ledger, tmp_path):
+        assert "The coordinator does not run." in ask(port, "/")[2]
+        ledger.unlink()
+        status, _, text = ask(port, "/")
+        assert (status, text.startswith("the ledger cannot be read")) == (503, True)

@@ -1,0 +1,78 @@
+"""The process for the work after an emerge starts while emerge still merges, and begins when emerge tells it to.
+
+Until then it only imports modules: it reads no configuration and looks at no package. If a file of an imported module was
+replaced in the meantime, such as by an upgrade of Portage or portage-ext, the process starts again with the new files.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from portage_ext import limits
+from portage_ext.host import pkgdir
+from portage_ext.unattended.marks import NOT_TOLD
+
+_Stamp = tuple[int, int, int]
+_MARGIN: Final = 2 * 10**9
+"""Nanoseconds by which the time of a file may lie behind the clock."""
+
+
+def load() -> None:
+    """Import what the work needs after its start."""
+    pkgdir.load()
+    from portage_ext.releases import restamp, taking  # noqa: F401
+    from portage_ext.releases.gates import index, signatures  # noqa: F401
+    from portage_ext.trust import gpg_home  # noqa: F401
+
+
+def told(since: int, load: Callable[[], None] = load) -> bool:
+    """Import, and wait for a byte on stdin. False if none comes: emerge has ended without a word, or takes long.
+
+    ``since`` is the time at which emerge started this process, in nanoseconds since 1970.
+    """
+    load()
+    stamps = _stamps()
+    if not select.select([0], [], [], limits.AHEAD_WAIT)[0] or not os.read(0, 1):
+        return False
+    # Ctrl-C was for emerge until now; one that is pending is dropped.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if stamps is None or stamps != _stamps(since - _MARGIN):
+        _start_again()
+    return True
+
+
+def _stamps(before: int | None = None) -> dict[str, _Stamp] | None:
+    """Device, inode and mtime of the file of each module; None if one is gone, or changed after ``before``."""
+    found: dict[str, _Stamp] = {}
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            try:
+                status = os.stat(file)
+            except OSError:
+                return None
+            # What replaces a file has a later ctime, whatever its mtime says.
+            if before is not None and status.st_ctime_ns >= before:
+                return None
+            found[file] = (status.st_dev, status.st_ino, status.st_mtime_ns)
+    return found
+
+
+def _start_again() -> None:
+    """Replace this process by one that imports everything again."""
+    words = list(sys.orig_argv)
+    at = words.index("--ahead")
+    del words[at : at + 2]
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.execv(sys.executable, words)
+
+
+__all__ = ["NOT_TOLD", "load", "told"]
