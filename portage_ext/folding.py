@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from portage_ext.records import record
 from portage_ext.words import counted
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fold:
     """One reason, and the packages or files that it applies to, in their original order."""
 

@@ -25,16 +25,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from portage_ext.config.table import Table
 from portage_ext.limits import MIB
+from portage_ext.records import record
 
 GRADES: Final = ("exact", "built", "abi")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Building:
     """Bounds of one build: bytes (0: by this host's memory), processes and seconds; the grade of job keys; builds at once; the
     engine that has them built; bytes that must be free; bytes of layers and seconds of logs and distfiles that
@@ -54,7 +54,7 @@ class Building:
     confirm_for: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeployHost:
     """A host that packages are deployed to: how ssh reaches it, and the target whose builds it takes."""
 

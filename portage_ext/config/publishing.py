@@ -45,12 +45,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from portage_ext.config.table import Table
 from portage_ext.errors import RequestError
+from portage_ext.records import field, record
 
 WARN, REFUSE = "warn", "refuse"
 _DAY: Final = 86400
@@ -66,7 +66,7 @@ TOOLCHAIN: Final = (
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(?:/[A-Za-z0-9._~%+-]*)*")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChannelRules:
     """The rules of one channel. Times in seconds. ``gates`` are names; None: every gate in releases/gates."""
 
@@ -83,7 +83,7 @@ class ChannelRules:
     toolchain_wait: int = _DAY
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RepositorySettings:
     """One published repository: its tree, its PKGDIR (None: Portage's), what its pages say of it, and whether only hosts of
     its owner may read it."""
@@ -95,7 +95,7 @@ class RepositorySettings:
     private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MirrorSettings:
     """One mirror: where rsync sends to, which channels, further options for rsync."""
 
@@ -106,7 +106,7 @@ class MirrorSettings:
     repository: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Publishing:
     """Everything about publishing; ``own`` is the repository of [publish]."""
 

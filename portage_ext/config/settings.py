@@ -35,7 +35,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,13 +47,14 @@ from portage_ext.config.table import Table, document, whole
 from portage_ext.config.unattended import Unattended
 from portage_ext.config.watching import Metrics, Watching
 from portage_ext.errors import SettingsError
+from portage_ext.records import field, record, replace
 
 if TYPE_CHECKING:
     from portage_ext.config.asking import Asking, Client, Door
     from portage_ext.config.updating import Updating
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BinrepoSettings:
     """How one binrepo is used: whether a Release is required, further mirrors in order, the expected channel."""
 
@@ -63,7 +63,7 @@ class BinrepoSettings:
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FetchSettings:
     """Patience with a mirror. Times in seconds, ``low_speed`` in bytes a second, ``retries`` after the first attempt."""
 
@@ -75,7 +75,7 @@ class FetchSettings:
     """In bytes; 0: no deltas are used."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignSettings:
     """The signing key, its gpg home (None: gpg's default), and how many packages are signed at once (0: one per CPU)."""
 
@@ -84,7 +84,7 @@ class SignSettings:
     jobs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReleaseSettings:
     """What a Release that this host makes says: validity in days, and its channel; and which keys sign it beside [sign] key."""
 
@@ -93,7 +93,7 @@ class ReleaseSettings:
     cosign: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """The whole file; every part has defaults."""
 

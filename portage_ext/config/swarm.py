@@ -15,19 +15,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from portage_ext.config.table import Table
 from portage_ext.limits import GIB, MIB
+from portage_ext.records import record
 
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/\[\]%-]+/")
 FREE_DISK: Final = 2 * GIB
 """The default of free-disk-mib in bytes: a builder with less free disk takes no job."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Swarm:
     """Address and port of the coordinator, the ports of its metrics and of Buildbot's page (0: none), where a proxy offers that
     page (empty: nowhere), where Buildbot is (None: on PATH)."""

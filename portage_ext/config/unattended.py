@@ -14,19 +14,19 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
 from portage_ext.config.table import SETTINGS_FILE, Table
+from portage_ext.records import record
 
 PUBLISH, INDEX, OFF = "publish", "index", "off"
 AFTER_EMERGE: Final = "after-emerge"
 """The key that enables work after an emerge."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unattended:
     """``after_emerge`` is one of PUBLISH, INDEX, OFF; ``job`` has the words of a command, none if there is no job."""
 

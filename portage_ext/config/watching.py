@@ -13,19 +13,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from portage_ext.config.table import SETTINGS_FILE, Table, document
 from portage_ext.errors import SettingsError
 from portage_ext.limits import CONFIG_FILE_SIZE
+from portage_ext.records import record, replace
 
 VARIABLE: Final = "PORTAGE_EXT_GRAPH"
 _TABLE: Final = "watch"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Watching:
     """``graph``: emerge draws; ``publish``: it writes for others to draw."""
 
@@ -33,7 +33,7 @@ class Watching:
     publish: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Metrics:
     """``logs`` are access logs of the web server in the format "combined" or "common", for the bytes that it has served."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from portage_ext.config.settings import BinrepoSettings, Settings
 from portage_ext.errors.trust import MissingRootError, TrustError
 from portage_ext.fetch.mirrors import Mirrors, Transports, bases
 from portage_ext.fetch.transfer import Patience
+from portage_ext.records import record
 from portage_ext.trust.memory import StateDirectory
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from portage_ext.trust.machine import Terms
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binrepo:
     """The binrepo ``name`` with the sync-uri ``base``. ``warn`` is called with what was left out or failed."""
 

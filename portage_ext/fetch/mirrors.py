@@ -7,7 +7,6 @@ mirror that lacks the file, or sent a complete but wrong file, is not asked for 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from portage_ext import limits
 from portage_ext.errors.trust import (
@@ -21,10 +20,11 @@ from portage_ext.errors.trust import (
 )
 from portage_ext.fetch.sinks import Sink
 from portage_ext.fetch.transfer import TRANSPORTS, Patience, Transfer, Transport, backoff, factory, parsed
+from portage_ext.records import field, record
 from portage_ext.shown import short
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Transports:
     """The transports of one run. Each is made when it is first needed."""
 
@@ -46,7 +46,7 @@ class Transports:
             one.close()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mirrors:
     """Mirrors with the same files: their base URLs in the order in which they are asked."""
 
@@ -94,7 +94,7 @@ def _passes(error: TransferError) -> bool:
     return isinstance(error, MirrorError) and error.transient
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Attempt:
     """The attempts at one file; ``offset`` is the number of bytes that arrived so far."""
 

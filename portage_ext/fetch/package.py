@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,11 +24,12 @@ from portage_ext.model import GPKG_SUFFIX, STRONG, WEAK, IndexEntry
 from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
 from portage_ext.model.release import DELTAS
+from portage_ext.records import record
 from portage_ext.trust.known_index import find_entry, header_value, is_bound
 from portage_ext.trust.metadata import COMPARED, check_contract, check_identity, check_metadata
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """A package as the verified index describes it. ``bound`` is True if a Release authenticates that index; ``deltas`` then
     has the digests of the list of its deltas, and is empty if there is none."""

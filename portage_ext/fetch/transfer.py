@@ -10,16 +10,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, Protocol, cast
 from urllib.parse import SplitResult, urlsplit
 
 from portage_ext import shown
 from portage_ext.errors.trust import OversizedFileError, SlowMirrorError, UnsupportedUrlError
+from portage_ext.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Patience:
     """When a transfer is aborted: after ``timeout`` seconds without data, or after ``low_speed_time`` seconds with less than
     ``low_speed`` bytes per second."""
@@ -29,7 +29,7 @@ class Patience:
     low_speed_time: float = 60
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Transfer:
     """The file to fetch and the progress so far.
 
@@ -44,10 +44,10 @@ class Transfer:
     restart: Callable[[], None]
     offset: int = 0
     splice: Callable[[int, int], int | None] | None = None
-    shown: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.shown = shown.line(self.url)
+    @property
+    def shown(self) -> str:
+        return shown.line(self.url)
 
     def announce(self, length: int | None) -> None:
         """Check the announced ``length`` of the rest, in bytes. Raises OversizedFileError if the file would be too large."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from portage_ext import limits
@@ -24,6 +23,7 @@ from portage_ext.gpkg.manifest import Manifest, ManifestError, Record, parse_man
 from portage_ext.gpkg.source import Source
 from portage_ext.gpkg.tar import Member, TarError, TarTruncatedError, members, read_values, whole_members
 from portage_ext.model import Hasher
+from portage_ext.records import record
 
 VERSION_FILE: Final = "gpkg-1"
 SIGNATURE_SUFFIX: Final = ".sig"
@@ -34,7 +34,7 @@ _FIRST: Final = re.compile(rb"[A-Za-z0-9._+/@-]{3,}")
 bzip2, xz and lzma first. None of these begins in this way, so no reader can see a different archive in the same bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InnerArchive:
     """``metadata.tar.*`` or ``image.tar.*``: where it is and how it is compressed (a value of compression.SUFFIXES)."""
 
@@ -42,7 +42,7 @@ class InnerArchive:
     method: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Container:
     """The structure of one gpkg. ``members`` maps the name of each member, without the directory ``prefix``, to the member."""
 
@@ -148,11 +148,11 @@ def check_members(source: Source, container: Container, *, image: bool) -> None:
 
     Portage does not hash images either when it makes the index. Raises DigestMismatchError and other PackageErrors.
     """
-    for name, member, record in covered(container, image=image):
+    for name, member, said in covered(container, image=image):
         hasher = Hasher()
         for block in source.blocks(member.offset, member.offset + member.size):
             hasher.update(block)
-        if hasher.values() != {"BLAKE2B": record.blake2b, "SHA512": record.sha512}:
+        if hasher.values() != {"BLAKE2B": said.blake2b, "SHA512": said.sha512}:
             raise DigestMismatchError(source.name, f"{name} does not match the Manifest")
 
 

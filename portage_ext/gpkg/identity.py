@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +13,12 @@ from portage_ext.gpkg.container import check_members, read_container, read_metad
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.xpak import read_xpak
 from portage_ext.model import GPKG_SUFFIX, Cpv
+from portage_ext.records import record
 
 IDENTITY_KEYS: Final = frozenset(("CATEGORY", "PF", "SLOT", "BUILD_ID", "BUILD_TIME", "repository", "EAPI"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identity:
     """The values that identify a binary package. ``slot`` includes a sub-slot after a slash."""
 

@@ -7,10 +7,10 @@ clear-signed (RFC 9580, 7).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from portage_ext.model import STRONG
+from portage_ext.records import record
 
 _BEGIN: Final = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
@@ -26,7 +26,7 @@ class ManifestError(Exception):
     """The Manifest is malformed or ambiguous."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """One DATA line: the name without directory, the size in bytes, BLAKE2B and SHA512 in lower-case hexadecimal."""
 
@@ -36,7 +36,7 @@ class Record:
     sha512: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Manifest:
     """A parsed Manifest. ``signature`` is the armored block if it is clear-signed, else None."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -18,12 +17,13 @@ from portage_ext.errors import (
     TruncatedPackageError,
     UnreadablePackageError,
 )
+from portage_ext.records import record
 
 HEAD: Final = 128 * limits.KIB
 """How many bytes at the start of a file are read at once and kept in memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileStamp:
     """Detects whether a file was changed: its size in bytes, modification time in nanoseconds, and inode."""
 

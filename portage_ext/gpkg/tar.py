@@ -15,12 +15,12 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
 from typing import Final
 
 from portage_ext import limits
+from portage_ext.records import record
 
 BLOCK: Final = 512
 _ZERO: Final = bytes(BLOCK)
@@ -42,7 +42,7 @@ class TarTruncatedError(TarError):
     """The archive ends inside a member."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Member:
     """A regular file in an archive. ``start`` is the offset of its first header and ``offset`` that of its data, in bytes."""
 

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from portage_ext.errors import InvalidContractError
 from portage_ext.limits import CONTRACT_PRIVATE, CONTRACT_SIZE
+from portage_ext.records import field, record, replace
 
 KEY: Final = "SYMBOL_CONTRACT"
 """The name of the metadata file, of the vdb file, and of the key in the index."""
@@ -44,7 +44,7 @@ ANY: Final = "?"
 """The soname of what is in a private directory and not recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Need:
     """Symbol versions needed of one library; none of a library without versions. ``plugin``: only by plugins (see above)."""
 
@@ -58,7 +58,7 @@ class Need:
         return self.category, self.soname
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SymbolContract:
     """What one package needs and defines. ``search`` maps a category to directories, absolute or with ``~/`` for EPREFIX.
 

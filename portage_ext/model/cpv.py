@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from portage_ext.errors import InvalidCpvError
+from portage_ext.records import record
 
 _VERSION: Final = r"\d+(?:\.\d+)*[a-z]?(?:_(?:pre|p|beta|alpha|rc)\d*)*"
 _CATEGORY: Final = re.compile(r"\w[\w+.-]*", re.ASCII)
@@ -15,7 +15,7 @@ _PF: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class Cpv:
     """One version of one package: category, package name, and version with its revision as it was written (PVR)."""
 

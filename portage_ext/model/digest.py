@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
 from typing import Final, Protocol
+
+from portage_ext.records import record
 
 
 class _Hash(Protocol):
@@ -36,7 +37,7 @@ WEAK: Final = ("MD5", "SHA1")
 """What Portage's own index carries."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Digest:
     """The value of one algorithm (a name of GLEP 74: BLAKE2B, SHA512, …) in hexadecimal."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from portage_ext.errors import InvalidEntryError
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG, Digest
+from portage_ext.records import record
 
 _DIGITS: Final = 20
 """A longer text is not accepted as a number: Python raises its own error for thousands of digits."""
@@ -19,7 +19,7 @@ PACKAGE_SUFFIXES: Final = (*XPAK_SUFFIXES, GPKG_SUFFIX)
 """The suffixes of package files, by which Portage recognises their format (portage.const, make.conf(5) BINPKG_FORMAT)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class IndexEntry:
     """One package of an index. ``values`` are the keys of the text (``MTIME``, ``REPO``, ``DESC``), no defaults filled in.
 

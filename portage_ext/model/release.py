@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from portage_ext.records import record
 
 FINGERPRINT: Final = re.compile(r"[0-9A-F]{40}(?:[0-9A-F]{24})?")
 """A whole OpenPGP fingerprint, of version 4 or 5."""
@@ -20,7 +21,7 @@ INDEX_FORMS = ("Packages.zst", "Packages.gz", PLAIN_FORM)
 """Forms of the index, the one to prefer first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexFile:
     """One form of the index: its file name, size in bytes, and digests in lower-case hex."""
 
@@ -30,7 +31,7 @@ class IndexFile:
     sha512: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Release:
     """One published state of a repository. Times are seconds since the epoch; fingerprints are upper-case hex.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from portage_ext import files
 from portage_ext.fetch.binrepo import Binrepo
+from portage_ext.records import record
 from portage_ext.tasks.site import Site
 
 _INDEX_NAMES: Final = ("Packages.gz", "Packages")
@@ -41,7 +41,7 @@ class _Nobody:
 _NOBODY: Final = _Nobody()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FetchedIndex:
     """The index of ``binrepo`` was fetched; ``fresh`` is False if it has not changed."""
 
@@ -49,7 +49,7 @@ class FetchedIndex:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FetchedPackage:
     """The package ``path`` of ``size`` bytes was fetched from the base URL ``mirror``, which sent ``received`` bytes: fewer for
     a delta."""
@@ -99,9 +99,8 @@ def _index(binrepo: Binrepo, file: str, output: Path) -> FetchedIndex:
 
 
 def _package(binrepo: Binrepo, uri: str, output: Path, *, resume: bool, listener: Listener) -> FetchedPackage:
-    from dataclasses import replace
-
     from portage_ext.fetch import package
+    from portage_ext.records import replace
 
     wanted = package.entry_for(binrepo, uri)
     listener.expect(wanted.entry.size)

@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portage_ext.config import settings as configuration
 from portage_ext.config.settings import FetchSettings, Settings
+from portage_ext.records import record, replace
 
 # Modules that only some tasks need are imported on demand: a process fetches a single package and must start fast.
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from portage_ext.releases.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Site:
     """PORTAGE_CONFIGROOT, EROOT (where state is kept), and what portage-ext.toml says."""
 

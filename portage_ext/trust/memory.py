@@ -20,7 +20,6 @@ announces it. A newer format than this version knows is an error.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ from portage_ext import limits
 from portage_ext.errors import UsageError
 from portage_ext.errors.trust import DamagedStateError
 from portage_ext.model.release import DIGEST, FINGERPRINT, NAME
+from portage_ext.records import record, replace
 
 if TYPE_CHECKING:
     from portage_ext.trust.machine import Seen
@@ -40,7 +40,7 @@ _PAIR: Final = re.compile(f"{FINGERPRINT.pattern} {FINGERPRINT.pattern}")
 _NOTHING: Final = re.compile("")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Memory:
     """The content of NAME.json. ``seen`` is None for a binrepo without a Release.
 
@@ -62,7 +62,7 @@ def checked_name(binrepo: str) -> str:
     return binrepo
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StateDirectory:
     """The files of one binrepo under ``eroot``."""
 

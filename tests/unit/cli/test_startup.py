@@ -24,7 +24,7 @@ _LARGE = frozenset(
 )
 """What none of them needs before it has work."""
 _NOT_FOR = {
-    "fetch": frozenset(("zstandard", "sqlite3", "tarfile", "json", "subprocess", "tomllib")),
+    "fetch": frozenset(("zstandard", "sqlite3", "tarfile", "json", "subprocess", "tomllib", "dataclasses", "inspect")),
     "door": frozenset(("portage_ext.config.settings", "portage_ext.builds.cages", "statistics", "subprocess")),
     "reindex": frozenset(("tarfile", "portage_ext.elf.reader", "portage_ext.gpkg.image", "portage_ext.errors.releases")),
 }
