@@ -15,13 +15,7 @@ from portage_ext.errors.trust import AllMirrorsFailedError, GpgError, KeyFileErr
 from portage_ext.fetch.binrepo import Binrepo, writable
 from portage_ext.fetch.sinks import MemorySink
 from portage_ext.trust import keyfiles
-
-KEY_DIRECTORY = "keys"
-
-
-def key_path(fingerprint: str) -> str:
-    """The path of a published key below the base URL of a binhost."""
-    return f"{KEY_DIRECTORY}/{fingerprint}.asc"
+from portage_ext.trust.keyfiles import key_path
 
 
 def fetch_announced(binrepo: Binrepo, base: str, fingerprints: frozenset[str], *, again: bool = False) -> bool:

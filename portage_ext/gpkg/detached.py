@@ -10,15 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 from typing import Final
+
+from portage_ext.records import record
 
 _HASHES: Final = {8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 _BINARY: Final = 0
 _ISSUER_FINGERPRINT: Final = 33
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignaturePacket:
     """The fields of a version 4 signature packet. ``fingerprint`` is in upper-case hexadecimal."""
 

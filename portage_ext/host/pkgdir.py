@@ -10,7 +10,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.pkgdir.reindex import Lock, Repository
 from portage_ext.pkgdir.signatures import SignaturePolicy
 from portage_ext.pkgdir.survey import foreign
+from portage_ext.records import record
 
 _TABLES: Final = (
     "_pkgindex_allowed_pkg_keys",
@@ -49,7 +49,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 LOSS: Final = "`portage-ext reindex`, `sign` and `publish` cannot work"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PkgdirSettings:
     """PKGDIR and how its index is written on this host. ``header`` lacks TIMESTAMP and PACKAGES."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 import zstandard
 
 from portage_ext.gpkg.source import FileStamp
+from portage_ext.records import field, record
 
 _MEAN: Final = 48
 """The average number of entries in a block: about 60 KB of text. With twice as many, the compressed forms would be 4 to 5 %
@@ -49,7 +49,7 @@ class Row(NamedTuple):
         return self.build, self.size, self.mtime_ns // 1_000_000_000
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Block:
     """Consecutive entries. ``gz`` and ``zst`` hold the same text; ``text_size`` is its length in bytes."""
 

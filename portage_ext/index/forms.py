@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from errno import EINVAL, EIO, ENOSYS, EOPNOTSUPP, EXDEV
 from pathlib import Path
 from stat import S_IMODE
@@ -17,6 +16,7 @@ from portage_ext.files import TEMPORARY_PREFIX, replacing_together
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, gzip_member, zstd_frame
 from portage_ext.index.text import emit_header
+from portage_ext.records import record
 
 PLAIN: Final = "Packages"
 GZIP: Final = "Packages.gz"
@@ -44,7 +44,7 @@ def stamps(pkgdir: Path) -> dict[str, FileStamp]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Earlier:
     """The forms in PKGDIR, if they were made from ``blocks``."""
 

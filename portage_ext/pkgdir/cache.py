@@ -12,13 +12,13 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, Row
+from portage_ext.records import field, record
 
 NAME: Final = ".portage-ext.sqlite"
 SCHEMA: Final = 2
@@ -35,7 +35,7 @@ class DamagedStateError(Exception):
     """The state cannot be used; the caller starts without it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Aside:
     """A file that was read and left out: the name of the error and its text."""
 
@@ -44,7 +44,7 @@ class Aside:
     detail: str
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class State:
     """What the last run knew. ``context`` names everything but the files that the entries depend on."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from zstandard import ZstdError
 
@@ -15,9 +14,10 @@ from portage_ext.pkgdir.cache import Aside, DamagedStateError, State
 from portage_ext.pkgdir.entry import Indexed, LeftOut, Outcome
 from portage_ext.pkgdir.walk import Found
 from portage_ext.policy.losses import loses_most, lost_packages
+from portage_ext.records import field, record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Vouched:
     """A statement of the caller: each of ``paths`` has a valid signature of the key ``signer`` (its fingerprint)."""
 
@@ -25,7 +25,7 @@ class Vouched:
     paths: frozenset[str]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Survey:
     """The files of PKGDIR in the order of the walk, and which of them must be read."""
 
@@ -52,7 +52,7 @@ def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str,
     return Survey(files, known, todo, still)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Sorted:
     """The outcome of a run before it is written: rows in the order of the walk, texts of the new ones, what was left out."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -34,6 +33,7 @@ from portage_ext.model.contract import KEY as CONTRACT
 from portage_ext.model.contract import SymbolContract
 from portage_ext.pkgdir.naming import place
 from portage_ext.pkgdir.signatures import SignaturePolicy, Signed
+from portage_ext.records import record
 
 _LINKED: Final = frozenset(("REQUIRES", "PROVIDES"))
 """The metadata that Portage records for packages with ELF objects; without it there is no contract to compute."""
@@ -42,7 +42,7 @@ Evaluate = Callable[[str, str, frozenset[str]], str]
 """``(key, value, USE flags) -> value`` with its USE conditionals evaluated; raises ValueError with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadPlan:
     """How packages are read: the same for every file of a run."""
 
@@ -55,7 +55,7 @@ class ReadPlan:
     """Also compare the image with the Manifest (``--verify``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Indexed:
     """A package that goes into the index: its row, and its entry's text."""
 
@@ -63,7 +63,7 @@ class Indexed:
     entry: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeftOut:
     """A file that does not, and why. ``stamp`` is None if another attempt may succeed although the file did not change."""
 
@@ -139,7 +139,7 @@ def _evaluate(path: str, values: dict[str, str], use: frozenset[str], plan: Read
                 raise InvalidDependencyError(path, f"{key}: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Described:
     """An entry that lacks the digests of its file: the row, and the values by Portage's internal names."""
 

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -41,6 +40,7 @@ from portage_ext.pkgdir.entry import Evaluate, Indexed, LeftOut, Outcome, ReadPl
 from portage_ext.pkgdir.signatures import SignaturePolicy
 from portage_ext.pkgdir.walk import Walker
 from portage_ext.pkgdir.workers import Progress, read_all
+from portage_ext.records import field, record, replace
 
 Lock = Callable[[Path], AbstractContextManager[None]]
 KEPT_HEADER: Final = ("REPO_REVISIONS",)
@@ -49,7 +49,7 @@ _ROUNDS: Final = 3
 _PATH_OF: Final = itemgetter(Row._fields.index("path"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repository:
     """A PKGDIR and how its index is made: values from Portage's settings, and the three ways to the world."""
 
@@ -72,7 +72,7 @@ class Repository:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """What a run found and did. Paths are relative to PKGDIR."""
 
@@ -89,7 +89,7 @@ class Report:
     timestamp: int
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Work:
     """One scan of PKGDIR under the lock: the known state, the files, and what to do."""
 
@@ -98,7 +98,7 @@ class _Work:
     unreadable: list[PackageError] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Order:
     """The arguments of :meth:`Reindexer.run`."""
 

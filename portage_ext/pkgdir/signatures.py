@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import VerificationUnavailableError
 from portage_ext.files import in_memory
 from portage_ext.gpkg.detached import binary_signature, parse_signature, signed_message
+from portage_ext.records import field, record
 
 _STATUS: Final = "[GNUPG:] "
 _TRUSTED: Final = ("TRUST_FULLY", "TRUST_ULTIMATE")
@@ -31,7 +31,7 @@ _BAD: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignaturePolicy:
     """The check that Portage's settings require. ``command`` is the argument list up to the files; root runs it as ``user``
     and ``group``."""
@@ -44,7 +44,7 @@ class SignaturePolicy:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signed:
     """A signed package: its raw Manifest member, its metadata archive, and the detached signature of that archive."""
 
@@ -58,14 +58,14 @@ class Signed:
         return len(self.manifest) + len(self.metadata) + len(self.signature)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Signature:
     good: bool = False
     fingerprint: str = ""
     trusted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """``reason`` says why the signatures of a file are not accepted, None if they are; ``keys`` made the signatures."""
 

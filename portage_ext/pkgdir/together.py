@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from portage_ext import limits
 from portage_ext.errors import PackageError
@@ -18,9 +17,10 @@ from portage_ext.model import GPKG_SUFFIX, STRONG
 from portage_ext.model.digest import many
 from portage_ext.pkgdir.entry import Described, Indexed, ReadPlan, describe_gpkg
 from portage_ext.pkgdir.signatures import Signed
+from portage_ext.records import record
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Read:
     """A package in memory, whose digests are not known yet. ``members`` are the bytes that its Manifest covers, and ``said``
     what it says of them, by algorithm.
@@ -84,10 +84,10 @@ def _read(path: str, plan: ReadPlan, memory: memoryview) -> _Read | None:
         os.close(fd)
     members: list[memoryview] = []
     said: dict[str, list[str]] = {name: [] for name in STRONG}
-    for _, member, record in covered(container, image=False):
+    for _, member, stated in covered(container, image=False):
         members.append(data[member.offset : member.offset + member.size])
-        said["BLAKE2B"].append(record.blake2b)
-        said["SHA512"].append(record.sha512)
+        said["BLAKE2B"].append(stated.blake2b)
+        said["SHA512"].append(stated.sha512)
     return _Read(path, data, described, signed, members, said)
 
 

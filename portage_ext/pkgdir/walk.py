@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Final, NamedTuple
@@ -13,6 +12,7 @@ from typing import Final, NamedTuple
 from portage_ext import limits
 from portage_ext.errors import PkgdirError, UnreadablePackageError
 from portage_ext.model import PACKAGE_SUFFIXES
+from portage_ext.records import field, record
 
 Found = tuple[str, int, int, int]
 """Path relative to PKGDIR, size in bytes, mtime in ns, inode."""
@@ -21,7 +21,7 @@ _SETTLED: Final = 3_000_000_000
 """Nanoseconds after which a change of a directory certainly changes its mtime, on all usual file systems."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Scan:
     """Every regular file named like a package, and the directories that could not be read."""
 

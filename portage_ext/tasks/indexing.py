@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portage_ext.host.pkgdir import pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.pkgdir.workers import Progress
+from portage_ext.records import record
 
 if TYPE_CHECKING:
     from portage_ext.pkgdir.check import Difference
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Indexed:
     """What a run found in ``pkgdir`` and did and, if it compared, where the index differs from the files."""
 

@@ -40,6 +40,11 @@ _ARMOR: Final = re.compile(
 _CHECKSUM: Final = re.compile(rb"\n=[A-Za-z0-9+/]{4}\s*\Z")
 
 
+def key_path(fingerprint: str) -> str:
+    """The path of a published key below the base URL of a binhost."""
+    return f"keys/{fingerprint}.asc"
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """A public key: fingerprints of the primary and its subkeys, user ids, expiry (seconds since the epoch, 0: never).

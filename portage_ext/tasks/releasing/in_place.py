@@ -7,13 +7,13 @@ from pathlib import Path
 
 from portage_ext import files
 from portage_ext.errors.here import NoReleaseMadeError
-from portage_ext.fetch.keys import key_path
 from portage_ext.host.pkgdir import index_lock, pkgdir_settings
 from portage_ext.model.release import Release
 from portage_ext.releases import in_place
 from portage_ext.releases.in_place import ReleaseTerms
 from portage_ext.tasks.signing import signing
 from portage_ext.tasks.site import Site
+from portage_ext.trust.keyfiles import key_path
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import GpgSigner, SigningKey, public_key
 

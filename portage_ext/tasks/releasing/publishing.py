@@ -15,7 +15,6 @@ from typing import Final
 from portage_ext.config.publishing import Publishing, RepositorySettings
 from portage_ext.errors import EmptyPackageError
 from portage_ext.errors.trust import GpgError
-from portage_ext.fetch.keys import key_path
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
 from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
@@ -32,6 +31,7 @@ from portage_ext.releases.tree import Tree
 from portage_ext.tasks.releasing.gates import gates_of
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
+from portage_ext.trust.keyfiles import key_path
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import SigningKey, public_key
 from portage_ext.unattended import log

@@ -13,12 +13,12 @@ from portage_ext.config.settings import FetchSettings, Settings
 from portage_ext.errors.trust import ExpiredKeyError, UnknownKeyError
 from portage_ext.fetch import index
 from portage_ext.fetch.binrepo import Binrepo
-from portage_ext.fetch.keys import fetch_announced, key_path
+from portage_ext.fetch.keys import fetch_announced
 from portage_ext.fetch.mirrors import Transports
 from portage_ext.fetch.reach import release_at
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.trust import release as release_text
-from portage_ext.trust.keyfiles import gpg_in, keys_in, ring
+from portage_ext.trust.keyfiles import gpg_in, key_path, keys_in, ring
 from portage_ext.trust.machine import Seen
 from portage_ext.trust.memory import Memory, StateDirectory
 from portage_ext.trust.next_release import index_files, next_release
