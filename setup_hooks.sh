@@ -29,6 +29,7 @@ usage: portage-ext setup --role client|binhost|both [OPTION]...
   --status            say of each file whether it is in place, edited, missing or outdated
   --uninstall         remove everything that was put in place; with --role only that role
   --daily-update      run portage-ext update every day, by a systemd timer or cron
+  --no-daily-update   no longer
   --service NAME,...  run these always: builder, coordinator, door, builds (the queue of builds); none: no longer
   --timer WHICH       systemd, cron or none (default: what the system has)
   --purge             with --uninstall: also remove edited files, the published tree, and a signing key made here
@@ -90,6 +91,7 @@ read_options() {
                 given[${1#--}]=$2
                 ;;
             --daily-update) given[daily-update]=yes ;;
+            --no-daily-update) given[daily-update]='' ;;
             --dry-run) dry_run=yes ;;
             --status) action=status ;;
             --uninstall) action=uninstall ;;
@@ -103,7 +105,7 @@ read_options() {
             *) wrong_use "there is no option $1" ;;
         esac
         case $1 in
-            --daily-update | --dry-run | --status | --uninstall | --yes | --purge | --no-fetch) shift ;;
+            --daily-update | --no-daily-update | --dry-run | --status | --uninstall | --yes | --purge | --no-fetch) shift ;;
             *) shift 2 ;;
         esac
     done
@@ -158,7 +160,7 @@ choose() {
     fi
     : "${choice[name]:=binhost}" "${choice[channel]:=production}" "${choice[timer]:=$(suitable_timer)}"
     [[ -z ${choice[daily-update]-} || ${choice[timer]} != none ]] ||
-        wrong_use "--daily-update needs --timer systemd or --timer cron"
+        wrong_use "--daily-update needs --timer systemd or --timer cron; --no-daily-update ends it"
     [[ ${choice[service]-} != none ]] || unset -v 'choice[service]'
     [[ -z ${choice[service]-} || ${choice[timer]} == systemd || -d $root/etc/runlevels ||
         (${choice[timer]} == cron && ${choice[service]} == builds) ]] ||

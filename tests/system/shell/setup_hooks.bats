@@ -469,6 +469,12 @@ goes() {
     [ ! -e "$root/etc/systemd/system/portage-ext-publish.timer" ]
     hooks --role client
     hooks --status
+    # An earlier run asked for it; another timer cannot do it, so a person must say that it ends.
+    run -2 hooks --role client --timer none
+    [[ $output == *"--daily-update needs --timer systemd or --timer cron; --no-daily-update ends it"* ]]
+    hooks --role client --timer none --no-daily-update
+    [ ! -e "$root/etc/systemd/system/portage-ext-update.service" ]
+    hooks --status
     hooks --uninstall --purge
     same_as_before
     hooks --role binhost "${binhost[@]}" --timer cron --daily-update --nginx none
