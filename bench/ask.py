@@ -27,7 +27,7 @@ from portage_ext.asking import over_https, transports
 from portage_ext.asking.protocol import Wanted
 from portage_ext.asking.service import Service
 from portage_ext.builds.key import Job
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.asking import Asking
 from portage_ext.door.requests import PLANNED, Requests
 from portage_ext.targets.store import Store

@@ -23,7 +23,7 @@ from portage_ext.builds.cages.cage import Bounds
 from portage_ext.builds.cages.environment import Environment, write_layer
 from portage_ext.builds.key import GRADES, Job
 from portage_ext.builds.layers.store import Layers
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.limits import GIB
 from portage_ext.targets.store import Store
 from tests.system.builds import lab as kit

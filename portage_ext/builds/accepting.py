@@ -15,8 +15,8 @@ from pathlib import Path
 
 from portage_ext import files
 from portage_ext.builds import confirming, incoming, orders, performing
-from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.issuing import ADDITIONS, issue
+from portage_ext.builds.ledger.entries import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.builds.orders import Report
 from portage_ext.errors import PortageExtError

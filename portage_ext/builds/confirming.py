@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from portage_ext import files, shown
-from portage_ext.builds.entries import Attempt, Vote
 from portage_ext.builds.key import Job
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Attempt, Vote
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.building import Building
 from portage_ext.errors import PackageError
 from portage_ext.gpkg.agreement import Difference, differences

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
 from portage_ext.config.building import DeployHost
 from portage_ext.errors.builds import DeployError
 from portage_ext.limits import builds as bounds

@@ -1,6 +1,6 @@
 """An engine builds queued jobs on this host or elsewhere; the table ``ENGINES`` lists the available ones.
 
-Only the ledger decides the state of a job, its place in the queue and its result (``builds/standing``), whatever engine builds
+Only the ledger decides the state of a job, its place in the queue and its result (``ledger/standing``), whatever engine builds
 it. An engine takes queued jobs as attempts (``Ledger.take``), prepares the input of each (``issuing.issue``), and builds it in
 an environment of its target, with ``performing.Performer`` or the command ``portage-ext builds perform``. It appends the output
 of the build to the attempt's log, and passes the result to ``accepting.accept``. It may do that more than once for an attempt:
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
 from portage_ext.builds.means import Means
 from portage_ext.errors import UsageError
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
-from portage_ext.builds.entries import Attempt, Entry
+from portage_ext.builds.ledger.entries import Attempt, Entry
 from portage_ext.builds.orders import Addition, Order
 from portage_ext.errors.builds import JobError
 from portage_ext.model import GPKG_SUFFIX

@@ -27,8 +27,8 @@ from portage_ext.builds import performing
 from portage_ext.builds.cages import ending, scratches
 from portage_ext.builds.cages.isolation import die_with_parent
 from portage_ext.builds.engines import LOCAL, Builder, Engine
-from portage_ext.builds.entries import Attempt, Entry
 from portage_ext.builds.issuing import ORDER, issue
+from portage_ext.builds.ledger.entries import Attempt, Entry
 from portage_ext.builds.means import Means
 from portage_ext.builds.orders import Order
 from portage_ext.errors import PortageExtError

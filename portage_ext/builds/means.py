@@ -15,7 +15,7 @@ from portage_ext.targets.store import Store
 from portage_ext.tasks.site import Site
 
 if TYPE_CHECKING:
-    from portage_ext.builds.ledger import Ledger
+    from portage_ext.builds.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Means:
 @contextlib.contextmanager
 def means(site: Site) -> Iterator[Means]:
     """Open the ledger of ``site`` and give the shared objects while the block runs. Raises LedgerError, UsageError."""
-    from portage_ext.builds.ledger import Ledger  # a builder has none
+    from portage_ext.builds.ledger.ledger import Ledger  # a builder has none
 
     if site.settings.building.confirm_for:
         from portage_ext.builds import confirming  # a question about the queue starts faster without it

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from portage_ext import files
-from portage_ext.builds.entries import Entry, Share
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Entry, Share
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.settings import Settings
 from portage_ext.config.unattended import OFF
 from portage_ext.errors.builds import BlockedError

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from portage_ext.builds.entries import Attempt, Entry
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Attempt, Entry
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.graph import record
 from portage_ext.graph.plan import Moment, Node, Plan, Running
 

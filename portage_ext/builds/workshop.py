@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from portage_ext.builds.engines import Engine, engine
-from portage_ext.builds.entries import Entry, Share
 from portage_ext.builds.key import Grade, Job, keyed
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Entry, Share
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.performing import Performer
 from portage_ext.builds.publishing import copy, inject, pkgdir_of

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from portage_ext.builds.cages import isolation
-from portage_ext.builds.entries import FINAL, Entry
-from portage_ext.builds.ledger import PERSON
+from portage_ext.builds.ledger.entries import FINAL, Entry
+from portage_ext.builds.ledger.ledger import PERSON
 from portage_ext.builds.workshop import Plan, Wanted, workshop
 from portage_ext.cli import live, objects, places
 from portage_ext.cli.builds import tell, told

@@ -19,8 +19,8 @@ from portage_ext.limits import builds as limits
 from portage_ext.words import counted
 
 if TYPE_CHECKING:
-    from portage_ext.builds.entries import Entry
-    from portage_ext.builds.ledger import Ledger
+    from portage_ext.builds.ledger.entries import Entry
+    from portage_ext.builds.ledger.ledger import Ledger
     from portage_ext.builds.workshop import Workshop
     from portage_ext.tasks.upkeep import Upkeep
 
@@ -173,7 +173,7 @@ def _run(shop: Workshop, screen: Screen) -> int:
 
 
 def _list(ledger: Ledger, screen: Screen, *, as_json: bool) -> int:
-    from portage_ext.builds.standing import look
+    from portage_ext.builds.ledger.standing import look
 
     entries = ledger.entries()
     waiting = [entry.key for entry in entries if entry.state in ("queued", "checked")]

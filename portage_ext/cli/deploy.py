@@ -7,7 +7,7 @@ import sys
 
 from portage_ext.builds.cages import isolation
 from portage_ext.builds.deploy import Client, Step, differing
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
 from portage_ext.builds.workshop import Plan, Workshop, workshop
 from portage_ext.cli import places
 from portage_ext.cli.builds import tell

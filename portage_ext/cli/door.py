@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from portage_ext import limits
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.places import Places
 from portage_ext.cli import places
 from portage_ext.config import asking

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
+from portage_ext.builds.ledger.standing import Standing, look
 from portage_ext.builds.means import Means
-from portage_ext.builds.standing import Standing, look
 from portage_ext.cli.screen import Screen
 from portage_ext.limits import builds as limits
 from portage_ext.words import spell

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any, Final
 
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
 from portage_ext.builds.means import Means, means
 from portage_ext.cli import objects, places
 from portage_ext.cli.screen import Screen

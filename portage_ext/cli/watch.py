@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from portage_ext import shown
 from portage_ext.builds import running as builds
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.places import LEDGER, STATE
 from portage_ext.cli import objects, places
 from portage_ext.cli.main import EXIT_OK

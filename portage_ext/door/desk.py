@@ -15,9 +15,9 @@ from typing import Any, Final
 from portage_ext import __version__
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Standing, Wanted
-from portage_ext.builds import standing
-from portage_ext.builds.entries import FINAL
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger import standing
+from portage_ext.builds.ledger.entries import FINAL
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.asking import Client
 from portage_ext.door import quotas
 from portage_ext.door.requests import ACCEPTED, PLANNED, Request, Requests

@@ -73,7 +73,7 @@ def weak_key(target: str, wanted: Wanted) -> str:
 
 
 class Requests:
-    """The requests in the ledger at ``path``. The file must exist; ``builds.ledger.Ledger`` creates it."""
+    """The requests in the ledger at ``path``. The file must exist; ``builds.ledger.ledger.Ledger`` creates it."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Raises LedgerError."""

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from portage_ext import files, locks
 from portage_ext.builds.cages import scratches
-from portage_ext.builds.entries import Attempt
 from portage_ext.builds.issuing import issue
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Attempt
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.means import Means
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.swarm import LabelsError, SwarmError

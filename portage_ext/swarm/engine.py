@@ -12,9 +12,9 @@ from typing import Final
 
 from portage_ext import files
 from portage_ext.builds.engines import Builder, Engine
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
+from portage_ext.builds.ledger.standing import ENDED, follow
 from portage_ext.builds.means import Means
-from portage_ext.builds.standing import ENDED, follow
 from portage_ext.errors.swarm import SwarmError
 from portage_ext.limits import swarm as bounds
 from portage_ext.swarm import status

@@ -18,7 +18,7 @@ from typing import Final
 from portage_ext import files
 from portage_ext.builds import performing
 from portage_ext.builds.accepting import accept
-from portage_ext.builds.entries import Attempt
+from portage_ext.builds.ledger.entries import Attempt
 from portage_ext.builds.means import Means
 from portage_ext.builds.workshop import workshop
 from portage_ext.errors import PortageExtError

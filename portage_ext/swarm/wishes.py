@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from portage_ext.builds.entries import Waits
+from portage_ext.builds.ledger.entries import Waits
 from portage_ext.builds.means import Means
 from portage_ext.errors import PortageExtError
 from portage_ext.policy.cpu import Needs

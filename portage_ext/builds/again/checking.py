@@ -18,8 +18,8 @@ from typing import Final, Literal
 from portage_ext import files, shown
 from portage_ext.builds import incoming
 from portage_ext.builds.again import results
-from portage_ext.builds.entries import Entry
 from portage_ext.builds.issuing import ADDITIONS, digest, issue
+from portage_ext.builds.ledger.entries import Entry
 from portage_ext.builds.means import Means
 from portage_ext.builds.performing import PACKAGES, Performer
 from portage_ext.errors import PortageExtError, RequestError

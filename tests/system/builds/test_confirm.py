@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from portage_ext.builds import accepting
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.orders import Report
 from portage_ext.gpkg.agreement import differences

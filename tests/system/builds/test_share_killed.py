@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.places import LEDGER
 from portage_ext.files import TEMPORARY_PREFIX
 from tests.system.builds.lab import Lab, left_behind

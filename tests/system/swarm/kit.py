@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from portage_ext.builds.entries import Entry
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Entry
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.places import LEDGER
 from tests.system.builds import lab as labs
 from tests.system.builds.lab import Lab

@@ -11,7 +11,7 @@ from typing import IO, cast
 import pytest
 
 from portage_ext.builds import accepting
-from portage_ext.builds.entries import Attempt, Entry
+from portage_ext.builds.ledger.entries import Attempt, Entry
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.orders import Order, Report
 from portage_ext.builds.performing import Performer, Trial

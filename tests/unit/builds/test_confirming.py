@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from portage_ext.builds import accepting, confirming
-from portage_ext.builds.entries import Attempt, Entry
+from portage_ext.builds.ledger.entries import Attempt, Entry
 from portage_ext.builds.means import Means, means
 from portage_ext.builds.sweeping import sweep
 from portage_ext.config.building import Building

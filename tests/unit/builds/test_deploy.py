@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portage_ext.builds.deploy import Step, differing, steps
-from portage_ext.builds.entries import Entry
+from portage_ext.builds.ledger.entries import Entry
 from tests.unit.builds.examples import job
 
 LIST = """

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from portage_ext.builds import running
-from portage_ext.builds.entries import Attempt
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Attempt
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.places import LEDGER
 from portage_ext.cli.watch import _Builds
 from tests.unit.builds.examples import job

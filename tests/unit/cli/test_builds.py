@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.entries import Entry
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Entry
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.builds.workshop import Plan, Wanted
 from portage_ext.cli import build, builds
 from portage_ext.cli.screen import Screen

@@ -13,9 +13,9 @@ import pytest
 
 from portage_ext.asking import protocol
 from portage_ext.asking.protocol import Wanted
-from portage_ext.builds.entries import Share
 from portage_ext.builds.key import Job
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Share
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.asking import Client
 from portage_ext.door.desk import Desk
 from portage_ext.door.requests import PLANNED, Requests, weak_key

@@ -20,7 +20,7 @@ from portage_ext.asking.following import follow
 from portage_ext.asking.over_https import Link, UnknownServerError
 from portage_ext.asking.protocol import Standing, Wanted
 from portage_ext.asking.service import Service
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.asking import Asking, Client, Door
 from portage_ext.door import certificates
 from portage_ext.door.certificates import Register

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.config.swarm import Swarm
 from portage_ext.swarm.metrics import Metrics
 from portage_ext.swarm.status import Running, Seen, Status

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.entries import Attempt, Share
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Attempt, Share
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.errors.builds import LedgerError
 from portage_ext.limits import builds as limits
 from tests.unit.builds.examples import job

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portage_ext.builds.entries import Attempt, Waits
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Attempt, Waits
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.limits import builds as limits
 from tests.unit.builds.examples import job
 

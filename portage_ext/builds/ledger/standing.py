@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from portage_ext.builds.entries import Entry
-from portage_ext.builds.ledger import Ledger
+from portage_ext.builds.ledger.entries import Entry
+from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.limits import builds as limits
 
 ENDED: Final = frozenset(("published", "failed", "cancelled"))

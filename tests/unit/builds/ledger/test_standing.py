@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.entries import Attempt
-from portage_ext.builds.ledger import Ledger
-from portage_ext.builds.standing import follow, look
+from portage_ext.builds.ledger.entries import Attempt
+from portage_ext.builds.ledger.ledger import Ledger
+from portage_ext.builds.ledger.standing import follow, look
 from tests.unit.builds.examples import job
 
 KEYS = [f"{number:02x}" * 32 for number in range(1, 4)]
