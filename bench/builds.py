@@ -3,28 +3,35 @@
     python -m bench.builds [PACKAGES]
 
 Real emerge in Gentoo Prefixes of the test kit; needs root and namespaces. Sharing is counted over a made-up world of PACKAGES
-packages (300) and five targets, without emerge: what is counted are the keys.
+packages (300) and five targets, without emerge: what is counted are the keys. The ebuild repository has the metadata of its
+ebuilds (md5-cache), as those that are synced have.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench.measure import table
 from portage_ext.builds.cages import isolation
 from portage_ext.builds.cages.cage import Bounds
-from portage_ext.builds.cages.environment import Environment, write_layer
+from portage_ext.builds.cages.environment import Environment, stacked, write_layer
 from portage_ext.builds.key import GRADES, Job
+from portage_ext.builds.layers import stack
 from portage_ext.builds.layers.store import Layers
 from portage_ext.builds.ledger.ledger import Ledger
 from portage_ext.limits import GIB
+from portage_ext.targets.copying.listing import LAYERS
 from portage_ext.targets.store import Store
 from tests.system.builds import lab as kit
 from tests.system.builds.lab import Lab
@@ -32,8 +39,9 @@ from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
 
 RUNS = 3
+BOUNDS = Bounds(GIB, 100, GIB, 60.0)
 FILES = 5000
-"""Of the layer that is checked."""
+"""Of the layers that are checked, together."""
 
 
 def median(work: Callable[[], object], runs: int = RUNS) -> float:
@@ -54,35 +62,74 @@ def cage(lab: Lab, work: Path) -> float:
     layers, number = Layers(work / "layers"), iter(range(1000))
     recipe = {"of": "the bench"}
 
-    def fill(tree: Path) -> None:
-        for one in range(FILES):
-            path = tree / f"usr/share/{one % 50}/{one}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("x")
-
     def once() -> None:
         directory = work / f"scratch{next(number)}"
         for name in ("layer", "root"):
             (directory / name).mkdir(parents=True)
         write_layer(place, directory / "layer")
-        with layers.layer(recipe, fill) as tree, tempfile.TemporaryFile() as log:
-            words = ("/bin/true",)
-            bounds = Bounds(GIB, 100, GIB, 60.0)
-            ended = isolation.run(place.cage((directory / "layer", tree), directory / "root", words, bounds), log)
+        with layers.layer(recipe, partial(fill, FILES)) as tree, tempfile.TemporaryFile() as log:
+            ended = isolation.run(place.cage((directory / "layer", tree), directory / "root", ("/bin/true",), BOUNDS), log)
             assert ended.status == 0
 
-    return median(once)
+    return median(once, 2 * RUNS)
+
+
+def layered(lab: Lab, work: Path) -> float:
+    """The same for an environment that consists of layers, as `target copy` makes them, with FILES files in all."""
+    store, number = work / "copied", iter(range(1000))
+    contents = {name: hashlib.blake2b(name.encode(), digest_size=32).hexdigest() for name in LAYERS}
+    made = stack.Stack(store, contents, "the bench")
+    for name, recipe in made.recipes():
+        with Layers(store).layer(recipe, partial(fill, FILES // len(LAYERS), runs=name == "base")):
+            pass
+    place = stacked("v2", Store(lab.builder.path).load("v2"), made)
+
+    def once() -> None:
+        directory = work / f"over{next(number)}"
+        for name in ("layer", "root"):
+            (directory / name).mkdir(parents=True)
+        write_layer(place, directory / "layer")
+        with place.held(), tempfile.TemporaryFile() as log:
+            assert not made.missing()
+            ended = isolation.run(place.cage((directory / "layer",), directory / "root", ("/bin/true",), BOUNDS), log)
+            assert ended.status == 0
+
+    return median(once, 2 * RUNS)
+
+
+def fill(count: int, tree: Path, *, runs: bool = False) -> None:
+    """Make a layer of ``count`` files; if it ``runs``, with what a cage starts."""
+    if runs:
+        programs(tree)
+    for one in range(count):
+        path = tree / f"usr/share/{one % 50}/{one}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+
+
+def programs(tree: Path) -> None:
+    """Put what a cage starts into a layer: setpriv and true, with their libraries."""
+    names = [path for name in ("setpriv", "true") if (path := shutil.which(name))]
+    said = subprocess.run(["ldd", *names], capture_output=True, text=True, check=True).stdout
+    libraries = {word for line in said.splitlines() if line.startswith("\t") for word in line.split() if word.startswith("/")}
+    for path in (*names, *libraries):
+        for place in {path, f"/bin/{Path(path).name}"} if path in names else {path}:
+            copy = Path(f"{tree}{place}")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
 
 
 def job(lab: Lab) -> tuple[float, float, float]:
     """Seconds of emerge alone for a small package, of a whole job for it, and of the plan before the job."""
     root, number = lab.targets["v2"], iter(range(1000))
     lab.repository.data("app-misc/alone-1")
+    cached(lab)
     alone = median(lambda: root.emerge("--buildpkgonly", "--oneshot", "--nodeps", "app-misc/alone").ok())
     plans, whole = [], []
     for _ in range(RUNS):
         name = f"app-misc/job{next(number)}"
         lab.repository.data(f"{name}-1")
+        cached(lab)
         start = time.perf_counter()
         lab.run("build", "v2", name, "--pretend").ok()
         plans.append(time.perf_counter() - start)
@@ -90,6 +137,11 @@ def job(lab: Lab) -> tuple[float, float, float]:
         lab.run("build", "v2", name).ok()
         whole.append(time.perf_counter() - start)
     return alone, statistics.median(whole) - statistics.median(plans), statistics.median(plans)
+
+
+def cached(lab: Lab) -> None:
+    """Write the metadata of new ebuilds into the repository, as whoever publishes one does."""
+    lab.targets["v2"].run("egencache", "--update", "--repo", "tiny").ok()
 
 
 def answer(work: Path, count: int) -> float:
@@ -185,12 +237,13 @@ def main() -> None:
         work = Path(name)
         answered = answer(work, count)
         lab = kit.make(work / "lab", "v2", libraries=False)
-        caged = cage(lab, work)
+        caged, stacks = cage(lab, work), layered(lab, work)
         alone, whole, planned = job(lab)
         plain, ours = plan(work / "plan", count)
     rows = [
         ("", "measured", "wanted"),
         (f"environment with a layer of {FILES} files: checked, mounted, gone", f"{caged * 1000:.0f} ms", "100 ms"),
+        (f"  one of {len(LAYERS)} layers with as many files in all", f"{stacks * 1000:.0f} ms", "100 ms"),
         ("emerge alone, a package of one file", f"{alone:.2f} s", ""),
         ("the job for it: capture compared, built, checked, merged on trial, indexed", f"{whole:.2f} s", ""),
         ("  beside emerge", f"{whole - alone:+.2f} s", "1 s"),

@@ -76,7 +76,7 @@ class Performer:
         ):
             write_layer(place, directory / "layer")
             words = ("sh", "-c", 'mkdir -p "$0" && exec "$@" >"$0/plan"', PKGDIR, *place.describe(*atoms))
-            bounds = replace(self.bounds, seconds=limits.PLAN_SECONDS, results=limits.PLAN_SIZE)
+            bounds = self.bounds._replace(seconds=limits.PLAN_SECONDS, results=limits.PLAN_SIZE)
             ended = isolation.run(self._cage(place, directory, words, bounds=bounds, out="plan"), log)
             check()  # the resolver builds nothing, so it runs beside the check
             answer = directory / "plan/plan"
@@ -88,15 +88,16 @@ class Performer:
                 raise BlockedError(name, why, "name the CPU of the target in its make.conf, and capture it again")
             return plan
 
-    def perform(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
+    def perform(self, order: Order, additions: Path, out: Path, log: IO[bytes], first: isolation.Begun | None = None) -> Report:
         """Build the job of ``order``. The packages go to the directory ``out``/packages, the output of emerge to ``log``.
 
-        ``additions`` has the packages of the order, each named by its digest. ``out`` must exist and be empty. Failures are in
-        the report, which is also written to ``out``. Raises OSError if the report cannot be written.
+        ``additions`` has the packages of the order, each named by its digest. ``out`` must exist and be empty. ``first`` is the
+        first process of the build's cage, if it was begun before. Failures are in the report, which is also written to ``out``.
+        Raises OSError if the report cannot be written.
         """
         began = time.monotonic()
         try:
-            ended = self._built(order, additions, out, log)
+            ended = self._built(order, additions, out, log, first)
         except RefusedResultError as error:
             ended = Report("checks", str(error))
         except PortageExtError as error:
@@ -132,7 +133,7 @@ class Performer:
             cage = self._merging(place, directory, packages, [order.job.cpv], over)
             # The cage is removed as a whole, so emerge need not remove its work directory.
             features = f"{cage.environment['FEATURES']} noclean"
-            with isolation.started(replace(cage, environment={**cage.environment, "FEATURES": features})) as running:
+            with isolation.started(cage._replace(environment={**cage.environment, "FEATURES": features})) as running:
                 yield Trial(order, place, packages, running)
 
     @contextlib.contextmanager
@@ -153,7 +154,7 @@ class Performer:
                 over = (held.enter_context(Layers(self.places.layers).layer(recipe, merge)),)
             yield directory, over
 
-    def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes]) -> Report:
+    def _built(self, order: Order, additions: Path, out: Path, log: IO[bytes], first: isolation.Begun | None) -> Report:
         job = order.job
         with (
             checking(order.target, self.store.load(order.target)) as (place, check),
@@ -164,8 +165,8 @@ class Performer:
             binds = (Bind(str(directory / "distfiles"), DISTDIR),)
             words = place.early_emerge(*_BUILD, f"={job.cpv}")
             cage = self._cage(place, directory, words, out="binpkgs", over=over, binds=binds, early=True)
-            cage = replace(cage, environment={**cage.environment, JOB: order.key})
-            built = isolation.run(cage, log, before=check)
+            cage = cage._replace(environment={**cage.environment, JOB: order.key})
+            built = isolation.run(cage, log, before=check, first=first)
             if built.status or built.bound:
                 return _failed(built, "its build failed", "package")
             shutil.move(directory / "binpkgs", out / PACKAGES)
@@ -185,7 +186,7 @@ class Performer:
                     raise JobError(order.target, why)
                 _add(packages, one.cpv, f"{Cpv.parse(one.cpv).pf}-{one.build}{GPKG_SUFFIX}", source)
             cage = self._merging(place, directory, packages, [one.cpv for one in order.additions])
-            ended = isolation.run(replace(cage, keep=str(tree)), log, before=check)
+            ended = isolation.run(cage._replace(keep=str(tree)), log, before=check)
         if _was_killed(ended) or ended.status == CAGE_FAILED:
             raise OSError(f"merging what {order.job.cpv} needs was killed, or could not be isolated")
         if ended.status or ended.bound:
@@ -236,8 +237,8 @@ class Performer:
         cage = place.cage(layers, directory / "root", words, bounds or self.bounds, binds=binds, network=network)
         if out:
             (directory / out).mkdir()
-            cage = replace(cage, results=PKGDIR, out=str(directory / out))
-        return replace(cage, early=early)
+            cage = cage._replace(results=PKGDIR, out=str(directory / out))
+        return cage._replace(early=early)
 
 
 @dataclass(frozen=True, slots=True)

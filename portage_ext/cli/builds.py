@@ -19,6 +19,7 @@ from portage_ext.limits import builds as limits
 from portage_ext.words import counted
 
 if TYPE_CHECKING:
+    from portage_ext.builds.cages.isolation import Begun
     from portage_ext.builds.ledger.entries import Entry
     from portage_ext.builds.ledger.ledger import Ledger
     from portage_ext.builds.workshop import Workshop
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     package."""
     screen = Screen()
     if options.action in ("perform", "run"):
-        from portage_ext.builds.cages import isolation
+        from portage_ext.builds.cages import isolation  # a question about the queue starts faster without it
 
         isolation.check()
     if options.action == "perform":
@@ -138,6 +139,14 @@ def told(entry: Entry) -> dict[str, Any]:
 
 
 def _perform(options: argparse.Namespace) -> int:
+    from portage_ext.builds.cages import isolation
+
+    # Its first process sets itself up while this process still imports its modules.
+    with isolation.begun(str(options.order)) as first:
+        return _performed(options, first)
+
+
+def _performed(options: argparse.Namespace, first: Begun) -> int:
     from portage_ext.builds import issuing, means, orders
     from portage_ext.builds.cages import scratches
     from portage_ext.builds.performing import Performer
@@ -148,7 +157,7 @@ def _perform(options: argparse.Namespace) -> int:
         order = orders.parse(file.read(limits.JOB_SIZE + 1), str(options.order))
     performer = Performer(Places.below(site.eroot), Store(site.eroot), means.bounds(site.settings.building))
     scratches.clear(performer.places)
-    said = performer.perform(order, options.order.parent / issuing.ADDITIONS, options.out, sys.stdout.buffer)
+    said = performer.perform(order, options.order.parent / issuing.ADDITIONS, options.out, sys.stdout.buffer, first)
     if said.failure:
         print(f"portage-ext: {said.reason}", file=sys.stderr)
     return int(said.failure != "")

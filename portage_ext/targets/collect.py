@@ -181,4 +181,7 @@ def _installed(database: Any) -> Iterator[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    # Builds wait for captures, and Python would free each object of Portage before it ends, which takes 0.02 s.
+    os._exit(status)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -78,7 +77,7 @@ class Caged:
                 "PORTAGE_OVERRIDE_EPREFIX": cage.environment["PORTAGE_OVERRIDE_EPREFIX"],
                 "PYTHONPATH": PACKAGE,
             }
-            cage = replace(cage, environment=environment, results=PKGDIR, out=str(out))
+            cage = cage._replace(environment=environment, results=PKGDIR, out=str(out))
             ended = isolation.run(cage, log, cancelled=self._given_up.is_set)
             return self._parsed(out / "capture", ended)
 

@@ -35,12 +35,13 @@ ADDITIONS: Final = "/run/portage-ext/additions"
 """Packages that emerge may merge. It gets a copy of them, because it writes to its PKGDIR."""
 _FEATURES: Final = (
     "-buildpkg -buildsyspkg -binpkg-signing -binpkg-request-signature -getbinpkg -ipc-sandbox -mount-sandbox -network-sandbox "
-    "-pid-sandbox -news -parallel-fetch -distcc -ccache -pkgdir-index-trusted binpkg-multi-instance "
+    "-pid-sandbox -news -parallel-fetch -distcc -ccache -merge-sync -pkgdir-index-trusted binpkg-multi-instance "
     "binpkg-ignore-signature"
 )
 """FEATURES for the builds. The network, PID, IPC and mount sandboxes are off, because the cage already isolates all of these
 and Portage could not set up its own inside it. Signatures are ignored, because the cage has no keyring: a package
-that is merged there is checked by its digest before, or is the unsigned result of the build."""
+that is merged there is checked by its digest before, or is the unsigned result of the build. A merge is not synced to
+disk (merge-sync), because it is in memory."""
 _EMPTY: Final = ("/tmp", "/run")
 _PRIVATE: Final = (
     "/boot",

@@ -113,52 +113,77 @@ class Running:
 
     def end(self) -> None:
         """Kill everything in it."""
-        if self._process.poll() is None:
-            # When unshare dies, the kernel kills process 1 of the cage, and so the whole cage.
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._group.kill()
+        _end(self._process, self._group)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first process of a cage, which waits for the cage, and its control group, which has no limits yet. ``told`` is a pipe
+    to which the process writes when it ends by itself."""
+
+    process: subprocess.Popen[bytes]
+    group: _Group
+    told: int
 
 
 @contextlib.contextmanager
-def started(cage: Cage) -> Iterator[Running]:
-    """Begin to set up the cage. It is gone when the block ends. Raises IsolationError, OSError."""
+def begun(where: str, *, network: bool = False) -> Iterator[Begun]:
+    """Start the first process of a cage before it is known what the cage is, because that takes a while. It is gone when the
+    block ends. ``where`` identifies it in the list of processes. Raises IsolationError, OSError."""
     check()
-    words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if cage.network else ["--net"]), "--fork", "--kill-child"]
+    words = ["unshare", "--mount", "--pid", "--ipc", "--uts", *([] if network else ["--net"]), "--fork", "--kill-child"]
     words += ["--propagation", "private", "--", sys.executable, "-S", "-m", _INSIDE]
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "LC_ALL": "C",
     }
-    parent = os.getpid()
-    with _control_group(cage.bounds, cage.name) as group, _pipe() as (told, tells):
+    with _control_group() as group, _pipe() as (told, tells):
         try:
-            process = subprocess.Popen(
-                # The scratch directory is not used; it identifies the cage in the list of processes.
-                [*words, cage.scratch, str(tells)],
-                pass_fds=(tells,),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                preexec_fn=lambda: _begin(group, parent),
-            )
+            with group.members() as members:
+                process = subprocess.Popen(
+                    [*words, where, str(tells), *map(str, members)],
+                    pass_fds=(tells, *members),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent(os.getpid()),
+                )
         finally:
             os.close(tells)
-        running = Running(cage, process, group, told)
         try:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(cage.emit())
-                process.stdin.flush()
-            yield running
+            yield Begun(process, group, told)
         finally:
-            running.end()
+            _end(process, group)
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def started(cage: Cage, first: Begun | None = None) -> Iterator[Running]:
+    """Begin to set up the cage, in ``first`` if it was begun before. It is gone when the block ends. Raises IsolationError,
+    OSError."""
+    with contextlib.ExitStack() as stack:
+        if first is None:
+            first = stack.enter_context(begun(cage.scratch, network=cage.network))
+        stack.callback(_end, first.process, first.group)
+        first.group.limit(cage.bounds)
+        assert first.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            first.process.stdin.write(cage.emit())
+            first.process.stdin.flush()
+        yield Running(cage, first.process, first.group, first.told)
+
+
+def _end(process: subprocess.Popen[bytes], group: _Group) -> None:
+    if process.poll() is None:
+        # When unshare dies, the kernel kills process 1 of the cage, and so the whole cage.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    group.kill()
 
 
 @contextlib.contextmanager
@@ -172,10 +197,15 @@ def _pipe() -> Iterator[tuple[int, int]]:
 
 
 def run(
-    cage: Cage, log: IO[bytes], *, before: Callable[[], None] = lambda: None, cancelled: Callable[[], bool] = lambda: False
+    cage: Cage,
+    log: IO[bytes],
+    *,
+    before: Callable[[], None] = lambda: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    first: Begun | None = None,
 ) -> Ended:
     """:func:`started` and :meth:`Running.finish` in one step. Raises IsolationError, OSError."""
-    with started(cage) as running:
+    with started(cage, first) as running:
         return running.finish(log, before=before, cancelled=cancelled)
 
 
@@ -217,12 +247,6 @@ def die_with_parent(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _begin(group: _Group, parent: int) -> None:
-    """Prepare the child before it runs unshare(1): put it into the control group, and let it die with this process."""
-    group.enter()
-    die_with_parent(parent)()
-
-
 def clear() -> None:
     """Remove the control groups of runs that were killed. Raises OSError."""
     for top in (_CGROUPS, _CGROUPS / "memory", _CGROUPS / "pids"):
@@ -238,10 +262,19 @@ class _Group:
     def __init__(self, paths: dict[str, Path]) -> None:
         self._paths = paths
 
-    def enter(self) -> None:
-        """Move the calling process into the group. Called between fork and exec."""
-        for path in self._paths.values():
-            (path / "cgroup.procs").write_text("0")
+    @contextlib.contextmanager
+    def members(self) -> Iterator[list[int]]:
+        """Give descriptors of its lists of members. A process that writes 0 to each enters the group (``inside``)."""
+        with contextlib.ExitStack() as opened:
+            yield [opened.enter_context((path / "cgroup.procs").open("wb")).fileno() for path in self._paths.values()]
+
+    def limit(self, bounds: Bounds) -> None:
+        """Set the limits that the system lets us set."""
+        for kind, path in self._paths.items():
+            for file, value in _limits(kind, bounds).items():
+                if (path / file).exists():
+                    with contextlib.suppress(OSError):
+                        (path / file).write_text(value)
 
     def kill(self) -> None:
         """Kill all processes in the group and wait until it is empty."""
@@ -269,17 +302,14 @@ class _Group:
 
 
 @contextlib.contextmanager
-def _control_group(bounds: Bounds, name: str) -> Iterator[_Group]:
+def _control_group() -> Iterator[_Group]:
     made: dict[str, Path] = {}
     try:
         with contextlib.suppress(OSError):
-            for kind, parent, values in _places(bounds):
-                path = parent / "portage-ext" / f"{name}-{next(_number)}-{os.getpid()}"
+            for kind, parent in _places():
+                path = parent / "portage-ext" / f"cage-{next(_number)}-{os.getpid()}"
                 path.mkdir(parents=True)
                 made[kind] = path
-                for file, value in values.items():
-                    if (path / file).exists():
-                        (path / file).write_text(value)
         yield _Group(made)
     finally:
         for path in made.values():
@@ -287,17 +317,24 @@ def _control_group(bounds: Bounds, name: str) -> Iterator[_Group]:
                 path.rmdir()
 
 
-def _places(bounds: Bounds) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    """Yield the hierarchies in which to create a group, and the settings to write there (cgroups(7))."""
+def _places() -> Iterator[tuple[str, Path]]:
+    """Yield the hierarchies in which to create a group (cgroups(7))."""
     if (_CGROUPS / "cgroup.controllers").exists():
         top = _CGROUPS / "portage-ext"
         top.mkdir(exist_ok=True)
         for place in (_CGROUPS, top):
             (place / "cgroup.subtree_control").write_text("+memory +pids")
-        limit = {"memory.max": str(bounds.memory), "memory.swap.max": "0", "pids.max": str(bounds.processes)}
-        yield "both", _CGROUPS, limit | {"memory.oom.group": "1"}
+        yield "both", _CGROUPS
         return
-    if (_CGROUPS / "memory/cgroup.procs").exists():
-        yield "memory", _CGROUPS / "memory", {"memory.limit_in_bytes": str(bounds.memory)}
-    if (_CGROUPS / "pids/cgroup.procs").exists():
-        yield "pids", _CGROUPS / "pids", {"pids.max": str(bounds.processes)}
+    for kind in ("memory", "pids"):
+        if (_CGROUPS / kind / "cgroup.procs").exists():
+            yield kind, _CGROUPS / kind
+
+
+def _limits(kind: str, bounds: Bounds) -> dict[str, str]:
+    """The files in which limits are set, and their values."""
+    if kind == "memory":
+        return {"memory.limit_in_bytes": str(bounds.memory)}
+    pids = {"pids.max": str(bounds.processes)}
+    memory = {"memory.max": str(bounds.memory), "memory.swap.max": "0", "memory.oom.group": "1"}
+    return pids if kind == "pids" else memory | pids

@@ -110,7 +110,7 @@ def make(work: Path, *names: str, libraries: bool = True) -> Lab:
 
 
 def _orphans() -> list[Path]:
-    groups = Path("/sys/fs/cgroup").glob("**/portage-ext/v[23]-*")
+    groups = Path("/sys/fs/cgroup").glob("**/portage-ext/*-*")
     return [path for path in groups if not Path("/proc", path.name.rpartition("-")[2]).exists()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -106,14 +107,57 @@ def test_a_package_that_is_gone_is_built_again(small: Lab) -> None:
         package.unlink()
 
 
-def test_an_environment_that_differs_is_blocked_by_name(each_small: Lab) -> None:
-    binpkgs.record_installed(each_small.targets["v2"].path, "dev-libs/libtiny-1", SLOT="0/1")
-    blocked = each_small.run("build", "v2", "app-misc/thing").failed()
-    assert "blocked: the environment of target v2 differs from the target: installed dev-libs/libtiny:0" in blocked.stderr
+def test_an_environment_with_one_dependency_more_or_less_is_blocked_by_name(each_small: Lab) -> None:
+    target = each_small.targets["v2"]
+    blocked = "blocked: the environment of target v2 differs from the target: installed dev-libs/libtiny:0: "
+    binpkgs.record_installed(target.path, "dev-libs/libtiny-1", SLOT="0/1")
+    assert f"{blocked}nothing -> " in each_small.run("build", "v2", "app-misc/thing").failed().stderr
+    each_small.capture("v2").ok()
+    shutil.rmtree(target.path / "var/db/pkg/dev-libs/libtiny-1")
+    lacks = each_small.run("build", "v2", "app-misc/thing").failed().stderr
+    assert blocked in lacks
+    assert " -> nothing" in lacks
 
     assert each_small.jobs() == []
     assert each_small.packages("v2") == []
     assert left_behind(each_small) == []
+
+
+@pytest.mark.slow
+def test_a_dependency_that_emerge_removed_blocks_until_it_is_back_or_captured(lab: Lab) -> None:
+    target = lab.targets["v3"]
+    target.emerge("--unmerge", "dev-libs/libtiny").ok()
+    lacks = lab.run("build", "v3", "app-misc/thing").failed().stderr
+    assert "blocked: the environment of target v3 differs from the target: installed dev-libs/libtiny:0: " in lacks
+    assert " -> nothing. What to do: " in lacks
+    assert (lab.jobs(), lab.packages("v3")) == ([], [])
+    # The other target is not concerned, and after a capture the library is a job of its own.
+    assert "published app-misc/thing-1.0" in lab.run("build", "v2", "app-misc/thing").ok().stdout
+    lab.capture("v3").ok()
+    plan = json.loads(lab.run("build", "v3", "app-misc/thing", "-p", "--json").ok().stdout)["jobs"]
+    assert [job["cpv"] for job in plan] == ["dev-libs/libtiny-2", "app-misc/thing-1.0"]
+
+
+@pytest.mark.slow
+def test_a_set_of_the_user_says_what_is_built_and_is_part_of_the_environment(small: Lab) -> None:
+    for name in ("note", "other"):
+        small.repository.data(f"app-misc/{name}-1")
+    sets = small.targets["v2"].path / "etc/portage/sets"
+    sets.mkdir()
+    (sets / "mine").write_text("app-misc/note\n")
+    blocked = small.run("build", "v2", "@mine").failed().stderr
+    assert "differs from the target: file etc/portage/sets/mine: nothing -> " in blocked
+    small.capture("v2").ok()
+    small.run("build", "v2", "@mine").ok()
+    (note,) = small.jobs()
+    assert note["cpv"] == "app-misc/note-1"
+    # It decides which packages are built, not how: an atom has the same key, and so has the package when the set is longer.
+    assert "exists" in small.run("build", "v2", "app-misc/note").ok().stdout
+    (sets / "mine").write_text("app-misc/note\napp-misc/other\n")
+    small.capture("v2").ok()
+    plan = json.loads(small.run("build", "v2", "@mine", "-p", "--json").ok().stdout)["jobs"]
+    assert {job["cpv"]: job["state"] for job in plan} == {"app-misc/note-1": "published", "app-misc/other-1": "new"}
+    assert note["key"] in [job["key"] for job in plan]
 
 
 def test_what_is_missing_is_built_first_and_merged_over_the_environment(small: Lab) -> None:

@@ -1,24 +1,24 @@
 """`target copy` makes an environment of layers from another host, over real ssh, and packages are built in it for that host.
 
-The host is a chroot of its own mount namespace: an overlay over this machine's root, since there is no stage3 to unpack. Its
-vdb says that one package has installed all programs that a build needs, and another a library.
+The host is a chroot of its own mount namespace: an overlay over this machine's root, since there is no stage3 to unpack
+(``machine``).
 """
 
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.system.builds import lab as kit
-from tests.testkit import binpkgs, environments, sshd
+from tests.system.targets import machine
+from tests.system.targets.machine import SECRET, Host
+from tests.testkit import sshd
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
 
@@ -26,14 +26,6 @@ pytestmark = [
     pytest.mark.skipif(not kit.CAN, reason=kit.REASON),
     pytest.mark.skipif(sshd.SSHD is None, reason="sshd is not installed"),
 ]
-SECRET = "hunter2-secret"
-PROGRAMS = (
-    "awk", "basename", "bash", "bzip2", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "dirname", "env", "expr", "find",
-    "getent", "getfacl", "getfattr", "grep", "gzip", "head", "id", "install", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv",
-    "nproc", "patch", "readlink", "realpath", "rm", "rmdir", "sed", "setpriv", "sh", "sleep", "sort", "stat", "tail", "tar",
-    "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "xargs", "xz", "zstd",
-)  # fmt: skip
-"""What an ebuild without a compiler runs."""
 BEGIN = """
 set -e
 mount -t tmpfs tmpfs "$APART" && cp -a "$LAYER/." "$APART"
@@ -43,96 +35,10 @@ exec chroot "$CHROOT" /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sb
 """
 
 
-@dataclass(frozen=True)
-class Host:
-    """The host: what of it differs from this machine is in ``layer``."""
-
-    layer: Path
-    options: str
-
-    def write(self, path: str, text: str, mode: int = 0o644) -> Path:
-        place = self.layer / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-        place.chmod(mode)
-        return place
-
-    def install(self, cpv: str, paths: list[str], **values: str) -> None:
-        """Record ``cpv`` in the vdb, with these files of the layer or of this machine."""
-        binpkgs.record_installed(self.layer, cpv, **values)
-        lines: list[str] = []
-        for path in paths:
-            place = self.layer / path if os.path.lexists(self.layer / path) else Path("/", path)
-            if place.is_symlink():
-                lines.append(f"sym /{path} -> {os.readlink(place)} 1\n")
-            elif place.is_dir():
-                lines.append(f"dir /{path}\n")
-            elif place.is_file():
-                md5 = hashlib.md5(place.read_bytes(), usedforsecurity=False).hexdigest()
-                lines.append(f"obj /{path} {md5} {int(place.stat().st_mtime)}\n")
-        (self.layer / "var/db/pkg" / cpv / "CONTENTS").write_text("".join(lines))
-
-
-def machine() -> list[str]:
-    """The files of this machine that the host needs: programs, their libraries, and Python."""
-    tools = environments.environment()
-    where = "import os, sys, sysconfig; print(os.path.realpath(sys.executable), sysconfig.get_path('stdlib'))"
-    python, stdlib = subprocess.run([tools.python, "-c", where], capture_output=True, text=True, check=True).stdout.split()
-    programs = [path for name in PROGRAMS if (path := shutil.which(name, path="/usr/bin:/bin"))] + [python]
-    modules = [*Path(stdlib, "lib-dynload").glob("*.so"), *Path("/usr/lib").glob("*/libnss_*.so*")]
-    objects = [*programs, *map(str, modules), *map(str, tools.prefix.rglob("*.so"))]
-    said = subprocess.run(["ldd", *objects], capture_output=True, text=True, check=False).stdout
-    libraries = {word for line in said.splitlines() if line.startswith("\t") for word in line.split() if word.startswith("/")}
-    found = {"var/tmp", "var/cache", "var/log", "etc", "bin", "sbin", "lib", "lib64", "usr/bin", "usr/sbin", "usr/bin/sh"}
-    for path in (*programs, *libraries, *map(str, modules), "/etc/ld.so.cache"):
-        found |= {path, os.path.realpath(path)}
-    for top in (stdlib, "/usr/lib/locale/C.utf8"):
-        found |= {str(path) for path in Path(top).rglob("*") if path.is_file() and not {"test", "tests"} & set(path.parts)}
-    return sorted(path.lstrip("/") for path in found)
-
-
 @pytest.fixture
 def host(work: Path) -> Iterator[Host]:
-    tools = environments.environment()
     layer, place = work / "layer", work / "ssh"
-    made = Host(layer, "")
-    for name in ("etc/portage", "usr/bin", "var/db/repos", "var/db/pkg", "var/lib/portage", "var/tmp", "opt"):
-        (layer / name).mkdir(parents=True)
-    repository = EbuildRepository.create(layer / "var/db/repos/tiny")
-    repository.data("app-misc/note-1")
-    repository.write("profiles/default/linux/amd64/packages", "*sys-apps/machine\n")
-    shutil.copytree(tools.prefix, layer / "opt/portage", symlinks=True, ignore=shutil.ignore_patterns("pip*", "setuptools*"))
-    # Portage from PyPI looks for its files below the root, where Gentoo's does below /usr.
-    (const,) = (layer / "opt/portage").glob("lib/python3*/site-packages/portage/const.py")
-    const.write_text(const.read_text().replace('"/share/portage/config"', '"/opt/portage/share/portage/config"'))
-    python = '#!/bin/sh\nexport PORTAGE_OVERRIDE_EPREFIX=/\nexec /opt/portage/bin/python "$@"\n'
-    made.write("usr/bin/python3-portage", python, 0o755)
-    made.write("usr/local/bin/python3", python, 0o755)
-    (layer / "usr/bin/emerge").symlink_to("/opt/portage/bin/emerge")
-    made.write("etc/portage/repos.conf", f"[DEFAULT]\nmain-repo = tiny\n[tiny]\nlocation = /var/db/repos/tiny\n# {SECRET}\n")
-    (layer / "etc/portage/make.profile").symlink_to("/var/db/repos/tiny/profiles/default/linux/amd64")
-    made.write(
-        "etc/portage/make.conf",
-        f'CFLAGS="-O3 -march=native"\nACCEPT_LICENSE="*"\nBINPKG_FORMAT="gpkg"\nhttp_proxy="http://me:{SECRET}@p"\n',
-    )
-    # What stays: a changed configuration file, a program that only root may read, the environment of a build, local programs.
-    made.write("etc/thing.conf", "as installed\n")
-    made.write("usr/bin/secret", SECRET, 0o700)
-    made.write("usr/lib/thing/data", "data of the thing\n")
-    made.install("app-misc/thing-1", ["etc/thing.conf", "usr/bin/secret", "usr/lib/thing/data"], BUILD_ID="1")
-    made.write("etc/thing.conf", f"password = {SECRET}\n")
-    made.write("usr/local/bin/local", SECRET)
-    made.write("etc/env.d/99proxy", f'http_proxy="http://me:{SECRET}@p"\n')
-    made.write("etc/env.d/50ours", "OURS=yes\n")
-    made.write(
-        "etc/passwd",
-        f"root:x:0:0:root:/root:/bin/sh\nportage:x:250:250::/var/tmp/portage:/bin/false\nme:x:1000:1000:{SECRET}:/home/me:/bin/sh\n",
-    )
-    made.write("etc/group", "root:x:0:me\nportage:x:250:portage,me\n")
-    of_portage = [str(path.relative_to(layer)) for path in sorted((layer / "opt").rglob("*"))]
-    made.install("sys-apps/machine-1", [*machine(), *of_portage, "usr/bin/emerge", "usr/bin/python3-portage"])
-    for path in layer.glob("var/db/pkg/*/*"):
-        (path / "environment.bz2").write_text(SECRET)
+    made = machine.host(layer)
     place.mkdir()
     sshd.new_ssh_key(place / "host")
     begin = made.write("begin.sh", BEGIN)
@@ -147,16 +53,7 @@ def host(work: Path) -> Iterator[Host]:
 
 @pytest.fixture
 def builder(work: Path, host: Host) -> Root:
-    repository = EbuildRepository.create(work / "tiny")
-    shutil.rmtree(repository.location)
-    shutil.copytree(host.layer / "var/db/repos/tiny", repository.location)
-    made = Root.create(work / "builder", environments.environment(), [repository])
-    made.etc(
-        "portage-ext.toml",
-        f'[binhost]\nafter-emerge = "index"\n[build]\nmemory-mib = 400\ndisk-mib = 200\nfree-mib = 16\n'
-        f'[repository.laptop]\ntree = "{work}/tree"\npkgdir = "{work}/binpkgs"\n',
-    )
-    return made
+    return machine.builder(work, host.layer, "laptop")
 
 
 def words(host: Host, name: str, *more: str) -> tuple[str, ...]:
@@ -207,3 +104,50 @@ def test_a_host_is_copied_and_packages_are_built_for_it(host: Host, builder: Roo
     again = builder.run(*words(host, "laptop")).ok().stdout
     assert again.count("to make") == 1
     assert "exists" in builder.run("portage-ext", "build", "laptop", "app-misc/note").ok().stdout
+
+
+@pytest.mark.slow
+def test_a_copy_that_differs_from_its_host_becomes_no_target(host: Host, builder: Root) -> None:
+    # The builder has other ebuilds than the host: its profile has another USE flag and another CHOST.
+    repository = EbuildRepository(builder.path.parent / "tiny", "tiny")
+    repository.write("profiles/default/linux/amd64/make.defaults", 'ARCH="amd64"\nUSE="other"\nCHOST="other-pc-linux-gnu"\n')
+    refused = builder.run(*words(host, "laptop")).failed().stderr
+    assert "laptop would differ from the host: " in refused
+    assert "other-pc-linux-gnu" in refused
+    assert "sync the ebuild repositories of both hosts if the profile differs" in refused
+    assert "no targets yet" in builder.run("portage-ext", "target", "list").ok().stdout
+    assert "none of this name" in builder.run("portage-ext", "build", "laptop", "app-misc/note").failed().stderr
+
+
+def _install(host: Host, package: Path) -> int:
+    """Install a package that was built for the host: its image, and the vdb entry that Portage would write. Returns the number
+    of bytes in its files."""
+    into = host.layer.parent / "image"
+    into.mkdir()
+    script = 'tar -xOf "$0" --wildcards "*/image.tar.*" | zstd -dc | tar -xC "$1" --strip-components=1'
+    subprocess.run(["bash", "-o", "pipefail", "-c", script, str(package), str(into)], check=True)
+    subprocess.run(["cp", "-a", f"{into}/.", str(host.layer)], check=True)
+    index = dict(
+        line.split(": ", 1)
+        for line in (package.parents[2] / "Packages").read_text().rpartition("\n\nBUILD_ID")[2].splitlines()
+        if ": " in line
+    )
+    files = [path for path in into.rglob("*") if path.is_file()]
+    paths = [str(path.relative_to(into)) for path in sorted(into.rglob("*"))]
+    host.install("app-misc/note-1", paths, BUILD_ID="1", BUILD_TIME=index["BUILD_TIME"])
+    return sum(path.stat().st_size for path in files)
+
+
+@pytest.mark.slow
+def test_files_of_published_packages_do_not_come_from_the_host(host: Host, builder: Root) -> None:
+    builder.run(*words(host, "laptop")).ok()
+    builder.run("portage-ext", "build", "laptop", "app-misc/note").ok()
+    (package,) = (builder.path.parent / "binpkgs-laptop").rglob("*.gpkg.tar")
+    size = _install(host, package)
+    assert size
+    copied = builder.run(*words(host, "laptop")).ok().stdout
+    assert f"{size} bytes from published packages" in copied
+    # A package of another build is not believed, and the host is asked.
+    (host.layer / "var/db/pkg/app-misc/note-1/BUILD_TIME").write_text("1\n")
+    shutil.rmtree(builder.path / "var/lib/portage-ext/builds/layers")
+    assert "0 bytes from published packages" in builder.run(*words(host, "laptop")).ok().stdout
