@@ -129,13 +129,17 @@ def run(options: argparse.Namespace) -> int:
 def _save(name: str, target: Target, store: Store, screen: Screen) -> int:
     old = store.load(name) if name in store.names() else None
     store.save(name, target)
+    _print_saved(name, target, old, "capture", screen)
+    return 0
+
+
+def _print_saved(name: str, target: Target, old: Target | None, how: str, screen: Screen) -> None:
     packages = len(target.installed)
     screen.line(f"target {name}: {_profile(target)}, {packages} package{'' if packages == 1 else 's'} installed")
     if old is not None:
         changed = differences(old, target)
-        screen.line("nothing has changed since the last capture" if not changed else "changed since the last capture:")
+        screen.line(f"nothing has changed since the last {how}" if not changed else f"changed since the last {how}:")
         _print_differences(changed, screen, "before", "now")
-    return 0
 
 
 def _add(options: argparse.Namespace, store: Store, screen: Screen) -> int:
@@ -175,8 +179,12 @@ def _copy(options: argparse.Namespace, store: Store, screen: Screen) -> int:
         target = copied.copy(name, captured, host, options.repository, screen, dry_run=options.dry_run)
     if target is None:
         return 0
+    old = store.load(name) if name in store.names() else None
     store.save(name, captured)  # so that `target diff` shows in what the environment differs from the host
-    return _save(name, target, store, screen)
+    store.save(name, target)
+    # Only a copy can be compared with a copy: -march=native is replaced in it.
+    _print_saved(name, target, old if old is not None and old.source == target.source else None, "copy", screen)
+    return 0
 
 
 def _proof(options: argparse.Namespace) -> str | Signed:

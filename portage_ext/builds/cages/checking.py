@@ -86,5 +86,13 @@ def _compare(name: str, target: Target, now: Target) -> None:
         raise BlockedError(
             name,
             f"differs from the target: {'; '.join(named) or 'another Portage'}{more}",
-            f"bring the environment back to what the target is, or run `portage-ext target capture {name}` again",
+            f"bring the environment back to what the target is, or run `portage-ext target {_again(name, target)}` again",
         )
+
+
+def _again(name: str, target: Target) -> str:
+    """The action that made the target."""
+    kind, _, place = target.source.partition(":")
+    if kind in ("chroot", "prefix"):
+        return f"capture {name} --{'root' if kind == 'chroot' else kind} {place}"
+    return f"copy {name}"
