@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.builds.cages.checking import checking
+from portage_ext.builds.cages.checking import _compare, checking
 from portage_ext.errors.builds import BlockedError, CaptureError, JobError
 from portage_ext.targets import reach
 from portage_ext.targets.capture import Target
@@ -64,6 +64,19 @@ def test_one_that_differs_is_blocked_each_time_it_is_asked(monkeypatch: pytest.M
             with pytest.raises(BlockedError, match="CFLAGS"):
                 check()
     assert capture.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "command"),
+    [
+        ("prefix:/nowhere", "capture v2 --prefix /nowhere"),
+        ("chroot:/srv/x", "capture v2 --root /srv/x"),
+        ("layers:/x", "copy v2"),
+    ],
+)
+def test_the_command_that_takes_it_again_is_whole(source: str, command: str) -> None:
+    with pytest.raises(BlockedError, match=f"run `portage-ext target {command}` again"):
+        _compare("v2", replace(TARGET, source=source), DIFFERS)
 
 
 @pytest.mark.parametrize("error", [JobError("v2", "it failed"), OSError("it failed")])
