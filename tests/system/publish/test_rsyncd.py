@@ -50,9 +50,9 @@ def pull(url: str, mirror: Path, *, roots: bool = False) -> None:
     number = listed.stdout.strip().rsplit("/", 1)[1]
     guide = (CHECKOUT / "docs/publishing.md").read_text().split("with plain rsync", 1)[1].split("N is where", 1)[0]
     commands = [line.strip() for line in guide.splitlines() if line.startswith("    ")]
-    assert len(commands) == 6
-    assert commands[0].endswith("# only with an offline root")
-    commands = commands if roots else commands[1:]
+    assert len(commands) == 7
+    assert commands[1].endswith("# only with an offline root")
+    commands = commands if roots else [commands[0], *commands[2:]]
     meant = {"SRC/": f"{url}/", "/N": f"/{number}", "/srv/mirror": str(mirror)}
     for command in commands:
         for placeholder, value in meant.items():
@@ -62,7 +62,6 @@ def pull(url: str, mirror: Path, *, roots: bool = False) -> None:
 
 def test_a_mirror_that_pulls_serves_the_release_whole_and_forgets_with_the_publisher(made: Site, url: str, work: Path) -> None:
     mirror = work / "mirror"
-    (mirror / "releases").mkdir(parents=True)
     pull(url, mirror)
     assert snapshot(mirror / "production") == snapshot(made.served())
     made.pkgdir.add("app-misc/foo-2")
@@ -89,7 +88,6 @@ def test_a_mirror_of_a_channel_alone_has_its_packages(made: Site, url: str, work
 def test_a_mirror_that_pulls_has_the_roots_too(made: Site, url: str, work: Path) -> None:
     made.give_root()
     mirror = work / "mirror"
-    (mirror / "releases").mkdir(parents=True)
     pull(url, mirror, roots=True)
     assert snapshot(mirror / "root") == snapshot(made.tree.root / "root")
     assert (mirror / "production/root/1").read_bytes() == b"1"
