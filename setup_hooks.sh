@@ -20,38 +20,48 @@ source "$here/setup.d/removal.bash"
 usage() {
     cat <<'END'
 usage: portage-ext setup --role client|binhost|both [OPTION]...
-       portage-ext setup --status | --uninstall [--role ROLE] [--purge] [OPTION]...
+       portage-ext setup --status [OPTION]...
+       portage-ext setup --uninstall [--role ROLE] [--purge] [OPTION]...
 
-  --role ROLE         client: installs binaries; binhost: publishes them; both. Roles of earlier runs stay
+  --role ROLE         client: installs binaries; binhost: publishes them; both.
+                      Roles of earlier runs stay
   --root DIR          the system to work on (default: /)
-  --config-root DIR   the system whose /etc/portage is meant (default: that of --root)
+  --config-root DIR   use /etc/portage of this system (default: that of --root)
   --dry-run           only show what would be done
-  --status            say of each file whether it is in place, edited, missing or outdated
-  --uninstall         remove everything that was put in place; with --role only that role
-  --daily-update      run portage-ext update every day, by a systemd timer or cron
-  --no-daily-update   no longer
-  --service NAME,...  run these always: builder, coordinator, door, builds (the queue of builds); none: no longer
+  --status            show which files are in place, edited, missing, outdated
+  --uninstall         remove everything that was put in place; with --role only
+                      what belongs to that role
+  --daily-update      run portage-ext update every day, by systemd or cron
+  --no-daily-update   stop running it every day
+  --service NAME,...  keep these running: builder, coordinator, door, builds
+                      (the queue of builds); none: stop starting them
   --timer WHICH       systemd, cron or none (default: what the system has)
-  --purge             with --uninstall: also remove edited files, the published tree, and a signing key made here
+  --purge             with --uninstall: also remove edited files, the published
+                      tree, and a signing key made here
   --yes               do not ask for confirmation
 
 for a client
-  --binhost URL       what its clients have as sync-uri: http://HOST/TREE/CHANNEL
-  --key FPR|FILE      whole fingerprint of its key, from a source that you trust; or a file with that one key
-  --root-keys FPR,FPR instead of --key, where the binhost has an offline root: the fingerprints of all of its root keys
+  --binhost URL       the sync-uri for clients: http://HOST/TREE/CHANNEL
+  --key FPR|FILE      the whole fingerprint of its key, from a source that you
+                      trust; or a file that contains only that key
+  --root-keys FPR,FPR instead of --key, if the binhost has an offline root: the
+                      fingerprints of all of its root keys
   --root-threshold N  how many of them must have signed the root (default: all)
   --name NAME         its section in binrepos.conf (default: binhost)
   --no-fetch          do not fetch and verify the index at the end
 
 for a binhost
-  --signing-key FPR   sign with this key of gpg's (default: a key is made, without a passphrase, in /var/lib/portage-ext/signing)
-  --signing-home DIR  gpg's home with that key (default: gpg's own)
-  --tree DIR          where releases are published (default: /srv/binhost/packages)
+  --signing-key FPR   sign with this key (default: make a key without a
+                      passphrase in /var/lib/portage-ext/signing)
+  --signing-home DIR  the gpg home with that key (default: that of gpg itself)
+  --tree DIR          where to publish (default: /srv/binhost/packages)
   --channel NAME      the channel that clients follow (default: production)
-  --nginx FILE|none   the site file (default: /etc/nginx/conf.d/portage-ext.conf where there is an nginx)
-  --server-name NAME  its server_name (default: this host's name)
+  --nginx FILE|none   the site file (default, if there is an nginx:
+                      /etc/nginx/conf.d/portage-ext.conf)
+  --server-name NAME  its server_name (default: the name of this host)
 
-Exit status: 0 done, and with --status everything is in place; 1 refused or failed; 2 usage; 3 with --status: something is not.
+Exit status: 0 done, and with --status everything is in place; 1 refused or
+failed; 2 usage; 3 with --status: something is not in place.
 END
 }
 

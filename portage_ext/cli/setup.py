@@ -19,7 +19,7 @@ import portage_ext
 from portage_ext.errors.here import InstallerMissingError
 
 SCRIPT: Final = "setup_hooks.sh"
-_USAGE: Final = re.compile(r"^  (--[a-z-]+)( [A-Z]\S*)? +(\S.*)$", re.M)
+_USAGE: Final = re.compile(r"^  (--[a-z-]+)( [A-Z]\S*)? +(\S.*(?:\n {22}\S.*)*)$", re.M)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,4 +76,4 @@ def installer_options() -> Iterator[InstallerOption]:
     """The options in the installer's help, for completion; none where there is no installer."""
     script = installer()
     for name, value, text in _USAGE.findall(script.read_text(encoding="utf-8")) if script is not None else ():
-        yield InstallerOption(name, bool(value), text)
+        yield InstallerOption(name, bool(value), " ".join(text.split()))

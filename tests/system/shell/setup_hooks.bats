@@ -57,7 +57,7 @@ exec $(command -v "$tool") "\$@"
 END
         chmod +x "$work/steps/$tool"
     done
-    programs=$work/steps:$PORTAGE_BIN:$PATH
+    programs=$work/steps:$asked:$PORTAGE_BIN:$PATH
 }
 
 # usage: interrupted FIRST STRIDE AFTER ROLE-OPTION...: for every STRIDEth step, kill a run there, call AFTER, and compare.
