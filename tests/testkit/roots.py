@@ -12,6 +12,7 @@ import grp
 import os
 import pwd
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ DIRECTORIES = (
 )  # fmt: skip
 _MERGING = re.compile(r"=== \(\d+ of \d+\) Merging (?P<binary>Binary )?\((?P<cpv>[^:)]+)::")
 _MERGED = re.compile(r"::: completed emerge \(\d+ of \d+\) (?P<cpv>\S+) to ")
+_SHELL = re.compile(r"[|&;<>()$`\\*?\[#~\n]")
+"""What means more to a shell than a letter. Quotes are not among them: shlex takes them off as a shell does."""
 TIMEOUT = 900
 """Seconds after which a command in a test counts as hung. The largest build takes 30 s of CPU time: 300 on a busy machine."""
 
@@ -159,6 +162,7 @@ class Root:
         What our commands print with --json is held to docs/schemas.
         """
         environment = self.variables() | variables
+        command = self._without_shell(command)
         script = self.environment.script(command[0])
         if script is not None and as_user is None and warm.suits(command, environment):
             done = warm.run(self.environment.python, (str(script), *command[1:]), environment, self.path, TIMEOUT)
@@ -184,6 +188,13 @@ class Root:
         """What pip's entry points of Portage execute (portage.util.bin_entry_point), without a Python that only does that."""
         script = self.environment.script(command[0])
         return command if script is None else (str(self.environment.python), str(script), *command[1:])
+
+    def _without_shell(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """For a line in which a shell would only find words, these words: a program of Portage can then be forked (warm)."""
+        if command[:2] != ("sh", "-c") or len(command) != 3 or _SHELL.search(command[2]):
+            return command
+        words = tuple(shlex.split(command[2]))
+        return words if words and self.environment.script(words[0]) is not None else command
 
     def emerge(self, *arguments: str, as_user: int | None = None, **variables: str) -> Outcome:
         """Run emerge."""

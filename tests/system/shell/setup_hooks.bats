@@ -675,6 +675,7 @@ class Patch:
         return spec
 sys.meta_path.insert(0, Patch())
 END
+    programs=$PORTAGE_BIN:$PATH
     PYTHONPATH=$work/patched run -1 hooks --role client "${client[@]}"
     [[ $output == *"read has been replaced by another program"* ]]
     same_as_before
