@@ -21,7 +21,6 @@ from tests.testkit.daemon import free_port
 from tests.unit.builds.examples import job
 
 _SAMPLE = re.compile(r'([a-z_]+)(?:\{([a-z]+)="([A-Za-z0-9_-]+)"\})? ([0-9.]+)')
-NOW = int(time.time())
 
 
 def ask(port: int, path: str = "/metrics", host: str = "127.0.0.1") -> tuple[int, str, str]:
@@ -50,14 +49,20 @@ def samples(text: str) -> dict[str, float]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Path:
+def now() -> int:
+    """When this test begins: in a whole run that is minutes after this file was read."""
+    return int(time.time())
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, now: int) -> Path:
     """One job in each state, requested an hour ago, and failures of attempts."""
     path = tmp_path / "ledger.sqlite"
-    times = [NOW - 3600.0]
+    times = [now - 3600.0]
     made = Ledger(path, lambda: times[0])
     for number in range(8):
         made.request(f"{number}" * 64, "laptop", job())
-    times[0] = NOW - 600.0
+    times[0] = now - 600.0
 
     def end(number: int, failure: str = "", result: str = "") -> None:
         attempt = made.take("builder:b1", lambda key, fence: "", [f"{number}" * 64])
@@ -70,7 +75,7 @@ def ledger(tmp_path: Path) -> Path:
     end(1)
     end(2, result="/x")
     end(3, result="/x")
-    times[0] = NOW - 60.0
+    times[0] = now - 60.0
     made.publish("3" * 64, 1)
     end(4, failure="package")
     end(5, failure="builder")
@@ -80,9 +85,9 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_a_monitoring_system_reads(ledger: Path, tmp_path: Path) -> None:
+def test_what_a_monitoring_system_reads(ledger: Path, tmp_path: Path, now: int) -> None:
     builders = (Seen("b1", "lab", ("k",), "", 1, disk=2**30), Seen("b2", "", (), "drained", 0))
-    Status(NOW, 1, builders, (), 0.012).write(tmp_path)
+    Status(now, 1, builders, (), 0.012).write(tmp_path)
     with free_port() as port, Metrics(port, ledger, tmp_path):
         status, kind, text = ask(port)
         assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
@@ -95,7 +100,7 @@ def test_what_a_monitoring_system_reads(ledger: Path, tmp_path: Path) -> None:
     assert found["portage_ext_jobs cancelled"] == 1
     assert 3600 <= found["portage_ext_oldest_queued_seconds"] < 3900
     assert 600 <= found["portage_ext_longest_running_seconds"] < 900
-    assert found["portage_ext_last_publication_timestamp_seconds"] == NOW - 60
+    assert found["portage_ext_last_publication_timestamp_seconds"] == now - 60
     blamed = {one: found[f"portage_ext_attempt_failures_total {one}"] for one in ("builder", "checks", "package", "differs")}
     assert blamed == {"builder": 1, "checks": 1, "package": 1, "differs": 0}
     assert [found[f"portage_ext_builder_open {one}"] for one in ("b1", "b2")] == [1, 0]
@@ -128,10 +133,10 @@ def test_only_this_host_reaches_it_and_it_is_off_by_default(ledger: Path, tmp_pa
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_the_page_says_what_waits_and_why(ledger: Path, tmp_path: Path) -> None:
+def test_the_page_says_what_waits_and_why(ledger: Path, tmp_path: Path, now: int) -> None:
     with contextlib.closing(Ledger(ledger)) as opened:
         opened.explain({"0" * 64: 'no builder has "-march=<x>" \x1b[2J'})
-    Status(NOW, os.getpid(), (Seen("b1", "lab", ("k",), "drained: a&b", 1),), (Running("1" * 64, "b1", NOW - 90),), 0.0).write(
+    Status(now, os.getpid(), (Seen("b1", "lab", ("k",), "drained: a&b", 1),), (Running("1" * 64, "b1", now - 90),), 0.0).write(
         tmp_path
     )
     with free_port() as port, Metrics(port, ledger, tmp_path):
