@@ -154,18 +154,18 @@ def _bounded() -> type[tarfile.TarInfo]:
     class Bounded(tarfile.TarInfo):
         chain = 0
 
-        @classmethod
-        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-            found = super().frombuf(buf, encoding, errors)
-            extends = found.type in _EXTENDING
-            cls.chain = cls.chain + 1 if extends else 0
-            if cls.chain > limits.IMAGE_HEADERS:
+        def _proc_member(self, archive: tarfile.TarFile) -> Self | tarfile.TarInfo:
+            """Every header comes here before anything behind it is read. Not every Python calls ``frombuf`` for each."""
+            kind = type(self)
+            extends = self.type in _EXTENDING
+            kind.chain = kind.chain + 1 if extends else 0
+            if kind.chain > limits.IMAGE_HEADERS:
                 raise tarfile.ReadError("headers without end")
-            if found.size < 0 or (extends and found.size > limits.PAX_HEADER):
-                raise tarfile.ReadError(f"a header with a size of {found.size} bytes")
-            if found.issparse():
+            if self.size < 0 or (extends and self.size > limits.PAX_HEADER):
+                raise tarfile.ReadError(f"a header with a size of {self.size} bytes")
+            if self.issparse():
                 raise tarfile.ReadError("a sparse member")
-            return found
+            return cast("tarfile.TarInfo", super()._proc_member(archive))  # type: ignore[misc]
 
         def _sparse(self, *_: object) -> None:
             raise tarfile.ReadError("a sparse member")
