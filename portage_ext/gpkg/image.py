@@ -20,6 +20,7 @@ import tarfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError  # type: ignore[attr-defined]
 from typing import IO, Any, Final, Self, cast
 
 import zstandard
@@ -153,6 +154,14 @@ def _bounded() -> type[tarfile.TarInfo]:
 
     class Bounded(tarfile.TarInfo):
         chain = 0
+
+        @classmethod
+        def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+            """An archive does not end with a header that cannot be read, as it does for ``tarfile``."""
+            try:
+                return super().fromtarfile(archive)
+            except (InvalidHeaderError, TruncatedHeaderError) as error:
+                raise ReadError(str(error)) from None
 
         def _proc_member(self, archive: tarfile.TarFile) -> Self | tarfile.TarInfo:
             """Every header comes here before anything behind it is read. Not every Python calls ``frombuf`` for each."""
