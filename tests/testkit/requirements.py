@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,7 @@ PROGRAMS = (
     Program("bzip2", "bzip2", "app-arch/bzip2"),
     Program("chromedriver", "chromium-driver", "www-client/chromium"),
     Program("chromium", "chromium", "www-client/chromium"),
+    Program("file", "file", "sys-apps/file"),
     Program("flock", "util-linux", "sys-apps/util-linux"),
     Program("g++", "g++", "sys-devel/gcc", True),
     Program("gcc", "gcc", "sys-devel/gcc", True),
@@ -52,6 +54,7 @@ PROGRAMS = (
     Program("nft", "nftables", "net-firewall/nftables"),
     Program("rsync", "rsync", "net-misc/rsync"),
     Program("scanelf", "pax-utils", "app-misc/pax-utils"),
+    Program("shellcheck", "shellcheck", "dev-util/shellcheck"),
     Program("ssh", "openssh-client", "net-misc/openssh"),
     Program("sshd", "openssh-server", "net-misc/openssh"),
     Program("strace", "strace", "dev-util/strace"),
@@ -62,6 +65,8 @@ PROGRAMS = (
 )
 LOADER_32 = Program("/lib/ld-linux.so.2", "libc6-i386", "sys-libs/glibc")
 """For the one test that starts a 32-bit program; without it that test is skipped."""
+HEADERS = Program("Python.h", "python3-dev", "dev-lang/python")
+"""For the two C modules, which the tests compile."""
 VENV = Program("python3 -m venv", "python3-venv", "dev-lang/python", True)
 
 TOOLCHAIN = ("gcc", "g++", "cpp", "ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "strip")
@@ -84,6 +89,8 @@ def missing(what: What) -> list[Program]:
     absent = [one for one in wanted if find(one.name) is None]
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         absent.append(VENV)
+    if what == "test" and not Path(sysconfig.get_paths()["include"], "Python.h").exists():
+        absent.append(HEADERS)
     if what == "test" and find("apt-get") and not Path(LOADER_32.name).exists():
         absent.append(LOADER_32)
     return absent
