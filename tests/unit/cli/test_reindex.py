@@ -17,6 +17,7 @@ def test_short_work_draws_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_long_work_draws_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     bar = _Bar(time.monotonic() - 5)
     bar.update(3, 10)
     bar.update(7, 10)
