@@ -8,6 +8,7 @@ the running jobs again, and a late result of the earlier run is dropped because 
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import shutil
@@ -40,10 +41,16 @@ RUNNER: Final = "builder:"
 REFUSED: Final = 75
 """The exit status of `portage-ext builder perform` if it takes no jobs now (EX_TEMPFAIL)."""
 Say = Callable[[str], None]
-_TOLD: Final = 200
+_TOLD: Final = 50
 """The maximum number of waiting reasons that one step writes to the ledger."""
 _EXPLAINED: Final = 5.0
 """The maximum age of the recorded reason of a waiting job, in seconds."""
+
+
+def spare_the_collector() -> None:
+    """Let Python's collector of garbage pass over what was imported: to look at it takes longer than many a step."""
+    gc.collect()
+    gc.freeze()
 
 
 class Coordinator:
@@ -78,6 +85,7 @@ class Coordinator:
 
     def run(self) -> None:
         """Work until :meth:`stop`. Raises PortageExtError, OSError."""
+        spare_the_collector()
         directory = self._register.directory
         with locks.held(directory / ".lock", 0):
             self._finisher.start()
