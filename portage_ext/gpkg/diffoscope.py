@@ -69,8 +69,9 @@ def _run(program: str, place: Path) -> tuple[bytes, bytes]:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.communicate()[0], f"\ndiffoscope was ended after {limits.DIFFOSCOPE_SECONDS:.0f} s\n".encode()
-    # 1: they differ. 0 is possible: times are not in what it got, and we compare more than it shows.
-    if process.returncode in (0, 1):
+    # 1: they differ, unless nothing is said of how: then what runs it apart did not start. 0 is possible: times are not in what
+    # it got, and we compare more than it shows.
+    if process.returncode == 0 or (process.returncode == 1 and said):
         return said, b""
     return said, f"\ndiffoscope ended with status {process.returncode}:\n".encode() + trouble
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tests.testkit import schema, warm
+from tests.testkit import others, schema, warm
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.environments import Environment
 from tests.testkit.outcome import Outcome
@@ -161,6 +161,8 @@ class Root:
 
         What our commands print with --json is held to docs/schemas.
         """
+        if as_user is not None:
+            others.enter()
         environment = self.variables() | variables
         command = self._without_shell(command)
         script = self.environment.script(command[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.system.repositories import overlays
 from tests.system.repositories.conftest import inherit
 from tests.system.repositories.overlays import Client
+from tests.testkit import others
 
 GOOD = "app-misc/good"
 
@@ -75,6 +76,7 @@ def test_what_is_refused_and_what_is_left_out(work: Path, client: Client) -> Non
 
 
 def test_an_ebuild_that_never_ends_reaches_out_or_writes_harms_nobody(work: Path, client: Client) -> None:
+    others.enter()  # what is not trusted is read by another user
     evil = overlays.overlay(work / "guru")
     evil.write("profiles/categories", "app-misc\n")
     outside = work / "outside"

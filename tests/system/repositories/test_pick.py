@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.repositories import overlays
 from tests.system.repositories.overlays import Client, Overlay
-from tests.testkit import daemon, environments, keys, portages
+from tests.testkit import daemon, environments, keys, others, portages
 
 
 def state(client: Client) -> dict[str, tuple[int, int]]:
@@ -136,6 +136,7 @@ def test_only_commits_of_a_known_key_are_picked_from(work: Path, client: Client,
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the sync-user")
 def test_the_sync_user_fetches_reads_and_owns(client: Client, guru: Overlay) -> None:
+    others.enter()
     guru.ebuild("app-misc/who-1.0", 'DESCRIPTION="read by ${UID}"\n')
     guru.commit()
     subprocess.run(["chown", "-R", "nobody", guru.location], check=True)

@@ -609,6 +609,7 @@ goes() {
 @test "not root" {
     as_user=()
     [[ $EUID != 0 ]] || as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    "${as_user[@]}" test -r "$CHECKOUT/setup_hooks.sh" || skip "other users cannot enter $CHECKOUT"
     run -1 "${as_user[@]}" env -u TMPDIR PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --role client "${client[@]}" --yes
     [[ $output == *"only root may write to /"* || $output == *"/etc/portage is not there"* ]]
     run -1 "${as_user[@]}" env -u TMPDIR PATH="$PORTAGE_BIN:$PATH" HOME="$work" bash "$CHECKOUT/setup_hooks.sh" --uninstall --yes

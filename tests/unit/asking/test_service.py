@@ -32,7 +32,7 @@ for line in sys.stdin:
 
 
 def service(program: str, asking: Asking = ASKING) -> Service:
-    return Service(asking, (sys.executable, "-c", program))
+    return Service(asking, (sys.executable, "-u", "-c", program))
 
 
 def test_ssh_asks_no_password_and_names_the_port_before_the_host() -> None:

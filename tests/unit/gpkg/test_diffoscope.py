@@ -47,6 +47,11 @@ def test_a_failure_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert said == "half\n\ndiffoscope ended with status 2:\nno memory\n"
 
 
+def test_what_did_not_start_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = report(tmp_path, monkeypatch, "echo 'unshare: cannot change root filesystem propagation' >&2; exit 1")
+    assert said == "\ndiffoscope ended with status 1:\nunshare: cannot change root filesystem propagation\n"
+
+
 def test_it_is_ended_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "DIFFOSCOPE_SECONDS", 0.2)
     said = report(tmp_path, monkeypatch, "echo half; exec sleep 60")
