@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import stat
 
-import pytest
-
 from tests.testkit.environments import CACHE, CHECKOUT
 
 
@@ -14,6 +12,8 @@ def enter() -> None:
     """Skip the test if it runs as root and other users cannot enter the checkout, or where its environments are."""
     if os.getuid() != 0:
         return
+    import pytest  # the demo uses the testkit without it
+
     for place in (CHECKOUT, *CHECKOUT.parents, CACHE, *CACHE.parents):
         if not place.stat().st_mode & stat.S_IXOTH:
             pytest.skip(f"other users cannot enter {place}; clone into another directory to test this, such as /srv")
