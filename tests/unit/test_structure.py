@@ -6,6 +6,7 @@ import ast
 import functools
 import re
 import subprocess
+import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -120,3 +121,8 @@ def test_no_path_of_a_machine_and_nothing_left_open() -> None:
         assert not machine.search(text), name
         if name.startswith(("portage_ext/", "bashrc.d/", "dropin/")):
             assert not left_open.search(text), name
+
+
+def test_the_demo_needs_nothing_but_python() -> None:
+    program = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); import demo.demo"
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
