@@ -33,9 +33,13 @@ def load() -> None:
 def told(since: int, load: Callable[[], None] = load) -> bool:
     """Import, and wait for a byte on stdin. False if none comes: emerge has ended without a word, or takes long.
 
-    ``since`` is the time at which emerge started this process, in nanoseconds since 1970.
+    Also False if something cannot be imported, since emerge may be replacing just that: a later process may succeed, or
+    says what is wrong. ``since`` is the time at which emerge started this process, in nanoseconds since 1970.
     """
-    load()
+    try:
+        load()
+    except Exception:  # noqa: BLE001 - half of an upgraded package can fail in every way
+        return False
     stamps = _stamps()
     if not select.select([0], [], [], limits.AHEAD_WAIT)[0] or not os.read(0, 1):
         return False

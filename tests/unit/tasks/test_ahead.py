@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.tasks import ahead
 from tests.testkit import environments
 
 # Portage is not imported here: that is for tests/system/hooks/test_ahead.py.
@@ -84,6 +85,13 @@ def test_it_starts_again_if_a_module_was_changed(start: Start, tmp_path: Path, h
     made = process.communicate("\n")[0]
     assert made.startswith("again ")
     assert made.endswith("second\n")
+
+
+def test_it_does_not_begin_if_a_module_cannot_be_imported() -> None:
+    def load() -> None:
+        raise SyntaxError("half of a file, which emerge replaces just now")
+
+    assert not ahead.told(0, load)
 
 
 def test_it_starts_again_if_a_module_may_have_changed_while_it_was_imported(start: Start) -> None:
