@@ -47,9 +47,23 @@ def areas(settings: Publishing, header_uri: str) -> dict[str, Callable[[], Area]
         if one is not None and one.url:
             private = f"[{table}]" if one.private else ""
             found[f"served by [{table}]"] = partial(_tree, f"served by [{table}]", Tree(one.tree), one.url, private)
-    if urlsplit(header_uri).scheme in ("http", "https"):
-        found["served PKGDIR"] = partial(_area, "served PKGDIR", [_Served(header_uri)])
+    if header_uri.lower().startswith(("http:", "https:")):
+        found["served PKGDIR"] = partial(_pkgdir, header_uri)
     return found
+
+
+def _pkgdir(uri: str) -> Area:
+    try:
+        named = urlsplit(uri).hostname
+    except ValueError:
+        named = None
+    if not named:
+        wrong = health.error(
+            f"PORTAGE_BINHOST_HEADER_URI is not a URL: {uri}",
+            "correct it in make.conf: Portage tells clients of PKGDIR to fetch packages from there",
+        )
+        return Area("served PKGDIR", "cannot be checked", (wrong,))
+    return _area("served PKGDIR", [_Served(uri)])
 
 
 def _tree(called: str, tree: Tree, url: str, private: str) -> Area:
@@ -61,7 +75,7 @@ def _area(called: str, served: list[_Served]) -> Area:
         return Area(called, "nothing is published yet")
     try:
         address = public_address(served[0].url)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a part of the name is empty or too long for DNS
         return Area(called, shown.line(f"the name in {served[0].url} has no address here: {error}"))
     if not address:
         return Area(called, shown.line(f"{served[0].url} has no public address"))

@@ -71,6 +71,18 @@ def test_what_strangers_do_not_get_is_no_finding(tree: Path, url: str, public: C
     assert found(tree, url, private=True) == []
 
 
+@pytest.mark.parametrize("uri", ["http://[", "http://", "https:///packages", "HTTP://[::1/packages"])
+def test_a_header_uri_that_is_no_url(tree: Path, uri: str) -> None:
+    assert found(tree, None, header=uri) == [(Severity.ERROR, f"PORTAGE_BINHOST_HEADER_URI is not a URL: {uri}")]
+
+
+def test_a_name_that_no_dns_can_have_has_no_address(tree: Path) -> None:
+    (area,) = exposure.areas(Publishing(), f"http://{'a' * 64}.example/packages").values()
+    found = area()
+    assert found.summary.startswith("the name in http://aaaa")
+    assert found.findings == ()
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [
