@@ -97,6 +97,7 @@ def _tell(one: Standing, states: dict[str, str], several: bool, tails: dict[str,
         screen.line(f"builds {entry.job.cpv}{about}")
         tails[entry.key] = _Tail(means.places.log(entry.key, entry.fence), f"{entry.job.cpv}: " if several else "")
     elif entry.state == "queued" and before == "running":
-        screen.line(f"will build {entry.job.cpv} again")
+        why = f": {entry.reason}" if entry.reason else ""
+        screen.line(f"{entry.job.cpv} is queued again{why}")
     elif entry.state == "checked":
         screen.line(f"built {entry.job.cpv}")
