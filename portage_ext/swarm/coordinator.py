@@ -287,7 +287,7 @@ class Coordinator:
         try:
             scratches.clear(self._means.places)
         except OSError as error:
-            self._say(f"the next start will delete the temporary files of a coordinator that was killed: {error}")
+            self._say(f"temporary files of a killed coordinator cannot be deleted ({error}); the next start tries again")
         kept: set[str] = set()
         for attempt in self.ledger.running():
             if not attempt.runner.startswith(RUNNER):

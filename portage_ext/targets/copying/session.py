@@ -43,8 +43,7 @@ class Session:
         try:
             self._write(given)
             self._read()
-        except BaseException:
-            # Without an object there is no ``with`` to end the program on the other host, and it must end after Ctrl-C, too.
+        except BaseException:  # also Ctrl-C: without an object, there is no ``with`` to end the program on the other host
             self.__exit__()
             raise
 
