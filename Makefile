@@ -33,7 +33,7 @@ help:
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
-	@echo "make bench           the wants of speed beside their peers; writes docs/figures.md, fails on a miss"
+	@echo "make bench           the wants of speed beside their peers; writes docs/figures.md, fails on a miss (ROWS=--quick: minutes)"
 	@echo "make bench-each      every other measurement, one after the other"
 	@echo "make pictures        the pictures in docs/images, taken again"
 	@echo "make clean           remove everything that these commands have made"
@@ -133,10 +133,11 @@ test-portage: check-programs $(VENV)/complete
 test-differential: check-programs $(VENV)/complete
 	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(PROVE) -q -n $(WORKERS) -k differential tests
 
-# BENCH keeps generated packages between runs; bench.reindex also wants createrepo_c and rpmbuild.
+# BENCH keeps generated packages between runs, about 14 GB. On Debian the peers are apt-utils, createrepo-c, reprepro and rpm.
+# ROWS=--quick shows in minutes that it works; ROWS="--only reindex,change" or ROWS="--rounds 3": see bench/all.py.
 BENCH ?= .sandbox-bench
 bench: check-programs $(VENV)/complete
-	$(RUN) -m bench.all $(BENCH) --document docs/figures.md
+	$(RUN) -m bench.all $(BENCH) --document docs/figures.md $(ROWS)
 
 # The single measurements, whose tables stand in docs/figures.md too.
 bench-each: check-programs $(VENV)/complete

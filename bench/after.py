@@ -13,7 +13,6 @@ import argparse
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 from bench import measure, packages
@@ -63,8 +62,8 @@ def main() -> None:
     print(measure.table(rows), flush=True)
 
 
-def measured(work: Path, count: int, runs: int, version: str = environments.NEWEST) -> tuple[float, dict[str, Figure]]:
-    """Seconds of the first run over ``count`` signed packages, and what each way takes afterwards."""
+def measured(work: Path, count: int, runs: int, version: str = environments.NEWEST) -> tuple[Figure, dict[str, Figure]]:
+    """The first run over ``count`` signed packages, and what each way takes afterwards."""
     work.mkdir(parents=True, exist_ok=True)
     kept = work.absolute() / f"signed-{count}"
     with tempfile.TemporaryDirectory(prefix="pe-", dir=work.parent, ignore_cleanup_errors=True) as short:
@@ -89,7 +88,7 @@ def measured(work: Path, count: int, runs: int, version: str = environments.NEWE
             shutil.rmtree(gnupg.parent)
 
 
-def compare(work: Path, pool: Path, key: SigningKey, runs: int, version: str) -> tuple[float, dict[str, Figure]]:
+def compare(work: Path, pool: Path, key: SigningKey, runs: int, version: str) -> tuple[Figure, dict[str, Figure]]:
     """What :func:`measured` returns."""
     work.chmod(0o755)
     repository = EbuildRepository.create(work / "repo")
@@ -109,9 +108,7 @@ def compare(work: Path, pool: Path, key: SigningKey, runs: int, version: str) ->
         ours.etc("portage-ext.toml", SETTINGS.format(key=key.fingerprint, home=key.home, tree=work / "tree", mode=word))
 
     mode("publish")
-    started = time.monotonic()
-    ours.run("portage-ext", "after-emerge").ok()
-    first = time.monotonic() - started
+    first = Figure.of([measure.once(Command("first", ("portage-ext", "after-emerge"), ours.variables()))])
     ignored = shutil.ignore_patterns("Packages*", ".portage-ext*")
     shutil.copytree(pkgdir, other, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
     for name in ("Packages", "Packages.gz"):

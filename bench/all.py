@@ -1,189 +1,127 @@
 """Every want of speed beside its peers, interleaved in one run: prints the table, writes it into a document, fails on a miss.
 
-    python -m bench.all [WORK] [--count 10000] [--signed 10000] [--releases 30000] [--megabytes 500] [--runs 3]
-                        [--only reindex,change,createrepo,fetch,after,releases] [--document docs/figures.md]
+    python -m bench.all [WORK] [--quick] [--rounds 1] [--only reindex,change,…] [--document docs/figures.md]
+                        [--counts 10000,30000] [--signed 10000,30000] [--releases 30000] [--many 100000] [--runs 3] …
 
-WORK keeps generated packages. Every figure is a median of whole processes with the least and the greatest beside it; wall time
-and CPU time come from the kernel. Run it on a machine that does nothing else. The exit status is 1 when a want is missed.
+WORK keeps generated packages (about 14 GB). Every figure is a median of whole processes with the least and the greatest beside
+it; wall time and CPU time come from the kernel. A slow peer runs less often than ours: the table says how often. Run it on a
+machine that does nothing else. With ``--rounds`` all is measured as often, and a row shows the figure of each round.
+
+The exit status is 1 when a want is missed; a want that could not be measured is missed, too. ``--quick`` shows within minutes
+that everything works: few packages, one run. Its figures mean nothing, so the document stays as it is, and the exit status is 1
+only when a row could not be measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import statistics
+import platform
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final
 
-from bench import after, measure, reindex, releases, rpms, trust, wanted
-from bench.measure import Command
+from bench import measure, reindex, wanted
+from bench.rows import indexing, large, publishing, trusted
+from bench.rows.sizes import QUICK, Bench, Sizes
 from bench.wanted import Want
-from tests.testkit import keys
 
-Samples = Mapping[str, Sequence[tuple[float, float, float]]]
-
-
-def interleaved(commands: Sequence[Command], runs: int) -> Samples:
-    """Wall time, CPU time and peak memory of each run, by the command's name."""
-    samples: dict[str, list[tuple[float, float, float]]] = {command.name: [] for command in commands}
-    for _ in range(runs):
-        for command in commands:
-            samples[command.name].append(measure.once(command))
-    return samples
-
-
-def middle(samples: Samples, name: str, part: int = 0) -> float:
-    return statistics.median(one[part] for one in samples[name])
-
-
-def told(samples: Samples, name: str) -> str:
-    """Wall and CPU time of ``name`` with the spread."""
-    walls = [one[0] for one in samples[name]]
-    return f"{middle(samples, name):.3g} s ({min(walls):.3g} to {max(walls):.3g}; CPU {middle(samples, name, 1):.3g})"
-
-
-def full(options: argparse.Namespace) -> Iterator[Want]:
-    bench = reindex.Bench(options.work / "reindex", options.runs, 0)
-    for count, signed in ((options.count, False), (options.signed, True)):
-        pkgdir = bench.pkgdir(count, signed=signed)
-
-        def empty(pkgdir: Path = pkgdir) -> None:
-            reindex.clear(pkgdir)
-
-        ours = bench.command("ours", reindex.FULL, pkgdir, "portage-ext", "reindex", before=empty)
-        theirs = bench.command("Portage", reindex.FULL, pkgdir, "emaint", "binhost", "--fix", before=empty)
-        found = interleaved([ours, theirs], options.runs)
-        kind = "signed" if signed else "unsigned"
-        ratio = middle(found, "Portage") / middle(found, "ours")
-        yield Want(f"full reindex of {count} {kind}", told(found, "ours"), told(found, "Portage"), ratio, 30, " times")
-
-
-def change(options: argparse.Namespace) -> Iterator[Want]:
-    bench = reindex.Bench(options.work / "reindex", options.runs, 0)
-    pkgdir = bench.pkgdir(options.count, signed=False)
-    theirs = pkgdir.with_name(f"{pkgdir.name}-portage")
-    shutil.rmtree(theirs, ignore_errors=True)
-    subprocess.run(["cp", "-al", str(pkgdir), str(theirs)], check=True)
-    commands = []
-    for name, place, words in (
-        ("ours", pkgdir, ("portage-ext", "reindex")),
-        ("Portage", theirs, ("emaint", "binhost", "--fix")),
-    ):
-        numbers = iter(range(10_000))
-
-        def step(place: Path = place, numbers: Iterator[int] = numbers) -> None:
-            reindex.change(place, next(numbers))
-
-        reindex.clear(place)
-        commands.append(bench.command(name, reindex.INCREMENTAL, place, *words, before=step))
-        measure.once(commands[-1])
-    found = interleaved(commands, options.runs)
-    shutil.rmtree(theirs)
-    ratio = middle(found, "Portage") / middle(found, "ours")
-    yield Want(f"one change among {options.count}", told(found, "ours"), told(found, "Portage"), ratio, 10, " times")
-
-
-def createrepo(options: argparse.Namespace) -> Iterator[Want]:
-    if not shutil.which("createrepo_c") or not shutil.which("rpmbuild"):
-        print("createrepo_c or rpmbuild is not installed: that want is not measured", file=sys.stderr)
-        return
-    bench = reindex.Bench(options.work / "reindex", options.runs, 0)
-    pkgdir, place = bench.pkgdir(options.count, signed=False), options.work / f"rpms-{options.count}"
-    if not place.is_dir():
-        rpms.build(place, options.count)
-
-    def empty() -> None:
-        reindex.clear(pkgdir)
-
-    ours = bench.command("ours", reindex.FULL, pkgdir, "portage-ext", "reindex", before=empty)
-    theirs = Command("createrepo_c", ("createrepo_c", "--quiet", str(place)), dict(os.environ))
-    found = interleaved([ours, theirs], options.runs)
-
-    def per_byte(name: str, directory: Path, pattern: str) -> float:
-        return middle(found, name, 1) / sum(path.stat().st_size for path in directory.rglob(pattern))
-
-    ratio = per_byte("ours", pkgdir, "*.gpkg.tar") / per_byte("createrepo_c", place, "*.rpm")
-    title = f"CPU of a full reindex of {options.count}, by bytes, of createrepo_c's"
-    yield Want(title, told(found, "ours"), told(found, "createrepo_c"), ratio, 2.5, " times", most=True)
-
-
-def fetch(options: argparse.Namespace) -> Iterator[Want]:
-    with tempfile.TemporaryDirectory(prefix="pe-", ignore_cleanup_errors=True) as name:
-        work = Path(name)
-        work.chmod(0o755)
-        key = keys.new_key(work / "key")
-        try:
-            bench = trust._Bench(work, key, options.runs)
-            bench.make(1, options.megabytes)
-            for title, size, commands, runs in bench.fetches():
-                found = interleaved(commands, runs)
-                ours, theirs = middle(found, "ours"), middle(found, "wget")
-                what, sides = f"fetch {size / 1e6:.1f} MB", (told(found, "ours"), told(found, "wget"))
-                if title == "large":
-                    yield Want(f"{what}, of wget's rate", *sides, theirs / ours, 1, " times")
-                else:
-                    yield Want(f"{what}, above wget", *sides, (ours - theirs) * 1000, 25, " ms", most=True)
-        finally:
-            keys.kill_agents(key.home)
-
-
-def upkeep(options: argparse.Namespace) -> Iterator[Want]:
-    first, found = after.measured(options.work / "after", options.signed, options.runs)
-    alone = found["Portage alone"].seconds
-    yield Want(f"first after-emerge over {options.signed} signed packages", f"{first:.3g} s", "", first, 15, " s", most=True)
-    for mode in ("index", "publish"):
-        one = found[mode]
-        ours, adds = f"{one.seconds:.3g} s (CPU {one.cpu:.3g})", one.seconds - alone
-        yield Want(f'after-emerge = "{mode}" adds', ours, f"emerge alone {alone:.3g} s", adds, 0.3, " s", most=True)
-
-
-def published(options: argparse.Namespace) -> Iterator[Want]:
-    kept = reindex.Bench(options.work / "reindex", options.runs, 0).pkgdir(options.releases, signed=False)
-    seconds, directories = releases.measured(options.work / "releases", options.releases, 100, options.runs, pkgdir=kept)
-    what = f"a release of {options.releases} packages, 100 changed"
-    yield Want(f"{what}, gate index", f"{seconds:.3g} s", "", seconds, 0.7, " s", most=True)
-    yield Want(f"directories that {what} adds", f"{directories:.0f}", "", directories, 16, "", most=True)
-
-
-PARTS: Final[dict[str, Callable[[argparse.Namespace], Iterator[Want]]]] = {
-    "reindex": full,
-    "change": change,
-    "createrepo": createrepo,
-    "fetch": fetch,
-    "after": upkeep,
-    "releases": published,
+Part = Callable[[Bench], Iterator[Want]]
+PARTS: Final[dict[str, Part]] = {
+    "reindex": indexing.full,
+    "change": indexing.change,
+    "peers": indexing.peers,
+    "signing": trusted.signing,
+    "fetch": trusted.fetching,
+    "after": publishing.upkeep,
+    "releases": publishing.published,
+    "whitelist": large.listed,
+    "memory": large.memory,
+    "plan": large.plan,
 }
 
 
-def main() -> int:
+def measured(bench: Bench, parts: Mapping[str, Part]) -> list[Want]:
+    """The rows of ``parts``. One that fails does not end the others: its remaining wants count as missed."""
+    wants: list[Want] = []
+    for name, part in parts.items():
+        started = time.monotonic()
+        try:
+            for want in part(bench):
+                if want.figure is None:
+                    print(f"{want.what}: not measured: {want.beside}", file=sys.stderr, flush=True)
+                wants.append(want)
+                print("  ".join(wanted.rows([[want]])[0]), file=sys.stderr, flush=True)
+        except (RuntimeError, OSError, subprocess.SubprocessError, AssertionError) as error:
+            reason = " ".join(str(error).split())
+            print(f"{name}: failed: {reason}", file=sys.stderr, flush=True)
+            wants.append(Want(f"the other rows of {name}", "", f"failed: {reason[:200]}", None, 0))
+        print(f"{name} took {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    return wants
+
+
+def conditions(runs: int, rounds: int) -> list[str]:
+    """When, where and on what it is measured, as lines of a document."""
+    load = os.getloadavg()[0]
+    times = "one round" if rounds == 1 else f"{rounds} rounds: a row has the figure of each, and the times of the middle one"
+    return [
+        f"Measured on {time.strftime('%Y-%m-%d')}: {os.cpu_count()} processors, load {load:.1f} at the start, Python "
+        f"{platform.python_version()}, Portage {reindex.FULL} (one change: {reindex.INCREMENTAL}), {times}.",
+        f"Cells have wall and CPU time of whole processes, all of a row in turn: medians of {runs}, or of as many runs as they",
+        "say, and in brackets the least and the greatest. A peer that takes minutes runs less often. One marked ~ was not run:",
+        "its time is scaled from fewer packages. “X by ours” is X's wall time divided by ours. Rows without a want compare.",
+    ]
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, nargs="?", default=Path(".sandbox-bench"))
-    for name, default in (("count", 10_000), ("signed", 10_000), ("releases", 30_000), ("megabytes", 500), ("runs", 3)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", default=",".join(PARTS), metavar=",".join(PARTS))
     parser.add_argument("--document", type=Path)
-    options = parser.parse_args()
-    options.work = Path(os.path.abspath(options.work))
-    options.work.mkdir(parents=True, exist_ok=True)
-    options.work.chmod(0o755)
-    wants = []
-    for part in options.only.split(","):
-        for want in PARTS[part](options):
-            print("  ".join(want.row()), file=sys.stderr, flush=True)
-            wants.append(want)
-    about = (
-        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, medians of {options.runs}:"
-    )
-    print(about + "\n" + measure.table([wanted.HEADING, *(want.row() for want in wants)]))
+    for field in fields(Sizes):
+        parser.add_argument(f"--{field.name}", type=_numbers if isinstance(field.default, tuple) else type(field.default))
+    options = parser.parse_args(words)
+    unknown = [name for name in options.only.split(",") if name not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return options
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def sizes(options: argparse.Namespace) -> Sizes:
+    """The usual or the quick sizes, with what was given instead."""
+    given = {field.name: value for field in fields(Sizes) if (value := getattr(options, field.name)) is not None}
+    return replace(QUICK if options.quick else Sizes(), **given)
+
+
+def main() -> int:
+    options = arguments()
+    work = Path(os.path.abspath(options.work))
+    work.mkdir(parents=True, exist_ok=True)
+    work.chmod(0o755)
+    bench = Bench(work, sizes(options))
+    about = conditions(bench.sizes.runs, options.rounds)
+    parts = {name: PARTS[name] for name in options.only.split(",")}
+    rounds = [measured(bench, parts) for _ in range(options.rounds)]
+    print("\n".join(about) + "\n\n" + measure.table([wanted.HEADING, *wanted.rows(rounds)]))
+    if options.quick:
+        lacking = wanted.unmeasured(rounds)
+        print(f"\nquick: {len(lacking)} rows were not measured; the figures mean nothing")
+        return 1 if lacking else 0
     if options.document:
-        wanted.put(options.document, wanted.document(wants, about))
-    return 0 if all(want.met for want in wants) else 1
+        wanted.put(options.document, wanted.document(rounds, about))
+    missed = wanted.missed(rounds)
+    print(f"\n{len(missed)} wants missed" + "".join(f"\n  {what}" for what in missed))
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

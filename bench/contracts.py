@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import measure
-from bench.measure import Command
+from bench.measure import Command, Figure
 from portage_ext.elf.reader import MAGIC, read_object
 from portage_ext.elf.system import System
 from portage_ext.elf.tree import read_image
@@ -108,17 +108,21 @@ def contracts(work: Path, runs: int) -> list[list[str]]:
     ]
 
 
-def many_binaries(work: Path, pkgdir: Path) -> EbuildRepository:
-    """An index of BINARIES packages with contracts of the usual size, each needing what another defines, and their ebuilds."""
+def many_binaries(work: Path, pkgdir: Path, binaries: int, entries: int) -> EbuildRepository:
+    """An index of ``entries`` packages with contracts of the usual size, each needing what another defines.
+
+    The first ``binaries`` of them have ebuilds.
+    """
     repository = EbuildRepository.create(work / "many", "many")
     dice = random.Random(2)
     # Those that every C library of the last years has.
     c_library = [
         f"GLIBC_2.{n}" for n in ("2.5", "3", "3.2", "3.4", "4", "5", "6", "7", "9", "10", "14", "15", "16", "17", "33", "34")
     ]
-    entries = []
-    for number in range(BINARIES):
-        repository.data(f"app-misc/p{number}-1")
+    blocks = []
+    for number in range(entries):
+        if number < binaries:
+            repository.data(f"app-misc/p{number}-1")
         needs = [
             Need("x86_64", "libc.so.6", frozenset(dice.sample(c_library, 9))),
             Need("x86_64", "libm.so.6", frozenset(["GLIBC_2.29"])),
@@ -128,7 +132,7 @@ def many_binaries(work: Path, pkgdir: Path) -> EbuildRepository:
             ),
         ]
         defines = {("x86_64", f"libp{number}.so.1"): frozenset([f"P{number}_1", f"P{number}_2"])}
-        entries.append(
+        blocks.append(
             f"BUILD_ID: 1\nBUILD_TIME: 1700000000\nCPV: app-misc/p{number}-1\nDEFINED_PHASES: install\nEAPI: 8\n"
             f"KEYWORDS: amd64\n"
             f"LICENSE: GPL-2\nMD5: {dice.randbytes(16).hex()}\nMTIME: 1700000000\n"
@@ -136,26 +140,31 @@ def many_binaries(work: Path, pkgdir: Path) -> EbuildRepository:
             f"PROVIDES: x86_64: libp{number}.so.1\nREPO: many\nREQUIRES: x86_64: libc.so.6\nSHA1: {dice.randbytes(20).hex()}\n"
             f"SIZE: 61440\n{KEY}: {SymbolContract(tuple(needs), defines)}\nUSE: amd64 elibc_glibc kernel_linux\n"
         )
-    header = f"ARCH: amd64\nCHOST: x86_64-pc-linux-gnu\nPACKAGES: {BINARIES}\nTIMESTAMP: 1700000000\nVERSION: 0\n\n"
+    header = f"ARCH: amd64\nCHOST: x86_64-pc-linux-gnu\nPACKAGES: {entries}\nTIMESTAMP: 1700000000\nVERSION: 0\n\n"
     pkgdir.mkdir()
-    (pkgdir / "Packages").write_text(header + "\n".join(entries) + "\n")
+    (pkgdir / "Packages").write_text(header + "\n".join(blocks) + "\n")
     return repository
 
 
-def plan(work: Path, runs: int) -> list[list[str]]:
+def planned(work: Path, runs: int, binaries: int, entries: int) -> dict[str, Figure]:
+    """``emerge -pg`` of ``binaries`` packages among ``entries`` in the index: check off, order unchanged, a new order."""
     pkgdir = work / "pkgdir"
-    repository = many_binaries(work, pkgdir)
+    repository = many_binaries(work, pkgdir, binaries, entries)
     environment = chain.environments.environment()
     with httpd.serve(pkgdir) as server:
         root = Root.create(work / "plan", environment, [repository])
         root.etc("binrepos.conf", f"[many]\nsync-uri = {server.url}\nlocation = {work}/cache\nverify-signature = false\n")
         root.run("egencache", "--update", "--repo", "many", "--jobs", "2").ok()
-        shuffled = random.Random(3).sample(range(BINARIES), BINARIES)
+        shuffled = random.Random(3).sample(range(binaries), binaries)
         emerge = [str(environment.bin / "emerge"), "-pgq", *(f"app-misc/p{number}" for number in shuffled)]
         commands = [
             Command(mode, emerge, root.variables() | {"PORTAGE_EXT_TOOLCHAIN": mode}) for mode in ("off", "warn", "enforce")
         ]
-        figures = measure.compare(commands, runs)
+        return measure.compare(commands, runs)
+
+
+def plan(work: Path, runs: int) -> list[list[str]]:
+    figures = planned(work, runs, BINARIES, BINARIES)
     off = figures["off"].seconds
     return [
         [f"emerge -pg of {BINARIES} binaries, check off", f"{off:.3f} s", ""],

@@ -179,12 +179,8 @@ class Bench:
         pkgdir = self.pkgdir(count, signed=False)
 
         def take() -> float:
-            clear(pkgdir)
-            environment = self.roots[FULL].variables() | {"PKGDIR": str(pkgdir)}
-            with subprocess.Popen(["portage-ext", "reindex"], env=environment, stdout=subprocess.DEVNULL) as process:
-                with peak(process.pid) as highest:
-                    process.wait()
-            return round(highest[0] / 1024, 1)
+            command = self.command("ours", FULL, pkgdir, "portage-ext", "reindex", before=lambda: clear(pkgdir))
+            return round(memory_of(command), 1)
 
         row = {"ours": float(self.once(f"{count} memory ours", take))}
         if f"plain {count} Portage" in self.figures:
@@ -226,6 +222,17 @@ def peak(pid: int) -> Iterator[list[int]]:
     finally:
         stop.set()
         watcher.join()
+
+
+def memory_of(command: Command) -> float:
+    """MiB: the highest sum of Pss of all processes of ``command``."""
+    command.before()
+    with subprocess.Popen(command.words, env=dict(command.environment), stdout=subprocess.DEVNULL) as process:
+        with peak(process.pid) as highest:
+            process.wait()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command.words)}: exit status {process.returncode}")
+    return highest[0] / 1024
 
 
 def show(value: float | None) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import measure, packages
-from bench.measure import Command, table
+from bench.measure import Command, Figure, table
 from tests.testkit import environments, keys
 from tests.testkit.ebuilds import EbuildRepository
 from tests.testkit.roots import Root
@@ -75,13 +75,10 @@ def count_directories(tree: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Medians over ``runs`` runs: seconds of wall time, CPU seconds of all processes, MiB of the largest one."""
+    """A command and its figures; MiB are those of its largest process."""
 
     what: str
-    wall: float
-    cpu: float
-    mib: float
-    runs: int
+    figure: Figure
 
 
 @dataclass(slots=True)
@@ -120,7 +117,7 @@ class Played:
         publish = ("publish", "--tree", str(self.tree), "--channel", "staging", "--no-prune", *signing, "--gates")
         promote = ("promote", "--tree", str(self.tree), "staging", "production", *signing, "--gates", "index")
         sent = ("mirror", "--tree", str(self.tree), "--to", str(self.work / "mirror"))
-        seeds = iter(range(10_000))
+        seeds, numbers = iter(range(10_000)), iter(range(1, 10_000))
 
         def others() -> None:
             change(self.root.pkgdir, list(self.paths), changed, seed=next(seeds))
@@ -129,9 +126,14 @@ class Played:
             others()
             measure.once(self._command(*publish, "none"))
 
+        def promoted() -> None:
+            released()
+            measure.once(self._command(*promote))
+
         def abandoned() -> None:
             # As a prune leaves them that was killed after its first step: retention itself keeps what was live lately.
-            for number in (1, 2):
+            for _ in range(2):
+                number = next(numbers)
                 (self.tree / f"releases/{number}").rename(self.tree / f"releases/.gone.{number}")
 
         yield self._step(FIRST, self._command(*publish, "none"))
@@ -140,8 +142,10 @@ class Played:
         yield self._step("publish, no difference", self._command(*publish[:-1]))
         measure.once(self._command(*promote))
         yield self._step(PROMOTE, self._command(*promote, before=released), runs)
-        yield self._step(ROLLBACK, self._command("rollback", "--tree", str(self.tree), "production", *signing))
-        yield self._step(PRUNE, self._command("prune", "--tree", str(self.tree), before=abandoned))
+        yield self._step(
+            ROLLBACK, self._command("rollback", "--tree", str(self.tree), "production", *signing, before=promoted), runs
+        )
+        yield self._step(PRUNE, self._command("prune", "--tree", str(self.tree), before=abandoned), runs)
         if mirror:
             yield self._step(MIRROR, self._command(*sent))
             yield self._step(MIRROR_CHANGES, self._command(*sent, before=released))
@@ -170,8 +174,13 @@ class Played:
                 after = usage(self.tree)
                 self.directories.append(count_directories(self.tree) - had)
                 self.growth.append({part: after[part] - before[part] for part in after})
-        wall, cpu, mib = (statistics.median(values) for values in zip(*samples, strict=True))
-        return Step(what, wall, cpu, mib, runs)
+        return Step(what, Figure.of(samples))
+
+    def grew(self) -> str:
+        """The bytes that a release added, as the median says, by kind."""
+        return ", ".join(
+            f"{part} {statistics.median(one[part] for one in self.growth) / 1e6:.1f} MB" for part in self.growth[0]
+        )
 
 
 def main() -> None:
@@ -184,39 +193,19 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
-    peer = not options.no_peer
-    measured(
-        options.work, options.count, options.changed, options.runs, pkgdir=options.pkgdir, peer=peer, mirror=options.mirror
-    )
-
-
-def measured(
-    place: Path,
-    count: int,
-    changed: int,
-    runs: int,
-    *,
-    pkgdir: Path | None = None,
-    peer: bool = False,
-    mirror: bool = False,
-) -> tuple[float, float]:
-    """Print the table; seconds of a publish with the gate `index`, and the directories that a release adds (medians)."""
-    played = Played.begun(Path(os.path.abspath(place)), count, pkgdir)
-    print(f"{len(played.paths)} packages, {changed} changed in each run, load {os.getloadavg()[0]:.1f}", flush=True)
+    played = Played.begun(Path(os.path.abspath(options.work)), options.count, options.pkgdir)
+    print(f"{len(played.paths)} packages, {options.changed} changed in each run, load {os.getloadavg()[0]:.1f}", flush=True)
     steps: list[Step] = []
     try:
-        steps.extend(played.steps(changed, runs, mirror=mirror))
-        if peer:
-            steps.extend(played.peer(changed))
+        steps.extend(played.steps(options.changed, options.runs, mirror=options.mirror))
+        if not options.no_peer:
+            steps.extend(played.peer(options.changed))
     finally:
         played.ended()
-        rows = [(one.what, f"{one.wall:.2f} ({one.cpu:.2f})", f"{one.mib:.0f}", str(one.runs)) for one in steps]
-        print(table([("work", "seconds (CPU)", "MiB", "runs"), *rows]), flush=True)
-    growth = played.growth
-    parts = ", ".join(f"{part} {statistics.median(one[part] for one in growth) / 1e6:.1f} MB" for part in growth[0])
+        rows = [(one.what, str(one.figure), f"{one.figure.mib:.0f}") for one in steps]
+        print(table([("work", "seconds", "MiB"), *rows]), flush=True)
     whole = sum(path.stat().st_size for path in played.paths) / 1e6
-    print(f"disk: each release adds {parts}; the packages of a release have {whole:.0f} MB")
-    return next(one.wall for one in steps if one.what == PUBLISH), statistics.median(played.directories)
+    print(f"disk: each release adds {played.grew()}; the packages of a release have {whole:.0f} MB")
 
 
 if __name__ == "__main__":

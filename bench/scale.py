@@ -1,6 +1,6 @@
 """What grows with the number of packages, at 1,000, 10,000, 30,000 and 100,000 small ones: seconds of whole processes and MiB.
 
-    python -m bench.scale WORK [--sizes 1000,10000,30000,100000] [--runs 3] [--only index,emerge,why,releases]
+    python -m bench.scale WORK [--sizes 1000,10000,30000,100000] [--runs 3] [--only index,emerge,why,plan,releases]
 
 WORK keeps generated packages, which take about 70 KB each. Every figure is a median of RUNS; the last column is how much it
 grew from the second greatest size to the greatest, beside how much these grew: a figure that grows more than they do is marked.
@@ -13,14 +13,14 @@ import argparse
 import os
 import shutil
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from bench import measure, reindex, releases, whitelist, why
+from bench import contracts, measure, reindex, releases, whitelist, why
 
 Row = tuple[str, float, str]
 """What was measured, how much of it, and its unit."""
@@ -35,11 +35,7 @@ def index(options: argparse.Namespace, count: int) -> Iterator[Row]:
 
     full = bench.command("full", reindex.FULL, pkgdir, "portage-ext", "reindex", before=empty)
     yield "full reindex", statistics.median(measure.once(full)[0] for _ in range(options.runs)), "s"
-    empty()
-    with subprocess.Popen(full.words, env=dict(full.environment), stdout=subprocess.DEVNULL) as process:
-        with reindex.peak(process.pid) as highest:
-            process.wait()
-    yield "full reindex, memory", highest[0] / 1024, "MiB"
+    yield "full reindex, memory", reindex.memory_of(full), "MiB"
     numbers = iter(range(10_000))
     one = bench.command(
         "one", reindex.FULL, pkgdir, "portage-ext", "reindex", before=lambda: reindex.change(pkgdir, next(numbers))
@@ -67,6 +63,20 @@ def explain(options: argparse.Namespace, count: int) -> Iterator[Row]:
     yield "emerge -pguDN @world, Portage alone", figures["emerge"].seconds, "s"
 
 
+def planned(options: argparse.Namespace, count: int) -> Iterator[Row]:
+    """A plan of 500 binaries, whatever the index has: nobody merges all that it has at once."""
+    with tempfile.TemporaryDirectory(prefix="pe-") as name:
+        work = Path(name)
+        work.chmod(0o755)
+        figures = contracts.planned(work, options.runs, contracts.BINARIES, count)
+    off = figures["off"]
+    yield "emerge -pg of 500 binaries, plan check off", off.seconds, "s"
+    yield "the plan check adds", figures["warn"].seconds - off.seconds, "s"
+    yield "the plan check and a new order add", figures["enforce"].seconds - off.seconds, "s"
+    yield "the plan check and a new order add, CPU", figures["enforce"].cpu - off.cpu, "s"
+    yield "the plan check and a new order add, memory", figures["enforce"].mib - off.mib, "MiB"
+
+
 def published(options: argparse.Namespace, count: int) -> Iterator[Row]:
     work = options.work / f"releases-{count}"
     shutil.rmtree(work, ignore_errors=True)
@@ -75,10 +85,10 @@ def published(options: argparse.Namespace, count: int) -> Iterator[Row]:
     played = releases.Played.begun(work, count, source)
     try:
         for step in played.steps(100, options.runs, mirror=True):
-            yield step.what, step.wall, "s"
-            yield f"{step.what}, CPU", step.cpu, "s"
+            yield step.what, step.figure.seconds, "s"
+            yield f"{step.what}, CPU", step.figure.cpu, "s"
             if step.what == releases.PUBLISH:
-                yield f"{step.what}, memory", step.mib, "MiB"
+                yield f"{step.what}, memory", step.figure.mib, "MiB"
     finally:
         played.ended()
         shutil.rmtree(work)
@@ -88,6 +98,7 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace, int], Iterator[Row]]]] = {
     "index": index,
     "emerge": emerge,
     "why": explain,
+    "plan": planned,
     "releases": published,
 }
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,7 @@ class _Bench:
                 binpkgs.metadata("app-misc/big-1", BUILD_ID="1"), image=os.urandom(megabytes << 20), compression="none"
             )
         )
+        self.sample = len(self.small[:SAMPLE])
         self.pristine = self.work / "pristine"
         shutil.copytree(self.root.pkgdir, self.pristine)
         shutil.copy(self.big, self.work / "big.pristine")
@@ -109,20 +111,25 @@ class _Bench:
         shutil.copy(self.work / "big.pristine", self.big)
         os.sync()
 
-    def signing(self) -> list[tuple[str, ...]]:
+    def signed(self) -> dict[str, Figure]:
+        """Signing all small packages; gpkg-sign signs one, Portage and gpg SAMPLE of them."""
         few = self.small[:SAMPLE]
-        found = compare(
+        return compare(
             [
                 self._command("ours", *self.sign, "--no-index", fresh=True),
                 self._command("indexed", *self.sign, fresh=True),
                 self._command("gpkg-sign", "gpkg-sign", few[0], fresh=True),
                 self._command("Portage", "python3", "-c", _RESIGN, *few, fresh=True),
+                self._gpg(self.key.home, f"--local-user {self.key.fingerprint} --clear-sign"),
             ],
             self.runs,
         )
+
+    def signing(self) -> list[tuple[str, ...]]:
+        found = self.signed()
         each = {name: figure.seconds / len(self.small) for name, figure in found.items()}
         each["gpkg-sign"] = found["gpkg-sign"].seconds
-        each["Portage"] = found["Portage"].seconds / len(few)
+        each["Portage"] = found["Portage"].seconds / self.sample
         return [
             _row(f"sign {len(self.small)} small: gpkg-sign, one a file", each["gpkg-sign"], found["gpkg-sign"], None),
             _row("  Portage, one process", each["Portage"], found["Portage"], each["gpkg-sign"]),
@@ -131,37 +138,56 @@ class _Bench:
             _row("  portage-ext sign, index included", each["indexed"], found["indexed"], each["gpkg-sign"]),
         ]
 
-    def large(self) -> list[tuple[str, ...]]:
-        found = compare(
+    def signed_large(self) -> dict[str, Figure]:
+        return compare(
             [
                 self._command("gpkg-sign", "gpkg-sign", str(self.big), fresh=True),
                 self._command("ours", *self.sign, str(self.big), fresh=True),
             ],
             min(self.runs, 3),
         )
+
+    def large(self) -> list[tuple[str, ...]]:
+        found = self.signed_large()
         size = self.big.stat().st_size >> 20
         return [
             _row(f"sign one of {size} MB: gpkg-sign", found["gpkg-sign"].seconds, found["gpkg-sign"], None),
             _row("  portage-ext sign", found["ours"].seconds, found["ours"], found["gpkg-sign"].seconds),
         ]
 
-    def verifying(self) -> list[tuple[str, ...]]:
+    def verified(self) -> dict[str, Figure]:
+        """Verifying all small packages, which are signed first; Portage and gpg verify SAMPLE of them."""
         subprocess.run([*self.sign], env=self.root.variables(), check=True, capture_output=True)
         few = self.small[:SAMPLE]
-        found = compare(
+        return compare(
             [
                 self._command("Portage", "python3", "-c", _VERIFY, *few),
                 self._command("start", "python3", "-c", _VERIFY),
+                self._gpg(self.work / "gnupg", "--verify"),
                 self._command("ours", *self.sign, "--check"),
             ],
             self.runs,
         )
-        portage = (found["Portage"].seconds - found["start"].seconds) / len(few)
+
+    def verifying(self) -> list[tuple[str, ...]]:
+        found = self.verified()
+        portage = (found["Portage"].seconds - found["start"].seconds) / self.sample
         ours = found["ours"].seconds / len(self.small)
         return [
             _row(f"verify {len(self.small)} small: Portage, one process, without its start", portage, found["Portage"], None),
             _row("  portage-ext sign --check, with its start", ours, found["ours"], portage),
         ]
+
+    def _gpg(self, home: Path, options: str) -> Command:
+        """gpg alone, one process for each Manifest of SAMPLE packages as they are now."""
+        place = self.work / "manifests"
+        place.mkdir(exist_ok=True)
+        for number, path in enumerate(self.small[:SAMPLE]):
+            with tarfile.open(path) as archive:
+                member = archive.extractfile(next(name for name in archive.getnames() if name.endswith("/Manifest")))
+                (place / str(number)).write_bytes(member.read() if member else b"")
+        gpg = f"gpg --homedir {home} --batch --yes --no-tty --output /dev/null {options}"
+        return self._command("gpg", "sh", "-ec", f'for one in {place}/*; do {gpg} "$one"; done')
 
     def fetches(self) -> Iterator[tuple[str, int, list[Command], int]]:
         """A small and the large package: title, bytes, wget and ours, and how often; while a server has them."""
