@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+import tempfile
 
 import pytest
 
@@ -17,12 +17,14 @@ PEERS = ("createrepo_c", "rpmbuild", "apt-ftparchive", "reprepro")
 
 
 @pytest.mark.slow
-def test_every_row_is_measured(tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    words = [sys.executable, "-m", "bench.all", str(work), "--quick", *TINY, "--megabytes", "2"]
-    done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+def test_every_row_is_measured() -> None:
+    # gpg's sockets need a short name.
+    with tempfile.TemporaryDirectory(prefix="pe-", ignore_cleanup_errors=True) as name:
+        words = [sys.executable, "-m", "bench.all", name, "--quick", *TINY, "--megabytes", "2"]
+        done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        left = os.path.exists(f"{name}/releases")
     lacking = [program for program in PEERS if not shutil.which(program)]
-    assert "failed" not in done.stderr
+    assert ": failed: " not in done.stderr
     assert done.returncode == (1 if lacking else 0), done.stderr[-2000:]
     for what in (
         "full reindex of 12 unsigned",
@@ -40,4 +42,4 @@ def test_every_row_is_measured(tmp_path: Path) -> None:
         "plan check of 6 binaries",
     ):
         assert f"\n{what}" in done.stdout, what
-    assert not os.path.exists(work / "releases")
+    assert not left
