@@ -133,7 +133,8 @@ test-portage: check-programs $(VENV)/complete
 test-differential: check-programs $(VENV)/complete
 	$(SCRATCH) HYPOTHESIS_PROFILE=thorough $(PROVE) -q -n $(WORKERS) -k differential tests
 
-# BENCH keeps generated packages between runs, about 14 GB. On Debian the peers are apt-utils, createrepo-c, reprepro and rpm.
+# Most of the time is Portage's. The first time BENCH is filled with about 14 GB of packages, which it keeps. On Debian the peers are
+# apt-utils, createrepo-c, reprepro and rpm.
 # ROWS=--quick shows in minutes that it works; ROWS="--only reindex,change" or ROWS="--rounds 3": see bench/all.py.
 BENCH ?= .sandbox-bench
 bench: check-programs $(VENV)/complete

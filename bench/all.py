@@ -7,9 +7,9 @@ WORK keeps generated packages (about 14 GB). Every figure is a median of whole p
 it; wall time and CPU time come from the kernel. A slow peer runs less often than ours: the table says how often. Run it on a
 machine that does nothing else. With ``--rounds`` all is measured as often, and a row shows the figure of each round.
 
-The exit status is 1 when a want is missed; a want that could not be measured is missed, too. ``--quick`` shows within minutes
-that everything works: few packages, one run. Its figures mean nothing, so the document stays as it is, and the exit status is 1
-only when a row could not be measured.
+A document is written when all parts were measured. The exit status is 1 when a want is missed; a want that could not be measured
+is missed, too. ``--quick`` shows within minutes that everything works: few packages, one run. Its figures mean nothing, so the
+document stays as it is, and the exit status is 1 only when a row could not be measured.
 """
 
 from __future__ import annotations
@@ -117,8 +117,10 @@ def main() -> int:
         lacking = wanted.unmeasured(rounds)
         print(f"\nquick: {len(lacking)} rows were not measured; the figures mean nothing")
         return 1 if lacking else 0
-    if options.document:
+    if options.document and parts.keys() == PARTS.keys():
         wanted.put(options.document, wanted.document(rounds, about))
+    elif options.document:
+        print(f"\n{options.document} is not written: not all rows were measured")
     missed = wanted.missed(rounds)
     print(f"\n{len(missed)} wants missed" + "".join(f"\n  {what}" for what in missed))
     return 1 if missed else 0

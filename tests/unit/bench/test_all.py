@@ -83,6 +83,15 @@ def test_the_document_has_the_wants_unless_it_was_quick(
     assert ("processors, load" in file.read_text() and "2 rounds" in file.read_text()) == written
 
 
+def test_a_part_alone_does_not_take_the_place_of_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "figures.md"
+    file.write_text("# Figures\n\nText.\n")
+    monkeypatch.setattr(command, "PARTS", {"one": good, "other": good})
+    monkeypatch.setattr(sys, "argv", ["all", str(tmp_path / "work"), "--document", str(file), "--only", "one"])
+    assert command.main() == 0
+    assert file.read_text() == "# Figures\n\nText.\n"
+
+
 def test_all_commands_run_in_turn_and_a_slow_one_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
