@@ -7,7 +7,7 @@ WORK keeps generated packages (about 14 GB). Every figure is a median of whole p
 it; wall time and CPU time come from the kernel. A slow peer runs less often than ours: the table says how often. Run it on a
 machine that does nothing else. With ``--rounds`` all is measured as often, and a row shows the figure of each round.
 
-A document is written when all parts were measured. The exit status is 1 when a want is missed; a want that could not be measured
+A document is written when all parts were measured. The exit status is 1 when a want is missed; one that could not be measured
 is missed, too. ``--quick`` shows within minutes that everything works: few packages, one run. Its figures mean nothing, so the
 document stays as it is, and the exit status is 1 only when a row could not be measured.
 """
