@@ -10,6 +10,6 @@ def optional(name: str) -> Extension:
 
 
 setup(
-    ext_modules=[optional("portage_ext.model._lanes"), optional("portage_ext.gpkg._usual")],
+    ext_modules=[optional(f"portage_ext.{name}") for name in ("model._lanes", "gpkg._usual", "pkgdir._tree")],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

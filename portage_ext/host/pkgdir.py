@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -46,6 +47,7 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
     Function("portage.util:varexpand", ("mystring",), ("mydict",)),
     *depend.EXPECTED,
 )
+_ASSIGNED: Final = re.compile(r"""^PKGDIR=["']?(/[^"'$\\\s]+)["']?[ \t]*$""", re.M)
 LOSS: Final = "`portage-ext reindex`, `sign` and `publish` cannot work"
 
 
@@ -60,6 +62,22 @@ class PkgdirSettings:
     """FEATURES=compress-index: Packages.gz is kept beside Packages."""
     policy: SignaturePolicy
     portage_version: str
+
+
+def likely_pkgdir() -> Path:
+    """What PKGDIR probably is, found without Portage: for work that is dropped when it is not."""
+    place = os.environ.get("PKGDIR", "")
+    if not place:
+        with (
+            contextlib.suppress(OSError),
+            open(
+                os.path.join(os.environ.get("PORTAGE_CONFIGROOT") or "/", "etc/portage/make.conf"),
+                encoding="utf-8",
+                errors="replace",
+            ) as file,
+        ):
+            place = "".join(_ASSIGNED.findall(file.read(limits.MIB))[-1:])
+    return Path(os.path.abspath(place or "/var/cache/binpkgs"))
 
 
 def pkgdir_settings(pkgdir: Path | None = None, *, anything: bool = False) -> PkgdirSettings:

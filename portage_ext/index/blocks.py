@@ -1,26 +1,29 @@
 """An index is split into blocks at points that depend on its content, so that a changed package changes only one block.
 
-A split depends only on the CPV of the next entry. Each block is one gzip member and one zstd frame. Both formats are defined as
-sequences of these (RFC 1952, 2.2; RFC 8878, 3.1), and Portage's reader accepts them.
+A split depends only on the CPVs of the entries near it. Each block is one gzip member and one zstd frame. Both formats are
+defined as sequences of these (RFC 1952, 2.2; RFC 8878, 3.1), and Portage's reader accepts them.
 """
 
 from __future__ import annotations
 
 import gzip
-import zlib
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
+from zlib import crc32
 
 import zstandard
 
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.records import field, record
 
-_MEAN: Final = 48
-"""The average number of entries in a block: about 60 KB of text. With twice as many, the compressed forms would be 4 to 5 %
-smaller, and 100 changes among 30,000 packages would cost twice as much."""
+_NEAR: Final = 24
+"""No other block begins within that many entries before and after the beginning of one. So blocks have 49 entries on average,
+about 60 KB of text. With twice as many, the compressed forms would be 4 to 5 % smaller, and 100 changes among 30,000 packages
+would cost twice as much."""
+_MARK: Final = 7
+"""The bits of a checksum that are zero where a block may begin: in one of eight entries, so that few are compared."""
 GZIP_LEVEL: Final = 9
 ZSTD_LEVEL: Final = 3
 
@@ -49,14 +52,28 @@ class Row(NamedTuple):
         return self.build, self.size, self.mtime_ns // 1_000_000_000
 
 
+Forms = tuple[bytes, bytes]
+"""The text of a block as a gzip member and as a zstd frame."""
+
+
 @record(frozen=False)
 class Block:
-    """Consecutive entries. ``gz`` and ``zst`` hold the same text; ``text_size`` is its length in bytes."""
+    """Consecutive entries. ``text_size``, ``gz_size`` and ``zst_size`` are the bytes of their text in each form."""
 
     rows: list[Row]
     text_size: int
-    gz: bytes = field(repr=False)
-    zst: bytes = field(repr=False)
+    gz_size: int
+    zst_size: int
+    forms: Callable[[], Forms] = field(repr=False)
+    """Called for the compressed forms, which most runs need of few blocks."""
+
+    @property
+    def gz(self) -> bytes:
+        return self.forms()[0]
+
+    @property
+    def zst(self) -> bytes:
+        return self.forms()[1]
 
     def text(self) -> bytes:
         """The text of the block. Raises zstandard.ZstdError if the stored frame is damaged, which its checksum shows."""
@@ -80,7 +97,8 @@ def zstd_frame(data: bytes) -> bytes:
 def make_block(rows: Sequence[Row], entries: Sequence[bytes]) -> Block:
     """Make a block of ``rows``. ``entries`` are their texts, each of which ends with one newline."""
     text = b"\n".join(entries) + b"\n"
-    return Block(list(rows), len(text), gzip_member(text), zstd_frame(text))
+    gz, zst = gzip_member(text), zstd_frame(text)
+    return Block(list(rows), len(text), len(gz), len(zst), lambda: (gz, zst))
 
 
 def arrange(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -118,22 +136,37 @@ def arrange(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 _CPV_OF: Final = itemgetter(Row._fields.index("cpv"))
 
 
-@lru_cache(maxsize=1 << 17)
-def _begins(cpv: str) -> bool:
-    return begins(cpv.encode("utf-8", "surrogateescape"))
+def starts(names: Sequence[bytes]) -> list[int]:
+    """Where blocks begin, as numbers of entries, given the package version of each sorted entry, or what distinguishes it.
+
+    A block begins at an entry whose checksum is less than those of all entries near it; only entries with a certain checksum
+    count. So blocks have similar sizes, and a new entry moves no split but those near it. Entries of one version stay together.
+    """
+    marked: list[tuple[int, int]] = []
+    for number, name in enumerate(names):
+        checksum = crc32(name)
+        if not checksum & _MARK and number and name != names[number - 1]:
+            marked.append((number, checksum))
+    found = [0] if names else []
+    for at, one in enumerate(marked):
+        before, after = range(at - 1, -1, -1), range(at + 1, len(marked))
+        if _least(one, map(marked.__getitem__, before)) and _least(one, map(marked.__getitem__, after)):
+            found.append(one[0])
+    return found
 
 
-def begins(cpv: bytes) -> bool:
-    """Whether a block begins at the first entry of a package version, given by a name that distinguishes it from others."""
-    return zlib.crc32(cpv) % _MEAN == 0
+def _least(one: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
+    """Whether ``one``, the number of an entry and its checksum, is the least of those near it; the first of equal ones is."""
+    number, checksum = one
+    for there, other in others:
+        if abs(there - number) > _NEAR:
+            return True
+        if (other, there) < (checksum, number):
+            return False
+    return True
 
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:
     """Split sorted rows into blocks. Entries of one CPV stay together."""
-    if not rows:
-        return []
-    starts = [0]
-    for number in [number for number, row in enumerate(rows) if _begins(row.cpv)]:
-        if number and rows[number].cpv != rows[number - 1].cpv:
-            starts.append(number)
-    return [list(rows[start:end]) for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
+    begins = starts([row.cpv.encode("utf-8", "surrogateescape") for row in rows])
+    return [list(rows[start:end]) for start, end in pairwise([*begins, len(rows)])]

@@ -46,7 +46,7 @@ def stamps(pkgdir: Path) -> dict[str, FileStamp]:
 
 @record
 class Earlier:
-    """The forms in PKGDIR, if they were made from ``blocks``."""
+    """The forms in PKGDIR that were made from ``blocks``."""
 
     forms: Mapping[str, FileStamp]
     blocks: Sequence[Block]
@@ -57,8 +57,8 @@ _Part = bytes | tuple[int, int]
 
 _CONTENT: Final[Mapping[str, tuple[Callable[[Block], int], Callable[[Block], bytes], Callable[[bytes, int], bytes]]]] = {
     PLAIN: (lambda block: block.text_size, Block.text, lambda head, timestamp: head),
-    GZIP: (lambda block: len(block.gz), lambda block: block.gz, gzip_member),
-    ZSTD: (lambda block: len(block.zst), lambda block: block.zst, lambda head, timestamp: zstd_frame(head)),
+    GZIP: (lambda block: block.gz_size, lambda block: block.gz, gzip_member),
+    ZSTD: (lambda block: block.zst_size, lambda block: block.zst, lambda head, timestamp: zstd_frame(head)),
 }
 """For each form: functions that return the size of a block, its bytes, and the bytes of the header with its TIMESTAMP."""
 

@@ -77,7 +77,7 @@ INDEX_KEYS: Final = 1024
 """Keys of one entry; Portage knows about fifty."""
 STATE_SIZE: Final = 1 * GIB
 """A state file beyond this is rebuilt."""
-POOL_FROM: Final = 64
+POOL_FROM: Final = 192
 """From this number of packages on, several processes read them."""
 BATCH: Final = 128
 """Packages a process reads between two reports; their signatures are checked by one run of gpg."""

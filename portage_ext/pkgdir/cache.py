@@ -1,7 +1,8 @@
 """The state is a cache: if anything is wrong with it, it is deleted and made again, and nothing depends on it.
 
 It is an SQLite file beside the index (``PKGDIR/.portage-ext.sqlite``). It has, for each block of the index, its files and its
-compressed forms, and what was left out and why. Checksums protect the values against damage.
+compressed forms, and what was left out and why. Checksums protect the values against damage. The compressed forms are read when
+they are needed: of most blocks they are copied from the index itself.
 """
 
 from __future__ import annotations
@@ -10,25 +11,31 @@ import contextlib
 import json
 import os
 import sqlite3
+import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from portage_ext import limits
 from portage_ext.gpkg.source import FileStamp
-from portage_ext.index.blocks import Block, Row
+from portage_ext.index.blocks import Block, Forms, Row
 from portage_ext.records import field, record
 
 NAME: Final = ".portage-ext.sqlite"
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE block (first TEXT PRIMARY KEY, rows TEXT NOT NULL, text_size INTEGER NOT NULL,
-                    gz BLOB NOT NULL, zst BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE block (first TEXT PRIMARY KEY, numbers BLOB NOT NULL, names BLOB NOT NULL, text_size INTEGER NOT NULL,
+                    gz_size INTEGER NOT NULL, zst_size INTEGER NOT NULL, forms_crc INTEGER NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE form (first TEXT PRIMARY KEY, gz BLOB NOT NULL, zst BLOB NOT NULL);
 CREATE TABLE aside (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
                     error TEXT NOT NULL, detail TEXT NOT NULL, crc INTEGER NOT NULL);
 """
+_ROW: Final = cast(Callable[[tuple[object, ...]], Row], partial(tuple.__new__, Row))
+"""``Row._make`` without the checks of a function: a run makes tens of thousands of them."""
 
 
 class DamagedStateError(Exception):
@@ -71,20 +78,72 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
-def _block_record(block: Block) -> tuple[str, str, int, bytes, bytes, int]:
-    rows = _dump(list(zip(*block.rows, strict=True)))  # by column: one list each is quicker to read than one a package
-    return block.rows[0].path, rows, block.text_size, block.gz, block.zst, _crc(rows, str(block.text_size), block.gz, block.zst)
+_Record = tuple[str, bytes, bytes, int, int, int, int, int]
 
 
-def load(pkgdir: Path) -> State:
-    """The state of PKGDIR. Raises DamagedStateError when there is none that can be used; writes nothing."""
+def _block_record(block: Block) -> _Record:
+    # By column, and numbers as an array: much quicker to read than values of JSON.
+    paths, sizes, times, inodes, cpvs, builds = zip(*block.rows, strict=True)
+    numbers = _little(array("q", sizes + times)).tobytes() + _little(array("Q", inodes)).tobytes()
+    names = "\0".join(paths + cpvs + builds).encode("utf-8", "surrogateescape")
+    values = (block.text_size, block.gz_size, block.zst_size, _crc(*block.forms()))
+    return block.rows[0].path, numbers, names, *values, _crc(numbers, names, *map(str, values))
+
+
+def _little(numbers: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _rows(numbers: bytes, names: bytes) -> list[Row]:
+    count, rest = divmod(len(numbers), 24)
+    text = names.decode("utf-8", "surrogateescape").split("\0")
+    if rest or not count or len(text) != 3 * count:
+        raise DamagedStateError("rows of a block")
+    signed, inodes = array("q", numbers[: 16 * count]), array("Q", numbers[16 * count :])
+    both = _little(signed).tolist()
+    columns = (text[:count], both[:count], both[count:], _little(inodes).tolist(), text[count : 2 * count], text[2 * count :])
+    return list(map(_ROW, zip(*columns, strict=True)))
+
+
+class _Stored:
+    """The compressed forms in the state file. They are read under the lock under which the state was read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+
+    def forms(self, first: str, sizes: tuple[int, int], crc: int) -> Forms:
+        """Those of the block whose first path is ``first``. Raises DamagedStateError."""
+        try:
+            if self._database is None:
+                # Whoever uses a block does it in one thread at a time.
+                self._database = sqlite3.connect(_uri(self._path, "ro"), uri=True, timeout=10, check_same_thread=False)
+            found = self._database.execute("SELECT gz, zst FROM form WHERE first = ?", (first,)).fetchone()
+        except sqlite3.Error as error:
+            raise DamagedStateError(str(error)) from error
+        if found is None or not all(isinstance(one, bytes) for one in found):
+            raise DamagedStateError(f"no forms of block {first}")
+        gz, zst = found
+        if (len(gz), len(zst)) != sizes or _crc(gz, zst) != crc:
+            raise DamagedStateError(f"forms of block {first}")
+        return gz, zst
+
+
+def load(pkgdir: Path, *, whole: bool = False) -> State:
+    """The state of PKGDIR; ``whole``: with all compressed forms, for a caller that does not hold the lock.
+
+    Raises DamagedStateError when there is none that can be used; writes nothing. Later, the forms of a block may raise it.
+    """
     path = pkgdir / NAME
     try:
         if not 0 < path.stat().st_size <= limits.STATE_SIZE:
             raise DamagedStateError("empty or far too large")
         # Read only: --check works for users who may not write to PKGDIR.
-        with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)) as database:
-            return _read(database)
+        with contextlib.closing(sqlite3.connect(_uri(path, "ro"), uri=True, timeout=10)) as database:
+            database.execute("BEGIN")
+            return _read(database, _Stored(path), whole=whole)
     except (
         OSError,
         sqlite3.Error,
@@ -98,11 +157,12 @@ def load(pkgdir: Path) -> State:
         raise DamagedStateError(str(error)) from error
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def _uri(path: Path, mode: str) -> str:
+    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode={mode}"
 
 
-def _read(database: sqlite3.Connection) -> State:
+def _read(database: sqlite3.Connection, stored: _Stored, *, whole: bool) -> State:
     if database.execute("PRAGMA user_version").fetchone() != (SCHEMA,):
         raise DamagedStateError("another version")
     meta = {}
@@ -119,10 +179,15 @@ def _read(database: sqlite3.Connection) -> State:
         signer=str(meta.get("signer", "")),
         doubted=frozenset(map(_bytewise, meta.get("doubted", ()))),
     )
-    for first, rows, text_size, gz, zst, crc in database.execute("SELECT first, rows, text_size, gz, zst, crc FROM block"):
-        if _crc(rows, str(text_size), gz, zst) != crc:
+    columns = "first, numbers, names, text_size, gz_size, zst_size, forms_crc, crc"
+    for first, numbers, names, *values, crc in database.execute(f"SELECT {columns} FROM block"):
+        if _crc(numbers, names, *map(str, values)) != crc:
             raise DamagedStateError(f"checksum of block {first}")
-        state.blocks.append(Block(list(map(Row._make, zip(*json.loads(rows), strict=True))), text_size, gz, zst))
+        text_size, gz_size, zst_size, forms_crc = values
+        forms = partial(stored.forms, first, (gz_size, zst_size), forms_crc)
+        state.blocks.append(Block(_rows(numbers, names), text_size, gz_size, zst_size, forms))
+    if whole:
+        _hold(state.blocks)
     state.blocks.sort(key=lambda block: block.rows[0].cpv)
     for file, size, mtime_ns, inode, error, detail, crc in database.execute(
         "SELECT path, size, mtime_ns, inode, error, detail, crc FROM aside"
@@ -131,6 +196,16 @@ def _read(database: sqlite3.Connection) -> State:
             raise DamagedStateError(f"checksum of {file}")
         state.aside[_bytewise(file)] = Aside(FileStamp(size, mtime_ns, inode), error, _bytewise(detail))
     return state
+
+
+def _hold(blocks: Sequence[Block]) -> None:
+    """Have ``blocks`` keep their compressed forms. Raises DamagedStateError."""
+    for block in blocks:
+        block.forms = partial(_same, block.forms())
+
+
+def _same(forms: Forms) -> Forms:
+    return forms
 
 
 def _storable(text: str) -> str:
@@ -145,7 +220,7 @@ def _bytewise(text: str) -> str:
 def save(pkgdir: Path, state: State, before: Sequence[Block], *, mode: int, group: int | None) -> None:
     """Write ``state``; blocks that are the same objects as in ``before`` are already there. Call it under the index's lock.
 
-    A state file that cannot be used is replaced. Raises OSError, sqlite3.Error.
+    A state file that cannot be used is replaced. Raises OSError, sqlite3.Error, DamagedStateError.
     """
     path = pkgdir / NAME
     old = {id(block) for block in before}
@@ -154,8 +229,8 @@ def save(pkgdir: Path, state: State, before: Sequence[Block], *, mode: int, grou
             _update(path, state, [block for block in state.blocks if id(block) not in old], before)
             return
     except sqlite3.Error:
-        # The file was damaged or removed since it was read. The state in memory is complete.
-        discard(pkgdir)
+        # The file was damaged or removed since it was read, but perhaps not the rest of it.
+        _hold(state.blocks)
     discard(pkgdir)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
@@ -182,10 +257,11 @@ def discard(pkgdir: Path) -> None:
 
 def _update(path: Path, state: State, new: Sequence[Block], before: Sequence[Block]) -> None:
     kept = {id(block) for block in state.blocks}
-    with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=rw", uri=True, isolation_level=None)) as database:
+    with contextlib.closing(sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None)) as database:
         database.execute("BEGIN EXCLUSIVE")
         gone = [(block.rows[0].path,) for block in before if id(block) not in kept]
         database.executemany("DELETE FROM block WHERE first = ?", gone)
+        database.executemany("DELETE FROM form WHERE first = ?", gone)
         database.execute("DELETE FROM meta")
         database.execute("DELETE FROM aside")
         _store(database, state, new)
@@ -204,7 +280,8 @@ def _store(database: sqlite3.Connection, state: State, blocks: Sequence[Block]) 
         "doubted": sorted(map(_storable, state.doubted)),
     }
     database.executemany("INSERT INTO meta VALUES (?, ?, ?)", [(k, v, _crc(k, v)) for k, v in _dumped(meta)])
-    database.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)", map(_block_record, blocks))
+    database.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_block_record, blocks))
+    database.executemany("INSERT INTO form VALUES (?, ?, ?)", ((block.rows[0].path, *block.forms()) for block in blocks))
     database.executemany(
         "INSERT INTO aside VALUES (?, ?, ?, ?, ?, ?, ?)",
         [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Final
 
 from zstandard import ZstdError
 
@@ -15,6 +17,8 @@ from portage_ext.pkgdir.entry import Indexed, LeftOut, Outcome
 from portage_ext.pkgdir.walk import Found
 from portage_ext.policy.losses import loses_most, lost_packages
 from portage_ext.records import field, record
+
+_PATH_OF: Final = itemgetter(Row._fields.index("path"))
 
 
 @record
@@ -50,6 +54,12 @@ def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str,
         else:
             todo.append(file[0])
     return Survey(files, known, todo, still)
+
+
+def pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:
+    """The paths to read: those to do that are not ``ready``, or changed since they were read."""
+    stamps_now = {file[0]: FileStamp(*file[1:]) for file in survey.files} if ready else {}
+    return [path for path in survey.todo if path not in ready or ready[path][0] != stamps_now[path]]
 
 
 @record(frozen=False)
@@ -137,7 +147,7 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str
 
 
 def _says_the_same(block: Block, texts: Mapping[str, bytes]) -> bool:
-    if not texts or texts.keys().isdisjoint([row.path for row in block.rows]):
+    if not texts or texts.keys().isdisjoint(map(_PATH_OF, block.rows)):
         return True
     return all(texts.get(row.path, entry) == entry for row, entry in stored_entries(block))
 

@@ -11,12 +11,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
 from portage_ext import errors, limits
+from portage_ext.beside import beside
 from portage_ext.errors import PackageError, PkgdirError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Row, arrange
@@ -30,6 +32,7 @@ from portage_ext.pkgdir.changes import (
     Vouched,
     build_blocks,
     guard,
+    pending,
     refused,
     signed_by,
     sort_outcomes,
@@ -38,7 +41,7 @@ from portage_ext.pkgdir.changes import (
 )
 from portage_ext.pkgdir.entry import Evaluate, Indexed, LeftOut, Outcome, ReadPlan
 from portage_ext.pkgdir.signatures import SignaturePolicy
-from portage_ext.pkgdir.walk import Walker
+from portage_ext.pkgdir.walk import Walker, above
 from portage_ext.pkgdir.workers import Progress, read_all
 from portage_ext.records import field, record, replace
 
@@ -119,12 +122,13 @@ class Reindexer:
         progress: Progress = lambda done, total: None,
         *,
         once: bool = False,
+        walker: Walker | None = None,
     ) -> None:
-        """``jobs`` processes read packages; ``once`` says that the object will not live on."""
+        """``jobs`` processes read; ``once`` says that the object will not live on; ``walker`` may have looked ahead."""
         self.repository = repository
         self._jobs = jobs
         self._progress = progress
-        self._walker = Walker(repository.pkgdir, once=once)
+        self._walker = walker or Walker(repository.pkgdir, once=once)
         self._state: State | None = None
         self._state_stamp: FileStamp | None = None
         self._rows: dict[str, Row] = {}
@@ -152,7 +156,7 @@ class Reindexer:
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
-            folders = None if only is None or verify else {"/".join(parts) for path in only for parts in _folders(path)}
+            folders = None if only is None or verify else {"/".join(parts) for path in only for parts in above(path)}
             return self._run(_Order(force, verify, withheld, vouched, again), folders)
 
     def _run(self, order: _Order, only: Collection[str] | None) -> Report:
@@ -164,12 +168,12 @@ class Reindexer:
                 work = self._look(order.verify, only, order.withheld, moved=order.again)
                 if order.again and self._left is not None and self._left[0] == (work.survey.files, stamps(pkgdir)):
                     return replace(self._left[1], added=(), changed=(), removed=(), silent=(), opened=0, written=False)
-                pending = _pending(work.survey, ready)
-                if last or len(pending) < limits.PREFETCH_FROM:
-                    self._read(pending, ready, work.survey, order.verify)
+                waiting = pending(work.survey, ready)
+                if last or len(waiting) < limits.PREFETCH_FROM:
+                    self._read(waiting, ready, work.survey, order.verify)
                     return self._update(work, ready, order)
             # Many packages are read without the lock, so that emerge does not wait.
-            self._read(pending, ready, work.survey, order.verify)
+            self._read(waiting, ready, work.survey, order.verify)
         raise AssertionError("the last round returns")
 
     def unsigned(self, signer: str) -> list[str]:
@@ -191,7 +195,7 @@ class Reindexer:
 
     def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
         """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
-        work = self._look(verify)
+        work = self._look(verify, whole=True)
         ready: dict[str, tuple[FileStamp, Outcome]] = {}
         self._read(work.survey.todo, ready, work.survey, verify)
         outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
@@ -204,19 +208,25 @@ class Reindexer:
     # --- looking
 
     def _look(
-        self, verify: bool, only: Collection[str] | None = None, withheld: Collection[str] = (), *, moved: bool = False
+        self,
+        verify: bool,
+        only: Collection[str] | None = None,
+        withheld: Collection[str] = (),
+        *,
+        moved: bool = False,
+        whole: bool = False,
     ) -> _Work:
-        state = self._known()
-        found = self._walker.scan(only, moved=moved)
+        with beside(partial(self._walker.scan, only, moved=moved), self._walker.beside) as scan:
+            state, found = self._known(whole=whole), scan()
         files = [file for file in found.files if file[0] not in withheld] if withheld else found.files
         return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable))
 
-    def _known(self) -> State:
+    def _known(self, *, whole: bool = False) -> State:
         pkgdir = self.repository.pkgdir
         stamp = _stamp(pkgdir / NAME)
         if self._state is None or stamp is None or stamp != self._state_stamp:
             try:
-                self._state = load(pkgdir)
+                self._state = load(pkgdir, whole=whole)
             except DamagedStateError:
                 self._state = State()
             self._state_stamp = stamp
@@ -253,14 +263,6 @@ class Reindexer:
         before = self._listed_before(work.state)
         if not order.force:
             guard(str(repository.pkgdir / PLAIN), before, set(map(_PATH_OF, listed)), left)
-        try:
-            blocks = build_blocks(listed, work.state.blocks, outcome.texts, self._jobs)
-            for block in blocks[:1]:
-                block.text()
-        except DamagedStateError:
-            discard(repository.pkgdir)
-            self._state = None
-            return self._again(order)
         old = work.state
         there = stamps(repository.pkgdir)
         previous = {} if there and there == old.forms else self._header()
@@ -270,15 +272,24 @@ class Reindexer:
             if value:
                 header[key] = value
         header["PACKAGES"] = str(len(listed))
-        same_blocks = len(blocks) == len(old.blocks) and all(a is b for a, b in zip(blocks, old.blocks, strict=True))
-        current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
         timestamp = old.timestamp
-        if not current:
-            past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
-            timestamp = next_timestamp(repository.clock(), past)
-            header_now = {**header, "TIMESTAMP": str(timestamp)}
-            earlier = Earlier(there, old.blocks) if there == old.forms and not order.verify else None
-            write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
+        try:
+            blocks = build_blocks(listed, old.blocks, outcome.texts, self._jobs)
+            for block in blocks[:1]:
+                block.text()
+            same_blocks = len(blocks) == len(old.blocks) and all(a is b for a, b in zip(blocks, old.blocks, strict=True))
+            current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
+            if not current:
+                past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
+                timestamp = next_timestamp(repository.clock(), past)
+                header_now = {**header, "TIMESTAMP": str(timestamp)}
+                ours = {name: stamp for name, stamp in there.items() if old.forms.get(name) == stamp and not order.verify}
+                earlier = Earlier(ours, old.blocks)
+                write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
+        except DamagedStateError:
+            discard(repository.pkgdir)
+            self._state = None
+            return self._again(order)
         report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=order.verify, written=not current)
         aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
         signer, doubted = signed_by(old, set(map(_PATH_OF, listed)), outcome.texts, order.vouched)
@@ -302,7 +313,7 @@ class Reindexer:
         mode, group = permissions(pkgdir)
         try:
             save(pkgdir, state, old.blocks, mode=mode & 0o666, group=group)
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, DamagedStateError):
             # The index is complete. At worst, the next run has no state and reads everything.
             discard(pkgdir)
         self._state = state
@@ -380,17 +391,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _folders(path: str) -> Iterator[Sequence[str]]:
-    """The directories above ``path``, up to PKGDIR itself, because a new package may have a new directory."""
-    parts = path.split("/")[:-1]
-    return (parts[:length] for length in range(len(parts) + 1))
-
-
-def _pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:
-    stamps_now = {file[0]: FileStamp(*file[1:]) for file in survey.files} if ready else {}
-    return [path for path in survey.todo if path not in ready or ready[path][0] != stamps_now[path]]
 
 
 def _stamp(path: Path) -> FileStamp | None:

@@ -1,12 +1,17 @@
-"""PKGDIR is walked in the same order as by Portage, because that order decides between equal packages."""
+"""PKGDIR is walked in the same order as by Portage, because that order decides between equal packages.
+
+``_tree``, a small C module, looks at a whole tree at once, beside the running Python. It is not needed: it leaves every tree
+with something unusual to this module, which decides.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from types import ModuleType
 from typing import Final, NamedTuple
 
 from portage_ext import limits
@@ -19,6 +24,8 @@ Found = tuple[str, int, int, int]
 
 _SETTLED: Final = 3_000_000_000
 """Nanoseconds after which a change of a directory certainly changes its mtime, on all usual file systems."""
+_AHEAD: Final = 2.0
+"""Seconds after which a scan that was made ahead no longer counts."""
 
 
 @record(frozen=False)
@@ -30,14 +37,21 @@ class Scan:
 
 
 class _Listing(NamedTuple):
-    """A directory as it was listed: its mtime and inode, its packages (relative and full path), its directories, and what the
-    packages looked like the last time.
+    """A directory as it was listed: its mtime and inode (None if it may change without changing them), its directories, and its
+    packages as they were when they were last looked at.
     """
 
     stamp: tuple[int, int] | None
-    packages: list[tuple[str, str]]
     directories: list[str]
     found: list[Found]
+
+
+def _compiled() -> ModuleType | None:
+    try:
+        from portage_ext.pkgdir import _tree
+    except ImportError:
+        return None
+    return _tree
 
 
 class Walker:
@@ -50,6 +64,18 @@ class Walker:
         self._top = str(pkgdir)
         self._once = once
         self._listings: dict[str, _Listing] = {}
+        self._ahead = -_AHEAD
+
+    def look_ahead(self) -> None:
+        """Scan, so that a scan that follows at once looks only into directories that changed since. No error is raised."""
+        compiled = _compiled()
+        if compiled is not None and self._whole(compiled) is not None:
+            self._ahead = time.monotonic()
+
+    @property
+    def beside(self) -> bool:
+        """Whether a first :meth:`scan` in a thread leaves the interpreter to others."""
+        return _compiled() is not None
 
     def scan(self, only: Collection[str] | None = None, *, moved: bool = False) -> Scan:
         """The files of a directory in the order the system gives them, then its directories, like os.walk.
@@ -60,6 +86,12 @@ class Walker:
         Symbolic links are not followed and links to packages are not packages, as in Portage. Raises PkgdirError when PKGDIR
         itself cannot be read.
         """
+        moved = moved or time.monotonic() < self._ahead + _AHEAD
+        compiled = _compiled() if only is None else None
+        if compiled is not None:
+            whole = self._moved(compiled) if moved and self._listings else self._whole(compiled)
+            if whole is not None:
+                return whole
         found = Scan()
         seen: dict[str, _Listing] = {}
         stack = [""]
@@ -91,6 +123,37 @@ class Walker:
         self._listings = seen
         return found
 
+    def _whole(self, compiled: ModuleType) -> Scan | None:
+        started = time.time_ns()
+        listed = compiled.listed(self._top, PACKAGE_SUFFIXES, limits.DIRECTORY_DEPTH)
+        if listed is None:
+            return None
+        found = Scan()
+        before = started - _SETTLED
+        self._listings = {}
+        for path, stamp, directories, files in listed:
+            self._listings[path] = _Listing(stamp if stamp[0] < before else None, directories, files)
+            found.files += files
+        return found
+
+    def _moved(self, compiled: ModuleType) -> Scan | None:
+        """A scan that looks into directories that changed; None if something is not as usual."""
+        now = compiled.stamps(self._top, list(self._listings))
+        for (path, known), stamp in zip(list(self._listings.items()), now, strict=True):
+            if stamp is not None and known.stamp == stamp:
+                continue
+            try:
+                listing = self._list(f"{self._top}/{path}", path)
+            except OSError:
+                return None
+            if listing.directories != known.directories:
+                return None
+            self._listings[path] = listing
+        found = Scan()
+        for listing in self._listings.values():
+            found.files += listing.found
+        return found
+
     def _directory(self, relative: str, known: _Listing | None, *, moved: bool) -> _Listing:
         path = f"{self._top}/{relative}"
         if known is None or known.stamp is None or known.stamp != _stamp(path):
@@ -99,20 +162,18 @@ class Walker:
             return known
         lstat = os.lstat
         found: list[Found] = []
-        for package, full in known.packages:
+        for package, *_ in known.found:
             try:
-                status = lstat(full)
+                status = lstat(f"{self._top}/{package}")
             except FileNotFoundError:
                 continue
             if S_ISREG(status.st_mode):
                 found.append((package, status.st_size, status.st_mtime_ns, status.st_ino))
-        return _Listing(known.stamp, known.packages, known.directories, found)
+        return _Listing(known.stamp, known.directories, found)
 
     def _list(self, path: str, relative: str) -> _Listing:
         stamp = None if self._once else _stamp(path)
-        keep = not self._once
         prefix = f"{relative}/" if relative else ""
-        packages: list[tuple[str, str]] = []
         directories: list[str] = []
         found: list[Found] = []
         with os.scandir(path) as entries:
@@ -125,14 +186,12 @@ class Walker:
                         continue
                     if S_ISREG(status.st_mode):
                         found.append((prefix + name, status.st_size, status.st_mtime_ns, status.st_ino))
-                        if keep:
-                            packages.append((prefix + name, entry.path))
                     elif S_ISDIR(status.st_mode):
                         directories.append(prefix + name)
                 elif entry.is_dir(follow_symlinks=False):
                     directories.append(prefix + name)
         settled = stamp is not None and stamp[0] + _SETTLED < time.time_ns()
-        return _Listing(stamp if settled else None, packages, directories, found)
+        return _Listing(stamp if settled else None, directories, found)
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
@@ -141,3 +200,9 @@ def _stamp(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_ino
+
+
+def above(path: str) -> Iterator[Sequence[str]]:
+    """The directories above ``path``, up to PKGDIR itself, because a new package may have a new directory."""
+    parts = path.split("/")[:-1]
+    return (parts[:length] for length in range(len(parts) + 1))

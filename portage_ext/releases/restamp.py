@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
-from portage_ext.index.blocks import begins, gzip_member, zstd_frame
+from portage_ext.index.blocks import gzip_member, starts, zstd_frame
 from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.index.text import emit_header
 from portage_ext.model.release import PLAIN_FORM
@@ -69,15 +70,8 @@ def _text(part: Mapping[str, bytes]) -> bytes:
 
 
 def _cut(entries: Mapping[str, bytes]) -> Iterator[Mapping[str, bytes]]:
-    """The entries of each block. A block begins where CPV says so (index/blocks)."""
-    block: dict[str, bytes] = {}
-    last = b""
-    for path, text in entries.items():
-        cpv = blocks.value(text, b"CPV: ")
-        if block and cpv != last and begins(cpv):
-            yield block
-            block = {}
-        block[path] = text
-        last = cpv
-    if block:
-        yield block
+    """The entries of each block. A block begins where the CPVs say so (index/blocks)."""
+    rows = list(entries.items())
+    begins = starts([blocks.value(text, b"CPV: ") for _, text in rows])
+    for start, end in pairwise([*begins, len(rows)]):
+        yield dict(rows[start:end])

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portage_ext.host.pkgdir import pkgdir_settings, repository_of
+from portage_ext.beside import beside
+from portage_ext.host.pkgdir import likely_pkgdir, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.pkgdir.walk import Walker
 from portage_ext.pkgdir.workers import Progress
 from portage_ext.records import record
 
@@ -63,6 +65,11 @@ def check(
 
 
 def _reindexer(pkgdir: Path | None, jobs: int, progress: Progress, *, anything: bool = False) -> tuple[Path, Reindexer]:
-    settings = pkgdir_settings(pkgdir, anything=anything)
-    reindexer = Reindexer(repository_of(settings), jobs or len(os.sched_getaffinity(0)), progress, once=True)
+    place = likely_pkgdir() if pkgdir is None else Path(os.path.abspath(pkgdir))
+    walker = Walker(place, once=True)
+    with beside(walker.look_ahead, walker.beside):
+        # Portage's modules and settings take as long as a look at 30,000 packages.
+        settings = pkgdir_settings(pkgdir, anything=anything)
+    known = walker if settings.pkgdir == place else None
+    reindexer = Reindexer(repository_of(settings), jobs or len(os.sched_getaffinity(0)), progress, once=True, walker=known)
     return settings.pkgdir, reindexer

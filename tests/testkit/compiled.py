@@ -13,7 +13,7 @@ from tests.testkit.environments import CACHE, CHECKOUT, locked
 
 
 def compiled(name: str) -> ModuleType:
-    """``portage_ext.model._lanes`` or ``portage_ext.gpkg._usual`` as the wheel would have it; not what may be installed."""
+    """A C module such as ``portage_ext.model._lanes`` as the wheel would have it; not what may be installed."""
     source = CHECKOUT / f"{name.replace('.', '/')}.c"
     stem = name.rpartition(".")[2].lstrip("_")
     built = CACHE / f"{stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}.abi3.so"

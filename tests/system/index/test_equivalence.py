@@ -157,7 +157,8 @@ def test_every_supported_portage_agrees(work: Path, version: str, binhost: Binho
 
 PURE = """
 import sys
-sys.modules["portage_ext.model._lanes"] = sys.modules["portage_ext.gpkg._usual"] = None
+for name in ("model._lanes", "gpkg._usual", "pkgdir._tree"):
+    sys.modules[f"portage_ext.{name}"] = None
 from portage_ext.cli.main import main
 sys.exit(main(["reindex"]))
 """
@@ -168,7 +169,7 @@ def test_the_index_is_the_same_without_the_compiled_modules(work: Path, binhost:
     root = sandbox.make_root(work, BINPKG_GPG_VERIFY_GPG_HOME=str(binhost.gnupg))
     sandbox.copy_binhost(root, binhost.pkgdir)
     assert len(list(root.pkgdir.rglob("*.gpkg.tar"))) >= limits.TOGETHER_FROM
-    root.run("python3", "-c", "import portage_ext.model._lanes, portage_ext.gpkg._usual").ok()
+    root.run("python3", "-c", "import portage_ext.model._lanes, portage_ext.gpkg._usual, portage_ext.pkgdir._tree").ok()
     sandbox.reindex(root).ok()
     compiled = sandbox.read(root)["packages"]
     sandbox.clear(root)

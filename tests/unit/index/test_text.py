@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from portage_ext import limits
 from portage_ext.errors import InvalidEntryError, InvalidIndexError
+from portage_ext.index import keys
 from portage_ext.index.blocks import Row, arrange, cut, make_block
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.index.text import emit_header, parse_index, read_header
 from portage_ext.model import IndexEntry
 
-KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
+KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12).filter(lambda key: key not in keys.IN_TEXT)
 VALUES = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
@@ -138,14 +140,27 @@ def test_one_instance_in_two_places_is_listed_once_in_the_place_of_the_first() -
     assert [one.path for one in shadowed] == ["p1"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 3)), max_size=400))
-def test_cutting_keeps_order_and_one_change_touches_few_blocks(numbers: list[tuple[int, int]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 3)), max_size=400), st.integers(0, 399))
+def test_cutting_keeps_order_and_one_change_touches_few_blocks(numbers: list[tuple[int, int]], gone: int) -> None:
     rows = arrange([row(n, f"c/p-{cpv}", f"{n}|{build}") for n, (cpv, build) in enumerate(numbers)])[0]
     blocks = cut(rows)
     assert [one for block in blocks for one in block] == rows
     assert all(blocks)
-    less = cut(rows[1:])
-    assert sum(block not in blocks for block in less) <= 1
+    assert all(one[-1].cpv != other[0].cpv for one, other in pairwise(blocks)), "entries of one version stay together"
+    less = cut([*rows[:gone], *rows[gone + 1 :]])
+    # At most three blocks begin so near that the entry has a part in it.
+    assert sum(block not in blocks for block in less) <= 4
+
+
+def test_blocks_have_similar_sizes_and_most_changes_touch_only_one() -> None:
+    rows = [row(n, cpv) for n, cpv in enumerate(sorted(f"c/p{n * 7919 % 100_003}-1" for n in range(6000)))]
+    blocks = cut(rows)
+    sizes = [len(block) for block in blocks]
+    assert 40 < len(rows) / len(blocks) < 60
+    assert max(sizes) < 200
+    assert sum(size * size for size in sizes) / len(rows) < 65, "a change meets large blocks more often than small ones"
+    touched = [sum(block not in blocks for block in cut([*rows[:n], *rows[n + 1 :]])) for n in range(100, 6000, 59)]
+    assert sum(touched) / len(touched) < 1.2
 
 
 def test_a_block_gives_its_entries_back() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
 import random
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -211,6 +213,24 @@ def test_a_damaged_state_is_made_again_by_itself(engine: Engine, kind: str) -> N
     (engine.pkgdir / path(99)).unlink()
     engine.run()
     assert (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told.partition(b"\n\n")[2]
+    assert engine.run().opened == 0
+
+
+@pytest.mark.parametrize("kind", ["damaged", "missing", "of another size"])
+def test_damaged_forms_in_the_state_are_made_again_when_they_are_needed(engine: Engine, kind: str) -> None:
+    fill(engine, range(60))
+    engine.run()
+    change = {
+        "damaged": "UPDATE form SET zst = zeroblob(length(zst)), gz = zeroblob(length(gz))",
+        "missing": "DELETE FROM form",
+        "of another size": "UPDATE form SET zst = zeroblob(1), gz = zeroblob(1)",
+    }
+    with contextlib.closing(sqlite3.connect(engine.pkgdir / NAME)) as database, database:
+        database.execute(change[kind])
+    (engine.pkgdir / "Packages.gz").unlink()
+    assert engine.run().written
+    one_generation(engine)
+    assert engine.paths() == [path(n) for n in range(60)]
     assert engine.run().opened == 0
 
 
