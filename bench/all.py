@@ -52,10 +52,10 @@ def measured(bench: Bench, parts: Mapping[str, Part]) -> list[Want]:
         started = time.monotonic()
         try:
             for want in part(bench):
-                if want.figure is None:
-                    print(f"{want.what}: not measured: {want.beside}", file=sys.stderr, flush=True)
+                lacking = f"{want.what}: not measured: {want.beside}"
+                line = lacking if want.figure is None else "  ".join(wanted.rows([[want]])[0]).rstrip()
+                print(line, file=sys.stderr, flush=True)
                 wants.append(want)
-                print("  ".join(wanted.rows([[want]])[0]), file=sys.stderr, flush=True)
         except (RuntimeError, OSError, subprocess.SubprocessError, AssertionError) as error:
             reason = " ".join(str(error).split())
             print(f"{name}: failed: {reason}", file=sys.stderr, flush=True)
