@@ -8,8 +8,9 @@ followed by its data as a literal packet is an ordinary signed message, which gp
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from portage_ext import limits
@@ -32,6 +33,14 @@ _BAD: Final = {
 
 
 @record
+class Verdict:
+    """``reason`` says why the signatures of a file are not accepted, None if they are; ``keys`` made the signatures."""
+
+    reason: str | None
+    keys: frozenset[str] = frozenset()
+
+
+@record
 class SignaturePolicy:
     """The check that Portage's settings require. ``command`` is the argument list up to the files; root runs it as ``user``
     and ``group``."""
@@ -42,6 +51,8 @@ class SignaturePolicy:
     user: str | None = None
     group: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    accepted: dict[bytes, Verdict] = field(default_factory=dict)
+    """Verdicts of this command earlier in this run, by the BLAKE2B of the Manifest (verified_once.py)."""
 
 
 @record
@@ -63,14 +74,6 @@ class _Signature:
     good: bool = False
     fingerprint: str = ""
     trusted: bool = False
-
-
-@record
-class Verdict:
-    """``reason`` says why the signatures of a file are not accepted, None if they are; ``keys`` made the signatures."""
-
-    reason: str | None
-    keys: frozenset[str] = frozenset()
 
 
 def judge(status: Sequence[str]) -> Verdict:
@@ -113,7 +116,12 @@ def check_signatures(packages: Sequence[Signed], policy: SignaturePolicy, *, tho
     """
     refused: dict[str, str] = {}
     doubtful: list[Signed] = []
-    for package, verdict in zip(packages, _verify([one.manifest for one in packages], policy), strict=True):
+    manifests = [one.manifest for one in packages]
+    verdicts = {} if thorough or not policy.accepted else _known(manifests, policy.accepted)
+    asked = [manifest for manifest in manifests if manifest not in verdicts]
+    verdicts.update(zip(asked, _verify(asked, policy), strict=True))
+    for package in packages:
+        verdict = verdicts[package.manifest]
         if verdict.reason is not None:
             refused[package.path] = f"Manifest: {verdict.reason}"
         elif thorough or not _evident(package, verdict.keys):
@@ -138,7 +146,20 @@ def _evident(package: Signed, keys: frozenset[str]) -> bool:
     return packet is not None and packet.fingerprint in keys and packet.fits(package.metadata)
 
 
+def _known(manifests: Iterable[bytes], accepted: Mapping[bytes, Verdict]) -> dict[bytes, Verdict]:
+    found = ((manifest, accepted.get(hashlib.blake2b(manifest).digest())) for manifest in manifests)
+    return {manifest: verdict for manifest, verdict in found if verdict is not None}
+
+
 def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]:
+    return [judge(status) for status in status_of(messages, policy)]
+
+
+def status_of(messages: Sequence[bytes], policy: SignaturePolicy, *, fd: int = 2) -> list[list[str]]:
+    """gpg's status lines, without their prefix, for each of ``messages``; the command has gpg write them to ``fd``.
+
+    Raises VerificationUnavailableError.
+    """
     if not messages:
         return []
     with contextlib.ExitStack() as stack:
@@ -146,34 +167,34 @@ def _verify(messages: Sequence[bytes], policy: SignaturePolicy) -> list[Verdict]
         status: dict[str, list[str]] = {}
         while len(status) < len(files):
             # In batch mode gpg ends at the first bad signature; the next run checks the files after it.
-            status |= _run(policy, [file for file in files if file not in status])
-    return [judge(status[file]) for file in files]
+            status |= _run(policy, [file for file in files if file not in status], fd)
+    return [status[file] for file in files]
 
 
-def _run(policy: SignaturePolicy, files: Sequence[str]) -> dict[str, list[str]]:
+def dropped(policy: SignaturePolicy) -> dict[str, str]:
+    """The user and group that gpg runs as, for subprocess."""
+    return {name: value for name, value in (("user", policy.user), ("group", policy.group)) if value is not None}
+
+
+def _run(policy: SignaturePolicy, files: Sequence[str], fd: int) -> dict[str, list[str]]:
     """gpg's status lines for each of ``files`` (descriptors) that it reached, at least one file.
 
     Raises VerificationUnavailableError.
     """
     command = (*policy.command, "--multifile", "--", *files)
-    drop: dict[str, str] = {}
-    if policy.user is not None:
-        drop["user"] = policy.user
-    if policy.group is not None:
-        drop["group"] = policy.group
     # A file takes what gpg says: it writes twenty lines a signature one by one, and a pipe would wake this process for each.
     with in_memory() as said:
         try:
             done = subprocess.run(  # type: ignore[call-overload]
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
+                stdout=said if fd == 1 else subprocess.DEVNULL,
+                stderr=said if fd == 2 else subprocess.DEVNULL,
                 env=dict(policy.environment),
                 pass_fds=[int(file.rpartition("/")[2]) for file in files],
                 timeout=limits.GPG_SECONDS,
                 check=False,
-                **drop,
+                **dropped(policy),
             )
         except (OSError, KeyError, LookupError, subprocess.TimeoutExpired) as error:
             raise VerificationUnavailableError(policy.command[0] if policy.command else "gpg", str(error)) from error

@@ -15,7 +15,9 @@ from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings,
 from portage_ext.model import XPAK_SUFFIXES
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer
+from portage_ext.pkgdir.signatures import SignaturePolicy
 from portage_ext.pkgdir.signing import Signed, packages, sign_pkgdir
+from portage_ext.pkgdir.verified_once import VerifiedOnce
 from portage_ext.tasks.site import Site
 from portage_ext.trust import gpg
 from portage_ext.trust.keyrings import fingerprint
@@ -42,9 +44,14 @@ class Signing:
         """Its public key, binary and minimal."""
         return self.ring.read_bytes()
 
-    def judge(self, key: str | None = None) -> Judge:
-        """A judge that accepts signatures of ``key`` (None: of the primary key, including its subkeys)."""
-        return gpg.judge_many([self.ring], frozenset({key or self.signer.key.primary}), self._known)
+    def judge(self, key: str | None = None, policy: SignaturePolicy | None = None) -> Judge:
+        """A judge that accepts signatures of ``key`` (None: of the primary key, including its subkeys).
+
+        With the ``policy`` by which the packages will be indexed, one run of gpg does for both.
+        """
+        primary = self.signer.key.primary
+        once = None if policy is None else VerifiedOnce(policy, self.public, primary).signatures
+        return gpg.judge_many([self.ring], frozenset({key or primary}), self._known, once)
 
 
 @contextlib.contextmanager
@@ -105,8 +112,8 @@ def sign(
     """
     with signing(site, key=key, homedir=homedir) as by:
 
-        def work(of: Sequence[Path]) -> SignedPackages:
-            report = sign_pkgdir(of, by.signer, by.judge(), everything=everything, jobs=jobs, progress=progress)
+        def work(of: Sequence[Path], policy: SignaturePolicy | None = None) -> SignedPackages:
+            report = sign_pkgdir(of, by.signer, by.judge(policy=policy), everything=everything, jobs=jobs, progress=progress)
             signed(done := SignedPackages(by.key, report))
             return done
 
@@ -114,7 +121,7 @@ def sign(
             return work(paths)
         settings = pkgdir_settings(pkgdir)
         with index_lock(settings.pkgdir):
-            done = work(packages(settings.pkgdir))
+            done = work(packages(settings.pkgdir), settings.policy if index else None)
             left_out = _reindexed(settings, done.report, by.key) if index else ()
         return replace(done, left_out=left_out, xpaks=packages(settings.pkgdir, XPAK_SUFFIXES))
 

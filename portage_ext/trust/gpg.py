@@ -12,7 +12,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -26,6 +26,8 @@ from portage_ext.trust.openpgp import STATUS_PREFIX, Signature, signatures
 
 if TYPE_CHECKING:
     from portage_ext.gpkg.verify import Judge
+
+Elsewhere = Callable[[Sequence[bytes]], Sequence["tuple[Signature, ...] | None"]]
 
 _VERIFY: Final = (
     "--no-options",
@@ -42,7 +44,7 @@ _VERIFY: Final = (
     "--status-fd=1",
 )
 
-_WORTH_A_GPG: Final = 32
+WORTH_A_GPG: Final = 32
 """Checking this many signatures takes longer than starting another gpg, so it is worth a process of its own."""
 
 
@@ -75,7 +77,7 @@ def verify_clearsigned(keyrings: Iterable[Path], text: bytes) -> tuple[Signature
 def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[Signature, ...]]:
     """The verdicts on many clear-signed ``texts``, in the same order. Up to one gpg per CPU runs. Raises GpgError."""
     rings = list(keyrings)
-    if len(texts) < _WORTH_A_GPG:
+    if len(texts) < WORTH_A_GPG:
         return _verified(rings, texts)
     from concurrent.futures import ThreadPoolExecutor
 
@@ -201,12 +203,16 @@ def finished(process: subprocess.Popen[bytes], data: bytes | None, seconds: floa
 
 
 def judge_many(
-    keyrings: Sequence[Path], trusted: frozenset[str], known: dict[bytes, tuple[Signature, ...]] | None = None
+    keyrings: Sequence[Path],
+    trusted: frozenset[str],
+    known: dict[bytes, tuple[Signature, ...]] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Judge:
     """Return a function that judges many clear-signed texts: for each, the reason why it is not trusted, or None if it is.
 
     ``known`` maps digests of texts to the verdicts of gpg with these keyrings in this run. A text found there is not given to
-    gpg again, and new verdicts are added to it.
+    gpg again, and new verdicts are added to it. ``elsewhere`` is asked first: it returns for each text what
+    gpg would say with these keyrings, or None.
     """
     known = {} if known is None else known
 
@@ -214,7 +220,11 @@ def judge_many(
         digests = [hashlib.blake2b(text).digest() for text in texts]
         new = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in known}
         if new:
-            known.update(zip(new, verify_many(keyrings, list(new.values())), strict=True))
+            if elsewhere is not None:
+                said = zip(list(new), elsewhere(list(new.values())), strict=True)
+                known.update((digest, found) for digest, found in said if found is not None)
+            rest = [digest for digest in new if digest not in known]
+            known.update(zip(rest, verify_many(keyrings, [new[digest] for digest in rest]), strict=True))
         reasons: list[TrustError | None] = []
         for digest, name in zip(digests, names, strict=True):
             try:

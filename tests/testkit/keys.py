@@ -39,8 +39,10 @@ def kill_agents(home: Path) -> None:
         time.sleep(0.02)
 
 
-def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>", passphrase: str = "") -> SigningKey:
-    """Generate an ed25519 signing key."""
+def new_key(
+    home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>", passphrase: str = "", since: str = ""
+) -> SigningKey:
+    """Generate an ed25519 signing key, made at ``since`` as gpg's --faked-system-time takes it."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     # Without a count the agent tries for seconds how strong a passphrase can be made on this machine.
@@ -51,6 +53,7 @@ def new_key(home: Path, user_id: str = "Tiny Binhost <binhost@example.invalid>",
         "loopback",
         "--passphrase",
         passphrase,
+        *(("--faked-system-time", since) if since else ()),
         "--quick-generate-key",
         user_id,
         "ed25519",
