@@ -145,6 +145,7 @@ bench-each: check-programs $(VENV)/complete
 	$(RUN) -m bench.whitelist
 	$(RUN) -m bench.reindex $(BENCH)/reindex
 	$(RUN) -m bench.trust 1000 500 3
+	$(RUN) -m bench.fetches
 	$(RUN) -m bench.contracts
 	$(RUN) -m bench.deltas
 	$(RUN) -m bench.releases $(BENCH)/releases

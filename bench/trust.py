@@ -16,17 +16,17 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from bench.measure import Command, Figure, compare, table
+from bench.nginx import nginx
 from bench.packages import container, packages
 from portage_ext.index.text import parse_index
 from portage_ext.trust.entries import sanitise
 from portage_ext.trust.known_index import mark_bound
 from portage_ext.trust.memory import StateDirectory
-from tests.testkit import binpkgs, daemon, ebuilds, environments, keys
+from tests.testkit import binpkgs, ebuilds, environments, keys
 from tests.testkit.keys import SigningKey
 from tests.testkit.roots import Root
 
@@ -203,7 +203,7 @@ class _Bench:
             (served / name).parent.mkdir(parents=True, exist_ok=True)
             (served / name).write_bytes(data)
         self._remember(served, {path: "app-misc/hello-1.1", large: "app-misc/big-1"})
-        with _nginx(self.work, served) as url:
+        with nginx(self.work, served) as url:
             for title, one, runs in (("small", path, self.runs * 4), ("large", large, self.runs)):
                 output = str(self.work / "fetched")
                 fetch = ("portage-ext", "fetch", "--repo", "lab", "--root", str(self.work), "--config-root", str(self.work))
@@ -241,19 +241,6 @@ class _Bench:
 
 def _row(work: str, each: float, figure: Figure, against: float | None) -> tuple[str, ...]:
     return work, f"{each:.4f}", f"{figure.mib:.0f}", "" if against is None else f"{against / each:.1f} times"
-
-
-@contextmanager
-def _nginx(work: Path, served: Path) -> Iterator[str]:
-    """nginx over ``served`` on a free port."""
-    with daemon.free_port() as port:
-        (work / "nginx.conf").write_text(
-            f"daemon off; pid {work}/nginx.pid; error_log {work}/nginx.log; user root;\n"
-            "events {}\nhttp { access_log off; sendfile on;\n"
-            f"server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
-        )
-        with daemon.running(["nginx", "-c", str(work / "nginx.conf"), "-p", str(work)], port, work / "nginx.log"):
-            yield f"http://127.0.0.1:{port}"
 
 
 if __name__ == "__main__":

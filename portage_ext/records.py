@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _ABSENT: Final = object()
 _set: Final = object.__setattr__
+_waiting: list[Callable[[], None]] = []
+"""What compiles ``__init__`` of each class of which no object was made yet."""
 
 
 class _Default:
@@ -52,6 +54,12 @@ def replace(one: _T, /, **changes: Any) -> _T:
     kind: Any = type(one)
     made: _T = kind(**{name: getattr(one, name) for name in kind.__match_args__} | changes)
     return made
+
+
+def ready() -> None:
+    """Compile now what the first object of each class that is defined would compile: for a process that forks."""
+    while _waiting:
+        _waiting.pop()()
 
 
 def _made(cls: type, *, frozen: bool, eq: bool, order: bool) -> type:
@@ -96,12 +104,17 @@ def _made(cls: type, *, frozen: bool, eq: bool, order: bool) -> type:
     made: Any = type(cls)(cls.__name__, cls.__bases__, body)
     made.__qualname__ = cls.__qualname__
 
+    def compile_first() -> None:
+        if made.__init__ is first:
+            made.__init__ = _init(defaults, frozen=frozen, more="__post_init__" in body)
+
     def first(self: object, *arguments: object, **named: object) -> None:
-        made.__init__ = _init(defaults, frozen=frozen, more="__post_init__" in body)
+        compile_first()
         made.__init__(self, *arguments, **named)
 
     if "__init__" not in body:
         made.__init__ = first
+        _waiting.append(compile_first)
     return made  # type: ignore[no-any-return]
 
 

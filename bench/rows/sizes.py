@@ -22,11 +22,12 @@ class Sizes:
     binaries: int = 500
     megabytes: int = 500
     runs: int = 3
+    fetched: int = 300
     peer: float = 150.0
     longest: float = 400.0
 
 
-QUICK: Final = Sizes((200,), (200,), 200, 1000, 60, 30, 20, 1)
+QUICK: Final = Sizes((200,), (200,), 200, 1000, 60, 30, 20, 1, 5)
 
 
 def absent(*programs: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench import trust
+from bench import fetches, trust
 from bench.measure import interleaved
 from bench.rows.sizes import Bench, absent
 from bench.wanted import Want
@@ -57,14 +57,16 @@ def signing(bench: Bench) -> Iterator[Want]:
         yield Want(what, ours, f"for {few}: {gpg}", gpg.seconds / few / each, unit=" times")
 
 
-_FETCHES: Final = ("fetching a large package, of wget's rate", 1.0), ("fetching a small package, above wget", 25.0)
+_LARGE: Final = "fetching a large package, of wget's rate"
+_SMALL: Final = "fetching a small package, by a process of its own, above wget"
+_EACH: Final = "small packages fetched by one emerge, each above wget"
 
 
 def fetching(bench: Bench) -> Iterator[Want]:
-    (large, rate), (small, more) = _FETCHES
+    count = bench.sizes.fetched
     if lacking := absent("wget", "nginx"):
-        yield Want(large, "", lacking, None, rate, " times")
-        yield Want(small, "", lacking, None, more, " ms", most=True)
+        yield Want(_LARGE, "", lacking, None, 1, " times")
+        yield Want(f"{count} {_EACH}", "", lacking, None, 25, " ms", most=True)
         return
     with _made(bench, 1) as made:
         for title, size, commands, runs in made.fetches():
@@ -72,6 +74,13 @@ def fetching(bench: Bench) -> Iterator[Want]:
             ours, theirs = found["ours"], found["wget"]
             sides = f"{size / 1e6:.2g} MB: {ours}", f"wget {theirs}"
             if title == "large":
-                yield Want(large, *sides, theirs.seconds / ours.seconds, rate, " times")
+                yield Want(_LARGE, *sides, theirs.seconds / ours.seconds, 1, " times")
             else:
-                yield Want(small, *sides, (ours.seconds - theirs.seconds) * 1000, more, " ms", most=True)
+                yield Want(_SMALL, *sides, (ours.seconds - theirs.seconds) * 1000, unit=" ms", most=True)
+    with tempfile.TemporaryDirectory(prefix="pe-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        with fetches.commands(Path(name), count) as commands:
+            found = interleaved(commands[:2], bench.sizes.runs)
+        ours, theirs = found[fetches.FORKED], found[fetches.WGET]
+        more = (ours.seconds - theirs.seconds) * 1000 / count
+        yield Want(f"{count} {_EACH}", f"{ours}", f"wget {theirs}", more, 25, " ms", most=True)

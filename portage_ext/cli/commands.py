@@ -6,9 +6,11 @@ A command of another package is an entry point of the group ``portage_ext.comman
 
 from __future__ import annotations
 
-import argparse
 import importlib
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    import argparse
 
 ENTRY_POINTS: Final = "portage_ext.commands"
 

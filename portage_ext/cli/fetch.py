@@ -5,14 +5,17 @@ The lines of binrepos.conf that call it are written by `portage-ext trust add` (
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from portage_ext.cli import objects, places
 from portage_ext.cli.progress import Progress
 from portage_ext.tasks import fetching
 from portage_ext.tasks.fetching import FetchedIndex, FetchedPackage
 from portage_ext.words import size
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import gc
 import os
 import sys
 from collections.abc import Container, Mapping, Sequence
-from types import MappingProxyType
-from typing import Final, NoReturn
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from portage_ext import __version__, shown
 from portage_ext.cli.commands import COMMANDS, Command, foreign_command, load, meant, overview
 from portage_ext.errors import PortageExtError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -38,10 +41,14 @@ def _columns() -> int:
 
 
 def _help(prog: str) -> argparse.HelpFormatter:
+    import argparse
+
     return argparse.HelpFormatter(prog, width=_columns())
 
 
 def _overview(prog: str) -> argparse.HelpFormatter:
+    import argparse
+
     return argparse.RawDescriptionHelpFormatter(prog, width=_columns())
 
 
@@ -52,6 +59,8 @@ def whole_parser(
 
     If it has none of these, it knows all commands of the table by name, for its messages, and imports no module.
     """
+    import argparse  # Not for a fetch: what emerge asks for needs no parser.
+
     parser = argparse.ArgumentParser(
         prog="portage-ext",
         usage="%(prog)s [-h] [--version] COMMAND ...",
@@ -121,16 +130,21 @@ def _run(arguments: Sequence[str]) -> int:
     foreign = foreign_command(first) if unknown else None
     gc.disable()  # Importing makes many objects and no garbage.
     try:
-        parser = whole_parser(arguments, {first: foreign} if foreign is not None else {})
-        if unknown and foreign is None:
-            parser.error(f"there is no command {shown.text(first)!r}{meant(first)}; `portage-ext --help` lists all commands")
-        options = parser.parse_args(arguments)
+        parser, options = None, _of_emerge(arguments)
+        if options is None:
+            parser = whole_parser(arguments, {first: foreign} if foreign is not None else {})
+            if unknown and foreign is None:
+                parser.error(
+                    f"there is no command {shown.text(first)!r}{meant(first)}; `portage-ext --help` lists all commands"
+                )
+            options = parser.parse_args(arguments)
+        command = foreign or load(options.command)
     finally:
         gc.enable()
     try:
-        return (foreign or load(options.command)).run(options)
+        return command.run(options)
     except UsageError as error:
-        _of(parser, options.command).error(str(error))
+        _of(parser or whole_parser(arguments), options.command).error(str(error))
     except PortageExtError as error:
         print(f"portage-ext {options.command}: {shown.text(str(error))}{_as_root(error)}", file=sys.stderr)
         return EXIT_FAILED
@@ -139,8 +153,27 @@ def _run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
 
 
+def _of_emerge(arguments: Sequence[str]) -> Any:
+    """The options of a fetchcommand as it is written into binrepos.conf; None for anything else.
+
+    emerge runs one for each package; a parser would take 3 ms of each.
+    """
+    if not arguments or arguments[0] != "fetch":
+        return None
+    from portage_ext.config.binrepos import as_written
+
+    asked = as_written(arguments)
+    if asked is None:
+        return None
+    places = {"root": Path(asked.root), "config_root": Path(asked.config_root), "output": Path(asked.output)}
+    more = {"command": "fetch", "json": False, "quiet": False}
+    return SimpleNamespace(repo=asked.repo, uri=asked.uri, resume=asked.resume, **places, **more)
+
+
 def _of(parser: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
     """The parser of a command, whose usage is told."""
+    import argparse
+
     below = next(one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
     found: argparse.ArgumentParser = below.choices[command]
     return found

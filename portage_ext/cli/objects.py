@@ -5,9 +5,11 @@ Keys are only ever added while the version stays.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import argparse
 
 FORMAT: Final = 1
 

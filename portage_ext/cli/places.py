@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 # What emerge or a client waits for starts without reading the whole of portage-ext.toml.
 if TYPE_CHECKING:
+    import argparse
+
     from portage_ext.tasks.site import Site
 
 

@@ -7,9 +7,9 @@ administrator's files are not changed, and removing our file undoes everything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from portage_ext import files, limits
 
@@ -23,6 +23,35 @@ def command_line(binrepo: str, *, resume: bool = False) -> str:
         '--root "%(EROOT)s" --config-root "%(PORTAGE_CONFIGROOT)s" '
         f'--uri "${{URI}}" --output "${{DISTDIR}}/${{FILE}}"{" --resume" if resume else ""}'
     )
+
+
+class Fetch(NamedTuple):
+    """What a fetchcommand as :func:`command_line` writes it asks for, with the variables filled in."""
+
+    repo: str
+    root: str
+    config_root: str
+    uri: str
+    output: str
+    resume: bool
+
+
+_WORDS: Final = ("--repo", "--root", "--config-root", "--uri", "--output")
+
+
+def as_written(words: Sequence[str]) -> Fetch | None:
+    """What ``words`` (after the name of the program) ask for; None if they are no fetchcommand as :func:`command_line` writes
+    it, but perhaps one that an administrator has changed."""
+    values = words[2:11:2]
+    if (
+        list(words[:1]) != ["fetch"]
+        or tuple(words[1:11:2]) != _WORDS
+        or list(words[11:]) not in ([], ["--resume"])
+        or any(not value or value.startswith("-") for value in values)
+    ):
+        return None
+    repo, root, config_root, uri, output = values
+    return Fetch(repo, root, config_root, uri, output, len(words) > 11)
 
 
 def section(binrepo: str) -> str:

@@ -115,6 +115,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part("plan.ordering", "toolchain order is off", relevance.binaries_possible),
     Part("hint", "packages that are compiled against expectation are not named", relevance.binaries_possible),
+    Part("forked_fetch", "each package is fetched by a process that starts Python", relevance.fetches_verified),
     Part("graph", "the graph of the running emerge is off", relevance.merges_packages),
     Part("safety.snapshot", "no snapshot is made before emerge changes the system", relevance.makes_snapshots),
     Part("plan.removal", "the check of removals is off", relevance.removes_packages),

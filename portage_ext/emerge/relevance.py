@@ -153,6 +153,11 @@ def keys_pinned(emerge_config: Any) -> bool:
     return emerge_config.action is None and os.path.isdir(os.path.join(root, TRUST))
 
 
+def fetches_verified(emerge_config: Any) -> bool:
+    """Whether this run of emerge may fetch packages on a host with pinned keys, whose fetchcommand is ours."""
+    return keys_pinned(emerge_config) and binaries_possible(emerge_config)
+
+
 def works_afterwards(emerge_config: Any) -> bool:
     """Whether this host may need work after a change of PKGDIR, or has unfinished work of that kind."""
     settings = emerge_config.target_config.settings

@@ -88,7 +88,9 @@ def _receive(connection: socket.socket, transfer: Transfer) -> None:
     if length >= _SPLICED_FROM and type(connection) is socket.socket:
         _splice(connection, transfer, length)
     # The sink may still read blocks that it was given before. So several buffers are used in turn, and no block is copied.
-    buffers = cycle([memoryview(bytearray(_BUFFER)) for _ in range(BLOCKS_IN_USE if length > _BUFFER else 2)])
+    # None is larger than the file: the system clears a page for each 4 KiB.
+    number, each = (BLOCKS_IN_USE, _BUFFER) if length > _BUFFER else (2, max(length, 1))
+    buffers = cycle([memoryview(bytearray(each)) for _ in range(number)])
     buffer = next(buffers)
     filled, handed_on = 0, time.monotonic()
     while transfer.offset + filled < length:

@@ -172,3 +172,18 @@ record(type("One", (), {"__annotations__": {"a": "int"}, "__module__": "m"}))(1)
 assert not {"dataclasses", "inspect"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_the_first_object_would_compile_can_be_compiled_before() -> None:
+    @record
+    class One:
+        a: int
+        b: str = "b"
+
+    first = One.__init__
+    records.ready()
+    assert One.__init__ is not first
+    compiled = One.__init__
+    records.ready()
+    assert One(1) == One(1, "b")
+    assert One.__init__ is compiled

@@ -37,6 +37,7 @@ SPEAKING = {
     "hooks/inputs.py": "a program that a phase hook starts: its status tells the hook whether the inputs were recorded",
     "hooks/record.py": "a program that a phase hook starts: its status tells the hook whether a contract was recorded",
     "emerge/messages.py": "the one way to say a line inside emerge, on stderr",
+    "emerge/forked_fetch.py": "a process that emerge forks becomes a program in it, and ends with it",
     "emerge/phases.py": "it runs in the emerge of a cage: its stderr goes to the log of the attempt",
     "emerge/after.py": "ebuild, quickpkg and emaint have decided on their status before it works: a failure ends the process",
     "repositories/jail.py": "a program that starts foreign code apart from this system: its status and stderr are the code's",

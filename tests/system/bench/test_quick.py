@@ -35,6 +35,7 @@ def test_every_row_is_measured() -> None:
         "signing 3: gpkg-sign",
         "verifying 3",
         "fetching a small package",
+        "5 small packages fetched by one emerge",
         'after-emerge = "publish"',
         "roll back; 30 packages",
         "directories that a release adds",

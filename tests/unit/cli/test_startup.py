@@ -49,6 +49,26 @@ def test_a_command_imports_no_other() -> None:
     assert commands <= {f"portage_ext.cli.{name}" for name in ("main", "commands", "objects", "reindex")}
 
 
+def test_the_fetchcommand_that_we_write_needs_no_parser() -> None:
+    words = (
+        "fetch",
+        "--repo",
+        "lab",
+        "--root",
+        "/none",
+        "--config-root",
+        "/none",
+        "--uri",
+        "http://h/a/b",
+        "--output",
+        "/none/o",
+    )
+    script = f"import sys\nfrom portage_ext.cli.main import main\nmain({words!r})\nprint('argparse' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "[unknown-package]" in done.stderr
+    assert done.stdout == "False\n"
+
+
 def test_errors_are_no_dataclasses() -> None:
     """There are a hundred of them, and generating the code of a dataclass takes longer than the rest of its module."""
     from dataclasses import is_dataclass

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import shlex
 from pathlib import Path
 
+import pytest
+
+from portage_ext.config import binrepos
 from portage_ext.config.binrepos import connect, disconnect, drop_in, section
 
 
@@ -30,3 +34,13 @@ def test_a_single_file_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text() == "[lab]\n"
     assert not drop_in(tmp_path, "lab").exists()
     assert section("lab").startswith("[lab]\nfetchcommand = portage-ext fetch --repo lab ")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_line_that_is_written_is_known_again(resume: bool) -> None:
+    line = binrepos.command_line("lab", resume=resume).partition(" = ")[2]
+    filled = {"%(EROOT)s": "/e/", "%(PORTAGE_CONFIGROOT)s": "/c/", "${URI}": "http://h/p", "${DISTDIR}": "/d", "${FILE}": "f"}
+    for name, value in filled.items():
+        line = line.replace(name, value)
+    found = binrepos.as_written(shlex.split(line)[1:])
+    assert found == ("lab", "/e/", "/c/", "http://h/p", "/d/f", resume)

@@ -128,3 +128,12 @@ def test_work_afterwards_is_for_a_configured_host_and_for_marks_that_are_left(tm
     (tmp_path / relevance.CONFIGURATION).parent.mkdir(parents=True)
     (tmp_path / relevance.CONFIGURATION).write_text("")
     assert relevance.is_configured(settings)
+
+
+def test_packages_are_fetched_verified_where_keys_are_pinned_and_a_binary_is_possible(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, "getbinpkg")
+    assert not relevance.fetches_verified(run(settings))
+    (tmp_path / relevance.TRUST).mkdir(parents=True)
+    assert relevance.fetches_verified(run(settings))
+    assert not relevance.fetches_verified(run(settings, "depclean"))
+    assert not relevance.fetches_verified(run(Settings(tmp_path)))
