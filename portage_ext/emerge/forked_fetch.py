@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
 from typing import Any, Final, NamedTuple, TextIO, cast
 
+import portage
 from _emerge.BinpkgFetcher import _BinpkgFetcherProcess
 from portage import process
 
@@ -32,6 +33,8 @@ from portage_ext import limits, records
 from portage_ext.config.binrepos import as_written
 from portage_ext.emerge import messages, patching
 from portage_ext.emerge.patching import Function, Patch
+from portage_ext.errors import UnknownPortageError
+from portage_ext.host import probe
 from portage_ext.host.probe import Attribute, Expectation, Names
 from portage_ext.host.probe import Function as Expected
 
@@ -88,8 +91,11 @@ _impossible = False
 
 
 def begin(emerge_config: Any) -> None:
-    """Let the packages of this run be fetched in forks."""
+    """Let the packages of this run be fetched in forks. Raises UnknownPortageError."""
     global _since, _impossible
+    own = vars(_BinpkgFetcherProcess).get("_spawn")
+    if own is not None and not hasattr(own, probe.ORIGINAL):
+        raise UnknownPortageError(str(portage.VERSION), _LOSS, ("_BinpkgFetcherProcess has its own _spawn",))
     patching.apply(_PATCHES)
     _since, _impossible = time.time_ns(), False
 
@@ -258,8 +264,6 @@ def _as_a_python_starts(environment: dict[str, str]) -> None:
     for number in range(1, signal.NSIG):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     locale.setlocale(locale.LC_ALL, "C")
@@ -271,6 +275,8 @@ def _as_a_python_starts(environment: dict[str, str]) -> None:
     sys.stdin = _stream(0, "r", encoding, errors)
     sys.stdout = _stream(1, "w", encoding, errors)
     sys.stderr = _stream(2, "w", encoding, "backslashreplace")
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def _stream(fd: int, mode: str, encoding: str, errors: str | None) -> TextIO:

@@ -52,19 +52,27 @@ class Part:
     """``name`` is its module in this room or a folder of it, ``loss`` what is off without it, ``needed`` tells whether a run
     needs it.
 
-    ``loud``: emerge must not exit with 0 if the part is off.
+    ``loud``: emerge must not exit with 0 if the part is off. ``essential``: the installer refuses a Portage without it.
     """
 
-    __slots__ = ("_fits", "before", "loss", "loud", "name", "needed")
+    __slots__ = ("_fits", "before", "essential", "loss", "loud", "name", "needed")
 
     def __init__(
-        self, name: str, loss: str, needed: Callable[[Any], bool], *, before: Before | None = None, loud: bool = False
+        self,
+        name: str,
+        loss: str,
+        needed: Callable[[Any], bool],
+        *,
+        before: Before | None = None,
+        loud: bool = False,
+        essential: bool = True,
     ) -> None:
         self.name = name
         self.loss = loss
         self.needed = needed
         self.before = before
         self.loud = loud
+        self.essential = essential
         self._fits = False
 
     @property
@@ -115,7 +123,12 @@ PARTS: tuple[Part, ...] = (
     ),
     Part("plan.ordering", "toolchain order is off", relevance.binaries_possible),
     Part("hint", "packages that are compiled against expectation are not named", relevance.binaries_possible),
-    Part("forked_fetch", "each package is fetched by a process that starts Python", relevance.fetches_verified),
+    Part(
+        "forked_fetch",
+        "each package is fetched by a process that starts Python",
+        relevance.fetches_verified,
+        essential=False,  # only time is lost
+    ),
     Part("graph", "the graph of the running emerge is off", relevance.merges_packages),
     Part("safety.snapshot", "no snapshot is made before emerge changes the system", relevance.makes_snapshots),
     Part("plan.removal", "the check of removals is off", relevance.removes_packages),

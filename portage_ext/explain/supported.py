@@ -84,7 +84,7 @@ def losses() -> Iterator[Loss]:
         except Exception as error:  # noqa: BLE001 - a module that cannot even be imported here is lost in the same way
             why = (f"{type(error).__name__}: {error}",)
         if why:
-            yield Loss(one.loss, why, not isinstance(one, Command) or one.essential)
+            yield Loss(one.loss, why, one.essential)
 
 
 def todo() -> str:

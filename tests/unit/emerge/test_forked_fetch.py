@@ -17,6 +17,7 @@ import pytest
 
 from portage_ext.emerge import forked_fetch
 from portage_ext.emerge.forked_fetch import _Loaded
+from portage_ext.errors import UnknownPortageError
 
 WORDS = ["portage-ext", "fetch", "--repo", "lab", "--root", "/", "--config-root", "/", "--uri", "http://h/p", "--output", "/o"]
 CODE = compile("raise SystemExit(7)", "script", "exec")
@@ -121,6 +122,12 @@ def test_another_way_to_start_processes() -> None:
 def test_outside_a_run_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forked_fetch, "_since", None)
     assert spawned() is None
+
+
+def test_a_portage_that_starts_this_process_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forked_fetch, "_BinpkgFetcherProcess", type("Other", (), {"_spawn": lambda self, args: None}))
+    with pytest.raises(UnknownPortageError, match="its own _spawn"):
+        forked_fetch.begin(None)
 
 
 def test_a_defect_of_ours_is_told_once_and_portage_executes_the_command(
