@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portage_ext.cli import main
+from portage_ext.emerge import parts
 from portage_ext.explain import supported
 
 
@@ -55,3 +56,12 @@ def test_an_error_that_nobody_foresaw_is_shown_without_what_a_terminal_obeys(
     said = capsys.readouterr().err
     assert said.replace("\n", "").isprintable()
     assert "secret" not in said
+
+
+def test_a_part_that_only_saves_time_does_not_stop_the_installer(monkeypatch: pytest.MonkeyPatch) -> None:
+    slower = supported.Loss("it is slower", ("spawn takes y",), essential=False)
+    monkeypatch.setattr(supported, "losses", lambda: iter([slower]))
+    monkeypatch.setattr(supported, "misplaced", lambda: None)
+    assert supported.problem() is None
+    assert next(supported.remarks()) == "it is slower: spawn takes y"
+    assert [part.name for part in parts.PARTS if not part.essential] == ["forked_fetch"]
