@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
@@ -26,6 +27,15 @@ hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None
 # For the differential tests (make test-differential).
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+# What is imported and collected stays until the end: without this, Python looks through all of it again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import hashlib
-import io
 import lzma
 import subprocess
 import tarfile
@@ -56,13 +56,17 @@ def record_installed(root: Path, cpv: str, **more: str) -> None:
 
 
 def tar_of(files: Mapping[str, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
+    parts = [part for name, data in files.items() for part in (_header(name, len(data), form), data, bytes(-len(data) % 512))]
+    parts.append(bytes(2 * tarfile.BLOCKSIZE))
+    return b"".join((*parts, bytes(-sum(map(len, parts)) % tarfile.RECORDSIZE)))
+
+
+@functools.cache
+def _header(name: str, size: int, form: int) -> bytes:
+    """What tarfile writes before a file; packages by the thousand have files of the same names."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(form)
 
 
 def record(name: str, data: bytes) -> str:

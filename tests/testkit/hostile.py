@@ -60,7 +60,7 @@ def serve(directory: Path) -> Iterator[Hostile]:
     handler = type("Handler_", (Handler,), {"answers": made.answers, "requests": made.requests})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(directory)))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     made.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:

@@ -55,7 +55,7 @@ def serve(directory: Path, port: int = 0) -> Iterator[Server]:
     """Serve ``directory`` on ``port``, by default a free one, until the block ends."""
     handler = type("Handler", (_Handler,), {"log": []})
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(handler, directory=str(directory)))
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield Server(httpd.server_address[1], handler.log)

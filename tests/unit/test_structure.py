@@ -16,13 +16,13 @@ MODULES = sorted((CHECKOUT / "portage_ext").rglob("*.py"))
 
 
 @functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+def text(path: Path) -> str:
+    return path.read_text()
 
 
 def test_every_module_opens_with_its_rule_and_has_one_idea() -> None:
-    assert [path for path in MODULES if not ast.get_docstring(parsed(path))] == []
-    assert [path for path in MODULES if path.read_text().count("\n") > 400] == []
+    assert [path for path in MODULES if not re.match(r'"""\s*[^\s"]', text(path))] == []
+    assert [path for path in MODULES if text(path).count("\n") > 400] == []
 
 
 SPEAKING = {
@@ -49,10 +49,14 @@ SPEAKING = {
 """What may print, or end the process, outside cli/, and why. Everything else returns values and raises errors."""
 
 
+# Most modules have none of these words; to parse them all takes seconds.
+_WORDS = re.compile(r"\b(?:print|input|exit|_exit|stdin|stdout|stderr|SystemExit|argparse)\b")
+
+
 def speech(path: Path) -> set[str]:
     """Names in ``path`` by which a module prints, ends the process or reads a command line."""
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in ast.walk(ast.parse(text(path))) if _WORDS.search(text(path)) else ():
         match node:
             case ast.Call(func=ast.Name(id="print" | "input" | "exit" as name)):
                 found.add(name)
@@ -112,7 +116,7 @@ def test_the_wheel_has_every_room() -> None:
 
 def test_no_path_of_a_machine_and_nothing_left_open() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\n")
-    machine = re.compile(r"(?:^|[^\w.-])/" + r"(?:work|farm|root|home/\w+)/")
+    machine = re.compile(r"/(?<![\w.-]/)" + r"(?:work|farm|root|home/\w+)/")
     left_open = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
     for name in filter(None, listed):
         path = CHECKOUT / name

@@ -65,7 +65,7 @@ def test_a_request_is_answered_and_a_refusal_is_an_error_of_its_own() -> None:
 )
 def test_a_service_that_is_none(program: str, error: type[Exception], why: str) -> None:
     # Short only for the one that says nothing: the others must have their say on a busy machine, too.
-    patience = 1.0 if why.startswith("did not answer") else 60.0
+    patience = 0.2 if why.startswith("did not answer") else 60.0
     with pytest.raises(error, match=why), service(program, replace(ASKING, patience=patience)):
         pass
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,11 +27,25 @@ from tests.testkit.keys import SigningKey as Key
 QUICK = ("--pinentry-mode", "loopback", "--passphrase", "")
 
 
+@pytest.fixture(scope="module")
+def key() -> Iterator[Key]:
+    """A test that changes a key takes ``changed_key``."""
+    with own_key() as made:
+        yield made
+
+
 @pytest.fixture
-def key(work: Path) -> Iterator[Key]:
-    made = keys.new_key(work / "key")
-    yield made
-    keys.kill_agents(made.home)
+def changed_key() -> Iterator[Key]:
+    with own_key() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def own_key() -> Iterator[Key]:
+    with tempfile.TemporaryDirectory(prefix="pe-", ignore_cleanup_errors=True) as name:
+        made = keys.new_key(Path(name))
+        yield made
+        keys.kill_agents(made.home)
 
 
 @pytest.fixture
@@ -130,7 +146,7 @@ def test_a_payload_that_is_not_what_its_manifest_says_is_not_signed(work: Path, 
         with pytest.raises(DigestMismatchError):
             sign_package(path, signer)
         assert path.read_bytes() == bytes(data)
-        assert sorted(one.name for one in work.iterdir()) == ["foo-1-1.gpkg.tar", "key"]
+        assert sorted(one.name for one in work.iterdir()) == ["foo-1-1.gpkg.tar"]
 
 
 def test_when_gpg_fails_the_old_file_stays(work: Path, key: Key) -> None:
@@ -211,7 +227,8 @@ def test_a_damaged_package_among_many_is_named(
     assert "image.tar" in str(verdicts[paths[1]])
 
 
-def test_a_subkey_signs_when_it_is_asked_for(work: Path, key: Key) -> None:
+def test_a_subkey_signs_when_it_is_asked_for(work: Path, changed_key: Key) -> None:
+    key = changed_key
     keys.gpg(key.home, *QUICK, "--quick-add-key", key.fingerprint, "ed25519", "sign", "never")
     listing = keys.gpg(key.home, "--with-colons", "--list-keys").decode().splitlines()
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr:")][1]
@@ -252,7 +269,8 @@ def test_the_secret_key_stays_behind_a_forwarded_agent(work: Path, key: Key) -> 
         Path(socket).unlink(missing_ok=True)
 
 
-def test_a_key_without_an_exportable_secret(work: Path, key: Key) -> None:
+def test_a_key_without_an_exportable_secret(work: Path, changed_key: Key) -> None:
+    key = changed_key
     # What a smartcard leaves in the home is a stub; a primary key that is a stub beside a subkey that signs is the same to gpg.
     keys.gpg(key.home, *QUICK, "--quick-add-key", key.fingerprint, "ed25519", "sign", "never")
     listing = keys.gpg(key.home, "--with-colons", "--list-keys").decode().splitlines()

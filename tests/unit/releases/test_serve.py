@@ -24,7 +24,7 @@ def made(tmp_path: Path) -> Site:
 @pytest.fixture
 def url(made: Site) -> Iterator[str]:
     with make_server(made.tree.root, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
+import http.server
 import os
 import re
 import socket
@@ -46,6 +48,13 @@ def samples(text: str) -> dict[str, float]:
         assert name not in found, line
         found[name] = float(match[4])
     return found
+
+
+@pytest.fixture(autouse=True)
+def _soon_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server looks twice a second whether it shall end."""
+    usual = http.server.ThreadingHTTPServer.serve_forever
+    monkeypatch.setattr(http.server.ThreadingHTTPServer, "serve_forever", functools.partialmethod(usual, 0.01))
 
 
 @pytest.fixture

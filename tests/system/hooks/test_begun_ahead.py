@@ -14,7 +14,7 @@ import pytest
 from portage_ext.tasks import ahead
 from tests.testkit import environments
 
-# Portage is not imported here: that is for tests/system/hooks/test_ahead.py.
+# Portage is not imported here: that is for test_ahead.py.
 _PROGRAM = """
 import select
 import sys
