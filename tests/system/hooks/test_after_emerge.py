@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,6 @@ from tests.testkit import environments, httpd, keys, portages
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
 from tests.testkit.outcome import Outcome
-
-
-@pytest.fixture
-def key(work: Path) -> Iterator[SigningKey]:
-    made = keys.new_key(work / "key")
-    try:
-        yield made
-    finally:
-        keys.kill_agents(made.home)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,8 @@ import pytest
 from tests.system.hooks import afterwards
 from tests.system.hooks.afterwards import published, said, until
 from tests.system.publish.site import Host
-from tests.testkit import keys
 from tests.testkit.binhost import Binhost
 from tests.testkit.keys import SigningKey
-
-
-@pytest.fixture
-def key(work: Path) -> Iterator[SigningKey]:
-    made = keys.new_key(work / "key")
-    try:
-        yield made
-    finally:
-        keys.kill_agents(made.home)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ OFF = '\n[binhost]\nafter-emerge = "off"\n'
 HELD = re.compile(
     r"staging is held at release 1 \(rolled back \d{4}-\d\d-\d\d \d\d:\d\d UTC by \w+\), until you run portage-ext publish"
 )
-
-
-@pytest.fixture
-def key(work: Path) -> Iterator[SigningKey]:
-    made = keys.new_key(work / "key")
-    try:
-        yield made
-    finally:
-        keys.kill_agents(made.home)
 
 
 @pytest.fixture
