@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from portage_ext.explain.supported import TESTED
 from tests.testkit import requirements
@@ -82,11 +83,28 @@ class Environment:
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[Path]:
-    """Hold a lock below the cache, so that parallel test workers make a thing once."""
+    """Hold a lock below the cache, so that parallel test workers make a thing once. Whatever ends this process frees it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{name}.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield CACHE
+        _held.add(file)
+        try:
+            yield CACHE
+        finally:
+            _held.discard(file)
+
+
+_held: set[IO[str]] = set()
+
+
+def _let_go() -> None:
+    """In a forked child, which may live longer than this process: a program that is executed does not have the files anyway."""
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 @functools.cache
