@@ -52,8 +52,8 @@ class Earlier:
     blocks: Sequence[Block]
 
 
-_Part = bytes | tuple[int, int]
-"""Bytes to write, or the offset and length of bytes to copy from the earlier file."""
+_Part = Block | tuple[int, int]
+"""A block to write, or the offset and length of bytes to copy from the earlier file."""
 
 _CONTENT: Final[Mapping[str, tuple[Callable[[Block], int], Callable[[Block], bytes], Callable[[bytes, int], bytes]]]] = {
     PLAIN: (lambda block: block.text_size, Block.text, lambda head, timestamp: head),
@@ -64,7 +64,7 @@ _CONTENT: Final[Mapping[str, tuple[Callable[[Block], int], Callable[[Block], byt
 
 
 def _parts(name: str, blocks: Sequence[Block], earlier: Earlier | None) -> list[_Part]:
-    size, content, _ = _CONTENT[name]
+    size, _, _ = _CONTENT[name]
     places: dict[int, int] = {}
     if earlier is not None and name in earlier.forms:
         offset = earlier.forms[name].size - sum(map(size, earlier.blocks))
@@ -74,9 +74,9 @@ def _parts(name: str, blocks: Sequence[Block], earlier: Earlier | None) -> list[
     parts: list[_Part] = []
     for block in blocks:
         place = places.get(id(block))
-        last = parts[-1] if parts else b""
+        last = parts[-1] if parts else block
         if place is None:
-            parts.append(content(block))
+            parts.append(block)
         elif isinstance(last, tuple) and last[0] + last[1] == place:
             parts[-1] = (last[0], last[1] + size(block))
         else:
@@ -98,13 +98,13 @@ def _copy(source: int, target: int, offset: int, length: int) -> None:
         length -= done
 
 
-def _fill(file: IO[bytes], head: bytes, parts: Sequence[_Part], source: Path) -> None:
+def _fill(file: IO[bytes], head: bytes, parts: Sequence[_Part], content: Callable[[Block], bytes], source: Path) -> None:
     file.write(head)
     earlier = None
     try:
         for part in parts:
-            if isinstance(part, bytes):
-                file.write(part)
+            if isinstance(part, Block):
+                file.write(content(part))
                 continue
             if earlier is None:
                 earlier = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
@@ -130,7 +130,8 @@ def write_forms(
     try:
         with replacing_together([pkgdir / name for name in names], mode=mode, group=group, mtime=timestamp) as files:
             for name, file in zip(names, files, strict=True):
-                _fill(file, _CONTENT[name][2](head, timestamp), _parts(name, blocks, earlier), pkgdir / name)
+                _, content, header_of = _CONTENT[name]
+                _fill(file, header_of(head, timestamp), _parts(name, blocks, earlier), content, pkgdir / name)
         if not compress:
             (pkgdir / GZIP).unlink(missing_ok=True)
     except OSError as error:

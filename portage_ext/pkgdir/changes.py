@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Final
 
@@ -13,10 +14,14 @@ from portage_ext.errors import EmptyPackageError, MassRemovalError, PackageError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, Row, cut, make_block
 from portage_ext.pkgdir.cache import Aside, DamagedStateError, State
-from portage_ext.pkgdir.entry import Indexed, LeftOut, Outcome
+from portage_ext.pkgdir.entry import Indexed, LeftOut
 from portage_ext.pkgdir.walk import Found
+from portage_ext.pkgdir.workers import Batch
 from portage_ext.policy.losses import loses_most, lost_packages
-from portage_ext.records import field, record
+from portage_ext.records import record
+
+_OPEN: Final = 64
+"""How many blocks are kept decompressed. One is enough if the packages are where their paths say."""
 
 _PATH_OF: Final = itemgetter(Row._fields.index("path"))
 
@@ -56,36 +61,87 @@ def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str,
     return Survey(files, known, todo, still)
 
 
-def pending(survey: Survey, ready: Mapping[str, tuple[FileStamp, Outcome]]) -> list[str]:
-    """The paths to read: those to do that are not ``ready``, or changed since they were read."""
-    stamps_now = {file[0]: FileStamp(*file[1:]) for file in survey.files} if ready else {}
-    return [path for path in survey.todo if path not in ready or ready[path][0] != stamps_now[path]]
+class Fresh(Mapping[str, bytes]):
+    """The entries that were read in this run, by path. Those of many packages are in blocks, where they need a quarter of the
+    room."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.left_out: dict[str, tuple[Found, LeftOut]] = {}
+        """What was not read, and the file as it was found."""
+        self.blocks: list[Block] = []
+        self._places: dict[str, bytes | int] = {}
+        self._opened = lru_cache(maxsize=_OPEN)(partial(_entries_of, self.blocks))
+
+    def add(self, batch: Batch, found: Mapping[str, Found]) -> None:
+        """Take what was read; ``found`` are the files. What was read of the same path before is forgotten."""
+        for one in batch.outcomes:
+            if isinstance(one, Indexed):
+                self._take(one.row, one.entry)
+            else:
+                self._forget(one.path)
+                self.left_out[one.path] = found[one.path], one
+        for block in batch.blocks:
+            # The names and numbers of files are in memory already.
+            block.rows = [Row(*file, row.cpv, row.build) if row[:4] == (file := found[row.path]) else row for row in block.rows]
+            for row in block.rows:
+                self._take(row, len(self.blocks))
+            self.blocks.append(block)
+
+    def _take(self, row: Row, place: bytes | int) -> None:
+        self.left_out.pop(row.path, None)
+        self.rows[row.path] = row
+        self._places[row.path] = place
+
+    def _forget(self, path: str) -> None:
+        self.left_out.pop(path, None)
+        self.rows.pop(path, None)
+        self._places.pop(path, None)
+
+    def _has(self, file: Found) -> bool:
+        """Whether ``file`` was read, and was the same then."""
+        row = self.rows.get(file[0])
+        if row is not None:
+            return row[:4] == file
+        return file[0] in self.left_out and self.left_out[file[0]][0] == file
+
+    def pending(self, survey: Survey) -> list[str]:
+        """What must be read, or read again because it changed; whatever else was read is forgotten."""
+        if not self.rows and not self.left_out:
+            return survey.todo
+        done = {file[0] for file in survey.files if self._has(file)}.intersection(survey.todo)
+        for path in (self.rows.keys() | self.left_out.keys()) - done:
+            self._forget(path)
+        return [path for path in survey.todo if path not in done]
+
+    def current(self) -> list[Block]:
+        """The blocks of which nothing was forgotten."""
+        places = self._places
+        return [block for number, block in enumerate(self.blocks) if all(places.get(row.path) == number for row in block.rows)]
+
+    def __getitem__(self, path: str) -> bytes:
+        place = self._places[path]
+        return place if isinstance(place, bytes) else self._opened(place)[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._places
 
 
-@record(frozen=False)
-class Sorted:
-    """The outcome of a run before it is written: rows in the order of the walk, texts of the new ones, what was left out."""
-
-    rows: list[Row] = field(default_factory=list)
-    texts: dict[str, bytes] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
+def _entries_of(blocks: Sequence[Block], number: int) -> dict[str, bytes]:
+    return {row.path: text for row, text in stored_entries(blocks[number])}
 
 
-def sort_outcomes(survey: Survey, outcomes: Mapping[str, Outcome]) -> Sorted:
-    """Replace known values by those that were read. Files that vanished in the meantime have no outcome and are dropped."""
-    result = Sorted()
-    known = survey.known
-    fresh: dict[str, Row] = {}
-    for path in survey.todo:
-        outcome = outcomes.get(path)
-        if isinstance(outcome, Indexed):
-            fresh[path] = outcome.row
-            result.texts[path] = outcome.entry
-        elif outcome is not None:
-            result.left_out.append(outcome)
-    gone = {*survey.todo, *survey.aside} - fresh.keys()
-    result.rows = [fresh.get(file[0]) or known[file[0]] for file in survey.files if file[0] not in gone]
-    return result
+def in_walk_order(survey: Survey, fresh: Fresh) -> list[Row]:
+    """The row of each package: what was read instead of what was known. Files that vanished in the meantime have none."""
+    known, rows = survey.known, fresh.rows
+    gone = {*survey.todo, *survey.aside} - rows.keys()
+    return [rows.get(file[0]) or known[file[0]] for file in survey.files if file[0] not in gone]
 
 
 def refused(path: str, aside: Aside) -> PackageError:
@@ -113,13 +169,15 @@ def signed_by(old: State, listed: set[str], read: Collection[str], vouched: Vouc
     return signer, frozenset(doubted & listed - (vouched.paths if vouched else frozenset()))
 
 
-def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str, bytes], jobs: int) -> list[Block]:
-    """The blocks of the index: those of ``old`` whose rows are the same and were not read again, and new ones.
+def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Fresh, jobs: int) -> list[Block]:
+    """The blocks of the index: those of ``old`` whose rows are the same and were not read again, those that came with
+    ``texts``, and new ones.
 
     ``texts`` has the entries that were read in this run; the others come from the old blocks. Raises DamagedStateError when
     they are not there.
     """
     by_first = {block.rows[0].path: block for block in old}
+    made_before = {block.rows[0].path: block for block in texts.current()}
     pieces = cut(listed)
     result: list[Block | None] = []
     kept: set[int] = set()
@@ -129,12 +187,13 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str
             kept.add(id(block))
             result.append(block)
         else:
-            result.append(None)
+            block = made_before.get(rows[0].path)
+            result.append(block if block is not None and block.rows == rows else None)
     new = [rows for rows, block in zip(pieces, result, strict=True) if block is None]
     entries = _entries(new, [block for block in old if id(block) not in kept], texts)
 
     def make(rows: Sequence[Row]) -> Block:
-        return make_block(rows, [entries[row.path] for row in rows])
+        return make_block(rows, [texts[row.path] if row.path in texts else entries[row.path] for row in rows])
 
     if len(new) > 4 and jobs > 1:
         from concurrent.futures import ThreadPoolExecutor
@@ -146,8 +205,8 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Mapping[str
     return [block if block is not None else next(made) for block in result]
 
 
-def _says_the_same(block: Block, texts: Mapping[str, bytes]) -> bool:
-    if not texts or texts.keys().isdisjoint(map(_PATH_OF, block.rows)):
+def _says_the_same(block: Block, texts: Fresh) -> bool:
+    if not any(row.path in texts for row in block.rows):
         return True
     return all(texts.get(row.path, entry) == entry for row, entry in stored_entries(block))
 
@@ -163,11 +222,12 @@ def stored_entries(block: Block) -> list[tuple[Row, bytes]]:
 def _entries(
     pieces: Iterable[Sequence[Row]],
     old: Iterable[Block],
-    texts: Mapping[str, bytes],
+    texts: Fresh,
 ) -> dict[str, bytes]:
-    wanted = {row.path: row for rows in pieces for row in rows}
-    entries = {path: texts[path] for path in wanted if path in texts}
-    if len(entries) < len(wanted):
+    """The entries of ``pieces`` that were not read in this run, from the ``old`` blocks."""
+    wanted = {row.path: row for rows in pieces for row in rows if row.path not in texts}
+    entries: dict[str, bytes] = {}
+    if wanted:
         for block in old:
             if any(row.path in wanted and row.path not in entries for row in block.rows):
                 for row, entry in stored_entries(block):

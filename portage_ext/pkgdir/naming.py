@@ -9,6 +9,14 @@ from portage_ext.gpkg.identity import Identity, identity_of
 from portage_ext.model import GPKG_SUFFIX, PACKAGE_SUFFIXES
 
 
+def expected_cpv(path: str) -> str:
+    """The CPV of the package that belongs at ``path``, as far as the path tells it; nothing but speed depends on this."""
+    directory, _, base = path.rpartition("/")
+    stem = base.removesuffix(GPKG_SUFFIX) if base.endswith(GPKG_SUFFIX) else base.rpartition(".")[0]
+    category, multi, _ = directory.partition("/")
+    return f"{category}/{stem.rpartition('-')[0] if multi else stem}"
+
+
 def place(path: str, values: Mapping[str, str]) -> Identity:
     """The identity of the package at ``path`` (relative to PKGDIR), if it belongs there.
 

@@ -28,18 +28,18 @@ from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.index.text import listed_paths, read_header
 from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, discard, load, save
 from portage_ext.pkgdir.changes import (
+    Fresh,
     Survey,
     Vouched,
     build_blocks,
     guard,
-    pending,
+    in_walk_order,
     refused,
     signed_by,
-    sort_outcomes,
     stored_entries,
     survey,
 )
-from portage_ext.pkgdir.entry import Evaluate, Indexed, LeftOut, Outcome, ReadPlan
+from portage_ext.pkgdir.entry import Evaluate, LeftOut, ReadPlan
 from portage_ext.pkgdir.signatures import SignaturePolicy
 from portage_ext.pkgdir.walk import Walker, above
 from portage_ext.pkgdir.workers import Progress, read_all
@@ -161,14 +161,14 @@ class Reindexer:
 
     def _run(self, order: _Order, only: Collection[str] | None) -> Report:
         pkgdir = self.repository.pkgdir
-        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        ready = Fresh()
         for last in (False,) * (_ROUNDS - 1) + (True,):
             with self.repository.lock(pkgdir):
                 remove_leftovers(pkgdir)
                 work = self._look(order.verify, only, order.withheld, moved=order.again)
                 if order.again and self._left is not None and self._left[0] == (work.survey.files, stamps(pkgdir)):
                     return replace(self._left[1], added=(), changed=(), removed=(), silent=(), opened=0, written=False)
-                waiting = pending(work.survey, ready)
+                waiting = ready.pending(work.survey)
                 if last or len(waiting) < limits.PREFETCH_FROM:
                     self._read(waiting, ready, work.survey, order.verify)
                     return self._update(work, ready, order)
@@ -196,14 +196,13 @@ class Reindexer:
     def preview(self, *, verify: bool = False) -> tuple[Report, list[tuple[Row, bytes]]]:
         """What :meth:`run` would do, and the rows and entries that it would write; nothing is written, no lock is taken."""
         work = self._look(verify, whole=True)
-        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        ready = Fresh()
         self._read(work.survey.todo, ready, work.survey, verify)
-        outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
-        listed, _ = arrange(outcome.rows)
-        known = {row.path: entry for block in work.state.blocks for row, entry in stored_entries(block)} | outcome.texts
-        left = self._left_out(work, outcome.left_out)
-        report = self._report(work, listed, left, ready, outcome.texts, work.state.timestamp, verify=verify, written=False)
-        return report, [(row, known[row.path]) for row in listed]
+        listed, _ = arrange(in_walk_order(work.survey, ready))
+        known = {row.path: entry for block in work.state.blocks for row, entry in stored_entries(block)}
+        left = self._left_out(work, ready)
+        report = self._report(work, listed, left, ready, work.state.timestamp, verify=verify, written=False)
+        return report, [(row, ready[row.path] if row.path in ready else known[row.path]) for row in listed]
 
     # --- looking
 
@@ -241,25 +240,23 @@ class Reindexer:
 
     # --- reading
 
-    def _read(self, paths: Sequence[str], ready: dict[str, tuple[FileStamp, Outcome]], survey: Survey, verify: bool) -> None:
+    def _read(self, paths: Sequence[str], ready: Fresh, survey: Survey, verify: bool) -> None:
         if not paths:
             return
         repository = self.repository
-        found = {file[0]: FileStamp(*file[1:]) for file in survey.files}
+        found = {file[0]: file for file in survey.files}
         plan = ReadPlan(
             repository.pkgdir, repository.format, repository.header, repository.policy, repository.evaluate, image=verify
         )
-        for outcome in read_all(paths, plan, self._jobs, self._progress):
-            path = outcome.row.path if isinstance(outcome, Indexed) else outcome.path
-            ready[path] = (found[path], outcome)
+        for batch in read_all(paths, plan, self._jobs, self._progress):
+            ready.add(batch, found)
 
     # --- writing
 
-    def _update(self, work: _Work, ready: Mapping[str, tuple[FileStamp, Outcome]], order: _Order) -> Report:
+    def _update(self, work: _Work, ready: Fresh, order: _Order) -> Report:
         repository = self.repository
-        outcome = sort_outcomes(work.survey, {path: one for path, (_, one) in ready.items()})
-        listed, _ = arrange(outcome.rows)
-        left = self._left_out(work, outcome.left_out)
+        listed, _ = arrange(in_walk_order(work.survey, ready))
+        left = self._left_out(work, ready)
         before = self._listed_before(work.state)
         if not order.force:
             guard(str(repository.pkgdir / PLAIN), before, set(map(_PATH_OF, listed)), left)
@@ -274,7 +271,7 @@ class Reindexer:
         header["PACKAGES"] = str(len(listed))
         timestamp = old.timestamp
         try:
-            blocks = build_blocks(listed, old.blocks, outcome.texts, self._jobs)
+            blocks = build_blocks(listed, old.blocks, ready, self._jobs)
             for block in blocks[:1]:
                 block.text()
             same_blocks = len(blocks) == len(old.blocks) and all(a is b for a, b in zip(blocks, old.blocks, strict=True))
@@ -290,9 +287,9 @@ class Reindexer:
             discard(repository.pkgdir)
             self._state = None
             return self._again(order)
-        report = self._report(work, listed, left, ready, outcome.texts, timestamp, verify=order.verify, written=not current)
+        report = self._report(work, listed, left, ready, timestamp, verify=order.verify, written=not current)
         aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
-        signer, doubted = signed_by(old, set(map(_PATH_OF, listed)), outcome.texts, order.vouched)
+        signer, doubted = signed_by(old, set(map(_PATH_OF, listed)), ready, order.vouched)
         if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
             now = stamps(repository.pkgdir)
             self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), old)
@@ -301,7 +298,7 @@ class Reindexer:
 
     def _again(self, order: _Order) -> Report:
         work = self._look(order.verify, withheld=order.withheld)
-        ready: dict[str, tuple[FileStamp, Outcome]] = {}
+        ready = Fresh()
         self._read(work.survey.todo, ready, work.survey, order.verify)
         return self._update(work, ready, order)
 
@@ -321,7 +318,8 @@ class Reindexer:
 
     # --- telling
 
-    def _left_out(self, work: _Work, fresh: Sequence[LeftOut]) -> list[LeftOut]:
+    def _left_out(self, work: _Work, ready: Fresh) -> list[LeftOut]:
+        fresh = [one for _, one in ready.left_out.values()]
         again = [LeftOut(path, aside.stamp, refused(path, aside)) for path, aside in work.survey.aside.items()]
         return sorted([*fresh, *again, *(LeftOut(one.path, None, one) for one in work.unreadable)], key=lambda one: one.path)
 
@@ -330,8 +328,7 @@ class Reindexer:
         work: _Work,
         listed: Sequence[Row],
         left: Sequence[LeftOut],
-        ready: Mapping[str, tuple[FileStamp, Outcome]],
-        texts: Mapping[str, bytes],
+        ready: Fresh,
         timestamp: int,
         *,
         verify: bool,
@@ -339,14 +336,14 @@ class Reindexer:
     ) -> Report:
         before = work.survey.known
         now = set(map(_PATH_OF, listed))
-        fresh = {path: one.row for path, (_, one) in ready.items() if isinstance(one, Indexed)}
+        fresh = ready.rows
         silent: list[str] = []
         if verify:
             old = {row.path: (row, entry) for block in work.state.blocks for row, entry in stored_entries(block)}
             silent = [
                 row.path
                 for row in listed
-                if row.path in old and old[row.path][0] == row and texts.get(row.path, old[row.path][1]) != old[row.path][1]
+                if row.path in old and old[row.path][0] == row and ready.get(row.path, old[row.path][1]) != old[row.path][1]
             ]
         return Report(
             len(listed),
@@ -355,7 +352,7 @@ class Reindexer:
             tuple(sorted(before.keys() - now)),
             tuple(one.error for one in left),
             tuple(silent),
-            len(ready),
+            len(fresh) + len(ready.left_out),
             written,
             timestamp,
         )
