@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -52,6 +53,7 @@ class BombError(BadStreamError):
     """The decompressed data exceeds the limits."""
 
 
+@lru_cache(maxsize=64)
 def method_of(name: str) -> tuple[str, str] | None:
     """Split ``image.tar.zst`` into ``("image", "zstd")``; None if the name is not that of an inner archive."""
     stem, dot, rest = name.partition(".tar")

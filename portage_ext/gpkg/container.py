@@ -73,7 +73,7 @@ def _structure(source: Source) -> list[Member]:
     rest = source.size - found[-1].end
     if rest > limits.MIB:
         raise MalformedPackageError(source.name, f"{rest} bytes after the end of the archive")
-    if rest > 0 and source.read(found[-1].end, rest).strip(b"\0"):
+    if rest > 0 and source.read(found[-1].end, rest) != bytes(rest):
         raise MalformedPackageError(source.name, "data after the end of the archive")
     return found
 

@@ -21,6 +21,9 @@ _TEXT: Final = re.compile(r"[\n -~]*")
 blanks."""
 _HEX: Final = {name: re.compile(r"[0-9A-Fa-f]{128}") for name in STRONG}
 
+_USUAL: Final = re.compile(r"DATA ([A-Za-z0-9_][A-Za-z0-9._+-]*) ([0-9]{1,19}) BLAKE2B ([0-9a-f]{128}) SHA512 ([0-9a-f]{128})")
+"""The lines that Portage writes."""
+
 
 class ManifestError(Exception):
     """The Manifest is malformed or ambiguous."""
@@ -89,6 +92,10 @@ def parse_manifest(data: bytes) -> Manifest:
         raise ManifestError("control characters")
     lines = decoded.split("\n")
     for line in lines:
+        usual = _USUAL.fullmatch(line)
+        if usual and usual[1] not in records:
+            records[usual[1]] = Record(usual[1], int(usual[2]), usual[3], usual[4])
+            continue
         words = line.split()
         if not words:
             continue

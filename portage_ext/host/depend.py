@@ -18,6 +18,12 @@ EXPECTED: Final[tuple[Expectation, ...]] = (
 _OPERATORS: Final = re.compile(r"[()|?\[]|->")
 _ATOM: Final = re.compile(r"[^()|?^\[\]]+(?:\[[^?=\[\]]*\])?")
 """An atom whose evaluation does not depend on USE; its USE dependencies, if any, have no conditionals."""
+_PLAIN: Final = re.compile(
+    r"(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*/[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*"
+    r"|(?:[<>]=?|=|~)[a-z][a-z0-9]*(?:-[a-z0-9]+)*/[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*-[0-9]+(?:\.[0-9]+)*)"
+    r"(?::(?:[A-Za-z0-9][A-Za-z0-9._]*(?:/[A-Za-z0-9][A-Za-z0-9._]*)?=?|=))?"
+)
+"""Atoms that every Portage accepts and leaves as they are: most of those that occur."""
 _FLAGS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+_@-]*")
 """Covers every USE flag that Portage accepts in a conditional; more words than flags do no harm."""
 _CACHE: Final = 200_000
@@ -86,7 +92,7 @@ class DependEvaluator:
     def _token(self, token: str) -> str:
         result = self._tokens.get(token)
         if result is None:
-            result = _evaluate(token, frozenset(), True)
+            result = token if _PLAIN.fullmatch(token) else _evaluate(token, frozenset(), True)
             if len(self._tokens) < _CACHE:
                 self._tokens[token] = result
         return result

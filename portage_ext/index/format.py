@@ -33,10 +33,10 @@ class IndexFormat:
     translated: Mapping[str, str]
 
     @cached_property
-    def columns(self) -> tuple[tuple[str, bytes, str | None], ...]:
+    def columns(self) -> tuple[tuple[str, str, str | None], ...]:
         """Every key in the order of the text: its internal name, the start of its line, and the default that is not written."""
         keys = self.metadata_keys | set(self.hashes) | {INDEXED, "CPV", "PATH", "SIZE", MTIME}
-        return tuple((key, f"{self.translated.get(key, key)}: ".encode(), self.defaults.get(key)) for key in sorted(keys))
+        return tuple((key, f"{self.translated.get(key, key)}: ", self.defaults.get(key)) for key in sorted(keys))
 
     @cached_property
     def wanted(self) -> frozenset[str]:
@@ -74,5 +74,6 @@ class IndexFormat:
             value = values.get(key)
             if not value or value == default or (key in inherited and value == header.get(key)):
                 continue
-            lines.append(begin + value.encode("utf-8", "replace"))
-        return b"\n".join(lines) + b"\n"
+            lines.append(begin + value)
+        lines.append("")
+        return "\n".join(lines).encode("utf-8", "replace")

@@ -50,3 +50,20 @@ def test_every_value_is_evaluated_as_portage_does(work: Path) -> None:
     file = work / "cases.json"
     file.write_text(json.dumps(cases))
     assert json.loads(root.run("python3", "-c", SCRIPT, str(file)).ok().stdout) == []
+
+
+def test_an_atom_is_accepted_and_written_as_by_portage(work: Path) -> None:
+    chance = random.Random(11)
+    parts = (
+        ("", "", "=", ">=", "<=", "<", ">", "~", "!", "!!", "=="),
+        ("a", "a-b", "a1", "a.b", "-a", "A", "a_b", "a--b", "1a", "virtual"),
+        ("/",),
+        ("b", "b-c", "b-1", "b1", "b-1c", "b_", "b+", "1b", "B-x1", "b-", "b--c", "b-r1", "b-c-1-d", "b-1-2"),
+        ("", "-1", "-1.2.3", "-1.", "-1a", "-1_p2", "-1-r1", "-01", "-1*", "-1.2_alpha", "-20261127", "-r1", "-1-1"),
+        ("", "", ":0", ":=", ":0=", ":0/1", ":0/1=", ":*", ":", ":/1", ":-1", ":a.b", ":0/", "::x", ":0::x", ":a+", ":_"),
+    )
+    atoms = {"".join(chance.choice(part) for part in parts) for _ in range(40_000)}
+    root = sandbox.make_root(work)
+    file = work / "cases.json"
+    file.write_text(json.dumps([("RDEPEND", atom, []) for atom in sorted(atoms)]))
+    assert json.loads(root.run("python3", "-c", SCRIPT, str(file)).ok().stdout) == []
