@@ -10,6 +10,8 @@ def optional(name: str) -> Extension:
 
 
 setup(
-    ext_modules=[optional(f"portage_ext.{name}") for name in ("model._lanes", "gpkg._usual", "pkgdir._tree")],
+    ext_modules=[
+        optional(f"portage_ext.{name}") for name in ("model._lanes", "gpkg._usual", "pkgdir._tree", "releases.pool._look")
+    ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

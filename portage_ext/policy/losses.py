@@ -47,16 +47,26 @@ def _name(path: str) -> str:
     return cpv.cp
 
 
-def check_release(channel: str, live: Collection[str] | None, offered: Collection[str], left_out: Mapping[str, str]) -> None:
+def check_release(
+    channel: str,
+    live: Collection[str] | None,
+    offered: Collection[str],
+    left_out: Mapping[str, str],
+    gone: Collection[str] | None = None,
+) -> None:
     """Raises EmptiedReleaseError if a release of a PKGDIR would offer few packages or none.
 
     ``live`` are the paths of the release that the channel serves (None: it serves none), ``offered`` those of the new one,
     ``left_out`` the packages of PKGDIR that are not offered, with the reasons. Left-out packages count only while nothing is
-    served, because a served release shows what was accepted before.
+    served, because a served release shows what was accepted before. ``gone`` are those of ``live`` that are not ``offered``, if
+    the caller knows.
     """
     if live:
-        lost, superseded = lost_packages(live, offered, left_out)
-        bad = loses_most(len(live), len(offered), lost, superseded)
+        lost = sum(path not in offered for path in live) if gone is None else len(gone)
+        bad = loses_most(len(live), len(offered), lost)
+        if bad:
+            lost, superseded = lost_packages(live, offered, left_out)
+            bad = loses_most(len(live), len(offered), lost, superseded)
     else:
         bad = loses_most(len(offered) + len(left_out), len(offered), len(left_out))
     if bad:

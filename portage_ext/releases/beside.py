@@ -15,6 +15,7 @@ from portage_ext.errors import InvalidBuilderError
 from portage_ext.model import builder
 from portage_ext.model.release import BILL, CONFIG, DELTAS, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
+from portage_ext.releases.blocks import entry_of
 from portage_ext.releases.contents import Contents, apart, same_entries
 from portage_ext.releases.made import At, First
 from portage_ext.releases.note import Note, Waiting
@@ -49,11 +50,12 @@ def in_the_index(before: Contents, new: Contents, live: Path, described: bytes) 
         found.append(f"the builder's configuration{_changed(live, described)}")
     for name, words in _TOLD.items():
         key = DOCUMENTS[name]
+        if before.header.get(key, "") == new.header.get(key, ""):
+            continue
         # A changed bill of materials or provenance says nothing new where packages changed: these are listed by themselves.
-        told = name in (BILL, PROVENANCE) and not same_entries(before, new)
-        if before.header.get(key, "") != new.header.get(key, "") and not told:
+        if not (name in (BILL, PROVENANCE) and not same_entries(before, new)):
             found.append(words)
-    if before.body != new.body and same_entries(before, new):
+    if not before.same_body_as(new) and same_entries(before, new):
         found.append("the order of the packages in the index")
     return found
 
@@ -99,11 +101,9 @@ def first_part(before: Contents, new: Contents, note: Note, first: First | None,
     """What of ``new`` a channel that serves ``before`` gets now; None if it gets everything, and nobody has to remember why."""
     if first is None:
         return None
-    if not note.arrived and note.waiting is None:
-        served, offered = apart(before, new)
-        fresh = (path for path, text in offered.items() if served.get(path) != text)
-        if not any(first.names(new.entry(path)) for path in fresh):
-            return None
+    nothing = not note.arrived and note.waiting is None
+    if nothing and not any(first.names(entry_of(text)) for text in apart(before, new)[1].values()):
+        return None
     from portage_ext.releases.first import part  # only for a new toolchain
 
     return part(before, new, note, first, now)

@@ -13,25 +13,29 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from portage_ext import files, limits
 from portage_ext.errors import InvalidIndexError
 from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
+from portage_ext.model.digest import many
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
 
 KEPT: Final = ".portage-ext.blocks"
 """In a PKGDIR: what its blocks were in its last release, each by its digest."""
-_KEPT_FORM: Final = b"portage-ext blocks 1\n"
+_KEPT_FORM: Final = b"portage-ext blocks 2\n"
 _DIGEST: Final = 32
-_Made = TypeVar("_Made")
+_AT_ONCE_FROM: Final = 16
+"""Blocks for which threads are worth their start."""
 _PATH: Final = b"\nPATH:"
 Bytes = bytes | memoryview
 """Of the 40 MB of an index of 30,000 packages, most is only hashed and written again, so it is not copied."""
@@ -41,54 +45,97 @@ Bytes = bytes | memoryview
 class Block:
     """Consecutive entries of an index: their text and its digest, and in ``record`` a line ``NAME SIZE MTIME`` for each.
 
-    ``gz`` and ``zst`` are the text, compressed; empty if it was not compressed yet. ``known``: the PKGDIR says that these bytes
+    ``gz`` and ``zst`` are the text, compressed; empty if it was not compressed yet. ``known``: this host says that these bytes
     were made of the text.
     """
 
     text: Bytes
     digest: bytes
     record: bytes
-    gz: bytes = b""
-    zst: bytes = b""
+    gz: Bytes = b""
+    zst: Bytes = b""
     known: bool = False
+    _rest: list[bytes] = field(default_factory=list, init=False, repr=False)
 
     @property
     def identity(self) -> bytes:
         """The digests of the text and of what belongs to it."""
-        return self.digest + digest(b"%d %d " % (len(self.gz), len(self.zst)), self.gz, self.zst, self.record)
+        if not self._rest:
+            self._rest.append(digest(b"".join(digests([self.gz, self.zst, self.record]))))
+        return self.digest + self._rest[0]
+
+    def as_known(self) -> Block:
+        """The same block, ``known``."""
+        made = Block(self.text, self.digest, self.record, self.gz, self.zst, known=True)
+        made._rest.extend(self._rest)
+        return made
 
 
 class Entries(Mapping[str, bytes]):
     """The texts of the entries in blocks, by path. A block is split when one of its entries is asked for."""
 
-    __slots__ = ("_blocks", "_split", "_where")
+    __slots__ = ("_blocks", "_known", "_places", "compared")
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         self._blocks = blocks
-        self._where: dict[str, int] = {}
-        for number, block in enumerate(blocks):
-            self._where.update(dict.fromkeys(names(block.record), number))
-        self._split: dict[int, dict[str, bytes]] = {}
+        self.compared: tuple[object, tuple[Mapping[str, bytes], Mapping[str, bytes]]] | None = None
+        """The last comparison of an index with these entries, and with what (contents.apart)."""
+        self._places: dict[str, int] = {}
+        self._known: dict[str, bytes] = {}
+
+    @property
+    def _where(self) -> Mapping[str, int]:
+        """The number of the block of each path."""
+        if not self._places:
+            counts = (repeat(number, block.record.count(b"\n")) for number, block in enumerate(self._blocks))
+            self._places.update(zip(self.names(), chain.from_iterable(counts), strict=True))
+        return self._places
+
+    def names(self) -> list[str]:
+        """The paths in order."""
+        return names(b"".join(block.record for block in self._blocks))
+
+    def learn(self, texts: Mapping[str, bytes]) -> None:
+        """Texts of entries that are in the blocks, and need not be looked for there."""
+        self._known.update(texts)
 
     def __getitem__(self, path: str) -> bytes:
-        number = self._where[path]
-        if number not in self._split:
-            self._split[number] = split(bytes(self._blocks[number].text), path)
-        return self._split[number][path]
+        text = self._known.get(path)
+        if text is None:
+            text = split(bytes(self._blocks[self._where[path]].text), path)[path]
+            self._known[path] = text
+        return text
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._where)
 
     def __len__(self) -> int:
-        return len(self._where)
+        return sum(block.record.count(b"\n") for block in self._blocks)
 
     def __contains__(self, path: object) -> bool:
-        return path in self._where
+        return path in self._known or path in self._where
 
 
 def names(record: bytes) -> list[str]:
     """The names of the packages in a record."""
-    return [line.partition(" ")[0] for line in record.decode().split("\n")[:-1]]
+    text = record.decode()
+    parts = text.replace("\n", " ").split(" ")
+    if len(parts) == 3 * text.count("\n") + 1:
+        return parts[:-1:3]
+    return [line.partition(" ")[0] for line in text.split("\n")[:-1]]
+
+
+def categories(blocks: Iterable[Block]) -> set[str]:
+    """The categories of the packages in ``blocks``."""
+    found: set[str] = set()
+    for block in blocks:
+        first = block.record.partition(b"/")[0]
+        # Nearly always, all packages of a block are of one category.
+        if block.record.startswith(first + b"/") and block.record.count(b"\n%s/" % first) + 1 == block.record.count(b"\n"):
+            found.add(first.decode())
+        else:
+            found |= {name.partition("/")[0] for name in names(block.record)}
+    return found
 
 
 def split(body: bytes, where: str) -> dict[str, bytes]:
@@ -98,8 +145,7 @@ def split(body: bytes, where: str) -> dict[str, bytes]:
     entry, and stops reading at an empty entry.
     """
     entries: dict[str, bytes] = {}
-    stripped = body.rstrip(b"\n")
-    for text in stripped.split(b"\n\n") if stripped else ():
+    for text in texts(body):
         if not text or text.startswith(b"\n"):
             raise InvalidIndexError(where, "an empty entry before other entries")
         _, found, behind = b"\n".join((b"", text, b"")).partition(_PATH)
@@ -114,6 +160,13 @@ def split(body: bytes, where: str) -> dict[str, bytes]:
     return entries
 
 
+def texts(body: Bytes) -> list[bytes]:
+    """The texts of the entries in ``body``, without a look at them."""
+    stripped = bytes(body).rstrip(b"\n")
+    return stripped.split(b"\n\n") if stripped else []
+
+
+@lru_cache(1 << 12)  # gates, the toolchain and the difference ask for the same fresh entries
 def entry_of(text: bytes) -> IndexEntry:
     """The values of an entry's text."""
     found = next(parse_index(io.BytesIO(b"\n" + text.strip(b"\n") + b"\n"))[1], None)
@@ -139,26 +192,30 @@ def made(text: bytes, entries: Mapping[str, bytes]) -> Block:
     return Block(text, digest(text), b"".join(lines))
 
 
-def digest(*parts: Bytes) -> bytes:
-    """The digest by which blocks are known: 32 bytes of BLAKE2B."""
-    found = hashlib.blake2b(digest_size=_DIGEST)
-    for part in parts:
-        found.update(part)
-    return found.digest()
+def digest(data: Bytes) -> bytes:
+    """The digest by which blocks are known: the first 32 bytes of BLAKE2B."""
+    return hashlib.blake2b(data).digest()[:_DIGEST]
 
 
-def digests(texts: Sequence[Bytes]) -> list[bytes]:
-    """The digest of each of ``texts``."""
-    return _shared(len(texts), lambda number: digest(texts[number]))
-
-
-def _shared(count: int, work: Callable[[int], _Made]) -> list[_Made]:
-    """What ``work`` makes of each number, by a thread on each CPU: hashlib lets go of the interpreter."""
+def digests(parts: Sequence[Bytes]) -> list[bytes]:
+    """The digest of each of ``parts``, side by side and by a thread on each CPU where they are many (ADR 0306)."""
+    if len(parts) < _AT_ONCE_FROM:
+        return [digest(part) for part in parts]
     processors = len(os.sched_getaffinity(0))
-    step = count // processors + 1
+    shares = [parts[number::processors] for number in range(processors)]
+    found = [b""] * len(parts)
     with ThreadPoolExecutor(processors) as threads:
-        parts = threads.map(lambda at: [work(one) for one in range(at, min(at + step, count))], range(0, count, step))
-        return [one for part in parts for one in part]
+        for number, values in enumerate(threads.map(partial(many, "BLAKE2B"), shares)):
+            found[number::processors] = [bytes.fromhex(value[: 2 * _DIGEST]) for value in values]
+    return found
+
+
+def identified(blocks: Sequence[Block]) -> None:
+    """Work out the identity of all of ``blocks`` at once."""
+    todo = [block for block in blocks if not block._rest]
+    three = digests([part for block in todo for part in (block.gz, block.zst, block.record)])
+    for number, block in enumerate(todo):
+        block._rest.append(digest(b"".join(three[3 * number : 3 * number + 3])))
 
 
 def cut(text: Bytes, sizes: Iterable[int]) -> list[memoryview]:
@@ -176,6 +233,7 @@ def cut(text: Bytes, sizes: Iterable[int]) -> list[memoryview]:
 
 def files_of(blocks: Sequence[Block], plain: int, stamp: int) -> dict[str, bytes]:
     """The hidden files of a release whose index has ``plain`` bytes and the modification time ``stamp``."""
+    identified(blocks)
     rows = [[len(one.text), len(one.gz), len(one.zst), len(one.record), one.identity.hex()] for one in blocks]
     record = b"".join(one.record for one in blocks)
     return {
@@ -184,35 +242,85 @@ def files_of(blocks: Sequence[Block], plain: int, stamp: int) -> dict[str, bytes
     }
 
 
-def of_release(directory: Path) -> tuple[bytes, tuple[Block, ...]]:
-    """The header (with the empty line after it) and the blocks of the index of the release in ``directory``.
+_DAMAGE: Final = (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError)
 
-    No blocks if it does not say what they are, or if something was changed.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The index of a release: its header (with the empty line after it), and its blocks, none if it does not say what they are,
+    or if something was changed. ``bodies`` are the blocks of each form in one piece.
     """
+
+    head: bytes = b""
+    blocks: tuple[Block, ...] = ()
+    bodies: Mapping[str, memoryview] = field(default_factory=dict)
+
+
+def of_release(directory: Path) -> Found:
+    """The index of the release in ``directory``, after a look at all of it."""
     try:
-        with (directory / BLOCKS_NAME).open("rb") as file:
-            rows = json.loads(file.read(limits.MAX_NOTE_SIZE))
-        sizes = [[int(row[part]) for row in rows] for part in range(4)]
-        identities = [bytes.fromhex(row[4]) for row in rows]
-        parts: list[list[memoryview]] = []
-        head = b""
-        for name, part in zip((PLAIN_FORM, GZIP, ZSTD, NAMES_NAME), sizes, strict=True):
-            data = (directory / name).read_bytes()
-            begin = len(data) - sum(part)
-            if begin < 0 or min(part, default=0) <= 0:
-                return b"", ()
-            head = data[:begin] if name == PLAIN_FORM else head
-            parts.append(cut(memoryview(data)[begin:], part))
-    except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError):
-        return b"", ()
+        sizes, identities = _rows(directory)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:  # for the kernel to copy 50 MB
+            data = list(threads.map(lambda name: (directory / name).read_bytes(), _FILES))
+        begins = [len(one) - sum(part) for one, part in zip(data, sizes, strict=True)]
+        if min(begins) < 0:
+            return Found()
+        head, bodies = data[0][: begins[0]], [memoryview(one)[begin:] for one, begin in zip(data, begins, strict=True)]
+        parts = [cut(body, part) for body, part in zip(bodies, sizes, strict=True)]
+    except _DAMAGE:
+        return Found()
+    found = tuple(
+        Block(text, of, bytes(record), gz, zst) for of, text, gz, zst, record in zip(digests(parts[0]), *parts, strict=True)
+    )
+    identified(found)
+    if [block.identity for block in found] != identities or not head.endswith(b"\n\n"):
+        return Found()
+    return Found(head, found, dict(zip(_FILES, bodies[:3], strict=False)))
 
-    def made(number: int) -> Block | None:
-        text, gz, zst, record = (part[number] for part in parts)
-        block = Block(text, digest(text), bytes(record), bytes(gz), bytes(zst))
-        return block if block.identity == identities[number] else None
 
-    found = [block for block in _shared(len(rows), made) if block is not None]
-    return (head, tuple(found)) if len(found) == len(rows) and head.endswith(b"\n\n") else (b"", ())
+def compared(directory: Path, others: Iterable[Block]) -> Found:
+    """The same, for a comparison with the blocks ``others``: a block that is among them is not read, but taken from there.
+
+    So it may be damaged in ``directory``. None of its blocks has compressed forms from there.
+    """
+    there = {block.digest: block for block in others}
+    found: list[Block] = []
+    read: list[Block] = []
+    try:
+        sizes, identities = _rows(directory)
+        said, _, record = (directory / NAMES_NAME).read_bytes().partition(b"\n")
+        records = cut(record, sizes[3])
+        if said.partition(b" ")[0].decode() != digest(record).hex():
+            return Found()
+        with open(directory / PLAIN_FORM, "rb", buffering=0) as file:
+            at = os.fstat(file.fileno()).st_size - sum(sizes[0])
+            head = os.pread(file.fileno(), max(at, 0), 0)
+            for size, identity, lines in zip(sizes[0], identities, records, strict=True):
+                block = there.get(identity[:_DIGEST])
+                if block is None:
+                    block = Block(os.pread(file.fileno(), size, at), identity[:_DIGEST], bytes(lines))
+                    read.append(block)
+                found.append(block)
+                at += size
+    except _DAMAGE:
+        return Found()
+    if digests([block.text for block in read]) != [block.digest for block in read] or not head.endswith(b"\n\n"):
+        return Found()
+    return Found(head, tuple(found))
+
+
+_FILES: Final = (PLAIN_FORM, GZIP, ZSTD, NAMES_NAME)
+
+
+def _rows(directory: Path) -> tuple[list[list[int]], list[bytes]]:
+    """For each of _FILES, the bytes of each block in it, and the identity of each block. Raises _DAMAGE."""
+    with (directory / BLOCKS_NAME).open("rb") as file:
+        rows = json.loads(file.read(limits.MAX_NOTE_SIZE))
+    sizes = [[int(row[part]) for row in rows] for part in range(4)]
+    identities = [bytes.fromhex(row[4]) for row in rows]
+    if not rows or min(map(min, sizes)) <= 0 or {len(one) for one in identities} != {2 * _DIGEST}:
+        raise ValueError("no blocks")
+    return sizes, identities
 
 
 def recorded(release: Path) -> set[str] | None:

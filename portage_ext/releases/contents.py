@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,20 +16,30 @@ from portage_ext.index.text import read_header
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import DELTAS, PLAIN_FORM
 from portage_ext.releases import pages
-from portage_ext.releases.blocks import Block, Entries, entry_of, names, split
+from portage_ext.releases.blocks import Block, Bytes, Entries, Found, entry_of, split, texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """An index: header values, and the text of each entry by PATH. ``body`` is everything after the header.
+    """An index: header values, and the text of each entry by PATH. ``text`` is everything after the header, or None if that is
+    what ``blocks`` say.
 
-    ``blocks`` are its parts, if they are known.
+    ``blocks`` are its parts, if they are known, and ``bodies`` these parts in one piece for each form, if they are in memory
+    like this.
     """
 
     header: Mapping[str, str]
     entries: Mapping[str, bytes]
-    body: bytes
+    text: bytes | None
     blocks: tuple[Block, ...] = ()
+    bodies: Mapping[str, Bytes] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """Everything after the header."""
+        if self.text is not None:
+            return self.text
+        return bytes(self.bodies[PLAIN_FORM]) if self.bodies else b"".join(block.text for block in self.blocks)
 
     def entry(self, path: str) -> IndexEntry:
         """The values of one entry, including those that it inherits from the header."""
@@ -37,7 +47,17 @@ class Contents:
 
     def same_as(self, other: Contents) -> bool:
         """Whether nothing changes for clients: everything but TIMESTAMP, the pages and the deltas is equal."""
-        return self.body == other.body and _lasting(self.header) == _lasting(other.header)
+        return _lasting(self.header) == _lasting(other.header) and self.same_body_as(other)
+
+    def same_body_as(self, other: Contents) -> bool:
+        """Whether everything after the header is equal."""
+        if self.blocks and other.blocks:
+            one, two = ([len(block.text) for block in index.blocks] for index in (self, other))
+            if one == two:
+                return [block.digest for block in self.blocks] == [block.digest for block in other.blocks]
+            if sum(one) != sum(two):
+                return False
+        return self.body == other.body
 
 
 def _lasting(header: Mapping[str, str]) -> dict[str, str]:
@@ -63,32 +83,58 @@ def header_of(head: bytes, where: str) -> dict[str, str]:
     return read_header(io.BytesIO(head), where)
 
 
-def of_blocks(header: Mapping[str, str], blocks: Sequence[Block], where: str) -> Contents:
-    """An index of ``blocks``, whose entries nobody reads until somebody asks for them. Raises InvalidIndexError."""
+def of_blocks(header: Mapping[str, str], blocks: Sequence[Block], where: str, *, unique: bool = True) -> Contents:
+    """An index of ``blocks``, whose entries nobody reads until somebody asks for them.
+
+    Raises InvalidIndexError if two entries have the same path; without ``unique``, nobody looks.
+    """
     entries = Entries(blocks)
-    if len(entries) != sum(block.record.count(b"\n") for block in blocks):
+    if unique and len(set(entries.names())) != len(entries):
         raise InvalidIndexError(where, "two entries have the same path")
-    return Contents(header, entries, b"".join(block.text for block in blocks), tuple(blocks))
+    return Contents(header, entries, None, tuple(blocks))
+
+
+def of_found(found: Found, where: str, *, unique: bool) -> Contents:
+    """The same for the blocks of a release."""
+    made = of_blocks(header_of(found.head, where), found.blocks, where, unique=unique)
+    return replace(made, bodies=found.bodies)
 
 
 def apart(before: Contents, after: Contents) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
-    """The entries of two indexes, without those of blocks that both have. What differs is among these."""
+    """The entries of two indexes that the other one lacks, or has otherwise."""
     if not (before.blocks and after.blocks):
-        return before.entries, after.entries
+        one, other = before.entries, after.entries
+        return (
+            {path: text for path, text in one.items() if other.get(path) != text},
+            {path: text for path, text in other.items() if one.get(path) != text},
+        )
+    known = after.entries.compared if isinstance(after.entries, Entries) else None
+    if known is not None and known[0] is before.entries:
+        return known[1]
     both = {block.digest for block in before.blocks} & {block.digest for block in after.blocks}
-    one, other = (
-        {name: index.entries[name] for block in index.blocks if block.digest not in both for name in names(block.record)}
-        for index in (before, after)
-    )
-    return one, other
+    served, offered = _texts(before, both), _texts(after, both)
+    found = _only(before, served, frozenset(offered)), _only(after, offered, frozenset(served))
+    if isinstance(after.entries, Entries):
+        after.entries.compared = before.entries, found
+    return found
+
+
+def _texts(index: Contents, both: Collection[bytes]) -> list[bytes]:
+    """The texts of the entries of ``index`` that are not in the blocks ``both``."""
+    return [text for one in index.blocks if one.digest not in both for text in texts(one.text)]
+
+
+def _only(index: Contents, own: Iterable[bytes], others: Collection[bytes]) -> Mapping[str, bytes]:
+    """Those of ``own`` that are not among ``others``, by path."""
+    found = split(b"\n\n".join(text for text in own if text not in others), "a release")
+    if isinstance(index.entries, Entries):
+        index.entries.learn(found)
+    return found
 
 
 def same_entries(before: Contents, after: Contents) -> bool:
     """Whether two indexes have the same entries, in any order."""
-    if before.entries.keys() != after.entries.keys():
-        return False
-    one, other = apart(before, after)
-    return one == other
+    return not any(apart(before, after))
 
 
 def read_forms(directory: Path) -> dict[str, bytes]:
@@ -145,8 +191,7 @@ def difference(before: Contents, after: Contents) -> Difference:
     The same package under another path is no change.
     """
     served, offered = apart(before, after)
-    old = [entry_of(text) for path, text in served.items() if text != offered.get(path)]
-    new = [entry_of(text) for path, text in offered.items() if text != served.get(path)]
+    old, new = [entry_of(text) for text in served.values()], [entry_of(text) for text in offered.values()]
     changes: list[tuple[IndexEntry, IndexEntry]] = []
     for key in (_path, _instance, _name):
         waiting: dict[tuple[str, ...], list[IndexEntry]] = {}

@@ -113,15 +113,13 @@ class Snapshot:
     """What a release will be made of: its index, and its files, which are in the pool."""
 
     contents: Contents
-    forms: Mapping[str, bytes]
-    """Empty until the index has its TIMESTAMP (releases/restamp)."""
     sources: Mapping[str, str]
     """The path of each package in the source, by its path in the release."""
     builder: bytes
     before: Contents
     fresh: tuple[str, ...]
-    looked: frozenset[str]
-    """The packages whose files in the pool were found to be as their entries say."""
+    unseen: tuple[str, ...] | None
+    """All other packages have files in the pool that were found to be as their entries say. None: nobody looked."""
     carried: Mapping[str, int]
     placed: Placed
     beside: tuple[str, ...]

@@ -94,7 +94,7 @@ class Note:
         held = {} if self.hold is None else {"hold": asdict(self.hold)}
         arrived = {"arrived": dict(self.arrived)} if self.arrived else {}
         waiting = {} if self.waiting is None else {"waiting": asdict(self.waiting)}
-        return json.dumps(values | held | arrived | waiting, indent=0).encode()
+        return json.dumps(values | held | arrived | waiting).encode()
 
 
 def read_note(path: Path, number: int) -> Note:

@@ -20,17 +20,19 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext.errors.releases import Finding, PublishError, TreeError
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
-from portage_ext.model.release import DELTAS, PLAIN_FORM, Release
+from portage_ext.model.release import DELTAS, PLAIN_FORM, IndexFile, Release
 from portage_ext.releases import beside, blocks, pages, roots
 from portage_ext.releases import contents as indices
+from portage_ext.releases.blocks import Bytes
 from portage_ext.releases.contents import Contents, Difference, difference
-from portage_ext.releases.gates import Candidate, Gate, passed, run_gates
+from portage_ext.releases.gates import GATES, Candidate, Gate, passed, run_gates
 from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed
 from portage_ext.releases.made import At, Deltas, Pages, Published, Same, Snapshot, Source, Staged, Terms
@@ -39,6 +41,10 @@ from portage_ext.releases.tree import Tree, checked_channel
 from portage_ext.trust import next_release as publish
 from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
+
+if TYPE_CHECKING:
+    from portage_ext.releases.pool.looked import Looked
+    from portage_ext.releases.restamp import Forms
 
 _HTTP_TOLERANCE: Final = 5
 """Portage asks a web server for what was modified more than 5 s after the TIMESTAMP that it has (util/_urlopen.py): files
@@ -61,8 +67,11 @@ class Publisher:
         insist: bool = False,
         pages: Pages | None = None,
         deltas: Deltas | None = None,
+        looked: Looked | None = None,
     ) -> None:
-        """``insist``: a person named the gates, so they also check the live release if nothing differs from it."""
+        """``insist``: a person named the gates, so they also check the live release if nothing differs from it. ``looked``:
+        the blocks that were looked into before.
+        """
         self.tree = tree
         self._detach = detach
         self._terms = terms
@@ -72,6 +81,7 @@ class Publisher:
         self._insist = insist
         self._pages = pages
         self._deltas = deltas
+        self._looked = looked
 
     def publish(
         self, channel: str, source: Source, gates: Sequence[Gate] = (), *, unattended: bool = False, may_lose: bool = False
@@ -186,22 +196,27 @@ class Publisher:
             nothing = Difference((), (), ())
             return Published(live, None, nothing, 0, 0, Placed(), warnings=warnings, waiting=staged.waiting)
         repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
-        staged = self._stamped(channel, number, staged, source, repository)
+        staged, forms = self._stamped(channel, number, staged, source, repository)
         waits = staged.waiting is not None and source.kept is None
         origin = f"{source.origin}, the toolchain first" if waits else source.origin
-        self._write(
-            staged, Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)
-        )
-        candidate = Candidate(self.tree.staging, channel, staged.contents, staged.forms, staged.fresh, staged.looked)
-        # People know a package by its path in PKGDIR.
-        findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
-        warnings = passed(findings, channel, self.tree.staging)
-        release = self._sign(channel, number, staged.forms, repository)
+        note = Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)
+        candidate = Candidate(self.tree.staging, channel, staged.contents, forms, staged.fresh, staged.unseen)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            # The forms are hashed while they are written and judged.
+            listed = publish.index_files_begun({name: forms.parts(name) for name in forms}, threads)
+            self._write(staged, forms, note)
+            # People know a package by its path in PKGDIR.
+            findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
+            warnings = passed(findings, channel, self.tree.staging)
+            release = self._sign(channel, number, listed(), repository)
         self.tree.link_root(self.tree.staging)
         self.tree.commit(number)
         self.tree.switch(channel, number)
         if staged.digests:
             blocks.keep(source.directory, zip(staged.digests, staged.contents.blocks, strict=True))
+        if self._looked is not None:
+            every = any(gate.name == GATES[0] for gate in gates)
+            self._looked.add(one for one in staged.contents.blocks if every or one.known or one.digest in forms.compressed)
         changed = difference(staged.before, staged.contents)
         count = len(staged.contents.entries)
         carried, placed = len(staged.carried), staged.placed
@@ -216,7 +231,7 @@ class Publisher:
         findings = run_gates(gates, Candidate(directory, channel, contents, forms, tuple(contents.entries)))
         return passed(findings, channel, directory, live)
 
-    def _stamped(self, channel: str, number: int, staged: Snapshot, source: Source, repository: str) -> Snapshot:
+    def _stamped(self, channel: str, number: int, staged: Snapshot, source: Source, repository: str) -> tuple[Snapshot, Forms]:
         """With its pages and deltas, if it is to have some, and its TIMESTAMP: the index names all."""
         channels, now = self.tree.channels(), int(self._clock())
         stamp = next_timestamp(now, [parse_timestamp(staged.before.header.get("TIMESTAMP", ""))])
@@ -244,12 +259,14 @@ class Publisher:
         from portage_ext.releases.restamp import restamp
 
         made = restamp(contents, stamp, [*earlier, *([source.directory] if source.content is not None else [])])
-        return replace(staged, contents=made.contents, forms=made.forms)
+        if self._looked is not None:
+            made.contents = replace(made.contents, blocks=self._looked.known(made.contents.blocks))
+        return replace(staged, contents=made.contents), made
 
-    def _write(self, staged: Snapshot, note: Note) -> None:
+    def _write(self, staged: Snapshot, forms: Forms, note: Note) -> None:
         stamp = int(staged.contents.header["TIMESTAMP"])
-        for name, data in staged.forms.items():
-            self._put(name, data)
+        for name in forms:
+            self._put(name, *forms.parts(name))
             modified = stamp + _HTTP_TOLERANCE
             os.utime(self.tree.staging / name, (modified, modified))
         for name, data in self._keys.items():
@@ -259,16 +276,14 @@ class Publisher:
         for name, data in staged.attached.items():
             self._put(name, data)
         self._put(NOTE_NAME, note.emit())
-        for name, data in blocks.files_of(
-            staged.contents.blocks, len(staged.forms[PLAIN_FORM]), stamp + _HTTP_TOLERANCE
-        ).items():
+        for name, data in blocks.files_of(staged.contents.blocks, forms.size(PLAIN_FORM), stamp + _HTTP_TOLERANCE).items():
             self._put(name, data)
 
-    def _sign(self, channel: str, number: int, forms: Mapping[str, bytes], repository: str) -> Release:
+    def _sign(self, channel: str, number: int, listed: Sequence[IndexFile], repository: str) -> Release:
         known = self.tree.known()
         release = publish.next_release(
             known[max(known)] if known else None,
-            publish.index_files(forms),
+            listed,
             now=int(self._clock()),
             validity=self._terms.validity,
             channel=channel,
@@ -286,9 +301,11 @@ class Publisher:
         self._put(RELEASE_NAME, data)
         return release
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, *parts: Bytes) -> None:
         """Write a file of the staged release. Nobody reads it yet; it is flushed with the rest."""
         path = self.tree.staging / name
         path.parent.mkdir(mode=0o755, exist_ok=True)
-        path.write_bytes(data)
-        path.chmod(0o644)
+        with open(path, "wb") as file:
+            for part in parts:
+                file.write(part)
+            os.fchmod(file.fileno(), 0o644)

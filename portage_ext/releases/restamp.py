@@ -1,7 +1,7 @@
 """All forms of an index for a release, with its own TIMESTAMP: clients ignore an index that does not look newer.
 
 A form is a sequence of members or frames, and the first has the header (index/blocks). A block that an earlier release has is
-taken from there, compressed; only others are compressed now.
+taken from there, compressed; only others are compressed now. Nobody joins the parts of a form who only writes or hashes it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,38 @@ from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.index.text import emit_header
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases import blocks
-from portage_ext.releases.blocks import Block
+from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Forms:
-    """The forms of an index by name, and the index with its blocks."""
+@dataclass(slots=True, eq=False)
+class Forms(Mapping[str, bytes]):
+    """The forms of the index ``contents`` by name: each is its head, which is the header, and its body, which is the blocks.
 
-    forms: dict[str, bytes]
+    ``compressed`` are the digests of the blocks that were compressed for it.
+    """
+
     contents: Contents
+    heads: Mapping[str, bytes]
+    bodies: Mapping[str, Bytes]
+    compressed: frozenset[bytes]
+
+    def __getitem__(self, name: str) -> bytes:
+        return b"".join(self.parts(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.heads)
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+    def parts(self, name: str) -> tuple[bytes, Bytes]:
+        """The head and the body of the form ``name``."""
+        return self.heads[name], self.bodies[name]
+
+    def size(self, name: str) -> int:
+        """The bytes of the form ``name``."""
+        return sum(map(len, self.parts(name)))
 
 
 def restamp(contents: Contents, timestamp: int, earlier: Iterable[Path]) -> Forms:
@@ -35,15 +57,17 @@ def restamp(contents: Contents, timestamp: int, earlier: Iterable[Path]) -> Form
     header = {**contents.header, "TIMESTAMP": str(timestamp)}
     head = emit_header(header)
     parts = contents.blocks or tuple(_known(contents, earlier))
+    new = frozenset(block.digest for block in parts if not (block.gz and block.zst))
+    made, bodies = parts, contents.bodies
     # zlib lets go of the interpreter.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        made = tuple(threads.map(_compressed, parts))
-    forms = {
-        PLAIN_FORM: head + contents.body,
-        GZIP: b"".join([gzip_member(head, timestamp), *(one.gz for one in made)]),
-        ZSTD: b"".join([zstd_frame(head), *(one.zst for one in made)]),
-    }
-    return Forms(forms, replace(contents, header=header, blocks=made))
+        if new:
+            made = tuple(threads.map(_compressed, parts))
+        if new or not bodies:
+            of = {PLAIN_FORM: [one.text for one in made], GZIP: [one.gz for one in made], ZSTD: [one.zst for one in made]}
+            bodies = dict(zip(of, threads.map(b"".join, of.values()), strict=True))
+    heads = {PLAIN_FORM: head, GZIP: gzip_member(head, timestamp), ZSTD: zstd_frame(head)}
+    return Forms(replace(contents, header=header, blocks=made, bodies=bodies), heads, bodies, new)
 
 
 def _compressed(block: Block) -> Block:
@@ -55,7 +79,7 @@ def _compressed(block: Block) -> Block:
 
 def _known(contents: Contents, earlier: Iterable[Path]) -> Iterator[Block]:
     """The blocks of an index that was read as a whole; those of ``earlier`` releases where these have the same text."""
-    known = {block.digest: block for directory in earlier for block in blocks.of_release(directory)[1]}
+    known = {block.digest: block for directory in earlier for block in blocks.of_release(directory).blocks}
     parts = list(_cut(contents.entries))
     if b"".join(_text(part) for part in parts) != contents.body:
         parts = [contents.entries] if contents.entries else []

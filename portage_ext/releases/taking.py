@@ -7,7 +7,8 @@ from the source again. If a package is replaced while it is taken, everything is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from portage_ext.model import builder
 from portage_ext.model.release import DELTAS, DOCUMENTS, binding
 from portage_ext.policy.losses import check_release
 from portage_ext.releases import beside, pages
+from portage_ext.releases.blocks import Block, categories
 from portage_ext.releases.contents import Contents, apart
 from portage_ext.releases.made import At, Same, Snapshot, Source, Terms
 from portage_ext.releases.note import Note, carry
@@ -70,9 +72,20 @@ def take(tree: Tree, channel: str, live: int | None, source: Source, wants: Want
     raise AssertionError("the last attempt returns")
 
 
-def _taken(tree: Tree, channel: str, live: int | None, source: Source, wants: Wants, now: int) -> Snapshot | Same:
-    old = None if live is None else _live(tree, live)
-    index = _index(source, old)
+def _taken(
+    tree: Tree, channel: str, live: int | None, source: Source, wants: Wants, now: int, *, fully: bool = False
+) -> Snapshot | Same:
+    """``fully``: read all of the live release, also where it says that it has the same as the source."""
+    with ThreadPoolExecutor(1) as threads:
+        if source.content is None:
+            old = None if live is None else _live(tree, live)
+            looking = threads.submit(_looked, tree, () if old is None else old.index.contents.blocks)
+            index = of_pkgdir(source.directory, source.sizes(), () if old is None else old.index.contents.blocks)
+        else:
+            index = of_release(source.directory)
+            looking = threads.submit(_looked, tree, index.contents.blocks)
+            old = None if live is None else _live(tree, live, () if fully else index.contents.blocks)
+        look = looking.result()
     before = _NOTHING if old is None else old.index.contents
     new = whole = index.contents
     arrived, waiting = {}, None
@@ -96,37 +109,46 @@ def _taken(tree: Tree, channel: str, live: int | None, source: Source, wants: Wa
     unsound: list[str] = []
     also: list[str] = []
     if old is not None:
-        unsound = _unsound(tree, old, new, served, offered)
+        unsound = _unsound(tree, old, new, offered, look)
         lost = frozenset(_lost(tree, unsound, at))
         also = _beside(tree, old, new, source, wants, now)
         also += [f"{counted(len(lost))} missing from release {live}"] if lost else []
         if new.same_as(before) and not also:
             also += beside.waiting(old.note.waiting, waiting)
             if not also:
-                return Same(waiting)
+                # It is the same only if the live release really has what it says.
+                if fully or source.content is None:
+                    return Same(waiting)
+                return _taken(tree, channel, live, source, wants, now, fully=True)
     if not wants.may_lose:
-        check_release(channel, None if old is None else before.entries, new.entries, source.left_out())
+        gone = [path for path in served if path not in offered]
+        check_release(channel, None if old is None else before.entries, new.entries, source.left_out(), gone)
     carried: dict[str, int] = {}
     if old is not None:
-        carried = carry(old.paths, old.note.carried, new.entries, now, wants.terms.grace)
-    fresh = (*(path for path, text in offered.items() if served.get(path) != text), *sorted(lost))
-    looked: frozenset[str] = frozenset()
-    if old is not None and not old.former:
-        looked = frozenset(new.entries).difference(fresh, unsound)
+        # What was carried until now was not in the index, so that it is not in what both have.
+        carried = carry(
+            old.paths if old.former else served,
+            old.note.carried,
+            new.entries if old.former else offered,
+            now,
+            wants.terms.grace,
+        )
+    fresh = (*offered, *sorted(lost))
+    unseen = None if old is None or old.former else tuple(dict.fromkeys((*fresh, *unsound)))
     tree.staging.mkdir(mode=0o755)
     placed = tree.pool.add(_wanted(tree, old, new, fresh, source, at, carried), tree.staging)
     for path in [path for path in carried if not tree.pool.has(path)]:
         del carried[path]
-    tree.pool.link(tree.staging, [*new.entries, *carried])
+    named = categories(new.blocks) if new.blocks else _categories(new.entries)
+    tree.pool.link(tree.staging, named | _categories(carried))
     digests = index.digests if new.blocks else ()
     return Snapshot(
         new,
-        {},
         index.sources,
         source.builder,
         before,
         fresh,
-        looked,
+        unseen,
         carried,
         placed,
         tuple(also),
@@ -137,32 +159,46 @@ def _taken(tree: Tree, channel: str, live: int | None, source: Source, wants: Wa
     )
 
 
-def _index(source: Source, old: _Live | None) -> Carried:
-    """What the source offers. Raises TreeError, InvalidIndexError, OSError."""
-    if source.content is not None:
-        return of_release(source.directory)
-    return of_pkgdir(source.directory, source.sizes(), () if old is None else old.index.contents.blocks)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """The ``records`` of blocks that were compared with the files of the pool, and the names of files that are otherwise."""
+
+    records: frozenset[bytes]
+    others: Sequence[str]
 
 
-def _live(tree: Tree, number: int) -> _Live:
+def _looked(tree: Tree, blocks: Iterable[Block]) -> _Look:
+    """A look at all files of ``blocks``; while others are read, it costs little."""
+    records = [block.record for block in blocks]
+    return _Look(frozenset(records), tree.pool.others(b"".join(records)))
+
+
+def _categories(names: Iterable[str]) -> set[str]:
+    return {name.partition("/")[0] for name in names}
+
+
+def _live(tree: Tree, number: int, others: Sequence[Block] = ()) -> _Live:
+    """The release ``number``, to be compared with ``others``, if there are some."""
     directory = tree.directory(number)
-    index = of_release(directory)
+    index = of_release(directory, others)
     former = not in_pool(directory, index.contents.entries)
     paths = tree.contents(number).entries if former else index.contents.entries
     return _Live(number, directory, index, paths, former, tree.note(number))
 
 
-def _unsound(tree: Tree, old: _Live, new: Contents, served: Mapping[str, bytes], offered: Mapping[str, bytes]) -> list[str]:
+def _unsound(tree: Tree, old: _Live, new: Contents, offered: Mapping[str, bytes], look: _Look) -> list[str]:
     """The packages that the live release and ``new`` have, but not as files that are as their entries say.
 
-    ``served`` and ``offered`` are the entries of both without those of blocks that both have.
+    ``offered`` are the packages that only ``new`` has.
     """
-    same = [(path, text) for path, text in offered.items() if served.get(path) == text]
+    if new.blocks and not old.former:
+        more = tree.pool.others(b"".join(block.record for block in new.blocks if block.record not in look.records))
+        strange = [path for path in (*look.others, *more) if path not in offered and path in new.entries]
+        return [path for path in dict.fromkeys(strange) if not tree.pool.sound(path, new.entries[path])]
+    same = [(path, text) for path, text in new.entries.items() if path not in offered]
     if old.former:
         return [path for path, _ in same if not os.path.lexists(old.directory / old.index.sources[path])]
-    there = {block.digest for block in old.index.contents.blocks}
-    records = [block.record for block in new.blocks if block.digest in there]
-    return tree.pool.unsound(same) + tree.pool.otherwise(records, new.entries)
+    return tree.pool.unsound(same)
 
 
 def _lost(tree: Tree, unsound: Iterable[str], at: At) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from portage_ext import limits
 from portage_ext.errors.trust import MalformedReleaseError
@@ -15,15 +15,33 @@ from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Releas
 
 def index_files(forms: Mapping[str, bytes]) -> tuple[IndexFile, ...]:
     """The Index lines of a Release for ``forms`` (file name to content); the uncompressed form comes first."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        return index_files_begun({name: (data,) for name, data in forms.items()}, threads)()
+
+
+def index_files_begun(
+    forms: Mapping[str, Sequence[bytes | memoryview]], threads: Executor
+) -> Callable[[], tuple[IndexFile, ...]]:
+    """The same for forms in parts; ``threads`` begin to hash them at once, and the result waits for them."""
     order = [name for name in (PLAIN_FORM, *(one for one in INDEX_FORMS if one != PLAIN_FORM)) if name in forms]
     # hashlib lets go of the interpreter, and an index of 30,000 packages has 50 MB.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        sha512 = [threads.submit(lambda data: hashlib.sha512(data).hexdigest(), forms[name]) for name in order]
-        blake2b = [threads.submit(lambda data: hashlib.blake2b(data).hexdigest(), forms[name]) for name in order]
-    return tuple(
-        IndexFile(name, len(forms[name]), one.result(), other.result())
-        for name, one, other in zip(order, blake2b, sha512, strict=True)
-    )
+    sha512 = [threads.submit(_digest, "sha512", forms[name]) for name in order]
+    blake2b = [threads.submit(_digest, "blake2b", forms[name]) for name in order]
+
+    def done() -> tuple[IndexFile, ...]:
+        return tuple(
+            IndexFile(name, sum(map(len, forms[name])), one.result(), other.result())
+            for name, one, other in zip(order, blake2b, sha512, strict=True)
+        )
+
+    return done
+
+
+def _digest(name: str, parts: Sequence[bytes | memoryview]) -> str:
+    made = hashlib.new(name)
+    for part in parts:
+        made.update(part)
+    return made.hexdigest()
 
 
 def next_release(

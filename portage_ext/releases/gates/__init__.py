@@ -12,7 +12,7 @@ is an entry point of the group ``portage_ext.gates`` with such a function. It is
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
@@ -36,7 +36,7 @@ GATES: Final = ("index", "signatures", "closure", "contracts", "licences", "glsa
 class Candidate:
     """A staged release: directory, channel, index, and as ``fresh`` the paths that the live release lacks or has otherwise.
 
-    The files of those that were ``looked`` at are as their entries say.
+    All files but ``unseen`` (None: all of them) were looked at, and are as their entries say.
     """
 
     directory: Path
@@ -44,7 +44,7 @@ class Candidate:
     contents: Contents
     forms: Mapping[str, bytes]
     fresh: tuple[str, ...]
-    looked: frozenset[str] = frozenset()
+    unseen: Collection[str] | None = None
 
     def fresh_entries(self) -> Iterator[tuple[str, IndexEntry]]:
         for path in self.fresh:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,11 +14,12 @@ from portage_ext import limits
 from portage_ext.errors.releases import Finding
 from portage_ext.errors.trust import DamagedIndexError
 from portage_ext.index.expand import expand
-from portage_ext.index.forms import GZIP, ZSTD
+from portage_ext.index.forms import GZIP
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.releases.contents import Contents
+from portage_ext.releases.blocks import Bytes
 from portage_ext.releases.gates import Candidate, Context
+from portage_ext.releases.restamp import Forms
 from portage_ext.trust import entries as trusted
 
 _AT_ONCE_FROM: Final = 32
@@ -32,16 +34,14 @@ class IndexGate:
     name: str = "index"
 
     def check(self, candidate: Candidate) -> Iterator[Finding]:
-        plain = candidate.forms[PLAIN_FORM]
-        for form, data in candidate.forms.items():
-            if _carried(candidate.contents, form, data, plain):
-                continue
-            try:
-                if expand(form, data, len(plain), form) != plain:
-                    yield Finding(self.name, form, f"has other content than {PLAIN_FORM}")
-            except DamagedIndexError as error:
-                yield Finding(self.name, form, str(error))
-        if len(plain) > limits.MAX_OFFERED_INDEX:
+        forms = candidate.forms
+        if isinstance(forms, Forms):
+            yield from self._in_blocks(forms)
+            length = forms.size(PLAIN_FORM)
+        else:
+            yield from self._as_wholes(forms)
+            length = len(forms[PLAIN_FORM])
+        if length > limits.MAX_OFFERED_INDEX:
             yield Finding(self.name, PLAIN_FORM, f"is larger than {limits.MAX_OFFERED_INDEX} bytes, which clients refuse")
         counted = candidate.contents.header.get("PACKAGES", "")
         if counted != str(len(candidate.contents.entries)):
@@ -58,11 +58,32 @@ class IndexGate:
             if reason:
                 yield Finding(self.name, path, reason)
 
+    def _as_wholes(self, forms: Mapping[str, bytes]) -> Iterator[Finding]:
+        plain = forms[PLAIN_FORM]
+        for form, data in forms.items():
+            try:
+                if expand(form, data, len(plain), form) != plain:
+                    yield Finding(self.name, form, f"has other content than {PLAIN_FORM}")
+            except DamagedIndexError as error:
+                yield Finding(self.name, form, str(error))
+
+    def _in_blocks(self, forms: Forms) -> Iterator[Finding]:
+        """Each form is its head and the blocks: so its head must be the header, and each block must be what its text says."""
+        unknown = [block for block in forms.contents.blocks if not block.known]
+        head = forms.heads[PLAIN_FORM]
+        for form in forms:
+            if form == PLAIN_FORM:
+                continue
+            pairs = [(forms.heads[form], head), *((block.gz if form == GZIP else block.zst, block.text) for block in unknown)]
+            # zlib and zstd let go of the interpreter.
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+                wrong = next(filter(None, threads.map(lambda pair, form=form: _differs(form, *pair), pairs)), None)
+            if wrong is not None:
+                yield Finding(self.name, form, wrong)
+
     def _sizes(self, candidate: Candidate) -> Iterator[Finding]:
         top = str(candidate.directory)
-        for path in candidate.contents.entries:
-            if path in candidate.looked:
-                continue
+        for path in candidate.contents.entries if candidate.unseen is None else candidate.unseen:
             text = candidate.contents.entries[path]
             try:
                 size = os.stat(f"{top}/{path}", follow_symlinks=False).st_size
@@ -74,33 +95,18 @@ class IndexGate:
                 yield Finding(self.name, path, f"has {size} bytes, but the index says otherwise")
 
 
-def _carried(contents: Contents, form: str, data: bytes, plain: bytes) -> bool:
-    """Whether ``data`` is the header and the blocks of the index, and each block that is not known says what its text says."""
-    if form == PLAIN_FORM:
-        return True
-    size = len(plain) - len(contents.body)
-    parts = [block.gz if form == GZIP else block.zst for block in contents.blocks]
-    at = len(data) - sum(map(len, parts))
-    if form not in (GZIP, ZSTD) or not parts or at <= 0 or not plain.endswith(contents.body):
-        return False
+def _differs(form: str, data: Bytes, text: Bytes) -> str | None:
+    """Why ``data`` is not ``text`` in this form; None if it is."""
     try:
-        if expand(form, data[:at], size, form) != plain[:size]:
-            return False
-        for block, part in zip(contents.blocks, parts, strict=True):
-            if not data.startswith(part, at) or not (block.known or expand(form, part, len(block.text), form) == block.text):
-                return False
-            at += len(part)
-    except DamagedIndexError:
-        return False
-    return True
+        return None if expand(form, bytes(data), len(text), form) == text else f"has other content than {PLAIN_FORM}"
+    except DamagedIndexError as error:
+        return str(error)
 
 
 def _mismatches(directory: Path, fresh: Mapping[str, IndexEntry]) -> Iterable[str | None]:
     """Why each of ``fresh`` is not the file of its entry; several files at once, since hashlib lets go of the interpreter."""
     if len(fresh) < _AT_ONCE_FROM:
         return [_mismatch(directory / path, entry) for path, entry in fresh.items()]
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return list(pool.map(lambda path: _mismatch(directory / path, fresh[path]), fresh))
 

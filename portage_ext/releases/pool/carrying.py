@@ -6,7 +6,7 @@ Of a PKGDIR, only blocks count that it says itself were these in its last releas
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from portage_ext.errors.releases import TreeError
@@ -55,13 +55,35 @@ class _Sources(Mapping[str, str]):
         return self.whole
 
 
-def of_release(directory: Path) -> Carried:
-    """The index of the release in ``directory``. Raises TreeError, InvalidIndexError, OSError."""
-    head, found = blocks.of_release(directory)
-    if found:
-        where = str(directory / PLAIN_FORM)
-        index = contents.of_blocks(contents.header_of(head, where), found, where)
-        return Carried(index, {name: name for name in index.entries})
+@dataclass(slots=True, eq=False)
+class _Itself(Mapping[str, str]):
+    """Each name of an index by itself."""
+
+    entries: Mapping[str, bytes]
+
+    def __getitem__(self, name: str) -> str:
+        if name in self.entries:
+            return name
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def of_release(directory: Path, others: Sequence[Block] | None = None) -> Carried:
+    """The index of the release in ``directory``; with ``others``, only for a comparison with the index that has these blocks.
+
+    Raises TreeError, InvalidIndexError, OSError.
+    """
+    found = blocks.compared(directory, others) if others else blocks.Found()
+    if not found.blocks:
+        found = blocks.of_release(directory)
+    if found.blocks:
+        index = contents.of_found(found, str(directory / PLAIN_FORM), unique=others is None)
+        return Carried(index, _Itself(index.entries))
     plain, where = _read(directory)
     whole = named(contents.parse(plain, where), where)
     return Carried(whole.contents, whole.sources)
@@ -89,7 +111,7 @@ def of_pkgdir(pkgdir: Path, sizes: Sequence[int], live: Sequence[Block]) -> Carr
             known.update(part.sources)
             block = blocks.made(part.contents.body, part.contents.entries)
         else:
-            block = replace(block, known=True)
+            block = block.as_known()
         made.append(block)
     header = contents.header_of(head, where)
     count = sum(block.record.count(b"\n") for block in made)

@@ -76,7 +76,7 @@ def named(index: Contents, where: str) -> Named:
         return Named(index, sources)
     header = {**index.header, "PACKAGES": str(len(entries))} if "PACKAGES" in index.header else index.header
     body = b"".join(text.strip(b"\n") + b"\n\n" for text in entries.values())
-    return Named(replace(index, header=header, entries=entries, body=body), sources)
+    return Named(replace(index, header=header, entries=entries, text=body), sources)
 
 
 def _moved(text: bytes, path: str, new: str) -> bytes:

@@ -25,6 +25,7 @@ from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Gate
 from portage_ext.releases.made import At, Deltas, First, Pages, Published, Source, Terms
+from portage_ext.releases.pool.looked import PLACE, Looked
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -240,7 +241,15 @@ def publisher_with(
             pages = _pages(site, tree, [primary, *sorted(signing - {primary})], warn)
         deltas = _deltas(tree, bases, warn) if settings.deltas or bases else None
         made = Publisher(
-            tree, signer.sign_release, terms_of, keys=keys, signing=signing, insist=insist, pages=pages, deltas=deltas
+            tree,
+            signer.sign_release,
+            terms_of,
+            keys=keys,
+            signing=signing,
+            insist=insist,
+            pages=pages,
+            deltas=deltas,
+            looked=Looked(site.eroot / PLACE),
         )
         yield made, gates
     finally:

@@ -9,16 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext.errors import InvalidIndexError
 from portage_ext.errors.releases import GateError
 from portage_ext.index.blocks import gzip_member
 from portage_ext.index.expand import expand
-from portage_ext.releases import blocks
+from portage_ext.releases import blocks, contents
 from portage_ext.releases.blocks import KEPT
+from portage_ext.releases.gates import index as gate
 from portage_ext.releases.gates.index import IndexGate
-from portage_ext.releases.made import Source
+from portage_ext.releases.made import Source, Terms
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
+from portage_ext.releases.pool import looked
 from portage_ext.releases.pool.files import names_of
-from tests.unit.releases.published import Site, site
+from portage_ext.releases.pool.looked import Looked
+from portage_ext.releases.publish import Publisher
+from tests.unit.releases.published import SIGNATURE, Site, site
 
 GATES = (IndexGate(),)
 
@@ -66,7 +71,8 @@ def served(made: Site) -> bytes:
 def tamper(made: Site, number: int, text: bytes | None = None, gz: bytes | None = None) -> None:
     """Put other bytes in the place of a block of the live release, and make its hidden files agree with them."""
     directory = made.served()
-    head, old = blocks.of_release(directory)
+    index = blocks.of_release(directory)
+    head, old = index.head, index.blocks
     changed = replace(old[number], text=text or old[number].text, gz=gz or old[number].gz)
     changed = replace(changed, digest=blocks.digest(changed.text))
     new = [*old[:number], changed, *old[number + 1 :]]
@@ -77,7 +83,7 @@ def tamper(made: Site, number: int, text: bytes | None = None, gz: bytes | None 
     (directory / "Packages.gz").write_bytes(packed[:begin] + b"".join(one.gz for one in new))
     for name, data in blocks.files_of(new, len(plain), int((directory / "Packages").stat().st_mtime)).items():
         (directory / name).write_bytes(data)
-    assert len(blocks.of_release(directory)[1]) == len(old)
+    assert len(blocks.of_release(directory).blocks) == len(old)
 
 
 def test_a_block_that_the_live_release_has_is_not_read_again(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +113,7 @@ def test_the_index_is_the_one_that_reading_all_of_it_makes(made: Site) -> None:
     assert served(made).startswith(carried)
 
 
-@pytest.mark.parametrize("damage", [b"", b"x", b"portage-ext blocks 1\n" + b"0" * 224])
+@pytest.mark.parametrize("damage", [b"", b"x", b"portage-ext blocks 2\n" + b"0" * 224])
 def test_what_a_pkgdir_keeps_may_be_damaged(made: Site, damage: bytes) -> None:
     before = served(made)
     (made.pkgdir.path / KEPT).write_bytes(damage)
@@ -118,7 +124,7 @@ def test_what_a_pkgdir_keeps_may_be_damaged(made: Site, damage: bytes) -> None:
 
 def test_a_block_that_was_changed_in_the_tree_is_not_published(made: Site) -> None:
     before = served(made)
-    _, old = blocks.of_release(made.served())
+    old = blocks.of_release(made.served()).blocks
     tamper(made, 0, text=bytes(old[0].text).replace(b"REPO: tiny", b"REPO: evil"))
     change(made)
     publish(made)
@@ -138,6 +144,99 @@ def test_a_compressed_block_of_a_release_that_is_promoted_is_looked_into(made: S
     with pytest.raises(GateError) as error:
         made.publisher.promote("production", "stable", GATES)
     assert "Packages.gz" in " ".join(error.value.lines)
+
+
+def test_a_block_of_the_live_release_that_was_damaged_is_replaced(made: Site) -> None:
+    made.publisher.promote("production", "stable", GATES)
+    before = served(made)
+    damaged = made.served("stable") / "Packages"
+    status = damaged.stat()
+    damaged.write_bytes(damaged.read_bytes().replace(b"REPO: tiny", b"REPO: evil", 1))
+    os.utime(damaged, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert made.publisher.promote("production", "stable", GATES).release is not None
+    assert (made.served("stable") / "Packages").read_bytes().partition(b"\n\n")[2] == before
+    assert made.publisher.promote("production", "stable", GATES).release is None
+
+
+def test_two_entries_with_one_path_are_not_published(made: Site) -> None:
+    index = blocks.of_release(made.served())
+    first, other = index.blocks[0], index.blocks[1]
+    tamper(made, 1, text=bytes(other.text).replace(b"PATH: app-misc/foo/foo-1", b"PATH: app-misc/bar/bar-1"))
+    record = (made.served() / NAMES_NAME).read_bytes().partition(b"\n")[2]
+    twice = replace(blocks.of_release(made.served()).blocks[1], record=first.record)
+    assert twice.record in record
+    with pytest.raises(InvalidIndexError, match="same path"):
+        contents.of_blocks({}, [first, twice], "here")
+
+
+# --- blocks that were looked into (pool/looked)
+
+
+@pytest.fixture
+def expanded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The forms of what the gate `index` expands; two of each run are the headers."""
+    found: list[str] = []
+
+    def spied(form: str, data: bytes, limit: int, where: str) -> bytes:
+        found.append(form)
+        return expand(form, data, limit, where)
+
+    monkeypatch.setattr(gate, "expand", spied)
+    return found
+
+
+@pytest.fixture
+def remembering(made: Site, tmp_path: Path) -> Site:
+    made.publisher = Publisher(
+        made.tree, lambda data: SIGNATURE, Terms(86400 * 30, 3600), clock=made.clock, looked=Looked(tmp_path / "state/blocks")
+    )
+    return made
+
+
+def test_a_promotion_expands_no_block_that_this_host_made_or_looked_into(remembering: Site, expanded: list[str]) -> None:
+    remembering.publisher.promote("production", "stable", GATES)
+    assert len(expanded) == 2 + 6, "nothing is remembered yet"
+    change(remembering)
+    publish(remembering)
+    expanded.clear()
+    remembering.publisher.promote("production", "stable", GATES)
+    remembering.publisher.rollback("stable", None, GATES)
+    assert sorted(expanded) == ["Packages.gz"] * 2 + ["Packages.zst"] * 2
+
+
+def test_blocks_that_no_gate_looked_into_are_not_remembered(remembering: Site, expanded: list[str]) -> None:
+    remembering.publisher.promote("production", "stable")
+    remembering.publisher.promote("production", "other", GATES)
+    assert len(expanded) == 2 + 6
+
+
+def test_a_compressed_block_that_was_changed_is_found_although_others_are_remembered(remembering: Site) -> None:
+    remembering.publisher.promote("production", "stable", GATES)
+    tamper(remembering, 0, gz=gzip_member(b"CPV: app-misc/evil-1\n\n"))
+    with pytest.raises(GateError) as error:
+        remembering.publisher.promote("production", "third", GATES)
+    assert "Packages.gz" in " ".join(error.value.lines)
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"portage-ext looked 1\n" + b"0" * 64])
+def test_what_is_remembered_may_be_damaged(remembering: Site, tmp_path: Path, expanded: list[str], damage: bytes) -> None:
+    remembering.publisher.promote("production", "stable", GATES)
+    (tmp_path / "state/blocks").write_bytes(damage)
+    expanded.clear()
+    remembering.publisher.promote("production", "third", GATES)
+    assert len(expanded) == 2 + 6
+    remembering.publisher.promote("production", "fourth", GATES)
+    assert len(expanded) == 2 + 6 + 2
+
+
+def test_no_more_is_remembered_than_the_bound(made: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looked, "MAX_BLOCKS_LOOKED_INTO", 2)
+    memory = Looked(tmp_path / "blocks")
+    every = blocks.of_release(made.served()).blocks
+    memory.add(every)
+    assert [one.known for one in memory.known(every)] == [False, True, True]
+    memory.add(every[:1])
+    assert [one.known for one in memory.known(every)] == [True, False, True]
 
 
 def test_a_file_that_was_swapped_comes_from_pkgdir_again(made: Site) -> None:
@@ -176,4 +275,20 @@ def test_names_count_only_for_the_index_that_they_are_of(made: Site) -> None:
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[1, 2, 3]]", "[[1, 2, 3, 4, 5]]", json.dumps([[10**30, 1, 1, 1, "00"]])])
 def test_blocks_that_cannot_be_read_are_none(made: Site, text: str) -> None:
     (made.served() / BLOCKS_NAME).write_text(text)
-    assert blocks.of_release(made.served()) == (b"", ())
+    assert not blocks.of_release(made.served()).blocks
+
+
+def test_a_record_names_packages_also_where_a_size_or_a_time_is_missing() -> None:
+    assert blocks.names(b"a/b/c 1 2\nd/e/f  \n") == ["a/b/c", "d/e/f"]
+    assert blocks.names(b"a/b/c 1 2\nd/e/f\n") == ["a/b/c", "d/e/f"]
+    assert blocks.names(b"") == []
+
+
+def test_the_categories_of_blocks() -> None:
+    records = (b"a/b/c 1 2\na/d/e 1 2\n", b"a/b/f 1 2\nb/b/c 1 2\n", b"c/x/y 1 2\n")
+    assert blocks.categories([blocks.Block(b"", b"", record) for record in records]) == {"a", "b", "c"}
+
+
+def test_many_digests_are_those_of_single_blocks() -> None:
+    parts = [bytes([number]) * (number * 97) for number in range(40)]
+    assert blocks.digests(parts) == [blocks.digest(part) for part in parts]
