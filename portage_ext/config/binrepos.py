@@ -46,6 +46,7 @@ def as_written(words: Sequence[str]) -> Fetch | None:
     if (
         list(words[:1]) != ["fetch"]
         or tuple(words[1:11:2]) != _WORDS
+        or len(values) != len(_WORDS)
         or list(words[11:]) not in ([], ["--resume"])
         or any(not value or value.startswith("-") for value in values)
     ):

@@ -122,3 +122,12 @@ def test_an_output_that_is_no_file_stays(tmp_path: Path, server: Server, status:
         os.close(reader)
     assert pipe.is_fifo()
     assert null.is_symlink()
+
+
+def test_words_that_are_cut_off_are_told_as_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fetch", "--repo", "lab", "--root", "/", "--config-root", "/", "--uri", "http://h/a", "--output", "/o"]
+    for count in range(1, len(words)):
+        with pytest.raises(SystemExit) as ended:
+            entry.main(words[:count])
+        assert ended.value.code == 2
+        assert "usage: portage-ext fetch" in capsys.readouterr().err
