@@ -11,7 +11,10 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 TEMPORARY_PREFIX = ".portage-ext."
 
@@ -41,6 +44,16 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def temporary() -> TemporaryDirectory[str]:
+    """A directory in TMPDIR that is removed when the block ends, or with the program.
+
+    A program may end while a thread still runs gpg there (tasks/examination). What cannot be removed then is left, in silence.
+    """
+    from tempfile import TemporaryDirectory  # here: programs that start often have no use for it
+
+    return TemporaryDirectory(prefix="portage-ext.", ignore_cleanup_errors=True)
 
 
 @contextlib.contextmanager

@@ -5,10 +5,10 @@ If a key is expired in the copy of this host, the copy of the binhost is used, b
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from portage_ext import files
 from portage_ext.errors.trust import NotFoundError, OversizedFileError
 from portage_ext.fetch import keys
 from portage_ext.fetch.binrepo import Binrepo
@@ -45,7 +45,7 @@ def _release(binrepo: Binrepo, terms: Terms, base: str, now: int) -> Release | N
     except NotFoundError:
         signature = b""
     seen = binrepo.state.load().seen
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
+    with files.temporary() as place:
         ring = Path(place) / "again.gpg"
         looking = replace(binrepo, passing=(ring, *binrepo.passing))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,7 +53,7 @@ def followed(binrepo: Binrepo, base: str, now: int, *, keep: bool = True) -> Ite
     if pins is None:
         yield binrepo, binrepo.terms()
         return
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
+    with files.temporary() as place:
         following = _Following(binrepo, base, pins, keep and writable(binrepo.state), Path(place))
         root = following.run()
         roots.in_time(binrepo.name, root, now)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +102,7 @@ def keyring(directory: Path, keys: Collection[str], checked: dict[str, bytes] | 
         path = directory / key_name(key)
         if key not in checked and path.is_file():
             checked[key] = only([read_key_file(path)], key, str(path))
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as place:
+    with files.temporary() as place:
         ring = Path(place) / "root.gpg"
         ring.write_bytes(joined({key: checked[key] for key in keys if key in checked}))
         yield ring

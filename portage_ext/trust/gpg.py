@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from portage_ext import limits, locks
+from portage_ext import files, limits, locks
 from portage_ext.errors.here import MissingGpgError
 from portage_ext.errors.trust import GpgError, TrustError
 from portage_ext.files import in_memory
@@ -84,7 +83,7 @@ def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[
     lanes = len(os.sched_getaffinity(0))
     size = min(limits.BATCH, -(-len(texts) // lanes))
     parts = [texts[start : start + size] for start in range(0, len(texts), size)]
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory, ThreadPoolExecutor(lanes) as pool:
+    with files.temporary() as directory, ThreadPoolExecutor(lanes) as pool:
         copies = _checked_once(rings, Path(directory))
         return [one for some in pool.map(lambda part: _verified(copies, part), parts) for one in some]
 
@@ -142,7 +141,7 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
     The verdicts in them decide, not the exit status. If gpg fails and prints no verdict, GpgError is raised.
     """
     present = [str(path) for path in keyrings if path.is_file()]
-    with tempfile.TemporaryDirectory(prefix="portage-ext.gpg.") as home:
+    with files.temporary() as home:
         # gpg creates a default keyring if it is given none, so we give it an empty one in the temporary home.
         rings = present or [os.path.join(home, "empty.gpg")]
         if not present:

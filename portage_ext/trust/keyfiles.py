@@ -15,12 +15,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from portage_ext import files
 from portage_ext.errors.here import AdoptedKeyError
 from portage_ext.errors.trust import GpgError, KeyFileError
 
@@ -87,7 +87,7 @@ def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
 
 def read_keys(data: bytes) -> list[PublicKey]:
     """The public keys in ``data``, armored or binary. Raises GpgError."""
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
+    with files.temporary() as home:
         gpg = gpg_in(home)
         gpg.import_keys(data)
         return keys_in(gpg)
@@ -99,7 +99,7 @@ def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
     Each of ``pieces`` is a copy of the key, perhaps of a different age, and must hold only this key; the copies are merged.
     Raises AdoptedKeyError, KeyFileError if there is anything else or the key is revoked or expired, GpgError.
     """
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as home:
+    with files.temporary() as home:
         gpg = gpg_in(home, *_MINIMAL)
         counts = [gpg.import_keys(_binary(piece, where)).count for piece in pieces]
         found = keys_in(gpg)
