@@ -102,7 +102,9 @@ class Entries(Mapping[str, bytes]):
     def __getitem__(self, path: str) -> bytes:
         text = self._known.get(path)
         if text is None:
-            text = split(bytes(self._blocks[self._where[path]].text), path)[path]
+            text = split(bytes(self._blocks[self._where[path]].text), path).get(path)
+            if text is None:
+                raise InvalidIndexError(path, f"{NAMES_NAME} names it, and the index beside it does not")
             self._known[path] = text
         return text
 

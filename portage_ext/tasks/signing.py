@@ -44,14 +44,14 @@ class Signing:
         """Its public key, binary and minimal."""
         return self.ring.read_bytes()
 
-    def judge(self, key: str | None = None, policy: SignaturePolicy | None = None) -> Judge:
-        """A judge that accepts signatures of ``key`` (None: of the primary key, including its subkeys).
+    def judge(self, policy: SignaturePolicy | None = None) -> Judge:
+        """A judge that accepts signatures of the primary key and of its subkeys.
 
         With the ``policy`` by which the packages will be indexed, one run of gpg does for both.
         """
         primary = self.signer.key.primary
         once = None if policy is None else VerifiedOnce(policy, self.public, primary).signatures
-        return gpg.judge_many([self.ring], frozenset({key or primary}), self._known, once)
+        return gpg.judge_many([self.ring], frozenset({primary}), self._known, once)
 
 
 @contextlib.contextmanager
@@ -113,7 +113,7 @@ def sign(
     with signing(site, key=key, homedir=homedir) as by:
 
         def work(of: Sequence[Path], policy: SignaturePolicy | None = None) -> SignedPackages:
-            report = sign_pkgdir(of, by.signer, by.judge(policy=policy), everything=everything, jobs=jobs, progress=progress)
+            report = sign_pkgdir(of, by.signer, by.judge(policy), everything=everything, jobs=jobs, progress=progress)
             signed(done := SignedPackages(by.key, report))
             return done
 

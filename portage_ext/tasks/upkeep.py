@@ -183,7 +183,7 @@ def _looked_after(site: Site, target: _Target, overrides: Overrides, *, may_lose
         if publishes:
             return _published(site, reindexer, lock, by, overrides, may_lose=may_lose)
         with lock.held(pkgdir.pkgdir):
-            kept = sign_and_index(reindexer, by.signer, by.judge(by.key, pkgdir.policy), by.key, force=may_lose)
+            kept = sign_and_index(reindexer, by.signer, by.judge(pkgdir.policy), by.key, force=may_lose)
         return Upkeep(kept.unsigned is None, _line(kept))
 
 
@@ -198,7 +198,7 @@ def _published(
         # If releases have only signed packages, one that cannot be signed must not block the others.
         xpak = not any(gate.name == "signatures" for gate in gates)
         may_lose = may_lose or rules.may_be_empty
-        judge = by.judge(by.key, reindexer.repository.policy)
+        judge = by.judge(reindexer.repository.policy)
 
         def refresh() -> None:
             kept.append(sign_and_index(reindexer, by.signer, judge, by.key, force=may_lose, xpak=xpak))

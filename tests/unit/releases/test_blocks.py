@@ -284,6 +284,13 @@ def test_a_record_names_packages_also_where_a_size_or_a_time_is_missing() -> Non
     assert blocks.names(b"") == []
 
 
+def test_a_record_that_names_another_package_than_the_text_is_an_error_with_words() -> None:
+    text = b"CPV: app-misc/foo-1\nPATH: app-misc/foo-1.gpkg.tar\n\n"
+    there = blocks.Block(text, blocks.digest(text), b"app-misc/bar-1.gpkg.tar 1 1\n")
+    with pytest.raises(InvalidIndexError, match="names names it"):
+        blocks.Entries([there])["app-misc/bar-1.gpkg.tar"]
+
+
 def test_the_categories_of_blocks() -> None:
     records = (b"a/b/c 1 2\na/d/e 1 2\n", b"a/b/f 1 2\nb/b/c 1 2\n", b"c/x/y 1 2\n")
     assert blocks.categories([blocks.Block(b"", b"", record) for record in records]) == {"a", "b", "c"}
