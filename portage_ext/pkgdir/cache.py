@@ -118,7 +118,7 @@ class _Stored:
         """Those of the block whose first path is ``first``. Raises DamagedStateError."""
         try:
             if self._database is None:
-                # Whoever uses a block does it in one thread at a time.
+                # A block is used by one thread at a time.
                 self._database = sqlite3.connect(_uri(self._path, "ro"), uri=True, timeout=10, check_same_thread=False)
             found = self._database.execute("SELECT gz, zst FROM form WHERE first = ?", (first,)).fetchone()
         except sqlite3.Error as error:
