@@ -135,7 +135,7 @@ test-differential: check-programs $(VENV)/complete
 
 # Most of the time is Portage's. The first time BENCH is filled with about 14 GB of packages, which it keeps. On Debian the peers are
 # apt-utils, createrepo-c, reprepro and rpm.
-# ROWS=--quick shows in minutes that it works; ROWS="--only reindex,change" or ROWS="--rounds 3": see bench/all.py.
+# ROWS=--quick shows in minutes that it works; ROWS="--rounds 3", then ROWS="--rounds 3 --continue" if it was ended: see bench/all.py.
 BENCH ?= .sandbox-bench
 bench: check-programs $(VENV)/complete
 	$(RUN) -m bench.all $(BENCH) --document docs/figures.md $(ROWS)

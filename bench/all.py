@@ -1,11 +1,14 @@
 """Every want of speed beside its peers, interleaved in one run: prints the table, writes it into a document, fails on a miss.
 
-    python -m bench.all [WORK] [--quick] [--rounds 1] [--only reindex,change,…] [--document docs/figures.md]
+    python -m bench.all [WORK] [--quick] [--rounds 1] [--continue] [--only reindex,change,…] [--document docs/figures.md]
                         [--counts 10000,30000] [--signed 10000,30000] [--releases 30000] [--many 100000] [--runs 3] …
 
 WORK keeps generated packages (about 14 GB). Every figure is a median of whole processes with the least and the greatest beside
 it; wall time and CPU time come from the kernel. A slow peer runs less often than ours: the table says how often. Run it on a
 machine that does nothing else. With ``--rounds`` all is measured as often, and a row shows the figure of each round.
+
+WORK/measured.json keeps what was measured, part by part. A run that is ended shows what it has, and ``--continue`` goes on
+where it ended, if neither the code nor the sizes changed.
 
 A document is written when all parts were measured. The exit status is 1 when a want is missed; one that could not be measured
 is missed, too. ``--quick`` shows within minutes that everything works: few packages, one run. Its figures mean nothing, so the
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +30,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import measure, reindex, wanted
+from bench.kept import Kept
 from bench.rows import indexing, large, publishing, trusted
 from bench.rows.sizes import QUICK, Bench, Sizes
 from bench.wanted import Want
@@ -82,6 +87,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("work", type=Path, nargs="?", default=Path(".sandbox-bench"))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--continue", action="store_true", dest="goes_on")
     parser.add_argument("--only", default=",".join(PARTS), metavar=",".join(PARTS))
     parser.add_argument("--document", type=Path)
     for field in fields(Sizes):
@@ -103,6 +109,18 @@ def sizes(options: argparse.Namespace) -> Sizes:
     return replace(QUICK if options.quick else Sizes(), **given)
 
 
+def _all(bench: Bench, parts: Mapping[str, Part], rounds: int, kept: Kept) -> bool:
+    """Measure what ``kept`` does not have. False if it was ended by Ctrl-C or SIGTERM."""
+    try:
+        for number in range(rounds):
+            for name, part in parts.items():
+                if not kept.has(number, name):
+                    kept.put(number, name, measured(bench, {name: part}))
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
 def main() -> int:
     options = arguments()
     work = Path(os.path.abspath(options.work))
@@ -111,8 +129,20 @@ def main() -> int:
     bench = Bench(work, sizes(options))
     about = conditions(bench.sizes.runs, options.rounds)
     parts = {name: PARTS[name] for name in options.only.split(",")}
-    rounds = [measured(bench, parts) for _ in range(options.rounds)]
+    file = work / "measured.json"
+    try:
+        kept = Kept.opened(file, bench.sizes) if options.goes_on else Kept.begun(file, bench.sizes, about)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.goes_on:
+        about = [*kept.about[:1], f"Continued: {about[0][:1].lower()}{about[0][1:]}", *kept.about[1:]]
+    whole = _all(bench, parts, options.rounds, kept)
+    rounds = kept.rounds(parts, options.rounds)
     print("\n".join(about) + "\n\n" + measure.table([wanted.HEADING, *wanted.rows(rounds)]))
+    if not whole:
+        print("\nended before all was measured; with --continue it goes on")
+        return 1
     if options.quick:
         lacking = wanted.unmeasured(rounds)
         print(f"\nquick: {len(lacking)} rows were not measured; the figures mean nothing")
@@ -127,4 +157,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bench import all as command
 from bench import measure
+from bench.kept import Kept
 from bench.measure import Command, Figure
 from bench.rows import trusted
 from bench.rows.sizes import QUICK, Bench, Sizes, absent
@@ -90,6 +91,53 @@ def test_a_part_alone_does_not_take_the_place_of_the_whole_table(tmp_path: Path,
     monkeypatch.setattr(sys, "argv", ["all", str(tmp_path / "work"), "--document", str(file), "--only", "one"])
     assert command.main() == 0
     assert file.read_text() == "# Figures\n\nText.\n"
+
+
+def test_a_run_that_is_ended_shows_what_it_has_and_goes_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+
+    def part(name: str, *, ended: bool) -> Callable[[Bench], Iterator[Want]]:
+        def rows(bench: Bench) -> Iterator[Want]:
+            ran.append(name)
+            if ended:
+                raise KeyboardInterrupt
+            yield Want(name, "1 s", "2 s", 2.0, 1)
+
+        return rows
+
+    def run(*words: str, ended: bool) -> int:
+        parts = {"one": part("one", ended=False), "other": part("other", ended=ended)}
+        monkeypatch.setattr(command, "PARTS", parts)
+        monkeypatch.setattr(sys, "argv", ["all", str(tmp_path), *words])
+        return command.main()
+
+    assert run("--continue", ended=False) == 2
+    assert "there is no run to continue" in capsys.readouterr().err
+    assert run("--rounds", "2", ended=True) == 1
+    told = capsys.readouterr().out
+    assert "\none " in told
+    assert "with --continue it goes on" in told
+    assert run("--rounds", "2", "--continue", ended=False) == 0
+    assert ran == ["one", "other", "other", "one", "other"]
+    told = capsys.readouterr().out
+    assert "Continued: measured on" in told
+    assert "2 / 2" in told
+    assert run("--rounds", "2", "--continue", "--runs", "9", ended=False) == 2
+    assert "cannot be continued: the sizes changed since then" in capsys.readouterr().err
+    (tmp_path / "measured.json").write_text('{"key": 3}')
+    assert run("--continue", ended=False) == 2
+    assert "measured.json: cannot be continued" in capsys.readouterr().err
+
+
+def test_a_part_that_failed_is_measured_again(tmp_path: Path) -> None:
+    kept = Kept.begun(tmp_path / "measured.json", QUICK, ["about"])
+    kept.put(0, "one", [GOOD, Want("lacking", "", "", None)])
+    kept.put(0, "other", [GOOD])
+    again = Kept.opened(tmp_path / "measured.json", QUICK)
+    assert (again.has(0, "one"), again.has(0, "other"), again.has(1, "other")) == (False, True, False)
+    assert again.about == ["about"]
 
 
 def test_all_commands_run_in_turn_and_a_slow_one_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
