@@ -35,6 +35,11 @@ class FileStamp:
     def of(cls, status: os.stat_result) -> FileStamp:
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
+    @property
+    def recordable(self) -> bool:
+        """Whether the time fits into 64 bits, as in the state of an index."""
+        return abs(self.mtime_ns) < 1 << 63
+
 
 class Source:
     """Random access to an open package. Methods raise PackageError; ``name`` is the name of the file in errors."""
@@ -46,6 +51,8 @@ class Source:
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
             raise MalformedPackageError(name, "not a regular file")
+        if not FileStamp.of(status).recordable:
+            raise UnreadablePackageError(name, "its modification time is before 1678 or after 2261; change it with touch")
         if status.st_size == 0:
             raise EmptyPackageError(name, "the file is empty")
         if status.st_size > limits.PACKAGE_SIZE:

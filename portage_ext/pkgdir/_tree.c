@@ -79,15 +79,16 @@ static int package(const struct tree *tree, const char *name, size_t length) {
     return 0;
 }
 
-static long long nanoseconds(const struct stat *status) {
-    return (long long)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec;
+/* The time in nanoseconds since 1970; 0 if that is no number of 64 bits, as from the year 2262 on. */
+static int nanoseconds(const struct stat *status, long long *found) {
+    return !__builtin_mul_overflow((long long)status->st_mtim.tv_sec, 1000000000LL, found) &&
+           !__builtin_add_overflow(*found, (long long)status->st_mtim.tv_nsec, found);
 }
 
 /* List one directory, which is open. Returns 1, 0 if something is not as usual, or -1 if there is no memory. */
 static int list(struct tree *tree, DIR *stream, struct directory *here) {
     struct stat status;
-    if (fstat(dirfd(stream), &status)) return 0;
-    here->mtime = nanoseconds(&status);
+    if (fstat(dirfd(stream), &status) || !nanoseconds(&status, &here->mtime)) return 0;
     here->inode = status.st_ino;
     here->file = tree->file_used;
     here->child = tree->child_used;
@@ -116,8 +117,8 @@ static int list(struct tree *tree, DIR *stream, struct directory *here) {
             if (!room((void **)&tree->files, sizeof *tree->files, tree->file_used, &tree->file_size, 1)) return -1;
             struct file *file = &tree->files[tree->file_used++];
             if (!keep(tree, here->name, name, length, &file->name)) return -1;
+            if (!nanoseconds(&status, &file->mtime)) return 0;
             file->size = status.st_size;
-            file->mtime = nanoseconds(&status);
             file->inode = status.st_ino;
         }
     }
@@ -225,7 +226,8 @@ static char *strings(PyObject *paths, Py_ssize_t count) {
         PyObject *path = NULL;
         char *bytes;
         Py_ssize_t length;
-        int kept = PyUnicode_FSConverter(PyList_GetItem(paths, i), &path) && !PyBytes_AsStringAndSize(path, &bytes, &length);
+        PyObject *one = PyList_GetItem(paths, i); /* NULL if code of an earlier one made the list shorter */
+        int kept = one && PyUnicode_FSConverter(one, &path) && !PyBytes_AsStringAndSize(path, &bytes, &length);
         if (kept && !(kept = room((void **)&text, 1, used, &size, (size_t)length + 1))) PyErr_NoMemory();
         if (kept) {
             memcpy(text + used, bytes, (size_t)length + 1);
@@ -261,8 +263,9 @@ static PyObject *stamps(PyObject *module, PyObject *arguments) {
         const char *path = text;
         for (Py_ssize_t i = 0; fd >= 0 && i < count; i++, path += strlen(path) + 1) {
             struct stat status;
+            long long mtime;
             if (*path ? fstatat(fd, path, &status, AT_SYMLINK_NOFOLLOW) : fstat(fd, &status)) continue;
-            now[i] = (struct stamp){nanoseconds(&status), status.st_ino, S_ISDIR(status.st_mode)};
+            if (nanoseconds(&status, &mtime)) now[i] = (struct stamp){mtime, status.st_ino, S_ISDIR(status.st_mode)};
         }
         if (fd >= 0) close(fd);
         Py_END_ALLOW_THREADS

@@ -194,7 +194,7 @@ def _read(database: sqlite3.Connection, stored: _Stored, *, whole: bool) -> Stat
     ):
         if _crc(file, str(size), str(mtime_ns), str(inode), error, detail) != crc:
             raise DamagedStateError(f"checksum of {file}")
-        state.aside[_bytewise(file)] = Aside(FileStamp(size, mtime_ns, inode), error, _bytewise(detail))
+        state.aside[_bytewise(file)] = Aside(FileStamp(size, mtime_ns, inode % (1 << 64)), error, _bytewise(detail))
     return state
 
 
@@ -288,7 +288,8 @@ def _store(database: sqlite3.Connection, state: State, blocks: Sequence[Block]) 
             (file, *numbers, one.error, detail, _crc(file, *map(str, numbers), one.error, detail))
             for path, one in state.aside.items()
             for file, detail in [(_storable(path), _storable(one.detail))]
-            for numbers in [(one.stamp.size, one.stamp.mtime_ns, one.stamp.inode)]
+            # SQLite has no number of 64 bits without a sign; file systems that lie over others use all bits of an inode.
+            for numbers in [(one.stamp.size, one.stamp.mtime_ns, one.stamp.inode - (one.stamp.inode >> 63 << 64))]
         ],
     )
 

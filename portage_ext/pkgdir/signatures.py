@@ -21,7 +21,10 @@ from portage_ext.records import field, record
 
 _STATUS: Final = "[GNUPG:] "
 _TRUSTED: Final = ("TRUST_FULLY", "TRUST_ULTIMATE")
+_CRASHED: Final = "CRASHED"
+"""No word of gpg's: it was killed twice while it looked at the file."""
 _BAD: Final = {
+    _CRASHED: "gpg crashed while it checked the signature",
     "BADSIG": "a bad signature",
     "ERRSIG": "a signature that cannot be checked",
     "NO_PUBKEY": "signed with a key that is not in the verification keyring",
@@ -167,7 +170,9 @@ def status_of(messages: Sequence[bytes], policy: SignaturePolicy, *, fd: int = 2
         status: dict[str, list[str]] = {}
         while len(status) < len(files):
             # In batch mode gpg ends at the first bad signature; the next run checks the files after it.
-            status |= _run(policy, [file for file in files if file not in status], fd)
+            rest = [file for file in files if file not in status]
+            # One file at which gpg crashes does not keep it from all others.
+            status |= _run(policy, rest, fd) or _run(policy, rest[:1], fd) or {rest[0]: [_CRASHED]}
     return [status[file] for file in files]
 
 
@@ -177,7 +182,8 @@ def dropped(policy: SignaturePolicy) -> dict[str, str]:
 
 
 def _run(policy: SignaturePolicy, files: Sequence[str], fd: int) -> dict[str, list[str]]:
-    """gpg's status lines for each of ``files`` (descriptors) that it reached, at least one file.
+    """gpg's status lines for each of ``files`` (descriptors) that it reached, at least one file; none if it was killed at the
+    first.
 
     Raises VerificationUnavailableError.
     """
@@ -202,19 +208,23 @@ def _run(policy: SignaturePolicy, files: Sequence[str], fd: int) -> dict[str, li
             file.seek(0)
             lines = file.read().decode("utf-8", "replace").split("\n")
     result: dict[str, list[str]] = {}
-    current: list[str] | None = None
+    current = ""
     for line in lines:
         if not line.startswith(_STATUS):
             continue
         text = line[len(_STATUS) :]
         if text.startswith("FILE_START "):
-            current = result.setdefault(text.split(" ", 2)[2], [])
+            current = text.split(" ", 2)[2]
+            result.setdefault(current, [])
         elif text.startswith("FILE_DONE"):
-            current = None
-        elif current is not None:
-            current.append(text)
+            current = ""
+        elif current:
+            result[current].append(text)
     result = {file: lines for file, lines in result.items() if file in files}
-    if not result:
+    if done.returncode < 0 and current in result:
+        # What a killed gpg has not said yet of this file is not known.
+        del result[current]
+    elif not result:
         tail = [line for line in lines if line.strip()]
         raise VerificationUnavailableError(policy.command[0], tail[-1] if tail else f"status {done.returncode}")
     return result

@@ -167,7 +167,7 @@ def read_batch(paths: Sequence[str], plan: ReadPlan) -> list[Outcome]:
                 if attempt + 1 < limits.READ_ATTEMPTS:
                     continue
             except PackageError as error:
-                outcomes[path] = LeftOut(path, stamp if error.lasting else None, error)
+                outcomes[path] = LeftOut(path, stamp if error.lasting and stamp.recordable else None, error)
             else:
                 outcomes[path] = indexed
                 if signature is not None:

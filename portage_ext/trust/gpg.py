@@ -43,6 +43,9 @@ _VERIFY: Final = (
     "--status-fd=1",
 )
 
+_CRASHED: Final = f"{STATUS_PREFIX}{openpgp.Verdict.CRASHED.value} {'0' * 16}"
+"""Stands for what gpg would have said of a file at which it was killed twice."""
+
 WORTH_A_GPG: Final = 32
 """Checking this many signatures takes longer than starting another gpg, so it is worth a process of its own."""
 
@@ -57,20 +60,27 @@ def verify_detached(keyrings: Iterable[Path], signature: bytes, data: bytes) -> 
     """The verdicts on a detached ``signature`` over ``data``, by the keys in ``keyrings`` (files). Raises GpgError."""
     with ExitStack() as stack:
         fds = [stack.enter_context(in_memory(content)) for content in (signature, data)]
-        return signatures(_run(keyrings, ["--verify", *(f"/proc/self/fd/{fd}" for fd in fds)], fds))
+        return _of_one(keyrings, ["--verify", *(f"/proc/self/fd/{fd}" for fd in fds)], fds)
 
 
 def verify_file(keyrings: Iterable[Path], signature: bytes, file: IO[bytes]) -> tuple[Signature, ...]:
     """The verdicts on a detached ``signature`` over an open ``file`` of any size, from its beginning. Raises GpgError."""
     with in_memory(signature) as fd:
         fds = [fd, file.fileno()]  # gpg opens them again by name, so it reads from the beginning
-        return signatures(_run(keyrings, ["--verify", *(f"/proc/self/fd/{one}" for one in fds)], fds))
+        return _of_one(keyrings, ["--verify", *(f"/proc/self/fd/{one}" for one in fds)], fds)
 
 
 def verify_clearsigned(keyrings: Iterable[Path], text: bytes) -> tuple[Signature, ...]:
     """The verdicts on a clear-signed ``text``. Raises GpgError."""
     with in_memory(text) as fd:
-        return signatures(_run(keyrings, ["--verify", f"/proc/self/fd/{fd}"], [fd]))
+        return _of_one(keyrings, ["--verify", f"/proc/self/fd/{fd}"], [fd])
+
+
+def _of_one(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int]) -> tuple[Signature, ...]:
+    code, status = _run(keyrings, arguments, fds)
+    if code < 0:
+        raise GpgError("gpg", f"gpg was ended by signal {-code} before it had said everything of the signature")
+    return signatures(status)
 
 
 def verify_many(keyrings: Iterable[Path], texts: Sequence[bytes]) -> list[tuple[Signature, ...]]:
@@ -112,31 +122,37 @@ def _verified(keyrings: Sequence[Path], texts: Sequence[bytes]) -> list[tuple[Si
         fds = [stack.enter_context(in_memory(text)) for text in texts]
         paths, found = [f"/proc/self/fd/{fd}" for fd in fds], dict[str, list[str]]()
         while waiting := [path for path in paths if path not in found]:
-            # gpg exits at the first bad signature, so the files after it are checked in the next round.
-            before = len(found)
-            found |= _by_file(_run(keyrings, ["--multifile", "--verify", *waiting], fds), frozenset(waiting))
-            if len(found) == before:
-                raise GpgError("gpg", f"gpg did not look at {len(waiting)} of {len(paths)} signatures")
+            # gpg exits at the first bad signature, so the files after it are checked in the next round. One file at which
+            # gpg crashes does not keep it from all others.
+            found |= _reached(keyrings, waiting, fds) or _reached(keyrings, waiting[:1], fds) or {waiting[0]: [_CRASHED]}
     return [signatures(found[path]) for path in paths]
 
 
-def _by_file(status: Iterable[str], paths: frozenset[str]) -> dict[str, list[str]]:
-    """The status lines of each file that gpg processed, by path."""
+def _reached(keyrings: Iterable[Path], paths: Sequence[str], fds: Sequence[int]) -> dict[str, list[str]]:
+    """The status lines of each file that gpg processed, by path; at least one, unless gpg was killed at the first."""
+    code, status = _run(keyrings, ["--multifile", "--verify", *paths], fds)
     found: dict[str, list[str]] = {}
-    current: list[str] | None = None
+    current = ""
     for line in status:
         if line.startswith(f"{STATUS_PREFIX}FILE_START "):
             path = line.split(" ", 3)[-1]
-            current = found.setdefault(path, []) if path in paths else None
+            current = path if path in paths else ""
+            if current:
+                found.setdefault(current, [])
         elif line.startswith(f"{STATUS_PREFIX}FILE_DONE"):
-            current = None
-        elif current is not None:
-            current.append(line)
+            current = ""
+        elif current:
+            found[current].append(line)
+    if code < 0 and current:
+        # What a killed gpg has not said yet of this file is not known.
+        del found[current]
+    elif not found:
+        raise GpgError("gpg", f"gpg did not look at {len(paths)} signatures")
     return found
 
 
-def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int]) -> list[str]:
-    """Run gpg and return its status lines.
+def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int]) -> tuple[int, list[str]]:
+    """Run gpg and return its exit status and its status lines.
 
     The verdicts in them decide, not the exit status. If gpg fails and prints no verdict, GpgError is raised.
     """
@@ -154,7 +170,7 @@ def _run(keyrings: Iterable[Path], arguments: Sequence[str], fds: Sequence[int])
         raise GpgError("gpg", f"gpg ended with status {code} and said nothing of the signature{f': {last}' if last else ''}")
     if len(status) > limits.MAX_GPG_STATUS and "--multifile" not in arguments:
         raise GpgError("gpg", "gpg reported more than can be believed of one file")
-    return status.decode("utf-8", "replace").split("\n")
+    return code, status.decode("utf-8", "replace").split("\n")
 
 
 def run(command: Sequence[str], fds: Sequence[int] = (), what: str = "") -> tuple[int, bytes, bytes]:

@@ -48,6 +48,7 @@ class Verdict(enum.Enum):
     EXPIRED_KEY = "EXPKEYSIG"
     REVOKED_KEY = "REVKEYSIG"
     UNCHECKED = "ERRSIG"
+    CRASHED = "CRASHED"  # no word of gpg's (trust/gpg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ def judge(found: Sequence[Signature], trusted: frozenset[str], where: str) -> Si
     for signature in found:
         if signature.verdict is Verdict.BAD:
             raise BadSignatureError(where, f"the signature by key {signature.keyid} does not fit the signed text")
+        if signature.verdict is Verdict.CRASHED:
+            raise BadSignatureError(where, "gpg crashed while it checked the signature")
     for signature in found:
         if signature.verdict is Verdict.GOOD and signature.by_any_of(trusted) and _sound(signature):
             return signature

@@ -15,8 +15,9 @@ import pytest
 import zstandard
 
 from portage_ext.errors import IndexWriteError, MassRemovalError, PkgdirError
+from portage_ext.gpkg.source import FileStamp
 from portage_ext.index import forms
-from portage_ext.pkgdir.cache import NAME
+from portage_ext.pkgdir.cache import NAME, Aside, State, load, save
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer
 from tests.testkit import binpkgs
@@ -63,6 +64,36 @@ def test_added_changed_and_removed_packages_are_told_apart(engine: Engine) -> No
     assert report.opened == 2
     assert path(7) not in engine.paths()
     one_generation(engine)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no package" * 100], ids=["package", "empty", "damaged"])
+def test_a_package_from_the_far_future_is_left_out_and_stops_nothing_else(engine: Engine, data: bytes | None) -> None:
+    fill(engine, range(3))
+    file = engine.pkgdir / path(1)
+    if data is not None:
+        file.write_bytes(data)
+    os.utime(file, ns=(0, 9_223_372_037 * 10**9))
+    if file.stat().st_mtime_ns < 1 << 63:
+        pytest.skip("this file system has no such times")
+    for _ in range(2):
+        assert "touch" in str(engine.run().left_out)
+        assert engine.paths() == [path(0), path(2)]
+
+
+def test_a_damaged_name_from_the_far_future_stops_nothing(engine: Engine) -> None:
+    fill(engine, range(2))
+    file = binpkgs.put(engine.pkgdir, "app-misc/a\nb-1-1.gpkg.tar", b"x")
+    os.utime(file, ns=(0, 9_223_372_037 * 10**9))
+    assert len(engine.run().left_out) == 1
+    assert engine.paths() == [path(0), path(1)]
+
+
+def test_a_left_out_file_may_have_any_inode(tmp_path: Path) -> None:
+    """Overlayfs uses the highest bits."""
+    for inode in (1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1):
+        aside = {"a": Aside(FileStamp(1, -5, inode), "EmptyPackageError", "x")}
+        save(tmp_path, State("c", aside=aside), [], mode=0o644, group=None)
+        assert load(tmp_path).aside == aside
 
 
 @pytest.mark.parametrize("what", ["size", "mtime", "inode"])

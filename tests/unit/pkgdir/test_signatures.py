@@ -13,6 +13,7 @@ from portage_ext.errors import VerificationUnavailableError
 from portage_ext.gpkg import detached
 from portage_ext.pkgdir.signatures import SignaturePolicy, Signed, check_signatures, judge
 from tests.testkit import keys
+from tests.testkit.crashing import crashing_gpg
 
 GOOD = ["NEWSIG", "GOODSIG 1234 A", "VALIDSIG ABCD 2024-01-01 0", "TRUST_ULTIMATE 0 pgp"]
 
@@ -96,6 +97,13 @@ def test_gpg_that_cannot_run_is_an_error_of_its_own(signed: tuple[Signed, Signat
     for command in (("/nonexistent/gpg",), ("false",)):
         with pytest.raises(VerificationUnavailableError):
             check_signatures([package], SignaturePolicy(True, True, command, environment={"PATH": "/usr/bin:/bin"}))
+
+
+def test_a_gpg_that_is_killed_is_asked_again_and_one_that_crashes_at_a_file_refuses_that_file_alone(tmp_path: Path) -> None:
+    policy = SignaturePolicy(True, True, (str(crashing_gpg(tmp_path)),), environment={"PATH": "/usr/bin:/bin"})
+    texts = {name: Signed(name, name.encode() + b"\n", b"", b"") for name in ("a", "once", "b", "crash", "c")}
+    refused = check_signatures(list(texts.values()), policy)
+    assert refused == {"crash": "Manifest: gpg crashed while it checked the signature"}
 
 
 @given(st.binary(max_size=400))

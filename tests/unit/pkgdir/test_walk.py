@@ -127,6 +127,18 @@ def test_a_scan_made_ahead_does_not_count_for_long(top: Path, monkeypatch: pytes
     assert walker.scan().files == expected(top)
 
 
+@pytest.mark.parametrize("what", ["s.xpak", "a/p", "."])
+def test_times_that_64_bits_do_not_hold_are_read_alike(top: Path, what: str) -> None:
+    """File systems hold times far beyond the year 2262."""
+    settle(top)
+    os.utime(top / what, ns=(0, 9_223_372_037 * 10**9))
+    if os.stat(top / what).st_mtime_ns < 1 << 63:
+        pytest.skip("this file system does not")
+    walker = Walker(top)
+    assert walker.scan().files == expected(top)
+    assert walker.scan(moved=True).files == expected(top)
+
+
 def test_directories_that_are_nested_too_deeply_are_told(top: Path) -> None:
     (top / Path(*["d"] * (limits.DIRECTORY_DEPTH + 2))).mkdir(parents=True)
     scan = Walker(top).scan()

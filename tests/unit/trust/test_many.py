@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from portage_ext.errors.trust import TrustError
-from portage_ext.trust import gpg
+from portage_ext.errors.trust import BadSignatureError, GpgError, TrustError
+from portage_ext.trust import gpg, openpgp
 from portage_ext.trust.openpgp import Signature
 from tests.testkit import keys
+from tests.testkit.crashing import KEY, crashing_gpg
 from tests.testkit.keys import SigningKey
 
 
@@ -64,6 +65,17 @@ def test_many_texts_get_the_verdict_that_each_gets_alone(work: Path, signers: di
         == [gpg.verify_clearsigned([work / "absent.gpg"], each["good"])] * 40
     )
     assert [ring.read_bytes() for ring in rings] == before
+
+
+def test_a_gpg_that_is_killed_says_nothing_of_the_text_that_it_was_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its text would count as one without a signature, and would be signed."""
+    monkeypatch.setenv("PATH", f"{crashing_gpg(tmp_path).parent}:/usr/bin:/bin")
+    found = gpg.verify_many([], [b"a\n", b"once\n", b"b\n", b"crash\n", b"c\n"])
+    assert [[one.verdict.name for one in some] for some in found] == [["GOOD"]] * 3 + [["CRASHED"]] + [["GOOD"]]
+    with pytest.raises(BadSignatureError, match="crashed"):
+        openpgp.judge(found[3], frozenset({KEY}), "x")
+    with pytest.raises(GpgError, match="signal 9"):
+        gpg.verify_clearsigned([], b"crash\n")
 
 
 def test_a_text_is_put_to_gpg_once_in_a_run(
