@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 QUICK = ("--pinentry-mode", "loopback", "--passphrase", "")
+AGENT = "allow-loopback-pinentry\ns2k-count 65536\n"
+"""Without a count the agent tries for seconds how strong a passphrase can be made on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,7 @@ def new_key(
     """Generate an ed25519 signing key, made at ``since`` as gpg's --faked-system-time takes it."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    # Without a count the agent tries for seconds how strong a passphrase can be made on this machine.
-    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\ns2k-count 65536\n")
+    (home / "gpg-agent.conf").write_text(AGENT)
     gpg(
         home,
         "--pinentry-mode",
@@ -69,7 +70,7 @@ def expired_key(home: Path, user_id: str = "Old <old@example.invalid>") -> Signi
     """Generate a signing key that expired yesterday."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    (home / "gpg-agent.conf").write_text(AGENT)
     before = time.strftime("%Y%m%dT%H%M%S!", time.gmtime(time.time() - 2 * 86400))
     gpg(home, *QUICK, "--faked-system-time", before, "--quick-generate-key", user_id, "ed25519", "sign", "1d")
     listing = gpg(home, "--with-colons", "--list-secret-keys", f"={user_id}").decode()

@@ -11,6 +11,8 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+from tests.testkit import parsed
+
 CHECKOUT = Path(__file__).parents[2]
 MODULES = sorted((CHECKOUT / "portage_ext").rglob("*.py"))
 
@@ -56,7 +58,7 @@ _WORDS = re.compile(r"\b(?:print|input|exit|_exit|stdin|stdout|stderr|SystemExit
 def speech(path: Path) -> set[str]:
     """Names in ``path`` by which a module prints, ends the process or reads a command line."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text(path))) if _WORDS.search(text(path)) else ():
+    for node in parsed.nodes(path) if _WORDS.search(text(path)) else ():
         match node:
             case ast.Call(func=ast.Name(id="print" | "input" | "exit" as name)):
                 found.add(name)

@@ -21,7 +21,7 @@ def home(work: Path) -> Iterator[Path]:
     """An empty gpg home."""
     path = work / "k"
     path.mkdir(mode=0o700)
-    (path / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    (path / "gpg-agent.conf").write_text(keys.AGENT)
     yield path
     keys.kill_agents(path)
 

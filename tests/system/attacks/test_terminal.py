@@ -84,7 +84,7 @@ def test_a_size_of_thousands_of_digits_is_an_entry_that_cannot_be_read(lab: Lab)
 def test_no_escape_sequence_of_a_user_id_is_shown(lab: Lab, work: Path) -> None:
     home = work / "evil"
     home.mkdir(mode=0o700)
-    (home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    (home / "gpg-agent.conf").write_text(keys.AGENT)
     user_id = "Evil \\x1b[31m\\x9b2J \u202e"
     try:
         keys.gpg(

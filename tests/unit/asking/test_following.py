@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import sys
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -87,23 +83,3 @@ def test_a_lost_connection_is_made_again_and_a_service_that_stays_away_is_an_err
 def test_a_service_that_is_lost_at_the_deadline_leaves_what_is_known() -> None:
     assert followed(Far(LOST), limits.ASK_AGAIN / 10) == (["accepted"], [], limits.ASK_AGAIN / 10)
     assert followed(Far("running", LOST), 2.5) == (["running"], ["running"], 2.5)
-
-
-@pytest.mark.parametrize("question", ["hello", "state"])
-def test_a_service_that_hangs_holds_nobody_beyond_the_deadline(question: str) -> None:
-    """A real program takes the question and never answers."""
-    hangs = f"""
-import json, sys, time
-for line in sys.stdin:
-    asked = json.loads(line)
-    if asked["do"] == "{question}":
-        time.sleep(600)
-    print(json.dumps(dict(format=asked["format"], id=asked["id"], ok=dict())), flush=True)
-"""
-    asking = replace(ASKING, patience=60.0)
-    connect = functools.partial(Service, program=(sys.executable, "-c", hangs))
-    began = time.monotonic()
-    known = [Standing("app-misc/a-1", "queued")]
-    assert follow(asking, known, lambda found: None, deadline=1.5, connect=connect) == known
-    # It has 60 s to connect, an answer 30 s, and the service as long to come back.
-    assert time.monotonic() - began < 20

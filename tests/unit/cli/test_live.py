@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from portage_ext.builds.means import means
 from portage_ext.cli import live
 from portage_ext.cli.screen import Screen
+from portage_ext.limits import builds as limits
 from portage_ext.tasks.site import Site
 from tests.unit.builds.examples import job
 
@@ -32,7 +35,8 @@ class Lines(Screen):
             assert self.more.wait_for(lambda: len(self.said) >= count, timeout=60)
 
 
-def test_a_job_that_is_queued_again_says_why(tmp_path: Path) -> None:
+def test_a_job_that_is_queued_again_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BUILD_LOOK", 0.01)
     (tmp_path / "etc/portage").mkdir(parents=True)
     (tmp_path / "etc/portage/portage-ext.toml").write_text("")
     screen = Lines()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from portage_ext.emerge.parts import PARTS
 from portage_ext.explain.supported import COMMANDS
+from tests.testkit import parsed
 from tests.testkit.environments import CHECKOUT
 from tests.testkit.spoiling import NAMED
 
@@ -29,12 +29,7 @@ def modules(words: Collection[str] = (), rooms: Collection[str] = ()) -> Iterato
     named = re.compile(rf"\b(?:{'|'.join(words)})\b")
     for path in sorted(path for place in rooms or ("",) for path in (package / place).rglob("*.py")):
         if named.search(path.read_text()):
-            yield path, nodes_of(path)
-
-
-@functools.cache
-def nodes_of(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text())))
+            yield path, parsed.nodes(path)
 
 
 def name_of(node: ast.expr) -> str:
@@ -92,5 +87,5 @@ def test_only_patching_sets_what_is_portages() -> None:
         for node in nodes:
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
                 assert first_name(node.value) not in foreign, f"{path}:{node.lineno}"
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
+            if isinstance(node, ast.Call) and name_of(node.func) in ("setattr", "delattr"):
                 assert first_name(node.args[0]) not in foreign, f"{path}:{node.lineno}"

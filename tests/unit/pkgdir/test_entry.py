@@ -166,7 +166,9 @@ def test_no_room_for_the_objects_of_one_package_keeps_no_other_out(engine: Engin
 
 @cache
 def _bomb(method: str) -> bytes:
-    return binpkgs.gpkg(inner=binpkgs.tar_of({"metadata/SLOT": bytes(limits.METADATA_SIZE + 1)}), compression=method)
+    # lz4 packs less than METADATA_RATIO to one; of the others as much is enough as is never read to its end.
+    size = limits.METADATA_SIZE + 1 if method == "lz4" else 3 * limits.METADATA_RATIO_FREE
+    return binpkgs.gpkg(inner=binpkgs.tar_of({"metadata/SLOT": bytes(size)}), compression=method)
 
 
 @pytest.mark.parametrize("method", ["zstd", "gzip", "bzip2", "xz", "lz4"])
