@@ -10,7 +10,7 @@ SHELL_FILES := $(shell git ls-files '*.sh' .ci/run 'bashrc.d/*' etc/examples/ssh
 	'etc/portage/postsync.d/*' 'tests/system/shell/*.ba*' 2>/dev/null)
 
 .PHONY: help demo demo-play test test-unit lint check-programs test-crash test-loop test-hooks test-builds test-setup test-toolchain \
-	test-attacks test-compat test-swarm test-unknown test-days test-slow test-portage test-differential fuzz bench \
+	test-attacks test-compat test-swarm test-unknown test-days test-slow test-portage test-differential test-sanitized fuzz bench \
 	bench-each pictures clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make test-unknown    Portages that are older than the supported ones, or spoilt in every way: what is off is told"
 	@echo "make test-days       a binhost and its clients by portage-ext update: a kill in each step, a full disk, a rollback …"
 	@echo "make fuzz            every reader of foreign bytes, SECONDS=180 each, on bytes that nobody expects"
+	@echo "make test-sanitized  the C modules with the sanitizers of gcc, on tests and on bytes that nobody expects"
 	@echo "make test-portage    Portage's own tests, with the plugin and without it"
 	@echo "make test-differential  10,000 examples for each reader that must read as Portage's does"
 	@echo "make bench           the wants of speed beside their peers; writes docs/figures.md, fails on a miss (ROWS=--quick: minutes)"
@@ -117,6 +118,13 @@ test-swarm: check-programs $(VENV)/complete
 SECONDS ?= 180
 fuzz: check-programs $(VENV)/complete
 	$(SCRATCH) $(RUN) -m tests.system.fuzz.run $(SECONDS) $(READERS)
+
+# Python itself frees little at its end, so leaks are not looked for.
+SANITIZED = SANITIZED=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc LD_PRELOAD=$$(gcc -print-file-name=libasan.so)
+test-sanitized: check-programs $(VENV)/complete
+	$(SCRATCH) $(SANITIZED) $(PROVE) -q -n $(WORKERS) tests/unit/gpkg/test_usual.py tests/unit/model/test_digest.py \
+		tests/unit/pkgdir/test_entry.py tests/unit/pkgdir/test_walk.py tests/unit/releases/test_look.py
+	$(SCRATCH) $(SANITIZED) $(RUN) -m tests.system.fuzz.run $(SECONDS) c-archives c-digests c-records c-trees
 
 test-unknown: check-programs $(VENV)/complete
 	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(PROVE) -q -n $(WORKERS) tests/system/compat/test_unknown.py \

@@ -65,6 +65,7 @@ class Walker:
         self._once = once
         self._listings: dict[str, _Listing] = {}
         self._ahead = -_AHEAD
+        self._usual = True
 
     def look_ahead(self) -> None:
         """Scan, so that a scan that follows at once looks only into directories that changed since. No error is raised."""
@@ -89,7 +90,8 @@ class Walker:
         moved = moved or time.monotonic() < self._ahead + _AHEAD
         compiled = _compiled() if only is None else None
         if compiled is not None:
-            whole = self._moved(compiled) if moved and self._listings else self._whole(compiled)
+            # What could not be listed before is named again by a scan of everything only.
+            whole = self._moved(compiled) if moved and self._listings and self._usual else self._whole(compiled)
             if whole is not None:
                 return whole
         found = Scan()
@@ -121,6 +123,7 @@ class Walker:
             else:
                 stack.extend(listing.directories[::-1])
         self._listings = seen
+        self._usual = not found.unreadable
         return found
 
     def _whole(self, compiled: ModuleType) -> Scan | None:
@@ -131,6 +134,7 @@ class Walker:
         found = Scan()
         before = started - _SETTLED
         self._listings = {}
+        self._usual = True
         for path, stamp, directories, files in listed:
             self._listings[path] = _Listing(stamp if stamp[0] < before else None, directories, files)
             found.files += files

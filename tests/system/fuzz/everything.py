@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.system.fuzz import answers, asking, packages, pages, python_index, targets
+from tests.system.fuzz import answers, asking, c_modules, packages, pages, python_index, targets
 
-EVERY = (*targets.TARGETS, *packages.TARGETS, *answers.TARGETS, *asking.TARGETS, *python_index.TARGETS, *pages.TARGETS)
+EVERY = (
+    *targets.TARGETS,
+    *packages.TARGETS,
+    *c_modules.TARGETS,
+    *answers.TARGETS,
+    *asking.TARGETS,
+    *python_index.TARGETS,
+    *pages.TARGETS,
+)
 REGRESSIONS = Path(__file__).parent / "regressions"

@@ -141,9 +141,11 @@ def test_times_that_64_bits_do_not_hold_are_read_alike(top: Path, what: str) -> 
 
 def test_directories_that_are_nested_too_deeply_are_told(top: Path) -> None:
     (top / Path(*["d"] * (limits.DIRECTORY_DEPTH + 2))).mkdir(parents=True)
-    scan = Walker(top).scan()
-    assert [error.reason for error in scan.unreadable] == ["nested too deeply"]
-    assert len(scan.files) == 7
+    walker = Walker(top)
+    for moved in (False, True, True):
+        scan = walker.scan(moved=moved)
+        assert [error.reason for error in scan.unreadable] == ["nested too deeply"]
+        assert len(scan.files) == 7
 
 
 def test_a_pkgdir_that_is_not_there_is_an_error(top: Path) -> None:
