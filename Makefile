@@ -64,8 +64,9 @@ test: check-programs $(VENV)/complete
 	@$(RUN) -m pytest --collect-only -qq >/dev/null & $(RUN) -m tests.testkit.environments && wait
 	$(SCRATCH) $(RUN) -m pytest -n $(WORKERS)
 
+# Little waits here, and each worker collects all tests. The properties get fewer examples than in make test.
 test-unit: $(VENV)/complete
-	$(SCRATCH) $(RUN) -m pytest -q -n $(WORKERS) tests/unit
+	$(SCRATCH) HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(RUN) -m pytest -q -n $(shell expr $$(nproc) + 1) tests/unit
 
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .

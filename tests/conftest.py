@@ -24,6 +24,8 @@ warm.enabled = "TESTS_COLD" not in os.environ
 SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None, suppress_health_check=SLOW)
+# For make test-unit, which is run again and again; make test has all.
+hypothesis.settings.register_profile("quick", max_examples=10, derandomize=True, deadline=None, suppress_health_check=SLOW)
 # For the differential tests (make test-differential).
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

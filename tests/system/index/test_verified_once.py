@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -46,27 +47,30 @@ class Keys:
     other: SigningKey
     stranger: SigningKey
 
-    @property
+    @cached_property
     def public(self) -> bytes:
         return keys.gpg(self.ours.home, "--export", self.ours.fingerprint)
 
-    def revoked(self, work: Path) -> bytes:
-        return self._changed(work, "--import", stdin=self._revocation())
+    @cached_property
+    def revoked(self) -> bytes:
+        return self._changed("--import", stdin=self._revocation())
 
-    def expired(self, work: Path) -> bytes:
-        return self._changed(work, "--faked-system-time", days_ago(3), "--quick-set-expire", self.ours.fingerprint, "1d")
+    @cached_property
+    def expired(self) -> bytes:
+        return self._changed("--faked-system-time", days_ago(3), "--quick-set-expire", self.ours.fingerprint, "1d")
 
-    def subkey_revoked(self, work: Path) -> bytes:
+    @cached_property
+    def subkey_revoked(self) -> bytes:
         # key 1, revkey, yes; no reason; yes
         said = b"key 1\nrevkey\ny\n0\n\ny\nsave\n"
-        return self._changed(work, "--command-fd", "0", "--no-batch", "--edit-key", self.ours.fingerprint, stdin=said)
+        return self._changed("--command-fd", "0", "--no-batch", "--edit-key", self.ours.fingerprint, stdin=said)
 
     def _revocation(self) -> bytes:
         file = self.ours.home / "openpgp-revocs.d" / f"{self.ours.fingerprint}.rev"
         return file.read_text().replace(":-----BEGIN", "-----BEGIN").encode()
 
-    def _changed(self, work: Path, *command: str, stdin: bytes | None = None) -> bytes:
-        home = work / "changed"
+    def _changed(self, *command: str, stdin: bytes | None = None) -> bytes:
+        home = self.ours.home.with_name("changed")
         shutil.copytree(self.ours.home, home, ignore=shutil.ignore_patterns("S.*"))
         try:
             keys.gpg(home, *QUICK, *command, stdin=stdin)
@@ -169,34 +173,34 @@ def home_of(work: Path, case: Case, fingerprint: str) -> SignaturePolicy:
     return SignaturePolicy(True, True, (*command, *case.extra), *user, environment={"PATH": os.environ["PATH"]})
 
 
-def cases(made: Keys, work: Path) -> dict[str, Callable[[], Case]]:
+def cases(made: Keys) -> dict[str, Case]:
     public = made.public
     other = keys.gpg(made.other.home, "--export")
     adopted = Stranger.new().public(adoption.key_body(made.ours))
     return {
-        "the same": lambda: Case(public, [public], shared=True),
-        "beside another key": lambda: Case(public, [other, public], shared=True),
-        "as getuto configures it": lambda: Case(public, [public], "no-greeting\nno-permission-warning\n", shared=True),
-        "not trusted": lambda: Case(public, [public], trusted=False),
-        "absent": lambda: Case(public, [other]),
-        "revoked there": lambda: Case(public, [made.revoked(work)]),
-        "revoked here": lambda: Case(made.revoked(work), [public]),
-        "revoked in both": lambda: Case(made.revoked(work), [made.revoked(work)]),
-        "expired there": lambda: Case(public, [made.expired(work)]),
-        "expired here": lambda: Case(made.expired(work), [public]),
-        "expired in both": lambda: Case(made.expired(work), [made.expired(work)]),
-        "the subkey is revoked there": lambda: Case(public, [made.subkey_revoked(work)]),
-        "the subkey is revoked here": lambda: Case(made.subkey_revoked(work), [public]),
-        "without the subkey there": lambda: Case(public, [made.before]),
-        "without the subkey here": lambda: Case(made.before, [public]),
-        "claimed by a stranger, before": lambda: Case(public, [adopted, public]),
-        "claimed by a stranger, behind": lambda: Case(public, [public, adopted]),
-        "trust always": lambda: Case(public, [public], "lock-never\ntrust-model always\n"),
-        "a stricter digest": lambda: Case(public, [public], "lock-never\nweak-digest SHA512\n"),
-        "a known notation": lambda: Case(public, [public], "lock-never\nknown-notation a@example.invalid\n"),
-        "another time": lambda: Case(made.expired(work), [public], f"lock-never\nfaked-system-time {days_ago(2)}\n"),
-        "options of this version": lambda: Case(public, [public], files=["gpg.conf-2"]),
-        "an option in the command": lambda: Case(public, [public], extra=["--known-notation=a@example.invalid"]),
+        "the same": Case(public, [public], shared=True),
+        "beside another key": Case(public, [other, public], shared=True),
+        "as getuto configures it": Case(public, [public], "no-greeting\nno-permission-warning\n", shared=True),
+        "not trusted": Case(public, [public], trusted=False),
+        "absent": Case(public, [other]),
+        "revoked there": Case(public, [made.revoked]),
+        "revoked here": Case(made.revoked, [public]),
+        "revoked in both": Case(made.revoked, [made.revoked]),
+        "expired there": Case(public, [made.expired]),
+        "expired here": Case(made.expired, [public]),
+        "expired in both": Case(made.expired, [made.expired]),
+        "the subkey is revoked there": Case(public, [made.subkey_revoked]),
+        "the subkey is revoked here": Case(made.subkey_revoked, [public]),
+        "without the subkey there": Case(public, [made.before]),
+        "without the subkey here": Case(made.before, [public]),
+        "claimed by a stranger, before": Case(public, [adopted, public]),
+        "claimed by a stranger, behind": Case(public, [public, adopted]),
+        "trust always": Case(public, [public], "lock-never\ntrust-model always\n"),
+        "a stricter digest": Case(public, [public], "lock-never\nweak-digest SHA512\n"),
+        "a known notation": Case(public, [public], "lock-never\nknown-notation a@example.invalid\n"),
+        "another time": Case(made.expired, [public], f"lock-never\nfaked-system-time {days_ago(2)}\n"),
+        "options of this version": Case(public, [public], files=["gpg.conf-2"]),
+        "an option in the command": Case(public, [public], extra=["--known-notation=a@example.invalid"]),
     }
 
 
@@ -213,7 +217,7 @@ def told(errors: Sequence[Exception | None]) -> list[str]:
 def test_one_run_says_what_two_runs_say(work: Path, made: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     every = texts(made, work)
     names = list(every)
-    wanted = cases(made, work)
+    wanted = cases(made)
     shared: dict[str, bool] = {}
     whole = gpg.verify_many
     asked: list[bytes] = []
@@ -224,8 +228,7 @@ def test_one_run_says_what_two_runs_say(work: Path, made: Keys, monkeypatch: pyt
 
     monkeypatch.setattr(gpg, "verify_many", counting)
     seen = set[str]()
-    for case_name, make in wanted.items():
-        case = make()
+    for case_name, case in wanted.items():
         policy, ring = home_of(work, case, made.ours.fingerprint), work / "ring.gpg"
         minimal = minimally(work, case.ours)
         ring.write_bytes(minimal)
@@ -241,7 +244,7 @@ def test_one_run_says_what_two_runs_say(work: Path, made: Keys, monkeypatch: pyt
         assert check_signatures(packages, policy) == theirs, case_name
         seen |= {one.partition(":")[0] for one in ours}
         assert len(policy.accepted) == (0 if not case.shared else len(every) - len(set(asked)))
-    assert shared == {name: make().shared for name, make in wanted.items()}
+    assert shared == {name: case.shared for name, case in wanted.items()}
     assert {"NoneType", "BadSignatureError", "ExpiredKeyError", "RevokedKeyError", "UnknownKeyError", "UnsignedError"} <= seen
 
 

@@ -23,12 +23,11 @@ ROOMS = ("emerge", "explain", "host")
 PYTHONS_OWN = {"_clear", "_current_frames", "_exit"}
 
 
-def modules(words: Collection[str] = (), rooms: Collection[str] = ()) -> Iterator[tuple[Path, list[ast.AST]]]:
-    """Each module of ``rooms``, or of the package, that has one of ``words``, with all of its nodes. Parsing all takes long."""
-    package = CHECKOUT / "portage_ext"
-    named = re.compile(rf"\b(?:{'|'.join(words)})\b")
-    for path in sorted(path for place in rooms or ("",) for path in (package / place).rglob("*.py")):
-        if named.search(path.read_text()):
+def modules(pattern: str, rooms: Collection[str] = ("",)) -> Iterator[tuple[Path, list[ast.AST]]]:
+    """Each module of ``rooms``, or of the package, in which ``pattern`` is, with all of its nodes. Parsing all takes long."""
+    package, wanted = CHECKOUT / "portage_ext", re.compile(pattern)
+    for path in sorted(path for place in rooms for path in (package / place).rglob("*.py")):
+        if wanted.search(path.read_text()):
             yield path, parsed.nodes(path)
 
 
@@ -67,16 +66,17 @@ def ours(nodes: list[ast.AST]) -> Iterator[str]:
 def test_every_private_name_of_portages_that_is_used_is_declared() -> None:
     used = {
         node.attr
-        for _, nodes in modules(rooms=ROOMS)
+        for _, nodes in modules(r"\.\s*_", ROOMS)
         for node in nodes
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith(("__", "_portage_ext"))
     }
     foreign = used - set(declared()) - PYTHONS_OWN
-    assert foreign - {name for _, nodes in modules(foreign) for name in ours(nodes)} == set()
+    defining = rf"\b(?:{'|'.join(foreign)})\b"
+    assert foreign - {name for _, nodes in modules(defining) for name in ours(nodes)} == set()
 
 
 def test_only_patching_sets_what_is_portages() -> None:
-    for path, nodes in modules(("portage", "_emerge")):
+    for path, nodes in modules(r"\b(?:from|import)\s[^\n]*\b(?:portage|_emerge)\b"):
         foreign = {
             alias.asname or alias.name
             for node in nodes
