@@ -179,7 +179,7 @@ purge_tree() {
 remove_logs() {
     local place
     for place in "$root" "$config_root"; do
-        rm -rf -- "$place"/var/log/portage-ext "$place"/var/lib/portage-ext/{after-emerge,blocks,postsync,compiler,update,waiting.*}
+        rm -rf -- "$place"/var/log/portage-ext "$place"/var/lib/portage-ext/{after-emerge,blocks,postsync,released,compiler,update,waiting.*}
     done
 }
 

@@ -23,6 +23,10 @@ class TreeError(PortageExtError):
         return f"{self.tree}: {self.what}"
 
 
+class ChangedReleaseError(TreeError):
+    """A release in the tree is not what this host has published there."""
+
+
 class ExpiringRootKeyError(PortageExtError):
     """A root key has an expiry date. After it, no root that this key has signed could be followed, published or replaced."""
 

@@ -140,6 +140,8 @@ MAX_NOTE_SIZE: Final = 64 * MIB
 """The note of a release: its origin, and the files that it still carries for clients with an older index."""
 MAX_BLOCKS_LOOKED_INTO: Final = 1 << 14
 """Blocks of published indexes that this host remembers. A release of 30,000 packages has 625, and another one changes few."""
+MAX_RELEASES_REMEMBERED: Final = 1 << 10
+"""Releases that this host has signed, of each tree."""
 SWITCH_SKEW: Final = 600
 """Maximum delay between the creation of a Release and the switch of its channel."""
 SNAPSHOT_ATTEMPTS: Final = 3

@@ -21,6 +21,7 @@ from portage_ext.index.forms import permissions
 from portage_ext.index.text import parse_index
 from portage_ext.model.release import PLAIN_FORM, Release
 from portage_ext.releases import roots
+from portage_ext.releases.pool.released import Released
 from portage_ext.trust import entries, next_release
 from portage_ext.trust import release as text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
@@ -50,17 +51,21 @@ def current(directory: Path) -> Release | None:
     return text.parse(data, str(directory / RELEASE_NAME))
 
 
-def make_release(directory: Path, terms: ReleaseTerms, detach: Detach, now: int | None = None) -> Release:
+def make_release(
+    directory: Path, terms: ReleaseTerms, detach: Detach, now: int | None = None, *, released: Released | None = None
+) -> Release:
     """Publish the index in ``directory`` under the next version. The caller holds the lock of the directory.
 
-    Raises TrustError when the index is not one that clients would accept, GpgError, OSError.
+    Raises TrustError when the index is not one that clients would accept, ChangedReleaseError, GpgError, OSError.
     """
     clock = int(time.time()) if now is None else now
     forms = _forms(directory)
     _acceptable(directory, forms[PLAIN_FORM], clock)
-    root = roots.beside(directory)
+    root, before = roots.beside(directory), current(directory)
+    if released is not None and before is not None:
+        released.check(directory, before)
     release = next_release.next_release(
-        current(directory),
+        before,
         next_release.index_files(forms),
         now=clock,
         validity=terms.validity,
@@ -71,12 +76,20 @@ def make_release(directory: Path, terms: ReleaseTerms, detach: Detach, now: int 
     )
     if root is not None:
         roots.check_release(root, str(directory), release.repository, release.version, terms.signing, clock)
+    if released is not None:
+        released.add(directory, release)
     _write(directory, release, detach)
     return release
 
 
 def resign(
-    directory: Path, terms: ReleaseTerms, detach: Detach, *, force: bool = False, now: int | None = None
+    directory: Path,
+    terms: ReleaseTerms,
+    detach: Detach,
+    *,
+    force: bool = False,
+    now: int | None = None,
+    released: Released | None = None,
 ) -> Release | None:
     """Publish the same index under the next version, if more than half of the validity is over, if the root beside it does
     not accept its signature, or with ``force``.
@@ -94,7 +107,7 @@ def resign(
     counts = root is None or roots.accepts(root, directory, directory, before.version)
     if counts and not (force or next_release.needs_renewal(before, clock)):
         return None
-    return make_release(directory, terms, detach, clock)
+    return make_release(directory, terms, detach, clock, released=released)
 
 
 def _write(directory: Path, release: Release, detach: Detach) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
@@ -72,6 +72,9 @@ class Source:
     """The note of a release that is published again as it is: nothing of it waits for longer than it already does."""
     sizes: Callable[[], Sequence[int]] = tuple
     """After ``refresh``: the bytes of each block of the index of a PKGDIR; empty if they are not known."""
+    release: Release | None = None
+    """The Release that it comes from. Its index, builder.json and ``documents`` must be what that Release says."""
+    documents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 if TYPE_CHECKING:
     from portage_ext.releases.pool.looked import Looked
+    from portage_ext.releases.pool.released import Released
     from portage_ext.releases.restamp import Forms
 
 _HTTP_TOLERANCE: Final = 5
@@ -68,9 +69,10 @@ class Publisher:
         pages: Pages | None = None,
         deltas: Deltas | None = None,
         looked: Looked | None = None,
+        released: Released | None = None,
     ) -> None:
         """``insist``: a person named the gates, so they also check the live release if nothing differs from it. ``looked``:
-        the blocks that were looked into before.
+        the blocks that were looked into before. ``released``: the Releases that this host has signed.
         """
         self.tree = tree
         self._detach = detach
@@ -82,6 +84,7 @@ class Publisher:
         self._pages = pages
         self._deltas = deltas
         self._looked = looked
+        self._released = released
 
     def publish(
         self, channel: str, source: Source, gates: Sequence[Gate] = (), *, unattended: bool = False, may_lose: bool = False
@@ -141,7 +144,7 @@ class Publisher:
     # --- what it starts from
 
     def _of(self, number: int, origin: str, live: int | None = None) -> Source:
-        directory = self.tree.directory(number)
+        directory, release = self.tree.directory(number), self._checked(number)
         origin = f"{origin} ({number})" if str(number) not in origin else origin
         described, documents = beside.documents(directory)
         content = self.tree.note(number).content
@@ -151,7 +154,18 @@ class Publisher:
                 return documents
             return beside.again(documents, at, new, None if live is None else self.tree.directory(live))
 
-        return Source(directory, origin, content, builder=described, attached=attached)
+        return Source(directory, origin, content, builder=described, attached=attached, release=release, documents=documents)
+
+    def _checked(self, number: int) -> Release:
+        """The Release of release ``number``, which others follow or are made from. Raises TreeError, ChangedReleaseError."""
+        release = self.tree.release(number)
+        if release.version != number:
+            raise TreeError(
+                str(self.tree.root), f"release {number} has the version {release.version}, so it is not of this tree"
+            )
+        if self._released is not None:
+            self._released.check(self.tree.root, release)
+        return release
 
     def _renewed(self, number: int) -> Source:
         """The content of release ``number`` again, including its hold."""
@@ -179,6 +193,8 @@ class Publisher:
     ) -> Published:
         number, root = self.tree.recover(), roots.beside(self.tree.root)
         live, known = self.tree.channels().get(channel), self.tree.known()
+        for one in {max(known), live or max(known)} if known else ():
+            self._checked(one)
         if root is not None:
             number = max(number, root.least_release)
             repository = next((one.repository for one in known.values()), root.repository)
@@ -210,6 +226,8 @@ class Publisher:
             warnings = passed(findings, channel, self.tree.staging)
             release = self._sign(channel, number, listed(), repository)
         self.tree.link_root(self.tree.staging)
+        if self._released is not None:
+            self._released.add(self.tree.root, release)
         self.tree.commit(number)
         self.tree.switch(channel, number)
         if staged.digests:
@@ -282,7 +300,7 @@ class Publisher:
     def _sign(self, channel: str, number: int, listed: Sequence[IndexFile], repository: str) -> Release:
         known = self.tree.known()
         release = publish.next_release(
-            known[max(known)] if known else None,
+            self._checked(max(known)) if known else None,
             listed,
             now=int(self._clock()),
             validity=self._terms.validity,
@@ -291,10 +309,6 @@ class Publisher:
             at_least=number,
             repository=repository,
         )
-        if release.version != number:
-            raise TreeError(
-                str(self.tree.root), f"release {max(known)} has the version {release.version - 1}, so it is not of this tree"
-            )
         data = release_text.emit(release)
         release_text.parse(data)
         self._put(SIGNATURE_NAME, self._detach(data))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from portage_ext.releases.made import At, Same, Snapshot, Source, Terms
 from portage_ext.releases.note import Note, carry
 from portage_ext.releases.pool.carrying import Carried, of_pkgdir, of_release
 from portage_ext.releases.pool.files import ReplacedError, Wanted, in_pool
+from portage_ext.releases.pool.released import check_documents, check_index
 from portage_ext.releases.tree import Tree
 from portage_ext.trust import next_release
 from portage_ext.words import counted
@@ -76,16 +77,22 @@ def _taken(
     tree: Tree, channel: str, live: int | None, source: Source, wants: Wants, now: int, *, fully: bool = False
 ) -> Snapshot | Same:
     """``fully``: read all of the live release, also where it says that it has the same as the source."""
-    with ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(2) as threads:
+        checked: Future[None] | None = None
         if source.content is None:
             old = None if live is None else _live(tree, live)
             looking = threads.submit(_looked, tree, () if old is None else old.index.contents.blocks)
             index = of_pkgdir(source.directory, source.sizes(), () if old is None else old.index.contents.blocks)
         else:
             index = of_release(source.directory)
+            if source.release is not None:
+                checked = threads.submit(check_index, source.release, index.plain, source.directory)
+                check_documents(index.contents.header, source.builder, source.documents, source.directory)
             looking = threads.submit(_looked, tree, index.contents.blocks)
             old = None if live is None else _live(tree, live, () if fully else index.contents.blocks)
         look = looking.result()
+        if checked is not None:
+            checked.result()
     before = _NOTHING if old is None else old.index.contents
     new = whole = index.contents
     arrived, waiting = {}, None
@@ -94,6 +101,12 @@ def _taken(
     elif old is not None and (part := beside.first_part(before, whole, old.note, wants.terms.first, now)):
         arrived, waiting = dict(part.arrived), part.waiting
         new = part.contents
+        if part.waiting is not None:
+            # What the channel serves is signed again.
+            read = old.index if old.index.plain else of_release(old.directory)
+            check_index(tree.release(old.number), read.plain, old.directory)
+            if not read.contents.same_body_as(before):
+                raise ReplacedError(str(old.directory))
 
     def at(path: str) -> Path:
         if path in index.sources:

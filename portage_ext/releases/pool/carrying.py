@@ -12,7 +12,7 @@ from pathlib import Path
 from portage_ext.errors.releases import TreeError
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases import blocks, contents
-from portage_ext.releases.blocks import Block
+from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.pool.names import named
 
@@ -27,6 +27,8 @@ class Carried:
     contents: Contents
     sources: Mapping[str, str]
     digests: tuple[bytes, ...] = ()
+    plain: tuple[Bytes, ...] = ()
+    """The bytes of the index of a release; empty if not all of it was read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,10 +85,11 @@ def of_release(directory: Path, others: Sequence[Block] | None = None) -> Carrie
         found = blocks.of_release(directory)
     if found.blocks:
         index = contents.of_found(found, str(directory / PLAIN_FORM), unique=others is None)
-        return Carried(index, _Itself(index.entries))
+        read = (found.head, found.bodies[PLAIN_FORM]) if found.bodies else ()
+        return Carried(index, _Itself(index.entries), plain=read)
     plain, where = _read(directory)
     whole = named(contents.parse(plain, where), where)
-    return Carried(whole.contents, whole.sources)
+    return Carried(whole.contents, whole.sources, plain=(plain,))
 
 
 def of_pkgdir(pkgdir: Path, sizes: Sequence[int], live: Sequence[Block]) -> Carried:

@@ -11,6 +11,7 @@ from portage_ext.host.pkgdir import index_lock, pkgdir_settings
 from portage_ext.model.release import Release
 from portage_ext.releases import in_place
 from portage_ext.releases.in_place import ReleaseTerms
+from portage_ext.releases.pool.released import PLACE, Released
 from portage_ext.tasks.signing import signing
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyfiles import key_path
@@ -50,7 +51,7 @@ def sign(
     """
     # Only Portage's lock is needed, and only if Portage is installed.
     directory, defaults = pkgdir_settings(pkgdir).pkgdir, site.settings.release
-    following = tuple(fingerprint(one) for one in keys_next)
+    following, released = tuple(fingerprint(one) for one in keys_next), Released(site.eroot / PLACE)
     with signing(site, key=key, homedir=homedir) as by, index_lock(directory):
         terms = ReleaseTerms(
             validity=(valid_days or defaults.valid_days) * _DAY,
@@ -61,8 +62,8 @@ def sign(
         )
         _publish_keys(directory, by.signer, (by.signer.key.primary, *following))
         if again:
-            return in_place.resign(directory, terms, by.signer.sign_release, force=force)
-        return in_place.make_release(directory, terms, by.signer.sign_release)
+            return in_place.resign(directory, terms, by.signer.sign_release, force=force, released=released)
+        return in_place.make_release(directory, terms, by.signer.sign_release, released=released)
 
 
 def _publish_keys(directory: Path, signer: GpgSigner, fingerprints: tuple[str, ...]) -> None:

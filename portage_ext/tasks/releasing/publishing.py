@@ -25,7 +25,9 @@ from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import Gate
 from portage_ext.releases.made import At, Deltas, First, Pages, Published, Source, Terms
+from portage_ext.releases.pool import released
 from portage_ext.releases.pool.looked import PLACE, Looked
+from portage_ext.releases.pool.released import Released
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
@@ -250,6 +252,7 @@ def publisher_with(
             pages=pages,
             deltas=deltas,
             looked=Looked(site.eroot / PLACE),
+            released=Released(site.eroot / released.PLACE),
         )
         yield made, gates
     finally:

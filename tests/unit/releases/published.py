@@ -12,9 +12,12 @@ from pathlib import Path
 
 import zstandard
 
+from portage_ext.model.release import IndexFile
+from portage_ext.records import replace
 from portage_ext.releases.made import Pages, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.tree import Tree
+from portage_ext.trust import release
 from tests.testkit import binpkgs
 
 SIGNATURE = b"-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n"
@@ -126,6 +129,15 @@ def site(
     clock, tree = Clock(), Tree(work / "tree")
     publisher = Publisher(tree, detach, Terms(86400 * 30, grace), clock=clock, pages=pages)
     return Site(Pkgdir(work / "binpkgs"), tree, clock, publisher)
+
+
+def sealed_again(directory: Path, **changes: object) -> None:
+    """Make the Release in ``directory`` name the Packages there, as somebody does who cannot sign it; and other ``changes``."""
+    place = directory / "Release"
+    old, data = release.parse(place.read_bytes()), (directory / "Packages").read_bytes()
+    digests = hashlib.blake2b(data).hexdigest(), hashlib.sha512(data).hexdigest()
+    files = tuple(IndexFile(one.name, len(data), *digests) if one.name == "Packages" else one for one in old.files)
+    place.write_bytes(release.emit(replace(old, files=files, **changes)))
 
 
 def snapshot(directory: Path) -> Mapping[str, bytes]:

@@ -23,7 +23,7 @@ from portage_ext.releases.gates import Candidate, Gate
 from portage_ext.releases.gates import Finding as Objection
 from portage_ext.releases.made import Published, Source
 from portage_ext.releases.retention import Keep, expendable
-from tests.unit.releases.published import Site, site, snapshot
+from tests.unit.releases.published import Site, sealed_again, site, snapshot
 
 
 @pytest.fixture
@@ -418,6 +418,7 @@ def formerly(made: Site, number: int) -> None:
         os.link(made.pkgdir.path / path, directory / path)
         text = text.replace(f"PATH: {name}\n", f"PATH: {path}\n")
     (directory / "Packages").write_text(text)
+    sealed_again(directory)
 
 
 def test_a_release_of_the_former_form_stays_as_it_is_and_the_next_one_takes_its_packages(made: Site) -> None:
