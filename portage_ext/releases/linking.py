@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from stat import S_ISREG
 from typing import Final
 
 _FICLONE: Final = 0x40049409
@@ -79,8 +80,10 @@ def place(source: str, target: str, placed: Placed) -> None:
 
 def copy(source: str, target: str, placed: Placed) -> None:
     """Give the bytes of a file, its rights and its time to a new one, as a reflink where possible. Raises OSError."""
-    with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as old:
+    with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as old:
         status = os.fstat(old.fileno())
+        if not S_ISREG(status.st_mode):  # reading a pipe would never end
+            raise FileNotFoundError(errno.ENOENT, "is no regular file any more", source)
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as new:
             try:
                 fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())

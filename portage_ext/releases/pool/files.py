@@ -8,6 +8,7 @@ system before a release is named.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from portage_ext import limits
@@ -218,7 +220,10 @@ class Pool:
         said = next((key for key in STRONG if value(one.text, key.encode() + b": ")), None)
         if said is None:  # a name of the former form says nothing of the bytes
             return True
-        digest = _digest(path, said)
+        try:
+            digest = _digest(path, said)
+        except OSError:
+            return False
         return digest != value(one.text, said.encode() + b": ").decode("ascii", "replace").lower() and stated == str(
             number(digest)
         )
@@ -262,5 +267,8 @@ def _others(top: str, record: bytes) -> list[bytes]:
 
 
 def _digest(path: str, name: str) -> str:
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+    # Nobody may write to a pipe in the place of a file, so that opening or reading it would never end.
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", path)
         return hashlib.file_digest(file, name.lower()).hexdigest()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from portage_ext.errors.releases import (
 from portage_ext.index.expand import expand
 from portage_ext.releases.gates import Candidate, Gate
 from portage_ext.releases.gates import Finding as Objection
+from portage_ext.releases.linking import Placed, copy
 from portage_ext.releases.made import Published, Source
 from portage_ext.releases.retention import Keep, expendable
 from tests.unit.releases.published import Site, sealed_again, site, snapshot
@@ -405,6 +409,41 @@ def test_what_a_refused_or_killed_run_added_to_the_pool_is_removed(made: Site) -
     made.publish()
     made.tree.recover()
     assert pool(made) == {made.name("app-misc/foo/foo-1-1.gpkg.tar")}
+
+
+def test_a_pipe_in_the_place_of_a_package_is_replaced_and_not_waited_for(made: Site) -> None:
+    path = made.pkgdir.add("app-misc/foo-1")
+    made.publish()
+    place = made.tree.root / "pool" / made.name(path)
+    place.unlink()
+    os.mkfifo(place)
+
+    with no_waiting():
+        made.publish()
+    assert place.samefile(made.pkgdir.path / path)
+
+
+def test_a_pipe_in_the_place_of_a_source_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "foo-1-1.gpkg.tar")
+    with no_waiting(), pytest.raises(FileNotFoundError):
+        copy(str(tmp_path / "foo-1-1.gpkg.tar"), str(tmp_path / "target"), Placed())
+    assert not (tmp_path / "target").exists()
+
+
+@contextlib.contextmanager
+def no_waiting() -> Iterator[None]:
+    """End the block if it waits for a writer of a pipe, who never comes."""
+
+    def hung(*_: object) -> None:
+        raise AssertionError("it waits for a writer")
+
+    before = signal.signal(signal.SIGALRM, hung)
+    signal.alarm(20)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def formerly(made: Site, number: int) -> None:
