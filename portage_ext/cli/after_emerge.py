@@ -10,6 +10,7 @@ import argparse
 import gc
 import sys
 import traceback
+from collections.abc import Sequence
 
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import BusyError
@@ -28,14 +29,19 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 done, or nothing to do, or (``--pending``) left to another run; 1 failed; 75 not told to begin."""
     # A short life: the index makes many objects and no garbage worth looking for.
     gc.disable()
+    former: Sequence[int] = ()
     if options.ahead is not None:
         from portage_ext.tasks import ahead
 
-        if not ahead.told(options.ahead):
+        handed = ahead.told(options.ahead)
+        if handed is None:
             return ahead.NOT_TOLD
+        former = handed
     status, pending, overrides = 0, options.pending, common.overrides(options)
     try:
-        for done in upkeep.upkeep(options.config_root, pending=pending, may_lose=options.force, overrides=overrides):
+        for done in upkeep.upkeep(
+            options.config_root, pending=pending, may_lose=options.force, overrides=overrides, former=former
+        ):
             _tell(done)
             status, pending = int(not done.ok), True
     except BusyError as error:

@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +38,14 @@ _PASSED_ON: Final = (
 )
 """The variables that the work inherits: locations only. PKGDIR and FEATURES of a single run do not describe the binhost."""
 
+_WRITTEN: Final = ("Packages", "Packages.gz")
+"""The forms of the index that Portage writes."""
+
 _marks: dict[tuple[int, str, str], HeldMark | None] = {}
 """Marks by process, configuration root and PKGDIR: a forked child that changes PKGDIR leaves its own mark."""
+
+_former: dict[int, list[int]] = {}
+"""By process: the forms of the index of PKGDIR, open as they were before the first change. The work copies parts of them."""
 
 _waiting: dict[int, tuple[subprocess.Popen[bytes], socket.socket]] = {}
 """By process: the work's process that waits for the end of this emerge, and the other end of its stdin."""
@@ -57,6 +64,8 @@ def mark(root: str, pkgdir: str, *, emerge: bool) -> None:
         _marks[key] = HeldMark(Path(root), Path(pkgdir))
         if not emerge:
             atexit.register(_at_exit, os.getpid(), root)
+        elif os.getpid() not in _former:
+            _former[os.getpid()] = list(_opened(pkgdir))
     if emerge and _marks[key] is not None:
         _start_ahead(root)
 
@@ -72,6 +81,17 @@ def _wanted(root: Path) -> bool:
         return True  # the work says what is wrong with the file
 
 
+def _opened(pkgdir: str) -> Iterator[int]:
+    for name in _WRITTEN:
+        with contextlib.suppress(OSError):
+            yield os.open(f"{pkgdir}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def marked() -> bool:
+    """Whether this process has left a mark, so that the index will be written again after it."""
+    return any(held is not None and key[0] == os.getpid() for key, held in _marks.items())
+
+
 def finish(root: str, settings: Any = None) -> int:
     """Do the work for this process, which changes nothing any more, and for runs that died. Returns an exit status.
 
@@ -82,7 +102,17 @@ def finish(root: str, settings: Any = None) -> int:
         held = _marks.pop(key)
         if held is not None:
             held.release()
-    waiting = _waiting.pop(os.getpid(), None)
+    waiting, former = _waiting.pop(os.getpid(), None), _former.pop(os.getpid(), [])
+    try:
+        return _worked(root, settings, waiting, former)
+    finally:
+        for descriptor in former:
+            os.close(descriptor)
+
+
+def _worked(
+    root: str, settings: Any, waiting: tuple[subprocess.Popen[bytes], socket.socket] | None, former: Sequence[int]
+) -> int:
     if os.environ.get(marks.LATER) == "later" or not marks.free(Path(root)):
         if waiting is not None:
             process, ours = waiting
@@ -92,7 +122,7 @@ def finish(root: str, settings: Any = None) -> int:
         return 0
     sys.stdout.flush()
     before = log.last(Path(root))
-    status = marks.NOT_TOLD if waiting is None else _told(*waiting)
+    status = marks.NOT_TOLD if waiting is None else _told(*waiting, former)
     if status == marks.NOT_TOLD:
         status = subprocess.run(_words(root), stdin=subprocess.DEVNULL, **_surroundings(), check=False).returncode
     if status < 0 or status > 1:
@@ -136,12 +166,16 @@ def _start_ahead(root: str) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _told(process: subprocess.Popen[bytes], ours: socket.socket) -> int:
-    """Tell ``process`` that this emerge has ended, and wait for it. Returns its exit status, NOT_TOLD if it has not begun."""
+def _told(process: subprocess.Popen[bytes], ours: socket.socket, former: Sequence[int]) -> int:
+    """Tell ``process`` that this emerge has ended, hand it the descriptors ``former``, and wait for it.
+
+    Returns its exit status, NOT_TOLD if it has not begun.
+    """
     with ours:
         try:
             # To write to a pipe that nobody reads would kill emerge, which keeps SIGPIPE as it is.
-            ours.send(b"\n", socket.MSG_NOSIGNAL)
+            handed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", former))] if former else []
+            ours.sendmsg([b"\n"], handed, socket.MSG_NOSIGNAL)
         except OSError:
             process.wait()
             return marks.NOT_TOLD

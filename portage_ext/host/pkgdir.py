@@ -64,14 +64,17 @@ class PkgdirSettings:
     portage_version: str
 
 
-def likely_pkgdir() -> Path:
-    """What PKGDIR probably is, found without Portage: for work that is dropped when it is not."""
+def likely_pkgdir(config_root: Path | None = None) -> Path:
+    """What PKGDIR probably is, found without Portage: for work that is dropped when it is not.
+
+    ``config_root``: where etc/portage is, if not in PORTAGE_CONFIGROOT.
+    """
     place = os.environ.get("PKGDIR", "")
     if not place:
         with (
             contextlib.suppress(OSError),
             open(
-                os.path.join(os.environ.get("PORTAGE_CONFIGROOT") or "/", "etc/portage/make.conf"),
+                os.path.join(config_root or os.environ.get("PORTAGE_CONFIGROOT") or "/", "etc/portage/make.conf"),
                 encoding="utf-8",
                 errors="replace",
             ) as file,

@@ -114,8 +114,8 @@ def arrange(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     PackageIndex.write in Portage).
     """
     ordered = sorted(rows, key=_CPV_OF)
-    names = [row.cpv for row in ordered]
-    twins = [number for number in range(1, len(names)) if names[number] == names[number - 1]]
+    names = list(map(_CPV_OF, ordered))
+    twins = [number for number, (name, other) in enumerate(pairwise(names), 1) if name == other]
     listed: list[Row] = []
     shadowed: list[Row] = []
     done = 0
@@ -147,11 +147,8 @@ def starts(names: Sequence[bytes]) -> list[int]:
     A block begins at an entry whose checksum is less than those of all entries near it; only entries with a certain checksum
     count. So blocks have similar sizes, and a new entry moves no split but those near it. Entries of one version stay together.
     """
-    marked: list[tuple[int, int]] = []
-    for number, name in enumerate(names):
-        checksum = crc32(name)
-        if not checksum & _MARK and number and name != names[number - 1]:
-            marked.append((number, checksum))
+    seldom = [(number, checksum) for number, checksum in enumerate(map(crc32, names)) if not checksum & _MARK]
+    marked = [(number, checksum) for number, checksum in seldom if number and names[number] != names[number - 1]]
     found = [0] if names else []
     for at, one in enumerate(marked):
         before, after = range(at - 1, -1, -1), range(at + 1, len(marked))
@@ -173,5 +170,7 @@ def _least(one: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:
     """Split sorted rows into blocks. Entries of one CPV stay together."""
-    begins = starts([row.cpv.encode("utf-8", "surrogateescape") for row in rows])
+    # In one piece, which is quicker than one by one.
+    names = "\0".join(map(_CPV_OF, rows)).encode("utf-8", "surrogateescape").split(b"\0") if rows else []
+    begins = starts(names)
     return [list(rows[start:end]) for start, end in pairwise([*begins, len(rows)])]

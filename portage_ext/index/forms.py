@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from errno import EINVAL, EIO, ENOSYS, EOPNOTSUPP, EXDEV
 from pathlib import Path
 from stat import S_IMODE
@@ -46,10 +46,27 @@ def stamps(pkgdir: Path) -> dict[str, FileStamp]:
 
 @record
 class Earlier:
-    """The forms in PKGDIR that were made from ``blocks``."""
+    """The forms in PKGDIR that were made from ``blocks``, and the descriptors of others that are no longer there."""
 
     forms: Mapping[str, FileStamp]
     blocks: Sequence[Block]
+    held: Mapping[str, int]
+
+    @classmethod
+    def of(
+        cls, written: Mapping[str, FileStamp], blocks: Sequence[Block], there: Mapping[str, FileStamp], former: Iterable[int]
+    ) -> Earlier:
+        """Those of the forms ``written`` that are still ``there``, or are one of the open files ``former``."""
+        forms = {name: stamp for name, stamp in there.items() if written.get(name) == stamp}
+        now = {FileStamp.of(os.fstat(descriptor)): descriptor for descriptor in former}
+        held = {name: now[stamp] for name, stamp in written.items() if name not in forms and stamp in now}
+        return cls(forms, blocks, held)
+
+    def size(self, name: str) -> int | None:
+        """The bytes of a form; None if it cannot be copied."""
+        if name in self.forms:
+            return self.forms[name].size
+        return os.fstat(self.held[name]).st_size if name in self.held else None
 
 
 _Part = Block | tuple[int, int]
@@ -66,8 +83,9 @@ _CONTENT: Final[Mapping[str, tuple[Callable[[Block], int], Callable[[Block], byt
 def _parts(name: str, blocks: Sequence[Block], earlier: Earlier | None) -> list[_Part]:
     size, _, _ = _CONTENT[name]
     places: dict[int, int] = {}
-    if earlier is not None and name in earlier.forms:
-        offset = earlier.forms[name].size - sum(map(size, earlier.blocks))
+    whole = None if earlier is None else earlier.size(name)
+    if earlier is not None and whole is not None:
+        offset = whole - sum(map(size, earlier.blocks))
         for block in earlier.blocks:
             places[id(block)] = offset
             offset += size(block)
@@ -98,9 +116,11 @@ def _copy(source: int, target: int, offset: int, length: int) -> None:
         length -= done
 
 
-def _fill(file: IO[bytes], head: bytes, parts: Sequence[_Part], content: Callable[[Block], bytes], source: Path) -> None:
+def _fill(
+    file: IO[bytes], head: bytes, parts: Sequence[_Part], content: Callable[[Block], bytes], source: Path, held: int | None
+) -> None:
     file.write(head)
-    earlier = None
+    earlier = None if held is None else os.dup(held)
     try:
         for part in parts:
             if isinstance(part, Block):
@@ -131,7 +151,8 @@ def write_forms(
         with replacing_together([pkgdir / name for name in names], mode=mode, group=group, mtime=timestamp) as files:
             for name, file in zip(names, files, strict=True):
                 _, content, header_of = _CONTENT[name]
-                _fill(file, header_of(head, timestamp), _parts(name, blocks, earlier), content, pkgdir / name)
+                held = None if earlier is None else earlier.held.get(name)
+                _fill(file, header_of(head, timestamp), _parts(name, blocks, earlier), content, pkgdir / name, held)
         if not compress:
             (pkgdir / GZIP).unlink(missing_ok=True)
     except OSError as error:

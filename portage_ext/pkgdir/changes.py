@@ -24,6 +24,9 @@ _OPEN: Final = 64
 """How many blocks are kept decompressed. One is enough if the packages are where their paths say."""
 
 _PATH_OF: Final = itemgetter(Row._fields.index("path"))
+_FILE_OF: Final = itemgetter(*range(4))
+"""A file as the walk finds it, of a row."""
+_FIRST: Final = itemgetter(0)
 
 
 @record
@@ -45,20 +48,29 @@ class Survey:
     """Left out before, and unchanged since."""
 
 
-def survey(files: Sequence[Found], known: Mapping[str, Row], aside: Mapping[str, Aside], *, everything: bool) -> Survey:
+class Known:
+    """The rows of a known state by path, and the files that they are of: both are asked for each file of PKGDIR."""
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        paths = list(map(_PATH_OF, rows))
+        self.rows: Mapping[str, Row] = dict(zip(paths, rows, strict=True))
+        self.files: Mapping[str, Found] = dict(zip(paths, map(_FILE_OF, rows), strict=True))
+
+
+def survey(files: Sequence[Found], known: Known, aside: Mapping[str, Aside], *, everything: bool) -> Survey:
     """Compare the files with the known state: a file is read if its size, mtime or inode has changed."""
     if everything:
-        return Survey(files, known, [file[0] for file in files], {})
+        return Survey(files, known.rows, [file[0] for file in files], {})
     todo: list[str] = []
     still: dict[str, Aside] = {}
-    get = known.get
-    for file in [file for file in files if (row := get(file[0])) is None or row[:4] != file]:
+    get = known.files.get
+    for file in [file for file in files if get(file[0]) != file]:
         before = aside.get(file[0])
         if before is not None and before.stamp == FileStamp(*file[1:]):
             still[file[0]] = before
         else:
             todo.append(file[0])
-    return Survey(files, known, todo, still)
+    return Survey(files, known.rows, todo, still)
 
 
 class Fresh(Mapping[str, bytes]):
@@ -139,9 +151,10 @@ def _entries_of(blocks: Sequence[Block], number: int) -> dict[str, bytes]:
 
 def in_walk_order(survey: Survey, fresh: Fresh) -> list[Row]:
     """The row of each package: what was read instead of what was known. Files that vanished in the meantime have none."""
-    known, rows = survey.known, fresh.rows
-    gone = {*survey.todo, *survey.aside} - rows.keys()
-    return [rows.get(file[0]) or known[file[0]] for file in survey.files if file[0] not in gone]
+    rows = {**survey.known, **fresh.rows}
+    for path in {*survey.todo, *survey.aside} - fresh.rows.keys():
+        rows.pop(path, None)
+    return list(filter(None, map(rows.get, map(_FIRST, survey.files))))
 
 
 def refused(path: str, aside: Aside) -> PackageError:
@@ -178,12 +191,12 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Fresh, jobs
     """
     by_first = {block.rows[0].path: block for block in old}
     made_before = {block.rows[0].path: block for block in texts.current()}
-    pieces = cut(listed)
+    pieces, read = cut(listed), set(texts)
     result: list[Block | None] = []
     kept: set[int] = set()
     for rows in pieces:
         block = by_first.get(rows[0].path)
-        if block is not None and block.rows == rows and _says_the_same(block, texts):
+        if block is not None and block.rows == rows and _says_the_same(block, texts, read):
             kept.add(id(block))
             result.append(block)
         else:
@@ -205,8 +218,8 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Fresh, jobs
     return [block if block is not None else next(made) for block in result]
 
 
-def _says_the_same(block: Block, texts: Fresh) -> bool:
-    if not any(row.path in texts for row in block.rows):
+def _says_the_same(block: Block, texts: Fresh, read: set[str]) -> bool:
+    if read.isdisjoint(map(_PATH_OF, block.rows)):
         return True
     return all(texts.get(row.path, entry) == entry for row, entry in stored_entries(block))
 

@@ -29,6 +29,7 @@ from portage_ext.index.text import listed_paths, read_header
 from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, discard, load, save
 from portage_ext.pkgdir.changes import (
     Fresh,
+    Known,
     Survey,
     Vouched,
     build_blocks,
@@ -123,15 +124,19 @@ class Reindexer:
         *,
         once: bool = False,
         walker: Walker | None = None,
+        former: Sequence[int] = (),
     ) -> None:
-        """``jobs`` processes read; ``once`` says that the object will not live on; ``walker`` may have looked ahead."""
+        """``jobs`` processes read; ``once``: the object will not live on; ``walker`` may have looked ahead; ``former``: open
+        files that may have been forms of this index before somebody replaced them.
+        """
         self.repository = repository
         self._jobs = jobs
         self._progress = progress
+        self._former = former
         self._walker = walker or Walker(repository.pkgdir, once=once)
         self._state: State | None = None
         self._state_stamp: FileStamp | None = None
-        self._rows: dict[str, Row] = {}
+        self._rows = Known()
         self._rows_of: State | None = None
         self._left: tuple[object, Report] | None = None
         """The files of PKGDIR and the forms of its index after the last run, and what that reported."""
@@ -233,8 +238,7 @@ class Reindexer:
             # What was written still counts for TIMESTAMP and for the guard; no entry of it is used.
             self._state = State(timestamp=self._state.timestamp)
         if self._rows_of is not self._state:
-            rows = list(chain.from_iterable(block.rows for block in self._state.blocks))
-            self._rows = dict(zip(map(_PATH_OF, rows), rows, strict=True))
+            self._rows = Known(list(chain.from_iterable(block.rows for block in self._state.blocks)))
             self._rows_of = self._state
         return self._state
 
@@ -257,9 +261,9 @@ class Reindexer:
         repository = self.repository
         listed, _ = arrange(in_walk_order(work.survey, ready))
         left = self._left_out(work, ready)
-        before = self._listed_before(work.state)
+        before, paths = self._listed_before(work.state), set(map(_PATH_OF, listed))
         if not order.force:
-            guard(str(repository.pkgdir / PLAIN), before, set(map(_PATH_OF, listed)), left)
+            guard(str(repository.pkgdir / PLAIN), before, paths, left)
         old = work.state
         there = stamps(repository.pkgdir)
         previous = {} if there and there == old.forms else self._header()
@@ -280,8 +284,7 @@ class Reindexer:
                 past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
                 timestamp = next_timestamp(repository.clock(), past)
                 header_now = {**header, "TIMESTAMP": str(timestamp)}
-                ours = {name: stamp for name, stamp in there.items() if old.forms.get(name) == stamp and not order.verify}
-                earlier = Earlier(ours, old.blocks)
+                earlier = None if order.verify else Earlier.of(old.forms, old.blocks, there, self._former)
                 write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
         except DamagedStateError:
             discard(repository.pkgdir)
@@ -289,7 +292,7 @@ class Reindexer:
             return self._again(order)
         report = self._report(work, listed, left, ready, timestamp, verify=order.verify, written=not current)
         aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
-        signer, doubted = signed_by(old, set(map(_PATH_OF, listed)), ready, order.vouched)
+        signer, doubted = signed_by(old, paths, ready, order.vouched)
         if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
             now = stamps(repository.pkgdir)
             self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), old)
@@ -366,7 +369,7 @@ class Reindexer:
 
     def _listed_before(self, state: State) -> Collection[str]:
         if state.blocks:
-            return self._rows.keys()
+            return self._rows.rows.keys()
         path = self.repository.pkgdir / PLAIN
         try:
             with open(path, "rb") as file:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from types import ModuleType
 from typing import Final, NamedTuple
 
 from portage_ext import limits
+from portage_ext.beside import beside
 from portage_ext.errors import PkgdirError, UnreadablePackageError
 from portage_ext.model import PACKAGE_SUFFIXES
 from portage_ext.records import field, record
@@ -46,6 +48,10 @@ class _Listing(NamedTuple):
     found: list[Found]
 
 
+def _nothing() -> None:
+    """There is no scan to wait for."""
+
+
 def _compiled() -> ModuleType | None:
     try:
         from portage_ext.pkgdir import _tree
@@ -61,11 +67,25 @@ class Walker:
 
     def __init__(self, pkgdir: Path, *, once: bool = False) -> None:
         """``once``: there is no second walk, so nothing is kept for it."""
+        self.pkgdir = pkgdir
         self._top = str(pkgdir)
         self._once = once
+        self._begun: Callable[[], None] = _nothing
         self._listings: dict[str, _Listing] = {}
         self._ahead = -_AHEAD
         self._usual = True
+
+    @contextmanager
+    def looking_ahead(self, wanted: bool = True) -> Iterator[None]:
+        """Scan in a thread, so that a :meth:`scan` in this block, which waits for it, looks only into directories that changed
+        since. Not without the C module, and not if it is not ``wanted``.
+        """
+        if not (wanted and self.beside):
+            yield
+            return
+        with beside(self.look_ahead) as looked:
+            self._begun = looked
+            yield
 
     def look_ahead(self) -> None:
         """Scan, so that a scan that follows at once looks only into directories that changed since. No error is raised."""
@@ -87,6 +107,8 @@ class Walker:
         Symbolic links are not followed and links to packages are not packages, as in Portage. Raises PkgdirError when PKGDIR
         itself cannot be read.
         """
+        begun, self._begun = self._begun, _nothing
+        begun()
         moved = moved or time.monotonic() < self._ahead + _AHEAD
         compiled = _compiled() if only is None else None
         if compiled is not None:
@@ -96,6 +118,8 @@ class Walker:
                 return whole
         found = Scan()
         seen: dict[str, _Listing] = {}
+        if only is not None and self._usual and (again := self._relisted(only, moved=moved)) is not None:
+            return again
         stack = [""]
         while stack:
             relative = stack.pop()
@@ -126,6 +150,27 @@ class Walker:
         self._usual = not found.unreadable
         return found
 
+    def _relisted(self, only: Collection[str], *, moved: bool) -> Scan | None:
+        """A scan that looks only into these directories; None if others came or went."""
+        for path in only:
+            known = self._listings.get(path)
+            if known is None:
+                return None
+            try:
+                listing = self._directory(path, known, moved=moved)
+            except OSError:
+                return None
+            if listing.directories != known.directories:
+                return None
+            self._listings[path] = listing
+        return self._all()
+
+    def _all(self) -> Scan:
+        found = Scan()
+        for listing in self._listings.values():
+            found.files += listing.found
+        return found
+
     def _whole(self, compiled: ModuleType) -> Scan | None:
         started = time.time_ns()
         listed = compiled.listed(self._top, PACKAGE_SUFFIXES, limits.DIRECTORY_DEPTH)
@@ -153,10 +198,7 @@ class Walker:
             if listing.directories != known.directories:
                 return None
             self._listings[path] = listing
-        found = Scan()
-        for listing in self._listings.values():
-            found.files += listing.found
-        return found
+        return self._all()
 
     def _directory(self, relative: str, known: _Listing | None, *, moved: bool) -> _Listing:
         path = f"{self._top}/{relative}"

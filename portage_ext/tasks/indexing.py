@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portage_ext.beside import beside
 from portage_ext.host.pkgdir import likely_pkgdir, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer, Report
 from portage_ext.pkgdir.walk import Walker
@@ -45,8 +45,8 @@ def reindex(
     processes read (0: one a CPU).
     What is left out of the index is in the report. Raises PkgdirError, LockError, MassRemovalError, UnknownPortageError.
     """
-    place, reindexer = _reindexer(pkgdir, jobs, progress, anything=force)
-    return Indexed(place, reindexer.run(force=force, verify=verify))
+    with _reindexer(pkgdir, jobs, progress, anything=force) as (place, reindexer):
+        return Indexed(place, reindexer.run(force=force, verify=verify))
 
 
 def check(
@@ -59,17 +59,20 @@ def check(
     """What :func:`reindex` would change; nothing is written. Raises the same."""
     from portage_ext.pkgdir.check import compare
 
-    place, reindexer = _reindexer(pkgdir, jobs, progress)
-    report, wanted = reindexer.preview(verify=verify)
-    return Indexed(place, report, compare(reindexer.repository, wanted))
+    with _reindexer(pkgdir, jobs, progress) as (place, reindexer):
+        report, wanted = reindexer.preview(verify=verify)
+        return Indexed(place, report, compare(reindexer.repository, wanted))
 
 
-def _reindexer(pkgdir: Path | None, jobs: int, progress: Progress, *, anything: bool = False) -> tuple[Path, Reindexer]:
+@contextmanager
+def _reindexer(
+    pkgdir: Path | None, jobs: int, progress: Progress, *, anything: bool = False
+) -> Iterator[tuple[Path, Reindexer]]:
     place = likely_pkgdir() if pkgdir is None else Path(os.path.abspath(pkgdir))
     walker = Walker(place, once=True)
-    with beside(walker.look_ahead, walker.beside):
-        # Portage's modules and settings take as long as a look at 30,000 packages.
+    with walker.looking_ahead():
+        # Portage's modules and settings, and the state, take as long as a look at 30,000 packages.
         settings = pkgdir_settings(pkgdir, anything=anything)
-    known = walker if settings.pkgdir == place else None
-    reindexer = Reindexer(repository_of(settings), jobs or len(os.sched_getaffinity(0)), progress, once=True, walker=known)
-    return settings.pkgdir, reindexer
+        known = walker if settings.pkgdir == place else None
+        processes = jobs or len(os.sched_getaffinity(0))
+        yield settings.pkgdir, Reindexer(repository_of(settings), processes, progress, once=True, walker=known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,10 @@ from portage_ext.errors import LockError, PortageExtError
 from portage_ext.errors.releases import BusyError, GateError, folded
 from portage_ext.folding import told
 from portage_ext.host.builder import builder
-from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
+from portage_ext.host.pkgdir import PkgdirLock, likely_pkgdir, pkgdir_settings, repository_of
 from portage_ext.pkgdir.reindex import Reindexer
 from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
+from portage_ext.pkgdir.walk import Walker
 from portage_ext.releases.made import Published, Source
 from portage_ext.releases.note import UNTIL
 from portage_ext.tasks.releasing.publishing import NONE, LeftOut, Overrides, documents, expended, left_out_of, publisher_with
@@ -52,37 +53,56 @@ class Upkeep:
 
 
 def upkeep(
-    config_root: Path, *, pending: bool = False, may_lose: bool = False, overrides: Overrides = NONE
+    config_root: Path,
+    *,
+    pending: bool = False,
+    may_lose: bool = False,
+    overrides: Overrides = NONE,
+    former: Sequence[int] = (),
 ) -> Iterator[Upkeep]:
     """Process the PKGDIR of ``overrides.repository``, then those for which other runs have left marks in the meantime. Yields
     one result per round, which is also written to the log of runs. Ends after a failed round.
 
     ``pending``: process only PKGDIRs with marks. ``may_lose``: publish even if few packages or none would be offered.
-    It takes the root and reads the configuration in each round, because a file that cannot be read is a failed run, and
-    because it may have waited for another run. Raises BusyError if another run works for too long, LockError, OSError.
+    ``former`` as for the Reindexer. It takes the root and reads the configuration in each round, because a file that cannot be
+    read is a failed run, and because it may have waited for another run. Raises BusyError if another run works for too long,
+    LockError, OSError.
     """
     again = True
     while again:
         with marks.working(config_root, limits.WORKER_WAIT) as alone:
             if not alone:
                 raise BusyError(str(config_root), limits.WORKER_WAIT)
-            done = _logged(config_root, pending=pending, may_lose=may_lose, overrides=overrides)
+            done = _logged(config_root, _Order(pending, may_lose, overrides, former))
         yield done
         # A run that ended in the meantime may have found the lock held and left. So look for its mark after releasing it.
         pending = True
         again = done.ok and bool(marks.free(config_root))
 
 
-def _logged(root: Path, *, pending: bool, may_lose: bool, overrides: Overrides) -> Upkeep:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """The arguments of :func:`upkeep`."""
+
+    pending: bool
+    may_lose: bool
+    overrides: Overrides
+    former: Sequence[int]
+
+
+def _logged(root: Path, order: _Order) -> Upkeep:
     started = time.monotonic()
     try:
-        done = _round(Site.read(root), pending=pending, may_lose=may_lose, overrides=overrides)
+        walker = Walker(likely_pkgdir(root))
+        # PKGDIR is looked at while the settings are read and gpg lists keys.
+        with walker.looking_ahead(_wanted(root, walker, order)):
+            done = _round(Site.read(root), order, walker)
     except Exception as error:  # noqa: BLE001 - every failure must be in the log
         done = _failed(error)
     line, seconds = shown.line(done.line), time.monotonic() - started
     if not done.ok:
         line = f"{WHAT} FAILED: {line}"
-    elif not line and not pending:
+    elif not line and not order.pending:
         # This is logged too: `portage-ext check` reports a failure until a later run succeeds.
         line = "nothing new in PKGDIR"
     try:
@@ -91,6 +111,13 @@ def _logged(root: Path, *, pending: bool, may_lose: bool, overrides: Overrides) 
     except (LockError, OSError) as error:
         return replace(done, ok=False, line=f"{line}; cannot write the log of runs: {shown.line(str(error))}")
     return replace(done, line=line)
+
+
+def _wanted(root: Path, walker: Walker, order: _Order) -> bool:
+    """Whether this run will look at the PKGDIR of ``walker``, as far as can be seen so early."""
+    if not order.pending:
+        return order.overrides.repository is None
+    return any(mark.pkgdir == walker.pkgdir for mark in marks.free(root))
 
 
 def _failed(error: Exception, release: int | None = None) -> Upkeep:
@@ -103,17 +130,17 @@ def _failed(error: Exception, release: int | None = None) -> Upkeep:
             return Upkeep(False, f"{type(error).__name__}: {error}", release, error)
 
 
-def _round(site: Site, *, pending: bool, may_lose: bool, overrides: Overrides) -> Upkeep:
-    started, left = time.monotonic(), marks.free(site.config_root)
+def _round(site: Site, order: _Order, walker: Walker) -> Upkeep:
+    started, left, pending = time.monotonic(), marks.free(site.config_root), order.pending
     if site.settings.unattended.after_emerge == unattended.OFF:
         marks.remove(left)
         off = f'{site.config_root / SETTINGS_FILE}: after-emerge in [binhost] is "off"; nothing was done'
         return Upkeep(True, "" if pending else off)
     whole = Upkeep(True, "")
-    targets = _marked(site, left) if pending else [_named(site.settings.publishing, overrides.repository)]
+    targets = _marked(site, left) if pending else [_named(site.settings.publishing, order.overrides.repository)]
     for target in targets:
         try:
-            done = _looked_after(site, target, replace(overrides, repository=target.repository), may_lose=may_lose)
+            done = _looked_after(site, target, order, walker)
         except Exception as error:  # noqa: BLE001 - as above; what was published before it is published
             return _failed(error, whole.release)
         line = "; ".join(filter(None, (whole.line, done.line)))
@@ -171,10 +198,12 @@ def _due(site: Site, repository: str | None) -> bool:
     return note is not None and note.hold is None and note.waiting is not None and note.waiting.until <= time.time()
 
 
-def _looked_after(site: Site, target: _Target, overrides: Overrides, *, may_lose: bool) -> Upkeep:
-    """``ok`` when every new package is signed, where packages are."""
+def _looked_after(site: Site, target: _Target, order: _Order, walker: Walker) -> Upkeep:
+    """``ok`` when every new package is signed, where packages are. ``walker`` may have looked ahead."""
+    overrides, may_lose = replace(order.overrides, repository=target.repository), order.may_lose
     pkgdir, lock = pkgdir_settings(target.pkgdir), PkgdirLock()
-    reindexer = Reindexer(repository_of(pkgdir, lock.unless_held), len(os.sched_getaffinity(0)))
+    repository, known = repository_of(pkgdir, lock.unless_held), walker if walker.pkgdir == pkgdir.pkgdir else None
+    reindexer = Reindexer(repository, len(os.sched_getaffinity(0)), walker=known, former=order.former)
     sign, publishes = site.settings.sign, site.settings.unattended.after_emerge == unattended.PUBLISH
     if not (publishes or sign.key or sign.homedir or overrides.key):
         with lock.held(pkgdir.pkgdir):

@@ -192,6 +192,44 @@ def test_a_form_that_is_gone_or_foreign_is_written_again(engine: Engine, form: s
     one_generation(engine)
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_forms_that_portage_replaced_are_copied_from_files_that_are_still_open(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    """``changed``: the file is no longer the one that was written."""
+    fill(engine, range(200))
+    engine.run()
+    former = [os.open(engine.pkgdir / name, os.O_RDONLY) for name in ("Packages", "Packages.gz")]
+    if changed:
+        for name in ("Packages", "Packages.gz"):
+            (engine.pkgdir / name).write_bytes(bytes((engine.pkgdir / name).stat().st_size))
+    for name in ("Packages", "Packages.gz"):
+        other = engine.pkgdir / "other"
+        other.write_bytes(b"VERSION: 0\n\n")
+        other.rename(engine.pkgdir / name)
+    fill(engine, [100, 777])
+    sources: list[int] = []
+
+    def copy(source: int, target: int, offset: int, length: int) -> None:
+        sources.append(os.fstat(source).st_ino)
+        original(source, target, offset, length)
+
+    original = forms._copy
+    monkeypatch.setattr(forms, "_copy", copy)
+    try:
+        Reindexer(engine.repository, former=former).run()
+        for descriptor in former:
+            assert (os.fstat(descriptor).st_ino in sources) is not changed
+    finally:
+        for descriptor in former:
+            os.close(descriptor)
+    one_generation(engine)
+    told = (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2]
+    (engine.pkgdir / NAME).unlink()
+    engine.run()
+    assert (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told
+
+
 def test_digests_that_portage_dropped_are_restored_without_opening_a_package(engine: Engine) -> None:
     fill(engine, range(20))
     engine.run()

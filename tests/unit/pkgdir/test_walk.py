@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -137,6 +139,61 @@ def test_times_that_64_bits_do_not_hold_are_read_alike(top: Path, what: str) -> 
     walker = Walker(top)
     assert walker.scan().files == expected(top)
     assert walker.scan(moved=True).files == expected(top)
+
+
+def test_a_scan_waits_for_the_one_that_was_begun(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    scans = Event()
+    monkeypatch.setattr(Walker, "beside", True)
+    monkeypatch.setattr(Walker, "look_ahead", lambda walker: done.append("looked ahead") if not scans.wait(0.05) else None)
+    monkeypatch.setattr(time, "monotonic", lambda: (scans.set(), done.append("scans"), 0.0)[-1])
+    walker = Walker(top)
+    with walker.looking_ahead():
+        assert walker.scan().files == expected(top)
+    assert done == ["looked ahead", "scans"]
+
+
+def test_a_scan_begun_before_finds_what_changed_since(top: Path) -> None:
+    settle(top)
+    walker = Walker(top)
+    with walker.looking_ahead():
+        walker._begun()
+        (top / "a/t-1.xpak").write_bytes(b"t")
+        assert walker.scan().files == expected(top)
+
+
+def test_a_look_ahead_that_is_not_wanted_is_not_made(top: Path) -> None:
+    walker = Walker(top)
+    with walker.looking_ahead(False):
+        assert not walker._listings
+        assert walker.scan().files == expected(top)
+
+
+@pytest.mark.parametrize("change", ["came", "gone", "replaced", "directory", "directory gone"])
+def test_a_scan_of_named_directories_finds_what_changed_there(top: Path, change: str) -> None:
+    walker = Walker(top)
+    walker.scan()
+    only = {"", "a", "a/p"}
+    if change == "came":
+        (top / "a/p/p-1-7.gpkg.tar").write_bytes(b"new")
+    elif change == "gone":
+        (top / "a/p/p-1-2.gpkg.tar").unlink()
+    elif change == "replaced":
+        (top / "a/p/p-1-1.gpkg.tar").write_bytes(b"in place")
+    elif change == "directory":
+        (top / "a/u").mkdir()
+        (top / "a/u/u-1-1.gpkg.tar").write_bytes(b"u")
+        only |= {"a/u"}
+    else:
+        shutil.rmtree(top / "a/p")
+    assert walker.scan(only).files == expected(top)
+
+
+def test_a_scan_of_named_directories_still_tells_what_cannot_be_looked_at(top: Path) -> None:
+    (top / Path(*["d"] * (limits.DIRECTORY_DEPTH + 2))).mkdir(parents=True)
+    walker = Walker(top)
+    walker.scan()
+    assert [error.reason for error in walker.scan({"a"}).unreadable] == ["nested too deeply"]
 
 
 def test_directories_that_are_nested_too_deeply_are_told(top: Path) -> None:
