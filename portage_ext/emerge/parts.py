@@ -141,5 +141,11 @@ PARTS: tuple[Part, ...] = (
         ),
         loud=True,
     ),
+    Part(
+        "quick_gzip",
+        "the index of PKGDIR is compressed twice",
+        relevance.works_afterwards,
+        essential=False,  # only time is lost
+    ),
 )
 """In the order in which they begin."""

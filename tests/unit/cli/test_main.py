@@ -64,4 +64,4 @@ def test_a_part_that_only_saves_time_does_not_stop_the_installer(monkeypatch: py
     monkeypatch.setattr(supported, "misplaced", lambda: None)
     assert supported.problem() is None
     assert next(supported.remarks()) == "it is slower: spawn takes y"
-    assert [part.name for part in parts.PARTS if not part.essential] == ["forked_fetch"]
+    assert [part.name for part in parts.PARTS if not part.essential] == ["forked_fetch", "quick_gzip"]
