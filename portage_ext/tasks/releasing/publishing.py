@@ -17,9 +17,10 @@ from portage_ext.errors import EmptyPackageError
 from portage_ext.errors.trust import GpgError
 from portage_ext.host.builder import builder
 from portage_ext.host.here import here
-from portage_ext.host.pkgdir import PkgdirLock, pkgdir_settings, repository_of
+from portage_ext.host.pkgdir import PkgdirLock, likely_pkgdir, pkgdir_settings, repository_of
 from portage_ext.model.release import BILL, CONFIG, PROVENANCE
 from portage_ext.pkgdir.reindex import Reindexer, Report
+from portage_ext.pkgdir.walk import Walker
 from portage_ext.releases import roots
 from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
@@ -99,9 +100,12 @@ def publish(
     if pkgdir is None and overrides.tree is None:
         pkgdir = rules.repository(overrides.repository).pkgdir
     may_lose = may_lose or rules.may_be_empty
-    with publisher(site, channel, overrides, warn=warn) as (made, gates):
+    walker = Walker(likely_pkgdir(site.config_root) if pkgdir is None else Path(os.path.abspath(pkgdir)))
+    # PKGDIR is looked at while gpg lists keys and Portage's settings are read.
+    with walker.looking_ahead(), publisher(site, channel, overrides, warn=warn) as (made, gates):
         settings, lock = pkgdir_settings(pkgdir), PkgdirLock()
-        reindexer = Reindexer(repository_of(settings, lock.unless_held), len(os.sched_getaffinity(0)))
+        repository, known = repository_of(settings, lock.unless_held), walker if walker.pkgdir == settings.pkgdir else None
+        reindexer = Reindexer(repository, len(os.sched_getaffinity(0)), walker=known)
         # Twice: the long part runs without the lock, so that emerge does not wait; then the changes since, under the lock.
         reindexer.run(force=may_lose)
         reports: list[Report] = []
