@@ -84,7 +84,7 @@ def _wanted(root: Path) -> bool:
 def _opened(pkgdir: str) -> Iterator[int]:
     for name in _WRITTEN:
         with contextlib.suppress(OSError):
-            yield os.open(f"{pkgdir}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            yield os.open(f"{pkgdir}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def marked() -> bool:

@@ -36,11 +36,11 @@ def permissions(pkgdir: Path) -> tuple[int, int]:
 
 
 def stamps(pkgdir: Path) -> dict[str, FileStamp]:
-    """The stamp of each form that exists in PKGDIR."""
+    """The stamp of each form that exists in PKGDIR; of a link, not of the file that it names, which may be a secret."""
     found: dict[str, FileStamp] = {}
     for name in FORMS:
         with contextlib.suppress(FileNotFoundError):
-            found[name] = FileStamp.of(os.stat(pkgdir / name))
+            found[name] = FileStamp.of(os.lstat(pkgdir / name))
     return found
 
 
@@ -127,7 +127,7 @@ def _fill(
                 file.write(content(part))
                 continue
             if earlier is None:
-                earlier = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+                earlier = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             file.flush()
             _copy(earlier, file.fileno(), *part)
     finally:

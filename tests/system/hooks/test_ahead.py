@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -59,6 +60,9 @@ def test_one_process_waits_while_emerge_merges_and_publishes_then(host: Host, ki
     emerge = pausing(host)
     (process,) = ahead(host)
     assert published(host) == set(), "it does not begin before emerge has ended"
+    quickly = (host.root.pkgdir / "Packages.gz").read_bytes()
+    assert gzip.decompress(quickly) == (host.root.pkgdir / "Packages").read_bytes()
+    assert quickly[8] == 4, "gzip's mark of the quickest level"
     if killed:  # then emerge starts another one
         os.kill(process, signal.SIGKILL)
         until(lambda: not ahead(host))
@@ -67,6 +71,7 @@ def test_one_process_waits_while_emerge_merges_and_publishes_then(host: Host, ki
     assert emerge.returncode == 0, errors
     assert [line for line in errors.splitlines() if "published as release 1 of staging" in line], errors
     assert published(host) == {"pauses-1.0-1"}
+    assert (host.root.pkgdir / "Packages.gz").read_bytes()[8] == 2, "gzip's mark of the best level"
     assert not ahead(host)
 
 

@@ -230,6 +230,25 @@ def test_forms_that_portage_replaced_are_copied_from_files_that_are_still_open(
     assert (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told
 
 
+def test_nothing_is_copied_through_a_link(engine: Engine) -> None:
+    """Who may write into PKGDIR can make a link to a file that only root may read, and a state that fits it."""
+    fill(engine, range(200))
+    engine.run()
+    secret = engine.pkgdir.parent / "secret"
+    (engine.pkgdir / "Packages").rename(secret)
+    (engine.pkgdir / "Packages").symlink_to(secret)
+    status = secret.stat()
+    with secret.open("r+b") as file:
+        file.seek(status.st_size // 2)
+        file.write(b"the secret")
+    os.utime(secret, ns=(status.st_atime_ns, status.st_mtime_ns))
+    fill(engine, [0])
+    assert engine.run().written
+    assert b"the secret" not in (engine.pkgdir / "Packages").read_bytes()
+    assert not (engine.pkgdir / "Packages").is_symlink()
+    one_generation(engine)
+
+
 def test_digests_that_portage_dropped_are_restored_without_opening_a_package(engine: Engine) -> None:
     fill(engine, range(20))
     engine.run()
