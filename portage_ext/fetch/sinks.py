@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 from portage_ext import limits
 from portage_ext.errors import OutputError
 from portage_ext.errors.trust import CorruptFileError, ShortFileError
+from portage_ext.model.digest import Hash, blake2b
 
 if TYPE_CHECKING:
     from queue import Queue
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _THREADED_FROM: Final = 4 * limits.MIB
 """For files smaller than this number of bytes, a thread costs more time than it saves."""
 _QUEUED: Final = 4
-_RANGE: Final = limits.MIB
+_PIPE: Final = limits.MIB
+_RANGE: Final = 512 * limits.KIB
 """Spliced bytes are hashed in ranges of about this size: each wakes the threads once."""
 _UNSPLICEABLE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 BLOCKS_IN_USE: Final = _QUEUED + 2
@@ -55,9 +57,11 @@ class Digests:
     """Several digests of one stream. For a large stream each has its own thread, because hashlib releases the GIL."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._hashes = {name: hashlib.new(name.lower()) if name != "BLAKE2B" else hashlib.blake2b() for name in names}
+        self._hashes = {name: hashlib.new(name.lower()) if name != "BLAKE2B" else blake2b() for name in names}
         self._size = 0
         self._lanes: list[_Lane] = []
+        self._buffers: list[memoryview] = []
+        """Used in turn, the longest unused first."""
 
     def update(self, block: bytes | memoryview) -> None:
         self._size += len(block)
@@ -71,12 +75,24 @@ class Digests:
             self._start()
 
     def follow(self, fd: int, begin: int, end: int) -> None:
-        """The next bytes are those of the file ``fd`` from ``begin`` to ``end``; a thread reads them there."""
-        self._size += end - begin
+        """The next bytes are those of the file ``fd`` from ``begin`` to ``end``.
+
+        They are read here, and not by the thread that hashes them: it has more to do than this one, and here they are still in
+        the CPU's cache.
+        """
         if not self._lanes:
             self._start()
-        for lane in self._lanes:
-            lane.put((fd, begin, end))
+        if not self._buffers:
+            self._buffers = [memoryview(bytearray(_RANGE)) for _ in range(BLOCKS_IN_USE)]
+        # A file that somebody else cuts off, or that cannot be read, gets another digest and is refused for it.
+        with contextlib.suppress(OSError):
+            while begin < end:
+                self._buffers.append(buffer := self._buffers.pop(0))
+                count = os.preadv(fd, [buffer[: end - begin]], begin)
+                if not count:
+                    return
+                self.update(buffer[:count])
+                begin += count
 
     def _start(self) -> None:
         self._lanes = [_Lane(one) for one in self._hashes.values()]
@@ -96,13 +112,13 @@ class Digests:
 class _Lane:
     """A thread that makes one digest."""
 
-    def __init__(self, digest: hashlib._Hash | hashlib.blake2b) -> None:
+    def __init__(self, digest: Hash) -> None:
         # Imported here, so that the process that fetches a small package does not load the threading modules.
         from queue import Queue
         from threading import Thread
 
         self._digest = digest
-        self._queue: Queue[bytes | memoryview | tuple[int, int, int] | None] = Queue(_QUEUED)
+        self._queue: Queue[bytes | memoryview | None] = Queue(_QUEUED)
         self._thread = Thread(target=self._consume, daemon=True)
         self._thread.start()
         self.put = self._queue.put
@@ -113,18 +129,8 @@ class _Lane:
         self._thread.join()
 
     def _consume(self) -> None:
-        buffer = memoryview(bytearray(0))
         while (block := self._queue.get()) is not None:
-            if not isinstance(block, tuple):
-                self._digest.update(block)
-                continue
-            fd, begin, end = block
-            buffer = buffer or memoryview(bytearray(_RANGE))
-            # A file that somebody else cuts off, or that cannot be read, gets another digest and is refused for it.
-            with contextlib.suppress(OSError):
-                while begin < end and (count := os.preadv(fd, [buffer[: end - begin]], begin)):
-                    self._digest.update(buffer[:count])
-                    begin += count
+            self._digest.update(block)
 
 
 class MemorySink:
@@ -264,12 +270,12 @@ class _Pipe:
         self._from, self._into = os.pipe2(os.O_CLOEXEC)
         # The kernel may allow an ordinary user less; then the pipe keeps the size that it has.
         with contextlib.suppress(OSError):
-            fcntl.fcntl(self._into, fcntl.F_SETPIPE_SZ, _RANGE)
+            fcntl.fcntl(self._into, fcntl.F_SETPIPE_SZ, _PIPE)
 
     def take(self, source: int, count: int) -> int | None:
         """Move up to ``count`` bytes of ``source`` into the empty pipe. None: the kernel cannot. Raises OSError."""
         try:
-            return os.splice(source, self._into, min(count, _RANGE))
+            return os.splice(source, self._into, min(count, _PIPE))
         except OSError as error:
             if error.errno in _UNSPLICEABLE:
                 return None

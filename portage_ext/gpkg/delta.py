@@ -8,7 +8,6 @@ digest of the result is compared with that of the new package.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -24,6 +23,7 @@ from portage_ext.gpkg.image import archive
 from portage_ext.gpkg.source import Source
 from portage_ext.limits import deltas as bounds
 from portage_ext.model.delta import Compressor, Delta
+from portage_ext.model.digest import blake2b
 
 _LEVEL: Final = "-3"
 """Higher levels save a few more bytes of a rebuild, and take a hundred times as long."""
@@ -130,7 +130,7 @@ def _size(file: IO[bytes]) -> int:
 
 
 def _digest(blocks: Iterable[bytes | memoryview]) -> str:
-    digest = hashlib.blake2b()
+    digest = blake2b()
     for block in blocks:
         digest.update(block)
     return digest.hexdigest()

@@ -27,6 +27,7 @@ from portage_ext.gpkg.container import SIGNATURE_SUFFIX, VERSION_FILE, Container
 from portage_ext.gpkg.manifest import Record
 from portage_ext.gpkg.source import Source, open_package
 from portage_ext.gpkg.tar import BLOCK, Member
+from portage_ext.model.digest import blake2b
 
 _SMALL: Final = 256 * limits.KIB
 """Up to this number of bytes, threads cost more time than they save."""
@@ -165,7 +166,7 @@ class _Hashing:
 
     def __init__(self, fd: int, member: Member) -> None:
         self._size = member.size
-        self._blake2b = hashlib.blake2b()
+        self._blake2b = blake2b()
         self._sha512 = hashlib.sha512()
         both: tuple[Digester, ...] = (self._blake2b, self._sha512)
         self._threads = [threading.Thread(target=self._run, args=(fd, member, one), daemon=True) for one in both]

@@ -1,4 +1,4 @@
-/* Digests of many pieces of bytes at once: each lane of a vector register has a piece of its own.
+/* Digests of many pieces of bytes at once: each lane of a vector register has a piece of its own. And BLAKE2b of one long stream.
  *
  * The digest of one piece is a chain of steps that wait for each other, and leaves most of a CPU idle. Here 16 pieces (MD5, SHA1)
  * or 8 pieces (BLAKE2b, SHA512) go through the same steps together. This module only computes: it reads no file, decides
@@ -272,18 +272,91 @@ INLINE void blake2b(lanes *the, size_t blocks) {
     memcpy(the->count, &count, sizeof count);
 }
 
+/* One stream of BLAKE2b: its 16 words are four rows of a register each, and a step is done in all columns at once. Its steps wait for
+ * each other, so the rows that are turned between two steps are those that are not needed at once, and never `b`. */
+typedef uint64_t row __attribute__((vector_size(32)));
+typedef uint8_t bytes32 __attribute__((vector_size(32)));
+typedef struct {
+    uint64_t state[8], count; /* bytes so far */
+} stream;
+
+#if defined(__clang__)
+#define ORDER(x, i, j, k, l) __builtin_shufflevector(x, x, i, j, k, l)
+#define BYTES(x, ...) (row) __builtin_shufflevector((bytes32)(x), (bytes32)(x), __VA_ARGS__)
+#else
+#define ORDER(x, i, j, k, l) __builtin_shuffle(x, (row){i, j, k, l})
+#define BYTES(x, ...) (row) __builtin_shuffle((bytes32)(x), (bytes32){__VA_ARGS__})
+#endif
+/* AVX2 has no turn by any number of bits, but one by whole bytes. */
+#define TURN_24(x)                                                                                                    \
+    BYTES(x, 3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10, 19, 20, 21, 22, 23, 16, 17, 18, 27, 28, 29, 30, 31, \
+          24, 25, 26)
+#define TURN_16(x)                                                                                                    \
+    BYTES(x, 2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19, 20, 21, 22, 23, 16, 17, 26, 27, 28, 29, 30, \
+          31, 24, 25)
+
+INLINE uint64_t little(const uint8_t *at) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return LITTLE64(word);
+}
+
+/* `blocks` whole blocks from `at`; `last` is all ones for the last block of the stream, and `bytes` what each block counts. */
+INLINE void stream_blocks(stream *the, const uint8_t *at, size_t blocks, uint64_t bytes, uint64_t last, int by_bytes) {
+    const row low = {BLAKE2B_IV[0], BLAKE2B_IV[1], BLAKE2B_IV[2], BLAKE2B_IV[3]};
+    const row high = {BLAKE2B_IV[4], BLAKE2B_IV[5], BLAKE2B_IV[6], BLAKE2B_IV[7]};
+    row first, second;
+    memcpy(&first, the->state, sizeof first);
+    memcpy(&second, the->state + 4, sizeof second);
+    uint64_t count = the->count;
+    for (; blocks--; at += 128) {
+        count += bytes;
+        row a = first, b = second, c = low, d = high ^ (row){count, 0, last, 0};
+#define WORDS(i, j, k, l) ((row){little(at + 8 * (i)), little(at + 8 * (j)), little(at + 8 * (k)), little(at + 8 * (l))})
+#define COLUMNS(x, y)                                      \
+    a = (a + (x)) + b;                                     \
+    d = ROR(d ^ a, 32);                                    \
+    c += d;                                                \
+    b = by_bytes ? TURN_24(b ^ c) : ROR(b ^ c, 24);        \
+    a = (a + (y)) + b;                                     \
+    d = by_bytes ? TURN_16(d ^ a) : ROR(d ^ a, 16);        \
+    c += d;                                                \
+    b = ROR(b ^ c, 63);
+#pragma GCC unroll 12
+        for (int round = 0; round < 12; round++) {
+            const uint8_t *s = SIGMA[round < 10 ? round : round - 10];
+            COLUMNS(WORDS(s[0], s[2], s[4], s[6]), WORDS(s[1], s[3], s[5], s[7]))
+            a = ORDER(a, 3, 0, 1, 2), d = ORDER(d, 2, 3, 0, 1), c = ORDER(c, 1, 2, 3, 0);
+            COLUMNS(WORDS(s[14], s[8], s[10], s[12]), WORDS(s[15], s[9], s[11], s[13]))
+            a = ORDER(a, 1, 2, 3, 0), d = ORDER(d, 2, 3, 0, 1), c = ORDER(c, 3, 0, 1, 2);
+        }
+#undef COLUMNS
+#undef WORDS
+        first ^= a ^ c;
+        second ^= b ^ d;
+    }
+    memcpy(the->state, &first, sizeof first);
+    memcpy(the->state + 4, &second, sizeof second);
+    the->count = count;
+}
+
 typedef void (*compress)(lanes *, size_t);
-#define LEVEL(name, attribute)                                                            \
+typedef void (*advance)(stream *, const uint8_t *, size_t, uint64_t, uint64_t);
+#define LEVEL(name, attribute, by_bytes)                                                          \
     attribute static void md5_##name(lanes *the, size_t blocks) { md5(the, blocks); }     \
     attribute static void sha1_##name(lanes *the, size_t blocks) { sha1(the, blocks); }   \
     attribute static void sha512_##name(lanes *the, size_t blocks) { sha512(the, blocks); } \
-    attribute static void blake2b_##name(lanes *the, size_t blocks) { blake2b(the, blocks); }
+    attribute static void blake2b_##name(lanes *the, size_t blocks) { blake2b(the, blocks); }                              \
+    attribute static void stream_##name(stream *the, const uint8_t *at, size_t blocks, uint64_t bytes, uint64_t last) { \
+        stream_blocks(the, at, blocks, bytes, last, by_bytes);                                                          \
+    }
 #define FUNCTIONS(name) {md5_##name, sha1_##name, blake2b_##name, sha512_##name}
-LEVEL(plain, )
+LEVEL(plain, , 0)
 #if defined(__x86_64__)
-LEVEL(avx2, __attribute__((target("avx2"))))
-LEVEL(avx512, __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512"))))
+LEVEL(avx2, __attribute__((target("avx2"))), 1)
+LEVEL(avx512, __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,prefer-vector-width=512"))), 0)
 static const compress COMPRESS[3][4] = {FUNCTIONS(plain), FUNCTIONS(avx2), FUNCTIONS(avx512)};
+static const advance ADVANCE[3] = {stream_plain, stream_avx2, stream_avx512};
 static const char *const LEVELS[] = {"plain", "avx2", "avx512"};
 static int best_level(void) {
     __builtin_cpu_init();
@@ -294,6 +367,7 @@ static int best_level(void) {
 }
 #else
 static const compress COMPRESS[1][4] = {FUNCTIONS(plain)};
+static const advance ADVANCE[1] = {stream_plain};
 static const char *const LEVELS[] = {"plain"};
 static int best_level(void) { return 0; }
 #endif
@@ -476,6 +550,110 @@ end:
     return result;
 }
 
+/* The object Blake2b, with the methods of hashlib's that are used. Between two calls `held` has what is left of the bytes so far:
+ * never nothing once there was something, because the last block is another than the others. */
+typedef struct {
+    PyObject_HEAD
+    stream the;
+    advance step;
+    size_t filled; /* bytes in `held` */
+    int busy;      /* a thread is in `update` without the GIL */
+    uint8_t held[128];
+} hashing;
+
+static PyObject *hashing_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    int level = -1;
+    static char *names[] = {"level", NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|i", names, &level)) return NULL;
+    if (level > best_level()) {
+        PyErr_SetString(PyExc_ValueError, "no such level");
+        return NULL;
+    }
+    hashing *self = (hashing *)PyType_GenericAlloc(type, 0); /* all zero */
+    if (!self) return NULL;
+    memcpy(self->the.state, ALGORITHMS[2].start, sizeof self->the.state);
+    self->step = ADVANCE[level < 0 ? best_level() : level];
+    return (PyObject *)self;
+}
+
+static void hashing_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+static void hashing_add(hashing *self, const uint8_t *data, size_t size) {
+    if (!size) return;
+    size_t room = sizeof self->held - self->filled;
+    if (size > room) {
+        memcpy(self->held + self->filled, data, room);
+        self->step(&self->the, self->held, 1, 128, 0);
+        data += room;
+        size -= room;
+        size_t blocks = (size - 1) / 128;
+        self->step(&self->the, data, blocks, 128, 0);
+        data += blocks * 128;
+        size -= blocks * 128;
+        self->filled = 0;
+    }
+    memcpy(self->held + self->filled, data, size);
+    self->filled += size;
+}
+
+static int hashing_busy(hashing *self) {
+    if (self->busy) PyErr_SetString(PyExc_RuntimeError, "another thread is hashing");
+    return self->busy;
+}
+
+static PyObject *hashing_update(PyObject *object, PyObject *data) {
+    hashing *self = (hashing *)object;
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)) return NULL;
+    /* Asked after the buffer was taken, which may run code of the object. */
+    if (hashing_busy(self)) {
+        PyBuffer_Release(&view);
+        return NULL;
+    }
+    if (view.len < 2048) {
+        hashing_add(self, view.buf, (size_t)view.len);
+    } else {
+        self->busy = 1;
+        Py_BEGIN_ALLOW_THREADS;
+        hashing_add(self, view.buf, (size_t)view.len);
+        Py_END_ALLOW_THREADS;
+        self->busy = 0;
+    }
+    PyBuffer_Release(&view);
+    Py_RETURN_NONE;
+}
+
+static PyObject *hashing_hexdigest(PyObject *object, PyObject *nothing) {
+    (void)nothing;
+    hashing *self = (hashing *)object;
+    if (hashing_busy(self)) return NULL;
+    stream end = self->the;
+    uint8_t block[128] = {0};
+    char text[128];
+    memcpy(block, self->held, self->filled);
+    self->step(&end, block, 1, self->filled, ~(uint64_t)0);
+    for (int i = 0; i < 64; i++) {
+        unsigned value = (unsigned)(end.state[i / 8] >> (8 * (i % 8))) & 255;
+        text[2 * i] = "0123456789abcdef"[value >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[value & 15];
+    }
+    return PyUnicode_FromStringAndSize(text, sizeof text);
+}
+
+static PyMethodDef HASHING_METHODS[] = {
+    {"update", hashing_update, METH_O, "update(data): the next bytes of the stream"},
+    {"hexdigest", hashing_hexdigest, METH_NOARGS, "hexdigest(): of the bytes so far"},
+    {NULL, NULL, 0, NULL},
+};
+static PyType_Slot HASHING_SLOTS[] = {
+    {Py_tp_new, hashing_new}, {Py_tp_dealloc, hashing_dealloc}, {Py_tp_methods, HASHING_METHODS}, {0, NULL}};
+static PyType_Spec HASHING = {"portage_ext.model._lanes.Blake2b", sizeof(hashing), 0, Py_TPFLAGS_DEFAULT, HASHING_SLOTS};
+
 static PyMethodDef METHODS[] = {
     {"digests", digests, METH_VARARGS, "digests(algorithm, pieces, level=-1): the digest of each piece, in order"},
     {NULL, NULL, 0, NULL},
@@ -493,6 +671,10 @@ static int fill(PyObject *module) {
     }
     int failed = PyModule_AddObjectRef(module, "LEVELS", levels);
     Py_DECREF(levels);
+    PyObject *type = failed ? NULL : PyType_FromModuleAndSpec(module, &HASHING, NULL);
+    if (!type) return -1;
+    failed = PyModule_AddObjectRef(module, "Blake2b", type);
+    Py_DECREF(type);
     return failed;
 }
 

@@ -21,6 +21,8 @@ from portage_ext.errors.trust import CorruptFileError, ShortFileError
 from portage_ext.fetch import direct, sinks
 from portage_ext.fetch.sinks import FileSink
 from portage_ext.fetch.transfer import Transfer
+from portage_ext.model import digest
+from tests.testkit.compiled import compiled
 
 # No two of the blocks that it is cut into are the same, and it is quickly made.
 DATA = (random.Random(1).randbytes(limits.MIB + 4321) * 13)[: 13 * limits.MIB + 4321]
@@ -57,21 +59,21 @@ def late(ended: threading.Event) -> Callable[[sinks._Lane], None]:
         while (block := lane._queue.get()) is not None:
             while not lane._queue.full() and not ended.is_set():
                 ended.wait(0.001)
-            assert not isinstance(block, tuple)
             lane._digest.update(block)
 
     return consume
 
 
+@BY
 @pytest.mark.parametrize("names", [("BLAKE2B",), ("BLAKE2B", "SHA512")])
 def test_no_buffer_is_filled_again_before_it_was_hashed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], spliced: bool
 ) -> None:
     ended = threading.Event()
     monkeypatch.setattr(sinks._Lane, "_consume", late(ended))
     digests = {name: hashlib.new(name.lower(), DATA).hexdigest() for name in names}
     sink = FileSink(tmp_path / "file", len(DATA), digests)
-    receive(sink, DATA)
+    receive(sink, DATA, spliced=spliced)
     ended.set()
     sink.finish("test")
     sink.close()
@@ -86,6 +88,22 @@ def test_one_wrong_byte_of_a_large_file_is_found(tmp_path: Path, at: int, splice
     with pytest.raises(CorruptFileError):
         sink.finish("test")
     sink.close()
+
+
+@BY
+@pytest.mark.parametrize("built", [False, True])
+def test_the_compiled_digest_accepts_and_refuses_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: bool, spliced: bool
+) -> None:
+    module = compiled("portage_ext.model._lanes") if built else None
+    monkeypatch.setattr(digest, "_lanes", lambda: (module, frozenset(["BLAKE2B"] if built else ())))
+    for data in (DATA, DATA[:-1] + b"?"):
+        sink = FileSink(tmp_path / "file", len(DATA), {"BLAKE2B": DIGESTS["BLAKE2B"]})
+        assert isinstance(sink._digests._hashes["BLAKE2B"], hashlib.blake2b) is not built
+        receive(sink, data, spliced=spliced)
+        with contextlib.nullcontext() if data == DATA else pytest.raises(CorruptFileError):
+            sink.finish("test")
+        sink.close()
 
 
 def forbidding(where: str, monkeypatch: pytest.MonkeyPatch, number: int = errno.EINVAL, after: int = 0) -> None:
