@@ -60,7 +60,7 @@ def _or_refused(read: Callable[[], dict[str, bytes]]) -> dict[str, bytes] | None
 
 
 def digests(data: bytes) -> None:
-    """The first byte of each piece says how long it is, up to two blocks and a bit."""
+    """The first byte of each piece says how long it is, up to two blocks and a bit; and one stream of them all."""
     lanes = module("model._lanes")
     pieces: list[bytes] = []
     while data and len(pieces) < 200:
@@ -71,6 +71,12 @@ def digests(data: bytes) -> None:
         expected = [hashlib.new(name.lower(), piece).digest() for piece in pieces]
         for level in range(len(lanes.LEVELS)):
             assert lanes.digests(name, pieces, level) == expected
+    whole = hashlib.blake2b(b"".join(pieces)).hexdigest()
+    for level in range(len(lanes.LEVELS)):
+        stream = lanes.Blake2b(level)
+        for piece in pieces:
+            stream.update(piece)
+        assert stream.hexdigest() == whole
 
 
 def records(data: bytes) -> None:
