@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
 from portage_ext.model.digest import many
 from portage_ext.model.release import PLAIN_FORM
+from portage_ext.records import record
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
 
 KEPT: Final = ".portage-ext.blocks"
@@ -41,12 +42,29 @@ Bytes = bytes | memoryview
 """Of the 40 MB of an index of 30,000 packages, most is only hashed and written again, so it is not copied."""
 
 
+@record(eq=False)
+class Read:
+    """What was read of a release: each form of its index in one piece, and where each block begins in it, and the last ends."""
+
+    forms: Mapping[str, memoryview]
+    begins: Mapping[str, Sequence[int]]
+
+    def part(self, name: str, first: int, behind: int) -> memoryview:
+        """The blocks from number ``first`` to that before ``behind``, in the form ``name``."""
+        begins = self.begins[name]
+        return self.forms[name][begins[first] : begins[behind]]
+
+
+Place = tuple[Read, int]
+"""What was read of a release, and the number of a block in it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Consecutive entries of an index: their text and its digest, and in ``record`` a line ``NAME SIZE MTIME`` for each.
 
     ``gz`` and ``zst`` are the text, compressed; empty if it was not compressed yet. ``known``: this host says that these bytes
-    were made of the text.
+    were made of the text. ``place`` is where it was read.
     """
 
     text: Bytes
@@ -55,7 +73,16 @@ class Block:
     gz: Bytes = b""
     zst: Bytes = b""
     known: bool = False
+    place: Place | None = None
     _rest: list[bytes] = field(default_factory=list, init=False, repr=False)
+    _count: list[int] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def count(self) -> int:
+        """How many packages it has."""
+        if not self._count:
+            self._count.append(self.record.count(b"\n"))
+        return self._count[0]
 
     @property
     def identity(self) -> bytes:
@@ -64,10 +91,15 @@ class Block:
             self._rest.append(digest(b"".join(digests([self.gz, self.zst, self.record]))))
         return self.digest + self._rest[0]
 
+    def form(self, name: str) -> Bytes:
+        """The block in the form ``name``."""
+        return self.gz if name == GZIP else self.zst if name == ZSTD else self.text
+
     def as_known(self) -> Block:
         """The same block, ``known``."""
-        made = Block(self.text, self.digest, self.record, self.gz, self.zst, known=True)
+        made = Block(self.text, self.digest, self.record, self.gz, self.zst, True, self.place)
         made._rest.extend(self._rest)
+        made._count.extend(self._count)
         return made
 
 
@@ -87,7 +119,7 @@ class Entries(Mapping[str, bytes]):
     def _where(self) -> Mapping[str, int]:
         """The number of the block of each path."""
         if not self._places:
-            counts = (repeat(number, block.record.count(b"\n")) for number, block in enumerate(self._blocks))
+            counts = (repeat(number, block.count) for number, block in enumerate(self._blocks))
             self._places.update(zip(self.names(), chain.from_iterable(counts), strict=True))
         return self._places
 
@@ -109,10 +141,10 @@ class Entries(Mapping[str, bytes]):
         return text
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._where)
+        return chain.from_iterable(names(block.record) for block in self._blocks)
 
     def __len__(self) -> int:
-        return sum(block.record.count(b"\n") for block in self._blocks)
+        return sum(block.count for block in self._blocks)
 
     def __contains__(self, path: object) -> bool:
         return path in self._known or path in self._where
@@ -127,13 +159,27 @@ def names(record: bytes) -> list[str]:
     return [line.partition(" ")[0] for line in text.split("\n")[:-1]]
 
 
+def distinct(record: bytes) -> int:
+    """How many different names a record has."""
+    try:
+        from portage_ext.releases.pool._look import distinct as counted
+    except ImportError:
+        counted = _uncounted
+    found = counted(record)
+    return len(set(names(record))) if found is None else found
+
+
+def _uncounted(record: bytes) -> int | None:
+    return None
+
+
 def categories(blocks: Iterable[Block]) -> set[str]:
     """The categories of the packages in ``blocks``."""
     found: set[str] = set()
     for block in blocks:
         first = block.record.partition(b"/")[0]
         # Nearly always, all packages of a block are of one category.
-        if block.record.startswith(first + b"/") and block.record.count(b"\n%s/" % first) + 1 == block.record.count(b"\n"):
+        if block.record.startswith(first + b"/") and block.record.count(b"\n%s/" % first) + 1 == block.count:
             found.add(first.decode())
         else:
             found |= {name.partition("/")[0] for name in names(block.record)}
@@ -230,6 +276,21 @@ def cut(text: Bytes, sizes: Iterable[int]) -> list[memoryview]:
     return found if at == len(text) and all(found) else []
 
 
+def joined(blocks: Sequence[Block], name: str) -> Iterator[Bytes]:
+    """The bytes of ``blocks`` in the form ``name``, in order; those that were read side by side are one piece."""
+    first = 0
+    while first < len(blocks):
+        place, behind = blocks[first].place, first + 1
+        if place is None:
+            yield blocks[first].form(name)
+        else:
+            read, number = place
+            while behind < len(blocks) and blocks[behind].place == (read, number + behind - first):
+                behind += 1
+            yield read.part(name, number, number + behind - first)
+        first = behind
+
+
 # --- the files of a release
 
 
@@ -247,15 +308,15 @@ def files_of(blocks: Sequence[Block], plain: int, stamp: int) -> dict[str, bytes
 _DAMAGE: Final = (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Found:
     """The index of a release: its header (with the empty line after it), and its blocks, none if it does not say what they are,
-    or if something was changed. ``bodies`` are the blocks of each form in one piece.
+    or if something was changed. ``whole``: all of it was read there.
     """
 
     head: bytes = b""
     blocks: tuple[Block, ...] = ()
-    bodies: Mapping[str, memoryview] = field(default_factory=dict)
+    whole: bool = False
 
 
 def of_release(directory: Path) -> Found:
@@ -271,13 +332,17 @@ def of_release(directory: Path) -> Found:
         parts = [cut(body, part) for body, part in zip(bodies, sizes, strict=True)]
     except _DAMAGE:
         return Found()
+    forms = _FILES[:3]
+    begun = {name: list(accumulate(part, initial=0)) for name, part in zip(forms, sizes, strict=False)}
+    read = Read(dict(zip(forms, bodies, strict=False)), begun)
     found = tuple(
-        Block(text, of, bytes(record), gz, zst) for of, text, gz, zst, record in zip(digests(parts[0]), *parts, strict=True)
+        Block(text, of, bytes(record), gz, zst, place=(read, number))
+        for number, (of, text, gz, zst, record) in enumerate(zip(digests(parts[0]), *parts, strict=True))
     )
     identified(found)
     if [block.identity for block in found] != identities or not head.endswith(b"\n\n"):
         return Found()
-    return Found(head, found, dict(zip(_FILES, bodies[:3], strict=False)))
+    return Found(head, found, whole=True)
 
 
 def compared(directory: Path, others: Iterable[Block]) -> Found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,31 +14,30 @@ from portage_ext.index.forms import FORMS
 from portage_ext.index.text import read_header
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import DELTAS, PLAIN_FORM
+from portage_ext.records import record
 from portage_ext.releases import pages
-from portage_ext.releases.blocks import Block, Bytes, Entries, Found, entry_of, split, texts
+from portage_ext.releases.blocks import Block, Entries, Found, distinct, entry_of, joined, split, texts
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Contents:
     """An index: header values, and the text of each entry by PATH. ``text`` is everything after the header, or None if that is
     what ``blocks`` say.
 
-    ``blocks`` are its parts, if they are known, and ``bodies`` these parts in one piece for each form, if they are in memory
-    like this.
+    ``blocks`` are its parts, if they are known.
     """
 
     header: Mapping[str, str]
     entries: Mapping[str, bytes]
     text: bytes | None
     blocks: tuple[Block, ...] = ()
-    bodies: Mapping[str, Bytes] = field(default_factory=dict)
 
     @property
     def body(self) -> bytes:
         """Everything after the header."""
         if self.text is not None:
             return self.text
-        return bytes(self.bodies[PLAIN_FORM]) if self.bodies else b"".join(block.text for block in self.blocks)
+        return b"".join(joined(self.blocks, PLAIN_FORM))
 
     def entry(self, path: str) -> IndexEntry:
         """The values of one entry, including those that it inherits from the header."""
@@ -89,15 +87,14 @@ def of_blocks(header: Mapping[str, str], blocks: Sequence[Block], where: str, *,
     Raises InvalidIndexError if two entries have the same path; without ``unique``, nobody looks.
     """
     entries = Entries(blocks)
-    if unique and len(set(entries.names())) != len(entries):
+    if unique and distinct(b"".join(block.record for block in blocks)) != len(entries):
         raise InvalidIndexError(where, "two entries have the same path")
     return Contents(header, entries, None, tuple(blocks))
 
 
 def of_found(found: Found, where: str, *, unique: bool) -> Contents:
     """The same for the blocks of a release."""
-    made = of_blocks(header_of(found.head, where), found.blocks, where, unique=unique)
-    return replace(made, bodies=found.bodies)
+    return of_blocks(header_of(found.head, where), found.blocks, where, unique=unique)
 
 
 def apart(before: Contents, after: Contents) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
@@ -152,7 +149,7 @@ _FILE: Final = ("SIZE", "MD5", "SHA1", *STRONG)
 """The keys that differ if and only if the file differs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """The same package (CPV and slot) as another file: what differs, by key of the index, old and new."""
 
@@ -173,7 +170,7 @@ class Change:
         return [name for name in names if self.before.get(name) != self.after.get(name)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Difference:
     """The changes from one release to another, sorted by name. A package with a changed file is rebuilt."""
 

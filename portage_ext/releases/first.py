@@ -9,13 +9,13 @@ killed run loses nothing. A toolchain package that itself needs new versions of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from portage_ext.errors import InvalidContractError
 from portage_ext.index.keys import INHERITED
 from portage_ext.model import IndexEntry
 from portage_ext.model.contract import KEY, SymbolContract
+from portage_ext.records import record, replace
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.gates import described
 from portage_ext.releases.made import First
@@ -27,7 +27,7 @@ _ALL: Final = "*"
 """In place of a version: what a package without a contract needs of a library."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Part:
     """What is published now: its index. If nothing is ``waiting``, it is everything.
 
@@ -39,7 +39,7 @@ class Part:
     waiting: Waiting | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Fresh:
     path: str
     name: str

@@ -12,9 +12,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from stat import S_ISREG
 from typing import Final
+
+from portage_ext.records import record
 
 _FICLONE: Final = 0x40049409
 """ioctl_ficlone(2)."""
@@ -22,7 +23,7 @@ UNLINKABLE: Final = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOP
 _UNCLONABLE: Final = frozenset({errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.ETXTBSY, errno.ENOSYS})
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Placed:
     """How many files were linked, cloned and copied, and the bytes that were copied."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ from portage_ext.errors import InvalidCpvError, InvalidEntryError
 from portage_ext.errors.releases import Finding
 from portage_ext.model import IndexEntry
 from portage_ext.model.release import Release
+from portage_ext.records import field, record
 from portage_ext.releases.contents import Contents, Difference
 from portage_ext.releases.linking import Placed
 from portage_ext.releases.note import Hold, Note, Waiting
@@ -23,7 +23,7 @@ At = Callable[[str], Path]
 """Where the file of a path in an index is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class First:
     """The names of the packages that clients get first, as patterns, and how long the others then wait, in seconds."""
 
@@ -39,7 +39,7 @@ class First:
         return any(fnmatchcase(name, pattern) for pattern in self.toolchain)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Terms:
     """Validity of a Release and grace time of clients in seconds, keys valid next (None: as before)."""
 
@@ -50,7 +50,7 @@ class Terms:
     """What clients get before the rest (releases/first); None: everything is published at once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Source:
     """Where content comes from: a directory with an index, the lock to hold while it is read, and how to refresh it first."""
 
@@ -77,7 +77,7 @@ class Source:
     documents: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offered:
     """The deltas of a release: how many, the bytes of their files, and the bytes that a client saves who uses them all."""
 
@@ -89,7 +89,7 @@ class Offered:
         return f"{counted(self.count, 'delta')} of {size(self.size)}, to save clients {size(self.saved)}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Published:
     """What a run did. If nothing differs, ``release`` is None, ``number`` is the live release, and all counts are 0.
 
@@ -111,7 +111,7 @@ class Published:
     deltas: Offered | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Snapshot:
     """What a release will be made of: its index, and its files, which are in the pool."""
 
@@ -133,14 +133,14 @@ class Snapshot:
     """The digest in the source of each block of the index, if both have the same blocks."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Same:
     """Clients would see no difference to the live release."""
 
     waiting: Waiting | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Staged:
     """A release in the making, before it is signed: ``before`` is what the channel serves, from ``live`` (None: nothing yet).
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from portage_ext import limits
 from portage_ext.errors.releases import TreeError
+from portage_ext.records import field, record
 from portage_ext.words import counted, minute
 
 NOTE_NAME: Final = ".release.json"
@@ -33,7 +33,7 @@ UNTIL: Final = "until you run portage-ext publish or promote for it"
 """What ends a hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hold:
     """A channel was rolled back to ``release`` at ``since`` (seconds since 1970) by the user ``by``, and stays there."""
 
@@ -46,7 +46,7 @@ class Hold:
         return f"held at release {self.release} (rolled back {when} by {self.by})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Waiting:
     """``packages`` are not published yet, because some of them need symbol versions that clients have only with ``toolchain``.
 
@@ -68,7 +68,7 @@ class Waiting:
         return f"{who} {verb} until {minute(self.until)}, so that clients first get {', '.join(self.toolchain)}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Note:
     """``content`` is the release in which this content appeared first, ``origin`` how it came here.
 
@@ -91,10 +91,14 @@ class Note:
 
     def emit(self) -> bytes:
         values = {"content": self.content, "origin": self.origin, "carried": dict(self.carried)}
-        held = {} if self.hold is None else {"hold": asdict(self.hold)}
+        held = {} if self.hold is None else {"hold": _values(self.hold)}
         arrived = {"arrived": dict(self.arrived)} if self.arrived else {}
-        waiting = {} if self.waiting is None else {"waiting": asdict(self.waiting)}
+        waiting = {} if self.waiting is None else {"waiting": _values(self.waiting)}
         return json.dumps(values | held | arrived | waiting).encode()
+
+
+def _values(one: Hold | Waiting) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__match_args__}
 
 
 def read_note(path: Path, number: int) -> Note:

@@ -20,20 +20,20 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from portage_ext import files
 from portage_ext.errors.releases import Finding, PublishError, TreeError
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
 from portage_ext.model import builder
 from portage_ext.model.release import DELTAS, PLAIN_FORM, IndexFile, Release
+from portage_ext.records import replace
 from portage_ext.releases import beside, blocks, pages, roots
 from portage_ext.releases import contents as indices
 from portage_ext.releases.blocks import Bytes
 from portage_ext.releases.contents import Contents, Difference, difference
 from portage_ext.releases.gates import GATES, Candidate, Gate, passed, run_gates
-from portage_ext.releases.in_place import Detach
 from portage_ext.releases.linking import Placed
 from portage_ext.releases.made import At, Deltas, Pages, Published, Same, Snapshot, Source, Staged, Terms
 from portage_ext.releases.note import NOTE_NAME, Hold, Note
@@ -43,13 +43,29 @@ from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 if TYPE_CHECKING:
+    from portage_ext.releases.in_place import Detach
     from portage_ext.releases.pool.looked import Looked
     from portage_ext.releases.pool.released import Released
-    from portage_ext.releases.restamp import Forms
+    from portage_ext.releases.restamp import Compressing, Forms
 
+_FLUSH_FROM: Final = 1 << 20
+"""Bytes of a file that the disk begins to write while others are written and hashed."""
 _HTTP_TOLERANCE: Final = 5
 """Portage asks a web server for what was modified more than 5 s after the TIMESTAMP that it has (util/_urlopen.py): files
 dated so are asked for again exactly when their TIMESTAMP is another, even where two releases are a second apart."""
+
+
+_NOTHING: Final = Difference((), (), ())
+
+
+@contextlib.contextmanager
+def _threads() -> Iterator[Executor]:
+    """A thread for each CPU. What they have not begun when the block ends is dropped, as it is after an error."""
+    threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 class Publisher:
@@ -191,6 +207,12 @@ class Publisher:
     def _make(
         self, channel: str, source: Source, gates: Sequence[Gate], *, force: str = "", may_lose: bool = True
     ) -> Published:
+        with _threads() as threads:
+            return self._made(channel, source, gates, threads, force=force, may_lose=may_lose)
+
+    def _made(
+        self, channel: str, source: Source, gates: Sequence[Gate], threads: Executor, *, force: str, may_lose: bool
+    ) -> Published:
         number, root = self.tree.recover(), roots.beside(self.tree.root)
         live, known = self.tree.channels().get(channel), self.tree.known()
         for one in {max(known), live or max(known)} if known else ():
@@ -203,28 +225,28 @@ class Publisher:
             if live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live):
                 force = force or beside.ANNOUNCED
         from portage_ext.releases import taking  # here and below: after-emerge may have nothing to publish
+        from portage_ext.releases.restamp import Compressing
 
         wants = taking.Wants(self._terms, self._pages is not None, force, may_lose)
-        staged = taking.take(self.tree, channel, live, source, wants, int(self._clock()))
+        compressing = Compressing(threads)
+        staged = taking.take(self.tree, channel, live, source, wants, int(self._clock()), compressing.begin)
         if isinstance(staged, Same):
             assert live is not None
             warnings = self._judge_live(channel, live, gates) if self._insist else ()
-            nothing = Difference((), (), ())
-            return Published(live, None, nothing, 0, 0, Placed(), warnings=warnings, waiting=staged.waiting)
+            return Published(live, None, _NOTHING, 0, 0, Placed(), warnings=warnings, waiting=staged.waiting)
         repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
-        staged, forms = self._stamped(channel, number, staged, source, repository)
+        staged, forms = self._stamped(channel, number, staged, source, repository, compressing)
         waits = staged.waiting is not None and source.kept is None
         origin = f"{source.origin}, the toolchain first" if waits else source.origin
         note = Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)
         candidate = Candidate(self.tree.staging, channel, staged.contents, forms, staged.fresh, staged.unseen)
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-            # The forms are hashed while they are written and judged.
-            listed = publish.index_files_begun({name: forms.parts(name) for name in forms}, threads)
-            self._write(staged, forms, note)
-            # People know a package by its path in PKGDIR.
-            findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
-            warnings = passed(findings, channel, self.tree.staging)
-            release = self._sign(channel, number, listed(), repository)
+        # The forms are hashed while they are written and judged.
+        listed = publish.index_files_begun({name: forms.parts(name) for name in forms}, threads)
+        self._write(staged, forms, note)
+        # People know a package by its path in PKGDIR.
+        findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
+        warnings = passed(findings, channel, self.tree.staging)
+        release = self._sign(channel, number, listed(), repository)
         self.tree.link_root(self.tree.staging)
         if self._released is not None:
             self._released.add(self.tree.root, release)
@@ -249,7 +271,9 @@ class Publisher:
         findings = run_gates(gates, Candidate(directory, channel, contents, forms, tuple(contents.entries)))
         return passed(findings, channel, directory, live)
 
-    def _stamped(self, channel: str, number: int, staged: Snapshot, source: Source, repository: str) -> tuple[Snapshot, Forms]:
+    def _stamped(
+        self, channel: str, number: int, staged: Snapshot, source: Source, repository: str, compressing: Compressing
+    ) -> tuple[Snapshot, Forms]:
         """With its pages and deltas, if it is to have some, and its TIMESTAMP: the index names all."""
         channels, now = self.tree.channels(), int(self._clock())
         stamp = next_timestamp(now, [parse_timestamp(staged.before.header.get("TIMESTAMP", ""))])
@@ -276,7 +300,8 @@ class Publisher:
         earlier = [self.tree.directory(channels[channel])] if channel in channels else []
         from portage_ext.releases.restamp import restamp
 
-        made = restamp(contents, stamp, [*earlier, *([source.directory] if source.content is not None else [])])
+        earlier += [source.directory] if source.content is not None else []
+        made = restamp(contents, stamp, earlier, compressing)
         if self._looked is not None:
             made.contents = replace(made.contents, blocks=self._looked.known(made.contents.blocks))
         return replace(staged, contents=made.contents), made
@@ -323,3 +348,6 @@ class Publisher:
             for part in parts:
                 file.write(part)
             os.fchmod(file.fileno(), 0o644)
+            if sum(map(len, parts)) >= _FLUSH_FROM:
+                file.flush()
+                files.begin_flush(file.fileno())

@@ -1,15 +1,15 @@
 """All forms of an index for a release, with its own TIMESTAMP: clients ignore an index that does not look newer.
 
 A form is a sequence of members or frames, and the first has the header (index/blocks). A block that an earlier release has is
-taken from there, compressed; only others are compressed now. Nobody joins the parts of a form who only writes or hashes it.
+taken from there, compressed; only others are compressed now, by threads, from the moment at which they are known. Nobody joins
+the parts of a form who only writes or hashes it.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from portage_ext.index.blocks import gzip_member, starts, zstd_frame
 from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.index.text import emit_header
 from portage_ext.model.release import PLAIN_FORM
+from portage_ext.records import replace
 from portage_ext.releases import blocks
 from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
@@ -24,14 +25,13 @@ from portage_ext.releases.contents import Contents
 
 @dataclass(slots=True, eq=False)
 class Forms(Mapping[str, bytes]):
-    """The forms of the index ``contents`` by name: each is its head, which is the header, and its body, which is the blocks.
+    """The forms of the index ``contents`` by name: each is its head, which is the header, and the blocks.
 
     ``compressed`` are the digests of the blocks that were compressed for it.
     """
 
     contents: Contents
     heads: Mapping[str, bytes]
-    bodies: Mapping[str, Bytes]
     compressed: frozenset[bytes]
 
     def __getitem__(self, name: str) -> bytes:
@@ -43,38 +43,50 @@ class Forms(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self.heads)
 
-    def parts(self, name: str) -> tuple[bytes, Bytes]:
-        """The head and the body of the form ``name``."""
-        return self.heads[name], self.bodies[name]
+    def parts(self, name: str) -> Sequence[Bytes]:
+        """The head of the form ``name``, and its blocks in few pieces."""
+        return [self.heads[name], *blocks.joined(self.contents.blocks, name)]
 
     def size(self, name: str) -> int:
         """The bytes of the form ``name``."""
         return sum(map(len, self.parts(name)))
 
 
-def restamp(contents: Contents, timestamp: int, earlier: Iterable[Path]) -> Forms:
+class Compressing:
+    """Blocks that ``threads`` compress: zlib and zstd let go of the interpreter."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._begun: dict[bytes, Future[tuple[bytes, bytes]]] = {}
+
+    def begin(self, block: Block) -> None:
+        """Compress ``block``, if it is not compressed yet."""
+        if not (block.gz and block.zst) and block.digest not in self._begun:
+            self._begun[block.digest] = self._threads.submit(_compressed, bytes(block.text))
+
+    def done(self, block: Block) -> Block:
+        """``block`` with its compressed forms; it was begun."""
+        if block.gz and block.zst:
+            return block
+        gz, zst = self._begun[block.digest].result()
+        return replace(block, gz=gz, zst=zst, place=None)
+
+
+def restamp(contents: Contents, timestamp: int, earlier: Iterable[Path], compressing: Compressing) -> Forms:
     """All forms of the index ``contents`` with ``timestamp`` (seconds since 1970), after the releases in ``earlier``."""
     header = {**contents.header, "TIMESTAMP": str(timestamp)}
     head = emit_header(header)
     parts = contents.blocks or tuple(_known(contents, earlier))
     new = frozenset(block.digest for block in parts if not (block.gz and block.zst))
-    made, bodies = parts, contents.bodies
-    # zlib lets go of the interpreter.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        if new:
-            made = tuple(threads.map(_compressed, parts))
-        if new or not bodies:
-            of = {PLAIN_FORM: [one.text for one in made], GZIP: [one.gz for one in made], ZSTD: [one.zst for one in made]}
-            bodies = dict(zip(of, threads.map(b"".join, of.values()), strict=True))
+    for block in parts:
+        compressing.begin(block)
+    made = tuple(map(compressing.done, parts)) if new else parts
     heads = {PLAIN_FORM: head, GZIP: gzip_member(head, timestamp), ZSTD: zstd_frame(head)}
-    return Forms(replace(contents, header=header, blocks=made, bodies=bodies), heads, bodies, new)
+    return Forms(replace(contents, header=header, blocks=made), heads, new)
 
 
-def _compressed(block: Block) -> Block:
-    if block.gz and block.zst:
-        return block
-    text = bytes(block.text)
-    return replace(block, gz=gzip_member(text), zst=zstd_frame(text))
+def _compressed(text: bytes) -> tuple[bytes, bytes]:
+    return gzip_member(text), zstd_frame(text)
 
 
 def _known(contents: Contents, earlier: Iterable[Path]) -> Iterator[Block]:

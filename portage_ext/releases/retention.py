@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from portage_ext import limits
 from portage_ext.model.release import Release
+from portage_ext.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keep:
     """What is kept of a channel: the newest ``count`` releases, whatever was live within ``age``, and within ``grace`` (s)."""
 

@@ -16,7 +16,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +35,7 @@ from portage_ext.errors.trust import (
 )
 from portage_ext.model.release import FINGERPRINT
 from portage_ext.model.root import Root
+from portage_ext.records import record
 from portage_ext.trust import gpg, openpgp, roots
 from portage_ext.trust import root as root_text
 from portage_ext.trust.keyfiles import joined, only, read_keys
@@ -48,7 +48,7 @@ from portage_ext.words import day
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,6}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offered:
     """A root from a directory, and its signatures (empty: none yet)."""
 

@@ -7,9 +7,8 @@ from the source again. If a package is replaced while it is taken, everything is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from portage_ext.errors.releases import ChangingPkgdirError
 from portage_ext.model import builder
 from portage_ext.model.release import DELTAS, DOCUMENTS, binding
 from portage_ext.policy.losses import check_release
+from portage_ext.records import record, replace
 from portage_ext.releases import beside, pages
 from portage_ext.releases.blocks import Block, categories
 from portage_ext.releases.contents import Contents, apart
@@ -33,7 +33,7 @@ from portage_ext.words import counted
 _NOTHING: Final = Contents({}, {}, b"")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wants:
     """The terms; whether it has pages; ``force``: why also without a difference; ``may_lose``: also if few packages remain."""
 
@@ -43,7 +43,7 @@ class Wants:
     may_lose: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class _Live:
     """The live release, with names in the pool. In the ``former`` form it has the files in itself, at ``paths``."""
 
@@ -55,8 +55,18 @@ class _Live:
     note: Note
 
 
-def take(tree: Tree, channel: str, live: int | None, source: Source, wants: Wants, now: int) -> Snapshot | Same:
+def take(
+    tree: Tree,
+    channel: str,
+    live: int | None,
+    source: Source,
+    wants: Wants,
+    now: int,
+    compress: Callable[[Block], None] = lambda block: None,
+) -> Snapshot | Same:
     """Take what ``source`` has, for ``channel``, whose live release is ``live``, at ``now`` (seconds since 1970).
+
+    ``compress`` is called with each block that the live release does not have, as soon as it is known.
 
     Raises EmptiedReleaseError, ChangingPkgdirError, PoolNameError, InvalidIndexError, TreeError, OSError, and what ``source``
     raises.
@@ -65,7 +75,7 @@ def take(tree: Tree, channel: str, live: int | None, source: Source, wants: Want
         with source.hold():
             source.refresh()
             try:
-                return _taken(tree, channel, live, source, wants, now)
+                return _taken(tree, channel, live, source, wants, now, compress)
             except ReplacedError as error:
                 tree.discard_staging()
                 if attempt == limits.SNAPSHOT_ATTEMPTS:
@@ -74,15 +84,29 @@ def take(tree: Tree, channel: str, live: int | None, source: Source, wants: Want
 
 
 def _taken(
-    tree: Tree, channel: str, live: int | None, source: Source, wants: Wants, now: int, *, fully: bool = False
+    tree: Tree,
+    channel: str,
+    live: int | None,
+    source: Source,
+    wants: Wants,
+    now: int,
+    compress: Callable[[Block], None],
+    *,
+    fully: bool = False,
 ) -> Snapshot | Same:
     """``fully``: read all of the live release, also where it says that it has the same as the source."""
     with ThreadPoolExecutor(2) as threads:
         checked: Future[None] | None = None
         if source.content is None:
-            old = None if live is None else _live(tree, live)
-            looking = threads.submit(_looked, tree, () if old is None else old.index.contents.blocks)
-            index = of_pkgdir(source.directory, source.sizes(), () if old is None else old.index.contents.blocks)
+            reading = threads.submit(lambda: None if live is None else _live(tree, live))
+
+            def serves() -> Sequence[Block]:
+                there = reading.result()
+                return () if there is None else there.index.contents.blocks
+
+            looking = threads.submit(lambda: _looked(tree, serves()))
+            index = of_pkgdir(source.directory, source.sizes(), serves, compress)
+            old = reading.result()
         else:
             index = of_release(source.directory)
             if source.release is not None:
@@ -132,7 +156,7 @@ def _taken(
                 # It is the same only if the live release really has what it says.
                 if fully or source.content is None:
                     return Same(waiting)
-                return _taken(tree, channel, live, source, wants, now, fully=True)
+                return _taken(tree, channel, live, source, wants, now, compress, fully=True)
     if not wants.may_lose:
         gone = [path for path in served if path not in offered]
         check_release(channel, None if old is None else before.entries, new.entries, source.left_out(), gone)
@@ -172,7 +196,7 @@ def _taken(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class _Look:
     """The ``records`` of blocks that were compared with the files of the pool, and the names of files that are otherwise."""
 

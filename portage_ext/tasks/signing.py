@@ -7,22 +7,22 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.errors.trust import GpgError
-from portage_ext.gpkg.verify import Judge, verify_packages
-from portage_ext.host.pkgdir import PkgdirSettings, index_lock, pkgdir_settings, repository_of
 from portage_ext.model import XPAK_SUFFIXES
-from portage_ext.pkgdir.changes import Vouched
-from portage_ext.pkgdir.reindex import Reindexer
-from portage_ext.pkgdir.signatures import SignaturePolicy
-from portage_ext.pkgdir.signing import Signed, packages, sign_pkgdir
-from portage_ext.pkgdir.verified_once import VerifiedOnce
 from portage_ext.tasks.site import Site
 from portage_ext.trust import gpg
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.openpgp import Signature
 from portage_ext.trust.signer import GpgSigner, public_key, signing_key
+
+if TYPE_CHECKING:
+    from portage_ext.gpkg.verify import Judge
+    from portage_ext.host.pkgdir import PkgdirSettings
+    from portage_ext.pkgdir.signatures import SignaturePolicy
+    from portage_ext.pkgdir.signing import Signed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +49,11 @@ class Signing:
 
         With the ``policy`` by which the packages will be indexed, one run of gpg does for both.
         """
-        primary = self.signer.key.primary
-        once = None if policy is None else VerifiedOnce(policy, self.public, primary).signatures
+        primary, once = self.signer.key.primary, None
+        if policy is not None:
+            from portage_ext.pkgdir.verified_once import VerifiedOnce  # here and below: not where only Releases are signed
+
+            once = VerifiedOnce(policy, self.public, primary).signatures
         return gpg.judge_many([self.ring], frozenset({primary}), self._known, once)
 
 
@@ -110,6 +113,9 @@ def sign(
     Packages that could not be signed are in the result. Raises an error only if the whole run failed: GpgError, PkgdirError,
     LockError, UnknownPortageError, MassRemovalError, OSError.
     """
+    from portage_ext.host.pkgdir import index_lock, pkgdir_settings
+    from portage_ext.pkgdir.signing import packages, sign_pkgdir
+
     with signing(site, key=key, homedir=homedir) as by:
 
         def work(of: Sequence[Path], policy: SignaturePolicy | None = None) -> SignedPackages:
@@ -136,6 +142,10 @@ def check(
     jobs: int = 0,
 ) -> CheckedPackages:
     """The signatures that :func:`sign` would find missing; nothing is changed. Raises the same."""
+    from portage_ext.gpkg.verify import verify_packages
+    from portage_ext.host.pkgdir import index_lock, pkgdir_settings
+    from portage_ext.pkgdir.signing import packages
+
     with signing(site, key=key, homedir=homedir) as by:
         if paths:
             return CheckedPackages(by.key, verify_packages(list(paths), by.judge(), digests=True, jobs=jobs))
@@ -150,6 +160,10 @@ def _reindexed(settings: PkgdirSettings, done: Signed, key: str) -> Sequence[Pac
 
     Packages that no key can sign are left out.
     """
+    from portage_ext.host.pkgdir import repository_of
+    from portage_ext.pkgdir.changes import Vouched
+    from portage_ext.pkgdir.reindex import Reindexer
+
     repository = repository_of(settings, lambda pkgdir: contextlib.nullcontext())
 
     def named(paths: Iterable[Path]) -> frozenset[str]:

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from portage_ext.config.publishing import ChannelRules
 from portage_ext.errors import InvalidCpvError, InvalidEntryError, PortageExtError
 from portage_ext.errors.releases import Finding, GateError
-from portage_ext.gpkg.verify import Judge
 from portage_ext.model import IndexEntry
+from portage_ext.records import record
 from portage_ext.releases.contents import Contents
 
 if TYPE_CHECKING:
+    from portage_ext.gpkg.verify import Judge
     from portage_ext.model.vulnerable import Unread, Vulnerable
 
 ENTRY_POINTS: Final = "portage_ext.gates"
@@ -32,7 +32,7 @@ GATES: Final = ("index", "signatures", "closure", "contracts", "licences", "glsa
 """The gates by name, in the order in which they run. A channel has all of them unless portage-ext.toml names others."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Candidate:
     """A staged release: directory, channel, index, and as ``fresh`` the paths that the live release lacks or has otherwise.
 
@@ -105,7 +105,7 @@ class Portage(Protocol):
     def masked(self) -> Masked: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Context:
     """What the gates of a channel need: its rules, the judge of signatures, Portage, and whether everybody can read it."""
 

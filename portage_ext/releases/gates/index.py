@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from portage_ext.index.expand import expand
 from portage_ext.index.forms import GZIP
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import PLAIN_FORM
+from portage_ext.records import record
 from portage_ext.releases.blocks import Bytes
 from portage_ext.releases.gates import Candidate, Context
 from portage_ext.releases.restamp import Forms
@@ -26,7 +26,7 @@ _AT_ONCE_FROM: Final = 32
 """Files for which threads are worth their start."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexGate:
     """The index matches the files: all forms have the same content, clients accept every entry, every file has the size of its
     entry, and every fresh file has the digests of its entry."""

@@ -5,16 +5,21 @@ Of a PKGDIR, only blocks count that it says itself were these in its last releas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from portage_ext.errors.releases import TreeError
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases import blocks, contents
 from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
-from portage_ext.releases.pool.names import named
+from portage_ext.releases.pool.names import named, named_block
+
+_PIECE: Final = 8 << 20
+"""Bytes of an index that are read at once: enough to compute digests side by side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +40,7 @@ class Carried:
 class _Sources(Mapping[str, str]):
     """The paths in the source by name. The names of carried blocks are known only to those who read all of it."""
 
-    plain: bytes
-    where: str
+    pkgdir: Path
     known: dict[str, str]
     whole: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,7 +57,8 @@ class _Sources(Mapping[str, str]):
 
     def _every(self) -> Mapping[str, str]:
         if not self.whole:
-            self.whole = named(contents.parse(self.plain, self.where), self.where).sources
+            plain, where = _read(self.pkgdir)
+            self.whole = named(contents.parse(plain, where), where).sources
         return self.whole
 
 
@@ -85,42 +90,88 @@ def of_release(directory: Path, others: Sequence[Block] | None = None) -> Carrie
         found = blocks.of_release(directory)
     if found.blocks:
         index = contents.of_found(found, str(directory / PLAIN_FORM), unique=others is None)
-        read = (found.head, found.bodies[PLAIN_FORM]) if found.bodies else ()
+        read = (found.head, *blocks.joined(found.blocks, PLAIN_FORM)) if found.whole else ()
         return Carried(index, _Itself(index.entries), plain=read)
     plain, where = _read(directory)
     whole = named(contents.parse(plain, where), where)
     return Carried(whole.contents, whole.sources, plain=(plain,))
 
 
-def of_pkgdir(pkgdir: Path, sizes: Sequence[int], live: Sequence[Block]) -> Carried:
+def of_pkgdir(
+    pkgdir: Path,
+    sizes: Sequence[int],
+    live: Callable[[], Sequence[Block]],
+    compress: Callable[[Block], None] = lambda block: None,
+) -> Carried:
     """The index of a PKGDIR whose blocks have ``sizes`` (empty: not known), for a channel whose live release has ``live``.
 
-    Raises TreeError, InvalidIndexError, OSError.
+    ``live`` is asked when it is needed. ``compress`` is called with each block that it does not have. Raises TreeError,
+    InvalidIndexError, OSError.
     """
-    plain, where = _read(pkgdir)
-    head, body = contents.halves(plain, where)
-    texts = blocks.cut(body, sizes)
-    if not texts:
+    kept, where = blocks.kept(pkgdir), str(pkgdir / PLAIN_FORM)
+    head, digests, texts = _in_blocks(pkgdir, sizes, kept)
+    there = {block.identity: block for block in live()}
+    served = frozenset(block.digest for block in there.values())
+    kept = {digest: identity for digest, identity in kept.items() if identity in there}
+    if not {digest for digest in digests if digest not in kept} <= texts.keys():
+        head, digests, texts = _in_blocks(pkgdir, sizes, kept)
+    if not digests:
+        plain, where = _read(pkgdir)
         whole = named(contents.parse(plain, where), where)
         return Carried(whole.contents, whole.sources)
-    kept, there = blocks.kept(pkgdir), {block.identity: block for block in live}
-    digests = blocks.digests(texts)
     known: dict[str, str] = {}
     made: list[Block] = []
-    for text, digest in zip(texts, digests, strict=True):
+    for digest in digests:
         block = there.get(kept.get(digest, b""))
         if block is None:
-            part = named(Contents({}, blocks.split(bytes(text), where), bytes(text)), where)
-            known.update(part.sources)
-            block = blocks.made(part.contents.body, part.contents.entries)
+            block, sources = named_block(texts[digest], where)
+            known.update(sources)
+            if block.digest not in served:
+                compress(block)
         else:
             block = block.as_known()
         made.append(block)
     header = contents.header_of(head, where)
-    count = sum(block.record.count(b"\n") for block in made)
     if "PACKAGES" in header:
-        header["PACKAGES"] = str(count)
-    return Carried(contents.of_blocks(header, made, where), _Sources(plain, where, known), tuple(digests))
+        header["PACKAGES"] = str(sum(block.count for block in made))
+    return Carried(contents.of_blocks(header, made, where), _Sources(pkgdir, known), tuple(digests))
+
+
+def _in_blocks(
+    pkgdir: Path, sizes: Sequence[int], known: Collection[bytes]
+) -> tuple[bytes, Sequence[bytes], Mapping[bytes, bytes]]:
+    """The header of the index in ``pkgdir``, the digests of its blocks, and the text of each whose digest is not ``known``.
+
+    No digests if these are not its ``sizes``. It is read in pieces, so that it is never in memory as a whole.
+    """
+    digests: list[bytes] = []
+    texts: dict[bytes, bytes] = {}
+    try:
+        with open(pkgdir / PLAIN_FORM, "rb", buffering=0) as file:
+            begin = os.fstat(file.fileno()).st_size - sum(sizes)
+            head = file.read(begin) if sizes and min(sizes) > 0 and begin > 0 else b""
+            if len(head) != begin or head.find(b"\n\n") != len(head) - 2:
+                return b"", (), {}
+            for part in _parts(sizes):
+                found = blocks.cut(file.read(sum(part)), part)
+                if not found:
+                    return b"", (), {}
+                values = blocks.digests(found)
+                texts.update((one, bytes(text)) for one, text in zip(values, found, strict=True) if one not in known)
+                digests += values
+    except FileNotFoundError:
+        return b"", (), {}
+    return head, digests, texts
+
+
+def _parts(sizes: Sequence[int]) -> Iterator[Sequence[int]]:
+    """``sizes`` in parts of about _PIECE bytes."""
+    first = total = 0
+    for number, size in enumerate(sizes):
+        total += size
+        if total >= _PIECE or number + 1 == len(sizes):
+            yield sizes[first : number + 1]
+            first, total = number + 1, 0
 
 
 def _read(directory: Path) -> tuple[bytes, str]:

@@ -8,6 +8,7 @@ told apart by the whole digest, and the second is refused (pool/files).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,7 +16,8 @@ from typing import Final
 from portage_ext.errors import InvalidCpvError, InvalidIndexError
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG
-from portage_ext.releases.blocks import value
+from portage_ext.releases import blocks
+from portage_ext.releases.blocks import Block, value
 from portage_ext.releases.contents import Contents
 
 _BASE: Final = 10**19
@@ -77,6 +79,30 @@ def named(index: Contents, where: str) -> Named:
     header = {**index.header, "PACKAGES": str(len(entries))} if "PACKAGES" in index.header else index.header
     body = b"".join(text.strip(b"\n") + b"\n\n" for text in entries.values())
     return Named(replace(index, header=header, entries=entries, text=body), sources)
+
+
+def named_block(text: bytes, where: str) -> tuple[Block, Mapping[str, str]]:
+    """The block ``text`` of a PKGDIR with names in the pool, and the path of each. Raises InvalidIndexError.
+
+    The C module ``_look`` does this for a block as `portage-ext reindex` writes it, and leaves any other block to the rest.
+    """
+    try:
+        from portage_ext.releases.pool._look import named as usual
+    except ImportError:
+        usual = _unusual
+    quick = usual(text)
+    if quick is not None:
+        body, record, pairs = quick
+        with contextlib.suppress(UnicodeDecodeError):
+            sources = {new.decode(): path.decode() for new, path in pairs}
+            if len(sources) == len(set(sources.values())) == len(pairs):
+                return Block(body, blocks.digest(body), record), sources
+    part = named(Contents({}, blocks.split(text, where), text), where)
+    return blocks.made(part.contents.body, part.contents.entries), part.sources
+
+
+def _unusual(text: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]] | None:
+    return None
 
 
 def _moved(text: bytes, path: str, new: str) -> bytes:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from portage_ext.config.table import SETTINGS_FILE
 from portage_ext.errors import SettingsError, UsageError
-from portage_ext.gpkg.verify import Judge
 from portage_ext.releases import gates
 from portage_ext.releases.gates import GATES, Advisories, Context, Gate, Install, Masked, Missing, Unsatisfied
 from portage_ext.tasks.site import Site
+
+if TYPE_CHECKING:
+    from portage_ext.gpkg.verify import Judge
 
 
 class _Portage:

@@ -10,17 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from portage_ext.config.publishing import Publishing, RepositorySettings
 from portage_ext.errors import EmptyPackageError
 from portage_ext.errors.trust import GpgError
-from portage_ext.host.builder import builder
-from portage_ext.host.here import here
-from portage_ext.host.pkgdir import PkgdirLock, likely_pkgdir, pkgdir_settings, repository_of
 from portage_ext.model.release import BILL, CONFIG, PROVENANCE
-from portage_ext.pkgdir.reindex import Reindexer, Report
-from portage_ext.pkgdir.walk import Walker
 from portage_ext.releases import roots
 from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
@@ -39,6 +34,9 @@ from portage_ext.trust.keyfiles import key_path
 from portage_ext.trust.keyrings import fingerprint
 from portage_ext.trust.signer import SigningKey, public_key
 from portage_ext.unattended import log
+
+if TYPE_CHECKING:
+    from portage_ext.pkgdir.reindex import Report
 
 _DAY: Final = 86400
 _SAVED: Final = "var/lib/portage-ext/published"
@@ -95,6 +93,13 @@ def publish(
     is refused; ``warn``, here and below, why a release has no pages. Raises GateError, EmptiedReleaseError, PublishError,
     ChangingPkgdirError, TreeError, LockError, GpgError, RequestError, and what kept PKGDIR from being indexed.
     """
+    # What reads a PKGDIR, a third of all imports, is not for promotions and rollbacks.
+    from portage_ext.host.builder import builder
+    from portage_ext.host.here import here
+    from portage_ext.host.pkgdir import PkgdirLock, likely_pkgdir, pkgdir_settings, repository_of
+    from portage_ext.pkgdir.reindex import Reindexer
+    from portage_ext.pkgdir.walk import Walker
+
     channel = channel or site.channel()
     rules = site.settings.publishing
     if pkgdir is None and overrides.tree is None:

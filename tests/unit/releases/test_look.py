@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from portage_ext.releases import blocks
 from portage_ext.releases.pool import files
 from tests.testkit.compiled import compiled
 
@@ -90,3 +91,33 @@ def test_the_pool_needs_no_compiled_module(pool: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "portage_ext.releases.pool._look", None)
     (tmp_path / "pool").symlink_to(pool)
     assert files.Pool(tmp_path).others(SAID.replace(b" 1001", b" 1009")) == ["app-misc/foo/foo-1"]
+
+
+_LINE = st.sampled_from(
+    [b"a/b/c-1 1 1\n", b"a/b/c-2 1 1\n", b"a/b/c-1 2 2\n", b"a/b/c-10 1 1\n", b"a/b/c\n", b"\n", b" 1 1\n", b"\xc3\xa9 1 1\n"]
+)
+
+
+@given(st.lists(_LINE, max_size=40), st.sampled_from([b"", b"a/b", b"a/b/c-1 1 1"]))
+def test_as_many_names_are_counted_as_there_are(lines: list[bytes], rest: bytes) -> None:
+    record = b"".join(lines) + rest
+    counted = LOOK.distinct(record)
+    if counted is None:
+        assert any(b"\xc3" in line for line in lines)
+    else:
+        assert counted == len({line.partition(b" ")[0].rstrip(b"\n") for line in lines})
+
+
+def test_names_of_one_place_in_the_table_are_left_to_python() -> None:
+    """Somebody who can write to the tree may choose names so that each takes as many steps as there were before it."""
+    mask, names, number = 4095, [], 0
+    while len(names) < 80:
+        name, total = b"a/%d" % number, 14695981039346656037
+        for byte in name:
+            total = (total ^ byte) * 1099511628211 & 0xFFFFFFFFFFFFFFFF
+        if (total ^ total >> 32) & mask == 0:
+            names.append(name)
+        number += 1
+    record = b"".join(b"%s 1 1\n" % name for name in names)
+    assert LOOK.distinct(record) is None or len(names) == LOOK.distinct(record)
+    assert blocks.distinct(record) == 80
