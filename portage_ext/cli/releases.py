@@ -58,7 +58,10 @@ def _add(options: argparse.Namespace) -> int:
     started = time.monotonic()
     overrides = Overrides(options.tree, options.repository, options.key, options.homedir)
     done = deltas.add(places.site(options), options.channel, options.numbers, overrides=overrides, warn=common.warn)
-    common.told(done, time.monotonic() - started, as_json=options.json)
+    if done.published.release is None and not options.json:
+        print(f"{done.channel}: there is no delta to add; release {done.published.number} stays as it is")
+    else:
+        common.told(done, time.monotonic() - started, as_json=options.json)
     return 0
 
 

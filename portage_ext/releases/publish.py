@@ -223,7 +223,7 @@ class Publisher:
             roots.check_release(root, str(self.tree.root), repository, number, self._signing, int(self._clock()))
             # A release that clients would refuse is made again, even with the same content.
             if live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live):
-                force = force or beside.ANNOUNCED
+                force = beside.ANNOUNCED if force in ("", beside.FROM_EARLIER) else force
         from portage_ext.releases import taking  # here and below: after-emerge may have nothing to publish
         from portage_ext.releases.restamp import Compressing
 
@@ -236,6 +236,10 @@ class Publisher:
             return Published(live, None, _NOTHING, 0, 0, Placed(), warnings=warnings, waiting=staged.waiting)
         repository = root.repository if root else next((one.repository for one in known.values()), uuid.uuid4().hex)
         staged, forms = self._stamped(channel, number, staged, source, repository, compressing)
+        same = staged.contents.header.get(DELTAS, "") == staged.before.header.get(DELTAS, "")
+        if live is not None and staged.beside == (beside.FROM_EARLIER,) and same:
+            self.tree.discard_staging()
+            return Published(live, None, _NOTHING, 0, 0, Placed(), waiting=staged.waiting)
         waits = staged.waiting is not None and source.kept is None
         origin = f"{source.origin}, the toolchain first" if waits else source.origin
         note = Note(source.content or number, origin, staged.carried, source.holds, staged.arrived, staged.waiting)

@@ -20,8 +20,9 @@ def add(
 ) -> Outcome:
     """Publish the content of ``channel`` (None: as configured) again, with deltas from the releases ``numbers``.
 
-    Without numbers, all earlier releases of the channel count. ``warn`` gets one line for each package that has no
-    delta, with the reason. Raises UnknownChannelError, UnknownNumberError, and what publishing.renew raises.
+    Without numbers, all earlier releases of the channel count. If these add no delta, nothing is published. ``warn`` gets
+    one line for each package that has no delta, with the reason. Raises UnknownChannelError, UnknownNumberError, and what
+    publishing.renew raises.
     """
     channel = channel or site.channel()
     tree = site.tree(overrides.repository, overrides.tree)

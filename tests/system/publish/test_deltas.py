@@ -208,6 +208,9 @@ def test_deltas_are_kept_promoted_made_on_request_and_mirrored(rebuilt: Rebuilt,
     asked = host.run("releases", "deltas", "--channel", "production", "--from", str(first), "--json").ok()
     assert json.loads(asked.stdout)["beside"] == ["deltas from earlier releases"]
     assert offered() == {"production": 3}
+    again, live = host.run("releases", "deltas", "--channel", "production").ok(), host.channel("production")
+    assert again.stdout == f"production: there is no delta to add; release {live} stays as it is\n"
+    assert live == first + 3
     rebuilt.web.log.clear()
     updated = rebuilt.update()
     assert [name[128:] for name in rebuilt.asked()] == [".zst"], updated

@@ -9,9 +9,11 @@ import pytest
 
 from portage_ext.model.delta import DIRECTORY, NAME, Compressor, Delta, emit, parse
 from portage_ext.model.release import binding
+from portage_ext.releases.beside import FROM_EARLIER, LATER_EXPIRY
 from portage_ext.releases.contents import Contents
 from portage_ext.releases.deltas import Writer, offered
 from portage_ext.releases.made import Staged
+from tests.unit.releases.published import Site, site
 
 NEW, OLD, OLDER, OTHER = (letter * 128 for letter in "abcd")
 FILE = "e" * 128
@@ -85,3 +87,46 @@ def test_what_a_client_saves_counts_one_delta_for_each_package(tmp_path: Path) -
     found = offered(tmp_path / "3")
     assert found is not None
     assert (found.count, found.saved) == (2, 4900)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Site:
+    return site(tmp_path)
+
+
+class Offering:
+    """Deltas as the index binds them: ``bound``."""
+
+    def __init__(self, bound: str) -> None:
+        self.bound = bound
+
+    def write(self, staged: Staged) -> str:
+        return self.bound
+
+    def offered(self, directory: Path) -> None:
+        return None
+
+
+def test_a_request_that_adds_no_delta_leaves_the_release_as_it_is(made: Site) -> None:
+    made.pkgdir.add("app-misc/foo-1.0")
+    made.publish()
+    made.publisher._deltas = Offering("")
+    done = made.publisher.renew("production", force=FROM_EARLIER)
+    assert (done.number, done.release) == (1, None)
+    assert made.tree.channels() == {"production": 1}
+    assert made.tree.numbers() == [1]
+    assert not made.tree.staging.exists()
+    made.publisher._deltas = Offering("some")
+    assert made.publisher.renew("production", force=FROM_EARLIER).number == 2
+    done = made.publisher.renew("production", force=FROM_EARLIER)
+    assert (done.number, done.release) == (2, None)
+
+
+def test_a_request_for_deltas_that_adds_none_still_prolongs_a_release(made: Site) -> None:
+    made.pkgdir.add("app-misc/foo-1.0")
+    made.publish()
+    made.publisher._deltas = Offering("")
+    made.clock.now += 60 * 86400
+    done = made.publisher.renew("production", force=FROM_EARLIER)
+    assert done.number == 2
+    assert LATER_EXPIRY in done.beside
