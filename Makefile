@@ -124,8 +124,9 @@ fuzz: check-programs $(VENV)/complete
 SANITIZED = SANITIZED=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc LD_PRELOAD=$$(gcc -print-file-name=libasan.so)
 test-sanitized: check-programs $(VENV)/complete
 	$(SCRATCH) $(SANITIZED) $(PROVE) -q -n $(WORKERS) tests/unit/gpkg/test_usual.py tests/unit/model/test_digest.py \
-		tests/unit/pkgdir/test_entry.py tests/unit/pkgdir/test_walk.py tests/unit/releases/test_look.py
-	$(SCRATCH) $(SANITIZED) $(RUN) -m tests.system.fuzz.run $(SECONDS) c-archives c-digests c-records c-trees
+		tests/unit/pkgdir/test_entry.py tests/unit/pkgdir/test_walk.py tests/unit/releases/test_look.py \
+		tests/unit/releases/test_names.py
+	$(SCRATCH) $(SANITIZED) $(RUN) -m tests.system.fuzz.run $(SECONDS) c-archives c-digests c-records c-names c-trees
 
 test-unknown: check-programs $(VENV)/complete
 	$(SCRATCH) UNKNOWN_PORTAGES=all SPOILT=all $(PROVE) -q -n $(WORKERS) tests/system/compat/test_unknown.py \

@@ -64,7 +64,7 @@ class Block:
     """Consecutive entries of an index: their text and its digest, and in ``record`` a line ``NAME SIZE MTIME`` for each.
 
     ``gz`` and ``zst`` are the text, compressed; empty if it was not compressed yet. ``known``: this host says that these bytes
-    were made of the text. ``place`` is where it was read.
+    were made of the text. ``place`` is where exactly these bytes were read.
     """
 
     text: Bytes

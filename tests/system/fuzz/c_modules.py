@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from portage_ext import limits
+from portage_ext.errors import PortageExtError
 from portage_ext.gpkg import tar
 from portage_ext.gpkg.tar import TarError
 from portage_ext.pkgdir import walk
 from portage_ext.pkgdir.walk import Scan, Walker
 from portage_ext.releases.pool import files
+from portage_ext.releases.pool.names import named_block
 from tests.system.fuzz import packages
 from tests.system.fuzz.judging import Target
 from tests.testkit import binpkgs
@@ -32,6 +35,11 @@ KEYS = frozenset({"SLOT", "PF"})
 ALGORITHMS = ("MD5", "SHA1", "BLAKE2B", "SHA512")
 USUAL = {f"metadata/{key}": value for key, value in binpkgs.metadata().items()}
 RECORD = b"a/b/c-1 1 1001\na/b/c-2 2 1002\na/d-3 3 1003\n"
+BLOCK = b"".join(
+    b"BLAKE2B: %b\nCPV: a/b-%d\nKEYWORDS: amd64\nPATH: a/b/b-%d-1.gpkg.tar\nSIZE: %d\nMTIME: 17\n\n"
+    % (b"%x" % one * 128, one, one, one)
+    for one in range(3)
+)
 TREE = b"\n".join((b"0a/p/p-1-1.gpkg.tar", b"0a/q-1.xpak", b"2a/r.tbz2", b"3a/link.xpak", b"4a/pipe.xpak", b"1b/\xff-1.xpak"))
 
 
@@ -89,6 +97,25 @@ def records(data: bytes) -> None:
         assert module("releases.pool._look").others(made, data) == files._others(made, data)
 
 
+def names(data: bytes) -> None:
+    """The names of a block in the pool, and how many names a record has."""
+    look = module("releases.pool._look")
+    counted = look.distinct(data)
+    assert counted is None or counted == len({line.partition(b" ")[0] for line in data.split(b"\n")[:-1]})
+    with patch.dict(sys.modules, {"portage_ext.releases.pool._look": None}):
+        pure = _named(data)
+    with patch.dict(sys.modules, {"portage_ext.releases.pool._look": look}):
+        assert _named(data) == pure
+
+
+def _named(data: bytes) -> object:
+    try:
+        block, sources = named_block(data, "x")
+    except PortageExtError as error:
+        return str(error)
+    return bytes(block.text), block.digest, block.record, dict(sources)
+
+
 def trees(data: bytes) -> None:
     """Each line is a file, a directory, a link or a pipe, by its first byte."""
     with tempfile.TemporaryDirectory(prefix="pe-fuzz-") as made:
@@ -142,6 +169,26 @@ TARGETS = (
     ),
     Target("c-digests", lambda: [bytes(range(256)) * 40, b"\x40" * 900, bytes(900)], digests, ()),
     Target("c-records", lambda: [RECORD, RECORD * 40], records, (), (b"a/d-3 3 1003\n", b"../", b" 1 1", b"/")),
+    Target(
+        "c-names",
+        lambda: [BLOCK, BLOCK + BLOCK.replace(b"/b", b"/c-d"), RECORD],
+        names,
+        (),
+        (
+            b"PATH: ",
+            b"PATH:",
+            b"CPV: ",
+            b"BLAKE2B: ",
+            b"SIZE: ",
+            b"MTIME: ",
+            b".gpkg.tar\n",
+            b"\n\n",
+            b"a/b/b-1-",
+            b"-",
+            b"/",
+            b" 1 1\n",
+        ),
+    ),
     Target(
         "c-trees",
         lambda: [TREE, b"2" + b"d/" * (limits.DIRECTORY_DEPTH + 2)],

@@ -19,7 +19,7 @@ from portage_ext.releases.gates import index as gate
 from portage_ext.releases.gates.index import IndexGate
 from portage_ext.releases.made import Source, Terms
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
-from portage_ext.releases.pool import looked
+from portage_ext.releases.pool import carrying, looked
 from portage_ext.releases.pool.files import names_of
 from portage_ext.releases.pool.looked import Looked
 from portage_ext.releases.publish import Publisher
@@ -111,6 +111,44 @@ def test_the_index_is_the_one_that_reading_all_of_it_makes(made: Site) -> None:
     made.pkgdir.add("app-misc/zoo-1")
     made.publish()
     assert served(made).startswith(carried)
+
+
+@pytest.mark.parametrize("piece", [1, 700, 1 << 20])
+def test_the_index_of_a_pkgdir_is_read_in_pieces(made: Site, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrying, "_PIECE", piece)
+    made.pkgdir.write()
+    live = blocks.of_release(made.served()).blocks
+    carried = carrying.of_pkgdir(made.pkgdir.path, sizes(made), lambda: live)
+    whole = carrying.of_pkgdir(made.pkgdir.path, (), lambda: ())
+    assert carried.contents.body == whole.contents.body
+    assert carried.sources == whole.sources
+    assert [block.known for block in carried.contents.blocks] == [True] * 3
+
+
+@pytest.mark.parametrize("wrong", [[], [0], [10], [1, 10**6], [-5, 10]])
+def test_a_pkgdir_with_other_blocks_than_it_says_is_read_as_a_whole(made: Site, wrong: list[int]) -> None:
+    whole = carrying.of_pkgdir(made.pkgdir.path, (), lambda: ())
+    assert carrying.of_pkgdir(made.pkgdir.path, wrong, lambda: ()).contents.body == whole.contents.body
+
+
+def test_only_blocks_that_the_live_release_lacks_are_compressed(made: Site) -> None:
+    change(made)
+    made.pkgdir.write()
+    live = blocks.of_release(made.served()).blocks
+    (made.pkgdir.path / KEPT).unlink()  # so that all of them are read
+    begun: list[bytes] = []
+    carried = carrying.of_pkgdir(made.pkgdir.path, sizes(made), lambda: live, lambda block: begun.append(block.digest))
+    assert begun == [carried.contents.blocks[2].digest]
+
+
+def test_the_pieces_of_a_form_are_its_blocks_in_order(made: Site) -> None:
+    one, two, three = blocks.of_release(made.served()).blocks
+    other = replace(two, text=b"other", gz=b"gz", zst=b"zst", place=None)
+    for name in ("Packages", "Packages.gz", "Packages.zst"):
+        for order in ([one, two, three], [one, other, three], [three, two, one], [one, three], [one, one], [two], []):
+            pieces = list(blocks.joined(order, name))
+            assert b"".join(pieces) == b"".join(block.form(name) for block in order)
+        assert len(list(blocks.joined([one, two, three], name))) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"portage-ext blocks 2\n" + b"0" * 224])

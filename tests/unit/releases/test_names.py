@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.errors import InvalidIndexError
+from portage_ext.errors import PortageExtError
 from portage_ext.releases.pool.names import name, named_block
 from tests.testkit.compiled import compiled
 
@@ -36,7 +36,7 @@ def found(text: bytes, monkeypatch: pytest.MonkeyPatch, module: object) -> objec
         patch.setitem(sys.modules, "portage_ext.releases.pool._look", module)
         try:
             block, sources = named_block(text, "here")
-        except InvalidIndexError as error:
+        except PortageExtError as error:
             return str(error)
         return bytes(block.text), block.digest, block.record, dict(sources)
 
