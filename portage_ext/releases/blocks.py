@@ -2,13 +2,11 @@
 
 Two hidden files of a release say what its blocks are: ``.blocks.json`` has their sizes and digests, ``.names`` a line for each
 package. What they say counts only if all bytes of the index still have these digests; otherwise the index is read entry by
-entry, as if they were missing. What a block of a PKGDIR becomes in a release is kept in that PKGDIR. Its index decides what is
-published, so nobody who can only write to the tree can put an entry into the next release.
+entry, as if they were missing. What a block of a PKGDIR becomes in a release is kept in that PKGDIR (pool/kept).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -21,7 +19,7 @@ from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Final
 
-from portage_ext import files, limits
+from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
 from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.index.text import parse_index
@@ -31,9 +29,6 @@ from portage_ext.model.release import PLAIN_FORM
 from portage_ext.records import record
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
 
-KEPT: Final = ".portage-ext.blocks"
-"""In a PKGDIR: what its blocks were in its last release, each by its digest."""
-_KEPT_FORM: Final = b"portage-ext blocks 2\n"
 _DIGEST: Final = 32
 _AT_ONCE_FROM: Final = 16
 """Blocks for which threads are worth their start."""
@@ -401,24 +396,3 @@ def recorded(release: Path) -> set[str] | None:
     except (OSError, ValueError):
         pass
     return None
-
-
-# --- what is kept in a PKGDIR
-
-
-def keep(pkgdir: Path, pairs: Iterable[tuple[bytes, Block]]) -> None:
-    """Write for each block of PKGDIR, by its digest, what it is in a release. Nothing depends on it."""
-    data = b"".join(one + block.identity for one, block in pairs)
-    with contextlib.suppress(OSError):
-        files.replace_file(pkgdir / KEPT, _KEPT_FORM + digest(data) + data, lasting=False)
-
-
-def kept(pkgdir: Path) -> dict[bytes, bytes]:
-    """The identities of blocks in the last release of PKGDIR, by the digest of the block in PKGDIR."""
-    with contextlib.suppress(OSError), (pkgdir / KEPT).open("rb") as file:
-        whole = file.read(limits.MAX_NOTE_SIZE)
-        said, data = whole[len(_KEPT_FORM) :][:_DIGEST], whole[len(_KEPT_FORM) + _DIGEST :]
-        if whole.startswith(_KEPT_FORM) and said == digest(data) and len(data) % (3 * _DIGEST) == 0:
-            step = 3 * _DIGEST
-            return {data[at : at + _DIGEST]: data[at + _DIGEST : at + step] for at in range(0, len(data), step)}
-    return {}

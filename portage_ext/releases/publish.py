@@ -225,6 +225,7 @@ class Publisher:
             if live is not None and not roots.accepts(root, self.tree.root, self.tree.directory(live), live):
                 force = beside.ANNOUNCED if force in ("", beside.FROM_EARLIER) else force
         from portage_ext.releases import taking  # here and below: after-emerge may have nothing to publish
+        from portage_ext.releases.pool import kept
         from portage_ext.releases.restamp import Compressing
 
         wants = taking.Wants(self._terms, self._pages is not None, force, may_lose)
@@ -257,7 +258,7 @@ class Publisher:
         self.tree.commit(number)
         self.tree.switch(channel, number)
         if staged.digests:
-            blocks.keep(source.directory, zip(staged.digests, staged.contents.blocks, strict=True))
+            kept.keep(source.directory, zip(staged.digests, staged.contents.blocks, strict=True))
         if self._looked is not None:
             every = any(gate.name == GATES[0] for gate in gates)
             self._looked.add(one for one in staged.contents.blocks if every or one.known or one.digest in forms.compressed)

@@ -5,17 +5,20 @@ Of a PKGDIR, only blocks count that it says itself were these in its last releas
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from portage_ext.errors import PortageExtError
 from portage_ext.errors.releases import TreeError
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.releases import blocks, contents
 from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
+from portage_ext.releases.pool.kept import kept
 from portage_ext.releases.pool.names import named, named_block
 
 _PIECE: Final = 8 << 20
@@ -57,8 +60,10 @@ class _Sources(Mapping[str, str]):
 
     def _every(self) -> Mapping[str, str]:
         if not self.whole:
-            plain, where = _read(self.pkgdir)
-            self.whole = named(contents.parse(plain, where), where).sources
+            # The index may have changed since its lock was let go of; then only messages lack the paths.
+            with contextlib.suppress(PortageExtError, OSError):
+                plain, where = _read(self.pkgdir)
+                self.whole = named(contents.parse(plain, where), where).sources
         return self.whole
 
 
@@ -108,13 +113,13 @@ def of_pkgdir(
     ``live`` is asked when it is needed. ``compress`` is called with each block that it does not have. Raises TreeError,
     InvalidIndexError, OSError.
     """
-    kept, where = blocks.kept(pkgdir), str(pkgdir / PLAIN_FORM)
-    head, digests, texts = _in_blocks(pkgdir, sizes, kept)
+    known_as, where = kept(pkgdir), str(pkgdir / PLAIN_FORM)
+    head, digests, texts = _in_blocks(pkgdir, sizes, known_as)
     there = {block.identity: block for block in live()}
     served = frozenset(block.digest for block in there.values())
-    kept = {digest: identity for digest, identity in kept.items() if identity in there}
-    if not {digest for digest in digests if digest not in kept} <= texts.keys():
-        head, digests, texts = _in_blocks(pkgdir, sizes, kept)
+    known_as = {digest: identity for digest, identity in known_as.items() if identity in there}
+    if not {digest for digest in digests if digest not in known_as} <= texts.keys():
+        head, digests, texts = _in_blocks(pkgdir, sizes, known_as)
     if not digests:
         plain, where = _read(pkgdir)
         whole = named(contents.parse(plain, where), where)
@@ -122,7 +127,7 @@ def of_pkgdir(
     known: dict[str, str] = {}
     made: list[Block] = []
     for digest in digests:
-        block = there.get(kept.get(digest, b""))
+        block = there.get(known_as.get(digest, b""))
         if block is None:
             block, sources = named_block(texts[digest], where)
             known.update(sources)

@@ -14,13 +14,13 @@ from portage_ext.errors.releases import GateError
 from portage_ext.index.blocks import gzip_member
 from portage_ext.index.expand import expand
 from portage_ext.releases import blocks, contents
-from portage_ext.releases.blocks import KEPT
 from portage_ext.releases.gates import index as gate
 from portage_ext.releases.gates.index import IndexGate
 from portage_ext.releases.made import Source, Terms
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
 from portage_ext.releases.pool import carrying, looked
 from portage_ext.releases.pool.files import names_of
+from portage_ext.releases.pool.kept import KEPT
 from portage_ext.releases.pool.looked import Looked
 from portage_ext.releases.publish import Publisher
 from tests.unit.releases.published import SIGNATURE, Site, site
@@ -129,6 +129,14 @@ def test_the_index_of_a_pkgdir_is_read_in_pieces(made: Site, piece: int, monkeyp
 def test_a_pkgdir_with_other_blocks_than_it_says_is_read_as_a_whole(made: Site, wrong: list[int]) -> None:
     whole = carrying.of_pkgdir(made.pkgdir.path, (), lambda: ())
     assert carrying.of_pkgdir(made.pkgdir.path, wrong, lambda: ()).contents.body == whole.contents.body
+
+
+def test_paths_that_are_asked_for_too_late_are_not_known(made: Site) -> None:
+    """Messages then have the names in the pool."""
+    live = blocks.of_release(made.served()).blocks
+    carried = carrying.of_pkgdir(made.pkgdir.path, sizes(made), lambda: live)
+    (made.pkgdir.path / "Packages").unlink()
+    assert carried.sources.get("app-misc/foo/foo-1-1.gpkg.tar", "?") == "?"
 
 
 def test_only_blocks_that_the_live_release_lacks_are_compressed(made: Site) -> None:
