@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -206,10 +207,11 @@ class _Bench:
         with nginx(self.work, served) as url:
             for title, one, runs in (("small", path, self.runs * 4), ("large", large, self.runs)):
                 output = str(self.work / "fetched")
+                new = partial(Path(output).unlink, missing_ok=True)  # Emerge fetches into a new file.
                 fetch = ("portage-ext", "fetch", "--repo", "lab", "--root", str(self.work), "--config-root", str(self.work))
                 commands = [
-                    self._command("wget", "wget", "-q", "-O", output, f"{url}/{one}"),
-                    self._command("ours", *fetch, "--uri", f"{url}/{one}", "--output", output),
+                    self._command("wget", "wget", "-q", "-O", output, f"{url}/{one}", before=new),
+                    self._command("ours", *fetch, "--uri", f"{url}/{one}", "--output", output, before=new),
                 ]
                 yield title, (served / one).stat().st_size, commands, runs
 
