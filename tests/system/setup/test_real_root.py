@@ -26,7 +26,7 @@ ls /srv/binhost/amd64
 emerge -C app-misc/hello >/dev/null
 {uninstall} --yes --purge
 # But for what env-update makes after every merge.
-diff -r --no-dereference -x env.d -x '*.env' -x 'ld.so*' -x 10-gentoo-env.conf /before.etc /etc
+diff -r --no-dereference -x env.d -x '*.env' -x 'ld.so*' -x environment.d /before.etc /etc
 ls -A /srv | diff /before.srv -
 ls /var/lib/portage-ext /var/log/portage-ext 2>/dev/null || true
 echo 'no trace'
@@ -45,7 +45,7 @@ ls "$image/only/in/the/image/.portage-ext.sqlite"
 chroot "$image" emerge -C app-misc/hello >/mnt/told
 "${hooks[@]}" --uninstall --purge
 [ -z "$(find "$image/only/in/the/image" "$image/var/lib/portage-ext" -name '.portage-ext*')" ]
-diff -r --no-dereference -x env.d -x '*.env' -x 'ld.so*' -x 10-gentoo-env.conf /mnt/before.etc "$image/etc"
+diff -r --no-dereference -x env.d -x '*.env' -x 'ld.so*' -x environment.d /mnt/before.etc "$image/etc"
 echo 'no trace'
 """
 SETTINGS = """
