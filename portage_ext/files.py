@@ -180,7 +180,7 @@ _WRITE: Final = 2
 def begin_flush(fd: int) -> None:
     """Let the kernel begin to write what the file has, and do not wait: a later flush then has less to do.
 
-    Nothing depends on it, so nobody is told where it does not work (sync_file_range(2)).
+    It only saves time (sync_file_range(2)), so an error is not reported.
     """
     import ctypes
 

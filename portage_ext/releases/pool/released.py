@@ -34,8 +34,11 @@ class Released:
     path: Path
 
     def add(self, place: Path, release: Release) -> None:
-        """Remember ``release`` before it is written below ``place``. Raises OSError, if others of that place are remembered."""
-        table = self._read()
+        """Remember ``release`` before it is written below ``place``.
+
+        Raises ChangedReleaseError as :meth:`check`, and OSError if others of that place are remembered.
+        """
+        table = self._read(place)
         before = table.pop(_name(place), {})
         versions = {**before, str(release.version): _digest(release)}
         table[_name(place)] = dict(sorted(versions.items(), key=lambda one: int(one[0]))[-limits.MAX_RELEASES_REMEMBERED :])
@@ -44,8 +47,8 @@ class Released:
             files.replace_file(self.path, json.dumps(table).encode())
 
     def check(self, place: Path, release: Release) -> None:
-        """Raises ChangedReleaseError if ``release``, from ``place``, is not as this host has written it."""
-        known = self._read().get(_name(place), {})
+        """Raises ChangedReleaseError if ``release``, from ``place``, is not as this host has written it, or nobody knows."""
+        known = self._read(place).get(_name(place), {})
         said = known.get(str(release.version))
         if known and said != _digest(release) and (said is not None or release.version > min(map(int, known))):
             raise ChangedReleaseError(
@@ -54,11 +57,19 @@ class Released:
                 f"(another host has published here, or you have restored a copy), remove {self.path} and run this again",
             )
 
-    def _read(self) -> dict[str, dict[str, str]]:
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError), self.path.open("rb") as file:
-            table = json.loads(file.read(limits.MAX_NOTE_SIZE))
-            return {str(place): {str(int(one)): str(said) for one, said in own.items()} for place, own in table.items()}
-        return {}
+    def _read(self, place: Path) -> dict[str, dict[str, str]]:
+        try:
+            with self.path.open("rb") as file:
+                table = json.loads(file.read(limits.MAX_NOTE_SIZE))
+            return {str(one): {str(int(number)): str(said) for number, said in own.items()} for one, own in table.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ChangedReleaseError(
+                str(place),
+                f"{self.path}, which says what this host has published, cannot be read ({error}), so nothing is made from the "
+                "releases there. If you know that they are right, remove that file and run this again",
+            ) from error
 
 
 def _name(place: Path) -> str:

@@ -141,12 +141,17 @@ def test_a_tree_from_another_host_is_believed(made: Site, tmp_path: Path) -> Non
     assert made.tree.live("production") == 3
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b'{"x": 1}', b"[" * 10_000, b'{"x": {"y": "z"}}', b"\xff"])
-def test_what_is_remembered_may_be_damaged(made: Site, tmp_path: Path, damage: bytes) -> None:
-    (tmp_path / "state/released").write_bytes(damage)
-    made.publisher.promote("production", "stable")
-    sealed_again(made.served("stable"), keys_next=(EVIL,))
-    refused(made, Site.publish, "release 3 is not")
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"x": 1}', b"[" * 10_000, b'{"x": {"y": "z"}}', b"\xff", None])
+def test_what_cannot_be_read_is_not_taken_for_nothing(made: Site, tmp_path: Path, damage: bytes | None) -> None:
+    remembered = tmp_path / "state/released"
+    remembered.unlink()
+    if damage is None:
+        remembered.mkdir()
+    else:
+        remembered.write_bytes(damage)
+    sealed_again(made.served(), keys_next=(EVIL,))
+    for act in (Site.publish, lambda one: one.publisher.promote("production", "stable")):
+        refused(made, act, f"{remembered}, which says what this host has published, cannot be read")
 
 
 def test_a_publisher_that_was_killed_before_its_release_had_a_number_goes_on(
