@@ -7,6 +7,7 @@ file.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -23,6 +24,8 @@ from portage_ext.fetch.transfer import Patience, Transfer, Transport, parsed, wa
 from portage_ext.shown import short
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
+# What is wrong with an answer is told as one of our errors. emerge would print what urllib3 logs, with a traceback.
+logging.getLogger("urllib3").propagate = False
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
