@@ -24,17 +24,22 @@ _waiting: list[Callable[[], None]] = []
 class _Default:
     """What :func:`field` says of one value."""
 
-    __slots__ = ("factory", "shown", "value")
+    __slots__ = ("factory", "given", "shown", "value")
 
-    def __init__(self, value: object, factory: Callable[[], object] | None = None, *, shown: bool = True) -> None:
+    def __init__(
+        self, value: object, factory: Callable[[], object] | None = None, *, shown: bool = True, given: bool = True
+    ) -> None:
         self.value = value
         self.factory = factory
         self.shown = shown
+        self.given = given
 
 
-def field(*, default: Any = _ABSENT, default_factory: Callable[[], Any] | None = None, repr: bool = True) -> Any:
-    """As ``dataclasses.field``."""
-    return _Default(default, default_factory, shown=repr)
+def field(
+    *, default: Any = _ABSENT, default_factory: Callable[[], Any] | None = None, repr: bool = True, init: bool = True
+) -> Any:
+    """As ``dataclasses.field``: what is not of ``init`` begins anew in each object, also in one that :func:`replace` makes."""
+    return _Default(default, default_factory, shown=repr, given=init)
 
 
 @overload
@@ -96,7 +101,7 @@ def _made(cls: type, *, frozen: bool, eq: bool, order: bool) -> type:
         **more,
         **body,
         "__slots__": names,
-        "__match_args__": names,
+        "__match_args__": tuple(name for name in names if defaults[name].given),
         "__getstate__": lambda one: [getattr(one, name) for name in names],
         "__setstate__": restored,
         "__dataclass_fields__": _Fields(cls.__name__, cls.__annotations__, defaults),
@@ -134,7 +139,10 @@ def _init(defaults: Mapping[str, _Default], *, frozen: bool, more: bool) -> Any:
     parameters, lines = ["self"], []
     for name, default in defaults.items():
         value = name
-        if default.factory is not None:
+        if default.factory is not None and not default.given:
+            known[f"_make_{name}"] = default.factory
+            value = f"_make_{name}()"
+        elif default.factory is not None:
             known[f"_make_{name}"] = default.factory
             parameters.append(f"{name}=_absent")
             value = f"_make_{name}() if {name} is _absent else {name}"
@@ -163,7 +171,7 @@ class _Fields:
 
         def said(default: _Default) -> Any:
             if default.factory is not None:
-                return dataclasses.field(default_factory=default.factory, repr=default.shown)
+                return dataclasses.field(default_factory=default.factory, repr=default.shown, init=default.given)
             value = dataclasses.MISSING if default.value is _ABSENT else default.value
             return dataclasses.field(default=value, repr=default.shown)
 

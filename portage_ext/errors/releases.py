@@ -6,10 +6,10 @@ They follow the rules of ``errors/__init__``. They have their own module because
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from portage_ext.errors import PortageExtError, remedy_of_loss
 from portage_ext.folding import fold, told
+from portage_ext.records import record
 from portage_ext.words import counted
 
 
@@ -101,7 +101,7 @@ class PublishError(PortageExtError):
         return f"{self.path}: {self.reason}. {self.channel} {now}; the next run cleans up and tries again"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One objection of a gate: the gate, the package or file, and what is wrong with it. A ``warning`` stops no release."""
 

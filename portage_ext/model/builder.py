@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from portage_ext import limits
 from portage_ext.errors import InvalidBuilderError, UnreadableBuilderError
 from portage_ext.model import release
 from portage_ext.model.document import table
+from portage_ext.records import field, record
 
 NAME: Final = "builder.json"
 HEADER: Final = "BUILDER"
@@ -27,7 +27,7 @@ _BOUND: Final = re.compile(r"builder\.json (0|[1-9][0-9]{0,8}) BLAKE2B ([0-9a-f]
 Texts = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Builder:
     """The configuration that decides whether another host can use a binary. Lists are in the order in which they count."""
 
@@ -67,7 +67,7 @@ class Builder:
 
     def emit(self) -> bytes:
         """The bytes to publish, after a check that clients accept them. Raises UnreadableBuilderError."""
-        values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        values = {name: _plain(getattr(self, name)) for name in Builder.__match_args__}
         data = json.dumps({"format": FORMAT, **values}, indent=1, sort_keys=True, ensure_ascii=True).encode() + b"\n"
         try:
             parse(data, NAME)
@@ -102,9 +102,9 @@ def parse(data: bytes, where: str) -> Builder:
     except ValueError as error:
         raise InvalidBuilderError(where, str(error)) from error
     values: dict[str, object] = {}
-    for one in fields(Builder):
-        if one.name in document:
-            values[one.name] = _checked(document[one.name], str(one.type), f"{where}: {one.name}")
+    for name in Builder.__match_args__:
+        if name in document:
+            values[name] = _checked(document[name], Builder.__annotations__[name], f"{where}: {name}")
     return Builder(**values)  # type: ignore[arg-type]
 
 

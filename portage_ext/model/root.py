@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from portage_ext.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Root:
     """One delegation. Times are seconds since the epoch; keys are fingerprints of primary keys in upper-case hex, sorted.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -115,4 +114,4 @@ def _changed(live: Path, described: bytes) -> str:
         old, new = builder.read(live / builder.NAME), builder.parse(described, builder.NAME)
     except (InvalidBuilderError, OSError):
         return ""
-    return f" ({', '.join(one.name for one in fields(old) if getattr(old, one.name) != getattr(new, one.name))})"
+    return f" ({', '.join(one for one in old.__match_args__ if getattr(old, one) != getattr(new, one))})"

@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import accumulate, chain, repeat
 from pathlib import Path
@@ -26,7 +25,7 @@ from portage_ext.index.text import parse_index
 from portage_ext.model import IndexEntry
 from portage_ext.model.digest import many
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.records import record
+from portage_ext.records import field, record, replace
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
 
 _DIGEST: Final = 32
@@ -54,7 +53,7 @@ Place = tuple[Read, int]
 """What was read of a release, and the number of a block in it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Block:
     """Consecutive entries of an index: their text and its digest, and in ``record`` a line ``NAME SIZE MTIME`` for each.
 
@@ -69,8 +68,8 @@ class Block:
     zst: Bytes = b""
     known: bool = False
     place: Place | None = None
-    _rest: list[bytes] = field(default_factory=list, init=False, repr=False)
-    _count: list[int] = field(default_factory=list, init=False, repr=False)
+    _rest: list[bytes] = field(default_factory=list, repr=False, init=False)
+    _count: list[int] = field(default_factory=list, repr=False, init=False)
 
     @property
     def count(self) -> int:
@@ -92,7 +91,7 @@ class Block:
 
     def as_known(self) -> Block:
         """The same block, ``known``."""
-        made = Block(self.text, self.digest, self.record, self.gz, self.zst, True, self.place)
+        made = replace(self, known=True)
         made._rest.extend(self._rest)
         made._count.extend(self._count)
         return made

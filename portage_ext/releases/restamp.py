@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from portage_ext.index.blocks import gzip_member, starts, zstd_frame
 from portage_ext.index.forms import GZIP, ZSTD
 from portage_ext.index.text import emit_header
 from portage_ext.model.release import PLAIN_FORM
-from portage_ext.records import replace
+from portage_ext.records import record, replace
 from portage_ext.releases import blocks
 from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Forms(Mapping[str, bytes]):
     """The forms of the index ``contents`` by name: each is its head, which is the header, and the blocks.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from portage_ext.errors.trust import (
 )
 from portage_ext.index import keys
 from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.records import record
 
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]*){1,2}", re.ASCII)
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -36,7 +36,7 @@ _HEX: Final = {name: re.compile(rf"[0-9A-Fa-f]{{{length}}}") for name, length in
 _SUFFIXES: Final = (".gpkg.tar", ".xpak", ".tbz2")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sanitised:
     """An index that Portage may use: header values, text and number of the entries, and why others were left out."""
 

@@ -16,7 +16,6 @@ in Portage's gpg home, or in the keyring of another binrepo.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +24,12 @@ from portage_ext.errors import SettingsError, UnreadableSettingsError
 from portage_ext.errors.here import ShortFingerprintError, UnreadableKeyFileError
 from portage_ext.errors.trust import KeyFileError
 from portage_ext.model.release import FINGERPRINT
+from portage_ext.records import record
 
 TRUST_DIRECTORY: Final = "etc/portage/portage-ext/trust"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RootPins:
     """The fingerprints of the pinned root keys (primary keys), and how many of them must have signed the first root.
 
@@ -49,7 +49,7 @@ def fingerprint(text: str) -> str:
     return plain
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TrustDirectory:
     """The pins and keyrings under one configuration root."""
 

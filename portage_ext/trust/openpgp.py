@@ -14,7 +14,6 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from portage_ext.errors.trust import (
@@ -30,6 +29,7 @@ from portage_ext.errors.trust import (
     UntrustedKeyError,
     WeakSignatureError,
 )
+from portage_ext.records import record, replace
 
 STATUS_PREFIX: Final = "[GNUPG:] "
 STRONG_HASHES: Final = frozenset({8, 9, 10})
@@ -51,7 +51,7 @@ class Verdict(enum.Enum):
     CRASHED = "CRASHED"  # no word of gpg's (trust/gpg)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signature:
     """One signature. ``fingerprint`` is the key that made it, and ``primary`` is the primary key that this key belongs to.
 

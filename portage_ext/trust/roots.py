@@ -20,7 +20,6 @@ enough that the root names pinned keys: a thief with enough of the other keys co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from portage_ext import limits
 from portage_ext.errors.trust import (
@@ -36,13 +35,14 @@ from portage_ext.errors.trust import (
     UntrustedKeyError,
 )
 from portage_ext.model.root import Root
+from portage_ext.records import record, replace
 from portage_ext.trust import openpgp
 from portage_ext.trust import root as root_text
 from portage_ext.trust.keyrings import RootPins
 from portage_ext.words import second
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Believed:
     """The trusted root: the published bytes, the pins that it was verified with, and which root keys have signed it (of the
     root before it, and of its own)."""

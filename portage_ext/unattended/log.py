@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from portage_ext import files, limits, locks, shown
+from portage_ext.records import record, replace
 
 LOG_DIRECTORY: Final = "var/log/portage-ext"
 RUNS_FILE: Final = f"{LOG_DIRECTORY}/runs.jsonl"
@@ -21,7 +21,7 @@ _SHORTEST: Final = 60
 """Bytes that the names of the six values take in any line, so that a file of empty lines costs no time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Run:
     """One run: when it ended (seconds since 1970), its name, whether it succeeded, and its one line of output.
 
@@ -37,7 +37,7 @@ class Run:
 
     def emit(self) -> bytes:
         """The line of the log, with its end."""
-        values = {name: getattr(self, name) for name in self.__slots__} | {"line": shown.line(self.line)}
+        values = {name: getattr(self, name) for name in self.__match_args__} | {"line": shown.line(self.line)}
         return json.dumps({**values, "seconds": round(self.seconds, 3)}, ensure_ascii=True).encode() + b"\n"
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from portage_ext import records
-from portage_ext.records import field, record
+from portage_ext.records import field, record, replace
 
 
 @record
@@ -187,3 +187,18 @@ def test_what_the_first_object_would_compile_can_be_compiled_before() -> None:
     records.ready()
     assert One(1) == One(1, "b")
     assert One.__init__ is compiled
+
+
+@record(eq=False)
+class Remembering:
+    name: str
+    _known: list[str] = field(default_factory=list, init=False)
+
+
+def test_a_value_that_no_argument_gives_begins_anew_in_each_object() -> None:
+    first = Remembering("a")
+    first._known.append("x")
+    assert replace(first, name="b")._known == dataclasses.replace(first, name="b")._known == []
+    assert [one.name for one in dataclasses.fields(first) if not one.init] == ["_known"]  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Remembering("a", [])  # type: ignore[call-arg]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from portage_ext.errors import PortageExtError
 from portage_ext.errors.releases import TreeError
 from portage_ext.model.release import PLAIN_FORM
+from portage_ext.records import field, record
 from portage_ext.releases import blocks, contents
 from portage_ext.releases.blocks import Block, Bytes
 from portage_ext.releases.contents import Contents
@@ -25,7 +25,7 @@ _PIECE: Final = 8 << 20
 """Bytes of an index that are read at once: enough to compute digests side by side."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Carried:
     """An index with names in the pool, and the path that each file has in the source.
 
@@ -39,7 +39,7 @@ class Carried:
     """The bytes of the index of a release; empty if not all of it was read."""
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class _Sources(Mapping[str, str]):
     """The paths in the source by name. The names of carried blocks are known only to those who read all of it."""
 
@@ -67,7 +67,7 @@ class _Sources(Mapping[str, str]):
         return self.whole
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class _Itself(Mapping[str, str]):
     """Each name of an index by itself."""
 

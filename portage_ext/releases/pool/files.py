@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -24,6 +23,7 @@ from portage_ext.errors.releases import PoolNameError, TreeError
 from portage_ext.files import TEMPORARY_PREFIX
 from portage_ext.model.digest import STRONG
 from portage_ext.model.release import PLAIN_FORM, POOL
+from portage_ext.records import record
 from portage_ext.releases.blocks import recorded, value
 from portage_ext.releases.linking import UNLINKABLE, Placed, copy
 from portage_ext.releases.note import NOTE_NAME, read_note
@@ -35,7 +35,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0
 _LISTED: Final = re.compile(rb"^PATH: (.*)$", re.M)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """The file at ``source`` shall have the name ``name``; ``text`` is its entry, empty if there is none.
 

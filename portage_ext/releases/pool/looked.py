@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from portage_ext import files
 from portage_ext.limits import MAX_BLOCKS_LOOKED_INTO
+from portage_ext.records import record
 from portage_ext.releases.blocks import Block, digest, identified
 
 PLACE: Final = Path("var/lib/portage-ext/blocks")
@@ -23,7 +23,7 @@ _FORM: Final = b"portage-ext looked 1\n"
 _DIGEST: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Looked:
     """What is written in the file at ``path``."""
 

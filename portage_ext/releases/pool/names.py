@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from portage_ext.errors import InvalidCpvError, InvalidIndexError
 from portage_ext.model.cpv import Cpv
 from portage_ext.model.digest import STRONG
+from portage_ext.records import record, replace
 from portage_ext.releases import blocks
 from portage_ext.releases.blocks import Block, value
 from portage_ext.releases.contents import Contents
@@ -28,7 +28,7 @@ _SUFFIXES: Final = {".gpkg.tar": ".gpkg.tar", ".xpak": ".xpak", ".tbz2": ".xpak"
 """The suffix of a file, and what Portage calls a file of that format that has a number."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Named:
     """An index whose paths are names in the pool, and the path that each file has where it comes from."""
 

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from portage_ext import files, limits
 from portage_ext.errors.releases import ChangedReleaseError
 from portage_ext.model import builder
 from portage_ext.model.release import DOCUMENTS, PLAIN_FORM, Release, binding
+from portage_ext.records import record
 from portage_ext.releases.blocks import Bytes
 from portage_ext.trust import release as release_text
 
@@ -27,7 +27,7 @@ PLACE: Final = Path("var/lib/portage-ext/released")
 """Below EROOT."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Released:
     """What is written in the file at ``path``: for each place, digests of Releases by version."""
 
