@@ -43,9 +43,12 @@ class BoundGPG(gnupg.GPG):  # type: ignore[misc]
         return status
 
 
-def listed(gpg: gnupg.GPG, *, secret: bool = False) -> Any:
-    """The keys in a gpg home, or its secret keys. Raises GpgError if gpg could not list them; an empty list means no keys."""
-    found = gpg.list_keys(secret=secret)
+def listed(gpg: gnupg.GPG, *, secret: bool = False, of: str | None = None) -> Any:
+    """The keys in a gpg home, or its secret keys; only those ``of`` a fingerprint, if it is given.
+
+    Raises GpgError if gpg could not list them; an empty list means no keys.
+    """
+    found = gpg.list_keys(secret=secret, keys=of)
     if found.returncode:
         said = " ".join(str(found.stderr).split())[-200:]
         raise GpgError(str(gpg.gnupghome or "gpg"), f"its keys cannot be listed ({said or f'status {found.returncode}'})")

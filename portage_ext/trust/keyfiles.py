@@ -16,18 +16,19 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext import files
 from portage_ext.errors.here import AdoptedKeyError
 from portage_ext.errors.trust import GpgError, KeyFileError
+from portage_ext.records import record
 
 if TYPE_CHECKING:
     import gnupg
 
-_MINIMAL: Final = ("--import-options=import-minimal", "--export-options=export-minimal,no-export-attributes")
+EXPORT_MINIMALLY: Final = "--export-options=export-minimal,no-export-attributes"
+_MINIMAL: Final = ("--import-options=import-minimal", EXPORT_MINIMALLY)
 _PRIMARY: Final = 6
 _TAGS: Final = frozenset({_PRIMARY, 2, 13, 14})
 """Packet tags: primary key, signature, user id, subkey (RFC 4880, 4.3)."""
@@ -45,7 +46,7 @@ def key_path(fingerprint: str) -> str:
     return f"keys/{fingerprint}.asc"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublicKey:
     """A public key: fingerprints of the primary and its subkeys, user ids, expiry (seconds since the epoch, 0: never).
 
@@ -68,8 +69,8 @@ def gpg_in(home: str | Path, *options: str) -> gnupg.GPG:
     return opened(home, "--no-autostart", "--batch", "--no-tty", *options)
 
 
-def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
-    """Every public key in a gpg home. Raises GpgError."""
+def keys_in(gpg: gnupg.GPG, fingerprint: str | None = None) -> list[PublicKey]:
+    """Every public key in a gpg home; with a ``fingerprint``, only those that have it or claim it. Raises GpgError."""
     from portage_ext.trust.gpg_home import listed
 
     return [
@@ -81,7 +82,7 @@ def keys_in(gpg: gnupg.GPG) -> list[PublicKey]:
             revoked=key["trust"] == "r",
             expired=key["trust"] == "e",
         )
-        for key in listed(gpg)
+        for key in listed(gpg, of=fingerprint)
     ]
 
 
@@ -113,14 +114,31 @@ def only(pieces: Sequence[bytes], fingerprint: str, where: str) -> bytes:
                 where,
                 f"beside the public key {fingerprint} it holds {there}; make a file of that key alone by gpg --export",
             )
-        if found[0].revoked:
-            raise KeyFileError(where, f"the key {fingerprint} is revoked")
-        if found[0].expired:
-            how = f"its owner can prolong it by `gpg --quick-set-expire {fingerprint} never`, and export it again"
-            raise KeyFileError(where, f"the key {fingerprint} has expired; {how}")
-        exported = gpg.export_keys(fingerprint, armor=False)
-    if not isinstance(exported, bytes):
-        raise GpgError("gpg", "the key could not be exported")
+        return _exported(gpg, found[0], where)
+
+
+def own(gpg: gnupg.GPG, fingerprint: str, where: str) -> bytes:
+    """The key with the primary ``fingerprint`` of a user's own gpg home, which ``gpg`` exports minimally; in binary form.
+
+    Raises AdoptedKeyError, KeyFileError if the key is revoked or expired, GpgError.
+    """
+    found = keys_in(gpg, fingerprint)
+    refuse_claims(found, fingerprint, where)
+    if [key.primary for key in found] != [fingerprint]:
+        raise KeyFileError(where, f"gpg does not list {fingerprint}")
+    return _exported(gpg, found[0], where)
+
+
+def _exported(gpg: gnupg.GPG, key: PublicKey, where: str) -> bytes:
+    fingerprint = key.primary
+    if key.revoked:
+        raise KeyFileError(where, f"the key {fingerprint} is revoked")
+    if key.expired:
+        how = f"its owner can prolong it by `gpg --quick-set-expire {fingerprint} never`, and export it again"
+        raise KeyFileError(where, f"the key {fingerprint} has expired; {how}")
+    exported = gpg.export_keys(fingerprint, armor=False)
+    if not isinstance(exported, bytes) or not exported:
+        raise GpgError("gpg", f"the public key {fingerprint} cannot be exported")
     if list(split(exported, where)) != [fingerprint] or not {tag for tag, _, _ in _packets(exported, where)} <= _TAGS:
         raise KeyFileError(where, f"after an import and an export there is more in it than the key {fingerprint}")
     return exported

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 from portage_ext import limits
 from portage_ext.errors.here import MissingGpgError, MissingSecretKeyError
 from portage_ext.errors.trust import GpgError
+from portage_ext.records import record
 from portage_ext.trust.gpg import environment, finished
-from portage_ext.trust.keyfiles import only
+from portage_ext.trust.keyfiles import EXPORT_MINIMALLY, own
 
 if TYPE_CHECKING:
     from portage_ext.trust.gpg_home import BoundGPG
@@ -29,7 +29,7 @@ _PIPE: Final = 1 << 20
 _SIGNING: Final = "it signs; it may be asking for a passphrase, or for a smartcard"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SigningKey:
     """A key that can sign now. ``fingerprint`` is the requested key, and ``primary`` the primary key that it belongs to."""
 
@@ -47,7 +47,7 @@ def _home(homedir: Path | None) -> BoundGPG:
     """Open the gpg home ``homedir``. This is cached, because it asks gpg for its version each time. Raises GpgError."""
     from portage_ext.trust.gpg_home import opened
 
-    return opened(homedir)
+    return opened(homedir, EXPORT_MINIMALLY)
 
 
 def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
@@ -75,13 +75,10 @@ def signing_key(homedir: Path | None, wanted: str | None) -> SigningKey:
 
 def public_key(homedir: Path | None, key: SigningKey) -> bytes:
     """The public part of ``key``. Raises GpgError."""
-    exported = _home(homedir).export_keys(key.primary, armor=False)
-    if not isinstance(exported, bytes) or not exported:
-        raise GpgError("gpg", f"the public key {key.primary} cannot be exported")
-    return only([exported], key.primary, "the signing key")
+    return own(_home(homedir), key.primary, "the signing key")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GpgSigner:
     """Signs with ``key`` through the gpg home ``homedir`` (None: gpg's own default).
 
