@@ -20,12 +20,20 @@ def earlier(tree: Tree, channel: str, number: int | None) -> int:
     if number is not None:
         return of(tree, channel, number)
     live = tree.live(channel)
-    contents = {one: tree.note(one).content for one in _until_now(tree, channel, live)}
+    known = _until_now(tree, channel, live)
     # Two rollbacks go back by two contents: content that was rolled back is skipped.
-    older = [one for one, content in contents.items() if content < contents.get(live, live)]
-    if not older:
-        raise UnknownNumberError("before the present one", channel, tuple(contents))
-    return max(older, key=lambda one: (contents[one], one))
+    now = tree.note(live).content if live in known else live
+    found = 0, 0
+    for one in sorted(known, reverse=True):
+        # Content is not newer than its release, so no older release has newer content than this.
+        if one < found[0]:
+            break
+        content = tree.note(one).content
+        if content < now:
+            found = max(found, (content, one))
+    if not found[1]:
+        raise UnknownNumberError("before the present one", channel, known)
+    return found[1]
 
 
 def _until_now(tree: Tree, channel: str, live: int) -> tuple[int, ...]:

@@ -70,6 +70,8 @@ class Tree:
         self.root = root
         self.releases = root / RELEASES
         self.staging = self.releases / STAGING
+        self._read: dict[tuple[int, int, int, int], Release] = {}
+        """What was read of a file that is unchanged: each Release is asked about several times in a run."""
 
     @cached_property
     def pool(self) -> Pool:
@@ -112,7 +114,11 @@ class Tree:
         """The Release of release ``number``. Raises TreeError."""
         path = self.directory(number) / RELEASE_NAME
         try:
-            return release_text.parse(path.read_bytes(), str(path))
+            status = os.stat(path)
+            as_it_is = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+            if as_it_is not in self._read:
+                self._read[as_it_is] = release_text.parse(path.read_bytes(), str(path))
+            return self._read[as_it_is]
         except OSError as error:
             raise TreeError(str(path), f"cannot be read: {error.strerror}") from error
         except MalformedReleaseError as error:
