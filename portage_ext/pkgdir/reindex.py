@@ -10,7 +10,7 @@ import gc
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 from operator import itemgetter
@@ -44,7 +44,7 @@ from portage_ext.pkgdir.entry import Evaluate, LeftOut, ReadPlan
 from portage_ext.pkgdir.signatures import SignaturePolicy
 from portage_ext.pkgdir.walk import Walker, above
 from portage_ext.pkgdir.workers import Progress, read_all
-from portage_ext.records import field, record, replace
+from portage_ext.records import field, record
 
 Lock = Callable[[Path], AbstractContextManager[None]]
 KEPT_HEADER: Final = ("REPO_REVISIONS",)
@@ -110,7 +110,7 @@ class _Order:
     verify: bool
     withheld: Collection[str]
     vouched: Vouched | None
-    again: bool = False
+    keep: ExitStack | None = None
 
 
 class Reindexer:
@@ -138,8 +138,6 @@ class Reindexer:
         self._state_stamp: FileStamp | None = None
         self._rows = Known()
         self._rows_of: State | None = None
-        self._left: tuple[object, Report] | None = None
-        """The files of PKGDIR and the forms of its index after the last run, and what that reported."""
 
     def run(
         self,
@@ -149,34 +147,36 @@ class Reindexer:
         only: Collection[str] | None = None,
         withheld: Collection[str] = (),
         vouched: Vouched | None = None,
-        again: bool = False,
+        keep: ExitStack | None = None,
     ) -> Report:
         """Bring the index up to date and say what changed; ``verify`` reads every package again.
 
         A long-lived caller that knows which packages it changed names them in ``only`` (paths relative to PKGDIR): then only
         their directories are scanned, if all others were scanned before. Packages in ``withheld`` count as missing; the next
         run treats them as new. A signing caller passes in ``vouched`` what is signed, for later calls of :meth:`unsigned`.
-        ``again``: this object ran a moment ago, so packages are looked at only in directories that changed since.
+        ``keep`` takes over the lock of a run that succeeds: until it is closed, nobody else changes the index.
 
         Raises MassRemovalError without ``force``, PkgdirError, IndexWriteError, VerificationUnavailableError.
         """
         with _no_collection():
             folders = None if only is None or verify else {"/".join(parts) for path in only for parts in above(path)}
-            return self._run(_Order(force, verify, withheld, vouched, again), folders)
+            return self._run(_Order(force, verify, withheld, vouched, keep), folders)
 
     def _run(self, order: _Order, only: Collection[str] | None) -> Report:
         pkgdir = self.repository.pkgdir
         ready = Fresh()
         for last in (False,) * (_ROUNDS - 1) + (True,):
-            with self.repository.lock(pkgdir):
+            with ExitStack() as held:
+                held.enter_context(self.repository.lock(pkgdir))
                 remove_leftovers(pkgdir)
-                work = self._look(order.verify, only, order.withheld, moved=order.again)
-                if order.again and self._left is not None and self._left[0] == (work.survey.files, stamps(pkgdir)):
-                    return replace(self._left[1], added=(), changed=(), removed=(), silent=(), opened=0, written=False)
+                work = self._look(order.verify, only, order.withheld)
                 waiting = ready.pending(work.survey)
                 if last or len(waiting) < limits.PREFETCH_FROM:
                     self._read(waiting, ready, work.survey, order.verify)
-                    return self._update(work, ready, order)
+                    report = self._update(work, ready, order)
+                    if order.keep is not None:
+                        order.keep.push(held.pop_all())
+                    return report
             # Many packages are read without the lock, so that emerge does not wait.
             self._read(waiting, ready, work.survey, order.verify)
         raise AssertionError("the last round returns")
@@ -217,10 +217,9 @@ class Reindexer:
         only: Collection[str] | None = None,
         withheld: Collection[str] = (),
         *,
-        moved: bool = False,
         whole: bool = False,
     ) -> _Work:
-        with beside(partial(self._walker.scan, only, moved=moved), self._walker.beside) as scan:
+        with beside(partial(self._walker.scan, only), self._walker.beside) as scan:
             state, found = self._known(whole=whole), scan()
         files = [file for file in found.files if file[0] not in withheld] if withheld else found.files
         return _Work(state, survey(files, self._rows, state.aside, everything=verify), list(found.unreadable))
@@ -296,7 +295,6 @@ class Reindexer:
         if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
             now = stamps(repository.pkgdir)
             self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), old)
-        self._left = (work.survey.files, stamps(repository.pkgdir)), report
         return report
 
     def _again(self, order: _Order) -> Report:

@@ -52,26 +52,26 @@ class Terms:
 
 @record(eq=False)
 class Source:
-    """Where content comes from: a directory with an index, the lock to hold while it is read, and how to refresh it first."""
+    """Where content comes from: a directory with an index, and the lock to hold while it is read."""
 
     directory: Path
     origin: str
     content: int | None = None
     """The release that it comes from; None for a PKGDIR, whose content is new."""
     hold: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-    refresh: Callable[[], None] = lambda: None
+    """Of a PKGDIR, it also brings the index up to date first. What follows is known while it is held."""
     builder: bytes = b""
     """Its builder.json, if one is to be published."""
     attached: Callable[[Contents, At], Mapping[str, bytes]] = lambda new, at: {}
-    """After ``refresh``: its documents (model/release) by name, for the index that is published, and where its files are."""
+    """Its documents (model/release) by name, for the index that is published, and where its files are."""
     left_out: Callable[[], Mapping[str, str]] = dict
-    """After ``refresh``: the packages of the PKGDIR that are not in its index, by path, with the reasons."""
+    """The packages of the PKGDIR that are not in its index, by path, with the reasons."""
     holds: Hold | None = None
     """What holds the channel while this is live."""
     kept: Note | None = None
     """The note of a release that is published again as it is: nothing of it waits for longer than it already does."""
     sizes: Callable[[], Sequence[int]] = tuple
-    """After ``refresh``: the bytes of each block of the index of a PKGDIR; empty if they are not known."""
+    """The bytes of each block of the index of a PKGDIR; empty if they are not known."""
     release: Release | None = None
     """The Release that it comes from. Its index, builder.json and ``documents`` must be what that Release says."""
     documents: Mapping[str, bytes] = field(default_factory=dict)

@@ -43,6 +43,8 @@ from portage_ext.trust import release as release_text
 from portage_ext.trust.release import RELEASE_NAME, SIGNATURE_NAME
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from portage_ext.releases.in_place import Detach
     from portage_ext.releases.pool.looked import Looked
     from portage_ext.releases.pool.released import Released
@@ -66,6 +68,12 @@ def _threads() -> Iterator[Executor]:
         yield threads
     finally:
         threads.shutdown(cancel_futures=True)
+
+
+def _begin_flush(path: Path) -> None:
+    """Let the disk begin to write the file at ``path``; that waits where the disk has much to do already."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        files.begin_flush(file.fileno())
 
 
 class Publisher:
@@ -115,7 +123,7 @@ class Publisher:
             held = self.tree.held(channel) if unattended else None
             if held is not None:
                 with source.hold():
-                    source.refresh()
+                    pass
                 return replace(self._make(channel, self._renewed(self.tree.live(channel)), ()), held=held)
             return self._make(channel, source, gates, may_lose=may_lose)
 
@@ -207,11 +215,19 @@ class Publisher:
     def _make(
         self, channel: str, source: Source, gates: Sequence[Gate], *, force: str = "", may_lose: bool = True
     ) -> Published:
-        with _threads() as threads:
-            return self._made(channel, source, gates, threads, force=force, may_lose=may_lose)
+        with _threads() as threads, ThreadPoolExecutor(1) as flushing:
+            return self._made(channel, source, gates, threads, flushing, force=force, may_lose=may_lose)
 
     def _made(
-        self, channel: str, source: Source, gates: Sequence[Gate], threads: Executor, *, force: str, may_lose: bool
+        self,
+        channel: str,
+        source: Source,
+        gates: Sequence[Gate],
+        threads: Executor,
+        flushing: Executor,
+        *,
+        force: str,
+        may_lose: bool,
     ) -> Published:
         number, root = self.tree.recover(), roots.beside(self.tree.root)
         live, known = self.tree.channels().get(channel), self.tree.known()
@@ -247,7 +263,7 @@ class Publisher:
         candidate = Candidate(self.tree.staging, channel, staged.contents, forms, staged.fresh, staged.unseen)
         # The forms are hashed while they are written and judged.
         listed = publish.index_files_begun({name: forms.parts(name) for name in forms}, threads)
-        self._write(staged, forms, note)
+        self._write(staged, forms, note, flushing)
         # People know a package by its path in PKGDIR.
         findings = [replace(one, where=staged.sources.get(one.where, one.where)) for one in run_gates(gates, candidate)]
         warnings = passed(findings, channel, self.tree.staging)
@@ -311,12 +327,14 @@ class Publisher:
             made.contents = replace(made.contents, blocks=self._looked.known(made.contents.blocks))
         return replace(staged, contents=made.contents), made
 
-    def _write(self, staged: Snapshot, forms: Forms, note: Note) -> None:
+    def _write(self, staged: Snapshot, forms: Forms, note: Note, flushing: Executor) -> None:
         stamp = int(staged.contents.header["TIMESTAMP"])
         for name in forms:
             self._put(name, *forms.parts(name))
             modified = stamp + _HTTP_TOLERANCE
             os.utime(self.tree.staging / name, (modified, modified))
+            if forms.size(name) >= _FLUSH_FROM:
+                flushing.submit(_begin_flush, self.tree.staging / name)
         for name, data in self._keys.items():
             self._put(name, data)
         if staged.builder:
@@ -353,6 +371,3 @@ class Publisher:
             for part in parts:
                 file.write(part)
             os.fchmod(file.fileno(), 0o644)
-            if sum(map(len, parts)) >= _FLUSH_FROM:
-                file.flush()
-                files.begin_flush(file.fileno())

@@ -73,7 +73,6 @@ def take(
     """
     for attempt in range(1, limits.SNAPSHOT_ATTEMPTS + 1):
         with source.hold():
-            source.refresh()
             try:
                 return _taken(tree, channel, live, source, wants, now, compress)
             except ReplacedError as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,8 @@ from portage_ext.pkgdir.upkeep import Upkept, sign_and_index
 from portage_ext.pkgdir.walk import Walker
 from portage_ext.releases.made import Published, Source
 from portage_ext.releases.note import UNTIL
-from portage_ext.tasks.releasing.publishing import NONE, LeftOut, Overrides, documents, expended, left_out_of, publisher_with
+from portage_ext.tasks.releasing.overrides import NONE, Overrides
+from portage_ext.tasks.releasing.publishing import LeftOut, documents, expended, left_out_of, publisher_with
 from portage_ext.tasks.signing import Signing, signing
 from portage_ext.tasks.site import Site
 from portage_ext.unattended import log, marks
@@ -229,8 +230,11 @@ def _published(
         may_lose = may_lose or rules.may_be_empty
         judge = by.judge(reindexer.repository.policy)
 
-        def refresh() -> None:
-            kept.append(sign_and_index(reindexer, by.signer, judge, by.key, force=may_lose, xpak=xpak))
+        @contextmanager
+        def hold() -> Iterator[None]:
+            with lock.held(pkgdir):
+                kept.append(sign_and_index(reindexer, by.signer, judge, by.key, force=may_lose, xpak=xpak))
+                yield
 
         def left_out() -> LeftOut:
             unsigned = kept[-1].unsigned
@@ -239,8 +243,7 @@ def _published(
         described = builder(remember=True).emit() if rules.builder else b""
         live = publisher.tree.root / channel
         ours = documents(site, overrides.repository, live, troubles.append)
-        hold = partial(lock.held, pkgdir)
-        source = Source(pkgdir, "published", None, hold, refresh, described, ours, left_out, sizes=reindexer.sizes)
+        source = Source(pkgdir, "published", None, hold, described, ours, left_out, sizes=reindexer.sizes)
         published = publisher.publish(channel, source, gates, unattended=True, may_lose=may_lose)
         with publisher.tree.locked():
             expended(publisher.tree, rules, int(time.time()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def test_what_runs_by_itself_switches_nothing(held: Site) -> None:
 
 def test_the_index_is_brought_up_to_date_all_the_same(held: Site) -> None:
     ready: list[int] = []
-    held.publisher.publish("production", Source(held.pkgdir.path, "", refresh=lambda: ready.append(1)), unattended=True)
+    source = Source(held.pkgdir.path, "", hold=lambda: nullcontext(ready.append(1)))
+    held.publisher.publish("production", source, unattended=True)
     assert ready == [1]
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -196,7 +197,7 @@ def test_a_package_replaced_behind_the_publishers_back_is_not_published(made: Si
         other.rename(made.pkgdir.path / path)
 
     with pytest.raises(ChangingPkgdirError):
-        made.publisher.publish("production", Source(made.pkgdir.path, "published", refresh=replace))
+        made.publisher.publish("production", Source(made.pkgdir.path, "published", hold=lambda: nullcontext(replace())))
     assert made.tree.channels() == {}
 
 
@@ -212,7 +213,7 @@ def test_a_package_replaced_once_is_published_as_the_index_then_says(made: Site)
         else:
             made.pkgdir.write()
 
-    made.publisher.publish("production", Source(made.pkgdir.path, "published", refresh=refresh))
+    made.publisher.publish("production", Source(made.pkgdir.path, "published", hold=lambda: nullcontext(refresh())))
     assert len(rounds) == 2
     assert made.tree.live("production") == 1
 
