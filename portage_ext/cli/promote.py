@@ -8,7 +8,6 @@ import time
 from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
-from portage_ext.tasks.releasing import publishing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +25,19 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     site, overrides = places.site(options), common.overrides(options)
     try:
-        done = publishing.promote(
-            site,
-            options.origin,
-            options.channel,
-            number=options.release,
-            unless_held=options.unless_held,
-            overrides=overrides,
-            warn=common.warn,
-        )
+        with common.signer(site, overrides) as lookup:
+            from portage_ext.tasks.releasing import publishing
+
+            done = publishing.promote(
+                site,
+                options.origin,
+                options.channel,
+                number=options.release,
+                unless_held=options.unless_held,
+                overrides=overrides,
+                warn=common.warn,
+                lookup=lookup,
+            )
     except GateError as error:
         return common.objections(error, as_json=options.json)
     common.told(done, time.monotonic() - started, as_json=options.json)

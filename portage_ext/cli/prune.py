@@ -6,7 +6,7 @@ import argparse
 
 from portage_ext.cli import objects, places
 from portage_ext.tasks.releasing import publishing
-from portage_ext.tasks.releasing.publishing import Overrides
+from portage_ext.tasks.releasing.overrides import Overrides
 from portage_ext.words import counted
 
 

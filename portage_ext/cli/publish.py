@@ -6,13 +6,15 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from portage_ext.cli import objects, places
 from portage_ext.cli import tree as common
 from portage_ext.errors.releases import GateError
 from portage_ext.folding import fold
-from portage_ext.tasks.releasing import publishing
-from portage_ext.tasks.releasing.publishing import LeftOut
+
+if TYPE_CHECKING:
+    from portage_ext.tasks.releasing.publishing import LeftOut
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,22 +41,32 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     site, overrides, pruning = places.site(options), common.overrides(options), not options.no_prune
     try:
-        if options.renew or options.keys_next:
-            done = publishing.renew(
-                site, options.channel, overrides=overrides, keys_next=options.keys_next, pruning=pruning, warn=common.warn
-            )
-        else:
-            done = publishing.publish(
-                site,
-                options.channel,
-                pkgdir=options.pkgdir,
-                overrides=overrides,
-                may_lose=options.force,
-                unless_held=options.unless_held,
-                pruning=pruning,
-                left_out=_left_out,
-                warn=common.warn,
-            )
+        with common.signer(site, overrides) as lookup:
+            from portage_ext.tasks.releasing import publishing
+
+            if options.renew or options.keys_next:
+                done = publishing.renew(
+                    site,
+                    options.channel,
+                    overrides=overrides,
+                    keys_next=options.keys_next,
+                    pruning=pruning,
+                    warn=common.warn,
+                    lookup=lookup,
+                )
+            else:
+                done = publishing.publish(
+                    site,
+                    options.channel,
+                    pkgdir=options.pkgdir,
+                    overrides=overrides,
+                    may_lose=options.force,
+                    unless_held=options.unless_held,
+                    pruning=pruning,
+                    left_out=_left_out,
+                    warn=common.warn,
+                    lookup=lookup,
+                )
     except GateError as error:
         return common.objections(error, as_json=options.json)
     common.told(done, time.monotonic() - started, as_json=options.json)

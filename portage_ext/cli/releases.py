@@ -12,7 +12,7 @@ from portage_ext.cli import tree as common
 from portage_ext.errors import UsageError
 from portage_ext.releases.note import UNTIL
 from portage_ext.tasks.releasing import deltas, releases
-from portage_ext.tasks.releasing.publishing import Overrides
+from portage_ext.tasks.releasing.overrides import Overrides
 from portage_ext.tasks.releasing.releases import Listed
 from portage_ext.words import counted, minute
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING
 
 from portage_ext import shown
 from portage_ext.cli import objects, places
 from portage_ext.errors.releases import Finding, GateError, folded
-from portage_ext.model import IndexEntry
-from portage_ext.releases.contents import Difference
-from portage_ext.releases.gates import described
-from portage_ext.releases.made import Published
-from portage_ext.releases.note import UNTIL, Waiting
-from portage_ext.tasks.releasing.publishing import Outcome, Overrides
+from portage_ext.tasks.releasing.overrides import Overrides
 from portage_ext.words import counted, size
+
+# What the commands are not asked about first is imported while gpg runs (below).
+if TYPE_CHECKING:
+    from portage_ext.model import IndexEntry
+    from portage_ext.releases.contents import Difference
+    from portage_ext.releases.made import Published
+    from portage_ext.releases.note import Waiting
+    from portage_ext.tasks.releasing.publishing import Outcome
+    from portage_ext.tasks.signing import Found
+    from portage_ext.tasks.site import Site
 
 
 def publisher_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +45,14 @@ def overrides(options: argparse.Namespace) -> Overrides:
     return Overrides(
         options.tree, options.repository, options.key, options.homedir, gates, getattr(options, "all_at_once", False)
     )
+
+
+def signer(site: Site, overrides: Overrides) -> AbstractContextManager[Found]:
+    """The signer that ``overrides`` choose, looked up while the block goes on, which imports the rest of the program."""
+    from portage_ext.beside import beside
+    from portage_ext.tasks.signing import signer as looked_up
+
+    return beside(partial(looked_up, site, key=overrides.key, homedir=overrides.homedir))
 
 
 def objections(error: GateError, *, as_json: bool) -> int:
@@ -67,16 +82,20 @@ def told(outcome: Outcome, seconds: float, *, as_json: bool) -> None:
     channel, done, pruned = outcome.channel, outcome.published, list(outcome.pruned)
     change = done.difference
     if as_json:
+        from dataclasses import asdict
+
         counts = {"added": len(change.added), "removed": len(change.removed), "rebuilt": len(change.rebuilt)}
         made = {"channel": channel, "published": done.release is not None, "release": done.number, "packages": done.packages}
-        held = None if done.held is None else dataclasses.asdict(done.held)
+        held = None if done.held is None else asdict(done.held)
         more = {"beside": done.beside, "held": held, "warnings": _values(done.warnings), "waiting": waiting(done.waiting)}
-        more |= {"deltas": None if done.deltas is None else dataclasses.asdict(done.deltas)}
+        more |= {"deltas": None if done.deltas is None else asdict(done.deltas)}
         objects.show({**made, **counts, **more, "carried": done.carried, "pruned": pruned, "seconds": round(seconds, 3)})
         return
     for line in folded(done.warnings):
         print(shown.line(line), file=sys.stderr)
     if done.held is not None:
+        from portage_ext.releases.note import UNTIL
+
         print(f"{channel} is {done.held}, {UNTIL}")
     if done.release is None:
         print(f"{channel}: no difference to release {done.number}; nothing was published")
@@ -115,6 +134,8 @@ def news(done: Published) -> str:
 
 def lines(change: Difference) -> Iterator[str]:
     """A difference as a person reads it, one line a package."""
+    from portage_ext.releases.gates import described
+
     for entry in change.added:
         yield f"+ {described(entry)}{_slot(entry)}  {_size(entry)}"
     for entry in change.removed:

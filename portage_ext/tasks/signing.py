@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portage_ext import files
 from portage_ext.errors import PackageError, PortageExtError
 from portage_ext.errors.trust import GpgError
 from portage_ext.model import XPAK_SUFFIXES
+from portage_ext.records import field, record, replace
 from portage_ext.tasks.site import Site
 from portage_ext.trust import gpg
 from portage_ext.trust.keyrings import fingerprint
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from portage_ext.pkgdir.signing import Signed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Signing:
     """A signer, and a keyring file that holds its public key."""
 
@@ -57,9 +57,22 @@ class Signing:
         return gpg.judge_many([self.ring], frozenset({primary}), self._known, once)
 
 
+Found = Callable[[], tuple[GpgSigner, bytes]]
+"""What :func:`signer` returns, from a thread in which gpg was asked (portage_ext/beside)."""
+
+
 @contextlib.contextmanager
 def signing(site: Site, *, key: str | None = None, homedir: Path | None = None, unattended: bool = False) -> Iterator[Signing]:
+    """As :func:`signing_as` with what :func:`signer` finds; see there."""
+    with signing_as(signer(site, key=key, homedir=homedir, unattended=unattended)) as by:
+        yield by
+
+
+def signer(
+    site: Site, *, key: str | None = None, homedir: Path | None = None, unattended: bool = False
+) -> tuple[GpgSigner, bytes]:
     """The signer with ``key`` (a whole fingerprint) of the gpg home ``homedir``; by default those of [sign], else gpg's own.
+    And its public key, binary and minimal.
 
     See GpgSigner for ``unattended``. Raises GpgError, UsageError.
     """
@@ -67,13 +80,20 @@ def signing(site: Site, *, key: str | None = None, homedir: Path | None = None, 
     wanted, home = key or configured.key, homedir or configured.homedir
     chosen = signing_key(home, fingerprint(wanted) if wanted else None)
     cosigners = tuple(signing_key(home, fingerprint(one)) for one in site.settings.release.cosign)
-    with tempfile.TemporaryDirectory(prefix="portage-ext.") as directory:
+    return GpgSigner(chosen, home, unattended, cosigners), public_key(home, chosen)
+
+
+@contextlib.contextmanager
+def signing_as(found: tuple[GpgSigner, bytes]) -> Iterator[Signing]:
+    """Sign as the signer that was ``found``, with a keyring file that exists until the block ends."""
+    by, public = found
+    with files.temporary() as directory:
         ring = Path(directory) / "current.gpg"
-        ring.write_bytes(public_key(home, chosen))
-        yield Signing(GpgSigner(chosen, home, unattended, cosigners), ring)
+        ring.write_bytes(public)
+        yield Signing(by, ring)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignedPackages:
     """What was done with the packages, with which ``key``; what the index leaves out; xpaks, which cannot be signed."""
 
@@ -83,7 +103,7 @@ class SignedPackages:
     xpaks: Sequence[Path] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckedPackages:
     """Why each package has no valid signature by ``key`` (None: it has one), and xpaks, which cannot be signed."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from portage_ext.errors.releases import UnknownNumberError
 from portage_ext.releases.beside import FROM_EARLIER
-from portage_ext.tasks.releasing.publishing import NONE, Outcome, Overrides, publisher
+from portage_ext.tasks.releasing.overrides import NONE, Overrides
+from portage_ext.tasks.releasing.publishing import Outcome, publisher
 from portage_ext.tasks.site import Site
 
 

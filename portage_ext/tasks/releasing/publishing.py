@@ -7,15 +7,17 @@ import os
 import pwd
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from portage_ext.beside import beside
 from portage_ext.config.publishing import Publishing, RepositorySettings
 from portage_ext.errors import EmptyPackageError
 from portage_ext.errors.trust import GpgError
 from portage_ext.model.release import BILL, CONFIG, PROVENANCE
+from portage_ext.records import field, record
 from portage_ext.releases import roots
 from portage_ext.releases.beside import ANNOUNCED
 from portage_ext.releases.contents import Contents
@@ -28,7 +30,8 @@ from portage_ext.releases.publish import Publisher
 from portage_ext.releases.retention import Keep, expendable
 from portage_ext.releases.tree import Tree
 from portage_ext.tasks.releasing.gates import gates_of
-from portage_ext.tasks.signing import Signing, signing
+from portage_ext.tasks.releasing.overrides import NONE, Overrides
+from portage_ext.tasks.signing import Found, Signing, signer, signing_as
 from portage_ext.tasks.site import Site
 from portage_ext.trust.keyfiles import key_path
 from portage_ext.trust.keyrings import fingerprint
@@ -44,26 +47,7 @@ LeftOut = Mapping[str, str]
 """What is in a PKGDIR and not in its index, by path, with the reasons."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """The choices for one run. What is not chosen comes from portage-ext.toml.
-
-    ``tree`` is the place of a tree, ``repository`` one of [repository.NAME]; ``key`` a whole fingerprint and ``homedir`` a gpg
-    home; ``gates`` are names of gates, which then also check the live release. ``at_once``: no package waits for a toolchain.
-    """
-
-    tree: Path | None = None
-    repository: str | None = None
-    key: str | None = None
-    homedir: Path | None = None
-    gates: Sequence[str] | None = None
-    at_once: bool = False
-
-
-NONE: Final = Overrides()
-
-
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """The result of a run for ``channel``, the numbers of the releases that retention then removed, and what was left out."""
 
@@ -84,19 +68,21 @@ def publish(
     pruning: bool = True,
     left_out: Callable[[LeftOut], None] = lambda found: None,
     warn: Callable[[str], None] = lambda text: None,
+    lookup: Found | None = None,
 ) -> Outcome:
     """Make a release of ``pkgdir`` (None: that of the repository) in ``channel`` (None: as configured), where clients would see
     a difference.
 
     ``may_lose``: also if little or nothing of what there is would be offered. ``unless_held``: leave a channel that is held as
     it is. ``pruning``: remove what retention does not keep. ``left_out`` is told what no client will see, also when the release
-    is refused; ``warn``, here and below, why a release has no pages. Raises GateError, EmptiedReleaseError, PublishError,
-    ChangingPkgdirError, TreeError, LockError, GpgError, RequestError, and what kept PKGDIR from being indexed.
+    is refused; ``warn``, here and below, why a release has no pages. ``lookup``, here and below, waits for a signer that the
+    caller has begun to look up. Raises GateError, EmptiedReleaseError, PublishError, ChangingPkgdirError, TreeError, LockError,
+    GpgError, RequestError, and what kept PKGDIR from being indexed.
     """
     # What reads a PKGDIR, a third of all imports, is not for promotions and rollbacks.
     from portage_ext.host.builder import builder
     from portage_ext.host.here import here
-    from portage_ext.host.pkgdir import PkgdirLock, likely_pkgdir, pkgdir_settings, repository_of
+    from portage_ext.host.pkgdir import likely_pkgdir, pkgdir_settings, repository_of
     from portage_ext.pkgdir.reindex import Reindexer
     from portage_ext.pkgdir.walk import Walker
 
@@ -107,29 +93,30 @@ def publish(
     may_lose = may_lose or rules.may_be_empty
     walker = Walker(likely_pkgdir(site.config_root) if pkgdir is None else Path(os.path.abspath(pkgdir)))
     # PKGDIR is looked at while gpg lists keys and Portage's settings are read.
-    with walker.looking_ahead(), publisher(site, channel, overrides, warn=warn) as (made, gates):
-        settings, lock = pkgdir_settings(pkgdir), PkgdirLock()
-        repository, known = repository_of(settings, lock.unless_held), walker if walker.pkgdir == settings.pkgdir else None
-        reindexer = Reindexer(repository, len(os.sched_getaffinity(0)), walker=known)
-        # Twice: the long part runs without the lock, so that emerge does not wait; then the changes since, under the lock.
-        reindexer.run(force=may_lose)
+    with walker.looking_ahead(), _looked_up(site, overrides, lookup) as found:
+        settings = pkgdir_settings(pkgdir)
+        known = walker if walker.pkgdir == settings.pkgdir else None
+        reindexer = Reindexer(repository_of(settings), len(os.sched_getaffinity(0)), walker=known)
         reports: list[Report] = []
 
-        def refresh() -> None:
-            reports.append(reindexer.run(force=may_lose, again=True))
+        @contextlib.contextmanager
+        def hold() -> Iterator[None]:
+            with contextlib.ExitStack() as lock:
+                reports.append(reindexer.run(force=may_lose, keep=lock))
+                yield
 
         def without() -> LeftOut:
             return left_out_of(reports[-1:])
 
-        # It is not known how packages in another PKGDIR were built.
-        described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
-        ours = documents(site, overrides.repository, made.tree.root / channel, warn)
-        hold = partial(lock.held, settings.pkgdir)
-        source = Source(settings.pkgdir, "published", None, hold, refresh, described, ours, without, sizes=reindexer.sizes)
-        try:
-            done = made.publish(channel, source, gates, unattended=unless_held, may_lose=may_lose)
-        finally:
-            left_out(without())
+        with publisher(site, channel, overrides, lookup=found, warn=warn) as (made, gates):
+            # It is not known how packages in another PKGDIR were built.
+            described = builder(remember=True).emit() if rules.builder and settings.pkgdir.samefile(here().pkgdir) else b""
+            ours = documents(site, overrides.repository, made.tree.root / channel, warn)
+            source = Source(settings.pkgdir, "published", None, hold, described, ours, without, sizes=reindexer.sizes)
+            try:
+                done = made.publish(channel, source, gates, unattended=unless_held, may_lose=may_lose)
+            finally:
+                left_out(without())
     return Outcome(channel, done, _pruned(site, made.tree) if pruning else (), without())
 
 
@@ -141,13 +128,14 @@ def renew(
     keys_next: Sequence[str] = (),
     pruning: bool = True,
     warn: Callable[[str], None] = lambda text: None,
+    lookup: Found | None = None,
 ) -> Outcome:
     """Publish the content of ``channel`` (None: as configured) again, if more than half of its Release's validity is over.
 
     ``keys_next`` announces the keys that may sign the next Releases, and renews at once. Raises as :func:`publish`.
     """
     channel = channel or site.channel()
-    with publisher(site, channel, overrides, keys_next=keys_next, warn=warn) as (made, _):
+    with publisher(site, channel, overrides, lookup=lookup, keys_next=keys_next, warn=warn) as (made, _):
         done = made.renew(channel, force=ANNOUNCED if keys_next else "")
     return Outcome(channel, done, _pruned(site, made.tree) if pruning else ())
 
@@ -161,10 +149,11 @@ def promote(
     unless_held: bool = False,
     overrides: Overrides = NONE,
     warn: Callable[[str], None] = lambda text: None,
+    lookup: Found | None = None,
 ) -> Outcome:
     """Publish in ``channel`` what ``origin`` serves, or release ``number`` of ``origin``. ``unless_held``: leave a channel that
     is held as it is. Raises as :func:`publish`, and UnknownChannelError, UnknownNumberError."""
-    with publisher(site, channel, overrides, warn=warn) as (made, gates):
+    with publisher(site, channel, overrides, lookup=lookup, warn=warn) as (made, gates):
         return Outcome(channel, made.promote(origin, channel, gates, number=number, unattended=unless_held))
 
 
@@ -176,13 +165,14 @@ def rollback(
     overrides: Overrides = NONE,
     by: str | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    lookup: Found | None = None,
 ) -> Outcome:
     """Publish release ``number`` of ``channel`` again (None: the content before this one), and hold the channel there.
 
     ``by`` names who does so (None: the user of this process). What was live once passed its gates: only the index is looked at
     again. Raises as :func:`publish`, and UnknownNumberError.
     """
-    with publisher(site, channel, overrides, configured=("index",), warn=warn) as (made, gates):
+    with publisher(site, channel, overrides, lookup=lookup, configured=("index",), warn=warn) as (made, gates):
         return Outcome(channel, made.rollback(channel, number, gates, by=by or user()))
 
 
@@ -201,6 +191,7 @@ def publisher(
     channel: str,
     overrides: Overrides,
     *,
+    lookup: Found | None = None,
     configured: Sequence[str] | None = None,
     keys_next: Sequence[str] = (),
     bases: Sequence[int] = (),
@@ -211,11 +202,18 @@ def publisher(
 
     Raises UsageError, RequestError, SettingsError, GpgError.
     """
-    with signing(site, key=overrides.key, homedir=overrides.homedir) as by:
+    with _looked_up(site, overrides, lookup) as found, signing_as(found()) as signing:
         with publisher_with(
-            site, channel, overrides, by, configured=configured, keys_next=keys_next, bases=bases, warn=warn
+            site, channel, overrides, signing, configured=configured, keys_next=keys_next, bases=bases, warn=warn
         ) as made:
             yield made
+
+
+def _looked_up(site: Site, overrides: Overrides, lookup: Found | None) -> AbstractContextManager[Found]:
+    """``lookup``, or a signer that is looked up while the block goes on."""
+    if lookup is not None:
+        return contextlib.nullcontext(lookup)
+    return beside(partial(signer, site, key=overrides.key, homedir=overrides.homedir))
 
 
 @contextlib.contextmanager
