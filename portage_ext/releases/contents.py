@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -108,17 +108,56 @@ def apart(before: Contents, after: Contents) -> tuple[Mapping[str, bytes], Mappi
     known = after.entries.compared if isinstance(after.entries, Entries) else None
     if known is not None and known[0] is before.entries:
         return known[1]
-    both = {block.digest for block in before.blocks} & {block.digest for block in after.blocks}
-    served, offered = _texts(before, both), _texts(after, both)
+    served, offered = _texts(before.blocks, after.blocks)
     found = _only(before, served, frozenset(offered)), _only(after, offered, frozenset(served))
     if isinstance(after.entries, Entries):
         after.entries.compared = before.entries, found
     return found
 
 
-def _texts(index: Contents, both: Collection[bytes]) -> list[bytes]:
-    """The texts of the entries of ``index`` that are not in the blocks ``both``."""
-    return [text for one in index.blocks if one.digest not in both for text in texts(one.text)]
+def _texts(before: Sequence[Block], after: Sequence[Block]) -> tuple[list[bytes], list[bytes]]:
+    """The texts of the entries of two indexes, without most of those that both have."""
+    both = {block.digest for block in before} & {block.digest for block in after}
+    one, other = ([block for block in blocks if block.digest not in both] for blocks in (before, after))
+    ours, others = ([bytes(block.text) for block in blocks] for blocks in (one, other))
+    there = {_first(block): number for number, block in enumerate(other)}
+    for number, block in enumerate(one):
+        if (at := there.pop(_first(block), None)) is not None:
+            ours[number], others[at] = differing(ours[number], others[at])
+    return [text for part in ours for text in texts(part)], [text for part in others for text in texts(part)]
+
+
+def _first(block: Block) -> bytes:
+    """The name of its first entry."""
+    return block.record.partition(b" ")[0]
+
+
+def differing(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+    """Two texts of entries without the entries with which both begin, and those with which both end."""
+    most = min(len(one), len(other))
+    same = _bisected(most, lambda low, high: one[low:high] == other[low:high])
+    at = one.rfind(b"\n\n", 0, same)
+    begin = at + 2 if at >= 0 else 0
+    behind = _bisected(most - begin, lambda low, high: _last(one, low, high) == _last(other, low, high))
+    at = one.find(b"\n\n", len(one) - behind)
+    rest = len(one) - (at + 2) if at >= 0 else 0
+    return one[begin : len(one) - rest], other[begin : len(other) - rest]
+
+
+def _last(text: bytes, low: int, high: int) -> bytes:
+    return text[len(text) - high : len(text) - low]
+
+
+def _bisected(most: int, same: Callable[[int, int], bool]) -> int:
+    """The greatest number up to ``most`` for which all before it is the ``same``."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _only(index: Contents, own: Iterable[bytes], others: Collection[bytes]) -> Mapping[str, bytes]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portage_ext.errors import InvalidIndexError
 from portage_ext.releases import contents
-from portage_ext.releases.contents import Contents, difference
+from portage_ext.releases.blocks import texts
+from portage_ext.releases.contents import Contents, difference, differing
 
 
 def index(*entries: str, header: str = "PACKAGES: 1\nTIMESTAMP: 5") -> Contents:
@@ -65,3 +68,19 @@ def test_a_path_is_found_wherever_in_its_entry_it_is() -> None:
 def test_what_no_client_would_read_is_no_part_of_a_release(gap: str) -> None:
     with pytest.raises(InvalidIndexError, match="empty entry"):
         index(*(() if gap else (entry("a/b-1"),)), "\n" + entry("a/c-1"))
+
+
+NAMES = st.lists(
+    st.sampled_from([f"CPV: a/{name}\nUSE: {use}".encode() for name in "abcdef" for use in ("", "x")]), unique=True
+)
+
+
+@given(NAMES, NAMES, NAMES, NAMES)
+def test_entries_that_differ_are_found_between_those_that_do_not(
+    begin: list[bytes], one: list[bytes], other: list[bytes], end: list[bytes]
+) -> None:
+    ours, others = (list(dict.fromkeys([*begin, *middle, *end])) for middle in (one, other))
+    first, second = map(texts, differing(*(b"".join(text + b"\n\n" for text in all_of) for all_of in (ours, others))))
+    assert [text for text in first if text not in second] == [text for text in ours if text not in others]
+    assert [text for text in second if text not in first] == [text for text in others if text not in ours]
+    assert not (first and second) or first[0] != second[0]
