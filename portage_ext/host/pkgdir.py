@@ -71,13 +71,11 @@ def likely_pkgdir(config_root: Path | None = None) -> Path:
     """
     place = os.environ.get("PKGDIR", "")
     if not place:
+        # Where Portage looks, also for a Prefix that is named in the environment (LocationsManager).
+        root = config_root or os.environ.get("PORTAGE_CONFIGROOT") or os.environ.get("PORTAGE_OVERRIDE_EPREFIX") or "/"
         with (
             contextlib.suppress(OSError),
-            open(
-                os.path.join(config_root or os.environ.get("PORTAGE_CONFIGROOT") or "/", "etc/portage/make.conf"),
-                encoding="utf-8",
-                errors="replace",
-            ) as file,
+            open(os.path.join(root, "etc/portage/make.conf"), encoding="utf-8", errors="replace") as file,
         ):
             place = "".join(_ASSIGNED.findall(file.read(limits.MIB))[-1:])
     return Path(os.path.abspath(place or "/var/cache/binpkgs"))

@@ -32,3 +32,12 @@ def test_pkgdir_is_guessed_from_make_conf(
     assert likely_pkgdir() == guess
     monkeypatch.setenv("PKGDIR", "/srv/environment")
     assert likely_pkgdir() == Path("/srv/environment")
+
+
+def test_pkgdir_of_a_prefix_in_the_environment_is_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PKGDIR", raising=False)
+    monkeypatch.delenv("PORTAGE_CONFIGROOT", raising=False)
+    monkeypatch.setenv("PORTAGE_OVERRIDE_EPREFIX", str(tmp_path))
+    (tmp_path / "etc/portage").mkdir(parents=True)
+    (tmp_path / "etc/portage/make.conf").write_text('PKGDIR="/srv/prefix"\n')
+    assert likely_pkgdir() == Path("/srv/prefix")
