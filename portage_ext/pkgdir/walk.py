@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from types import ModuleType
@@ -156,13 +157,8 @@ class Walker:
             known = self._listings.get(path)
             if known is None:
                 return None
-            try:
-                listing = self._directory(path, known, moved=moved)
-            except OSError:
+            if not self._again(path, known, partial(self._directory, path, known, moved=moved)):
                 return None
-            if listing.directories != known.directories:
-                return None
-            self._listings[path] = listing
         return self._all()
 
     def _all(self) -> Scan:
@@ -191,14 +187,20 @@ class Walker:
         for (path, known), stamp in zip(list(self._listings.items()), now, strict=True):
             if stamp is not None and known.stamp == stamp:
                 continue
-            try:
-                listing = self._list(f"{self._top}/{path}", path)
-            except OSError:
+            if not self._again(path, known, partial(self._list, f"{self._top}/{path}", path)):
                 return None
-            if listing.directories != known.directories:
-                return None
-            self._listings[path] = listing
         return self._all()
+
+    def _again(self, path: str, known: _Listing, look: Callable[[], _Listing]) -> bool:
+        """Take what ``look`` finds in a directory; False if it fails, or if directories came or went there."""
+        try:
+            listing = look()
+        except OSError:
+            return False
+        if listing.directories != known.directories:
+            return False
+        self._listings[path] = listing
+        return True
 
     def _directory(self, relative: str, known: _Listing | None, *, moved: bool) -> _Listing:
         path = f"{self._top}/{relative}"
