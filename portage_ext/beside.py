@@ -1,6 +1,7 @@
 """Work in a thread that mostly leaves the interpreter to others, such as a C module.
 
-Nothing that changes a file happens in one: the tests that kill a program at each such system call see only its first thread.
+Nothing that changes a file happens in one, only its flush to the disk: the tests that kill a program at each such system
+call see only its first thread.
 """
 
 from __future__ import annotations

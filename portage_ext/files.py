@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
+
+from portage_ext.beside import beside
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -108,10 +111,43 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, group: int | Non
         file.write(data)
 
 
+class Together:
+    """Files that take their names together. Each is flushed to the disk in a thread once it is complete."""
+
+    def __init__(
+        self, files: Sequence[IO[bytes]], threads: contextlib.ExitStack, *, mode: int, group: int | None, mtime: int | None
+    ):
+        self.files = files
+        self._threads = threads
+        self._mode, self._group, self._mtime = mode, group, mtime
+        self._flushed: dict[int, Callable[[], None]] = {}
+
+    def complete(self, file: IO[bytes]) -> None:
+        """Nothing more is written to ``file``: the disk can begin. Raises OSError."""
+        fd = file.fileno()
+        if fd in self._flushed:
+            return
+        if self._group is not None:
+            with contextlib.suppress(PermissionError):
+                os.fchown(fd, -1, self._group)
+        os.fchmod(fd, self._mode)
+        file.flush()
+        if self._mtime is not None:
+            os.utime(fd, (self._mtime, self._mtime))
+        self._flushed[fd] = self._threads.enter_context(beside(partial(os.fsync, fd)))
+
+    def wait(self) -> None:
+        """Wait until all files are on the disk. Raises OSError."""
+        for file in self.files:
+            self.complete(file)
+        for flushed in self._flushed.values():
+            flushed()
+
+
 @contextlib.contextmanager
 def replacing_together(
     paths: Sequence[Path], *, mode: int = 0o644, group: int | None = None, mtime: int | None = None
-) -> Iterator[list[IO[bytes]]]:
+) -> Iterator[Together]:
     """Yield one binary file for each of ``paths`` (all in one directory); if the block succeeds, they take these names.
 
     The renames come last, directly after each other: everything that can fail for lack of space happens before the first.
@@ -126,16 +162,11 @@ def replacing_together(
             fd, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}.", dir=path.parent)
             names.append(name)
             files.append(open(fd, "wb"))  # noqa: SIM115 (closed below, whatever happens)
-        yield files
+        with contextlib.ExitStack() as threads:
+            together = Together(files, threads, mode=mode, group=group, mtime=mtime)
+            yield together
+            together.wait()
         for file in files:
-            if group is not None:
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), -1, group)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            if mtime is not None:
-                os.utime(file.fileno(), (mtime, mtime))
-            os.fsync(file.fileno())
             file.close()
         for name, path in zip(names, paths, strict=True):
             os.replace(name, path)

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 import zstandard
 
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.records import field, record
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _NEAR: Final = 24
 """No other block begins within that many entries before and after the beginning of one. So blocks have 49 entries on average,
@@ -59,14 +62,23 @@ Forms = tuple[bytes, bytes]
 
 @record(frozen=False)
 class Block:
-    """Consecutive entries. ``text_size``, ``gz_size`` and ``zst_size`` are the bytes of their text in each form."""
+    """Consecutive entries. ``text_size`` are the bytes of their text, ``sizes`` those of its compressed forms, if known."""
 
     rows: list[Row]
     text_size: int
-    gz_size: int
-    zst_size: int
+    sizes: tuple[int, int] | None
     forms: Callable[[], Forms] = field(repr=False)
     """Called for the compressed forms, which most runs need of few blocks."""
+    held: bytes | None = field(default=None, repr=False)
+    """The text, while the forms are being made."""
+
+    @property
+    def gz_size(self) -> int:
+        return self.sizes[0] if self.sizes is not None else len(self.gz)
+
+    @property
+    def zst_size(self) -> int:
+        return self.sizes[1] if self.sizes is not None else len(self.zst)
 
     @property
     def gz(self) -> bytes:
@@ -78,6 +90,8 @@ class Block:
 
     def text(self) -> bytes:
         """The text of the block. Raises zstandard.ZstdError if the stored frame is damaged, which its checksum shows."""
+        if self.held is not None:
+            return self.held
         return zstandard.ZstdDecompressor().decompress(self.zst, max_output_size=self.text_size)
 
     def entries(self) -> list[bytes]:
@@ -97,9 +111,30 @@ def zstd_frame(data: bytes) -> bytes:
 
 def make_block(rows: Sequence[Row], entries: Sequence[bytes]) -> Block:
     """Make a block of ``rows``. ``entries`` are their texts, each of which ends with one newline."""
-    text = b"\n".join(entries) + b"\n"
-    gz, zst = gzip_member(text), zstd_frame(text)
-    return Block(list(rows), len(text), len(gz), len(zst), partial(_held, (gz, zst)))
+    text = _joined(entries)
+    forms = _compressed(text)
+    return Block(list(rows), len(text), (len(forms[0]), len(forms[1])), partial(_held, forms))
+
+
+def begin_block(rows: Sequence[Row], entries: Sequence[bytes], pool: Executor) -> Block:
+    """As :func:`make_block`, but ``pool`` compresses it. Its text is there at once; its forms are waited for when needed."""
+    text = _joined(entries)
+    return Block(list(rows), len(text), None, pool.submit(_compressed, text).result, text)
+
+
+def end_block(block: Block) -> None:
+    """Wait for the forms of a block that was begun, and hold nothing else of it."""
+    if block.held is not None:
+        forms = block.forms()
+        block.sizes, block.forms, block.held = (len(forms[0]), len(forms[1])), partial(_held, forms), None
+
+
+def _joined(entries: Sequence[bytes]) -> bytes:
+    return b"\n".join(entries) + b"\n"
+
+
+def _compressed(text: bytes) -> Forms:
+    return gzip_member(text), zstd_frame(text)
 
 
 def _held(forms: Forms) -> Forms:

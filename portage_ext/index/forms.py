@@ -11,11 +11,11 @@ from stat import S_IMODE
 from typing import IO, Final
 
 from portage_ext import limits
-from portage_ext.errors import IndexWriteError
+from portage_ext.errors import IndexWriteError, InvalidIndexError, PkgdirError
 from portage_ext.files import TEMPORARY_PREFIX, replacing_together
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Block, gzip_member, zstd_frame
-from portage_ext.index.text import emit_header
+from portage_ext.index.text import emit_header, listed_paths, read_header
 from portage_ext.records import record
 
 PLAIN: Final = "Packages"
@@ -23,6 +23,7 @@ GZIP: Final = "Packages.gz"
 ZSTD: Final = "Packages.zst"
 FORMS: Final = (ZSTD, GZIP, PLAIN)
 """The forms in the order in which they are renamed into place: the form that clients ask for last comes first."""
+_FILLED: Final = (PLAIN, ZSTD, GZIP)
 
 
 def permissions(pkgdir: Path) -> tuple[int, int]:
@@ -42,6 +43,27 @@ def stamps(pkgdir: Path) -> dict[str, FileStamp]:
         with contextlib.suppress(FileNotFoundError):
             found[name] = FileStamp.of(os.lstat(pkgdir / name))
     return found
+
+
+def header_there(pkgdir: Path) -> dict[str, str]:
+    """The header of the index in PKGDIR; empty if there is none that can be read."""
+    try:
+        with open(pkgdir / PLAIN, "rb") as file:
+            return read_header(file)
+    except (OSError, InvalidIndexError):
+        return {}
+
+
+def listed_there(pkgdir: Path) -> set[str]:
+    """The paths that the index in PKGDIR lists. Raises PkgdirError if it cannot be read."""
+    try:
+        with open(pkgdir / PLAIN, "rb") as file:
+            return listed_paths(file)
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        why = f"cannot read {PLAIN} ({error.strerror}), so its content is unknown; repair or remove it"
+        raise PkgdirError(str(pkgdir), why) from error
 
 
 @record
@@ -136,23 +158,34 @@ def _fill(
 
 
 def write_forms(
-    pkgdir: Path, header: Mapping[str, str], blocks: Sequence[Block], *, compress: bool, earlier: Earlier | None = None
+    pkgdir: Path,
+    header: Mapping[str, str],
+    blocks: Sequence[Block],
+    *,
+    compress: bool,
+    earlier: Earlier | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> None:
     """Replace the forms of the index in PKGDIR. Without ``compress``, Packages.gz is removed, as Portage does.
 
-    ``header`` must be complete, with TIMESTAMP. The kernel copies unchanged blocks from the ``earlier`` files. Raises
-    IndexWriteError; the old forms are then unchanged.
+    ``header`` must be complete, with TIMESTAMP. The kernel copies unchanged blocks from the ``earlier`` files. ``meanwhile`` is
+    called while the disk is busy with the forms, before they get their names. Raises IndexWriteError; the old forms are then
+    unchanged.
     """
     mode, group = permissions(pkgdir)
     timestamp = int(header["TIMESTAMP"])
     head = emit_header(header)
     names = [name for name in FORMS if compress or name != GZIP]
     try:
-        with replacing_together([pkgdir / name for name in names], mode=mode, group=group, mtime=timestamp) as files:
-            for name, file in zip(names, files, strict=True):
+        with replacing_together([pkgdir / name for name in names], mode=mode, group=group, mtime=timestamp) as together:
+            # The text first: it is the largest, and blocks may still be being compressed.
+            for name, file in sorted(zip(names, together.files, strict=True), key=lambda one: _FILLED.index(one[0])):
                 _, content, header_of = _CONTENT[name]
                 held = None if earlier is None else earlier.held.get(name)
                 _fill(file, header_of(head, timestamp), _parts(name, blocks, earlier), content, pkgdir / name, held)
+                together.complete(file)
+            if meanwhile is not None:
+                meanwhile()
         if not compress:
             (pkgdir / GZIP).unlink(missing_ok=True)
     except OSError as error:

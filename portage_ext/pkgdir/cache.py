@@ -25,15 +25,18 @@ from portage_ext.index.blocks import Block, Forms, Row
 from portage_ext.records import field, record
 
 NAME: Final = ".portage-ext.sqlite"
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE block (first TEXT PRIMARY KEY, numbers BLOB NOT NULL, names BLOB NOT NULL, text_size INTEGER NOT NULL,
-                    gz_size INTEGER NOT NULL, zst_size INTEGER NOT NULL, forms_crc INTEGER NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE block (first TEXT PRIMARY KEY, crc INTEGER NOT NULL, text_size INTEGER NOT NULL, gz_size INTEGER NOT NULL,
+                    zst_size INTEGER NOT NULL, forms_crc INTEGER NOT NULL, numbers BLOB NOT NULL, names BLOB NOT NULL);
 CREATE TABLE form (first TEXT PRIMARY KEY, gz BLOB NOT NULL, zst BLOB NOT NULL);
 CREATE TABLE aside (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
                     error TEXT NOT NULL, detail TEXT NOT NULL, crc INTEGER NOT NULL);
 """
+_SUM: Final = "sum"
+_PAGES: Final = 16_384
+"""How many pages SQLite may keep in memory, so that it writes none before the end: 64 MiB."""
 _ROW: Final = cast(Callable[[tuple[object, ...]], Row], partial(tuple.__new__, Row))
 """``Row._make`` without the checks of a function: a run makes tens of thousands of them."""
 
@@ -78,7 +81,7 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
-_Record = tuple[str, bytes, bytes, int, int, int, int, int]
+_Record = tuple[str, int, int, int, int, int, bytes, bytes]
 
 
 def _block_record(block: Block) -> _Record:
@@ -87,7 +90,7 @@ def _block_record(block: Block) -> _Record:
     numbers = _little(array("q", sizes + times)).tobytes() + _little(array("Q", inodes)).tobytes()
     names = "\0".join(paths + cpvs + builds).encode("utf-8", "surrogateescape")
     values = (block.text_size, block.gz_size, block.zst_size, _crc(*block.forms()))
-    return block.rows[0].path, numbers, names, *values, _crc(numbers, names, *map(str, values))
+    return block.rows[0].path, _crc(numbers, names, *map(str, values)), *values, numbers, names
 
 
 def _little(numbers: array[int]) -> array[int]:
@@ -165,10 +168,11 @@ def _uri(path: Path, mode: str) -> str:
 def _read(database: sqlite3.Connection, stored: _Stored, *, whole: bool) -> State:
     if database.execute("PRAGMA user_version").fetchone() != (SCHEMA,):
         raise DamagedStateError("another version")
-    meta = {}
+    meta, kept = {}, _Checksums()
     for key, value, crc in database.execute("SELECT key, value, crc FROM meta"):
         if _crc(key, value) != crc:
             raise DamagedStateError("checksum of meta")
+        kept.meta.append((key, crc))
         meta[key] = json.loads(value)
     state = State(
         meta["context"],
@@ -183,9 +187,11 @@ def _read(database: sqlite3.Connection, stored: _Stored, *, whole: bool) -> Stat
     for first, numbers, names, *values, crc in database.execute(f"SELECT {columns} FROM block"):
         if _crc(numbers, names, *map(str, values)) != crc:
             raise DamagedStateError(f"checksum of block {first}")
+        kept.blocks.append((first, crc))
         text_size, gz_size, zst_size, forms_crc = values
-        forms = partial(stored.forms, first, (gz_size, zst_size), forms_crc)
-        state.blocks.append(Block(_rows(numbers, names), text_size, gz_size, zst_size, forms))
+        sizes = gz_size, zst_size
+        forms = partial(stored.forms, first, sizes, forms_crc)
+        state.blocks.append(Block(_rows(numbers, names), text_size, sizes, forms))
     if whole:
         _hold(state.blocks)
     state.blocks.sort(key=lambda block: block.rows[0].cpv)
@@ -194,8 +200,29 @@ def _read(database: sqlite3.Connection, stored: _Stored, *, whole: bool) -> Stat
     ):
         if _crc(file, str(size), str(mtime_ns), str(inode), error, detail) != crc:
             raise DamagedStateError(f"checksum of {file}")
+        kept.aside.append((file, crc))
         state.aside[_bytewise(file)] = Aside(FileStamp(size, mtime_ns, inode % (1 << 64)), error, _bytewise(detail))
+    if meta[_SUM] != kept.sum():
+        raise DamagedStateError("parts of two runs")
     return state
+
+
+class _Checksums:
+    """The checksum of each value, by its key, first path or path. One over all shows that they are not of two runs."""
+
+    def __init__(self, database: sqlite3.Connection | None = None) -> None:
+        """Of what ``database`` holds; without one, the caller adds them."""
+
+        def of(what: str) -> list[tuple[str, int]]:
+            return [] if database is None else database.execute(f"SELECT {what}").fetchall()
+
+        self.meta = of("key, crc FROM meta")
+        self.blocks = of("first, crc FROM block")
+        self.aside = of("path, crc FROM aside")
+
+    def sum(self) -> int:
+        meta = [one for one in self.meta if one[0] != _SUM]
+        return _crc(*(repr(sorted(found)) for found in (meta, self.blocks, self.aside)))
 
 
 def _hold(blocks: Sequence[Block]) -> None:
@@ -217,36 +244,65 @@ def _bytewise(text: str) -> str:
     return str(json.loads(text))
 
 
-def save(pkgdir: Path, state: State, before: Sequence[Block], *, mode: int, group: int | None) -> None:
-    """Write ``state``; blocks that are the same objects as in ``before`` are already there. Call it under the index's lock.
-
-    A state file that cannot be used is replaced. Raises OSError, sqlite3.Error, DamagedStateError.
+class Saving:
+    """A new state beside the one that has the blocks ``before``. Its blocks can be written ahead, while the disk is busy with
+    something else; nothing counts before :meth:`commit`. All under the index's lock.
     """
-    path = pkgdir / NAME
-    old = {id(block) for block in before}
-    try:
-        if before:
-            _update(path, state, [block for block in state.blocks if id(block) not in old], before)
-            return
-    except sqlite3.Error:
-        # The file was damaged or removed since it was read, but perhaps not the rest of it.
-        _hold(state.blocks)
-    discard(pkgdir)
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, mode)
-        if group is not None:
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, -1, group)
-    finally:
-        os.close(descriptor)
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("BEGIN EXCLUSIVE")
-        for statement in _TABLES.split(";"):
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {SCHEMA}")
-        _store(database, state, state.blocks)
-        database.execute("COMMIT")
+
+    def __init__(self, pkgdir: Path, before: Sequence[Block]) -> None:
+        self._pkgdir = pkgdir
+        self._before = before
+        self._begun: sqlite3.Connection | None = None
+
+    def begin(self, blocks: Sequence[Block]) -> None:
+        """Write what is new of ``blocks``. No form that is still in the file can be read from here on."""
+        if self._before and self._begun is None:
+            with contextlib.suppress(sqlite3.Error, DamagedStateError):  # commit meets it again
+                self._begun = _changed(self._pkgdir / NAME, blocks, self._before)
+
+    def commit(self, state: State, *, mode: int, group: int | None) -> None:
+        """The state is ``state``, with the blocks that were begun, if they were. A state file that cannot be used is replaced.
+
+        Raises OSError, sqlite3.Error, DamagedStateError.
+        """
+        try:
+            if self._before:
+                if self._begun is None:
+                    self._begun = _changed(self._pkgdir / NAME, state.blocks, self._before)
+                _finish(self._begun, state)
+                return
+        except sqlite3.Error:
+            # The file was damaged or removed since it was read, but perhaps not the rest of it.
+            self.close()
+            _hold(state.blocks)
+        discard(self._pkgdir)
+        path = self._pkgdir / NAME
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, mode)
+            if group is not None:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, -1, group)
+        finally:
+            os.close(descriptor)
+        with contextlib.closing(_opened(path)) as database:
+            for statement in _TABLES.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {SCHEMA}")
+            _add(database, state.blocks)
+            _finish(database, state)
+
+    def close(self) -> None:
+        """Give up what was begun and not committed."""
+        if self._begun is not None:
+            self._begun.close()
+            self._begun = None
+
+
+def save(pkgdir: Path, state: State, before: Sequence[Block], *, mode: int, group: int | None) -> None:
+    """Write ``state``; blocks that are the same objects as in ``before`` are already there. Raises as :meth:`Saving.commit`."""
+    with contextlib.closing(Saving(pkgdir, before)) as saving:
+        saving.commit(state, mode=mode, group=group)
 
 
 def discard(pkgdir: Path) -> None:
@@ -255,22 +311,46 @@ def discard(pkgdir: Path) -> None:
         (pkgdir / f"{NAME}{suffix}").unlink(missing_ok=True)
 
 
-def _update(path: Path, state: State, new: Sequence[Block], before: Sequence[Block]) -> None:
-    kept = {id(block) for block in state.blocks}
-    with contextlib.closing(sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None)) as database:
+def _opened(path: Path) -> sqlite3.Connection:
+    """The state file, in a transaction.
+
+    The disk is not waited for: a kill loses nothing by that, and after a power failure a state of which only a part was written
+    is known by its checksums. Then the packages are read once more.
+    """
+    database = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None)
+    try:
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(f"PRAGMA cache_size = {_PAGES}")
         database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _changed(path: Path, blocks: Sequence[Block], before: Sequence[Block]) -> sqlite3.Connection:
+    """The state file with ``blocks`` instead of those ``before``, in a transaction."""
+    old, kept = {id(block) for block in before}, {id(block) for block in blocks}
+    database = _opened(path)
+    try:
         gone = [(block.rows[0].path,) for block in before if id(block) not in kept]
         database.executemany("DELETE FROM block WHERE first = ?", gone)
         database.executemany("DELETE FROM form WHERE first = ?", gone)
-        database.execute("DELETE FROM meta")
-        database.execute("DELETE FROM aside")
-        _store(database, state, new)
-        if database.execute("SELECT count(*) FROM block").fetchone() != (len(state.blocks),):
-            raise sqlite3.IntegrityError("the state is of another run")
-        database.execute("COMMIT")
+        _add(database, [block for block in blocks if id(block) not in old])
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
-def _store(database: sqlite3.Connection, state: State, blocks: Sequence[Block]) -> None:
+def _add(database: sqlite3.Connection, blocks: Sequence[Block]) -> None:
+    database.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_block_record, blocks))
+    database.executemany("INSERT INTO form VALUES (?, ?, ?)", ((block.rows[0].path, *block.forms()) for block in blocks))
+
+
+def _finish(database: sqlite3.Connection, state: State) -> None:
+    database.execute("DELETE FROM meta")
+    database.execute("DELETE FROM aside")
     meta: Mapping[str, object] = {
         "context": state.context,
         "header": state.header,
@@ -280,8 +360,6 @@ def _store(database: sqlite3.Connection, state: State, blocks: Sequence[Block]) 
         "doubted": sorted(map(_storable, state.doubted)),
     }
     database.executemany("INSERT INTO meta VALUES (?, ?, ?)", [(k, v, _crc(k, v)) for k, v in _dumped(meta)])
-    database.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_block_record, blocks))
-    database.executemany("INSERT INTO form VALUES (?, ?, ?)", ((block.rows[0].path, *block.forms()) for block in blocks))
     database.executemany(
         "INSERT INTO aside VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -292,6 +370,11 @@ def _store(database: sqlite3.Connection, state: State, blocks: Sequence[Block]) 
             for numbers in [(one.stamp.size, one.stamp.mtime_ns, one.stamp.inode - (one.stamp.inode >> 63 << 64))]
         ],
     )
+    if database.execute("SELECT count(*) FROM block").fetchone() != (len(state.blocks),):
+        raise sqlite3.IntegrityError("the state is of another run")
+    total = _dump(_Checksums(database).sum())
+    database.execute("INSERT INTO meta VALUES (?, ?, ?)", (_SUM, total, _crc(_SUM, total)))
+    database.execute("COMMIT")
 
 
 def _dumped(meta: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import Final
 
@@ -12,7 +14,7 @@ from zstandard import ZstdError
 from portage_ext import errors
 from portage_ext.errors import EmptyPackageError, MassRemovalError, PackageError
 from portage_ext.gpkg.source import FileStamp
-from portage_ext.index.blocks import Block, Row, cut, make_block
+from portage_ext.index.blocks import Block, Row, begin_block, cut, end_block, make_block
 from portage_ext.pkgdir.cache import Aside, DamagedStateError, State
 from portage_ext.pkgdir.entry import Indexed, LeftOut
 from portage_ext.pkgdir.walk import Found
@@ -22,8 +24,11 @@ from portage_ext.records import record
 
 _OPEN: Final = 64
 """How many blocks are kept decompressed. One is enough if the packages are where their paths say."""
+_BEGUN: Final = 200
+"""How many new blocks are kept as text while they are compressed: 12 MB."""
 
 _PATH_OF: Final = itemgetter(Row._fields.index("path"))
+_CPV_OF: Final = itemgetter(Row._fields.index("cpv"))
 _FILE_OF: Final = itemgetter(*range(4))
 """A file as the walk finds it, of a row."""
 _FIRST: Final = itemgetter(0)
@@ -182,16 +187,17 @@ def signed_by(old: State, listed: set[str], read: Collection[str], vouched: Vouc
     return signer, frozenset(doubted & listed - (vouched.paths if vouched else frozenset()))
 
 
-def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Fresh, jobs: int) -> list[Block]:
+@contextmanager
+def building_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Fresh, jobs: int) -> Iterator[list[Block]]:
     """The blocks of the index: those of ``old`` whose rows are the same and were not read again, those that came with
-    ``texts``, and new ones.
+    ``texts``, and new ones, which ``jobs`` threads compress meanwhile and until the end.
 
     ``texts`` has the entries that were read in this run; the others come from the old blocks. Raises DamagedStateError when
     they are not there.
     """
     by_first = {block.rows[0].path: block for block in old}
     made_before = {block.rows[0].path: block for block in texts.current()}
-    pieces, read = cut(listed), set(texts)
+    pieces, read = _cut_as_before(listed, old) or cut(listed), set(texts)
     result: list[Block | None] = []
     kept: set[int] = set()
     for rows in pieces:
@@ -203,19 +209,31 @@ def build_blocks(listed: Sequence[Row], old: Sequence[Block], texts: Fresh, jobs
             block = made_before.get(rows[0].path)
             result.append(block if block is not None and block.rows == rows else None)
     new = [rows for rows, block in zip(pieces, result, strict=True) if block is None]
-    entries = _entries(new, [block for block in old if id(block) not in kept], texts)
+    entry = _entries([block for block in old if id(block) not in kept], texts)
+    if len(new) <= 4 or jobs < 2:
+        made = iter([make_block(rows, list(map(entry, rows))) for rows in new])
+        yield [block if block is not None else next(made) for block in result]
+        return
+    from concurrent.futures import ThreadPoolExecutor
 
-    def make(rows: Sequence[Row]) -> Block:
-        return make_block(rows, [texts[row.path] if row.path in texts else entries[row.path] for row in rows])
+    with ThreadPoolExecutor(jobs) as pool:  # zlib and zstd let go of the interpreter
+        begun: list[Block] = []
+        for rows in new:
+            begun.append(begin_block(rows, list(map(entry, rows)), pool))
+            if len(begun) > _BEGUN:
+                end_block(begun[-_BEGUN])
+        made = iter(begun)
+        yield [block if block is not None else next(made) for block in result]
+        for block in begun:
+            end_block(block)
 
-    if len(new) > 4 and jobs > 1:
-        from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(jobs) as pool:  # zlib and zstd let go of the interpreter
-            made = iter(list(pool.map(make, new)))
-    else:
-        made = iter([make(rows) for rows in new])
-    return [block if block is not None else next(made) for block in result]
+def _cut_as_before(listed: Sequence[Row], old: Sequence[Block]) -> list[list[Row]] | None:
+    """The rows in blocks as in ``old``, if their CPVs are the same, which alone say where blocks begin; else None."""
+    if list(map(_CPV_OF, listed)) != [cpv for block in old for cpv in map(_CPV_OF, block.rows)]:
+        return None
+    ends = list(accumulate(len(block.rows) for block in old))
+    return [list(listed[start:end]) for start, end in pairwise([0, *ends])]
 
 
 def _says_the_same(block: Block, texts: Fresh, read: set[str]) -> bool:
@@ -232,20 +250,25 @@ def stored_entries(block: Block) -> list[tuple[Row, bytes]]:
         raise DamagedStateError(str(error)) from error
 
 
-def _entries(
-    pieces: Iterable[Sequence[Row]],
-    old: Iterable[Block],
-    texts: Fresh,
-) -> dict[str, bytes]:
-    """The entries of ``pieces`` that were not read in this run, from the ``old`` blocks."""
-    wanted = {row.path: row for rows in pieces for row in rows if row.path not in texts}
-    entries: dict[str, bytes] = {}
-    if wanted:
-        for block in old:
-            if any(row.path in wanted and row.path not in entries for row in block.rows):
-                for row, entry in stored_entries(block):
-                    if wanted.get(row.path) == row:
-                        entries.setdefault(row.path, entry)
-    if len(entries) < len(wanted):
-        raise DamagedStateError("an entry is missing")
-    return entries
+def changed_silently(old: Sequence[Block], listed: Sequence[Row], texts: Fresh) -> list[str]:
+    """The paths of ``listed`` rows that are in ``old`` blocks too, with another entry. Raises DamagedStateError."""
+    before = dict(pair for block in old for pair in stored_entries(block))
+    return [row.path for row in listed if row in before and texts.get(row.path, before[row]) != before[row]]
+
+
+def _entries(old: Sequence[Block], texts: Fresh) -> Callable[[Row], bytes]:
+    """A function that returns the entry of a row: what was read in this run, else that of the ``old`` blocks. It raises
+    DamagedStateError.
+    """
+    places = {row: number for number, block in enumerate(old) for row in block.rows}
+    opened = lru_cache(maxsize=_OPEN)(lambda number: dict(stored_entries(old[number])))
+
+    def entry(row: Row) -> bytes:
+        if row.path in texts:
+            return texts[row.path]
+        if row not in places:
+            raise DamagedStateError("an entry is missing")
+        found: bytes = opened(places[row])[row]
+        return found
+
+    return entry

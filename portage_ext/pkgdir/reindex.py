@@ -10,29 +10,40 @@ import gc
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from itertools import chain
-from operator import itemgetter
+from operator import is_, itemgetter
 from pathlib import Path
 from typing import Final
 
-from portage_ext import errors, limits
+from portage_ext import limits
 from portage_ext.beside import beside
-from portage_ext.errors import PackageError, PkgdirError
+from portage_ext.errors import PackageError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index.blocks import Row, arrange
 from portage_ext.index.format import IndexFormat
-from portage_ext.index.forms import FORMS, GZIP, PLAIN, Earlier, permissions, remove_leftovers, stamps, write_forms
+from portage_ext.index.forms import (
+    FORMS,
+    GZIP,
+    PLAIN,
+    Earlier,
+    header_there,
+    listed_there,
+    permissions,
+    remove_leftovers,
+    stamps,
+    write_forms,
+)
 from portage_ext.index.stamp import next_timestamp, parse_timestamp
-from portage_ext.index.text import listed_paths, read_header
-from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, discard, load, save
+from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, Saving, State, discard, load
 from portage_ext.pkgdir.changes import (
     Fresh,
     Known,
     Survey,
     Vouched,
-    build_blocks,
+    building_blocks,
+    changed_silently,
     guard,
     in_walk_order,
     refused,
@@ -247,7 +258,8 @@ class Reindexer:
         if not paths:
             return
         repository = self.repository
-        found = {file[0]: file for file in survey.files}
+        wanted = set(paths)
+        found = {file[0]: file for file in survey.files if file[0] in wanted}
         plan = ReadPlan(
             repository.pkgdir, repository.format, repository.header, repository.policy, repository.evaluate, image=verify
         )
@@ -265,7 +277,7 @@ class Reindexer:
             guard(str(repository.pkgdir / PLAIN), before, paths, left)
         old = work.state
         there = stamps(repository.pkgdir)
-        previous = {} if there and there == old.forms else self._header()
+        previous = {} if there and there == old.forms else header_there(repository.pkgdir)
         header = dict(repository.header)
         for key in KEPT_HEADER:
             value = previous.get(key) if previous else old.header.get(key)
@@ -273,28 +285,36 @@ class Reindexer:
                 header[key] = value
         header["PACKAGES"] = str(len(listed))
         timestamp = old.timestamp
-        try:
-            blocks = build_blocks(listed, old.blocks, ready, self._jobs)
-            for block in blocks[:1]:
-                block.text()
-            same_blocks = len(blocks) == len(old.blocks) and all(a is b for a, b in zip(blocks, old.blocks, strict=True))
-            current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
-            if not current:
-                past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
-                timestamp = next_timestamp(repository.clock(), past)
-                header_now = {**header, "TIMESTAMP": str(timestamp)}
-                earlier = None if order.verify else Earlier.of(old.forms, old.blocks, there, self._former)
-                write_forms(repository.pkgdir, header_now, blocks, compress=repository.compress, earlier=earlier)
-        except DamagedStateError:
-            discard(repository.pkgdir)
-            self._state = None
-            return self._again(order)
-        report = self._report(work, listed, left, ready, timestamp, verify=order.verify, written=not current)
-        aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
-        signer, doubted = signed_by(old, paths, ready, order.vouched)
-        if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
-            now = stamps(repository.pkgdir)
-            self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), old)
+        with closing(Saving(repository.pkgdir, old.blocks)) as saving:
+            try:
+                with building_blocks(listed, old.blocks, ready, self._jobs) as blocks:
+                    for block in blocks[:1]:
+                        block.text()
+                    same_blocks = len(blocks) == len(old.blocks) and all(map(is_, blocks, old.blocks))
+                    current = there == old.forms and set(there) == self._names() and same_blocks and header == old.header
+                    if not current:
+                        past = (old.timestamp, parse_timestamp(previous.get("TIMESTAMP", "")))
+                        timestamp = next_timestamp(repository.clock(), past)
+                        write_forms(
+                            repository.pkgdir,
+                            {**header, "TIMESTAMP": str(timestamp)},
+                            blocks,
+                            compress=repository.compress,
+                            earlier=None if order.verify else Earlier.of(old.forms, old.blocks, there, self._former),
+                            # A report of silent changes reads forms from the former state.
+                            meanwhile=None if order.verify else partial(saving.begin, blocks),
+                        )
+            except DamagedStateError:
+                saving.close()
+                discard(repository.pkgdir)
+                self._state = None
+                return self._again(order)
+            report = self._report(work, listed, left, ready, timestamp, verify=order.verify, written=not current)
+            aside = {one.path: Aside(one.stamp, type(one.error).__name__, one.error.detail) for one in left if one.stamp}
+            signer, doubted = signed_by(old, paths, ready, order.vouched)
+            if not current or aside != old.aside or (signer, doubted) != (old.signer, old.doubted):
+                now = stamps(repository.pkgdir)
+                self._remember(State(repository.context, header, timestamp, now, blocks, aside, signer, doubted), saving)
         return report
 
     def _again(self, order: _Order) -> Report:
@@ -306,12 +326,13 @@ class Reindexer:
     def _names(self) -> set[str]:
         return {name for name in FORMS if self.repository.compress or name != GZIP}
 
-    def _remember(self, state: State, old: State) -> None:
+    def _remember(self, state: State, saving: Saving) -> None:
         pkgdir = self.repository.pkgdir
         mode, group = permissions(pkgdir)
         try:
-            save(pkgdir, state, old.blocks, mode=mode & 0o666, group=group)
+            saving.commit(state, mode=mode & 0o666, group=group)
         except (OSError, sqlite3.Error, DamagedStateError):
+            saving.close()
             # The index is complete. At worst, the next run has no state and reads everything.
             discard(pkgdir)
         self._state = state
@@ -338,14 +359,7 @@ class Reindexer:
         before = work.survey.known
         now = set(map(_PATH_OF, listed))
         fresh = ready.rows
-        silent: list[str] = []
-        if verify:
-            old = {row.path: (row, entry) for block in work.state.blocks for row, entry in stored_entries(block)}
-            silent = [
-                row.path
-                for row in listed
-                if row.path in old and old[row.path][0] == row and ready.get(row.path, old[row.path][1]) != old[row.path][1]
-            ]
+        silent = changed_silently(work.state.blocks, listed, ready) if verify else []
         return Report(
             len(listed),
             tuple(sorted(now - before.keys())),
@@ -358,25 +372,8 @@ class Reindexer:
             timestamp,
         )
 
-    def _header(self) -> dict[str, str]:
-        try:
-            with open(self.repository.pkgdir / PLAIN, "rb") as file:
-                return read_header(file)
-        except (OSError, errors.InvalidIndexError):
-            return {}
-
     def _listed_before(self, state: State) -> Collection[str]:
-        if state.blocks:
-            return self._rows.rows.keys()
-        path = self.repository.pkgdir / PLAIN
-        try:
-            with open(path, "rb") as file:
-                return listed_paths(file)
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            why = f"cannot read {PLAIN} ({error.strerror}), so its content is unknown; repair or remove it"
-            raise PkgdirError(str(path.parent), why) from error
+        return self._rows.rows.keys() if state.blocks else listed_there(self.repository.pkgdir)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import zstandard
 from portage_ext.errors import IndexWriteError, MassRemovalError, PkgdirError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index import forms
-from portage_ext.pkgdir.cache import NAME, Aside, State, load, save
+from portage_ext.pkgdir import changes
+from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, load, save
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer
 from tests.testkit import binpkgs
@@ -302,6 +303,52 @@ def test_a_damaged_state_is_made_again_by_itself(engine: Engine, kind: str) -> N
     engine.run()
     assert (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told.partition(b"\n\n")[2]
     assert engine.run().opened == 0
+
+
+@pytest.mark.parametrize("table", ["meta", "block", "aside"])
+def test_parts_of_two_runs_are_no_state(engine: Engine, table: str) -> None:
+    """As after a power failure: each value is whole, but some are of the run before."""
+    fill(engine, range(60))
+    binpkgs.put(engine.pkgdir, "app-misc/broken-1.xpak", b"no package")
+    engine.run()
+    shutil.copy(engine.pkgdir / NAME, engine.pkgdir.parent / "before")
+    os.utime(engine.pkgdir / path(3), (1, 1))
+    os.utime(engine.pkgdir / "app-misc/broken-1.xpak", (1, 1))
+    engine.run()
+    assert load(engine.pkgdir).blocks
+    with contextlib.closing(sqlite3.connect(engine.pkgdir / NAME)) as database, database:
+        database.execute("ATTACH ? AS before", (str(engine.pkgdir.parent / "before"),))
+        database.execute(f"DELETE FROM main.{table}")
+        database.execute(f"INSERT INTO main.{table} SELECT * FROM before.{table}")
+    with pytest.raises(DamagedStateError, match="two runs"):
+        load(engine.pkgdir)
+    assert engine.run().opened == 61
+    one_generation(engine)
+    assert engine.run().opened == 0
+
+
+def test_blocks_that_are_compressed_while_the_index_is_written_are_those_of_a_new_index(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_BEGUN", 2)
+    fill(engine, range(400))
+    engine.run(jobs=2)
+    for number in range(0, 400, 9):
+        values = binpkgs.metadata(f"app-misc/p{number:03}-1", KEYWORDS="arm64")
+        binpkgs.put(engine.pkgdir, path(number), binpkgs.gpkg(values))
+    living = Reindexer(engine.repository, 2)
+    assert living.run().opened == 45
+    one_generation(engine)
+    assert all(block.held is None and block.sizes for block in living._state.blocks) if living._state else False
+    assert sum(living.sizes()) == len((engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2])
+    fill(engine, [401])
+    (engine.pkgdir / path(9)).unlink()
+    living.run()
+    one_generation(engine)
+    told = (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2]
+    (engine.pkgdir / NAME).unlink()
+    engine.run()
+    assert (engine.pkgdir / "Packages").read_bytes().partition(b"\n\n")[2] == told
 
 
 @pytest.mark.parametrize("kind", ["damaged", "missing", "of another size"])
