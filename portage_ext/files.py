@@ -67,10 +67,10 @@ def in_memory(content: bytes = b"") -> Iterator[int]:
     """
     fd = os.memfd_create("portage-ext", os.MFD_CLOEXEC)
     try:
-        if content:
-            with open(fd, "wb", closefd=False) as file:
-                file.write(content)
-            os.lseek(fd, 0, os.SEEK_SET)
+        # One call as a rule, since each may wait for another thread. Who opens it again reads from the beginning anyway.
+        done = 0
+        while done < len(content):
+            done += os.pwrite(fd, content[done:], done)
         yield fd
     finally:
         os.close(fd)

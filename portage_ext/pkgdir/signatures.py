@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import select
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -191,17 +193,16 @@ def _run(policy: SignaturePolicy, files: Sequence[str], fd: int) -> dict[str, li
     # A file takes what gpg says: it writes twenty lines a signature one by one, and a pipe would wake this process for each.
     with in_memory() as said:
         try:
-            done = subprocess.run(  # type: ignore[call-overload]
+            process = subprocess.Popen(  # type: ignore[call-overload]
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=said if fd == 1 else subprocess.DEVNULL,
                 stderr=said if fd == 2 else subprocess.DEVNULL,
                 env=dict(policy.environment),
                 pass_fds=[int(file.rpartition("/")[2]) for file in files],
-                timeout=limits.GPG_SECONDS,
-                check=False,
                 **dropped(policy),
             )
+            status = _ended(process, limits.GPG_SECONDS)
         except (OSError, KeyError, LookupError, subprocess.TimeoutExpired) as error:
             raise VerificationUnavailableError(policy.command[0] if policy.command else "gpg", str(error)) from error
         with open(said, "rb", closefd=False) as file:
@@ -221,10 +222,28 @@ def _run(policy: SignaturePolicy, files: Sequence[str], fd: int) -> dict[str, li
         elif current:
             result[current].append(text)
     result = {file: lines for file, lines in result.items() if file in files}
-    if done.returncode < 0 and current in result:
+    if status < 0 and current in result:
         # What a killed gpg has not said yet of this file is not known.
         del result[current]
     elif not result:
         tail = [line for line in lines if line.strip()]
-        raise VerificationUnavailableError(policy.command[0], tail[-1] if tail else f"status {done.returncode}")
+        raise VerificationUnavailableError(policy.command[0], tail[-1] if tail else f"status {status}")
     return result
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """The exit status of ``process``; after ``seconds`` it is killed. Raises subprocess.TimeoutExpired, OSError."""
+    with process:
+        try:
+            # Popen.wait would look every 50 ms. A kernel without pidfd_open(2) is older than 5.3.
+            with contextlib.suppress(OSError):
+                fd = os.pidfd_open(process.pid)
+                try:
+                    ready, _, _ = select.select([fd], [], [], seconds)
+                finally:
+                    os.close(fd)
+                if not ready:
+                    raise subprocess.TimeoutExpired(process.args, seconds)
+            return process.wait(seconds)
+        finally:
+            process.kill()

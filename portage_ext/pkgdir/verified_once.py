@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from portage_ext import limits
@@ -72,6 +73,7 @@ class VerifiedOnce:
         self._key = key
         self._primary = primary
         self._usable: bool | None = None
+        self._asking = Lock()
 
     def signatures(self, texts: Sequence[bytes]) -> list[tuple[Signature, ...] | None]:
         """For each of ``texts`` the signatures as :func:`gpg.verify_many` finds them with our key alone; None: ask it."""
@@ -79,8 +81,9 @@ class VerifiedOnce:
         if len(texts) < gpg.WORTH_A_GPG:
             return nothing
         try:
-            if self._usable is None:
-                self._usable = alike(self._policy, self._key, self._primary)
+            with self._asking:
+                if self._usable is None:
+                    self._usable = alike(self._policy, self._key, self._primary)
             if not self._usable:
                 return nothing
             every = self._status(texts)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from portage_ext.errors import InvalidBuilderError
+from portage_ext.index.entry import entry_of
 from portage_ext.model import builder
 from portage_ext.model.release import BILL, CONFIG, DELTAS, DOCUMENTS, PROVENANCE
 from portage_ext.releases import pages
-from portage_ext.releases.blocks import entry_of
 from portage_ext.releases.contents import Contents, apart, same_entries
 from portage_ext.releases.made import At, First
 from portage_ext.releases.note import Note, Waiting

@@ -8,21 +8,19 @@ entry, as if they were missing. What a block of a PKGDIR becomes in a release is
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import partial
 from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Final
 
 from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
+from portage_ext.index.entry import entry_of
 from portage_ext.index.forms import GZIP, ZSTD
-from portage_ext.index.text import parse_index
-from portage_ext.model import IndexEntry
 from portage_ext.model.digest import many
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.records import field, record, replace
@@ -125,6 +123,12 @@ class Entries(Mapping[str, bytes]):
         """Texts of entries that are in the blocks, and need not be looked for there."""
         self._known.update(texts)
 
+    def whole(self) -> Mapping[str, bytes]:
+        """All of them in order; each block is split once. Raises InvalidIndexError."""
+        for block in self._blocks:
+            self._known.update(split(bytes(block.text), NAMES_NAME))
+        return {path: self[path] for path in self}
+
     def __getitem__(self, path: str) -> bytes:
         text = self._known.get(path)
         if text is None:
@@ -206,13 +210,6 @@ def texts(body: Bytes) -> list[bytes]:
     """The texts of the entries in ``body``, without a look at them."""
     stripped = bytes(body).rstrip(b"\n")
     return stripped.split(b"\n\n") if stripped else []
-
-
-@lru_cache(1 << 12)  # gates, the toolchain and the difference ask for the same fresh entries
-def entry_of(text: bytes) -> IndexEntry:
-    """The values of an entry's text."""
-    found = next(parse_index(io.BytesIO(b"\n" + text.strip(b"\n") + b"\n"))[1], None)
-    return found if found is not None else IndexEntry({})
 
 
 def value(text: bytes, key: bytes) -> bytes:

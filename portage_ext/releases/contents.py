@@ -10,13 +10,14 @@ from typing import Final
 
 from portage_ext.errors import InvalidIndexError
 from portage_ext.errors.releases import TreeError
+from portage_ext.index.entry import entry_of
 from portage_ext.index.forms import FORMS
 from portage_ext.index.text import read_header
 from portage_ext.model import STRONG, IndexEntry
 from portage_ext.model.release import DELTAS, PLAIN_FORM
 from portage_ext.records import record
 from portage_ext.releases import pages
-from portage_ext.releases.blocks import Block, Entries, Found, distinct, entry_of, joined, split, texts
+from portage_ext.releases.blocks import Block, Entries, Found, distinct, joined, split, texts
 
 
 @record(eq=False)
@@ -100,7 +101,7 @@ def of_found(found: Found, where: str, *, unique: bool) -> Contents:
 def apart(before: Contents, after: Contents) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
     """The entries of two indexes that the other one lacks, or has otherwise."""
     if not (before.blocks and after.blocks):
-        one, other = before.entries, after.entries
+        one, other = (each.whole() if isinstance(each, Entries) else each for each in (before.entries, after.entries))
         return (
             {path: text for path, text in one.items() if other.get(path) != text},
             {path: text for path, text in other.items() if one.get(path) != text},

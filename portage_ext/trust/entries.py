@@ -24,7 +24,7 @@ from portage_ext.errors.trust import (
     WeakDigestError,
 )
 from portage_ext.index import keys
-from portage_ext.model import STRONG, WEAK, IndexEntry
+from portage_ext.model import STRONG, WEAK, Cpv, IndexEntry
 from portage_ext.records import record
 
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9+_.-]*){1,2}", re.ASCII)
@@ -105,20 +105,21 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
     name = repr(entry.get("CPV"))[:200]
     if entry.twice:
         raise EntryIdentityError(binrepo, f"the entry {name} says {', '.join(sorted(entry.twice))} twice")
-    if any(_CONTROL.search(value) for key, value in entry.values.items() if key in keys.ENTRY):
+    values = [value for key, value in entry.values.items() if key in keys.ENTRY]
+    # What is printable has none, and that is quickly known.
+    if not "".join(values).isprintable() and any(map(_CONTROL.search, values)):
         raise EntryIdentityError(binrepo, f"the entry {name} has control characters")
-    if any(len(value) > limits.METADATA_VALUE for key, value in entry.values.items() if key in keys.ENTRY):
+    if any(len(value) > limits.METADATA_VALUE for value in values):
         # A package with such a long value is refused anyway, and comparing it would need a hundred times its size in memory.
         raise EntryIdentityError(binrepo, f"the entry {name} has a value of more than {limits.METADATA_VALUE} characters")
     path = entry.get("PATH")
     if not _PATH.fullmatch(path) or not path.endswith(_SUFFIXES) or len(path) > limits.CONTAINER_NAME:
         raise UnsafePathError(binrepo, f"the entry {name} has the path {path[:200]!r}")
     try:
-        places = _places(entry)
-        size, _ = entry.size, entry.build_id
+        cpv, size, _ = entry.cpv, entry.size, entry.build_id
     except (InvalidCpvError, InvalidEntryError) as error:
         raise EntryIdentityError(binrepo, f"the entry {name} is none: {error}") from error
-    if path not in places and not _instance_of(entry, path):
+    if not _instance_of(cpv, path) and path not in _places(cpv):
         raise EntryIdentityError(binrepo, f"the entry {name} has the path of another package, {path!r}")
     if not 0 < size <= limits.PACKAGE_SIZE:
         raise WeakDigestError(binrepo, f"the entry {name} has a SIZE of {size}")
@@ -129,13 +130,12 @@ def check_entry(binrepo: str, entry: IndexEntry, *, strong: bool) -> None:
         raise WeakDigestError(binrepo, f"the entry {name} has only {', '.join(present) or 'no digest'}")
 
 
-def _places(entry: IndexEntry) -> set[str]:
+def _places(cpv: Cpv) -> set[str]:
     """The allowed paths of the package in a PKGDIR without FEATURES=binpkg-multi-instance, so with one instance of each."""
-    cpv = entry.cpv
     return {f"{directory}/{cpv.pf}{suffix}" for directory in (cpv.category, "All") for suffix in (".gpkg.tar", ".tbz2")}
 
 
-def _instance_of(entry: IndexEntry, path: str) -> bool:
+def _instance_of(cpv: Cpv, path: str) -> bool:
     """Whether ``path`` is an allowed path of the package in a PKGDIR with FEATURES=binpkg-multi-instance.
 
     The number in the path need not be the BUILD_ID of the entry: quickpkg uses the next free number for the file name, and
@@ -143,7 +143,7 @@ def _instance_of(entry: IndexEntry, path: str) -> bool:
     """
     start, _, rest = path.rpartition("-")
     number, _, suffix = rest.partition(".")
-    return start == f"{entry.cpv.cp}/{entry.cpv.pf}" and number.isdecimal() and suffix in ("gpkg.tar", "xpak")
+    return start == f"{cpv.cp}/{cpv.pf}" and number.isdecimal() and suffix in ("gpkg.tar", "xpak")
 
 
 def _text(entry: IndexEntry) -> bytes:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from portage_ext import limits
 from portage_ext.errors import DigestMismatchError
 from portage_ext.errors.trust import BadSignatureError, GpgError, UnknownKeyError, UnsignedError
+from portage_ext.gpkg import verify
 from portage_ext.gpkg.sign import sign_package
 from portage_ext.gpkg.verify import verify_packages
 from portage_ext.model import digest
@@ -225,6 +227,28 @@ def test_a_damaged_package_among_many_is_named(
     verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})))
     assert [type(verdicts[path]) for path in paths] == [type(None), *[DigestMismatchError] * 2, *[type(None)] * 3]
     assert "image.tar" in str(verdicts[paths[1]])
+
+
+def test_batches_that_are_judged_at_once_are_not_mixed_up(
+    work: Path, key: Key, signer: GpgSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "_BATCH", 3)
+    monkeypatch.setattr(verify, "_TOGETHER", 2)
+    monkeypatch.setattr(limits, "TOGETHER_SIZE", 64 * 1024)
+    monkeypatch.setattr(limits, "TOGETHER_BYTES", 70 * 1024)  # room for one, so that memory is used again
+    paths = [package(work, 5000, f"foo-1-{number}.gpkg.tar") for number in range(1, 12)]
+    for path in paths[1::2]:
+        sign_package(path, signer)
+    with paths[3].open("r+b") as file:
+        file.seek(paths[3].read_bytes().index(b"image.tar") + 600)
+        file.write(b"??")
+    for digests in (True, False):
+        verdicts = verify_packages(paths, judge_many([ring(work, key)], frozenset({key.fingerprint})), digests=digests)
+        wrong = DigestMismatchError if digests else type(None)
+        assert [type(verdicts[path]) for path in paths] == [
+            UnsignedError if number % 2 == 0 else wrong if number == 3 else type(None) for number in range(11)
+        ]
+    assert not verify._free
 
 
 def test_a_subkey_signs_when_it_is_asked_for(work: Path, changed_key: Key) -> None:

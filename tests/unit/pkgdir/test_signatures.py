@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portage_ext import limits
 from portage_ext.errors import VerificationUnavailableError
 from portage_ext.gpkg import detached
+from portage_ext.pkgdir import signatures
 from portage_ext.pkgdir.signatures import SignaturePolicy, Signed, check_signatures, judge
 from tests.testkit import keys
 from tests.testkit.crashing import crashing_gpg
@@ -52,6 +57,28 @@ def test_nothing_is_accepted_without_a_valid_and_a_trusted_signature(status: lis
         words = {line.split()[0] for line in status}
         assert {"GOODSIG", "VALIDSIG", "TRUST_ULTIMATE"} <= words
         assert words.isdisjoint({"BADSIG", "NO_PUBKEY", "NODATA", "ERRSIG"})
+
+
+@pytest.mark.parametrize("kernel", ["with pidfd_open", "without"])
+def test_a_gpg_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
+    def missing(pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    if kernel == "without":
+        monkeypatch.setattr(os, "pidfd_open", missing)
+    monkeypatch.setattr(limits, "GPG_SECONDS", 0.01)
+    started: list[subprocess.Popen[bytes]] = []
+    whole = signatures._ended
+
+    def noted(process: subprocess.Popen[bytes], seconds: float) -> int:
+        started.append(process)
+        return whole(process, seconds)
+
+    monkeypatch.setattr(signatures, "_ended", noted)
+    policy = SignaturePolicy(True, True, ("/bin/sh", "-c", "exec tail -f /dev/null"))
+    with pytest.raises(VerificationUnavailableError, match="timed out"):
+        check_signatures([Signed("a", b"text", b"", b"")], policy)
+    assert [one.returncode for one in started] == [-signal.SIGKILL]
 
 
 @pytest.fixture

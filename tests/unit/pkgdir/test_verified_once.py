@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portage_ext.pkgdir.verified_once import derived
+from portage_ext.pkgdir import verified_once
+from portage_ext.pkgdir.signatures import SignaturePolicy
+from portage_ext.pkgdir.verified_once import VerifiedOnce, derived
 
 PRIMARY = "A" * 40
 LINES = [
@@ -41,3 +47,27 @@ def test_only_the_words_of_a_single_good_signature_are_clear() -> None:
 def test_no_other_sequence_is_clear(status: list[str]) -> None:
     if derived(status, PRIMARY) is not None:
         assert {*LINES[3:], LINES[0]} <= set(status) <= set(LINES)
+
+
+def test_two_threads_ask_once_whether_the_keyrings_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    both = Barrier(2)
+
+    class Texts(list[bytes]):
+        def __len__(self) -> int:
+            if not self.seen:
+                self.seen = True
+                both.wait(60)
+            return 100
+
+        seen = False
+
+    def alike(policy: SignaturePolicy, key: bytes, primary: str) -> bool:
+        asked.append(primary)
+        return False
+
+    monkeypatch.setattr(verified_once, "alike", alike)
+    once = VerifiedOnce(SignaturePolicy(), b"", "KEY")
+    with ThreadPoolExecutor(2) as threads:
+        assert all(one == [None] * 100 for one in threads.map(once.signatures, [Texts(), Texts()]))
+    assert asked == ["KEY"]

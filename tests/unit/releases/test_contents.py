@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portage_ext.errors import InvalidIndexError
-from portage_ext.releases import contents
+from portage_ext.index.entry import entry_of
+from portage_ext.index.text import parse_index
+from portage_ext.releases import blocks, contents
 from portage_ext.releases.blocks import texts
 from portage_ext.releases.contents import Contents, difference, differing
 
@@ -84,3 +88,49 @@ def test_entries_that_differ_are_found_between_those_that_do_not(
     assert [text for text in first if text not in second] == [text for text in ours if text not in others]
     assert [text for text in second if text not in first] == [text for text in others if text not in ours]
     assert not (first and second) or first[0] != second[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"CPV: a/b-1\nSIZE: 10\nDESC: of: a thing\n",
+        b"\nCPV: a/b-1\nUSE:\nSLOT:0\n\n",
+        b"CPV: a/b-1\nCPV: a/c-1",
+        b"CPV: a/b-1\nDESCRIPTION: old\nDESC: new",
+        b"CPV: a/b-1\n_mtime_: 5\nrepository: gentoo",
+        b"CPV: a/b-1\nno colon\nSIZE: 1",
+        b"CPV: a/b-1\n\nCPV: a/c-1",
+        b"CPV: a/b-1\nDESC: caf\xc3\xa9\x0c\xe2\x80\xa8 x\r\n",
+        b"CPV: a/b-1\nDESC: caf\xc3",
+        b"CPV: a/b-1\n: nothing",
+        b"CPV: a/b-1\n" + b"".join(b"K%d: 1\n" % number for number in range(1020)),
+    ],
+)
+def test_a_usual_entry_is_read_as_the_reader_of_the_index_reads_it(text: bytes) -> None:
+    wanted = next(parse_index(io.BytesIO(b"\n" + text.strip(b"\n") + b"\n"))[1])
+    found = entry_of(text)
+    assert (dict(found.values), found.twice) == (dict(wanted.values), wanted.twice)
+
+
+@pytest.mark.parametrize(
+    "text", [b"SIZE: 1", b"CPV:\nSIZE: 1", b"CPV: a/b-1\n" + b"".join(b"K%d: 1\n" % n for n in range(1100))]
+)
+def test_an_entry_that_the_reader_of_the_index_refuses_is_refused(text: bytes) -> None:
+    with pytest.raises(InvalidIndexError):
+        entry_of(text)
+
+
+def test_a_first_release_splits_each_block_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for block in range(3):
+        entries = {f"a/b{block}-{number}.gpkg.tar": entry(f"a/b{block}-{number}").encode() for number in range(4)}
+        entries = {path: text.replace(b"-1.gpkg.tar", b".gpkg.tar") for path, text in entries.items()}
+        made.append(blocks.made(b"".join(text + b"\n\n" for text in entries.values()), entries))
+    after = contents.of_blocks({}, made, "Packages")
+    whole, split = [], blocks.split
+    monkeypatch.setattr(blocks, "split", lambda body, where: whole.append(body) or split(body, where))  # type: ignore[func-returns-value]
+    served, offered = contents.apart(Contents({}, {}, b""), after)
+    assert not served
+    assert list(offered) == list(after.entries)
+    assert len(offered) == 12
+    assert len(whole) == 3

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from portage_ext.model import IndexEntry
+from portage_ext import limits
+from portage_ext.model import IndexEntry, digest
 from portage_ext.releases.contents import parse
 from portage_ext.releases.gates import Candidate, run_gates
 from portage_ext.releases.gates.closure import ClosureGate
-from portage_ext.releases.gates.index import IndexGate, _mismatch
+from portage_ext.releases.gates.index import IndexGate, _mismatch, _mismatches
 from portage_ext.releases.gates.install import InstallGate
 from portage_ext.releases.gates.licences import LicenceGate
+from tests.testkit.compiled import compiled
 from tests.unit.releases.published import Site, site
 
 
@@ -75,6 +78,41 @@ def test_every_strong_digest_of_an_entry_holds_and_one_must_be_there(tmp_path: P
     assert _mismatch(file, IndexEntry(right)) is None
     assert _mismatch(file, IndexEntry({"BLAKE2B": right["BLAKE2B"]})) is None
     assert _mismatch(file, IndexEntry(right | wrong)) is not None
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_of_many_files_each_wrong_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: bool) -> None:
+    module = compiled("portage_ext.model._lanes") if built else None
+    monkeypatch.setattr(digest, "_lanes", lambda: (module, frozenset(("BLAKE2B", "SHA512") if built else ())))
+    monkeypatch.setattr(limits, "TOGETHER_SIZE", 5000)
+    fresh: dict[str, IndexEntry] = {}
+    for number in range(100):
+        data = bytes([number]) * (6000 if number % 10 == 5 else 100 * (number % 7))
+        (tmp_path / f"{number}").write_bytes(data)
+        both = {"BLAKE2B": hashlib.blake2b(data).hexdigest().upper(), "SHA512": hashlib.sha512(data).hexdigest()}
+        fresh[f"{number}"] = IndexEntry(both if number % 3 else {"BLAKE2B": both["BLAKE2B"]})
+    for name in ("15", "16"):  # a large one and a small one
+        with (tmp_path / name).open("r+b") as file:
+            file.write(b"?")
+    (tmp_path / "17").unlink()
+    (tmp_path / "18").unlink()
+    os.mkfifo(tmp_path / "18")
+    (tmp_path / "19").unlink()
+    (tmp_path / "19").mkdir()
+    fresh["20"] = IndexEntry({})
+    fresh["22"] = IndexEntry({**fresh["22"].values, "SHA512": "0" * 128})
+    with _mismatches(tmp_path, fresh) as reasons:
+        found = {path: reason for path, reason in zip(fresh, reasons, strict=True) if reason}
+    other = "does not match its digests in the index"
+    assert found == {
+        "15": f"{other} (BLAKE2B)",
+        "16": f"{other} (BLAKE2B, SHA512)",
+        "17": "cannot be read: No such file or directory",
+        "18": f"{other} (BLAKE2B)",
+        "19": "cannot be read: Is a directory",
+        "20": "has neither BLAKE2B nor SHA512 in the index",
+        "22": f"{other} (SHA512)",
+    }
 
 
 def test_forms_that_say_different_things_are_found(made: Site) -> None:
