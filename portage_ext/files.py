@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from portage_ext.beside import beside
-
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
@@ -124,6 +122,8 @@ class Together:
 
     def complete(self, file: IO[bytes]) -> None:
         """Nothing more is written to ``file``: the disk can begin. Raises OSError."""
+        from portage_ext.beside import beside  # here: most programs replace single files only
+
         fd = file.fileno()
         if fd in self._flushed:
             return
