@@ -35,8 +35,9 @@ CREATE TABLE aside (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEG
                     error TEXT NOT NULL, detail TEXT NOT NULL, crc INTEGER NOT NULL);
 """
 _SUM: Final = "sum"
-_PAGES: Final = 16_384
-"""How many pages SQLite may keep in memory, so that it writes none before the end: 64 MiB."""
+_PAGES: Final = 4_096
+"""How many pages SQLite may keep in memory, so that it writes those of a few changes only once: 16 MiB. A full run must not
+have all of its state in memory as well, 50 MB for 100,000 packages."""
 _ROW: Final = cast(Callable[[tuple[object, ...]], Row], partial(tuple.__new__, Row))
 """``Row._make`` without the checks of a function: a run makes tens of thousands of them."""
 
