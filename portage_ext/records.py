@@ -38,7 +38,7 @@ class _Default:
 def field(
     *, default: Any = _ABSENT, default_factory: Callable[[], Any] | None = None, repr: bool = True, init: bool = True
 ) -> Any:
-    """As ``dataclasses.field``: what is not of ``init`` begins anew in each object, also in one that :func:`replace` makes."""
+    """As ``dataclasses.field``. Without ``init``, no argument gives the value: each object has its own, and a copy too."""
     return _Default(default, default_factory, shown=repr, given=init)
 
 

@@ -24,7 +24,7 @@ from portage_ext.fetch.transfer import Patience, Transfer, Transport, parsed, wa
 from portage_ext.shown import short
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
-# What is wrong with an answer is told as one of our errors. emerge would print what urllib3 logs, with a traceback.
+# Our own errors say what is wrong with an answer. Without this, emerge would also print urllib3's log, with a traceback.
 logging.getLogger("urllib3").propagate = False
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 

@@ -246,8 +246,8 @@ def _bytewise(text: str) -> str:
 
 
 class Saving:
-    """A new state beside the one that has the blocks ``before``. Its blocks can be written ahead, while the disk is busy with
-    something else; nothing counts before :meth:`commit`. All under the index's lock.
+    """A new state beside the one that has the blocks ``before``; the same objects are not written again. New blocks can be
+    written ahead, while the disk is busy with something else; nothing counts before :meth:`commit`. All under the index's lock.
     """
 
     def __init__(self, pkgdir: Path, before: Sequence[Block]) -> None:
@@ -300,12 +300,6 @@ class Saving:
             self._begun = None
 
 
-def save(pkgdir: Path, state: State, before: Sequence[Block], *, mode: int, group: int | None) -> None:
-    """Write ``state``; blocks that are the same objects as in ``before`` are already there. Raises as :meth:`Saving.commit`."""
-    with contextlib.closing(Saving(pkgdir, before)) as saving:
-        saving.commit(state, mode=mode, group=group)
-
-
 def discard(pkgdir: Path) -> None:
     """Remove the state of PKGDIR and what an interrupted write left of it."""
     for suffix in ("", "-journal", "-wal", "-shm"):
@@ -338,7 +332,7 @@ def _changed(path: Path, blocks: Sequence[Block], before: Sequence[Block]) -> sq
         database.executemany("DELETE FROM block WHERE first = ?", gone)
         database.executemany("DELETE FROM form WHERE first = ?", gone)
         _add(database, [block for block in blocks if id(block) not in old])
-    except BaseException:
+    except BaseException:  # also an interrupt must leave no lock on the file; it is raised again
         database.close()
         raise
     return database

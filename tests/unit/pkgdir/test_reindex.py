@@ -18,7 +18,7 @@ from portage_ext.errors import IndexWriteError, MassRemovalError, PkgdirError
 from portage_ext.gpkg.source import FileStamp
 from portage_ext.index import forms
 from portage_ext.pkgdir import changes
-from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, State, load, save
+from portage_ext.pkgdir.cache import NAME, Aside, DamagedStateError, Saving, State, load
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer
 from tests.testkit import binpkgs
@@ -93,7 +93,7 @@ def test_a_left_out_file_may_have_any_inode(tmp_path: Path) -> None:
     """Overlayfs uses the highest bits."""
     for inode in (1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1):
         aside = {"a": Aside(FileStamp(1, -5, inode), "EmptyPackageError", "x")}
-        save(tmp_path, State("c", aside=aside), [], mode=0o644, group=None)
+        Saving(tmp_path, []).commit(State("c", aside=aside), mode=0o644, group=None)
         assert load(tmp_path).aside == aside
 
 
