@@ -170,7 +170,7 @@ def states() -> list[bytes]:
     row = Row("app-misc/foo/foo-1-1.gpkg.tar", 10, 10**18, 7, "app-misc/foo-1", "1 1700000000")
     state = repo_state.State("c", {"ARCH": "amd64"}, 1, {}, [make_block([row], [ENTRY])])
     with tempfile.TemporaryDirectory(prefix="pe-fuzz-") as made:
-        repo_state.save(Path(made), state, (), mode=0o644, group=None)
+        repo_state.Saving(Path(made), ()).commit(state, mode=0o644, group=None)
         # As somebody writes it who knows the checksums: nested, endless, of other types.
         whole = (Path(made) / repo_state.NAME).read_bytes()
         found = [whole]
