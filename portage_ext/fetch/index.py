@@ -35,7 +35,8 @@ from portage_ext.fetch.sinks import MemorySink
 from portage_ext.fetch.transfer import backoff
 from portage_ext.index.expand import expand
 from portage_ext.index.text import parse_index
-from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
+from portage_ext.model.digest import hexdigests
+from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, Release
 from portage_ext.trust import entries, gpg, known_index
 from portage_ext.trust.machine import (
     Accepted,
@@ -335,8 +336,8 @@ def _signed_index(binrepo: Binrepo, accepted: Accepted, base: str) -> bytes:
 
 
 def _check(accepted: Accepted, name: str, data: bytes, where: str) -> None:
-    found = IndexFile(name, len(data), hashlib.blake2b(data).hexdigest(), hashlib.sha512(data).hexdigest())
-    accepted.check(found.name, found.size, found.blake2b, found.sha512, where)
+    found = hexdigests(data)
+    accepted.check(name, len(data), found["BLAKE2B"], found["SHA512"], where)
 
 
 def _say_unremembered(binrepo: Binrepo, before: Seen | None, seen: Seen | None) -> None:

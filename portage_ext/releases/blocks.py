@@ -7,7 +7,6 @@ entry, as if they were missing. What a block of a PKGDIR becomes in a release is
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from portage_ext import limits
 from portage_ext.errors import InvalidIndexError
 from portage_ext.index.entry import entry_of
 from portage_ext.index.forms import GZIP, ZSTD
-from portage_ext.model.digest import many
+from portage_ext.model.digest import blake2b, many
 from portage_ext.model.release import PLAIN_FORM
 from portage_ext.records import field, record, replace
 from portage_ext.releases.note import BLOCKS_NAME, NAMES_NAME
@@ -233,7 +232,9 @@ def made(text: bytes, entries: Mapping[str, bytes]) -> Block:
 
 def digest(data: Bytes) -> bytes:
     """The digest by which blocks are known: the first 32 bytes of BLAKE2B."""
-    return hashlib.blake2b(data).digest()[:_DIGEST]
+    made = blake2b()
+    made.update(data)
+    return bytes.fromhex(made.hexdigest())[:_DIGEST]
 
 
 def digests(parts: Sequence[Bytes]) -> list[bytes]:

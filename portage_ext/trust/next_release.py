@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 from portage_ext import limits
 from portage_ext.errors.trust import MalformedReleaseError
+from portage_ext.model.digest import Hash, blake2b
 from portage_ext.model.release import INDEX_FORMS, PLAIN_FORM, IndexFile, Release
 
 
@@ -24,21 +25,20 @@ def index_files_begun(
 ) -> Callable[[], tuple[IndexFile, ...]]:
     """The same for forms in parts; ``threads`` begin to hash them at once, and the result waits for them."""
     order = [name for name in (PLAIN_FORM, *(one for one in INDEX_FORMS if one != PLAIN_FORM)) if name in forms]
-    # hashlib lets go of the interpreter, and an index of 30,000 packages has 50 MB.
-    sha512 = [threads.submit(_digest, "sha512", forms[name]) for name in order]
-    blake2b = [threads.submit(_digest, "blake2b", forms[name]) for name in order]
+    # A digest lets go of the interpreter, and an index of 30,000 packages has 50 MB.
+    sha512 = [threads.submit(_digest, hashlib.sha512(), forms[name]) for name in order]
+    strong = [threads.submit(_digest, blake2b(), forms[name]) for name in order]
 
     def done() -> tuple[IndexFile, ...]:
         return tuple(
             IndexFile(name, sum(map(len, forms[name])), one.result(), other.result())
-            for name, one, other in zip(order, blake2b, sha512, strict=True)
+            for name, one, other in zip(order, strong, sha512, strict=True)
         )
 
     return done
 
 
-def _digest(name: str, parts: Sequence[bytes | memoryview]) -> str:
-    made = hashlib.new(name)
+def _digest(made: Hash, parts: Sequence[bytes | memoryview]) -> str:
     for part in parts:
         made.update(part)
     return made.hexdigest()

@@ -18,6 +18,7 @@ from typing import Final
 from portage_ext import files, limits
 from portage_ext.errors.releases import ChangedReleaseError
 from portage_ext.model import builder
+from portage_ext.model.digest import blake2b
 from portage_ext.model.release import DOCUMENTS, PLAIN_FORM, Release, binding
 from portage_ext.records import record
 from portage_ext.releases.blocks import Bytes
@@ -83,7 +84,7 @@ def _digest(release: Release) -> str:
 
 def check_index(release: Release, parts: Iterable[Bytes], where: Path) -> None:
     """Raises ChangedReleaseError if the index of ``parts``, from ``where``, is not the one that ``release`` names."""
-    hasher = hashlib.blake2b()
+    hasher = blake2b()
     for part in parts:
         hasher.update(part)
     if hasher.hexdigest() != release.plain.blake2b:
