@@ -120,7 +120,11 @@ def over_ssh(root: Path, door: str, runs: int, jobs: int) -> None:
 
         def nothing(words: tuple[str, ...]) -> Callable[[int], None]:
             command = ["ssh", "-T", "-oBatchMode=yes", "-p", str(port), *words, host, "true"]
-            return lambda number: subprocess.run(command, stdin=subprocess.DEVNULL, check=True) and None
+
+            def ask(number: int) -> None:
+                subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+
+            return ask
 
         warm = asking((*cold, *kept("control")))
         with service(warm) as one:

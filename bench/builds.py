@@ -221,7 +221,7 @@ def _job(number: int, kind: int, needs: list[list[int]], old: dict[int, bool], f
 def sharing(count: int) -> list[tuple[str, ...]]:
     """For each grade: builds that all five targets together need, and how many of a further target's exist already."""
     every = targets(count)
-    rows = [("grade", "builds for five", "of 2 in 1", "of 3 in 1", "of 4 in 1", "of 5 in 1")]
+    rows: list[tuple[str, ...]] = [("grade", "builds for five", "of 2 in 1", "of 3 in 1", "of 4 in 1", "of 5 in 1")]
     for grade in GRADES:
         keys = [{one.key(grade) for one in world} for world in every]
         shared = [f"{len(keys[0] & other) / count:.0%}" for other in keys[1:]]

@@ -55,14 +55,14 @@ def rebuilt(work: Path, total: int) -> tuple[Path, Path]:
 
 def measured(old: Path, new: Path, work: Path) -> None:
     opened = [open_package(one) for one in (old, new)]
-    sources = [Source(fd, str(fd)) for fd in opened]
+    before, after = (Source(fd, str(fd)) for fd in opened)
     with (work / "patch").open("w+b") as patch:
         begun = time.perf_counter()
-        delta = make(*sources, [Compressor(zstd.version("bench"))], patch, work)
+        delta = make(before, after, [Compressor(zstd.version("bench"))], patch, work)
         made = time.perf_counter() - begun
         patch.seek(0)
         begun = time.perf_counter()
-        with unpacked(sources[0], read_container(sources[0]), delta.base_image, work) as base, (work / "out").open("wb") as out:
+        with unpacked(before, read_container(before), delta.base_image, work) as base, (work / "out").open("wb") as out:
             apply("bench", base, patch, delta, out.fileno())
         applied = time.perf_counter() - begun
     assert (work / "out").read_bytes() == new.read_bytes()

@@ -45,7 +45,7 @@ def main() -> None:
 
 def rows(found: dict[str, Figure], count: int) -> list[tuple[str, ...]]:
     """The figures of each command, and what a package costs beside wget."""
-    made = [("emerge fetches", "wall s", "CPU s", "peak MiB", "above wget, ms each", "CPU")]
+    made: list[tuple[str, ...]] = [("emerge fetches", "wall s", "CPU s", "peak MiB", "above wget, ms each", "CPU")]
     beside = found[WGET]
     for name, figure in found.items():
         above = [

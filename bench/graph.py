@@ -15,6 +15,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 
 from portage_ext.config.watching import Watching
@@ -107,11 +108,11 @@ def main() -> None:
         middle = count // 2
         running = tuple(Running(middle + one, "compile", 10.0) for one in range(3))
         moment = Moment(1000.0, running, frozenset(range(middle)), jobs=3)
-        make = cpu(lambda of=of: Picture(of))
-        written = cpu(lambda of=of: record.plan_text(of, 1, 1, "list-1"))
+        make = cpu(partial(Picture, of))
+        written = cpu(partial(record.plan_text, of, 1, 1, "list-1"))
         ask = cpu(run._moment)
-        state = cpu(lambda moment=moment: record.state_text(moment, 1, 1, "list-1"))
-        frame = cpu(lambda picture=picture, moment=moment: picture.lines(moment, 79, 8, UNICODE))
+        state = cpu(partial(record.state_text, moment, 1, 1, "list-1"))
+        frame = cpu(partial(picture.lines, moment, 79, 8, UNICODE))
         edges = sum(map(len, of.needs))
         share = (ask + state + frame) / (1000 * limits.WATCH_SECONDS)
         told = " ".join(f"{value:9.2f}" for value in (make, written, ask, state, frame))

@@ -67,7 +67,9 @@ def measured(entries: int, runs: int, names: Container[str] = COMMANDS) -> tuple
         text = synthetic_index((binhost.pkgdir / "Packages").read_text(), entries)
         (pkgdir / "Packages").write_text(text)
         (pkgdir / "Packages.gz").write_bytes(gzip.compress(text.encode(), 9))
-        stamp = int(re.search(r"^TIMESTAMP: (\d+)$", text, re.MULTILINE)[1])
+        found = re.search(r"^TIMESTAMP: (\d+)$", text, re.MULTILINE)
+        assert found is not None, "the index of the binhost has no TIMESTAMP"
+        stamp = int(found[1])
         for file in pkgdir.iterdir():  # as Portage leaves them, for If-Modified-Since
             os.utime(file, (stamp, stamp))
         with httpd.serve(pkgdir) as server:
