@@ -15,7 +15,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,7 +274,8 @@ def main() -> None:
             bots = pool.submit(buildbot)
             for library in (pool.submit(javascript, browser.AXE), pool.submit(programs, "prometheus", ["prometheus-client"])):
                 print(f"{library.result().name}: ready", flush=True)
-            for made in [pool.submit(chain.built), pool.submit(binhost.standard), pool.submit(small.built)]:
+            kinds: list[Callable[[], chain.Chain | binhost.Binhost | small.Pool]] = [chain.built, binhost.standard, small.built]
+            for made in [pool.submit(kind) for kind in kinds]:
                 print(f"{made.result().directory.name}: ready", flush=True)
             print(f"{bots.result().name}: ready", flush=True)
 

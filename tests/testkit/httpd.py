@@ -53,12 +53,16 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def serve(directory: Path, port: int = 0) -> Iterator[Server]:
     """Serve ``directory`` on ``port``, by default a free one, until the block ends."""
-    handler = type("Handler", (_Handler,), {"log": []})
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(handler, directory=str(directory)))
+    asked: list[Request] = []
+
+    class Handler(_Handler):
+        log = asked
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(directory)))
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield Server(httpd.server_address[1], handler.log)
+        yield Server(httpd.server_address[1], asked)
     finally:
         httpd.shutdown()
         httpd.server_close()

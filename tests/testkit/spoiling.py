@@ -18,6 +18,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import Any
@@ -36,20 +37,20 @@ def spoilings(expected: Expectation) -> Iterator[Spoiling]:
     """Every way in which ``expected`` can be disappointed: what it says, and what does it."""
     if isinstance(expected, Function):
         called = probe.short(expected.path)
-        yield f"{called} is gone", lambda: _remove(expected.path)
-        yield f"{called} is somebody else's", lambda: _take_over(expected.path)
+        yield f"{called} is gone", partial(_remove, expected.path)
+        yield f"{called} is somebody else's", partial(_take_over, expected.path)
         for name in expected.parameters:
-            yield f"{called} without {name}", lambda name=name: _rename(expected.path, name)
+            yield f"{called} without {name}", partial(_rename, expected.path, name)
         open_ended = probe.original(expected.path).__code__.co_flags & 8
         for name in () if open_ended else expected.keywords:
-            yield f"{called} without {name}=", lambda name=name: _rename(expected.path, name)
+            yield f"{called} without {name}=", partial(_rename, expected.path, name)
         for caller in expected.callers:
-            yield f"{called} is not called by {caller}", lambda c=caller: _rename(c, expected.path.rpartition(".")[2])
+            yield f"{called} is not called by {caller}", partial(_rename, caller, expected.path.rpartition(".")[2])
     elif isinstance(expected, Names):
         for name in expected.used:
-            yield f"{probe.short(expected.path)} does not use {name}", lambda name=name: _rename(expected.path, name)
+            yield f"{probe.short(expected.path)} does not use {name}", partial(_rename, expected.path, name)
     elif isinstance(expected, Attribute):
-        yield f"{probe.short(expected.path)} is gone", lambda: _remove(expected.path)
+        yield f"{probe.short(expected.path)} is gone", partial(_remove, expected.path)
     else:
         raise TypeError(expected)
 

@@ -105,8 +105,8 @@ def _read(numbers: Sequence[int], words: Sequence[str], timeout: float) -> list[
             ready = waiting.select(max(0.0, until - time.monotonic()))
             if not ready and time.monotonic() >= until:
                 os.kill(int(found[numbers[-1]].split()[0]), signal.SIGKILL)
-                for number in list(waiting.get_map()):
-                    os.close(number)
+                for key in waiting.get_map().values():
+                    os.close(key.fd)
                 raise subprocess.TimeoutExpired(list(words), timeout)
             for key, _ in ready:
                 if data := os.read(key.fd, 1 << 16):

@@ -62,7 +62,7 @@ class Steps:
 if __name__ == "__main__":
     steps = Steps(int(sys.argv[1]), sys.argv[2])
     sys.addaudithook(steps.heard)
-    shutil.copyfileobj = steps.copied
+    shutil.copyfileobj = steps.copied  # type: ignore[assignment]
     Ledger.set_share = steps.after(Ledger.set_share)  # type: ignore[method-assign]
     status = main.main(sys.argv[3:])
     print(f"steps {steps.count}", file=sys.stderr)

@@ -98,12 +98,12 @@ def test_a_fork_is_as_a_process_of_its_own(lab: Lab) -> None:
     assert all(one["forked"] for one in forked[0])
     assert not any(one["forked"] for one in process[0])
     for one, other in zip(forked[0], process[0], strict=True):
-        for each, folder in ((one, "programs"), (other, "programs-B")):
+        for each, place in ((one, "programs"), (other, "programs-B")):
             each.update(pid=0, forked=0)
             # A stream of Portage's own has whatever number was free in emerge.
             each["open"] = (each["open"][:2], len(each["open"]))
-            each["argv"][0] = each["argv"][0].replace(f"/{folder}/", "/")
-            each["variables"] = {name: value.replace(f"/{folder}:", ":") for name, value in each["variables"].items()}
+            each["argv"][0] = each["argv"][0].replace(f"/{place}/", "/")
+            each["variables"] = {name: value.replace(f"/{place}:", ":") for name, value in each["variables"].items()}
         assert one == other
     assert sorted(forked[1]) == sorted(process[1])
     assert plain(forked[2]) == plain(process[2])

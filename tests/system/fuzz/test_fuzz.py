@@ -50,7 +50,7 @@ def nest(data: bytes) -> None:
     [
         (lambda _: 1 / 0, "ZeroDivisionError"),
         (nest, "RecursionError"),
-        (lambda _: {}["x"], "KeyError"),
+        (lambda _: dict[str, str]()["x"], "KeyError"),
         (hoard, "MiB"),
         (spend, "does not end"),
     ],

@@ -121,16 +121,16 @@ def test_differential_with_portages_reader(work: Path, version: str) -> None:
         assert ours == [in_text(one) for one in told["entries"]], data
     several = 0
     for text, told in zip(handed, theirs["handed"], strict=True):
-        entries = [in_text(one) for one in told["entries"]]
-        by_path = {one["PATH"]: one for one in entries}
-        assert len(by_path) == len(entries) == int(told["header"]["PACKAGES"]), text
+        theirs_here = [in_text(one) for one in told["entries"]]
+        by_path = {one["PATH"]: one for one in theirs_here}
+        assert len(by_path) == len(theirs_here) == int(told["header"]["PACKAGES"]), text
         for path, entry in by_path.items():
             mine = find_entry(text, path)
             assert mine is not None, text
             # What Portage knows of ours is up to the plugin; what it fills in where nothing is said, to Portage.
-            ours = {key: value for key, value in mine.values.items() if key in known - {*STRONG, CONTRACT}}
-            assert {**in_text(theirs["defaults"]), **ours} == entry, text
+            values = {key: value for key, value in mine.values.items() if key in known - {*STRONG, CONTRACT}}
+            assert {**in_text(theirs["defaults"]), **values} == entry, text
         assert {one["PATH"]: one for one in map(in_text, told["cached"])} == by_path, text
         assert told["cached header"] == told["header"], text
-        several += len(entries) > 1
+        several += len(by_path) > 1
     assert several > len(handed) / 8

@@ -169,8 +169,8 @@ def home_of(work: Path, case: Case, fingerprint: str) -> SignaturePolicy:
     for path in home.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     command = ("gpg", "--verify", "--batch", "--no-tty", "--no-auto-check-trustdb", "--status-fd", "2", "--homedir", str(home))
-    user = ("nobody", "nogroup") if os.getuid() == 0 else (None, None)
-    return SignaturePolicy(True, True, (*command, *case.extra), *user, environment={"PATH": os.environ["PATH"]})
+    user, group = ("nobody", "nogroup") if os.getuid() == 0 else (None, None)
+    return SignaturePolicy(True, True, (*command, *case.extra), user, group, environment={"PATH": os.environ["PATH"]})
 
 
 def cases(made: Keys) -> dict[str, Case]:

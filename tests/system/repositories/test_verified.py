@@ -14,9 +14,9 @@ def sign(tree: Path, key: keys.SigningKey, gemato: Path, timestamp: str) -> None
     """Make the Manifest of a whole tree anew, and sign it."""
     (tree / "metadata/timestamp.chk").write_text(f"{timestamp}\n")
     (tree / "Manifest").unlink(missing_ok=True)
-    command = [gemato / "bin/gemato", "create", "--hashes", "BLAKE2B SHA512", "--timestamp", "--sign", "--openpgp-id"]
+    command = [str(gemato / "bin/gemato"), "create", "--hashes", "BLAKE2B SHA512", "--timestamp", "--sign", "--openpgp-id"]
     environment = {**os.environ, "GNUPGHOME": str(key.home)}
-    done = subprocess.run([*command, key.fingerprint, tree], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, key.fingerprint, str(tree)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

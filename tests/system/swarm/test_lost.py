@@ -108,22 +108,28 @@ def test_a_master_that_is_killed_is_started_again(swarm: Swarm) -> None:
     assert second == "checked"
 
 
+def build_and_kill(swarm: Swarm, number: int) -> None:
+    """Ask for a package, and kill the coordinator or Buildbot's master at a moment of its own; the answer still comes."""
+    cpv = f"app-misc/quick-{number}"
+    swarm.lab.repository.ebuild(cpv, EBUILD)
+    asking = swarm.build(cpv)
+    swarm.until(lambda: cpv in swarm.states())
+    time.sleep(number * 0.4)
+    if number % 3 == 2:
+        os.kill(swarm.coordinator.worker, signal.SIGKILL)
+    else:
+        swarm.coordinator.kill()
+        swarm.start()
+    assert asking.wait(120) == 0
+
+
 @rest
 def test_killed_at_many_moments_it_publishes_once(swarm: Swarm) -> None:
     """The coordinator and Buildbot are killed at moments spread over taking, sending, building, receiving and publishing."""
     swarm.join("b1", "v2")
     (swarm.lab.targets["v2"].path / "go-on").touch()
     for number in range(12):
-        swarm.lab.repository.ebuild(f"app-misc/quick-{number}", EBUILD)
-        asking = swarm.build(f"app-misc/quick-{number}")
-        swarm.until(lambda number=number: f"app-misc/quick-{number}" in swarm.states())
-        time.sleep(number * 0.4)
-        if number % 3 == 2:
-            os.kill(swarm.coordinator.worker, signal.SIGKILL)
-        else:
-            swarm.coordinator.kill()
-            swarm.start()
-        assert asking.wait(120) == 0
+        build_and_kill(swarm, number)
     assert set(swarm.states().values()) == {"published"}
     names = sorted(path.name for path in swarm.lab.packages("v2"))
     assert names == sorted(f"quick-{number}-1.gpkg.tar" for number in range(12))

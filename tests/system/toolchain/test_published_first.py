@@ -101,8 +101,8 @@ def test_each_update_of_a_client_with_portage_alone_leaves_every_program_running
         assert client.merged() == {}
         update(client, "sys-libs/glibc")
         binhost.a_day_later()
-        said = binhost.root.run("portage-ext", "after-emerge", "--pending").ok()
-        assert "published as release 3 of production" in said.stdout + said.stderr, said
+        said = binhost.root.run("portage-ext", "after-emerge", "--pending").ok().text
+        assert "published as release 3 of production" in said, said
         assert binhost.served() == {*OLD, *NEW}
         update(client, "sys-apps/coreutils")
     assert client.merged() == {"sys-libs/glibc-2.39": "binary", "sys-apps/coreutils-9.4": "binary"}

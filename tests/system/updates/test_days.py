@@ -124,9 +124,9 @@ def test_four_days(fleet: Fleet) -> None:
         assert {name for name, outcome in fourth.steps.items() if outcome == "partly"} == {"mirrors"}
         assert [one["what"] for one in fourth.values["failed"]] == ["far"]
         assert (mirror / "production").readlink().name == str(fleet.release("production"))
-        client = fleet.update(root=with_us).ok()
+        updated = fleet.update(root=with_us).ok()
         alone.emerge("--update", "--deep", "@world").ok()
     wanted = {"app-misc/one-4.0", "app-misc/two-3.0"}
     assert with_us.installed() == alone.installed() == wanted
     assert set(with_us.merged().values()) == set(alone.merged().values()) == {"binary"}
-    assert client.line("plan").startswith("2 packages: 2 binary packages, 0 to compile")
+    assert updated.line("plan").startswith("2 packages: 2 binary packages, 0 to compile")

@@ -57,7 +57,7 @@ def test_the_grades_are_told_apart() -> None:
 
 
 def test_the_order_of_ingredients_is_none() -> None:
-    turned = job(use=dict(reversed(job().use.items())), variables=dict(reversed(job().variables.items())))
+    turned = job(use=dict(reversed([*job().use.items()])), variables=dict(reversed([*job().variables.items()])))
     assert turned.key() == job().key()
 
 

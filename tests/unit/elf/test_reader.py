@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import mmap
 import random
 import struct
@@ -12,6 +13,7 @@ import pytest
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
+from elftools.elf.sections import Section, StringTableSection
 
 from portage_ext.elf.reader import BrokenElfError, ElfObject, read_object
 from tests.unit.elf.objects import compile_c, library, program
@@ -23,17 +25,26 @@ def read(path: Path) -> ElfObject:
     return found
 
 
-def by_elftools(path: Path) -> tuple[set[str], dict[str, set[str]], set[str], str]:
+def section_of(file: ELFFile, name: str) -> Section:
+    found = file.get_section_by_name(name)
+    assert found is not None, name
+    return found
+
+
+def by_elftools(path: Path) -> tuple[set[str], dict[str | None, set[str]], set[str], str]:
     """Needed sonames, version needs without weak ones, definitions and soname, as another reader sees them by sections."""
     needed, needs, defines, soname = set(), {}, set(), ""
     with open(path, "rb") as file:
-        for section in ELFFile(file).iter_sections():
+        elf = ELFFile(file)
+        for section in elf.iter_sections():
             if isinstance(section, DynamicSection):
+                names = elf.get_section(section["sh_link"])
+                assert isinstance(names, StringTableSection)
                 for tag in section.iter_tags():
                     if tag.entry.d_tag == "DT_NEEDED":
-                        needed.add(tag.needed)
+                        needed.add(names.get_string(tag.entry.d_val))
                     elif tag.entry.d_tag == "DT_SONAME":
-                        soname = tag.soname
+                        soname = names.get_string(tag.entry.d_val)
             elif isinstance(section, GNUVerNeedSection):
                 for head, versions in section.iter_versions():
                     needs[head.name] = {one.name for one in versions if not one["vna_flags"] & 2}
@@ -92,7 +103,7 @@ def test_weak_version_reference_is_no_need(work: Path) -> None:
     user = program(work / "user", [0, 1], str(lib))
     data = bytearray(user.read_bytes())
     with open(user, "rb") as file:
-        section = ELFFile(file).get_section_by_name(".gnu.version_r")
+        section = section_of(ELFFile(file), ".gnu.version_r")
         start = section["sh_offset"]
         at = next(aux_at for head_at, head in _walk(data, start, section["sh_info"]) for aux_at, name in head if name == "V_2")
     struct.pack_into("<H", data, at + 4, struct.unpack_from("<H", data, at + 4)[0] | 2)
@@ -103,10 +114,10 @@ def test_weak_version_reference_is_no_need(work: Path) -> None:
     assert "not found" not in run.stderr or "weak version" in run.stderr
 
 
-def _walk(data: bytes, start: int, count: int) -> list[tuple[int, list[tuple[int, str]]]]:
+def _walk(data: bytes | bytearray, start: int, count: int) -> list[tuple[int, list[tuple[int, str]]]]:
     with_names = []
-    file = ELFFile(__import__("io").BytesIO(bytes(data)))
-    names = file.get_section_by_name(".dynstr")
+    names = section_of(ELFFile(io.BytesIO(data)), ".dynstr")
+    assert isinstance(names, StringTableSection)
     at = start
     for _ in range(count):
         _, entries, _, first, link = struct.unpack_from("<HHIII", data, at)
@@ -175,7 +186,7 @@ def test_random_damage_never_escapes(work: Path) -> None:
 def test_endless_version_chain_ends(work: Path) -> None:
     lib = library(work / "libv.so.1", ["V_1"])
     with open(lib, "rb") as file:
-        at = ELFFile(file).get_section_by_name(".gnu.version_d")["sh_offset"]
+        at = section_of(ELFFile(file), ".gnu.version_d")["sh_offset"]
     data = bytearray(lib.read_bytes())
     struct.pack_into("<I", data, at + 16, 0xFFFFFFF0)
     with pytest.raises(BrokenElfError):

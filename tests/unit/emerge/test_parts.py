@@ -15,7 +15,7 @@ from tests.testkit.spoiling import NAMED
 
 
 def test_every_loss_is_told_by_one_sentence_of_its_own() -> None:
-    losses = [one.loss for one in (*PARTS, *COMMANDS)]
+    losses = [*(part.loss for part in PARTS), *(command.loss for command in COMMANDS)]
     assert len(set(losses)) == len(losses)
 
 

@@ -84,9 +84,8 @@ def test_differential_same_entries_as_portage_and_the_whole_index_in_the_cache(
     whitelist = FakeWhitelist(listed, on)
     expected = [d for d in theirs.packages if whitelist.accepts(SimpleNamespace(cp=_cp(d["CPV"])), "")]
 
-    before = remote_index.INDEX_READ_CHUNK
-    remote_index.INDEX_READ_CHUNK = chunk
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote_index, "INDEX_READ_CHUNK", chunk)
         ours = FilteredPackageIndex(new_index(), wanted)
         if cached:
             with tempfile.NamedTemporaryFile() as file:
@@ -99,8 +98,6 @@ def test_differential_same_entries_as_portage_and_the_whole_index_in_the_cache(
             lines = codecs.iterdecode(gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(data))), "utf-8", errors="replace")
             ours.readHeader(lines)
             ours.readBody(lines)
-    finally:
-        remote_index.INDEX_READ_CHUNK = before
     assert ours.packages == expected
     assert ours.header == theirs.header
     if not cached:

@@ -6,14 +6,21 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from portage_ext.model import digest
 from tests.testkit.compiled import compiled
 
-ALGORITHMS = {"MD5": hashlib.md5, "SHA1": hashlib.sha1, "BLAKE2B": hashlib.blake2b, "SHA512": hashlib.sha512}
+ALGORITHMS: dict[str, Callable[..., Any]] = {
+    "MD5": hashlib.md5,
+    "SHA1": hashlib.sha1,
+    "BLAKE2B": hashlib.blake2b,
+    "SHA512": hashlib.sha512,
+}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import zstandard
 
 from portage_ext.model.release import IndexFile
 from portage_ext.records import replace
-from portage_ext.releases.made import Pages, Source, Terms
+from portage_ext.releases.gates import Gate
+from portage_ext.releases.made import Pages, Published, Source, Terms
 from portage_ext.releases.publish import Publisher
 from portage_ext.releases.tree import Tree
 from portage_ext.trust import release
@@ -87,10 +88,10 @@ class Site:
     clock: Clock
     publisher: Publisher
 
-    def publish(self, channel: str = "production", gates: tuple[object, ...] = ()) -> object:
+    def publish(self, channel: str = "production", gates: Sequence[Gate] = ()) -> Published:
         self.pkgdir.write()
         self.clock.now += 1
-        return self.publisher.publish(channel, self.source(), gates)  # type: ignore[arg-type]
+        return self.publisher.publish(channel, self.source(), gates)
 
     def publish_within_a_second(self, cpv: str, nanosecond: int) -> None:
         """Publish ``cpv`` with other bytes than the last time, but of the same size and from the same second."""

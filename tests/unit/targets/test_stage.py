@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import io
+import lzma
 import os
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from tests.unit.targets.examples import target
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root unpacks a system with its owners")
 PROFILE = "default/linux/amd64"
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"xz": lzma.compress, "gz": gzip.compress, "bz2": bz2.compress}
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644, size: int = 0) -> tarfile.TarInfo:
@@ -40,9 +45,11 @@ PLAIN = (
 
 def packed(work: Path, *members: tarfile.TarInfo, kind: str = "xz") -> Path:
     path = work / f"stage3.tar.{kind}"
-    with tarfile.open(path, f"w:{kind}") as out:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as out:
         for member in members:
             out.addfile(member, io.BytesIO(bytes(member.size)))
+    path.write_bytes(COMPRESS[kind](plain.getvalue()))
     return path
 
 

@@ -98,7 +98,7 @@ def test_what_a_named_package_does_not_need_is_not_asked_about(twenty: Site) -> 
 def test_renewals_and_other_channels_are_no_steps(tmp_path: Path) -> None:
     made = released(tmp_path, 3)
     for _ in range(3):
-        made.publisher.renew("production", force=True)
+        made.publisher.renew("production", force="for a test")
     made.pkgdir.add("app-misc/lib-4")
     made.publish("staging")
     made.publish()

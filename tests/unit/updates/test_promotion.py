@@ -49,7 +49,7 @@ def test_after_hours_the_newest_that_is_old_enough_also_if_newer_ones_came(tree:
 
 def test_a_renewal_does_not_make_a_release_young_again(tree: Site) -> None:
     tree.clock.now += 1800
-    tree.publisher.renew("staging", force=True)
+    tree.publisher.renew("staging", force="for a test")
     assert chosen(tree, Updating(promote="after-hours", wait=1800)) == Choice(5)
 
 
