@@ -18,7 +18,7 @@ help:
 	@echo "make test            every unit, and each behaviour by real emerge"
 	@echo "make test-slow       further cases by real emerge, which take longer"
 	@echo "make test-unit       the tests that need no emerge, in seconds: the inner loop"
-	@echo "make lint            ruff, mypy --strict, import contracts, shellcheck"
+	@echo "make lint            ruff, mypy (--strict for the package), import contracts, shellcheck"
 	@echo "make test-crash      a publish killed at every system call that changes a file"
 	@echo "make test-loop       clients in a loop while 200 releases come and go"
 	@echo "make test-hooks      twenty emerges at once on a binhost, half of them killed"
@@ -72,6 +72,7 @@ lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --config-file tests/mypy.ini
 	$(VENV)/bin/lint-imports
 	@if [ -n "$(SHELL_FILES)" ]; then shellcheck -x $(SHELL_FILES); fi
 
