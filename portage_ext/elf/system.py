@@ -19,7 +19,7 @@ from typing import Final
 
 from portage_ext.elf.places import DEFAULT, gcc_profile
 from portage_ext.elf.reader import MAGIC, BrokenElfError, ElfObject, read_object
-from portage_ext.limits import LOADER_CONF_FILES, LOADER_CONF_SIZE, SYMBOLIC_LINKS
+from portage_ext.limits import LOADER_CONF_FILES, LOADER_CONF_PATTERNS, LOADER_CONF_SIZE, SYMBOLIC_LINKS
 from portage_ext.model.contract import Library, Need
 
 _BLANK: Final = " \t\r\v\f"
@@ -54,7 +54,7 @@ class System:
     @cached_property
     def announced(self) -> tuple[str, ...]:
         """The directories in which Portage searches for users of a library to preserve; fewer than those of the loader."""
-        return *self._conf(self.eprefix + "/etc/ld.so.conf", set()), "/usr/lib", "/lib"
+        return *self._conf(self.eprefix + "/etc/ld.so.conf", set(), set()), "/usr/lib", "/lib"
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
@@ -161,12 +161,13 @@ class System:
             for line in self._text(f"{prefix}/etc/{name}").replace(":", "\n").splitlines():
                 if line.startswith("/"):
                     yield line.rstrip("/")
-        yield from self._conf(prefix + "/etc/ld.so.conf", set())
+        yield from self._conf(prefix + "/etc/ld.so.conf", set(), set())
 
-    def _conf(self, path: str, seen: set[str]) -> Iterator[str]:
+    def _conf(self, path: str, seen: set[str], included: set[str]) -> Iterator[str]:
         """The directories of one file, a line each as ldconfig reads it (parse_conf and add_dir in glibc's elf/ldconfig.c).
 
-        A colon, a comma and a space are part of a name; "=" begins a type of library, which is passed over.
+        A colon, a comma and a space are part of a name; "=" begins a type of library, which is passed over. ``seen`` are the
+        files until now, ``included`` the patterns.
         """
         if path in seen:
             return
@@ -178,9 +179,16 @@ class System:
             line = line.partition("#")[0].strip(_BLANK)
             words = line.split()
             if words[:1] == ["include"]:
-                for pattern in words[1:]:
-                    for file in self._matching(posixpath.join(posixpath.dirname(path), pattern)):
-                        yield from self._conf(file, seen)
+                for word in words[1:]:
+                    pattern = posixpath.join(posixpath.dirname(path), word)
+                    if pattern in included:
+                        continue
+                    if len(included) >= LOADER_CONF_PATTERNS:
+                        self._unread.add(path)
+                        break
+                    included.add(pattern)
+                    for file in self._matching(pattern):
+                        yield from self._conf(file, seen, included)
             elif line.startswith("/"):
                 yield line.partition("=")[0].rstrip(_BLANK).rstrip("/") or "/"
 

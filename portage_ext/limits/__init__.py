@@ -115,6 +115,7 @@ NEEDED_SIZE: Final = 16 * MIB
 """Portage's record of the ELF objects of an installed package (NEEDED.ELF.2): one line per object with its libraries."""
 LOADER_CONF_SIZE: Final = 1 * MIB
 LOADER_CONF_FILES: Final = 256
+LOADER_CONF_PATTERNS: Final = 4096
 """Files that one ld.so.conf may include."""
 SYMBOLIC_LINKS: Final = 40
 """Links followed for one name, as the kernel counts them."""

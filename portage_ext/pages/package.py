@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
-from portage_ext import words
+from portage_ext import shown, words
 from portage_ext.errors import InvalidContractError
 from portage_ext.limits import views as limits
 from portage_ext.model.contract import SymbolContract
@@ -110,11 +110,16 @@ def _contract(newest: Build) -> str:
     return f"{head}{_libraries('Needs', sorted(needs))}{_libraries('Defines', sorted(defines))}</section>"
 
 
+def _told(name: str) -> str:
+    """A name from a contract, in which any byte may be written as %XX."""
+    return text(shown.line(name))
+
+
 def _libraries(title: str, libraries: Sequence[tuple[str, list[str], bool]]) -> str:
     if not libraries:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{text(soname)}</th><td>{" ".join(map(text, versions[: limits.PAGES_BUILDS])) or "any version"}'
+        f'<tr><th scope="row">{_told(soname)}</th><td>{" ".join(map(_told, versions[: limits.PAGES_BUILDS])) or "any version"}'
         f"{' (plugins only)' if plugin else ''}</td></tr>"
         for soname, versions, plugin in libraries[: limits.PAGES_LISTED]
     )

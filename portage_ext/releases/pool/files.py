@@ -261,7 +261,8 @@ def _others(top: str, record: bytes) -> list[bytes]:
         except (OSError, ValueError):
             found.append(line)
             continue
-        if line != b"%s %d %d" % (name, status.st_size, status.st_mtime_ns // 10**9):
+        said = b"%s %d %d" % (name, status.st_size, status.st_mtime_ns // 10**9)
+        if line != said or name.startswith(b"/"):
             found.append(line)
     return found
 

@@ -22,7 +22,7 @@ _TAGS = frozenset(
 
 
 def page(data: bytes) -> None:
-    """A page holds only tags of ours, whatever the entry says."""
+    """A page holds only tags of ours and what can be seen, whatever the entry says."""
     found = facts.build("x", data)
     if found is None:
         return
@@ -30,6 +30,8 @@ def page(data: bytes) -> None:
     tags = {tag.lower() for tag in re.findall(r"</?([^\s>/]+)", made)}
     if not tags <= _TAGS or made.count("<script") != 1:
         raise FindingError(f"tags in a page: {sorted(tags - _TAGS)}")
+    if not made.replace("\n", "").isprintable():
+        raise FindingError("a control character in a page")
     search.text([search.row(found.cp, [found])])
 
 

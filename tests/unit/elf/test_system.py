@@ -54,7 +54,7 @@ def with_libc(root: Path) -> Path:
     pytest.skip("no C library of 64 bits here")
 
 
-@pytest.mark.parametrize("broken", ["too many", "too long", "unreadable", "a pattern for directories"])
+@pytest.mark.parametrize("broken", ["too many", "too many patterns", "too long", "unreadable", "a pattern for directories"])
 def test_nothing_is_missing_where_the_configuration_cannot_be_read_whole(
     root: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -62,6 +62,8 @@ def test_nothing_is_missing_where_the_configuration_cannot_be_read_whole(
     assert System(root).judges("x86_64")
     if broken == "too many":
         monkeypatch.setattr("portage_ext.elf.system.LOADER_CONF_FILES", 2)
+    elif broken == "too many patterns":
+        monkeypatch.setattr("portage_ext.elf.system.LOADER_CONF_PATTERNS", 2)
     elif broken == "too long":
         monkeypatch.setattr("portage_ext.elf.system.LOADER_CONF_SIZE", len(CONF) - 1)
     elif broken == "unreadable":
@@ -71,6 +73,21 @@ def test_nothing_is_missing_where_the_configuration_cannot_be_read_whole(
     else:
         (root / "etc/other.conf").write_text("include /etc/*.d/more\n")
     assert not System(root).judges("x86_64")
+
+
+def test_a_pattern_is_looked_up_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """make fuzz found a file that includes the same 87,000 times, which took over a second."""
+    (root / "etc/other.conf").write_text("include none none /etc/none\n" * 9 + "/y\n")
+    looked_up: list[str] = []
+
+    def matching(self: System, pattern: str) -> list[str]:
+        looked_up.append(pattern)
+        return really(self, pattern)
+
+    really = System._matching
+    monkeypatch.setattr(System, "_matching", matching)
+    assert "/y" in System(root).directories
+    assert looked_up.count("/etc/none") == 1
 
 
 def test_a_configuration_that_is_not_there_is_no_obstacle(root: Path) -> None:

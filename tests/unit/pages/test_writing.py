@@ -48,6 +48,16 @@ def test_a_release_binds_every_page(made: Site) -> None:
     subprocess.run(["b2sum", "--check", "--strict", "--quiet", "B2SUMS"], cwd=folder(made), check=True)
 
 
+def test_any_byte_of_a_contract_is_shown(tmp_path: Path) -> None:
+    """In a contract, each byte may be written as %XX: here none that is text, an escape, and one that turns the line around."""
+    made = site(tmp_path, pages=Writer(about()))
+    made.pkgdir.add("app-misc/foo-1", SYMBOL_CONTRACT="1 > x86_64 lib%bc.so%1b X%e2%80%ae_1")
+    made.publish()
+    foo = (folder(made) / "packages/app-misc/foo.html").read_text()
+    assert r"lib\udcbc.so\x1b" in foo
+    assert r"X\u202e_1" in foo
+
+
 def test_a_page_tells_what_to_write_and_who_needs_a_package(made: Site) -> None:
     bar = (folder(made) / "packages/dev-libs/bar.html").read_text()
     assert "<code>dev-libs/bar  getbinpkg.conf</code>" in bar

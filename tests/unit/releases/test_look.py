@@ -57,6 +57,7 @@ def test_files_that_are_as_they_should_be_are_not_named(pool: Path, others: Othe
         "app-misc/foo/foo-4 1 1001",
         "dev-libs/link 3 1003",
         "no-such/foo 1 1001",
+        "/app-misc/foo/foo-1 1 1001",
         "app-misc/foo/foo-1\0 1 1001",
         " 1 1001",
         "",
