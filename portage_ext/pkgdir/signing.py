@@ -25,7 +25,7 @@ from portage_ext.errors import (
 )
 from portage_ext.errors.trust import BadSignatureError, TrustError
 from portage_ext.gpkg.sign import Signer, sign_package
-from portage_ext.gpkg.verify import Judge, verify_packages
+from portage_ext.gpkg.verify import Judge, Matched, verify_packages
 from portage_ext.model import GPKG_SUFFIX
 
 _MOST_JOBS: Final = 8
@@ -73,12 +73,14 @@ def sign_pkgdir(
     everything: bool = False,
     jobs: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    matched: Matched | None = None,
 ) -> Signed:
     """Sign those of ``paths`` that ``judge`` finds without a valid signature; with ``everything`` all of them.
 
-    ``jobs`` packages are signed at once (0: one a CPU). The caller holds the lock of PKGDIR.
+    ``jobs`` packages are signed at once (0: one a CPU). ``matched`` gets those whose members match, for a check that follows in
+    this process. The caller holds the lock of PKGDIR.
     """
-    verdicts = verify_packages(paths, judge, digests=False, jobs=jobs)
+    verdicts = verify_packages(paths, judge, digests=False, jobs=jobs, matched=matched)
     failed: dict[Path, PortageExtError] = {
         path: error for path, error in verdicts.items() if isinstance(error, BadSignatureError | PackageError)
     }

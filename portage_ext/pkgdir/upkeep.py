@@ -16,7 +16,7 @@ from portage_ext.errors.releases import UnsignedPackagesError
 from portage_ext.errors.trust import GpgError
 from portage_ext.files import TEMPORARY_PREFIX
 from portage_ext.gpkg.sign import Signer
-from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, reason
+from portage_ext.gpkg.verify import XPAK_UNSIGNED, Judge, Matched, reason
 from portage_ext.model import GPKG_SUFFIX
 from portage_ext.pkgdir.changes import Vouched
 from portage_ext.pkgdir.reindex import Reindexer, Report
@@ -33,13 +33,20 @@ class Upkept:
 
 
 def sign_and_index(
-    reindexer: Reindexer, signer: Signer, judge: Judge, fingerprint: str, *, force: bool = False, xpak: bool = True
+    reindexer: Reindexer,
+    signer: Signer,
+    judge: Judge,
+    fingerprint: str,
+    *,
+    force: bool = False,
+    xpak: bool = True,
+    matched: Matched | None = None,
 ) -> Upkept:
     """Sign with ``signer``, whose key is ``fingerprint``, what ``judge`` does not find signed, and bring the index up to date.
 
-    Without ``xpak`` packages of that format, which cannot be signed, are left out too. ``force`` as for the index. The caller
-    holds the lock of PKGDIR. Raises UnsignedPackagesError when gpg signs nothing, and then the index is as it was; else what
-    :meth:`Reindexer.run` raises.
+    Without ``xpak`` packages of that format, which cannot be signed, are left out too. ``force`` as for the index, ``matched``
+    as for :func:`sign_pkgdir`. The caller holds the lock of PKGDIR. Raises UnsignedPackagesError when gpg signs nothing, and
+    then the index is as it was; else what :meth:`Reindexer.run` raises.
     """
     pkgdir = reindexer.repository.pkgdir
     unsigned = reindexer.unsigned(fingerprint)
@@ -49,7 +56,7 @@ def sign_and_index(
     why: dict[str, str] = {}
     if new:
         _remove_leftovers({path.parent for path in new})
-        done = sign_pkgdir(new, signer, judge)
+        done = sign_pkgdir(new, signer, judge, matched=matched)
         signed = [str(path.relative_to(pkgdir)) for path in done.signed]
         vouched = frozenset([*signed, *(str(path.relative_to(pkgdir)) for path in done.valid)])
         why = {str(path.relative_to(pkgdir)): reason(error) for path, error in done.unsigned.items()}

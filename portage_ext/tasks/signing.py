@@ -19,7 +19,7 @@ from portage_ext.trust.openpgp import Signature
 from portage_ext.trust.signer import GpgSigner, public_key, signing_key
 
 if TYPE_CHECKING:
-    from portage_ext.gpkg.verify import Judge
+    from portage_ext.gpkg.verify import Judge, Matched
     from portage_ext.host.pkgdir import PkgdirSettings
     from portage_ext.pkgdir.signatures import SignaturePolicy
     from portage_ext.pkgdir.signing import Signed
@@ -33,6 +33,8 @@ class Signing:
     ring: Path
     _known: dict[bytes, tuple[Signature, ...]] = field(default_factory=dict)
     """Verdicts of this run: what was judged before it was signed or indexed is judged once more before it is published."""
+    matched: Matched = field(default_factory=dict)
+    """The packages that this run has compared with their Manifests; their signatures are judged each time."""
 
     @property
     def key(self) -> str:

@@ -233,7 +233,10 @@ def _published(
         @contextmanager
         def hold() -> Iterator[None]:
             with lock.held(pkgdir):
-                kept.append(sign_and_index(reindexer, by.signer, judge, by.key, force=may_lose, xpak=xpak))
+                # What is compared before it is indexed is not compared again by the gate `signatures`.
+                matched = None if xpak else by.matched
+                done = sign_and_index(reindexer, by.signer, judge, by.key, force=may_lose, xpak=xpak, matched=matched)
+                kept.append(done)
                 yield
 
         def left_out() -> LeftOut:

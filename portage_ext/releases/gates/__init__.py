@@ -24,7 +24,7 @@ from portage_ext.records import record
 from portage_ext.releases.contents import Contents
 
 if TYPE_CHECKING:
-    from portage_ext.gpkg.verify import Judge
+    from portage_ext.gpkg.verify import Judge, Matched
     from portage_ext.model.vulnerable import Unread, Vulnerable
 
 ENTRY_POINTS: Final = "portage_ext.gates"
@@ -107,12 +107,14 @@ class Portage(Protocol):
 
 @record(eq=False)
 class Context:
-    """What the gates of a channel need: its rules, the judge of signatures, Portage, and whether everybody can read it."""
+    """What the gates of a channel need: its rules, the judge of signatures, Portage, whether everybody can read it, and the
+    packages that this process has compared with their Manifests before."""
 
     rules: ChannelRules
     judge: Judge
     portage: Portage
     public: bool
+    matched: Matched | None = None
 
 
 Factory = Callable[[Context], Gate | None]

@@ -12,7 +12,7 @@ from portage_ext.releases.gates import GATES, Advisories, Context, Gate, Install
 from portage_ext.tasks.site import Site
 
 if TYPE_CHECKING:
-    from portage_ext.gpkg.verify import Judge
+    from portage_ext.gpkg.verify import Judge, Matched
 
 
 class _Portage:
@@ -54,8 +54,9 @@ def check_configured(site: Site) -> None:
             raise SettingsError(path, f"{table}.gates: there is no gate {wrong[0]}; there are {', '.join(GATES)}")
 
 
-def gates_of(site: Site, channel: str, names: Sequence[str] | None, judge: Judge) -> list[Gate]:
-    """The gates ``names`` (None: as configured) for ``channel``; ``judge`` believes signatures.
+def gates_of(site: Site, channel: str, names: Sequence[str] | None, judge: Judge, matched: Matched | None = None) -> list[Gate]:
+    """The gates ``names`` (None: as configured) for ``channel``; ``judge`` believes signatures. Packages in ``matched`` are not
+    compared with their Manifests again.
 
     Raises UsageError, SettingsError, GateUnavailableError.
     """
@@ -66,4 +67,4 @@ def gates_of(site: Site, channel: str, names: Sequence[str] | None, judge: Judge
         names = GATES if rules.gates is None else rules.gates
     elif wrong := gates.unknown(names):
         raise UsageError(f"there is no gate {wrong[0]}; there are {', '.join(GATES)}")
-    return gates.made(names, Context(rules, judge, _Portage(), channel in settings.public))
+    return gates.made(names, Context(rules, judge, _Portage(), channel in settings.public, matched))

@@ -238,7 +238,7 @@ def publisher_with(
     for one in () if following else _announced(tree):
         with contextlib.suppress(GpgError):  # a key of another host, or one that was removed: it stays announced
             keys[key_path(one)] = public_key(signer.homedir, SigningKey(one, one))
-    gates = gates_of(site, channel, configured if overrides.gates is None else overrides.gates, by.judge())
+    gates = gates_of(site, channel, configured if overrides.gates is None else overrides.gates, by.judge(), by.matched)
     waits = channel in settings.public and rules.toolchain_wait and not overrides.at_once
     first = First(rules.toolchain, rules.toolchain_wait) if waits else None
     terms_of = Terms(terms.valid_days * _DAY, rules.grace, following or None, first)

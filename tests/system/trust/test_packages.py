@@ -8,17 +8,18 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from portage_ext import limits
-from portage_ext.errors import DigestMismatchError
-from portage_ext.errors.trust import BadSignatureError, GpgError, UnknownKeyError, UnsignedError
+from portage_ext.errors import DigestMismatchError, PortageExtError
+from portage_ext.errors.trust import BadSignatureError, GpgError, UnknownKeyError, UnsignedError, UntrustedKeyError
 from portage_ext.gpkg import verify
 from portage_ext.gpkg.sign import sign_package
-from portage_ext.gpkg.verify import verify_packages
+from portage_ext.gpkg.source import Source
+from portage_ext.gpkg.verify import Matched, verify_packages
 from portage_ext.model import digest
 from portage_ext.trust.gpg import judge_many
 from portage_ext.trust.signer import GpgSigner, SigningKey, signing_key
@@ -249,6 +250,164 @@ def test_batches_that_are_judged_at_once_are_not_mixed_up(
             UnsignedError if number % 2 == 0 else wrong if number == 3 else type(None) for number in range(11)
         ]
     assert not verify._free
+
+
+@pytest.fixture(params=[False, True], ids=["pure", "compiled"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to compute digests of many packages."""
+    module = compiled("portage_ext.model._lanes") if request.param else None
+    monkeypatch.setattr(digest, "_lanes", lambda: (module, frozenset(("BLAKE2B", "SHA512") if request.param else ())))
+
+
+def accept(texts: Sequence[bytes], names: Sequence[str]) -> list[PortageExtError | None]:
+    return [None] * len(texts)
+
+
+def flipped(path: Path, member: str = "/image.tar") -> None:
+    """Change one bit in the middle of a member, and nothing that stat shows but ctime."""
+    with tarfile.open(path) as archive:
+        place = next(one for one in archive.getmembers() if member in one.name and not one.name.endswith(".sig"))
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(place.offset_data + place.size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.usefixtures("either")
+def test_bytes_that_were_compared_are_not_compared_again(
+    work: Path, key: Key, signer: GpgSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [package(work, size, f"foo-1-{number}.gpkg.tar") for number, size in enumerate((5000, 5000, 300_000, 700_000, 9))]
+    for path in paths[:-1]:
+        sign_package(path, signer)
+    judge = judge_many([ring(work, key)], frozenset({key.fingerprint}))
+    matched: Matched = {}
+    known = verify_packages(paths, judge)
+    wanted = [str(known[path]) for path in paths]
+    first = verify_packages(paths, judge, digests=False, matched=matched)
+    assert [str(first[path]) for path in paths] == wanted
+    # Neither the large one nor the one without a signature.
+    assert len(matched) == 3
+    compared: list[Path] = []
+    whole = verify._compared
+
+    def counting(some: Sequence[Path], memory: memoryview) -> list[bytes | PortageExtError]:
+        compared.extend(some)
+        return whole(some, memory)
+
+    monkeypatch.setattr(verify, "_compared", counting)
+    # The bytes count, not where they are.
+    moved = paths[0].rename(work / "bar-2-1.gpkg.tar")
+    again = verify_packages([moved, *paths[1:]], judge, matched=matched)
+    assert [str(again[path]) for path in (moved, *paths[1:])] == wanted
+    assert compared == paths[3:]
+    assert len(matched) == 3
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("change", ["image", "metadata", "cut", "longer", "unsigned", "another", "gone", "link", "a directory"])
+def test_a_package_that_changed_after_it_was_compared_is_found(work: Path, key: Key, signer: GpgSigner, change: str) -> None:
+    paths = [package(work, name=f"foo-1-{number}.gpkg.tar") for number in range(5)]
+    for path in paths:
+        sign_package(path, signer)
+    judge = judge_many([ring(work, key)], frozenset({key.fingerprint}))
+    matched: Matched = {}
+    assert set(verify_packages(paths, judge, digests=False, matched=matched).values()) == {None}
+    assert len(matched) == 5
+    path, data = paths[2], paths[2].read_bytes()
+    match change:
+        case "image":
+            flipped(path)
+        case "metadata":
+            flipped(path, "/metadata.tar")
+        case "cut":
+            path.write_bytes(data[: len(data) // 2])
+        case "longer":
+            path.write_bytes(data + b"x")
+        case "unsigned":
+            package(work, name=path.name)
+        case "another":
+            other = keys.new_key(work / "other")
+            package(work, name=path.name)
+            sign_package(path, GpgSigner(signing_key(other.home, None), other.home))
+            keys.kill_agents(other.home)
+        case "gone":
+            path.unlink()
+        case "link":
+            path.rename(work / "elsewhere")
+            path.symlink_to("elsewhere")
+        case _:
+            path.unlink()
+            path.mkdir()
+    wanted = verify_packages(paths, judge)
+    assert wanted[path] is not None
+    found = verify_packages(paths, judge, matched=matched)
+    assert [(type(found[one]), str(found[one])) for one in paths] == [(type(wanted[one]), str(wanted[one])) for one in paths]
+
+
+@pytest.mark.usefixtures("either")
+def test_what_does_not_match_is_not_noted_and_the_verdict_stays(work: Path, key: Key, signer: GpgSigner) -> None:
+    paths = [package(work, name=f"foo-1-{number}.gpkg.tar") for number in range(5)]
+    for path in paths:
+        sign_package(path, signer)
+    flipped(paths[3])
+    matched: Matched = {}
+    # The payload is not part of this check, with or without notes.
+    for notes in (None, matched):
+        assert set(verify_packages(paths, accept, digests=False, matched=notes).values()) == {None}
+    assert len(matched) == 4
+    verdicts = verify_packages(paths, accept, matched=matched)
+    assert [type(verdicts[path]) for path in paths] == [type(None)] * 3 + [DigestMismatchError, type(None)]
+
+
+@pytest.mark.usefixtures("either")
+def test_each_check_asks_its_own_judge(work: Path, key: Key, signer: GpgSigner) -> None:
+    paths = [package(work, name=f"foo-1-{number}.gpkg.tar") for number in range(5)]
+    for path in paths:
+        sign_package(path, signer)
+    matched: Matched = {}
+    assert set(verify_packages(paths, accept, digests=False, matched=matched).values()) == {None}
+    assert len(matched) == 5
+    # The same bytes, and other keys: none at all, and one that is there but does not count.
+    (work / "empty.gpg").touch()
+    for rings, kind in (([work / "empty.gpg"], UnknownKeyError), ([ring(work, key)], UntrustedKeyError)):
+        verdicts = verify_packages(paths, judge_many(rings, frozenset({"0" * 40})), matched=matched)
+        assert [type(verdicts[path]) for path in paths] == [kind] * 5
+    texts: list[bytes] = []
+
+    def seen(some: Sequence[bytes], names: Sequence[str]) -> list[PortageExtError | None]:
+        texts.extend(some)
+        return accept(some, names)
+
+    verify_packages(paths, seen)
+    former = texts[:]
+    texts.clear()
+    verify_packages(paths, seen, matched=matched)
+    assert texts == former
+
+
+@pytest.mark.usefixtures("either")
+def test_a_package_that_changes_while_it_is_read_again(
+    work: Path, key: Key, signer: GpgSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = package(work)
+    sign_package(path, signer)
+    matched: Matched = {}
+    verify_packages([path], accept, digests=False, matched=matched)
+    assert len(matched) == 1
+    whole = Source.unchanged
+
+    def unchanged(source: Source) -> None:
+        monkeypatch.setattr(Source, "unchanged", whole)
+        flipped(path)
+        os.utime(path)
+        source.unchanged()
+
+    monkeypatch.setattr(Source, "unchanged", unchanged)
+    assert isinstance(verify_packages([path], accept, matched=matched)[path], DigestMismatchError)
 
 
 def test_a_subkey_signs_when_it_is_asked_for(work: Path, changed_key: Key) -> None:
