@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ if any(map(str.isspace, str(CACHE))) or CACHE.is_relative_to("/tmp"):
 SUPPORTED = TESTED
 NEWEST = SUPPORTED[-1]
 PROGRAMS = ("ebuild", "egencache", "emaint", "emerge", "portage-ext", "portageq", "quickpkg")
+_UPGRADE = 2.0
+"""Seconds for which new files of portage-ext count as an upgrade (_MARGIN in portage_ext/emerge/forked_fetch)."""
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 WHEEL_DIRECTORIES = ("portage_ext", "dropin", "bashrc.d", "etc", "man", "setup.d")
 WHEEL_FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "setup_hooks.sh")
@@ -156,8 +159,16 @@ def environment(version: str = NEWEST, *, plugin: bool = True) -> Environment:
             (found.no_checks / check.name).touch()
         if plugin and (not stamp.exists() or stamp.read_text() != source_digest()):
             _run([found.python, *PIP, "install", "--no-deps", "--force-reinstall", wheel()])
+            _settled(found.site_packages / "portage_ext")
             stamp.write_text(source_digest())
     return found
+
+
+def _settled(package: Path) -> None:
+    """Wait until no emerge that begins takes its files for an unfinished upgrade, in which nothing is fetched in forks."""
+    newest = max(path.stat().st_ctime for path in package.rglob("*"))
+    while (left := newest + _UPGRADE - time.time()) > 0:
+        time.sleep(left)
 
 
 def programs(name: str, packages: list[str], python: str = "") -> Path:
