@@ -6,7 +6,9 @@ import contextlib
 import gc
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from tests.testkit import daemon, untouched, warm
 
 # Whatever this user's is: other users read what the tests make. Tests of the umask set one of their own.
 os.umask(0o022)
+# A script's job in the background is started with Ctrl-C ignored, and every program of a test would be, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 warm.enabled = "TESTS_COLD" not in os.environ
 # The same few examples every time, so that a run says something about the change; HYPOTHESIS_PROFILE=explore looks for others.
 # How fast they are made says something about the machine alone.
