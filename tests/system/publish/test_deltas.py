@@ -205,10 +205,11 @@ def test_deltas_are_kept_promoted_made_on_request_and_mirrored(rebuilt: Rebuilt,
 
     assert offered() == {"production": 2}, "the delta to build 2 stays as long as build 2 does"
     first = host.channel("production") - 2
-    asked = host.run("releases", "deltas", "--channel", "production", "--from", str(first), "--json").ok()
+    words = "releases", "deltas", "--channel", "production", "--from", str(first)
+    asked = host.run(*words, "--json").ok()
     assert json.loads(asked.stdout)["beside"] == ["deltas from earlier releases"]
     assert offered() == {"production": 3}
-    again, live = host.run("releases", "deltas", "--channel", "production").ok(), host.channel("production")
+    again, live = host.run(*words).ok(), host.channel("production")
     assert again.stdout == f"production: there is no delta to add; release {live} stays as it is\n"
     assert live == first + 3
     rebuilt.web.log.clear()
